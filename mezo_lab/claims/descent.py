@@ -1,0 +1,124 @@
+"""Section B, first part: what a step does to the loss. B1 to B4."""
+
+import torch
+
+from mezo_lab import theory
+from mezo_lab.claims.beds import BRUTE_FORCE_DIM, PAPER, at_most_dim, curved, gradient, named, one_step
+from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.estimators import two_point
+from mezo_lab.hessian import effective_rank, largest_eigenvalue
+from mezo_lab.objectives import Quadratic
+
+
+@claim(
+    "B1",
+    "descent-lemma",
+    r"E[L(\theta^+)] - L(\theta) \leq -\eta\|g\|^2 + \frac{1}{2}\eta^2\ell\,E\|\hat g\|^2",
+    source="paper, Lemma 1",
+    laws=PAPER,
+    default=grid(dim=[20], probes=[2], spectrum=["flat", "falling"]),
+    fast=grid(dim=[6], probes=[2], spectrum=["flat", "falling"]),
+)
+def descent_lemma(law, dim, probes, spectrum):
+    matrix = curved(dim, lowest={"flat": 1.0, "falling": 0.5}[spectrum])
+    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, gradient(dim))  # so that Hθ = g
+    smoothness = largest_eigenvalue(matrix)
+    estimator_sq = float(theory.norm_factor(dim, probes, law.moments(dim)))
+    lr = 0.5 / (smoothness * estimator_sq)
+
+    def draw(count, generator):
+        z = law.sample(count, probes, dim, generator)
+        return loss(theta - lr * two_point(loss, theta, z, epsilon=1.0)) - loss(theta)
+
+    return Experiment(
+        expected=theory.descent_bound(lr, smoothness, 1.0, estimator_sq),
+        draw=draw,
+        numbers_per_draw=dim * probes,
+        symbols=named(law, dim, probes, eta=lr, ell=smoothness, g2=1.0, G2=estimator_sq),
+        decoys=(
+            Decoy("-eta*g2 + eta**2*ell*G2/4"),
+            *([Decoy("-eta*g2 + eta**2*ell*G2")] if spectrum == "flat" else []),
+        ),
+        relation="==" if spectrum == "flat" else "<=",
+    )
+
+
+@claim(
+    "B2",
+    "dimension-tax",
+    r"E[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\,\frac{n-1+c}{n}",
+    source="paper, eq. (3); the notes",
+    default=grid(dim=[20], probes=[2], t=[1.0, 2.0]),
+    fast=grid(dim=[6], probes=[2], t=[1.0, 2.0]),
+    full=grid(dim=[10, 20, 40, 80], probes=[2], t=[1.0, 2.0]),
+)
+def dimension_tax(law, dim, probes, t):
+    factor = float(theory.norm_factor(dim, probes, law.moments(dim)))
+    step = t / factor  # t = 1: the best; t = 2: η = 2/(ℓ·factor), the largest stable one
+    return Experiment(
+        expected=theory.contraction(step, factor),
+        symbols=named(law, dim, probes, t=t, s=step),
+        decoys=(Decoy("(1-s)**2"),),  # SGD's own, for which η_SGD = 2/ℓ is the edge
+        **one_step(law, dim, probes, rank=dim, step=step),
+    )
+
+
+@claim(
+    "B3",
+    "low-rank",
+    r"E[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\gamma, \quad \gamma = \frac{r+n+1}{n}",
+    source="paper, Theorems 1 and 2, Corollary 1; equality derived",
+    laws=PAPER,
+    default=grid(dim=[10, 100, 1000], probes=[1], rank=[5])
+    + grid(dim=[13_000_000_000], probes=[1], rank=[5])
+    + grid(dim=[100], probes=[1], rank=[10, 30]),
+    fast=grid(dim=[8, 64], probes=[1], rank=[4])
+    + grid(dim=[13_000_000_000], probes=[1], rank=[4])
+    + grid(dim=[64], probes=[1], rank=[8]),
+    sweep="dim",
+    suits=lambda law, p: law.rotation_invariant or p["dim"] <= BRUTE_FORCE_DIM,
+)
+def low_rank(law, dim, probes, rank):
+    at_most_dim(rank, dim)
+    moments = law.moments(dim)
+    gamma, step = float(theory.effective_rank_factor(rank, probes, moments)), 0.1
+    gaussian = (Decoy("1 - 2*s + s**2*(r+n+1)/n"),) if dim <= 20 else ()  # the laws part only at small d
+    return Experiment(
+        expected=theory.contraction(step, gamma),
+        symbols=named(law, dim, probes, r=rank, s=step, gamma=gamma),
+        decoys=(Decoy("1 - 2*s + s**2*(n-1+c)/n"), *gaussian),
+        **one_step(law, dim, probes, rank, step),
+    )
+
+
+@claim(
+    "B4",
+    "any-spectrum",
+    r"E[\hat g^\top H\hat g] = \frac{n-1}{n}g^\top Hg"
+    r" + \frac{1}{n}\left(\mathrm{tr}(H)\|g\|^2 + 2g^\top Hg + (\kappa-3)\Sigma_i H_{ii}g_i^2\right)",
+    source="derived from A3",
+    laws=["gaussian", "rademacher", "uniform", "three-point", "sphere"],
+    default=grid(dim=[12], probes=[2]),
+    fast=grid(dim=[6], probes=[2]),
+)
+def any_spectrum(law, dim, probes):
+    matrix, g = curved(dim), gradient(dim)
+    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, g)
+    trace, curvature, diagonal = (float(x) for x in (matrix.trace(), g @ matrix @ g, matrix.diagonal() @ g.square()))
+    moments, rank = law.moments(dim), effective_rank(matrix)
+    gamma = float(theory.effective_rank_factor(rank, probes, moments))
+
+    def draw(count, generator):
+        estimate = two_point(loss, theta, law.sample(count, probes, dim, generator), epsilon=1.0)
+        return 2 * loss(estimate)  # ĝᵀHĝ
+
+    return Experiment(
+        expected=float(theory.second_moment(curvature, trace, diagonal, probes=probes, moments=moments)),
+        draw=draw,
+        numbers_per_draw=dim * probes,
+        symbols=named(law, dim, probes, r=rank, ell=1.0, gamma=gamma, trH=trace, gHg=curvature, Hgg=diagonal, g2=1.0),
+        decoys=(
+            Decoy("ell*gamma*g2"),  # the bound, taken as an equality
+            Decoy("((n+1)*gHg + trH*g2)/n"),  # the (κ−3) term dropped; true for κ = 3
+        ),
+    )

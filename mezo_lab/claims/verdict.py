@@ -1,0 +1,231 @@
+"""`check`: draw a number of values fixed in advance, and say what they do to a claim and to its decoys."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import torch
+
+from mezo_lab.claims.claim import Claim, Decoy, Experiment, Parameters
+from mezo_lab.directions import Law
+from mezo_lab.expressions import Expression
+from mezo_lab.montecarlo import Estimate, Progress, sample
+
+ALARM = 5.0  # standard errors: a true claim is refuted once in 1.7 million runs
+DETECTABLE = 10.0  # standard errors: a discrepancy this large is missed once in 3.5 million runs
+PILOT = 16_384  # draws that only set the size of the run, and are thrown away
+MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tailed variance
+MOST_NUMBERS = 1 << 33  # random numbers, a minute or two: beyond this a run says UNDERPOWERED instead of going on
+MAIN_STREAM, PILOT_STREAM, DECOY_STREAM = 1, 2, 3
+
+
+class Status(Enum):
+    """The verdict; its value is the advice to print."""
+
+    CONSISTENT = "the draws agree with the formula, and would have shown a discrepancy of the resolution"
+    REFUTED = "the draws contradict the formula"
+    UNDERPOWERED = "too few draws to tell"
+
+
+@dataclass(frozen=True)
+class DecoyVerdict:
+    """What the run says of one decoy; anything but REFUTED is a failure of the run."""
+
+    statement: str
+    expected: float
+    z_score: float
+    status: Status
+    missing: int = 0  # draws still needed to stand 10 standard errors away
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim, one law, one parameter set: what was expected, what was found, and what could have been seen.
+
+    detectable: the smallest relative discrepancy this run would have shown, 10 standard errors over |expected|.
+    missing: draws still needed, when UNDERPOWERED. proof: "proved" where the derivation is part of `mezo_lab.proofs`.
+    """
+
+    claim: Claim
+    law: str
+    parameters: Parameters
+    formula: str | None  # anyone's formula, when one was given in place of the theory's
+    relation: str
+    expected: float
+    estimate: Estimate
+    z_score: float
+    detectable: float
+    resolution: float
+    status: Status
+    missing: int
+    decoys: tuple[DecoyVerdict, ...]
+    proof: str | None
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Consistent, and every decoy refuted."""
+        return self.status is Status.CONSISTENT and all(decoy.status is Status.REFUTED for decoy in self.decoys)
+
+    def __str__(self) -> str:
+        setting = " ".join(f"{name}={value}" for name, value in self.parameters.items())
+        subject = f"{self.claim.name} {self.law} {setting}"
+        found = f"expected {self.expected:.6g}, found {self.estimate}, z = {self.z_score:+.1f}, {self.status.name}"
+        missing = f", {self.missing:,} more draws needed" if self.missing else ""
+        return f"{subject}: {found} (would see {self.detectable:.2%}{missing})"
+
+
+def check(
+    claim: Claim,
+    law: Law,
+    parameters: Parameters,
+    *,
+    resolution: float = 0.01,
+    draws: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    expect: Expression | None = None,
+    proof: str | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Test one claim at one law and parameter set.
+
+    The number of draws is fixed before the first of them counts: `draws`, or what a discarded pilot says is needed to
+    see `resolution` and to stand 10 standard errors from every decoy.
+
+    Args:
+        claim, law, parameters: what to test.
+        resolution: relative error that the run promises to see.
+        draws: overrides the plan.
+        seed, device: which words, and where.
+        expect: anyone's formula, tested in place of the theory's; the theory then only sets the number of draws.
+        progress: called with (draws done, draws planned).
+
+    Returns: a Verdict. Raises: ValueError (or ExpressionError) for parameters or formulas that make no sense.
+
+    >>> from mezo_lab.claims import claim_named
+    >>> from mezo_lab.directions import LAWS
+    >>> verdict = check(claim_named("norm-factor"), LAWS["gaussian"], {"dim": 6, "probes": 2}, resolution=0.05)
+    >>> verdict.expected, verdict.status.name, [decoy.status.name for decoy in verdict.decoys]
+    (4.5, 'CONSISTENT', ['REFUTED'])
+    """
+    with torch.device(device):  # experiments make their tensors where they run
+        return checked(claim, law, parameters, resolution, draws, seed, device, expect, proof, progress)
+
+
+def checked(claim, law, parameters, resolution, draws, seed, device, expect, proof, progress) -> Verdict:
+    start = time.perf_counter()
+    experiment = claim.experiment(law, **parameters)
+    tested = experiment if expect is None else against(experiment, expect)
+    run = Run(tested, seed, "cpu" if tested.sampler == "reduced" else device)
+    gap = abs(tested.expected - experiment.expected)
+    resolution = tested.resolution or resolution
+    fixed = tested.draws if draws is None else draws
+    count = run.planned(resolution, [gap] if gap else []) if fixed is None else fixed
+    estimate = run.estimate(tested.draw, count, MAIN_STREAM, progress)
+    promised = min(resolution, gap / abs(tested.expected)) if gap else resolution  # a known gap must be seen
+    status, missing = judge(estimate, tested.expected, promised, tested.relation)
+    return Verdict(
+        claim=claim,
+        law=law.name,
+        parameters=parameters | ({"sampler": tested.sampler} if tested.sampler == "reduced" else {}),
+        formula=expect.text if expect else None,
+        relation=tested.relation,
+        expected=tested.expected,
+        estimate=estimate,
+        z_score=estimate.z_score(tested.expected),
+        detectable=detectable(estimate, tested.expected),
+        resolution=promised,
+        status=status,
+        missing=missing,
+        decoys=tuple(run.judge_decoy(decoy, estimate) for decoy in tested.decoys),
+        proof=proof,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def against(experiment: Experiment, expect: Expression) -> Experiment:
+    # decoys were chosen to differ from the theory, not from a formula of the user's
+    return replace(experiment, expected=expect(experiment.symbols), decoys=())
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment with the words and the place to draw them."""
+
+    experiment: Experiment
+    seed: int
+    device: str
+
+    def estimate(self, draw, count: int, stream: int, progress: Progress | None = None) -> Estimate:
+        running = sample(
+            draw,
+            count,
+            numbers_per_draw=self.experiment.numbers_per_draw,
+            seed=self.seed,
+            stream=stream,
+            device=self.device,
+            progress=progress,
+        )
+        found, transform = running.estimate(), self.experiment.transform
+        return found.map(transform) if transform else found
+
+    def planned(self, resolution: float, gaps: list[float]) -> int:
+        """Draws that see the resolution and every decoy's gap, those beyond reach left aside."""
+        expected = self.experiment.expected
+        pilot = self.estimate(self.experiment.draw, PILOT, PILOT_STREAM)
+        decoys = [decoy.expected(self.experiment) for decoy in self.experiment.decoys if not decoy.draw]
+        centre = expected if self.experiment.relation == "==" else pilot.mean
+        targets = [resolution * abs(expected), *gaps, *(abs(centre - wrong) for wrong in decoys)]
+        deviation = pilot.standard_error * math.sqrt(PILOT)
+        counts = [MARGIN * (DETECTABLE * deviation / target) ** 2 for target in targets]
+        most = MOST_NUMBERS // self.experiment.numbers_per_draw
+        needed = max((count for count in counts if count <= most), default=most)
+        return rounded_up(max(needed, PILOT))
+
+    def judge_decoy(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:
+        """A wrong formula against the same draws; a wrong experiment gets draws of its own."""
+        if decoy.draw:
+            estimate = self.estimate(decoy.draw, decoy.count, DECOY_STREAM)
+        expected, relation = decoy.expected(self.experiment), self.experiment.relation
+        if refuted(estimate, expected, relation):
+            return DecoyVerdict(decoy.statement, expected, estimate.z_score(expected), Status.REFUTED)
+        gap = abs(expected - (self.experiment.expected if relation == "==" else estimate.mean))
+        missing = shortage(estimate, gap) if gap else 0
+        status = Status.UNDERPOWERED if missing else Status.CONSISTENT
+        return DecoyVerdict(decoy.statement, expected, estimate.z_score(expected), status, missing)
+
+
+def judge(estimate: Estimate, expected: float, resolution: float, relation: str) -> tuple[Status, int]:
+    """The status of a formula, and how many draws are missing when there are too few."""
+    if refuted(estimate, expected, relation):
+        return Status.REFUTED, 0
+    missing = shortage(estimate, resolution * abs(expected))
+    return (Status.UNDERPOWERED if missing else Status.CONSISTENT), missing
+
+
+def refuted(estimate: Estimate, expected: float, relation: str) -> bool:
+    z = estimate.z_score(expected)
+    return z >= ALARM or (relation == "==" and z <= -ALARM)
+
+
+def shortage(estimate: Estimate, gap: float) -> int:
+    # standard errors shrink as 1/√count
+    if DETECTABLE * estimate.standard_error <= gap:
+        return 0
+    return math.ceil(estimate.count * ((DETECTABLE * estimate.standard_error / gap) ** 2 - 1))
+
+
+def detectable(estimate: Estimate, expected: float) -> float:
+    return DETECTABLE * estimate.standard_error / abs(expected) if expected else math.inf
+
+
+def rounded_up(count: float) -> int:
+    """To two significant digits.
+
+    >>> rounded_up(123_456)
+    130000
+    """
+    unit = 10 ** max(0, math.floor(math.log10(count)) - 1)
+    return math.ceil(count / unit) * unit

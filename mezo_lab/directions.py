@@ -1,0 +1,186 @@
+"""The laws of z: how a probe direction is drawn, and its exact moments.
+
+Every law here is isotropic, E[z zᵀ] = I, so ĝ is unbiased for each of them. They differ in the fourth moments
+(`Law.moments`), and that alone decides whether the norm factor reads (d+n+1)/n or (d+n−1)/n.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Generator, Tensor
+
+from mezo_lab.theory import Moments, Number, fourth_moment
+
+Draw = Callable[[tuple[int, ...], Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law of z: E[z] = 0, E[z zᵀ] = I.
+
+    `rotation_invariant` says that z and Rz have one law for every rotation R; such laws can be sampled through a
+    handful of scalars at any dimension (`mezo_lab.reduced`).
+    """
+
+    name: str
+    rotation_invariant: bool = False
+
+    def moments(self, dim: Number) -> Moments:
+        """The law's fourth moments at dimension `dim`, a number or a symbol."""
+        raise NotImplementedError
+
+    def fourth_moment(self, dim: Number) -> Number:
+        """The c in E[‖z‖² z zᵀ] = c·I."""
+        return fourth_moment(dim, self.moments(dim))
+
+    def sample(self, count: int, probes: int, dim: int, generator: Generator) -> Tensor:
+        """Draw `count` independent sets of `probes` directions; the private generator fixes values and device.
+
+        Args: count, probes, dim: positive integers. generator: a torch generator; the global one is never touched.
+        Returns: float64 tensor of shape (count, probes, dim).
+        Raises: ValueError when the law has no such set.
+
+        >>> z = LAWS["sphere"].sample(3, 2, 5, torch.Generator().manual_seed(0))
+        >>> z.shape, bool(torch.allclose(z.square().sum(-1), torch.tensor(5.0).double()))
+        (torch.Size([3, 2, 5]), True)
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Iid(Law):
+    """Independent coordinates of zero mean, unit variance and kurtosis κ = E[z_i⁴]: bring your own sampler.
+
+    Args: name. draw: (shape, generator) → tensor. kurtosis: κ ≥ 1, a number (a `Fraction` keeps the proofs exact).
+
+    >>> coin = Iid("coin", draw=signs, kurtosis=1)
+    >>> coin.fourth_moment(10)
+    10
+    """
+
+    draw: Draw | None = None
+    kurtosis: Number = 3
+
+    def __post_init__(self):
+        if self.draw is None:
+            raise ValueError(f"`draw` of law {self.name!r} must be a function (shape, generator) -> tensor; got None.")
+        if self.kurtosis < 1:
+            raise ValueError(f"`kurtosis` is E[z⁴] ≥ (E[z²])² = 1, got {self.kurtosis}: no law has that; recompute it.")
+
+    def moments(self, dim: Number) -> Moments:
+        return Moments(pair=1, coincidence=self.kurtosis - 3)
+
+    def sample(self, count, probes, dim, generator):
+        assert self.draw is not None
+        return self.draw((count, probes, dim), generator).double()
+
+
+@dataclass(frozen=True)
+class Sphere(Law):
+    """Uniform on the sphere of radius √d: the convention of the paper's section 4."""
+
+    def moments(self, dim: Number) -> Moments:
+        return Moments(pair=dim / (dim + 2), coincidence=0)
+
+    def sample(self, count, probes, dim, generator):
+        x = gaussian((count, probes, dim), generator).double()
+        return x * (dim**0.5 / x.norm(dim=-1, keepdim=True))
+
+
+@dataclass(frozen=True)
+class Coordinate(Law):
+    """±√d·e_i with i uniform: one coordinate at a time."""
+
+    def moments(self, dim: Number) -> Moments:
+        return Moments(pair=0, coincidence=dim)
+
+    def sample(self, count, probes, dim, generator):
+        index = torch.randint(dim, (count, probes, 1), generator=generator, device=generator.device)
+        sign = signs((count, probes, 1), generator).double()
+        z = torch.zeros(count, probes, dim, dtype=torch.float64, device=generator.device)
+        return z.scatter_(-1, index, sign * dim**0.5)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Law):
+    """n ≤ d Haar-orthonormal directions, each scaled by √d: within a step they never look the same way twice."""
+
+    def moments(self, dim: Number) -> Moments:
+        # z ⟂ z′ and ‖z‖² = d give across·d + 2·swap = d and across + (d+1)·swap = 0; d = 1 has no second probe
+        if dim == 1:
+            return Moments(pair=dim / (dim + 2), coincidence=0)
+        span = (dim + 2) * (dim - 1)
+        return Moments(pair=dim / (dim + 2), coincidence=0, across=dim * (dim + 1) / span, swap=-dim / span)
+
+    def sample(self, count, probes, dim, generator):
+        self.fits(probes, dim)
+        x = gaussian((count, probes, dim), generator).double()
+        return dim**0.5 * gram_schmidt(x)
+
+    def fits(self, probes: int, dim: int) -> None:
+        """Raises ValueError when there is no room for so many orthogonal directions."""
+        if probes > dim:
+            raise ValueError(
+                f"`probes` must be at most `dim` for the orthogonal law, got {probes} > {dim}: "
+                f"only {dim} directions can be orthogonal; lower --probes or raise --dim."
+            )
+
+
+def gram_schmidt(x: Tensor) -> Tensor:
+    """Orthonormalise the rows of x, twice for accuracy: Haar when x is Gaussian. Shapes (…, n, d) → (…, n, d)."""
+    q = x.clone()
+    for k in range(x.shape[-2]):
+        row, done = q[..., k, :], q[..., :k, :]  # (…, d), (…, k, d)
+        for _ in range(2):
+            row = row - torch.einsum("...k,...kd->...d", torch.einsum("...kd,...d->...k", done, row), done)
+        q[..., k, :] = row / row.norm(dim=-1, keepdim=True)
+    return q
+
+
+def gaussian(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    # float32 normals cost a fifth of float64 ones; their 24 bits are far below any Monte Carlo error
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+
+def signs(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    return torch.randint(2, shape, generator=generator, device=generator.device, dtype=torch.int8) * 2 - 1
+
+
+def uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator, device=generator.device) * 2 - 1) * 3**0.5
+
+
+def three_point(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    face = torch.randint(6, shape, generator=generator, device=generator.device, dtype=torch.int8)
+    return ((face == 0).float() - (face == 1).float()) * 3**0.5
+
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        Iid("gaussian", rotation_invariant=True, draw=gaussian, kurtosis=3),
+        Iid("rademacher", draw=signs, kurtosis=1),
+        Iid("uniform", draw=uniform, kurtosis=Fraction(9, 5)),
+        Iid("three-point", draw=three_point, kurtosis=3),
+        Sphere("sphere", rotation_invariant=True),
+        Coordinate("coordinate"),
+        Orthogonal("orthogonal", rotation_invariant=True),
+    )
+}
+
+
+def law_named(name: str) -> Law:
+    """The law of that name.
+
+    Raises: ValueError naming the nearest laws.
+
+    >>> law_named("gaussian").fourth_moment(10)
+    12
+    """
+    if name not in LAWS:
+        near = difflib.get_close_matches(name, LAWS, n=3) or list(LAWS)
+        raise ValueError(f"`law` must be one of {', '.join(LAWS)}; got {name!r}. Nearest: {', '.join(near)}.")
+    return LAWS[name]

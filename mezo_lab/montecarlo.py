@@ -1,0 +1,166 @@
+"""Draws → streaming moments → `Estimate`. Knows nothing of gradients.
+
+A run is cut into chunks, each with a generator of its own seeded by (seed, stream, chunk), so memory is bounded and the
+result depends on the arguments alone.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy
+import torch
+from torch import Generator, Tensor
+
+Draws = Callable[[int, Generator], Tensor]
+Progress = Callable[[int, int], None]
+
+CHUNK_NUMBERS = 1 << 20  # doubles of z per chunk, 2 MiB: stays in cache, measured in benchmarks/sampling.py
+ROUNDING = 2.0**-40  # relative rounding error granted to a mean of doubles, for observables that do not vary
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its standard error, from `count` independent draws.
+
+    >>> Estimate(mean=13.768, standard_error=0.056, count=40_000)
+    13.768 ± 0.056 (40,000 draws)
+    """
+
+    mean: float
+    standard_error: float
+    count: int
+
+    def __repr__(self) -> str:
+        return f"{self} ({self.count:,} draws)"
+
+    def __str__(self) -> str:
+        # two digits of the error decide how many of the mean are worth printing
+        if not 1e-7 < self.standard_error < math.inf:
+            return f"{self.mean:.6g} ± {self.standard_error:.2g}"
+        digits = max(0, 1 - math.floor(math.log10(self.standard_error)))
+        return f"{self.mean:.{digits}f} ± {self.standard_error:.{digits}f}"
+
+    @property
+    def relative_error(self) -> float:
+        """Standard error over |mean|."""
+        return self.standard_error / abs(self.mean) if self.mean else math.inf
+
+    def z_score(self, expected: float) -> float:
+        """How many standard errors the mean lies above `expected`.
+
+        >>> Estimate(1.2, 0.1, 100).z_score(1.0).__round__(6)
+        2.0
+        """
+        error = max(self.standard_error, ROUNDING * max(abs(expected), abs(self.mean)))
+        return (self.mean - expected) / error if error else 0.0
+
+    def confidence_interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The normal interval that covers the true mean with probability `level`.
+
+        >>> tuple(round(end, 3) for end in Estimate(0.0, 1.0, 100).confidence_interval())
+        (-1.96, 1.96)
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"`level` must lie between 0 and 1, got {level}: write 0.95 for 95 %.")
+        half = math.sqrt(2) * float(torch.erfinv(torch.tensor(level, dtype=torch.float64))) * self.standard_error
+        return self.mean - half, self.mean + half
+
+    def map(self, function: Callable[[float], float]) -> "Estimate":
+        """The estimate of function(mean), its error carried through the slope (delta method).
+
+        Raises: ValueError when the function is not defined within one standard error of the mean.
+
+        >>> Estimate(4.0, 0.1, 100).map(math.sqrt)
+        2.000 ± 0.025 (100 draws)
+        """
+        try:
+            rise = function(self.mean + self.standard_error) - function(self.mean - self.standard_error)
+        except ValueError:
+            raise ValueError(f"`function` must be defined all over {self}, and is not: raise --draws.") from None
+        return Estimate(function(self.mean), abs(rise) / 2, self.count)
+
+
+@dataclass
+class Running:
+    """Mean and sum of squared deviations, merged chunk by chunk (Chan, Golub and LeVeque 1983): no cancellation.
+
+    >>> running = Running()
+    >>> for chunk in (torch.tensor([1.0, 2.0]), torch.tensor([3.0])):
+    ...     running.add(chunk)
+    >>> running.estimate()
+    2.00 ± 0.58 (3 draws)
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0  # Σ (x − mean)²
+
+    def add(self, values: Tensor) -> None:
+        values = values.double()
+        count, mean = values.numel(), float(values.mean())
+        squares = float((values - mean).square().sum())
+        total, shift = self.count + count, mean - self.mean
+        self.squares += squares + shift**2 * self.count * count / total
+        self.mean += shift * count / total
+        self.count = total
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of one draw."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else math.inf
+
+    def estimate(self) -> Estimate:
+        return Estimate(self.mean, self.deviation / math.sqrt(self.count), self.count)
+
+
+def generator_for(seed: int, stream: int, chunk: int, device: str = "cpu") -> Generator:
+    """A generator for one chunk; different (seed, stream, chunk) give unrelated words.
+
+    Raises: ValueError for a negative seed.
+
+    >>> a, b = generator_for(0, 1, 0), generator_for(0, 1, 1)
+    >>> bool(torch.equal(torch.rand(3, generator=a), torch.rand(3, generator=b)))
+    False
+    """
+    if seed < 0:
+        raise ValueError(f"`seed` must be at least 0, got {seed}: give another --seed.")
+    word = numpy.random.SeedSequence((seed, stream, chunk)).generate_state(1, numpy.uint64)[0]
+    return torch.Generator(device).manual_seed(int(word) >> 1)  # torch's CPU generator uses the low 32 bits
+
+
+def sample(
+    draws: Draws,
+    count: int,
+    *,
+    numbers_per_draw: int,
+    seed: int,
+    stream: int = 1,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Running:
+    """Exactly `count` draws, fixed in advance, in chunks of bounded memory.
+
+    Cost: memory a small multiple of `CHUNK_NUMBERS` doubles (or of one draw, where that is more).
+
+    Args:
+        draws: (count, generator) → values of shape (count,).
+        count: how many draws; positive.
+        numbers_per_draw: random numbers behind one draw; sets the chunk.
+        seed, stream: which words. device: where. progress: called with (draws done, count) after each chunk.
+
+    Returns: the running moments; `.estimate()` for the mean and its error.
+
+    >>> coin = lambda count, generator: torch.rand(count, generator=generator)
+    >>> abs(sample(coin, 10_000, numbers_per_draw=1, seed=0).estimate().z_score(0.5)) < 5
+    True
+    """
+    if count < 2:
+        raise ValueError(f"`draws` must be at least 2, got {count}: one draw has no standard error; raise --draws.")
+    chunk = max(1, CHUNK_NUMBERS // numbers_per_draw)
+    running = Running()
+    for index, start in enumerate(range(0, count, chunk)):
+        running.add(draws(min(chunk, count - start), generator_for(seed, stream, index, device)))
+        if progress is not None:
+            progress(running.count, count)
+    return running

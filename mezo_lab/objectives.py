@@ -1,0 +1,141 @@
+"""Losses with a known gradient and Hessian: the ground truth of every test.
+
+Each is called with points of shape (…, d) and returns losses of shape (…): a whole batch of probes is one call.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Linear:
+    """L(θ) = gᵀθ. Every finite difference of it is exact.
+
+    >>> Linear(torch.tensor([1.0, 2.0]))(torch.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+
+    slope: Tensor  # (d,)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return theta @ self.slope
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        return self.slope
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        return torch.zeros(len(self.slope), len(self.slope), dtype=self.slope.dtype)
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """L(θ) = ½·θᵀHθ. Two-sided differences of it are exact at any ε.
+
+    >>> Quadratic(torch.eye(2))(torch.tensor([3.0, 4.0]))
+    tensor(12.5000)
+    """
+
+    matrix: Tensor  # (d, d), symmetric
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return ((theta @ self.matrix) * theta).sum(-1) / 2
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        return self.matrix @ theta
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        return self.matrix
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """L(θ) = ½·ℓ·(θ_1² + … + θ_r²): Hessian ℓ·P_r, the exact test bed of the effective rank; r = d is isotropic.
+
+    >>> LowRank(smoothness=2.0, rank=1)(torch.tensor([3.0, 4.0]))
+    tensor(9.)
+    """
+
+    smoothness: float
+    rank: int
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return theta[..., : self.rank].square().sum(-1) * (self.smoothness / 2)
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        return self.smoothness * torch.where(torch.arange(len(theta)) < self.rank, theta, torch.zeros_like(theta))
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        return self.smoothness * torch.diag((torch.arange(len(theta)) < self.rank).to(theta.dtype))
+
+
+@dataclass(frozen=True)
+class Cubic:
+    """L(θ) = bᵀθ + (1/6)·Σ_i a_i θ_i³: constant third derivatives, so the smoothing bias is exactly (ε²/2)·a.
+
+    >>> Cubic(torch.tensor([6.0]), torch.tensor([1.0]))(torch.tensor([2.0]))
+    tensor(10.)
+    """
+
+    third: Tensor  # a, (d,)
+    slope: Tensor  # b, (d,)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return theta @ self.slope + theta**3 @ self.third / 6
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        return self.slope + self.third * theta**2 / 2
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        return torch.diag(self.third * theta)
+
+    def laplacian_gradient(self) -> Tensor:
+        """∇(ΔL) = a, at every θ."""
+        return self.third
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """The mean over N examples of ½·(x_iᵀθ − y_i)²: the smallest loss with real minibatches.
+
+    >>> loss = LeastSquares(torch.eye(2), torch.zeros(2))
+    >>> loss(torch.tensor([3.0, 4.0])), loss.per_example(torch.tensor([3.0, 4.0]))
+    (tensor(6.2500), tensor([4.5000, 8.0000]))
+    """
+
+    inputs: Tensor  # X, (N, d)
+    targets: Tensor  # y, (N,)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return self.per_example(theta).mean(-1)
+
+    def per_example(self, theta: Tensor) -> Tensor:
+        """Losses of the single examples, shape (…, N)."""
+        return (theta @ self.inputs.T - self.targets).square() / 2
+
+    def on(self, examples: Tensor) -> Callable[[Tensor], Tensor]:
+        """The mean loss on minibatches: `examples` (…, B) are indices, one batch for each point (…, d)."""
+        return lambda theta: self.per_example(theta).gather(-1, examples).mean(-1)
+
+    def per_example_gradient(self, theta: Tensor) -> Tensor:
+        """Gradients of the single examples, shape (N, d)."""
+        return (self.inputs @ theta - self.targets)[:, None] * self.inputs
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        return self.per_example_gradient(theta).mean(0)
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        return self.inputs.T @ self.inputs / len(self.inputs)
+
+    def noise(self, theta: Tensor) -> float:
+        """tr Σ: the trace of the covariance of one example's gradient."""
+        per_example = self.per_example_gradient(theta)
+        return float((per_example - per_example.mean(0)).square().sum() / len(per_example))
+
+    @cached_property
+    def noise_ratio(self) -> float:
+        """α with tr Σ(θ) ≤ α·(L(θ) − L*) for every θ, when the data can be fitted exactly (L* = 0): 2·max‖x_i‖²."""
+        return float(2 * self.inputs.square().sum(-1).max())

@@ -1,0 +1,219 @@
+"""Section A: the moments of the zeroth-order estimator ĝ = (1/n) Σ_k z_k z_kᵀ g.
+
+Four numbers describe all that a law of z contributes to second moments of ĝ (`Moments`). Everything below follows from
+one formula, `second_moment`; the famous (d+n±1)/n is its trace.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+Number = Any  # int, float, Fraction or a sympy expression: only + - * / ** are used
+
+
+class Moments(NamedTuple):
+    """The two fourth-order tensors of an isotropic law, z and z′ being two probes of one step.
+
+    Source: Isserlis' theorem for the Gaussian; the others derived in `mezo_lab.proofs`.
+
+        E[z_i z_j z_k z_l]   = pair · (δ_ij δ_kl + δ_ik δ_jl + δ_il δ_jk) + coincidence · δ_ijkl
+        E[z_i z_j z′_k z′_l] = across · δ_ij δ_kl + swap · (δ_ik δ_jl + δ_il δ_jk)
+
+    Independent probes have across = 1 and swap = 0, the defaults; only orthogonal probes differ.
+
+    >>> Moments(pair=1, coincidence=0)  # the Gaussian
+    Moments(pair=1, coincidence=0, across=1, swap=0)
+    """
+
+    pair: Number
+    coincidence: Number
+    across: Number = 1
+    swap: Number = 0
+
+
+def fourth_moment(dim: Number, moments: Moments) -> Number:
+    """The c in E[‖z‖² z zᵀ] = c·I.
+
+    Source: CLAIMS, laws of z. Formula: c = pair·(d + 2) + coincidence.
+
+    Args: dim: d. moments: of the law. Returns: c; d + 2 for the Gaussian, d for the sphere and for signs.
+
+    >>> fourth_moment(10, Moments(1, 0)), fourth_moment(10, Moments(1, -2))  # Gaussian, signs
+    (12, 10)
+    """
+    return moments.pair * (dim + 2) + moments.coincidence
+
+
+def cross_moment(dim: Number, moments: Moments) -> Number:
+    """The x in E[z zᵀ z′ z′ᵀ] = x·I for two probes of one step: 1 when independent, 0 when orthogonal.
+
+    Source: derived. Formula: x = across + swap·(d + 1).
+
+    >>> cross_moment(10, Moments(1, 0))
+    1
+    """
+    return moments.across + moments.swap * (dim + 1)
+
+
+def second_moment(outer: Number, trace: Number, diagonal: Number, *, probes: Number, moments: Moments) -> Number:
+    """E⟨W, ĝĝᵀ⟩ for any fixed symmetric matrix W: every second moment of ĝ.
+
+    Source: paper, eq. (7) (sphere) and eq. (8) (Gaussian), traced against W; i.i.d. and orthogonal laws derived.
+    Assumes: ε → 0, or a loss for which the difference is exact.
+
+        E⟨W, ĝĝᵀ⟩ = (1/n)·[pair·(2·outer + trace) + coincidence·diagonal]
+                  + ((n−1)/n)·[across·outer + swap·(outer + trace)]
+
+    Args:
+        outer: gᵀWg.
+        trace: tr(W)·‖g‖².
+        diagonal: Σ_i W_ii g_i².
+        probes: n.
+        moments: of the law of z.
+
+    Returns: a number in the units of the loss squared.
+
+    >>> second_moment(1, 50, 1, probes=4, moments=Moments(1, 0))  # W = I, ‖g‖ = 1: (d+n+1)/n
+    13.75
+    """
+    same = moments.pair * (2 * outer + trace) + moments.coincidence * diagonal
+    cross = moments.across * outer + moments.swap * (outer + trace)
+    return (same + (probes - 1) * cross) / probes
+
+
+def norm_factor(dim: Number, probes: Number, moments: Moments) -> Number:
+    """E‖ĝ‖²/‖g‖², the factor by which the estimator is longer than the gradient.
+
+    Source: paper, Lemma 2 (sphere: (d+n−1)/n); the Gaussian (d+n+1)/n is the trace of its eq. (8).
+    Formula: (c + (n−1)·x)/n with c = `fourth_moment`, x = `cross_moment`; that is `second_moment` at W = I.
+
+    >>> norm_factor(50, 4, Moments(1, 0)), norm_factor(50, 4, Moments(50 / 52, 0))  # Gaussian, sphere
+    (13.75, 13.25)
+    """
+    return second_moment(1, dim, 1, probes=probes, moments=moments)
+
+
+def variance_factor(dim: Number, probes: Number, moments: Moments) -> Number:
+    """E‖ĝ − g‖²/‖g‖².
+
+    Source: derived, since E[ĝ] = g. Formula: `norm_factor` − 1.
+
+    >>> variance_factor(50, 4, Moments(1, 0))
+    12.75
+    """
+    return norm_factor(dim, probes, moments) - 1
+
+
+def capture(dim: Number, probes: Number) -> Number:
+    """E‖Pg‖²/‖g‖² = n/d: the share of the gradient that n probes can see, P projecting on their span.
+
+    Source: derived. Assumes: directions uniform on the sphere (any length), n ≤ d; for n = 1, any exchangeable law with
+    a fixed ‖z‖ as well. For n = 1 this is E[cos²(ĝ, g)].
+
+    >>> capture(50, 4)
+    0.08
+    """
+    return probes / dim
+
+
+def minibatch_shared(grad_sq: Number, noise: Number, dim: Number, probes: Number, moments: Moments) -> Number:
+    """E‖ĝ‖² when all n probes of a step look at one minibatch.
+
+    Source: paper, Lemma 2. Formula: factor·(‖g‖² + tr Σ/B).
+
+    Args: grad_sq: ‖g‖². noise: tr Σ/B, the trace of the covariance of the minibatch gradient.
+
+    >>> minibatch_shared(1, 3, 50, 4, Moments(1, 0))
+    55.0
+    """
+    return norm_factor(dim, probes, moments) * (grad_sq + noise)
+
+
+def minibatch_fresh(grad_sq: Number, noise: Number, dim: Number, probes: Number, moments: Moments) -> Number:
+    """E‖ĝ‖² when every probe draws its own minibatch: smaller, as the noise is averaged too.
+
+    Source: paper, Algorithm 2 as printed; derived. Formula: (c/n)·(‖g‖² + tr Σ/B) + ((n−1)/n)·x·‖g‖².
+
+    >>> minibatch_fresh(1, 3, 50, 4, Moments(1, 0))
+    52.75
+    """
+    same = fourth_moment(dim, moments) * (grad_sq + noise)
+    cross = cross_moment(dim, moments) * grad_sq
+    return (same + (probes - 1) * cross) / probes
+
+
+def smoothing_bias(epsilon: Number, third: Number) -> Number:
+    """E[ĝ_ε] − g, exact for a cubic loss: ĝ_ε is the unbiased gradient of the smoothed loss E_z[L(θ + εz)].
+
+    Source: Nesterov and Spokoiny (2017); paper §2.2. Assumes: z Gaussian. Formula: (ε²/2)·∇(ΔL).
+
+    Args: epsilon: ε. third: ∇(ΔL), or its projection on any vector.
+
+    >>> smoothing_bias(0.1, 3)
+    0.015000000000000003
+    """
+    return epsilon**2 / 2 * third
+
+
+def one_sided_norm(dim: Number, grad_sq: Number, trace: Number, trace_sq: Number, epsilon: Number) -> Number:
+    """E‖ĝ‖² of the one-sided estimator [L(θ+εz) − L(θ)]·z/ε on a quadratic loss.
+
+    Source: derived, by the sixth moments of the Gaussian. Assumes: z Gaussian, n = 1.
+    Formula: (d+2)·‖g‖² + (ε²/4)·(d+4)·(tr(H)² + 2·tr(H²)).
+
+    Args: trace: tr H. trace_sq: tr H².
+
+    >>> one_sided_norm(10, 1, 0, 0, 0.1)  # no curvature: the two-sided value
+    12.0
+    """
+    return (dim + 2) * grad_sq + epsilon**2 / 4 * (dim + 4) * (trace**2 + 2 * trace_sq)
+
+
+def probe_magnitude(grad_norm: Number, *, pi: Number = math.pi) -> Number:
+    """E|zᵀg|: averaging |pg| finds the gradient's norm 20 % low; averaging pg² does not.
+
+    Source: paper, Proposition 1, corrected. Assumes: z Gaussian. Formula: √(2/π)·‖g‖.
+
+    >>> round(probe_magnitude(1.0), 4)
+    0.7979
+    """
+    return (2 / pi) ** 0.5 * grad_norm
+
+
+def random_search_change(sigma: Number, grad_norm: Number, trace: Number, *, pi: Number = math.pi) -> Number:
+    """Expected change of the loss by one sign search: step to θ+δ if that is lower, else to θ−δ, with δ = σz.
+
+    Source: the notes, first method; derived. Assumes: z Gaussian; exact on a linear loss, else up to O(σ³).
+    Formula: −σ·√(2/π)·‖g‖ + ½·σ²·tr H. It descends only while σ < 2√(2/π)·‖g‖/tr H.
+
+    >>> random_search_change(0.1, 1.0, 0.0) == -0.1 * probe_magnitude(1.0)
+    True
+    """
+    return -sigma * probe_magnitude(grad_norm, pi=pi) + sigma**2 * trace / 2
+
+
+def variance_modified_norm(scale_sq: Number, scaled_grad_sq: Number, grad_sq: Number) -> Number:
+    """E‖ĝ‖² when the probe is ε·D⁻¹z and the update is along Dz.
+
+    Source: paper, Definition 6, with the correction that D_i = |g_i| gains nothing: the minimiser is D_i = √|g_i|, with
+    value ‖g‖₁² + 2‖g‖². Assumes: z Gaussian, n = 1, D diagonal and positive. Formula: tr(D²)·‖D⁻¹g‖² + 2·‖g‖².
+
+    Args: scale_sq: tr D². scaled_grad_sq: ‖D⁻¹g‖². grad_sq: ‖g‖².
+
+    >>> variance_modified_norm(10, 1, 1)  # D = I, d = 10: the plain (d+2)·‖g‖²
+    12
+    """
+    return scale_sq * scaled_grad_sq + 2 * grad_sq
+
+
+def residual_feedback_norm(dim: Number, grad_sq: Number, change: Number, epsilon: Number) -> Number:
+    """E‖ĝ‖² of one-point residual feedback [L(θ_t+εz_t) − L(θ_{t−1}+εz_{t−1})]·z_t/ε on a linear loss.
+
+    Source: paper, Definition 8, with the factor z_t that its print lacks (Zhang et al. 2022); derived.
+    Assumes: z Gaussian. Formula: (2d+2)·‖g‖² + d·Δ²/ε².
+
+    Args: change: Δ = L(θ_t) − L(θ_{t−1}).
+
+    >>> residual_feedback_norm(10, 1, 0, 0.1)
+    22.0
+    """
+    return (2 * dim + 2) * grad_sq + dim * change**2 / epsilon**2
