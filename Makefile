@@ -6,7 +6,7 @@ SCRIPTS := $(filter-out benchmarks/readme.py,$(wildcard benchmarks/*.py))
 .PHONY: help setup verify test test-full lint lab bench results clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed  ## create .venv and install everything, at the versions of constraints.txt
 

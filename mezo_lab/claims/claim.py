@@ -60,7 +60,9 @@ SYMBOLS = {
 
 @dataclass(frozen=True)
 class Decoy:
-    """A plausible wrong formula, or (with `draw`) a wrong experiment of `count` draws; the run must refute it.
+    """A plausible wrong formula, or (with `draw`) a wrong experiment; the run must refute it.
+
+    count: draws of the wrong experiment, given those of the right one.
 
     >>> Decoy("(d+n-1)/n").statement
     '(d+n-1)/n'
@@ -68,7 +70,7 @@ class Decoy:
 
     statement: str
     draw: Draws | None = None
-    count: int = 16_384
+    count: Callable[[int], int] = lambda draws: 16_384
 
     def expected(self, experiment: "Experiment") -> float:
         """What the decoy would have the mean be; a wrong experiment is held against the right formula."""
@@ -97,11 +99,6 @@ class Experiment:
     resolution: float | None = None
 
     def __post_init__(self):
-        if abs(self.expected) < EXACT:
-            raise ValueError(
-                f"`expected` must not be 0, got {self.expected:.2g} at these parameters: no relative error can be "
-                "promised of it; choose others (where ĝ = g exactly: fewer probes, a higher --dim)."
-            )
         distinct = (decoy for decoy in self.decoys if decoy.draw or not self.holds(decoy))
         object.__setattr__(self, "decoys", tuple(distinct))
 
@@ -150,7 +147,13 @@ class Claim:
         for name, least in {"dim": 1, "probes": 1, "rank": 1, "batch": 1}.items():
             if parameters.get(name, least) < least:
                 raise ValueError(f"`{name}` must be at least {least}, got {parameters[name]}: give a positive number.")
-        return self.build(law, **parameters)
+        experiment = self.build(law, **parameters)
+        if abs(experiment.expected) < EXACT:
+            raise ValueError(
+                f"`expected` must not be 0, got {experiment.expected:.2g} at these parameters: no relative error of it "
+                "can be promised; choose others (where ĝ = g exactly: fewer probes, or a higher --dim)."
+            )
+        return experiment
 
 
 REGISTRY: dict[str, Claim] = {}

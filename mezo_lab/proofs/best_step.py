@@ -1,0 +1,90 @@
+"""Section B, the best learning rate on the test bed L = ½·ℓ·θᵀPθ, and what more probes buy there."""
+
+import sympy
+from sympy import Expr
+
+from mezo_lab import theory
+from mezo_lab.proofs.algebra import factored, put
+from mezo_lab.proofs.case import Case
+from mezo_lab.proofs.effective_rank import (
+    GAMMA,
+    derived_contraction,
+    derived_gamma,
+    exact_end,
+    largest_stable,
+    parabola,
+)
+from mezo_lab.proofs.notation import Scalar, ell, equation, n, r, s
+from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
+from mezo_lab.proofs.step import Step
+
+
+def best_step(law: str) -> Proof:
+    """B6: E[L⁺]/L is least at s = 1/γ, where it is 1 − 1/γ, and is back at 1 at s = 2/γ."""
+    gamma, gamma_steps = derived_gamma(law)
+    ratio, ratio_steps = derived_contraction(law)
+    (best,) = sympy.solve(sympy.diff(ratio, s), s)
+    least, end = sympy.expand(put(ratio, {s: best})), ell * largest_stable(ratio)
+    steps = (
+        *gamma_steps,
+        *ratio_steps,
+        Step(
+            "This is convex in s: its second derivative is positive.",
+            sympy.Gt(sympy.diff(ratio, s, 2), 0, evaluate=False),
+        ),
+        Step("So it is least where its derivative is 0.", equation(sympy.diff(ratio, s), sympy.Integer(0))),
+        Step("Solve for s.", equation("s⋆", best)),
+        Step("There a step multiplies the loss by", equation("E[L⁺]/L", least)),
+        Step("and at twice that s it is 1 again: stability ends.", equation("s", end)),
+    )
+    claimed = theory.effective_rank_factor(r, n, theory_moments(law))
+    conclusions = (
+        Conclusion("best s", put(best, {GAMMA: gamma}), 1 / claimed, lambda case: exact_end(case, case.rank) / 2),
+        Conclusion("least E[L⁺]/L", put(least, {GAMMA: gamma}), theory.contraction(1 / claimed, claimed), exact_least),
+        Conclusion(
+            "largest stable s",
+            put(end, {GAMMA: gamma}),
+            theory.largest_stable_lr(1, claimed),
+            lambda case: exact_end(case, case.rank),
+        ),
+    )
+    return Proof("B6", "best-step", law, steps, conclusions)
+
+
+def exact_least(case: Case) -> Expr:
+    slope, bend = parabola(case, case.rank)
+    return 1 - slope**2 / (4 * bend)
+
+
+def probes_are_a_wash(law: str) -> Proof:
+    """B7: the best log-progress per pair of forward passes is (1/n)·log(1 + n/(r+1)), decreasing in n."""
+    gamma, gamma_steps = derived_gamma(law)
+    ratio, ratio_steps = derived_contraction(law)
+    (best,) = sympy.solve(sympy.diff(ratio, s), s)
+    least = factored(put(put(ratio, {s: best}), {GAMMA: gamma}))
+    progress = sympy.log(1 / least) / n
+    y = Scalar("y", positive=True)
+    bracket = y / (1 + y) - sympy.log(1 + y)
+    bracket_slope, bracket_start = factored(sympy.diff(bracket, y)), put(bracket, {y: 0})
+    falls = sympy.Lt(bracket_slope, 0, evaluate=False)
+    steps = (
+        *gamma_steps,
+        *ratio_steps,
+        Step("The best step is s = 1/γ; it multiplies the loss by 1 − 1/γ.", equation("E[L⁺]/L", least)),
+        Step("A step costs n pairs of forward passes. Log-progress per pair:", equation("p(n)", progress)),
+        Step("With y = n/(r+1), its derivative in n is p′(n) = f(y)/n².", equation("f(y)", bracket)),
+        Step("f starts from 0,", equation("f(0)", bracket_start)),
+        Step("and falls from there,", equation("f′(y)", bracket_slope)),
+        Step("as this is negative: so f is negative, p decreases in n, and one probe is best.", falls),
+    )
+    claimed = theory.progress_per_pair(r, n, log=sympy.log)
+    conclusions = (
+        Conclusion("log-progress per pair", progress, claimed, exact_progress),
+        Conclusion("E[L⁺]/L at the best step", least, (r + 1) / (r + n + 1), exact_least),
+        Conclusion("n²·p′(n)", put(bracket, {y: n / (r + 1)}), n**2 * sympy.diff(claimed, n)),
+    )
+    return Proof("B7", "probes-are-a-wash", law, steps, conclusions)
+
+
+def exact_progress(case: Case) -> Expr:
+    return -sympy.log(exact_least(case)) / case.probes

@@ -1,0 +1,118 @@
+"""Section A at finite ε, for the Gaussian: what smoothing does to the mean, and what a one-sided difference costs."""
+
+import sympy
+from sympy import Expr, Integer, Poly
+
+from mezo_lab import theory
+from mezo_lab.proofs.algebra import by_powers, factored, put
+from mezo_lab.proofs.case import EPSILON, Case, dot, square
+from mezo_lab.proofs.forms import GG, GU, TRACE, central_difference, counted, taylor
+from mezo_lab.proofs.laws import weights
+from mezo_lab.proofs.notation import Scalar, d, epsilon, equation
+from mezo_lab.proofs.proof import Conclusion, Proof
+from mezo_lab.proofs.step import Step
+from mezo_lab.proofs.wick import (
+    Piece,
+    chain,
+    cycle,
+    gaussian,
+    isserlis,
+    matrix,
+    table,
+    third_derivative,
+    vector,
+)
+
+VALUE, SLOPE, BEND, TWIST = (Scalar(name) for name in ("L", "zᵀg", "zᵀHz", "∇³L[z,z,z]"))
+BEND_GRADIENT = chain("u", "∇ΔL")
+
+
+def smoothing(law: str) -> Proof:
+    """A7: at finite ε, ĝ is the unbiased gradient of the smoothed loss; for a cubic loss its bias is (ε²/2)·∇(ΔL)."""
+    weight, twisted = weights(law), [vector("u"), third_derivative()]
+    slope, twist = gaussian(vector("u"), vector("g")), gaussian(*twisted)
+    derived = sympy.expand(put(central_difference(), {SLOPE: slope, TWIST: twist}))
+    means = {SLOPE: gaussian(vector("g")), BEND: gaussian(matrix("H")), TWIST: gaussian(third_derivative())}
+    smoothed = put(taylor(epsilon), means)
+    smoothed_slope = put(smoothed, {VALUE: GU, TRACE: BEND_GRADIENT})
+    steps = (
+        Step("On a cubic loss, the difference along a probe is exactly", equation("pg", central_difference())),
+        *weight.second_steps,
+        counted(
+            "The first term, times z and measured along any vector u",
+            Scalar("E[uᵀz·zᵀg]"),
+            [vector("u"), vector("g")],
+            weight,
+        ),
+        Step(
+            "The second: u meets one leg of ∇³L and the other two meet each other, Σᵢ ∂ᵢ∂ᵢ∇L = ∇ΔL. "
+            f"{table(twisted, isserlis)}.",
+            equation("E[uᵀz·∇³L[z,z,z]]", twist),
+        ),
+        Step("So one probe, and the mean of n, has", equation("E[uᵀĝ]", derived)),
+        *stein(),
+        Step("On the cubic loss: smooth it first (odd powers of z average to 0),", equation("E[L(θ+εz)]", smoothed)),
+        Step("then take the gradient along u. It is the same.", equation("uᵀ∇E[L(θ+εz)]", smoothed_slope)),
+    )
+    claimed = GU + theory.smoothing_bias(epsilon, BEND_GRADIENT)
+    conclusions = (
+        Conclusion("E[uᵀĝ]", derived, claimed, exact_smoothing),
+        Conclusion("uᵀ∇E[L(θ+εz)]", smoothed_slope, claimed, exact_smoothing),
+    )
+    return Proof("A7", "smoothing", law, steps, conclusions)
+
+
+def stein() -> tuple[Step, ...]:
+    x = Scalar("x")
+    density = sympy.exp(-(x**2) / 2) / sympy.sqrt(2 * sympy.pi)
+    slope = sympy.cancel(sympy.diff(density, x) / density)
+    return (
+        Step(
+            "Why this is a gradient, for any loss: the density φ of one Gaussian coordinate has",
+            equation("φ′(x)", slope * Scalar("φ(x)")),
+        ),
+        Step(
+            "so that integrating by parts gives Stein's identity E[z·f(z)] = E[∇f(z)]. With f(z) = L(θ+εz), and with "
+            "L(θ−εz) by the symmetry of z, ĝ is unbiased for the smoothed loss at any ε.",
+            equation("E[ĝ]", Scalar("∇E[L(θ+εz)]")),
+        ),
+    )
+
+
+def exact_smoothing(case: Case) -> Expr:
+    return case.mean(dot(case.u, case.two_point(case.cubic_loss, case.origin)))
+
+
+def one_sided(law: str) -> Proof:
+    """A8: without the backward evaluation the curvature does not cancel; its cost needs sixth moments."""
+    pg = put(sympy.expand((taylor(epsilon) - taylor(0)) / epsilon), {TWIST: 0})
+    terms = Poly(pg**2, SLOPE, BEND).terms()  # ((power of zᵀg, power of zᵀHz), coefficient)
+    derived = sum((coefficient * gaussian(*network(*powers)) for powers, coefficient in terms), Integer(0))
+    derived = by_powers(derived, epsilon)
+    means: dict[tuple[int, ...], str] = {(2, 0): "E[(zᵀg)²·zᵀz]", (1, 1): "E[zᵀg·zᵀHz·zᵀz]", (0, 2): "E[(zᵀHz)²·zᵀz]"}
+    named = sum((coefficient * Scalar(means[powers]) for powers, coefficient in terms), Integer(0))
+    steps = (
+        Step("On a quadratic loss, pg = [L(θ+εz) − L(θ)]/ε is exactly", equation("pg", pg)),
+        Step("so that ‖ĝ‖² = pg²·zᵀz has three terms.", equation("E‖ĝ‖²", named)),
+        paired(means[2, 0], "Isserlis: four legs have 3 pairings", network(2, 0)),
+        Step("Five legs cannot be paired.", equation(means[1, 1], gaussian(*network(1, 1)))),
+        paired(means[0, 2], "Six legs have 15", network(0, 2)),
+        Step("Put the three together; the two-sided estimator has the first term alone.", equation("E‖ĝ‖²", derived)),
+    )
+    claimed = theory.one_sided_norm(d, GG, TRACE, cycle("H", "H"), epsilon)
+    return Proof("A8", "one-sided", law, steps, (Conclusion("E‖ĝ‖²", derived, claimed, exact_one_sided),))
+
+
+def network(slopes: int, bends: int) -> list[Piece]:
+    """(zᵀg)^slopes·(zᵀHz)^bends·zᵀz."""
+    return [vector("g")] * slopes + [matrix("H")] * bends + [matrix("I")]
+
+
+def paired(name: str, what: str, pieces: list[Piece]) -> Step:
+    return Step(f"{what}. {table(pieces, isserlis)}.", equation(name, factored(gaussian(*pieces))))
+
+
+def exact_one_sided(case: Case) -> Expr:
+    z = case.z[0]
+    pg = case.quadratic_loss([EPSILON * x for x in z]) / EPSILON
+    return case.mean(pg**2 * square(z))

@@ -1,0 +1,82 @@
+"""The symbols of the proofs. Each is named by its own plain text, and its LaTeX is read off the name."""
+
+import re
+from typing import cast
+
+from sympy import Eq, Expr, Symbol
+
+SUMS = {"Σᵢⱼ": r"\sum_{i,j}", "Σᵢ": r"\sum_{i}", "Σⱼ": r"\sum_{j}", "Σₖ": r"\sum_{k}", "Σₓ": r"\sum_{x_1,x_2}"}
+SIGNS = {
+    "tr(": r"\mathrm{tr}(",
+    "diag": r"\mathrm{diag}",
+    "E": r"\mathbb{E}\,",
+    "_B′": "_{B'}",
+    "_B": "_{B}",
+    "_SGD": r"_{\mathrm{SGD}}",
+    "∇³": r"\nabla^{3}",
+    "∇": r"\nabla ",
+    "‖": r"\Vert ",
+    "|": r"\vert ",
+    "ĝ": r"\hat{g}",
+    "ᵀ": r"^{\top}",
+    "⋆": r"^{\star}",
+    "′": "'",
+    "·": r"\cdot ",
+    "∘": r"\circ ",
+    "½": r"\frac{1}{2}",
+    "−": "-",
+    "Δ": r"\Delta ",
+    "Σ": r"\Sigma ",
+    "γ": r"\gamma ",
+    "δ": r"\delta ",
+    "ε": r"\varepsilon ",
+    "η": r"\eta ",
+    "θ": r"\theta ",
+    "κ": r"\kappa ",
+    "ξ": r"\xi ",
+    "φ": r"\varphi ",
+    "ℓ": r"\ell ",
+}
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED, LOWERED = str.maketrans("²⁴⁻¹⁺", "24-1+"), str.maketrans("ᵢⱼₖₗ₁₂", "ijkl12")
+
+
+def latex_of(name: str) -> str:
+    """The LaTeX of a quantity named in plain text.
+
+    >>> latex_of("Σᵢ Hᵢᵢgᵢ²")
+    '\\\\sum_{i} H_{ii}g_{i}^{2}'
+    """
+    for sign, command in SUMS.items():
+        name = name.replace(sign, command)
+    name = re.sub("[ᵢⱼₖₗ₁₂]+", lambda run: f"_{{{run[0].translate(LOWERED)}}}", name)
+    name = re.sub("[²⁴⁻¹⁺]+", lambda run: f"^{{{run[0].translate(RAISED)}}}", name)
+    for sign, command in SIGNS.items():
+        name = name.replace(sign, command)
+    return name
+
+
+class Scalar(Symbol):
+    """A real number named by its plain text, such as ‖g‖² or tr(H²).
+
+    >>> Scalar("gᵀH²g") * 2
+    2*gᵀH²g
+    """
+
+    def __new__(cls, name: str, **assumptions: bool) -> "Scalar":
+        return super().__new__(cls, name, **{"real": True, **assumptions})
+
+    def _latex(self, printer) -> str:
+        return latex_of(self.name)
+
+
+d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension, probes, effective rank
+kappa, epsilon, eta, ell = (Scalar(name, positive=True) for name in ("κ", "ε", "η", "ℓ"))
+s = Scalar("s", positive=True)  # the step without units, ηℓ
+noise, batch = Scalar("tr(Σ)"), Scalar("B", positive=True)  # Σ, covariance of one example's gradient; minibatch size
+batch_gradient_sq = Scalar("‖∇L(θ;B)‖²", positive=True)
+
+
+def equation(left: Expr | str, right: Expr) -> Eq:
+    """left = right, kept as written; a left side given as text becomes a `Scalar`."""
+    return cast(Eq, Eq(Scalar(left) if isinstance(left, str) else left, right, evaluate=False))

@@ -1,0 +1,107 @@
+"""A formula as it would stand on a blackboard: as plain text for a terminal, as LaTeX within mathtext for a report."""
+
+from collections.abc import Sequence
+
+from sympy import Add, Basic, Expr, Mul, Pow
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.printer import Printer
+from sympy.printing.str import StrPrinter
+
+from mezo_lab.proofs.notation import SUPERSCRIPT, epsilon, eta, s
+
+NO_BREAK = "\N{NO-BREAK SPACE}"  # holds a formula within a sentence together
+RELATIONS = {"==": "=", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+
+
+def smallness(term: Expr) -> int:
+    """The power of ε, η and s in a term: an expansion reads from the lowest."""
+    powers = term.as_powers_dict()
+    return sum(int(powers[small]) for small in (epsilon, eta, s))
+
+
+def rank(factor: Expr) -> tuple[int, str]:
+    """Where a factor stands in a product: letters, then sums, then named quantities, as in n·(d + 1)·‖g‖²."""
+    base = factor.as_base_exp()[0]
+    letter = base.is_Symbol and len(str(base)) == 1
+    return (0 if letter else 1 if isinstance(base, Add) else 2), str(base)
+
+
+class Blackboard(Printer):
+    """The order of terms and factors, for both printers; `joined` and `ratio` are theirs."""
+
+    def _as_ordered_terms(self, expr, order=None):
+        return sorted(super()._as_ordered_terms(expr, order), key=smallness)
+
+    def _print_Mul(self, expr):
+        coefficient, rest = expr.as_coeff_Mul(rational=True)
+        factors = sorted(Mul.make_args(rest), key=rank)
+        below = [1 / factor for factor in factors if factor.as_base_exp()[1].could_extract_minus_sign()]
+        above = [factor for factor in factors if 1 / factor not in below]
+        top = self.joined([abs(coefficient.p)] * (abs(coefficient.p) != 1 or not above) + above)
+        bottom = [coefficient.q] * (coefficient.q != 1) + below
+        sign = "-" if coefficient < 0 else ""
+        return sign + (self.ratio(top, self.joined(bottom), len(bottom)) if bottom else top)
+
+    def joined(self, factors: Sequence) -> str:
+        raise NotImplementedError
+
+    def ratio(self, top: str, bottom: str, factors: int) -> str:
+        raise NotImplementedError
+
+
+class PlainPrinter(Blackboard, StrPrinter):
+    def joined(self, factors):
+        return "·".join(self.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors)
+
+    def ratio(self, top, bottom, factors):
+        return f"{top}/{bottom}" if factors == 1 else f"{top}/({bottom})"
+
+    def _print_Pow(self, expr, rational=False):
+        base, exponent = expr.args
+        if not exponent.is_Integer:
+            return super()._print_Pow(expr, rational)
+        if exponent < 0:
+            return f"1/{self.parenthesize(Pow(base, -exponent), PRECEDENCE['Mul'])}"
+        inner = self.parenthesize(base, PRECEDENCE["Pow"])
+        bare = not base.is_Symbol or not set(base.name) & set("²⁴ᵀ⁻ ")
+        return (inner if bare else f"({inner})") + str(exponent).translate(SUPERSCRIPT)
+
+    def _print_Relational(self, expr):
+        return f"{self._print(expr.lhs)} {RELATIONS[expr.rel_op]} {self._print(expr.rhs)}"
+
+
+class MathtextPrinter(Blackboard, LatexPrinter):
+    def joined(self, factors):
+        if len(factors) == 1:
+            return self._print(factors[0])
+        return " ".join(self.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors)
+
+    def ratio(self, top, bottom, factors):
+        return rf"\dfrac{{{top}}}{{{bottom}}}"
+
+    def _print_Pow(self, expr):
+        base, exponent = expr.args
+        if exponent.is_Integer and exponent < 0:
+            return self.ratio("1", self._print(Pow(base, -exponent)), 1)
+        return super()._print_Pow(expr)
+
+
+def plain(formula: Basic) -> str:
+    """A formula as text.
+
+    >>> from mezo_lab.proofs.notation import Scalar, d, n
+    >>> plain((d + n + 1) / n * Scalar("‖g‖²"))
+    '(d + n + 1)·‖g‖²/n'
+    """
+    return PlainPrinter().doprint(formula).replace("-", "−")
+
+
+def mathtext(formula: Basic) -> str:
+    """A formula as LaTeX that matplotlib's mathtext can set.
+
+    >>> from mezo_lab.proofs.notation import Scalar, d, n
+    >>> mathtext(2 * d / n * Scalar("tr(H)"))
+    '\\\\dfrac{2 d \\\\mathrm{tr}(H)}{n}'
+    """
+    return MathtextPrinter().doprint(formula)

@@ -1,0 +1,120 @@
+"""The record of a run: everything a verdict says, as JSON that any language reads."""
+
+import json
+import math
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+from mezo_lab.claims import Verdict
+
+SCHEMA = 1
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any]) -> dict[str, Any]:
+    """The verdicts and where they were found, in numbers, strings, lists and dicts; what is not finite is None.
+
+    Schema 1: `claim` is the claim's name, `statement` its LaTeX, `relation` "==" or "<=" (expected is then a bound),
+    `detectable` the smallest relative discrepancy the run would have shown, `resolution` what it promised to see,
+    `missing` the draws still needed, `formula` the user's own where one was tested in place of the theory's, and `theory` what
+    the theory's says (else the same as `expected`).
+    """
+    return {
+        "schema": SCHEMA,
+        "environment": environment,
+        "verdicts": [finite(recorded(verdict)) for verdict in verdicts],
+    }
+
+
+def as_json(verdicts: Sequence[Verdict], environment: dict[str, Any]) -> str:
+    """`as_record` as text."""
+    record = as_record(verdicts, environment)
+    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def recorded(verdict: Verdict) -> dict[str, Any]:
+    claim, estimate = verdict.claim, verdict.estimate
+    return {
+        "id": claim.id,
+        "claim": claim.name,
+        "law": verdict.law,
+        "parameters": verdict.parameters,
+        "statement": claim.statement,
+        "source": claim.source,
+        "formula": verdict.formula,
+        "relation": verdict.relation,
+        "expected": verdict.expected,
+        "theory": verdict.theory,
+        "mean": estimate.mean,
+        "standard_error": estimate.standard_error,
+        "count": estimate.count,
+        "z_score": verdict.z_score,
+        "detectable": verdict.detectable,
+        "resolution": verdict.resolution,
+        "status": verdict.status.name,
+        "missing": verdict.missing,
+        "decoys": [
+            {
+                "statement": decoy.statement,
+                "expected": decoy.expected,
+                "z_score": decoy.z_score,
+                "status": decoy.status.name,
+            }
+            for decoy in verdict.decoys
+        ],
+        "proof": verdict.proof,
+        "seconds": verdict.seconds,
+    }
+
+
+def finite(value: Any) -> Any:
+    """
+    >>> finite({"z_score": math.inf, "decoys": [{"expected": 1.5}]})
+    {'z_score': None, 'decoys': [{'expected': 1.5}]}
+    """
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """What the figures depend on: versions and machine, without the names of host, user or folders."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "mezo_lab": version(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+    }
+
+
+def version() -> str:
+    try:
+        return metadata.version("mezo_lab")
+    except metadata.PackageNotFoundError:
+        return "not installed, run from its folder"
+
+
+def processor() -> str:
+    """The processor's own name, where the system tells it."""
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or "unknown"

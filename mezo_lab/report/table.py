@@ -1,0 +1,140 @@
+"""The table of verdicts: on a terminal, as Markdown, and summed up in one line."""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
+from mezo_lab.plots.labels import number, percent, score, setting, typographic
+from mezo_lab.report.wording import by_claim, marked, minus, sentences, tally
+
+COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
+RIGHT = {"expected", "mean ± std. error", "z"}
+COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
+LOUD = "bold reverse red"
+WIDTH = 150  # columns, where the output is no terminal
+LETTERS = "abcdef"  # one for each of a claim's decoys
+
+
+def show(verdicts: Sequence[Verdict], console: Console | None = None) -> None:
+    """Print the table, what failed in sentences, and the summary."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
+    with console.capture() as printed:
+        console.print(table(verdicts), *(Text(text, style="bold red") for text in failed), f"\n{summary(verdicts)}", sep="\n")
+    for line in printed.get().splitlines():
+        console.out(line.rstrip(), highlight=False)
+
+
+def table(verdicts: Sequence[Verdict]) -> Table:
+    """A line per claim with its decoys' formulas, and under it a row per verdict, for 120 columns and more.
+
+    A status is a sign and a word, so that it survives the loss of colour; each decoy stands by its letter and its z, and
+    one that is not refuted says so loudly.
+    """
+    groups = [(group, [cells(verdict, letters(group)) for verdict in group]) for group in by_claim(verdicts)]
+    heads = [Text(name, style="bold") for name in COLUMNS]
+    widths = [max(map(width, column)) for column in zip(heads, *(row for _, rows in groups for row in rows), strict=True)]
+    outer = Table.grid()
+    outer.add_row(aligned([heads], widths))
+    for group, rows in groups:
+        outer.add_row("")
+        outer.add_row(head(group[0].claim, letters(group)))
+        outer.add_row(aligned(rows, widths))
+    return outer
+
+
+def aligned(rows: Iterable[Sequence[Text]], widths: Sequence[int]) -> Table:
+    """Rows in columns of given widths, the same under every claim."""
+    inner = Table.grid(padding=(0, 1, 0, 0))
+    for name, wide in zip(COLUMNS, widths, strict=True):
+        inner.add_column(width=wide, justify="right" if name in RIGHT else "left", overflow="fold")
+    for row in rows:
+        inner.add_row(*row)
+    return inner
+
+
+def width(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.split("\n")))
+
+
+def letters(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """A letter for each decoy of a claim."""
+    statements = dict.fromkeys(decoy.statement for verdict in verdicts for decoy in verdict.decoys)
+    return dict(zip(statements, LETTERS, strict=False))
+
+
+def head(claim: Claim, lettered: dict[str, str]) -> Table:
+    """The claim's name, and beside it what its decoys say."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    decoys = "   ".join(f"{letter}: {typographic(statement)}" for statement, letter in lettered.items())
+    line.add_row(
+        Text(f"{claim.id} {claim.name}", style="bold", no_wrap=True), Text(f"decoys {decoys}" if decoys else "", "dim")
+    )
+    return line
+
+
+def cells(verdict: Verdict, lettered: dict[str, str]) -> list[Text]:
+    decoys = [(lettered[decoy.statement], decoy) for decoy in verdict.decoys]
+    return [
+        Text(f"  {verdict.law}"),
+        Text(short_setting(verdict)),
+        Text(("≤ " if verdict.relation == "<=" else "") + number(verdict.expected)),
+        Text(minus(verdict.estimate)),
+        Text(score(verdict.z_score)),
+        Text(marked(verdict.status), style=COLOURS[verdict.status]),
+        Text("  ").join(decoy_cell(decoy, letter) for letter, decoy in sorted(decoys, key=itemgetter(0))),
+        Text("∎ proved" if verdict.proof == "proved" else ""),
+    ]
+
+
+def short_setting(verdict: Verdict) -> str:
+    """The parameters without spaces; a word needs no name, a large number no zeros."""
+    given = {name: value for name, value in verdict.parameters.items() if name != "sampler"}
+    large = {name: number(value) for name, value in given.items() if isinstance(value, int) and value >= 1_000_000}
+    words = {name: value for name, value in given.items() if isinstance(value, str)}
+    told = (words.get(name) or setting({name: value}) for name, value in (given | large).items())
+    return " ".join(word.replace(" = ", "=") for word in told)
+
+
+def decoy_cell(decoy: DecoyVerdict, letter: str) -> Text:
+    if decoy.status is Status.REFUTED:
+        return Text(f"{letter} {score(decoy.z_score)}")
+    return Text(f"✗ {letter} NOT REFUTED {score(decoy.z_score)}", style=LOUD)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """One line: claims, verdicts, decoys refuted, proofs, draws, seconds."""
+    return str(tally(verdicts))
+
+
+def markdown(verdicts: Sequence[Verdict]) -> str:
+    """A row per claim, as the README shows it: formula, laws, verdicts, resolution, decoys and proofs."""
+    rows = [
+        ["claim", "statement", "laws", "verdict", "would see", "decoys refuted", "proved"],
+        ["---"] * 7,
+        *(markdown_row(group) for group in by_claim(verdicts)),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\n{summary(verdicts)}\n"
+
+
+def markdown_row(group: Sequence[Verdict]) -> list[str]:
+    told, claim = tally(group), group[0].claim
+    laws = list(dict.fromkeys(verdict.law for verdict in group))
+    nearest = min((abs(decoy.z_score) for verdict in group for decoy in verdict.decoys), default=None)
+    worst = next((s for s in (Status.REFUTED, Status.UNDERPOWERED) if any(v.status is s for v in group)), Status.CONSISTENT)
+    return [
+        f"{claim.id} {claim.name}",
+        f"${claim.statement.replace(chr(92) + '|', chr(92) + 'Vert ').replace('|', chr(92) + 'vert ')}$",
+        ", ".join(laws),
+        f"{marked(worst)} {told.passed}/{told.verdicts}",
+        percent(max(verdict.detectable for verdict in group)),
+        f"{told.decoys_refuted}/{told.decoys}" + ("" if nearest is None else f", z from {score(nearest)[1:]}"),
+        f"{told.proofs}/{len(laws)}" if told.proofs else "",
+    ]

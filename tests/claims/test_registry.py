@@ -1,0 +1,181 @@
+"""The registry holds every claim that was promised, and each of them runs, passes, and refutes its decoys."""
+
+import pytest
+
+from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, check, claim, claim_named
+from mezo_lab.directions import LAWS
+
+EVERY_LAW = list(LAWS)
+PAPER = ["gaussian", "sphere", "rademacher"]
+IID = ["gaussian", "rademacher", "uniform", "three-point"]
+GAUSSIAN = ["gaussian"]
+PROMISED = {  # id: name, the laws its row names
+    "A0": ("random-search", GAUSSIAN),
+    "A1": ("unbiased", EVERY_LAW),
+    "A2": ("norm-factor", EVERY_LAW),
+    "A3": ("second-moment", [*IID, "sphere", "coordinate"]),
+    "A4": ("variance", EVERY_LAW),
+    "A5": ("capture", ["gaussian", "sphere", "orthogonal", "rademacher"]),
+    "A6": ("minibatch", EVERY_LAW),
+    "A7": ("smoothing", GAUSSIAN),
+    "A8": ("one-sided", GAUSSIAN),
+    "A9": ("norm-probe", GAUSSIAN),
+    "A10": ("curvature-probe", EVERY_LAW),
+    "A11": ("variance-modified", GAUSSIAN),
+    "A12": ("expectation-modified", GAUSSIAN),
+    "A13": ("adam-blind", GAUSSIAN),
+    "A14": ("residual-feedback", GAUSSIAN),
+    "B1": ("descent-lemma", PAPER),
+    "B2": ("dimension-tax", EVERY_LAW),
+    "B3": ("low-rank", PAPER),
+    "B4": ("any-spectrum", [*IID, "sphere"]),
+    "B5": ("same-object", PAPER),
+    "B6": ("best-step", PAPER),
+    "B7": ("probes-are-a-wash", GAUSSIAN),
+    "B8": ("pl-rate", ["gaussian", "sphere"]),
+    "B9": ("tail", GAUSSIAN),
+}
+SAMPLED = [found for found in REGISTRY.values() if not found.real]
+MODES = ("fast", "default", "full")
+
+
+def experiments(found: Claim, mode: str):
+    """(law, parameters, experiment) for everything that a mode runs."""
+    for law in (LAWS[name] for name in found.laws):
+        for parameters in found.parameter_sets(law, mode):
+            yield law, parameters, found.experiment(law, **parameters)
+
+
+each_claim = pytest.mark.parametrize("found", SAMPLED, ids=lambda found: f"{found.id}-{found.name}")
+in_each_mode = pytest.mark.parametrize("mode", MODES)
+
+
+@pytest.mark.parametrize("id", PROMISED)
+def test_every_promised_claim_is_in_the_registry_with_its_laws(id):
+    name, laws = PROMISED[id]
+    found = REGISTRY[name]
+    assert found.id == id
+    assert set(laws) <= set(found.laws) <= set(LAWS)
+    assert claim_named(id) is claim_named(id.lower()) is claim_named(name) is found
+
+
+def test_no_two_claims_share_an_id():
+    assert len({found.id for found in REGISTRY.values()}) == len(REGISTRY)
+
+
+@each_claim
+def test_every_claim_names_its_statement_and_its_source(found):
+    assert found.statement and found.source
+
+
+@in_each_mode
+@each_claim
+def test_every_law_of_a_claim_has_a_parameter_set_and_a_decoy(found, mode):
+    built = list(experiments(found, mode))
+    assert {law.name for law, _, _ in built} == set(found.laws)
+    assert all(experiment.decoys for _, _, experiment in built)
+
+
+@in_each_mode
+@each_claim
+def test_every_decoy_differs_from_the_truth(found, mode):
+    for _, _, experiment in experiments(found, mode):
+        wrong = [decoy.expected(experiment) for decoy in experiment.decoys if not decoy.draw]
+        assert all(abs(value - experiment.expected) > 1e-6 * abs(experiment.expected) for value in wrong)
+
+
+def test_every_symbol_is_explained_and_every_explanation_is_used():
+    offered = {
+        name for found in SAMPLED for _, _, experiment in experiments(found, "fast") for name in experiment.symbols
+    }
+    assert offered == set(SYMBOLS)
+
+
+@each_claim
+def test_a_sweep_runs_over_a_parameter_of_the_claim(found):
+    assert found.sweep is None or found.sweep in found.settings["default"][0]
+
+
+@each_claim
+def test_every_claim_passes_and_refutes_its_decoys(found):
+    for law, parameters, _ in experiments(found, "fast"):
+        verdict = check(found, law, parameters, resolution=0.02, seed=1)
+        assert verdict.passed, f"{verdict}; decoys: {verdict.decoys}"
+
+
+def test_an_unknown_claim_names_the_nearest():
+    with pytest.raises(
+        ValueError, match=r"`claim` must be a name or id of the registry, got 'nrm-factor': nearest: norm"
+    ):
+        claim_named("nrm-factor")
+
+
+def test_a_claim_like_no_other_is_told_where_to_look():
+    with pytest.raises(ValueError, match=r"got '@@@@': `mezo-lab list` shows them all"):
+        claim_named("@@@@")
+
+
+def test_a_name_that_is_taken_is_refused():
+    with pytest.raises(ValueError, match=r"`name` 'norm-factor' is taken by claim A2: choose another"):
+        claim("X1", "norm-factor", "", source="", default=[{}], fast=[{}])(lambda law: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "parameters", "message"),
+    [
+        (
+            "norm-factor",
+            "gaussian",
+            {"dim": 6, "sides": 2},
+            "`sides` is no parameter of norm-factor: it has dim, probes",
+        ),
+        ("norm-factor", "gaussian", {"dim": 0, "probes": 1}, "`dim` must be at least 1, got 0: give a positive number"),
+        ("norm-factor", "gaussian", {"dim": 6, "probes": 0}, "`probes` must be at least 1, got 0"),
+        ("low-rank", "gaussian", {"dim": 6, "probes": 1, "rank": 0}, "`rank` must be at least 1, got 0"),
+        ("pl-rate", "gaussian", {"dim": 8, "probes": 1, "batch": 0}, "`batch` must be at least 1, got 0"),
+        ("low-rank", "gaussian", {"dim": 6, "probes": 1, "rank": 7}, "`rank` must be at most `dim`, got 7 > 6: raise"),
+        (
+            "best-step",
+            "sphere",
+            {"dim": 2, "probes": 1, "rank": 3, "t": 1.0},
+            "`rank` must be at most `dim`, got 3 > 2",
+        ),
+        (
+            "probes-are-a-wash",
+            "gaussian",
+            {"dim": 4, "probes": 2, "rank": 5},
+            "`rank` must be at most `dim`, got 5 > 4",
+        ),
+        ("norm-factor", "orthogonal", {"dim": 6, "probes": 7}, "`probes` must be at most `dim` for the orthogonal law"),
+        (
+            "norm-factor",
+            "orthogonal",
+            {"dim": 4_000, "probes": 4_001},
+            "`probes` must be at most `dim` for the orthogonal",
+        ),
+        (
+            "capture",
+            "gaussian",
+            {"dim": 6, "probes": 7},
+            "`probes` must be at most `dim` to span n directions, got 7 > 6",
+        ),
+        ("capture", "rademacher", {"dim": 6, "probes": 2}, "`probes` must be 1 for the rademacher law here, got 2"),
+        (
+            "norm-factor",
+            "rademacher",
+            {"dim": 1 << 25, "probes": 1},
+            "`dim` must be at most 16,777,216 here, .*: lower",
+        ),
+        ("curvature-probe", "gaussian", {"dim": 4_096, "probes": 1}, "`dim` must be at most 2,048 here, got 4,096"),
+        (
+            "variance",
+            "orthogonal",
+            {"dim": 6, "probes": 6},
+            "`expected` must not be 0, got .*: fewer probes, or a higher",
+        ),
+        ("dimension-tax", "sphere", {"dim": 1, "probes": 3, "t": 1.0}, "`expected` must not be 0, got 0 at these"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(name, law, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        check(claim_named(name), LAWS[law], parameters, draws=2)

@@ -1,0 +1,59 @@
+"""A tokenizer, reviews and random models, small enough to be made anew for each test: no file, no network."""
+
+import pytest
+import torch
+
+from mezo_lab.finetune import Review
+
+WORDS = ("It", "was", "great", "terrible", "a", "fine", "film", "dull", "plot", "no", "wit", "Ġ")
+VOCABULARY = [*WORDS, *(f"Ġ{word}" for word in WORDS)]
+
+
+@pytest.fixture
+def batch():
+    return [Review("a fine film", 1), Review("no wit no plot a dull film", 0), Review("great", 1)]
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """Words with the space before them, as a byte-level tokenizer has them: " great" is one token."""
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    indices = {word: index for index, word in enumerate(VOCABULARY)}
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(indices, unk_token="Ġ"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=words)
+
+
+@pytest.fixture(params=["llama", "opt", "gpt2"])
+def any_model(request):
+    return random_model(request.param)
+
+
+@pytest.fixture
+def model():
+    return random_model("llama")
+
+
+def random_model(architecture: str):
+    """Two layers of width 16 with random weights, in eval mode; embeddings tied, as SmolLM2's are."""
+    transformers = pytest.importorskip("transformers")
+    sizes = {
+        "llama": {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2},
+        "opt": {
+            "hidden_size": 16,
+            "word_embed_proj_dim": 16,
+            "ffn_dim": 32,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 2,
+        },
+        "gpt2": {"n_embd": 16, "n_head": 2, "n_layer": 2},
+    }[architecture]
+    config = transformers.AutoConfig.for_model(
+        architecture, vocab_size=len(VOCABULARY), tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, **sizes
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        for parameter in model.parameters():  # far from the small initial weights, whose losses all look alike
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()

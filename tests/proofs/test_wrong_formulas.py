@@ -1,0 +1,88 @@
+"""Negative controls: a proof that cannot fail proves nothing."""
+
+from dataclasses import replace
+
+import pytest
+import sympy
+
+from mezo_lab import theory
+from mezo_lab.proofs import prove
+from mezo_lab.proofs.case import Case
+from mezo_lab.proofs.forms import GG, GHG, GU, H_DIAGONAL, TRACE
+from mezo_lab.proofs.notation import Scalar, d, ell, epsilon, eta, n, noise, r, s
+from mezo_lab.proofs.notation import batch as size
+from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, vector
+
+GAUSSIAN, SPHERE = theory.Moments(1, 0), theory.Moments(d / (d + 2), 0)
+WG, W_TRACE, W_DIAGONAL = chain("g", "W", "g"), cycle("W"), diagonal(matrix("W"), vector("g"), vector("g"))
+SCALE_SQ, SLOPE_SQ, ENTRY = Scalar("tr(D²)"), Scalar("‖D⁻¹g‖²"), Scalar("gᵢ")
+ONE_SIDED_EXTRA = epsilon**2 / 4 * (d + 4)
+
+WRONG = {  # (claim, law, which conclusion): a plausible formula that does not hold
+    ("unbiased", "coordinate", 0): d * GU,
+    ("norm-factor", "gaussian", 0): (d + n - 1) / n * GG,
+    ("norm-factor", "sphere", 0): (d + n + 1) / n * GG,
+    ("norm-factor", "rademacher", 0): (d + n + 1) / n * GG,
+    ("norm-factor", "orthogonal", 0): (d + n - 1) / n * GG,
+    ("norm-factor", "uniform", 0): (d + n + 1) / n * GG,
+    ("norm-factor", "iid", 0): (d + n + 1) / n * GG,
+    ("notes", "gaussian", 0): (d + n - 1) / n * Scalar("‖∇L(θ;B)‖²", positive=True),
+    ("notes", "sphere", 0): (d + n + 1) / n * Scalar("‖∇L(θ;B)‖²", positive=True),
+    ("second-moment", "uniform", 0): theory.second_moment(WG, W_TRACE * GG, W_DIAGONAL, probes=n, moments=GAUSSIAN),
+    ("second-moment", "sphere", 0): theory.second_moment(WG, W_TRACE * GG, W_DIAGONAL, probes=n, moments=GAUSSIAN),
+    ("variance", "gaussian", 0): (d + n + 1) / n * GG,
+    ("minibatch", "gaussian", 0): theory.minibatch_fresh(GG, noise / size, d, n, GAUSSIAN),
+    ("minibatch", "gaussian", 1): theory.minibatch_shared(GG, noise / size, d, n, GAUSSIAN),
+    ("smoothing", "gaussian", 0): GU + epsilon**2 * chain("u", "∇ΔL"),
+    ("one-sided", "gaussian", 0): (d + 2) * GG,
+    ("curvature-probe", "sphere", 0): 2 * TRACE,
+    ("variance-modified", "gaussian", 0): SCALE_SQ * SLOPE_SQ + GG,
+    ("variance-modified", "gaussian", 2): GG + 2 * GG,
+    ("adam-blind", "gaussian", 0): (d + 2) * ENTRY**2,
+    ("descent-lemma", "sphere", 0): -eta * GG + eta**2 * ell * (d + n - 1) / n * GG,
+    ("dimension-tax", "gaussian", 1): 2 / ell,
+    ("low-rank", "gaussian", 0): theory.norm_factor(d, n, GAUSSIAN),
+    ("low-rank", "sphere", 0): theory.effective_rank_factor(r, n, GAUSSIAN),
+    ("low-rank", "gaussian", 1): theory.contraction(s, theory.norm_factor(d, n, GAUSSIAN)),
+    ("any-spectrum", "rademacher", 0): theory.second_moment(GHG, TRACE * GG, H_DIAGONAL, probes=n, moments=GAUSSIAN),
+    ("same-object", "sphere", 0): (d + n + 1) / n,
+    ("best-step", "gaussian", 2): 1 / theory.effective_rank_factor(r, n, GAUSSIAN),
+    ("probes-are-a-wash", "gaussian", 0): sympy.log(1 + 1 / (r + 1)),
+}
+CASES = [(claim, law, which, formula) for (claim, law, which), formula in WRONG.items()]
+
+
+@pytest.mark.parametrize(("claim", "law", "which", "formula"), CASES)
+def test_a_wrong_formula_leaves_a_difference(claim, law, which, formula):
+    conclusion = prove(claim, law).conclusions[which]
+    assert replace(conclusion, theory=formula).difference != 0
+
+
+@pytest.mark.parametrize(("claim", "law", "which", "formula"), CASES)
+def test_brute_force_rejects_a_wrong_formula(claim, law, which, formula):
+    conclusion = replace(prove(claim, law).conclusions[which], derived=formula)
+    assert conclusion.exact is not None
+    assert any(conclusion.brute(Case(law, dim, probes)) != 0 for dim in (2, 3) for probes in (1, 2))
+
+
+def test_a_proof_with_a_wrong_theory_says_that_it_is_not_one():
+    proof = prove("norm-factor", "gaussian")
+    (conclusion,) = proof.conclusions
+    wrong = replace(proof, conclusions=(replace(conclusion, theory=(d + n - 1) / n * GG),))
+    assert not wrong.proved
+    assert wrong.verdict.startswith("derived − theory = 2·‖g‖²/n   not proved")
+
+
+def test_a_proof_with_a_wrong_derivation_disagrees_with_brute_force():
+    proof = prove("norm-factor", "sphere")
+    (conclusion,) = proof.conclusions
+    wrong = replace(proof, conclusions=(replace(conclusion, derived=(d + n + 1) / n * GG),))
+    assert wrong.agreeing_dims == ()
+    assert wrong.verdict.endswith("brute force agrees for d = none of those tried")
+
+
+def test_one_failing_conclusion_is_enough_to_fail_a_proof():
+    proof = prove("low-rank", "sphere")
+    first, second, printed = proof.conclusions
+    wrong = replace(proof, conclusions=(first, second, replace(printed, theory=(r + n + 1) / n)))
+    assert not wrong.proved and proof.proved

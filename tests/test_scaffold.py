@@ -1,0 +1,111 @@
+"""The files around the library agree with one another: each version, target and tool is said once."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from mezo_lab import doctor
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+DEPENDENCIES = PROJECT["dependencies"] + [line for name in EXTRAS if name != "all" for line in EXTRAS[name]]
+PINS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def canonical(name: str) -> str:
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def test_every_line_of_the_constraints_is_one_exact_public_version():
+    assert [line for line in PINS if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []
+
+
+@pytest.mark.parametrize("line", [*DEPENDENCIES, doctor.MODEL_WHEEL, doctor.DATA_WHEEL])
+def test_every_requirement_is_pinned_to_a_version_it_allows(line):
+    pinned = {canonical(pin.split("==")[0]): pin.split("==")[1] for pin in PINS}
+    wanted = Requirement(line)
+    assert pinned[canonical(wanted.name)] in wanted.specifier
+
+
+def test_the_extra_all_is_the_sum_of_the_rooms():
+    (everything,) = map(Requirement, EXTRAS["all"])
+    assert everything.name == PROJECT["name"]
+    assert everything.extras == EXTRAS.keys() - {"all", "dev"}
+
+
+def test_python_is_bounded_the_same_everywhere():
+    wanted = ".".join(map(str, doctor.OLDEST_PYTHON))
+    assert PROJECT["requires-python"] == f">={wanted}"
+    assert f"sys.version_info < {doctor.OLDEST_PYTHON}" in MAKEFILE
+    (python,) = [line for line in environment()["dependencies"] if str(line).startswith("python")]
+    assert python.removeprefix("python=") in SpecifierSet(PROJECT["requires-python"])
+
+
+def environment() -> dict:
+    return yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+def test_the_environment_solves_from_one_channel_and_leaves_versions_to_the_constraints():
+    assert environment()["channels"] == ["conda-forge"]
+    (pip,) = [line["pip"] for line in environment()["dependencies"] if isinstance(line, dict)]
+    assert pip == ["-c constraints.txt", "-e .[all,dev]"]
+
+
+def test_the_commit_hooks_run_the_pinned_tools():
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    tools = [hook["entry"].split()[0] for hook in repositories[0]["hooks"]]
+    assert {tool.removeprefix(".venv/bin/") for tool in tools} <= {Requirement(line).name for line in EXTRAS["dev"]}
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make on this machine")
+def test_make_help_lists_every_target():
+    command = ["make", "--no-print-directory", "help"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.M)
+    assert [line.split()[0] for line in shown.splitlines()] == phony.split()
+    assert phony.split() == re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, re.M)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make on this machine")
+def test_make_setup_names_a_python_that_is_too_old(tmp_path):
+    old = tmp_path / "python3.8"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for file in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / file, tmp_path)
+    run = subprocess.run(["make", "setup", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "Python 3.11 or newer is needed" in run.stdout
+    assert not (tmp_path / ".venv").exists()
+
+
+def own_files() -> list[Path]:
+    """The files that git tracks, or would."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+# registries' hosts, and folders of one person's machine; written so that this file does not match itself
+ELSEWHERE = re.compile(rb"(pypi|pythonhosted|npmjs|debian|anaconda)[.](org|com)|/(work|root|home)/[a-z]|/opt/[p]ypi")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_no_file_names_a_registry_host_or_a_machines_own_folder():
+    files = own_files()
+    assert ROOT / "pyproject.toml" in files
+    assert [str(path) for path in files if ELSEWHERE.search(path.read_bytes())] == []
+
+
+def test_a_registry_host_would_be_seen():
+    assert ELSEWHERE.search(b"--index-url https://" + b"pypi" + b".org/simple")

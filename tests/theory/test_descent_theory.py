@@ -1,0 +1,106 @@
+"""Section B's closed forms: the printed per-law formulas, optima by calculus, bounds against exact values."""
+
+import math
+from fractions import Fraction
+from itertools import product
+
+import pytest
+import sympy
+from scipy import stats
+
+from mezo_lab import theory
+from mezo_lab.directions import LAWS
+
+RANK_FACTORS = {  # as printed in claim B3
+    "gaussian": lambda d, r, n: (r + n + 1) / n,
+    "sphere": lambda d, r, n: (d * r + d - 2) / (n * (d + 2)) + 1,
+    "rademacher": lambda d, r, n: (r + n - 1) / n,
+}
+s, gamma = sympy.symbols("s gamma", positive=True)
+
+
+@pytest.mark.parametrize("law", RANK_FACTORS)
+def test_the_effective_rank_factor_is_the_one_printed_for_the_law(law):
+    for d, r, n in product([2, 3, 10, 13_000_000_000], [1, 2, 10], [1, 2, 64]):
+        if r <= d:
+            d, r, n = Fraction(d), Fraction(r), Fraction(n)
+            assert theory.effective_rank_factor(r, n, LAWS[law].moments(d)) == RANK_FACTORS[law](d, r, n)
+
+
+@pytest.mark.parametrize("law", RANK_FACTORS)
+def test_the_effective_rank_factor_of_symbols_is_the_printed_formula(law):
+    d, r, n = sympy.symbols("d r n", positive=True)
+    stated = theory.effective_rank_factor(r, n, LAWS[law].moments(d))
+    assert sympy.simplify(stated - RANK_FACTORS[law](d, r, n)) == 0
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_at_full_rank_the_effective_rank_factor_is_the_norm_factor(law):
+    d, n = sympy.symbols("d n", positive=True)
+    moments = LAWS[law].moments(d)
+    assert sympy.simplify(theory.effective_rank_factor(d, n, moments) - theory.norm_factor(d, n, moments)) == 0
+
+
+@pytest.mark.parametrize("law", ["gaussian", "rademacher"])
+def test_the_effective_rank_factor_does_not_know_the_dimension(law):
+    factors = {theory.effective_rank_factor(5, 2, LAWS[law].moments(d)) for d in (10, 1000, 13_000_000_000)}
+    assert len(factors) == 1
+
+
+def test_the_spheres_factor_approaches_the_gaussians_from_below():
+    sphere = [theory.effective_rank_factor(5, 1, LAWS["sphere"].moments(Fraction(d))) for d in (5, 50, 500, 5000)]
+    gaussian = theory.effective_rank_factor(5, 1, LAWS["gaussian"].moments(5))
+    assert sphere == sorted(sphere) and sphere[-1] < gaussian < sphere[-1] + Fraction(1, 200)
+
+
+def test_the_best_step_is_one_over_gamma():
+    contraction = theory.contraction(s, gamma)
+    assert sympy.solve(sympy.diff(contraction, s), s) == [1 / gamma]
+    assert sympy.simplify(contraction.subs(s, 1 / gamma) - (1 - 1 / gamma)) == 0
+
+
+def test_stability_ends_at_the_largest_stable_learning_rate():
+    ell = sympy.Symbol("ell", positive=True)
+    edge = theory.largest_stable_lr(ell, gamma) * ell
+    assert sympy.simplify(theory.contraction(edge, gamma) - 1) == 0
+    assert theory.contraction(Fraction(21, 10) / 4, 4) > 1 > theory.contraction(Fraction(19, 10) / 4, 4)
+
+
+def test_the_descent_bound_is_attained_by_an_isotropic_quadratic():
+    lr, ell, grad_sq = sympy.symbols("eta ell g2", positive=True)
+    loss = grad_sq / (2 * ell)  # ½ℓ‖θ‖² with ‖g‖² = ℓ²‖θ‖²
+    change = (theory.contraction(lr * ell, gamma) - 1) * loss
+    assert sympy.simplify(change - theory.descent_bound(lr, ell, grad_sq, gamma * grad_sq)) == 0
+
+
+def test_progress_per_pair_is_the_best_contraction_shared_among_the_probes():
+    for rank, probes in product([1, 10, 1000], [1, 2, 8]):
+        best = theory.contraction(1 / ((rank + probes + 1) / probes), (rank + probes + 1) / probes)
+        assert math.isclose(theory.progress_per_pair(rank, probes), -math.log(best) / probes, rel_tol=1e-12)
+
+
+def test_more_probes_always_mean_less_progress_per_pair():
+    progress = [theory.progress_per_pair(10, probes) for probes in range(1, 100)]
+    assert progress == sorted(progress, reverse=True) and len(set(progress)) == len(progress)
+
+
+def test_progress_per_pair_takes_symbols_with_their_own_logarithm():
+    r, n = sympy.symbols("r n", positive=True)
+    assert theory.progress_per_pair(r, n, log=sympy.log) == sympy.log(1 + n / (r + 1)) / n
+
+
+@pytest.mark.parametrize(("batch", "expected"), [(2, Fraction(1, 16)), (16, Fraction(1, 4))])
+def test_the_sgd_rate_is_limited_by_noise_first_and_by_smoothness_then(batch, expected):
+    assert theory.sgd_rate(Fraction(1), Fraction(2), Fraction(8), batch) == expected  # μ = 1, ℓ = 2, α = 8
+
+
+def test_zeroth_order_sgd_needs_gamma_times_more_steps():
+    sgd = theory.sgd_rate(Fraction(1), Fraction(2), Fraction(8), 2)
+    assert 1 - theory.pl_contraction(Fraction(12), Fraction(1), Fraction(2), Fraction(8), 2) == sgd / 12
+
+
+def test_the_chi_square_tail_is_an_upper_bound_of_the_exact_tail():
+    grid = list(product([1, 5, 40, 1000], [0.5, 5, 20, 200]))
+    assert all(stats.chi2.sf(k + u, k) <= theory.chi_square_tail(k, u) for k, u in grid)
+    # the same grid refutes the bound with ½ in place of 1/16
+    assert any(stats.chi2.sf(k + u, k) > math.exp(-min(u**2 / (2 * k), u / 2)) for k, u in grid)
