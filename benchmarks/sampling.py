@@ -54,14 +54,14 @@ def loop(dim: int, probes: int, draws: int) -> Estimate:
     return running.estimate()
 
 
-def brute(dim: int, probes: int, draws: int) -> Estimate:
+def brute(dim: int, probes: int, draws: int, threads: int = 1) -> Estimate:
     g = unit_gradient(dim)
 
     def draw(count, generator):
         z = GAUSSIAN.sample(count, probes, dim, generator)
         return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0).square().sum(-1)
 
-    return sample(draw, draws, numbers_per_draw=probes * dim, seed=0).estimate()
+    return sample(draw, draws, numbers_per_draw=probes * dim, seed=0, threads=threads).estimate()
 
 
 def reduced(dim: int, probes: int, draws: int) -> Estimate:
@@ -127,14 +127,11 @@ def at_billions(repetitions: int, seconds: float) -> dict:
 
 def with_chunk(chunk: int, threads: int) -> Way:
     def way(dim: int, probes: int, draws: int) -> Estimate:
-        before = montecarlo.CHUNK_NUMBERS, torch.get_num_threads()
-        montecarlo.CHUNK_NUMBERS = chunk
-        torch.set_num_threads(threads)
+        before, montecarlo.CHUNK_NUMBERS = montecarlo.CHUNK_NUMBERS, chunk
         try:
-            return brute(dim, probes, draws)
+            return brute(dim, probes, draws, threads)
         finally:
-            montecarlo.CHUNK_NUMBERS = before[0]
-            torch.set_num_threads(before[1])
+            montecarlo.CHUNK_NUMBERS = before
 
     return way
 
@@ -142,7 +139,9 @@ def with_chunk(chunk: int, threads: int) -> Way:
 def chunk_sizes(repetitions: int, seconds: float) -> list[dict]:
     """Random numbers per second of brute force, by the size of its chunks and the number of threads."""
     cells = {
-        (chunk, threads): with_chunk(chunk, threads) for threads in {1, torch.get_num_threads()} for chunk in CHUNKS
+        (chunk, threads): with_chunk(chunk, threads)
+        for threads in sorted({1, torch.get_num_threads()})
+        for chunk in CHUNKS
     }
     rows = []
     for dim in (50, 1_000):
@@ -158,20 +157,23 @@ def peak_mib() -> float:
     return kilobytes / 1024
 
 
-def growth(draws: int) -> float:
-    """How far the peak memory of this process rises over `draws` draws of brute force, in MiB."""
-    brute(10, 1, 2)  # whatever torch allocates once
-    before = peak_mib()
-    brute(MEMORY_DIM, PROBES, draws)
-    return peak_mib() - before
+def peak_of_brute(dim: int, draws: int) -> float:
+    brute(dim, PROBES, draws)
+    return peak_mib()
 
 
 def memory(draws: tuple[int, ...]) -> dict:
-    """Peak memory of brute force in processes of their own: it does not grow with the draws."""
+    """Peak memory of brute force, each time in a process of its own: it does not grow with the draws."""
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        peaks = {str(count): pool.apply(growth, (count,)) for count in draws}
-    one_draw = MEMORY_DIM * PROBES * 8 / 2**20
-    return {"dim": MEMORY_DIM, "probes": PROBES, "one_draw_mib": one_draw, "peak_mib_by_draws": peaks}
+        small = pool.apply(peak_of_brute, (50, 2))
+        peaks = {str(count): pool.apply(peak_of_brute, (MEMORY_DIM, count)) for count in draws}
+    return {
+        "dim": MEMORY_DIM,
+        "probes": PROBES,
+        "z_mib": MEMORY_DIM * PROBES * 8 / 2**20,  # of one draw
+        "peak_mib_at_dim_50": small,
+        "peak_mib_by_draws": peaks,
+    }
 
 
 def machine() -> dict:
@@ -192,12 +194,13 @@ def machine() -> dict:
 
 def measured(quick: bool) -> dict:
     repetitions, seconds = (2, 0.005) if quick else (9, 0.3)
+    space = memory((2,) if quick else (2, 40))  # first: a new process inherits the peak of the one that starts it
     return {
         "machine": machine(),
         "repetitions": repetitions,
+        "memory": space,
         "rows": [comparison(dim, repetitions, seconds) for dim in DIMS],
         "billions": at_billions(repetitions, seconds),
-        "memory": memory((2,) if quick else (2, 40)),
         "chunks": chunk_sizes(repetitions, seconds / 3),
     }
 
@@ -211,10 +214,8 @@ def told(record: dict) -> str:
     far, space = record["billions"], record["memory"]
     absent = f"none: {far['loop_gigabytes_per_draw']:,.0f} GB a draw"
     lines.append(f"{far['dim']:>14,}  {absent:>34}  {far['reduced_draws_per_second']:>18,.0f}")
-    peaks = ", ".join(f"{peak:,.0f} MiB over {draws} draws" for draws, peak in space["peak_mib_by_draws"].items())
-    lines.append(
-        f"memory of brute force at d = {space['dim']:,}: {peaks} (z alone is {space['one_draw_mib']:,.0f} MiB)"
-    )
+    peaks = ", ".join(f"{peak:,.0f} MiB for {draws} draws" for draws, peak in space["peak_mib_by_draws"].items())
+    lines.append(f"peak memory at d = {space['dim']:,}: {peaks}; at d = 50: {space['peak_mib_at_dim_50']:,.0f} MiB")
     for row in record["chunks"]:
         speed = f"{row['numbers_per_second'] / 1e6:,.0f} million numbers/s"
         lines.append(f"chunk {row['chunk']:>9,}  d = {row['dim']:>5,}  {row['threads']} threads: {speed}")

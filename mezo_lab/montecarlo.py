@@ -5,7 +5,8 @@ result depends on the arguments alone.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy
@@ -15,7 +16,7 @@ from torch import Generator, Tensor
 Draws = Callable[[int, Generator], Tensor]
 Progress = Callable[[int, int], None]
 
-CHUNK_NUMBERS = 1 << 20  # doubles of z per chunk, 2 MiB: stays in cache, measured in benchmarks/sampling.py
+CHUNK_NUMBERS = 1 << 18  # doubles of z per chunk, 2 MiB: stays in cache, measured in benchmarks/sampling.py
 ROUNDING = 2.0**-40  # relative rounding error granted to a mean of doubles, for observables that do not vary
 
 
@@ -137,6 +138,7 @@ def sample(
     seed: int,
     stream: int = 1,
     device: str = "cpu",
+    threads: int | None = 1,
     progress: Progress | None = None,
 ) -> Running:
     """Exactly `count` draws, fixed in advance, in chunks of bounded memory.
@@ -147,7 +149,10 @@ def sample(
         draws: (count, generator) → values of shape (count,).
         count: how many draws; positive.
         numbers_per_draw: random numbers behind one draw; sets the chunk.
-        seed, stream: which words. device: where. progress: called with (draws done, count) after each chunk.
+        seed, stream: which words. device: where.
+        threads: of torch, while this runs; None leaves them as they are, for draws that are large computations. One is
+            as fast for small ones, and the last digit does not depend on the machine.
+        progress: called with (draws done, count) after each chunk.
 
     Returns: the running moments; `.estimate()` for the mean and its error.
 
@@ -159,8 +164,19 @@ def sample(
         raise ValueError(f"`draws` must be at least 2, got {count}: one draw has no standard error; raise --draws.")
     chunk = max(1, CHUNK_NUMBERS // numbers_per_draw)
     running = Running()
-    for index, start in enumerate(range(0, count, chunk)):
-        running.add(draws(min(chunk, count - start), generator_for(seed, stream, index, device)))
-        if progress is not None:
-            progress(running.count, count)
+    with torch_threads(threads):
+        for index, start in enumerate(range(0, count, chunk)):
+            running.add(draws(min(chunk, count - start), generator_for(seed, stream, index, device)))
+            if progress is not None:
+                progress(running.count, count)
     return running
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -37,8 +37,9 @@ def test_a_record_says_what_thirteen_billion_dimensions_take(record):
 
 
 def test_a_record_says_what_memory_brute_force_takes(record):
-    assert record["memory"]["dim"] == 1_000_000
-    assert all(peak > record["memory"]["one_draw_mib"] for peak in record["memory"]["peak_mib_by_draws"].values())
+    memory = record["memory"]
+    assert (memory["dim"], memory["z_mib"]) == (1_000_000, pytest.approx(30.5, abs=0.1))
+    assert memory["peak_mib_by_draws"]["2"] > memory["peak_mib_at_dim_50"] > 0
 
 
 def test_a_record_compares_seven_chunk_sizes(record):

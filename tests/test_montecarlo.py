@@ -194,6 +194,29 @@ def test_sampling_leaves_the_global_generators_untouched():
     assert numpy_before == numpy.random.get_state()[1].tolist()  # noqa: NPY002
 
 
+def test_the_last_digit_does_not_depend_on_the_number_of_threads():
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        found.append(sample(normal, 300_000, numbers_per_draw=1, seed=0).mean)
+    torch.set_num_threads(before)
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize(("asked", "given"), [(1, 1), (2, 2), (None, 3)])
+def test_torchs_threads_are_set_for_the_run_alone(asked, given):
+    def failing(count, generator):
+        seen.append(torch.get_num_threads())
+        raise ArithmeticError
+
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+    with pytest.raises(ArithmeticError):
+        sample(failing, 2, numbers_per_draw=1, seed=0, threads=asked)
+    assert (seen, torch.get_num_threads()) == ([given], 3)
+    torch.set_num_threads(before)
+
+
 def largest_correlation(keys) -> float:
     """The largest |z| among the correlations of 20,000 draws of each generator with those of every other."""
     words = torch.stack([normal(20_000, generator_for(*key)) for key in keys])

@@ -106,6 +106,7 @@ def norm_factor(law, dim, probes):
 def second_moment(law, dim, probes):
     g, u, v = gradient(dim), direction(dim, power=-1.0), direction(dim, power=-0.7)
     ug, vg, uv, uvgg = (float(x) for x in (u @ g, v @ g, u @ v, (u * v * g * g).sum()))
+    gaussian, sphere = "((n+1)*ug*vg + uv)/n", "((n-1)*ug*vg + d/(d+2)*(2*ug*vg + uv))/n"
 
     def draw(count, generator):
         estimate = gradient_estimate(g, law.sample(count, probes, dim, generator))
@@ -116,10 +117,8 @@ def second_moment(law, dim, probes):
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, ug=ug, vg=vg, uv=uv, uvgg=uvgg),
-        decoys=(
-            Decoy("((n+1)*ug*vg + uv)/n"),  # the (κ−3) term dropped: true for κ = 3
-            Decoy("((n-1)*ug*vg + d/(d+2)*(2*ug*vg + uv))/n"),  # the sphere's
-        ),
+        # the Gaussian's, in which the (κ−3) term is missing; for κ = 3, where that is right, the sphere's
+        decoys=(Decoy(sphere if law.moments(dim)[:2] == (1, 0) else gaussian),),
     )
 
 

@@ -117,9 +117,8 @@ def check(
     with torch.device(device):  # experiments make their tensors where they run
         theory = claim.experiment(law, **parameters)
     tested = theory if expect is None else against(theory, expect)
-    run = Run(
-        tested, seed, crc32(f"{claim.name} {law.name}".encode()), "cpu" if tested.sampler == "reduced" else device
-    )
+    subject = crc32(f"{claim.name} {law.name} {parameters}".encode())
+    run = Run(tested, seed, subject, "cpu" if tested.sampler == "reduced" else device)
     scale, gap = abs(theory.expected), abs(tested.expected - theory.expected)
     target = (tested.resolution or resolution) * scale
     targets = [target, gap] if gap else [target]
@@ -163,8 +162,10 @@ class Run:
     def estimate(self, draw: Draws, count: int, stream: int, progress: Progress | None = None) -> Estimate:
         numbers, transform = self.experiment.numbers_per_draw, self.experiment.transform
         words = {"seed": self.seed, "stream": 4 * self.subject + stream, "device": self.device}
+        threads = 1 if self.experiment.draws is None else None  # a draw too dear for a pilot uses all there are
         with torch.device(self.device):
-            found = sample(draw, count, numbers_per_draw=numbers, progress=progress, **words).estimate()
+            running = sample(draw, count, numbers_per_draw=numbers, threads=threads, progress=progress, **words)
+        found = running.estimate()
         return found.map(transform) if transform else found
 
     def planned(self, targets: list[float]) -> int:

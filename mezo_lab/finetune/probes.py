@@ -12,6 +12,7 @@ from mezo_lab.montecarlo import Progress, generator_for
 Loss = Callable[[], Tensor]
 
 CHUNK = 1 << 20  # coordinates drawn and spent at a time, 4 MiB: within the cache, and few enough calls
+EPSILON = 5e-5  # see `paired_probes`
 STREAM = 2  # generator_for's second word: apart from the Monte Carlo draws of the same seed
 
 
@@ -53,7 +54,7 @@ def paired_probes(
     gradient: Iterable[Tensor],
     *,
     count: int,
-    epsilon: float = 1e-4,
+    epsilon: float = EPSILON,
     law: str = "gaussian",
     seed: int,
     progress: Progress | None = None,
@@ -63,6 +64,13 @@ def paired_probes(
     Source: paper, Definition 1 and Algorithm 1, with the gradient beside it (CLAIMS D1).
     Formula: pg = [L(θ + εz) − L(θ − εz)]/(2ε); as ε→0 it is zᵀg.
     Cost: two forward passes and two sweeps per probe; memory for a copy of θ.
+    Precision: of pg − zᵀg, measured on SmolLM2-135M in float32 with 2 and with 16 reviews, the rms in units of ‖g‖ is
+
+        ε         1e-2   1e-3          3e-4           1e-4           5e-5     3e-5           1e-5
+        rms, %    15–20  0.21–0.42     0.023–0.040    0.015–0.021    0.036    0.032–0.058    0.15–0.21
+
+    On the left it is the third derivative, ∝ ε², and biases the slope; on the right rounding, ∝ 1/ε, which averages out
+    over the probes. So the default lies a little to the right of the least: 32 probes give the slope to 0.01 %.
     While `loss` and `progress` run θ is displaced; afterwards it is bitwise the old θ, also after an exception.
 
     Args:
@@ -160,6 +168,6 @@ def check(count: int, epsilon: float, law: str) -> None:
     if count < 1:
         raise ValueError(f"`count` must be at least 1, got {count}: ask for one probe or more.")
     if not epsilon > 0:
-        raise ValueError(f"`epsilon` must be positive, got {epsilon}: 1e-4 suits a float32 model.")
+        raise ValueError(f"`epsilon` must be positive, got {epsilon}: {EPSILON} suits a float32 model.")
     if law not in DRAWS:
         raise ValueError(f"`law` must be one of {', '.join(DRAWS)}; got {law!r}.")

@@ -1,50 +1,54 @@
 """How far each sampled mean lies from its theory: a row per law and parameter set."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import Status, Verdict
+from mezo_lab.plots import style
 from mezo_lab.plots.labels import percent, score, setting
-from mezo_lab.plots.style import BARS, GREY, INK, SMALL, THEORY, blank, decoy_formulas, decoy_style, estimate_style
-from mezo_lab.plots.style import is_drawn, legend, quiet, stated_by, varying
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ROW, FRAME, LINE = 0.26, 0.95, 0.17  # inches
-FARTHEST = 1.2  # a larger deviation is an arrow at the edge
-NEAREST = 0.02  # the least that is shown on either side
+FARTHEST, NEAREST = 1.2, 0.02  # a larger deviation is an arrow at the edge; the axis is never shorter than the smaller
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 LETTERS = "abcdef"  # one for each of a claim's decoys
+
+Edges = tuple[float, float]
 
 
 def figure(verdicts: Sequence[Verdict]) -> "Figure":
     """Deviations in percent of the theory, those of the decoys too."""
-    formulas, edges = decoy_formulas(verdicts), reach(verdicts)
-    drawn = blank(FRAME + ROW * len(verdicts) + LINE * len(formulas))
+    formulas, edges, names = style.decoy_formulas(verdicts), reach(verdicts), style.varying(verdicts)
+    drawn = style.blank(FRAME + ROW * len(verdicts) + LINE * len(formulas))
     axes = drawn.add_subplot()
     for row, verdict in enumerate(verdicts):
         draw_decoys(axes, row, verdict, formulas, edges)
         draw_estimate(axes, row, verdict, edges)
-    axes.axvline(0, **THEORY)
-    axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=axis_label(verdicts))
-    axes.xaxis.set_major_formatter(lambda share, _: signed(share) or stated_by(verdicts[0]))
+    axes.axvline(0, **style.THEORY)
+    axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=axis_label(verdicts, names))
+    axes.xaxis.set_major_formatter(lambda share, _: signed(share) or style.stated_by(verdicts[0]))
     axes.locator_params(axis="x", nbins=6)
-    axes.set_yticks(range(len(verdicts)), [row_label(verdict, varying(verdicts)) for verdict in verdicts])
-    quiet(axes)
-    legend(axes, verdicts, formulas, LETTERS)
+    axes.set_yticks(range(len(verdicts)), [row_label(verdict, names) for verdict in verdicts])
+    style.quiet(axes)
+    style.legend(axes, verdicts, formulas, LETTERS)
     return drawn
 
 
 def relative(mean: float, expected: float) -> float:
-    """(mean − expected)/|expected|: what is below a bound is left of it, whatever its sign."""
+    """(mean − expected)/|expected|: what is below a bound is left of it, whatever its sign.
+
+    >>> relative(-3.0, -4.0), relative(0.5, 0.0)
+    (0.25, 0.5)
+    """
     return (mean - expected) / (abs(expected) or 1.0)  # a theory of 0 has no scale of its own
 
 
-def reach(verdicts: Sequence[Verdict]) -> tuple[float, float]:
+def reach(verdicts: Sequence[Verdict]) -> Edges:
     """The ends of the axis: all that is drawn, as far as `FARTHEST`."""
-    decoys = [relative(d.expected, v.expected) for v in verdicts for d in v.decoys if is_drawn(d, v)]
+    decoys = [relative(d.expected, v.expected) for v in verdicts for d in v.decoys if style.is_drawn(d, v)]
     means = [relative(v.estimate.mean, v.expected) for v in verdicts]
     bars = [mean + side * bar(verdict) for mean, verdict in zip(means, verdicts, strict=True) for side in (-1, 1)]
     left, right = min(-NEAREST, *decoys, *bars), max(NEAREST, *decoys, *bars)
@@ -53,38 +57,42 @@ def reach(verdicts: Sequence[Verdict]) -> tuple[float, float]:
 
 
 def bar(verdict: Verdict) -> float:
-    return BARS * verdict.estimate.standard_error / (abs(verdict.expected) or 1.0)
+    return style.BARS * verdict.estimate.standard_error / (abs(verdict.expected) or 1.0)
 
 
-def draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: tuple[float, float]) -> None:
+def draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> None:
     at, arrow = within(relative(verdict.estimate.mean, verdict.expected), edges)
-    style = estimate_style(verdict.law)
+    look = style.estimate(verdict.law)
     if arrow:
-        axes.plot(at, row, marker=arrow, color=style["color"], clip_on=False)
+        axes.plot(at, row, marker=arrow, color=look["color"], clip_on=False)
     else:
-        axes.errorbar(at, row, xerr=bar(verdict), **style)
-    text = f"z = {score(verdict.z_score)} {MARKS[verdict.status]}"
-    axes.annotate(text, (1.03, row), xycoords=("axes fraction", "data"), va="center", fontsize=SMALL, color=INK)
+        axes.errorbar(at, row, xerr=bar(verdict), **look)
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+    told = f"z = {score(verdict.z_score)} {MARKS[verdict.status]}"
+    axes.annotate(told, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
 
 
-def draw_decoys(
-    axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: tuple[float, float]
-) -> None:
-    for decoy in (decoy for decoy in verdict.decoys if is_drawn(decoy, verdict)):
+def draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: Edges) -> None:
+    for decoy in (decoy for decoy in verdict.decoys if style.is_drawn(decoy, verdict)):
         at, arrow = within(relative(decoy.expected, verdict.expected), edges)
         if arrow:
-            axes.plot(at, row, marker=arrow, color=GREY, clip_on=False)
+            axes.plot(at, row, marker=arrow, color=style.GREY, clip_on=False)
         else:
-            axes.plot([at, at], [row - 0.38, row + 0.38], **decoy_style(decoy.statement, formulas))
-        # the letter stands on the side of the line that looks away from the theory, unless the frame is there
-        side = {">": "right", "<": "left"}.get(arrow, "left" if at > 0 else "right")
-        shift, letter = {"left": 3, "right": -3}[side], LETTERS[formulas.index(decoy.statement)]
-        place = {"textcoords": "offset points", "va": "center", "ha": side}
-        axes.annotate(letter, (at, row), (2 * shift if arrow else shift, 0), fontsize=SMALL, color=GREY, **place)
+            axes.plot([at, at], [row - 0.38, row + 0.38], **style.decoy(decoy.statement, formulas))
+        # the letter looks away from the theory, unless the end of the axis is there
+        outwards = (at > 0) != bool(arrow)
+        place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": "left" if outwards else "right"}
+        shift = (3 if outwards else -3) * (2 if arrow else 1)
+        letter = LETTERS[formulas.index(decoy.statement)]
+        axes.annotate(letter, (at, row), (shift, 0), fontsize=style.SMALL, color=style.GREY, **place)
 
 
-def within(deviation: float, edges: tuple[float, float]) -> tuple[float, str]:
-    """Where to draw it, and the arrow if that is not where it is."""
+def within(deviation: float, edges: Edges) -> tuple[float, str]:
+    """Where to draw it, and the arrow that says it lies farther out.
+
+    >>> within(0.5, (-1.0, 1.0)), within(7.0, (-1.0, 1.0))
+    ((0.5, ''), (1.0, '>'))
+    """
     left, right = edges
     return (left, "<") if deviation < left else (right, ">") if deviation > right else (deviation, "")
 
@@ -100,7 +108,6 @@ def row_label(verdict: Verdict, names: Sequence[str]) -> str:
     return ", ".join([verdict.law, *words]) + (" ≤" if verdict.relation == "<=" else "")
 
 
-def axis_label(verdicts: Sequence[Verdict]) -> str:
-    names = varying(verdicts)
+def axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
     fixed = setting({name: given for name, given in verdicts[0].parameters.items() if name not in names})
-    return f"deviation of the mean from the {stated_by(verdicts[0])}" + (f", at {fixed}" if fixed else "")
+    return f"deviation of the mean from the {style.stated_by(verdicts[0])}" + (f", at {fixed}" if fixed else "")

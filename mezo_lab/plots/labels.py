@@ -65,7 +65,9 @@ def typographic(formula: str) -> str:
     >>> typographic("-eta*g2 + eta**2*ell*G2/4")
     '−η·‖g‖² + η²·ℓ·E‖ĝ‖²/4'
     """
-    named = re.sub(r"[A-Za-z]\w*", lambda name: SIGNS.get(name[0], name[0]), formula) if is_formula(formula) else formula
+    named = (
+        re.sub(r"[A-Za-z]\w*", lambda name: SIGNS.get(name[0], name[0]), formula) if is_formula(formula) else formula
+    )
     powers = re.sub(r"\*\*(\d+)\b(?!\.)", lambda power: power[1].translate(SUPERSCRIPTS), named)
     return powers.replace("**", "^").replace("*", "·").replace("-", "−")
 

@@ -1,7 +1,7 @@
 """One look for every figure; nothing is told by colour alone."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import DecoyVerdict, Verdict
 from mezo_lab.claims.verdict import ALARM
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WIDTH = 4.6  # inches: narrow, so that the labels are legible on a phone
 INK, GREY = "#1c1c1c", "#757575"
 SMALL = 8.5  # points
-BARS = ALARM  # standard errors: a bar that misses the line is a refuted claim
+BARS = ALARM  # standard errors
 # markers, and colours of middle lightness: at least 3:1 against white and against near-black
 LAW_STYLES = {
     "gaussian": ("o", "#2878c8"),
@@ -26,7 +26,7 @@ LAW_STYLES = {
     "orthogonal": ("X", "#8f6f14"),
 }
 OTHER_STYLE = ("*", "#66758a")
-THEORY = {"color": INK, "linestyle": "--", "linewidth": 1.3, "zorder": 2}
+THEORY: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 1.3, "zorder": 2}
 DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
 
 
@@ -36,13 +36,13 @@ def blank(height: float) -> "Figure":
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def estimate_style(law: str, size: float = 5) -> dict:
-    marker, colour = LAW_STYLES.get(law, OTHER_STYLE)
+def estimate(law: str, colour: str | None = None) -> dict[str, Any]:
+    marker, own_colour = LAW_STYLES.get(law, OTHER_STYLE)
     bars = {"elinewidth": 1.4, "capsize": 2.5, "zorder": 3}
-    return {"fmt": marker, "markersize": size, "color": colour, **bars}
+    return {"fmt": marker, "markersize": 5, "color": colour or own_colour} | bars
 
 
-def decoy_style(statement: str, formulas: Sequence[str]) -> dict:
+def decoy(statement: str, formulas: Sequence[str]) -> dict[str, Any]:
     pattern = DOTS[formulas.index(statement) % len(DOTS)]
     return {"color": GREY, "linestyle": pattern, "linewidth": 1.5, "zorder": 1}
 
@@ -60,18 +60,17 @@ def legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], l
     """What the lines are, a row each, under the figure."""
     formula = verdicts[0].formula
     stated = f"formula {typographic(formula)}" if formula else "theory"
-    bound = any(verdict.relation == "<=" for verdict in verdicts)
+    bound = "; a bound from above where marked ≤" if any(v.relation == "<=" for v in verdicts) else ""
     mean = f"mean of the draws ± {BARS:g} standard errors"
-    handles = [
-        axes.plot([], [], label=stated + ("; a bound from above where marked ≤" if bound else ""), **THEORY)[0],
-        axes.errorbar([], [], xerr=[], label=mean, **estimate_style("gaussian") | {"color": INK}),
+    handles: list[Any] = [
+        axes.plot([], [], label=stated + bound, **THEORY)[0],
+        axes.errorbar([], [], xerr=[], label=mean, **estimate("gaussian", INK)),
     ]
-    for k, decoy in enumerate(formulas):
-        label = f"{f'decoy {letters[k]}' if letters else 'decoy'}: {typographic(decoy)}"
-        handles += axes.plot([], [], label=label, **decoy_style(decoy, formulas))
-    axes.figure.legend(
-        handles=handles, loc="outside lower left", frameon=False, fontsize=SMALL, labelcolor=INK, handlelength=2.6
-    )
+    for k, statement in enumerate(formulas):
+        label = f"{f'decoy {letters[k]}' if letters else 'decoy'}: {typographic(statement)}"
+        handles += axes.plot([], [], label=label, **decoy(statement, formulas))
+    place: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "fontsize": SMALL, "labelcolor": INK}
+    axes.figure.legend(handles=handles, handlelength=2.6, **place)
 
 
 def stated_by(verdict: Verdict) -> str:

@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from mezo_lab.claims import SYMBOLS, Claim, Verdict
 from mezo_lab.directions import LAWS
+from mezo_lab.plots import style
 from mezo_lab.plots.labels import LETTERS, setting
-from mezo_lab.plots.style import BARS, INK, SMALL, THEORY, blank, decoy_formulas, decoy_style, estimate_style
-from mezo_lab.plots.style import is_drawn, legend, quiet, varying
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,26 +37,27 @@ def suits(verdicts: Sequence[Verdict], claim: Claim) -> bool:
 
 
 def figure(verdicts: Sequence[Verdict], claim: Claim) -> "Figure":
-    """Means, theory and decoys against the parameter of the sweep; the curves between the points are the claim's own."""
-    sweep, formulas = str(claim.sweep), decoy_formulas(verdicts)
+    """Means, theory and decoys against the parameter of the sweep; between the points the claim's own formulas."""
+    sweep, formulas = str(claim.sweep), style.decoy_formulas(verdicts)
+    others = [name for name in style.varying(verdicts) if name != sweep]
     laws = list(dict.fromkeys(verdict.law for verdict in verdicts))
     columns = min(len(laws), COLUMNS)
     rows = -(-len(laws) // columns)
-    drawn = blank(FRAME + PANEL * rows + LINE * len(formulas))
+    drawn = style.blank(FRAME + PANEL * rows + LINE * len(formulas))
     panels = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     for axes, law in zip(panels, laws, strict=False):
         for line in lines([verdict for verdict in verdicts if verdict.law == law], sweep):
             draw_line(axes, line, sweep, formulas)
-            name_line(axes, line[-1], sweep, [name for name in varying(verdicts) if name != sweep])
-        axes.set_title(law, fontsize=SMALL + 1, color=INK)
-        quiet(axes)
+            name_line(axes, line, sweep, others)
+        axes.set_title(law, fontsize=style.SMALL + 1, color=style.INK)
+        style.quiet(axes)
     for axes in panels[len(laws) :]:
         axes.remove()
     scale(panels[0], verdicts, sweep)
     letter = LETTERS.get(sweep, sweep)
     panels[0].set_ylabel("mean of the draws")
     panels[-columns + columns // 2].set_xlabel(f"{letter}: {SYMBOLS.get(letter, letter)}")
-    legend(panels[0], verdicts, formulas)
+    style.legend(panels[0], verdicts, formulas)
     return drawn
 
 
@@ -74,19 +74,26 @@ def lines(verdicts: Sequence[Verdict], sweep: str) -> Iterator[list[Verdict]]:
 def draw_line(axes: "Axes", line: list[Verdict], sweep: str, formulas: Sequence[str]) -> None:
     curve = dense(line, sweep)
     for formula in formulas:
-        known = [(point.x, point.decoys[formula]) for point in curve if formula in point.decoys]
-        axes.plot(*zip(*known, strict=True), **decoy_style(formula, formulas)) if known else None
-    single = {"marker": "_", "markersize": 16} if len(curve) == 1 else {}
-    axes.plot([point.x for point in curve], [point.theory for point in curve], **THEORY | single)
+        known = [point for point in curve if formula in point.decoys]
+        values = [point.decoys[formula] for point in known]
+        axes.plot([point.x for point in known], values, **style.decoy(formula, formulas))
+    alone: dict[str, Any] = {"marker": "_", "markersize": 16} if len(curve) == 1 else {}
+    axes.plot([point.x for point in curve], [point.theory for point in curve], **style.THEORY | alone)
     x, means = [v.parameters[sweep] for v in line], [v.estimate.mean for v in line]
-    axes.errorbar(x, means, yerr=[BARS * v.estimate.standard_error for v in line], **estimate_style(line[0].law))
+    axes.errorbar(x, means, yerr=[bar(verdict) for verdict in line], **style.estimate(line[0].law))
 
 
-def name_line(axes: "Axes", last: Verdict, sweep: str, names: Sequence[str]) -> None:
-    """What tells this line from the others of its panel, above its last point."""
+def bar(verdict: Verdict) -> float:
+    return style.BARS * verdict.estimate.standard_error
+
+
+def name_line(axes: "Axes", line: list[Verdict], sweep: str, names: Sequence[str]) -> None:
+    """What tells this line from the others of its panel: under its last point, or beside its only one."""
+    last = line[-1]
     told = setting({name: last.parameters[name] for name in names if name in last.parameters})
-    place = {"textcoords": "offset points", "ha": "center"}
-    axes.annotate(told, (last.parameters[sweep], last.estimate.mean), (0, 9), fontsize=SMALL, color=INK, **place)
+    at, shift = (last.parameters[sweep], last.estimate.mean), (0, -10) if len(line) > 1 else (10, 0)
+    place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": "center" if len(line) > 1 else "left"}
+    axes.annotate(told, at, shift, fontsize=style.SMALL, color=style.INK, **place)
 
 
 def dense(line: list[Verdict], sweep: str) -> list[Point]:
@@ -95,16 +102,16 @@ def dense(line: list[Verdict], sweep: str) -> list[Point]:
     if len(line) == 1 or law is None or first.formula or first.claim.real:
         return [Point(v.parameters[sweep], v.expected, drawn_decoys(v)) for v in line]
     parameters = {name: given for name, given in first.parameters.items() if name != "sampler"}
-    values = [verdict.parameters[sweep] for verdict in line]
-    experiments = {x: first.claim.experiment(law, **parameters | {sweep: x}) for x in between(values)}
+    values = between([verdict.parameters[sweep] for verdict in line])
+    experiments = {x: first.claim.experiment(law, **parameters | {sweep: x}) for x in values}
     return [
-        Point(x, experiment.expected, {d.statement: d.expected(experiment) for d in experiment.decoys if not d.draw})
-        for x, experiment in experiments.items()
+        Point(x, at.expected, {decoy.statement: decoy.expected(at) for decoy in at.decoys if not decoy.draw})
+        for x, at in experiments.items()
     ]
 
 
 def drawn_decoys(verdict: Verdict) -> dict[str, float]:
-    return {decoy.statement: decoy.expected for decoy in verdict.decoys if is_drawn(decoy, verdict)}
+    return {decoy.statement: decoy.expected for decoy in verdict.decoys if style.is_drawn(decoy, verdict)}
 
 
 def between(values: Sequence[float]) -> list[float]:
@@ -124,17 +131,13 @@ def is_log(values: Sequence[float]) -> bool:
 
 
 def scale(axes: "Axes", verdicts: Sequence[Verdict], sweep: str) -> None:
-    """Axes that show every mean, and of the decoys what lies near: those that leave the frame are far off."""
-    ends = [
-        end
-        for v in verdicts
-        for end in (v.expected, v.estimate.mean - BARS * v.estimate.standard_error, v.estimate.mean + BARS * v.estimate.standard_error)
-    ]
+    """Axes that show every mean, and of the decoys what lies near: a dotted line that leaves the frame is far off."""
+    ends = [v.estimate.mean + side * bar(v) for v in verdicts for side in (-1, 1)] + [v.expected for v in verdicts]
     low, high = min(ends), max(ends)
     span = high - low or abs(high) or 1.0
     decoys = [min(max(y, low - span), high + span) for v in verdicts for y in drawn_decoys(v).values()]
     low, high = min([low, *decoys]), max([high, *decoys])
-    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    axes.set_ylim(low - 0.14 * (high - low), high + 0.06 * (high - low))
     values = sorted({verdict.parameters[sweep] for verdict in verdicts})
     if is_log(values):
         axes.set_xscale("log")

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 PAGE_COLOURS = {INK: "currentColor", GREY: "var(--muted)"}  # so that a figure follows the light or the dark scheme
 LEFT_TO_THE_PAGE = re.compile(
-    r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|<defs>\s*</defs>|font-family: [^;\"]*;?|\n\s*(?=<)", re.DOTALL
+    r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->|font-family: [^;\"]*;?|\n\s*(?=<)",
+    re.DOTALL,
 )
 REFERENCE = re.compile(r'(?:url\(#|href="#)([^)"]+)')
 

@@ -24,8 +24,8 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any]) -> dict[
 
     Schema 1: `claim` is the claim's name, `statement` its LaTeX, `relation` "==" or "<=" (expected is then a bound),
     `detectable` the smallest relative discrepancy the run would have shown, `resolution` what it promised to see,
-    `missing` the draws still needed, `formula` the user's own where one was tested in place of the theory's, and `theory` what
-    the theory's says (else the same as `expected`).
+    `missing` the draws still needed, `formula` the user's own where one was tested in place of the theory's; `theory`
+    is then what the theory's says, else the same as `expected`.
     """
     return {
         "schema": SCHEMA,

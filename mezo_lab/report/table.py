@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from mezo_lab.report.wording import by_claim, marked, minus, sentences, tally
 
 COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
 RIGHT = {"expected", "mean ± std. error", "z"}
+WHOLE = {"law", "expected", "z"}  # no blank to wrap at; on a narrow terminal the others give way
 COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
 LOUD = "bold reverse red"
 WIDTH = 150  # columns, where the output is no terminal
@@ -27,7 +27,9 @@ def show(verdicts: Sequence[Verdict], console: Console | None = None) -> None:
         console.width = WIDTH
     failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
     with console.capture() as printed:
-        console.print(table(verdicts), *(Text(text, style="bold red") for text in failed), f"\n{summary(verdicts)}", sep="\n")
+        console.print(
+            table(verdicts), *(Text(text, style="bold red") for text in failed), f"\n{summary(verdicts)}", sep="\n"
+        )
     for line in printed.get().splitlines():
         console.out(line.rstrip(), highlight=False)
 
@@ -35,12 +37,15 @@ def show(verdicts: Sequence[Verdict], console: Console | None = None) -> None:
 def table(verdicts: Sequence[Verdict]) -> Table:
     """A line per claim with its decoys' formulas, and under it a row per verdict, for 120 columns and more.
 
-    A status is a sign and a word, so that it survives the loss of colour; each decoy stands by its letter and its z, and
-    one that is not refuted says so loudly.
+    A status is a sign and a word, so that it survives the loss of colour; each decoy has its letter and its z, and one
+    that is not refuted says so loudly.
     """
     groups = [(group, [cells(verdict, letters(group)) for verdict in group]) for group in by_claim(verdicts)]
     heads = [Text(name, style="bold") for name in COLUMNS]
-    widths = [max(map(width, column)) for column in zip(heads, *(row for _, rows in groups for row in rows), strict=True)]
+    widths = [
+        max(cell.cell_len for cell in column)
+        for column in zip(heads, *(row for _, rows in groups for row in rows), strict=True)
+    ]
     outer = Table.grid()
     outer.add_row(aligned([heads], widths))
     for group, rows in groups:
@@ -54,14 +59,19 @@ def aligned(rows: Iterable[Sequence[Text]], widths: Sequence[int]) -> Table:
     """Rows in columns of given widths, the same under every claim."""
     inner = Table.grid(padding=(0, 1, 0, 0))
     for name, wide in zip(COLUMNS, widths, strict=True):
-        inner.add_column(width=wide, justify="right" if name in RIGHT else "left", overflow="fold")
+        whole = name in WHOLE
+        side = "right" if name in RIGHT else "left"
+        inner.add_column(width=wide if whole else None, no_wrap=whole, justify=side, overflow="fold")
     for row in rows:
-        inner.add_row(*row)
+        inner.add_row(*map(padded, row, widths))
     return inner
 
 
-def width(cell: Text) -> int:
-    return max(map(cell_len, cell.plain.split("\n")))
+def padded(cell: Text, wide: int) -> Text:
+    # blanks rather than a fixed width: only a column without one gives way on a narrow terminal
+    cell = cell.copy()
+    cell.pad_right(wide - cell.cell_len)
+    return cell
 
 
 def letters(verdicts: Iterable[Verdict]) -> dict[str, str]:
@@ -128,7 +138,9 @@ def markdown_row(group: Sequence[Verdict]) -> list[str]:
     told, claim = tally(group), group[0].claim
     laws = list(dict.fromkeys(verdict.law for verdict in group))
     nearest = min((abs(decoy.z_score) for verdict in group for decoy in verdict.decoys), default=None)
-    worst = next((s for s in (Status.REFUTED, Status.UNDERPOWERED) if any(v.status is s for v in group)), Status.CONSISTENT)
+    worst = next(
+        (s for s in (Status.REFUTED, Status.UNDERPOWERED) if any(v.status is s for v in group)), Status.CONSISTENT
+    )
     return [
         f"{claim.id} {claim.name}",
         f"${claim.statement.replace(chr(92) + '|', chr(92) + 'Vert ').replace('|', chr(92) + 'vert ')}$",

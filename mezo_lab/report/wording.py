@@ -28,8 +28,9 @@ def finding(verdict: Verdict) -> str:
     how = ", sampled through the scalars that decide it," if verdict.parameters.get("sampler") == "reduced" else ""
     whose = f"the formula {typographic(verdict.formula)}" if verdict.formula else "the theory"
     bound = " at most" if verdict.relation == "<=" else ""
+    found = f"the mean of {verdict.estimate.count:,} draws is {minus(verdict.estimate)}"
     return (
-        f"{where}{how} the mean of {verdict.estimate.count:,} draws is {minus(verdict.estimate)} where {whose} says{bound}"
+        f"{where}{how} {found} where {whose} says{bound}"
         f" {number(verdict.expected)} (z = {score(verdict.z_score)}): {outcome(verdict)}"
     )
 
@@ -76,11 +77,11 @@ class Tally:
         return self.passed == self.verdicts
 
     def __str__(self) -> str:
-        return (
-            f"{counted(self.claims, 'claim')}, {counted(self.verdicts, 'verdict')}: {self.passed:,} passed,"
-            f" {self.verdicts - self.passed:,} failed. {self.decoys_refuted:,} of {counted(self.decoys, 'decoy')} refuted,"
-            f" {counted(self.proofs, 'proof')}, {counted(self.draws, 'draw')}, {self.seconds:,.1f} s."
-        )
+        asked = f"{counted(self.claims, 'claim')}, {counted(self.verdicts, 'verdict')}"
+        found = f"{self.passed:,} passed, {self.verdicts - self.passed:,} failed"
+        decoys = f"{self.decoys_refuted:,} of {counted(self.decoys, 'decoy')} refuted"
+        cost = f"{counted(self.proofs, 'proof')}, {counted(self.draws, 'draw')}, {self.seconds:,.1f} s"
+        return f"{asked}: {found}. {decoys}, {cost}."
 
 
 def tally(verdicts: Sequence[Verdict]) -> Tally:

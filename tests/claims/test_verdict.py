@@ -146,6 +146,17 @@ def test_the_number_of_draws_is_fixed_by_the_pilot():
     assert treacherous.status is Status.UNDERPOWERED  # it does not go on until it looks good
 
 
+def test_pilot_draws_and_wrong_experiments_never_share_their_words():
+    seeds: list[int] = []
+
+    def watched(count, generator):
+        seeds.append(generator.initial_seed())
+        return exponential(count, generator)
+
+    tried(toy(Decoy("the same draws", draw=watched), draw=watched))
+    assert len(seeds) == len(set(seeds)) == 3
+
+
 def test_the_plan_has_a_margin_over_what_is_needed():
     counts = [tried(seed=seed).estimate.count for seed in range(20)]
     assert all(NEEDED < count < 1.3 * MARGIN * NEEDED for count in counts)

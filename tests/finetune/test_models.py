@@ -1,8 +1,8 @@
 """The model is unpacked once; the cache is whole or is made again; a load leaves no trace in the process."""
 
-import logging
 import sys
 import warnings
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -149,30 +149,37 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, environment, fol
     assert str(models.cache_folder()) == folder
 
 
-def switches():
-    hub, transformers = pytest.importorskip("huggingface_hub"), pytest.importorskip("transformers")
-    log = transformers.utils.logging
-    bars = log.is_progress_bar_enabled(), hub.utils.are_progress_bars_disabled()
-    return *bars, log.get_verbosity(), logging.root.level, list(warnings.filters), sys.stderr
+@pytest.fixture(params=[True, False])
+def switches(request):
+    """Reads every switch that `quiet` turns, each set beforehand to what it is not inside; hub bars on or off."""
+    hub, log = (
+        pytest.importorskip("huggingface_hub").utils,
+        pytest.importorskip("transformers").utils.logging,
+    )
+    verbosity = log.get_verbosity()
+    log.set_verbosity_info()
+    if not request.param:
+        hub.disable_progress_bars()
+    yield lambda: (
+        log.get_verbosity(),
+        log.is_progress_bar_enabled(),
+        hub.are_progress_bars_disabled(),
+        list(warnings.filters),
+        sys.stderr,
+    )
+    log.set_verbosity(verbosity)
+    hub.enable_progress_bars()
 
 
-@pytest.mark.parametrize("hub_bars", [True, False])
 @pytest.mark.parametrize("fault", [None, ValueError])
-def test_quiet_puts_every_switch_back(monkeypatch, hub_bars, fault):
-    hub = pytest.importorskip("huggingface_hub")
-    if not hub_bars:
-        hub.utils.disable_progress_bars()
+def test_quiet_puts_every_switch_back(switches, fault):
     before = switches()
-    try:
-        with models.quiet():
-            assert switches() != before
-            if fault:
-                raise fault
-    except ValueError:
-        pass
-    finally:
-        assert switches() == before
-        hub.utils.enable_progress_bars()
+    with suppress(ValueError), models.quiet():
+        inside = switches()
+        if fault:
+            raise fault
+    assert switches() == before
+    assert [now for now, then in zip(inside, before, strict=True) if now == then] in ([], [True])  # hub bars were off
 
 
 def test_a_load_says_nothing(unpacked, capfd):

@@ -6,7 +6,7 @@ STYLE = """
   --paper: #ffffff; --panel: #f5f6f8; --line: #d9dce1; --ink: #1b1d21; --muted: #5c626b; --link: #0b5cad;
   --good: #1a7340; --bad: #b3261e; --unsure: #8a5a00; --good-panel: #e7f4ec; --bad-panel: #fdeceb;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14161a; --panel: #1d2026; --line: #383d46; --ink: #e8eaed; --muted: #a3a9b3; --link: #8ab8f0;
     --good: #6fcf97; --bad: #ff8a80; --unsure: #f0c060; --good-panel: #15301f; --bad-panel: #3a1816;
@@ -20,11 +20,13 @@ body {
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", sans-serif;
 }
 a { color: var(--link); }
-a:focus-visible, summary:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
+  outline: 2px solid var(--link); outline-offset: 2px;
+}
 .skip { position: absolute; left: -100vw; }
 .skip:focus { left: 1rem; top: 1rem; padding: .5rem 1rem; background: var(--paper); }
 .outcome { margin: 0; padding: .55rem 1.25rem; font-weight: 650; background: var(--good-panel); color: var(--good); }
-.outcome.fail { background: var(--bad-panel); color: var(--bad); }
+.outcome.fail { background: var(--bad-panel); color: var(--bad); } .outcome a { color: inherit; }
 .page { max-width: 78rem; margin: 0 auto; padding: 0 1.25rem 4rem; }
 h1 { margin: 1.6rem 0 .4rem; font-size: 1.8rem; line-height: 1.2; letter-spacing: -.01em; }
 h2 { margin: 2.8rem 0 .6rem; font-size: 1.3rem; }
@@ -37,13 +39,20 @@ h3 .id { color: var(--muted); font-weight: 500; margin-right: .35em; }
 .badge { font-size: .875rem; font-weight: 600; white-space: nowrap; }
 nav h2 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 nav ol { margin: 0 0 .9rem; padding: 0; list-style: none; font-size: .9rem; }
-nav li a { display: flex; gap: .5em; padding: .16rem .4rem; border-radius: .3rem; text-decoration: none; color: var(--ink); }
+nav li a {
+  display: flex; gap: .5em; padding: .16rem .4rem; border-radius: .3rem; text-decoration: none; color: var(--ink);
+}
 nav li a:hover { background: var(--panel); text-decoration: underline; }
 nav .id { min-width: 2.1em; color: var(--muted); }
 nav .badge { margin-left: auto; font-size: .82rem; font-weight: 500; }
 nav .part { margin: .2rem .4rem; color: var(--muted); font-size: .82rem; }
-article { border: 1px solid var(--line); border-radius: .6rem; padding: 1.1rem 1.25rem; margin: 0 0 1.2rem; scroll-margin: .8rem; }
-article > header { display: flex; flex-wrap: wrap; gap: .2rem 1rem; align-items: baseline; justify-content: space-between; }
+article {
+  border: 1px solid var(--line); border-radius: .6rem; padding: 1.1rem 1.25rem; margin: 0 0 1.2rem;
+  scroll-margin: .8rem;
+}
+article > header {
+  display: flex; flex-wrap: wrap; gap: .2rem 1rem; align-items: baseline; justify-content: space-between;
+}
 .statement { margin: .9rem 0 .5rem; padding: .2rem 0; overflow-x: auto; font-size: 1.2rem; }
 .source { margin: 0 0 .9rem; }
 figure { margin: 0 0 .9rem; overflow-x: auto; }
@@ -53,7 +62,7 @@ figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
 .verdicts { margin: 0 0 .6rem; padding: 0; list-style: none; font-size: .925rem; }
 .verdicts li { position: relative; padding: .16rem 0 .16rem 1.5rem; max-width: 52rem; }
 .verdicts .mark { position: absolute; left: 0; font-weight: 700; }
-.failure { font-weight: 600; color: var(--bad); }
+.failure { color: var(--bad); } .failure strong { text-decoration: underline; }
 details { border-top: 1px solid var(--line); }
 summary { cursor: pointer; padding: .4rem 0; font-size: .925rem; }
 details ol { margin: .2rem 0 1rem; padding-left: 1.6rem; }

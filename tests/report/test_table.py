@@ -1,0 +1,97 @@
+"""The table reads well at 120 columns, without colour, and shouts what failed."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from mezo_lab.report import markdown, show, summary, table
+
+
+def printed(verdicts, width: int = 120, **console) -> str:
+    out = Console(file=io.StringIO(), width=width, **console)
+    out.print(table(verdicts))
+    return out.file.getvalue()  # type: ignore[attr-defined]
+
+
+def row(text: str, *words: str) -> str:
+    (found,) = [line for line in text.splitlines() if all(word in line for word in words)]
+    return found
+
+
+def test_a_row_holds_the_whole_verdict(verdicts):
+    line = row(printed(verdicts), "gaussian", "d=6 n=2 ", "4.5")
+    decoy = f"a +{verdicts[0].decoys[0].z_score:.0f}"
+    for cell in ("4.5", str(verdicts[0].estimate), "✓ CONSISTENT", decoy, "∎ proved"):
+        assert cell in line
+
+
+@pytest.mark.parametrize("width", [120, 150])
+def test_a_verdict_takes_one_line(verdicts, underpowered, width):
+    lines = printed([*verdicts, underpowered], width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len([line for line in lines if re.search("✓|✗|[?] UNDER", line)]) == len(verdicts) + 1
+    assert len([line for line in lines if line.strip()]) == 1 + 4 + len(verdicts) + 1  # heads, claims, verdicts
+
+
+def test_nothing_is_cut_where_the_terminal_is_narrow(verdicts):
+    narrow, wide = printed(verdicts, width=80), printed(verdicts, width=120)
+    assert max(map(len, narrow.splitlines())) == 80
+    assert sorted(narrow.split()) == sorted(wide.split())  # wrapped between words only
+
+
+def test_the_decoys_of_a_claim_are_spelled_out_above_its_rows(verdicts):
+    assert "A2 norm-factor  decoys a: (d+n−1)/n   b: (d+n+1)/n" in printed(verdicts)
+    assert "A1 unbiased  decoys a: z with tied coordinates" in printed(verdicts)
+
+
+def test_the_status_is_readable_without_colour(verdicts, refuted, underpowered):
+    text = printed([*verdicts, refuted, underpowered], no_color=True)
+    assert "✗ REFUTED" in row(text, " 5.5 ")
+    assert "? UNDERPOWERED" in text
+    assert "\x1b" not in text
+
+
+def test_a_decoy_that_is_not_refuted_is_loud(verdicts, fooled):
+    assert "✗ a NOT REFUTED +3.0" in printed([fooled])
+    assert "\x1b[1;7;31m✗ a NOT REFUTED" in printed([fooled], force_terminal=True, color_system="standard")
+    assert "NOT REFUTED" not in printed(verdicts)
+
+
+def test_a_bound_is_marked(verdicts):
+    assert "≤ −0.0833333" in row(printed(verdicts), "falling")
+
+
+def test_the_summary_is_one_line(verdicts, refuted):
+    line = summary([*verdicts, refuted])
+    assert line.startswith("4 claims, 7 verdicts: 6 passed, 1 failed. ") and "\n" not in line
+    assert " decoys refuted, 1 proof, " in line and line.endswith(" s.")
+
+
+def test_what_is_shown_ends_with_the_failures_and_the_summary(verdicts, refuted):
+    out = Console(file=io.StringIO(), width=40)  # no terminal, so wider than that
+    show([*verdicts, refuted], out)
+    lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[-1] == summary([*verdicts, refuted])
+    assert any(line.startswith("A2 norm-factor: With the gaussian law at d = 6, n = 2") for line in lines)
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_nothing_is_said_of_verdicts_that_passed(verdicts):
+    out = Console(file=io.StringIO())
+    show(verdicts, out)
+    assert "With the" not in out.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_markdown_has_a_row_per_claim_and_every_row_the_same_columns(verdicts, refuted):
+    heads, rule, *rows, blank, last = markdown([*verdicts, refuted]).splitlines()
+    assert [line.split(" | ")[0] for line in rows] == [
+        "| A2 norm-factor",
+        "| A1 unbiased",
+        "| B3 low-rank",
+        "| B1 descent-lemma",
+    ]
+    assert {line.count("|") for line in (heads, rule, *rows)} == {8}  # ‖g‖ must not open a column
+    assert "✗ REFUTED 2/3" in rows[0] and "✓ CONSISTENT 1/1" in rows[1]
+    assert (blank, last) == ("", summary([*verdicts, refuted]))
