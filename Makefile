@@ -41,9 +41,10 @@ lab: setup  ## open the notebooks in JupyterLab
 bench: setup  ## run the benchmarks
 	@set -e; for script in $(SCRIPTS); do echo "== $$script"; $(BIN)/python $$script; done
 
-results: setup  ## rewrite results/verify.json and the table in the README
+results: setup  ## measure again what the README shows, half an hour: results/ and the README
 	@mkdir -p results
-	$(BIN)/mezo-lab verify --json results/verify.json
+	$(BIN)/mezo-lab verify --json results/verify.json > results/verify.txt
+	$(BIN)/mezo-lab verify projected-gradient --full --json results/models.json > results/models.txt
 	$(BIN)/python benchmarks/readme.py
 
 clean:  ## remove all that make made: .venv, out and caches

@@ -80,7 +80,7 @@ def rate(way: Way, dim: int, draws: int) -> float:
     estimate = way(dim, PROBES, draws)
     seconds = time.perf_counter() - start
     z = estimate.z_score(norm_factor(dim, PROBES, GAUSSIAN.moments(dim)))
-    if draws >= 100 and abs(z) > 6:
+    if draws >= 1_000 and abs(z) > 6:
         raise SystemExit(
             f"{way.__name__} at d = {dim:,} found {estimate}, {z:+.1f} standard errors off: a wrong answer."
         )

@@ -1,6 +1,8 @@
 """`mezo-lab`: verify, list, prove, doctor. Every bad input is one clear line and exit code 2."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(f'{error.name} is not installed: pip install "mezo_lab[verify]" -c constraints.txt')
     except KeyboardInterrupt:
         return fail("stopped; nothing was written", code=130)
+    except BrokenPipeError:  # `mezo-lab list | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 def fail(message: str, code: int = 2) -> int:
@@ -176,12 +181,12 @@ def write(verdicts: list[Verdict], options: argparse.Namespace) -> None:
     where = environment(options.device)
     if options.json:
         options.json.write_text(as_json(verdicts, where))
-        print(f"Verdicts: {options.json}")
+        print(f"Verdicts: {options.json}", file=sys.stderr)
     if options.html:
         from mezo_lab.report.html import as_html
 
         options.html.write_text(as_html(verdicts, where))
-        print(f"Report: {options.html}")
+        print(f"Report: {options.html}", file=sys.stderr)
 
 
 def run_list(options: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 """The command line: what it answers, what it refuses, and its exit codes."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -42,6 +44,11 @@ def test_the_same_constant_on_the_sphere_exits_0(capsys):
 def test_too_few_draws_exit_1_and_say_how_many_are_missing(capsys):
     assert main([*SMALL[:-2], "--draws", "100"]) == 1
     assert "UNDERPOWERED" in capsys.readouterr().out
+
+
+def test_a_decoy_that_no_run_can_tell_from_the_truth_is_a_failure_and_not_left_out(capsys):
+    assert main("verify norm-factor --law gaussian --dim 13000000000 --probes 4 --draws 1000".split()) == 1
+    assert "NOT REFUTED" in capsys.readouterr().out
 
 
 def test_a_formula_nobody_can_tell_from_the_truth_is_not_called_consistent(capsys):
@@ -140,6 +147,12 @@ def test_cuda_is_refused_where_torch_sees_none(capsys, monkeypatch):
 def test_a_file_that_cannot_be_written_is_told_before_any_draw(capsys, monkeypatch):
     monkeypatch.setattr("mezo_lab.cli.check", lambda *arguments, **options: pytest.fail("the work had started"))
     assert "cannot be written" in refusal(capsys, *SMALL, "--json", "/nowhere/out.json")
+
+
+def test_a_reader_who_stops_reading_sees_no_traceback():
+    command = f"{sys.executable} -c 'from mezo_lab.cli import main; main([\"list\"])' | head -n 1"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert ran.stdout.startswith("A0") and ran.stderr == ""
 
 
 def test_checking_that_a_file_can_be_written_leaves_none_behind(tmp_path, capsys):

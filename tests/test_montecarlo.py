@@ -2,6 +2,11 @@
 
 import itertools
 import math
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy
 import pytest
@@ -9,6 +14,8 @@ import torch
 from scipy import stats
 
 from mezo_lab.montecarlo import CHUNK_NUMBERS, Estimate, Running, generator_for, sample
+
+ROOT = Path(__file__).parents[1]
 
 
 def normal(count: int, generator: torch.Generator) -> torch.Tensor:
@@ -215,6 +222,28 @@ def test_torchs_threads_are_set_for_the_run_alone(asked, given):
         sample(failing, 2, numbers_per_draw=1, seed=0, threads=asked)
     assert (seen, torch.get_num_threads()) == ([given], 3)
     torch.set_num_threads(before)
+
+
+def page_faults_per_chunk(**environment: str) -> float:
+    """Of sampling in a new process with these settings of malloc."""
+    code = (
+        "import resource, torch; from mezo_lab.montecarlo import CHUNK_NUMBERS, sample\n"
+        "draw = lambda count, generator: torch.randn(count, generator=generator).double().square() + 1\n"
+        "sample(draw, CHUNK_NUMBERS, numbers_per_draw=1, seed=0)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "sample(draw, 20 * CHUNK_NUMBERS, numbers_per_draw=1, seed=0)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | environment, cwd=ROOT)
+    return float(run.stdout)
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other allocators keep freed memory, or cannot be told to"
+)
+def test_chunks_reuse_the_memory_of_those_before():
+    assert page_faults_per_chunk() < 200
+    assert page_faults_per_chunk(MALLOC_MMAP_THRESHOLD_="131072") > 1_000  # malloc told not to learn
 
 
 def largest_correlation(keys) -> float:

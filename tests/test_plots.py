@@ -9,9 +9,10 @@ import numpy
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from mezo_lab.claims import REGISTRY, Status, Verdict, check
+from mezo_lab.claims import REGISTRY, SYMBOLS, Status, Verdict, check
 from mezo_lab.directions import LAWS
 from mezo_lab.plots import alt_text, claim_figure
+from mezo_lab.plots.labels import SIGNS
 from mezo_lab.plots.style import GREY, INK, LAW_STYLES
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,15 @@ def test_a_sweep_over_decades_has_a_log_axis_and_tells_its_lines_apart(low_rank,
     assert {"r = 4", "r = 8"} <= set(words(axes.figure).splitlines())
     low, high = axes.get_ylim()
     assert low > 0.5 and high < 2  # the decoy at d = 13 billion is 10⁸
+
+
+def test_many_laws_make_rows_with_numbers_under_every_column(best_step):
+    many = [replace(verdict, law=f"{verdict.law} {copy}") for copy in "ab" for verdict in best_step]
+    panels = drawn(many).axes
+    assert len(panels) == 4 and panels[3].get_position().y1 < panels[0].get_position().y0
+    numbered = [any(label.get_visible() for label in axes.get_xticklabels()) for axes in panels]
+    assert numbered == [False, True, True, True]
+    assert [axes.get_xlabel()[:2] for axes in panels] == ["", "", "", "t:"]
 
 
 def test_a_law_of_ones_own_is_drawn_at_its_points_only(best_step):
@@ -175,6 +185,10 @@ def test_every_law_has_a_marker_and_a_colour_of_its_own():
     assert LAW_STYLES.keys() == LAWS.keys()
     markers, colours = zip(*LAW_STYLES.values(), strict=True)
     assert len(set(markers)) == len(set(colours)) == len(LAWS)
+
+
+def test_every_sign_of_print_stands_for_a_name_that_formulas_may_use():
+    assert SIGNS.keys() <= SYMBOLS.keys()
 
 
 def test_the_alt_text_names_chart_data_and_finding(norm_factor, best_step):

@@ -13,7 +13,7 @@ from mezo_lab.objectives import Quadratic
 @claim(
     "B1",
     "descent-lemma",
-    r"E[L(\theta^+)] - L(\theta) \leq -\eta\|g\|^2 + \frac{1}{2}\eta^2\ell\,E\|\hat g\|^2",
+    r"\mathbb{E}[L(\theta^+)] - L(\theta) \leq -\eta\|g\|^2 + \frac{1}{2}\eta^2\ell\,\mathbb{E}\|\hat g\|^2",
     source="paper, Lemma 1",
     laws=PAPER,
     default=grid(dim=[20], probes=[2], spectrum=["flat", "falling"]),
@@ -46,7 +46,7 @@ def descent_lemma(law, dim, probes, spectrum):
 @claim(
     "B2",
     "dimension-tax",
-    r"E[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\,\frac{n-1+c}{n}",
+    r"\mathbb{E}[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2 f, \quad f \ \mathrm{as\ in\ A2}",
     source="paper, eq. (3); the notes",
     default=grid(dim=[20], probes=[2], t=[1.0, 2.0]),
     fast=grid(dim=[6], probes=[2], t=[1.0, 2.0]),
@@ -66,7 +66,9 @@ def dimension_tax(law, dim, probes, t):
 @claim(
     "B3",
     "low-rank",
-    r"E[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\gamma, \quad \gamma = \frac{r+n+1}{n}",
+    r"\mathbb{E}[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\gamma, \quad"
+    r" \gamma = \frac{r+n+1}{n}\ \mathrm{(Gaussian)},"
+    r" \ \frac{dr+d-2}{n(d+2)} + 1\ \mathrm{(sphere)}, \ \frac{r+n-1}{n}\ \mathrm{(signs)}",
     source="paper, Theorems 1 and 2, Corollary 1; equality derived",
     laws=PAPER,
     default=grid(dim=[10, 100, 1000], probes=[1], rank=[5])
@@ -94,7 +96,7 @@ def low_rank(law, dim, probes, rank):
 @claim(
     "B4",
     "any-spectrum",
-    r"E[\hat g^\top H\hat g] = \frac{n-1}{n}g^\top Hg"
+    r"\mathbb{E}[\hat g^\top H\hat g] = \frac{n-1}{n}g^\top Hg"
     r" + \frac{1}{n}\left(\mathrm{tr}(H)\|g\|^2 + 2g^\top Hg + (\kappa-3)\Sigma_i H_{ii}g_i^2\right)",
     source="derived from A3",
     laws=["gaussian", "rademacher", "uniform", "three-point", "sphere"],

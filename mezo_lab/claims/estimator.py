@@ -19,7 +19,7 @@ def gradient_estimate(g: Tensor, z: Tensor) -> Tensor:
 @claim(
     "A0",
     "random-search",
-    r"E[L(\theta \pm \delta)] - L(\theta) = -\sigma\sqrt{2/\pi}\,\|g\| + \frac{1}{2}\sigma^2\,\mathrm{tr}\,H",
+    r"\mathbb{E}[L(\theta \pm \delta)] - L(\theta) = -\sigma\sqrt{2/\pi}\,\|g\| + \frac{1}{2}\sigma^2\,\mathrm{tr}\,H",
     source="the notes, first method",
     laws=["gaussian"],
     default=grid(dim=[20], curvature=[0, 5]),
@@ -51,7 +51,7 @@ def random_search(law, dim, curvature):
 @claim(
     "A1",
     "unbiased",
-    r"E[\hat g] = g",
+    r"\mathbb{E}[\hat g] = g",
     source="paper, Definition 1",
     default=grid(dim=[20], probes=[2]),
     fast=grid(dim=[8], probes=[2]),
@@ -74,7 +74,7 @@ def unbiased(law, dim, probes):
 @claim(
     "A2",
     "norm-factor",
-    r"E\|\hat g\|^2 = \frac{n - 1 + c}{n}\,\|g\|^2",
+    r"\mathbb{E}\|\hat g\|^2 = f\,\|g\|^2, \quad f = \frac{n - 1 + c}{n} \ (\mathrm{orthogonal:}\ \frac{d}{n})",
     source="paper, Lemma 2 (sphere); the notes (Gaussian); general form derived",
     default=grid(dim=[20], probes=[1, 4]),
     fast=grid(dim=[6], probes=[2]),
@@ -98,7 +98,8 @@ def norm_factor(law, dim, probes):
 @claim(
     "A3",
     "second-moment",
-    r"E[\hat g\hat g^\top] = \frac{n-1}{n}gg^\top + \frac{1}{n}M",
+    r"\mathbb{E}[\hat g\hat g^\top] = \frac{n-1}{n}gg^\top + \frac{1}{n}M, \quad"
+    r" M = 2gg^\top + \|g\|^2 I + (\kappa-3)\,\mathrm{diag}(g \circ g) \quad \mathrm{(i.i.d.)}",
     source="paper, eq. (7) (sphere) and eq. (8) (Gaussian); the others derived",
     default=grid(dim=[10], probes=[2]),
     fast=grid(dim=[6], probes=[2]),
@@ -125,7 +126,7 @@ def second_moment(law, dim, probes):
 @claim(
     "A4",
     "variance",
-    r"E\|\hat g - g\|^2 = \left(\frac{n - 1 + c}{n} - 1\right)\|g\|^2",
+    r"\mathbb{E}\|\hat g - g\|^2 = (f - 1)\,\|g\|^2, \quad f \ \mathrm{as\ in\ A2}",
     source="derived",
     default=grid(dim=[20], probes=[4]),
     fast=grid(dim=[6], probes=[2]),
@@ -148,7 +149,7 @@ def variance(law, dim, probes):
 @claim(
     "A5",
     "capture",
-    r"E\|Pg\|^2 = \frac{n}{d}\,\|g\|^2",
+    r"\mathbb{E}\|Pg\|^2 = \frac{n}{d}\,\|g\|^2",
     source="derived",
     laws=["gaussian", "sphere", "orthogonal", "rademacher"],
     default=grid(dim=[20], probes=[1, 4]),
@@ -177,7 +178,8 @@ def capture(law, dim, probes):
 @claim(
     "A6",
     "minibatch",
-    r"E\|\hat g\|^2 = \frac{n-1+c}{n}\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right)",
+    r"\mathbb{E}\|\hat g\|^2 = f\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right), \quad \mathrm{fresh\ batches:}\ "
+    r" \frac{c}{n}\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right) + \frac{n-1}{n}\|g\|^2",
     source="paper, Lemma 2 (one batch) and Algorithm 2 as printed (a fresh batch per probe); derived",
     default=grid(dim=[10], probes=[3], batch=[4], sharing=["shared", "fresh"]),
     fast=grid(dim=[6], probes=[2], batch=[4], sharing=["shared", "fresh"]),

@@ -38,7 +38,7 @@ def language_model(batch: int) -> tuple[list[Tensor], Callable[[], Tensor], list
     "D1",
     "projected-gradient",
     r"\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g,"
-    r" \quad E[(z^\top g)^2] = \|g\|^2",
+    r" \quad \mathbb{E}[(z^\top g)^2] = \|g\|^2",
     source="paper, Definition 1 and Proposition 1",
     laws=["gaussian", "rademacher"],
     default=grid(batch=[16], measure=["slope"]),

@@ -14,7 +14,7 @@ from mezo_lab.hessian import effective_rank, largest_eigenvalue
 @claim(
     "B5",
     "same-object",
-    r"\gamma(r = d) = \frac{n - 1 + c}{n}",
+    r"\gamma(r = d) = f, \quad f \ \mathrm{as\ in\ A2}",
     source="derived",
     laws=PAPER,
     default=grid(dim=[10], probes=[2]),
@@ -34,7 +34,7 @@ def same_object(law, dim, probes):
 @claim(
     "B6",
     "best-step",
-    r"E[L(\theta^+)]/L(\theta) = 1 - \frac{2t - t^2}{\gamma}, \quad t = \eta\ell\gamma",
+    r"\mathbb{E}[L(\theta^+)]/L(\theta) = 1 - \frac{2t - t^2}{\gamma}, \quad t = \eta\ell\gamma",
     source="derived",
     laws=PAPER,
     default=grid(dim=[20], probes=[2], rank=[3], t=[0.5, 1.0, 1.5, 2.0]),
@@ -55,7 +55,7 @@ def best_step(law, dim, probes, rank, t):
 @claim(
     "B7",
     "probes-are-a-wash",
-    r"-\frac{1}{n}\log\frac{E[L(\theta^+)]}{L(\theta)} = \frac{1}{n}\log\left(1 + \frac{n}{r+1}\right)",
+    r"-\frac{1}{n}\log\frac{\mathbb{E}[L(\theta^+)]}{L(\theta)} = \frac{1}{n}\log\left(1 + \frac{n}{r+1}\right)",
     source="derived; seen in the paper's Table 6",
     laws=["gaussian"],
     default=grid(dim=[20], probes=[2, 4, 8], rank=[5]),
@@ -77,7 +77,7 @@ def probes_are_a_wash(law, dim, probes, rank):
 @claim(
     "B8",
     "pl-rate",
-    r"\frac{E[L(\theta^+)] - L^*}{L(\theta) - L^*} \leq"
+    r"\frac{\mathbb{E}[L(\theta^+)] - L^*}{L(\theta) - L^*} \leq"
     r" 1 - \frac{1}{\gamma}\min\left(\frac{\mu}{2\ell}, \frac{\mu^2B}{2\ell\alpha}\right)",
     source="paper, Lemmas 3 and 4",
     laws=["gaussian", "sphere"],

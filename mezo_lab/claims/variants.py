@@ -22,7 +22,7 @@ GAUSSIAN = ["gaussian"]
 @claim(
     "A7",
     "smoothing",
-    r"E[\hat g_\varepsilon] = g + \frac{\varepsilon^2}{2}\nabla(\Delta L)",
+    r"\mathbb{E}[\hat g_\varepsilon] = g + \frac{\varepsilon^2}{2}\nabla(\Delta L)",
     source="Nesterov and Spokoiny (2017); paper, section 2.2",
     laws=GAUSSIAN,
     default=grid(dim=[20], probes=[4]),
@@ -48,7 +48,8 @@ def smoothing(law, dim, probes):
 @claim(
     "A8",
     "one-sided",
-    r"E\|\hat g\|^2 = (d+2)\|g\|^2 + \frac{\varepsilon^2}{4}(d+4)\left(\mathrm{tr}(H)^2 + 2\,\mathrm{tr}(H^2)\right)",
+    r"\mathbb{E}\|\hat g\|^2 = (d+2)\|g\|^2"
+    r" + \frac{\varepsilon^2}{4}(d+4)\left(\mathrm{tr}(H)^2 + 2\,\mathrm{tr}(H^2)\right)",
     source="derived",
     laws=GAUSSIAN,
     default=grid(dim=[12]),
@@ -74,7 +75,7 @@ def one_sided_norm(law, dim):
 @claim(
     "A9",
     "norm-probe",
-    r"E[(z^\top g)^2] = \|g\|^2, \quad E|z^\top g| = \sqrt{2/\pi}\,\|g\|",
+    r"\mathbb{E}[(z^\top g)^2] = \|g\|^2, \quad \mathbb{E}|z^\top g| = \sqrt{2/\pi}\,\|g\|",
     source="paper, Proposition 1, corrected",
     laws=GAUSSIAN,
     default=grid(dim=[20], average=["square", "magnitude"]),
@@ -99,7 +100,7 @@ def norm_probe(law, dim, average):
 @claim(
     "A10",
     "curvature-probe",
-    r"E\left[\frac{L(\theta+\varepsilon z) + L(\theta-\varepsilon z) - 2L(\theta)}{\varepsilon^2}\right]"
+    r"\mathbb{E}\left[\frac{L(\theta+\varepsilon z) + L(\theta-\varepsilon z) - 2L(\theta)}{\varepsilon^2}\right]"
     r" = \mathrm{tr}\,H",
     source="Hutchinson's estimator; derived",
     default=grid(dim=[20], probes=[2]),
@@ -124,7 +125,7 @@ def curvature_probe(law, dim, probes):
 @claim(
     "A11",
     "variance-modified",
-    r"E\|\hat g\|^2 = \mathrm{tr}(D^2)\,\|D^{-1}g\|^2 + 2\|g\|^2",
+    r"\mathbb{E}\|\hat g\|^2 = \mathrm{tr}(D^2)\,\|D^{-1}g\|^2 + 2\|g\|^2",
     source="paper, Definition 6, with the correction that D = |g| gains nothing",
     laws=GAUSSIAN,
     default=grid(dim=[20], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
@@ -155,7 +156,7 @@ def variance_modified_norm(law, dim, scale, moment):
 @claim(
     "A12",
     "expectation-modified",
-    r"E[\tilde g] = D^{-1}g",
+    r"\mathbb{E}[\tilde g] = D^{-1}g",
     source="paper, Definition 7",
     laws=GAUSSIAN,
     default=grid(dim=[20]),
@@ -180,7 +181,7 @@ def expectation_modified_mean(law, dim):
 @claim(
     "A13",
     "adam-blind",
-    r"E[\hat g_i^2] = \|g\|^2 + 2g_i^2",
+    r"\mathbb{E}[\hat g_i^2] = \|g\|^2 + 2g_i^2",
     source="derived",
     laws=GAUSSIAN,
     default=grid(dim=[20]),
@@ -206,7 +207,7 @@ def adam_blind(law, dim):
 @claim(
     "A14",
     "residual-feedback",
-    r"E\|\hat g\|^2 = (2d+2)\|g\|^2 + d\,\frac{\Delta^2}{\varepsilon^2}, \quad E[\hat g] = g",
+    r"\mathbb{E}\|\hat g\|^2 = (2d+2)\|g\|^2 + d\,\frac{\Delta^2}{\varepsilon^2}, \quad \mathbb{E}[\hat g] = g",
     source="paper, Definition 8, with the factor z that its print lacks; derived",
     laws=GAUSSIAN,
     default=grid(dim=[20], moment=["norm", "mean"]),

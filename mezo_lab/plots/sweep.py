@@ -44,7 +44,7 @@ def figure(verdicts: Sequence[Verdict], claim: Claim) -> "Figure":
     columns = min(len(laws), COLUMNS)
     rows = -(-len(laws) // columns)
     drawn = style.blank(FRAME + PANEL * rows + LINE * len(formulas))
-    panels = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    panels = drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten().tolist()
     for axes, law in zip(panels, laws, strict=False):
         for line in lines([verdict for verdict in verdicts if verdict.law == law], sweep):
             draw_line(axes, line, sweep, formulas)
@@ -54,11 +54,18 @@ def figure(verdicts: Sequence[Verdict], claim: Claim) -> "Figure":
     for axes in panels[len(laws) :]:
         axes.remove()
     scale(panels[0], verdicts, sweep)
-    letter = LETTERS.get(sweep, sweep)
-    panels[0].set_ylabel("mean of the draws")
-    panels[-columns + columns // 2].set_xlabel(f"{letter}: {SYMBOLS.get(letter, letter)}")
+    name_axes(panels[: len(laws)], columns, LETTERS.get(sweep, sweep))
     style.legend(panels[0], verdicts, formulas)
     return drawn
+
+
+def name_axes(panels: Sequence["Axes"], columns: int, letter: str) -> None:
+    """Numbers under the lowest panel of each column, the parameter's name under the middle of the last row."""
+    for axes in panels[-columns:]:
+        axes.tick_params(labelbottom=True)
+    last_row = panels[(len(panels) - 1) // columns * columns :]
+    last_row[len(last_row) // 2].set_xlabel(f"{letter}: {SYMBOLS.get(letter, letter)}")
+    panels[0].set_ylabel("mean of the draws")
 
 
 def lines(verdicts: Sequence[Verdict], sweep: str) -> Iterator[list[Verdict]]:

@@ -3,6 +3,6 @@
 from mezo_lab.report.html import as_html
 from mezo_lab.report.progress import Progress
 from mezo_lab.report.record import as_json, as_record, environment
-from mezo_lab.report.table import markdown, show, summary, table
+from mezo_lab.report.table import show, summary, table
 
-__all__ = ["Progress", "as_html", "as_json", "as_record", "environment", "markdown", "show", "summary", "table"]
+__all__ = ["Progress", "as_html", "as_json", "as_record", "environment", "show", "summary", "table"]

@@ -62,7 +62,7 @@ figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
 .verdicts { margin: 0 0 .6rem; padding: 0; list-style: none; font-size: .925rem; }
 .verdicts li { position: relative; padding: .16rem 0 .16rem 1.5rem; max-width: 52rem; }
 .verdicts .mark { position: absolute; left: 0; font-weight: 700; }
-.failure { color: var(--bad); } .failure strong { text-decoration: underline; }
+.failure { color: var(--bad); }
 details { border-top: 1px solid var(--line); }
 summary { cursor: pointer; padding: .4rem 0; font-size: .925rem; }
 details ol { margin: .2rem 0 1rem; padding-left: 1.6rem; }

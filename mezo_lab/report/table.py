@@ -1,4 +1,4 @@
-"""The table of verdicts: on a terminal, as Markdown, and summed up in one line."""
+"""The table of verdicts, and a run summed up in one line."""
 
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
-from mezo_lab.plots.labels import number, percent, score, setting, typographic
+from mezo_lab.plots.labels import number, score, setting, typographic
 from mezo_lab.report.wording import by_claim, marked, minus, sentences, tally
 
 COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
@@ -122,31 +122,3 @@ def decoy_cell(decoy: DecoyVerdict, letter: str) -> Text:
 def summary(verdicts: Sequence[Verdict]) -> str:
     """One line: claims, verdicts, decoys refuted, proofs, draws, seconds."""
     return str(tally(verdicts))
-
-
-def markdown(verdicts: Sequence[Verdict]) -> str:
-    """A row per claim, as the README shows it: formula, laws, verdicts, resolution, decoys and proofs."""
-    rows = [
-        ["claim", "statement", "laws", "verdict", "would see", "decoys refuted", "proved"],
-        ["---"] * 7,
-        *(markdown_row(group) for group in by_claim(verdicts)),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\n{summary(verdicts)}\n"
-
-
-def markdown_row(group: Sequence[Verdict]) -> list[str]:
-    told, claim = tally(group), group[0].claim
-    laws = list(dict.fromkeys(verdict.law for verdict in group))
-    nearest = min((abs(decoy.z_score) for verdict in group for decoy in verdict.decoys), default=None)
-    worst = next(
-        (s for s in (Status.REFUTED, Status.UNDERPOWERED) if any(v.status is s for v in group)), Status.CONSISTENT
-    )
-    return [
-        f"{claim.id} {claim.name}",
-        f"${claim.statement.replace(chr(92) + '|', chr(92) + 'Vert ').replace('|', chr(92) + 'vert ')}$",
-        ", ".join(laws),
-        f"{marked(worst)} {told.passed}/{told.verdicts}",
-        percent(max(verdict.detectable for verdict in group)),
-        f"{told.decoys_refuted}/{told.decoys}" + ("" if nearest is None else f", z from {score(nearest)[1:]}"),
-        f"{told.proofs}/{len(laws)}" if told.proofs else "",
-    ]

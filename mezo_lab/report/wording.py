@@ -28,10 +28,11 @@ def finding(verdict: Verdict) -> str:
     how = ", sampled through the scalars that decide it," if verdict.parameters.get("sampler") == "reduced" else ""
     whose = f"the formula {typographic(verdict.formula)}" if verdict.formula else "the theory"
     bound = " at most" if verdict.relation == "<=" else ""
+    theory = f" and the theory {number(verdict.theory)}" if verdict.formula else ""
     found = f"the mean of {verdict.estimate.count:,} draws is {minus(verdict.estimate)}"
     return (
         f"{where}{how} {found} where {whose} says{bound}"
-        f" {number(verdict.expected)} (z = {score(verdict.z_score)}): {outcome(verdict)}"
+        f" {number(verdict.expected)} (z = {score(verdict.z_score)}){theory}: {outcome(verdict)}"
     )
 
 

@@ -11,7 +11,15 @@ VOCABULARY = [*WORDS, *(f"Ġ{word}" for word in WORDS)]
 
 @pytest.fixture
 def batch():
-    return [Review("a fine film", 1), Review("no wit no plot a dull film", 0), Review("great", 1)]
+    """Five reviews of different lengths: one more than run together."""
+    texts = (
+        "a fine film",
+        "no wit no plot a dull film",
+        "great",
+        "dull film",
+        "a great film a fine plot no wit a film",
+    )
+    return [Review(text, label) for text, label in zip(texts, (1, 0, 1, 0, 1), strict=True)]
 
 
 @pytest.fixture(scope="session")

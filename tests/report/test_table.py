@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from mezo_lab.report import markdown, show, summary, table
+from mezo_lab.report import show, summary, table
 
 
 def printed(verdicts, width: int = 120, **console) -> str:
@@ -82,16 +82,3 @@ def test_nothing_is_said_of_verdicts_that_passed(verdicts):
     out = Console(file=io.StringIO())
     show(verdicts, out)
     assert "With the" not in out.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_markdown_has_a_row_per_claim_and_every_row_the_same_columns(verdicts, refuted):
-    heads, rule, *rows, blank, last = markdown([*verdicts, refuted]).splitlines()
-    assert [line.split(" | ")[0] for line in rows] == [
-        "| A2 norm-factor",
-        "| A1 unbiased",
-        "| B3 low-rank",
-        "| B1 descent-lemma",
-    ]
-    assert {line.count("|") for line in (heads, rule, *rows)} == {8}  # ‖g‖ must not open a column
-    assert "✗ REFUTED 2/3" in rows[0] and "✓ CONSISTENT 1/1" in rows[1]
-    assert (blank, last) == ("", summary([*verdicts, refuted]))

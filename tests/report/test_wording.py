@@ -45,7 +45,7 @@ def test_a_decoy_that_is_not_refuted_is_told(fooled):
 
 def test_a_formula_of_the_users_is_named(verdicts):
     told = sentences(replace(verdicts[0], formula="(d+n-1)/n", expected=3.5, status=Status.REFUTED))
-    assert "where the formula (d+n−1)/n says 3.5" in told and "theory" not in told
+    assert "where the formula (d+n−1)/n says 3.5" in told and "and the theory 4.5: refuted" in told
 
 
 def test_the_tally_counts_everything_once(verdicts, refuted, fooled):
