@@ -42,11 +42,6 @@ class Estimate:
         digits = max(0, 1 - math.floor(math.log10(self.standard_error)))
         return f"{self.mean:.{digits}f} ± {self.standard_error:.{digits}f}"
 
-    @property
-    def relative_error(self) -> float:
-        """Standard error over |mean|."""
-        return self.standard_error / abs(self.mean) if self.mean else math.inf
-
     def z_score(self, expected: float) -> float:
         """How many standard errors the mean lies above `expected`.
 

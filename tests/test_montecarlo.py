@@ -141,11 +141,6 @@ def test_a_value_that_does_not_vary_is_granted_rounding_and_no_more():
     assert Estimate(0.0, 0.0, 100).z_score(0.0) == 0
 
 
-def test_the_relative_error_of_a_zero_mean_is_infinite():
-    assert Estimate(-4.0, 0.1, 100).relative_error == pytest.approx(0.025)
-    assert Estimate(0.0, 0.1, 100).relative_error == math.inf
-
-
 @pytest.mark.parametrize(
     ("estimate", "text"),
     [

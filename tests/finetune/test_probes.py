@@ -151,7 +151,7 @@ def test_the_model_is_bitwise_the_same_afterwards(model, tokenizer, batch, law):
     assert all(map(torch.equal, model.parameters(), before))
 
 
-def test_the_plain_sequence_of_steps_would_not_give_it_back(model):
+def test_the_plain_sequence_of_steps_would_not_give_it_back():
     z = torch.randn(10_000, generator=torch.Generator().manual_seed(0))
     theta = z.clone().add_(z, alpha=1e-4).add_(z, alpha=-2e-4).add_(z, alpha=1e-4)
     assert not torch.equal(theta, z)
