@@ -118,6 +118,7 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify low-rank --dim 2", "low-rank: `rank` must be at most `dim`, got 5 > 2"),
         ("verify norm-factor --law rademacher --dim 13000000000", "`dim` must be at most 16,777,216"),
         ("verify curvature-probe --dim 100000", "`dim` must be at most 2,048"),
+        ("verify projected-gradient --law rademacher", "has no parameter set in the default mode"),
         ("verify --device tpu", "--device must be cpu or cuda, got 'tpu'"),
         ("verify --json /nowhere/out.json", "--json /nowhere/out.json cannot be written (No such file or directory)"),
         ("verify --html /", "--html / cannot be written (Is a directory)"),
@@ -158,6 +159,15 @@ def test_a_reader_who_stops_reading_sees_no_traceback():
 def test_checking_that_a_file_can_be_written_leaves_none_behind(tmp_path, capsys):
     refusal(capsys, "verify", "nothing", "--json", str(tmp_path / "out.json"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_while_writing_is_one_clear_line(tmp_path, capsys, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    assert main([*SMALL, "--json", str(tmp_path / "out.json")]) == 2
+    assert capsys.readouterr().err == "mezo-lab: [Errno 28] No space left on device\n"
 
 
 @pytest.fixture

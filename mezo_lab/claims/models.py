@@ -21,7 +21,7 @@ NORM_PROBES = 1_800  # pg² has relative s.d. √2; 10 standard errors must stay
 
 @cache
 def language_model(batch: int, short: bool = False) -> tuple[list[Tensor], Callable[[], Tensor], list[Tensor]]:
-    """All parameters of SmolLM2-135M, its loss on `batch` real reviews, short ones if asked for, and the gradient there.
+    """All parameters of SmolLM2-135M, its loss on `batch` real reviews (`short` ones, if asked), and its gradient.
 
     Raises: NotInstalled, with the command to run, where the model or the reviews are missing.
     """

@@ -45,15 +45,14 @@ def jobs(
     >>> [(job.law.name, job.parameters) for job in jobs(["A2"], law="sphere", dim=50, probes=4)]
     [('sphere', {'dim': 50, 'probes': 4})]
     """
-    asked = [claim_named(name) for name in dict.fromkeys(names)]
-    chosen = sorted(asked or [claim for claim in REGISTRY.values() if models or not claim.real], key=order)
+    asked = {claim.name: claim for claim in map(claim_named, names)}  # a name and its id are one claim
+    every = [claim for claim in REGISTRY.values() if models or not claim.real]
+    chosen = sorted(asked.values() or every, key=order)
     given = {name: value for name, value in overrides.items() if value is not None}
     laws = [law_named(law)] if law else list(LAWS.values())
     found = [job for claim in chosen for job in jobs_of(claim, laws, mode, given, insist=bool(asked))]
     if not found:
-        raise ValueError(
-            f"`law` {law!r} is one that no chosen claim is stated for: `mezo-lab list` shows the laws of each."
-        )
+        raise ValueError(f"`law` {law!r} has no parameter set in the {mode} mode here: take --full, or another law.")
     return found
 
 

@@ -1,0 +1,63 @@
+"""Claim D1's experiments, on a loss whose gradient is known; the real model runs them under `mezo-lab verify`."""
+
+import math
+
+import pytest
+import torch
+
+from mezo_lab.claims import REGISTRY, Status, check, models
+from mezo_lab.directions import LAWS
+
+CLAIM = REGISTRY["projected-gradient"]
+SLOPE = LAWS["gaussian"], {"batch": 16, "measure": "slope"}
+NORM = LAWS["rademacher"], {"batch": 2, "measure": "norm"}
+
+
+def small_model(scale: float):
+    """Two parameters with a quadratic loss, and a gradient that is `scale` times the right one."""
+    parameters = [torch.linspace(1, 2, 40), torch.linspace(-1, 3, 50).reshape(5, 10)]
+
+    def loss():
+        return sum(parameter.double().square().sum() for parameter in parameters) / 2
+
+    return parameters, loss, [scale * parameter for parameter in parameters]
+
+
+@pytest.fixture(params=[1.0])
+def model(request, monkeypatch):
+    monkeypatch.setattr(models, "language_model", lambda batch, short=False: small_model(request.param))
+
+
+def test_pg_has_slope_1_on_zTg_and_slope_0_on_that_of_other_seeds(model):
+    verdict = check(CLAIM, *SLOPE)
+    assert verdict.passed and verdict.estimate.count == models.SLOPE_PROBES
+    assert verdict.estimate.mean == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("model", [0.5, 1.1], indirect=True)
+def test_a_gradient_that_is_not_the_losss_own_is_refuted(model):
+    assert check(CLAIM, *SLOPE).status is not Status.CONSISTENT
+    assert check(CLAIM, *SLOPE, draws=400).status is Status.REFUTED
+
+
+def test_the_mean_of_pg_squared_is_the_squared_norm_and_not_two_over_pi_of_it(model):
+    verdict = check(CLAIM, *NORM)
+    assert verdict.passed and verdict.decoys[0].expected == 2 / math.pi
+    assert verdict.estimate.count == models.NORM_PROBES
+    assert verdict.resolution == 1 - 2 / math.pi  # what it promises to see is its decoy
+
+
+@pytest.mark.parametrize("model", [1.5], indirect=True)
+def test_a_norm_that_is_not_the_losss_own_is_refuted(model):
+    assert check(CLAIM, *NORM).status is Status.REFUTED
+
+
+def test_fewer_draws_use_fewer_products_in_the_control(model):
+    assert check(CLAIM, *SLOPE, draws=10).estimate.count == 10
+
+
+def test_the_parameters_are_back_where_they_were():
+    parameters, loss, gradient = small_model(1.0)
+    before = [parameter.clone() for parameter in parameters]
+    models.slope(LAWS["gaussian"], parameters, loss, gradient).draw(3, torch.Generator().manual_seed(0))
+    assert all(torch.equal(*pair) for pair in zip(parameters, before, strict=True))
