@@ -13,10 +13,9 @@ from torch import Generator, Tensor
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.montecarlo import CHUNK_NUMBERS
 
-PROBES_PER_CHUNK = 8  # probes between two reports of progress
-SHIFTS = 4  # each pg is held against the zᵀg of that many other seeds
+SHIFTS = 8  # each pg is held against the zᵀg of that many other seeds
 SLOPE_PROBES = 36
-NORM_PROBES = 1_800  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
+NORM_PROBES = 1_650  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
 
 
 @cache
@@ -70,6 +69,7 @@ def slope(law, parameters, loss, gradient) -> Experiment:
     return experiment(
         draw,
         draws=SLOPE_PROBES,
+        probes_per_chunk=4,
         decoys=(
             Decoy(
                 "zᵀg of another seed",
@@ -86,11 +86,11 @@ def mean_square(law, parameters, loss, gradient) -> Experiment:
     def draw(count: int, generator: Generator) -> Tensor:
         return probes(law, parameters, loss, gradient, count, generator)[0].square()
 
-    return experiment(draw, draws=NORM_PROBES, resolution=1 - 2 / math.pi, decoys=(Decoy("2/pi"),))
+    return experiment(draw, draws=NORM_PROBES, probes_per_chunk=50, resolution=1 - 2 / math.pi, decoys=(Decoy("2/pi"),))
 
 
-def experiment(draw, **more) -> Experiment:
-    numbers = CHUNK_NUMBERS // PROBES_PER_CHUNK
+def experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
+    numbers = CHUNK_NUMBERS // probes_per_chunk  # a chunk ends with a report of progress, and costs a copy of θ
     return Experiment(expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, **more)
 
 
