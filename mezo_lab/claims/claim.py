@@ -70,7 +70,7 @@ class Decoy:
 
     statement: str
     draw: Draws | None = None
-    count: Callable[[int], int] = lambda draws: 16_384
+    count: Callable[[int], int] = lambda draws: min(draws, 16_384)
 
     def expected(self, experiment: "Experiment") -> float:
         """What the decoy would have the mean be; a wrong experiment is held against the right formula."""

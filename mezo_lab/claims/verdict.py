@@ -15,7 +15,8 @@ from mezo_lab.montecarlo import Draws, Estimate, Progress, sample
 
 ALARM = 5.0  # standard errors: a true claim is refuted once in 1.7 million runs
 DETECTABLE = 10.0  # standard errors: a discrepancy this large is missed once in 3.5 million runs
-PILOT = 16_384  # draws that only set the size of the run, and are thrown away
+PILOT = 16_384  # draws that only set the size of the run, and are thrown away; fewer where they would take long
+FEWEST, PILOT_NUMBERS = 1_000, 1 << 28  # draws; random numbers, a few seconds
 MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tailed variance
 MOST_NUMBERS = 1 << 33  # random numbers, a minute or two: beyond this a run says UNDERPOWERED instead of going on
 MAIN_STREAM, PILOT_STREAM, DECOY_STREAM = 1, 2, 3
@@ -123,7 +124,8 @@ def check(
     target = (tested.resolution or resolution) * scale
     targets = [target, gap] if gap else [target]
     fixed = tested.draws if draws is None else draws
-    estimate = run.estimate(tested.draw, run.planned(targets) if fixed is None else fixed, MAIN_STREAM, progress)
+    count = run.planned(targets, progress) if fixed is None else fixed
+    estimate = run.estimate(tested.draw, count, MAIN_STREAM, progress)
     status, missing = judge(estimate, tested.expected, min(targets), tested.relation)
     return Verdict(
         claim=claim,
@@ -168,17 +170,18 @@ class Run:
         found = running.estimate()
         return found.map(transform) if transform else found
 
-    def planned(self, targets: list[float]) -> int:
+    def planned(self, targets: list[float], progress: Progress | None = None) -> int:
         """Draws that put every target, and every decoy, 10 standard errors away; those out of reach are left aside."""
-        pilot = self.estimate(self.experiment.draw, PILOT, PILOT_STREAM)
+        least = max(FEWEST, min(PILOT, PILOT_NUMBERS // self.experiment.numbers_per_draw))
+        pilot = self.estimate(self.experiment.draw, least, PILOT_STREAM, progress)
         centre = self.experiment.expected if self.experiment.relation == "==" else pilot.mean
         decoys = [decoy.expected(self.experiment) for decoy in self.experiment.decoys if not decoy.draw]
         gaps = [*targets, *(abs(centre - wrong) for wrong in decoys)]
-        deviation = pilot.standard_error * math.sqrt(PILOT)
+        deviation = pilot.standard_error * math.sqrt(least)
         counts = [MARGIN * (DETECTABLE * deviation / gap) ** 2 for gap in gaps]
         most = MOST_NUMBERS // self.experiment.numbers_per_draw
         needed = max((count for count in counts if count <= most), default=most)
-        return rounded_up(max(needed, PILOT))
+        return rounded_up(max(needed, least))
 
     def judge_decoy(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:
         """A wrong formula against the same draws; a wrong experiment gets draws of its own."""

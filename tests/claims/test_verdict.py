@@ -146,6 +146,16 @@ def test_the_number_of_draws_is_fixed_by_the_pilot():
     assert treacherous.status is Status.UNDERPOWERED  # it does not go on until it looks good
 
 
+def test_where_draws_are_dear_the_pilot_is_short_and_shows_its_progress(monkeypatch):
+    monkeypatch.setattr(verdict, "PILOT_NUMBERS", 2_000)  # of one number each, in the toy
+    seen: list[tuple[int, int]] = []
+    tried(toy(), progress=lambda done, planned: seen.append((done, planned)))
+    assert seen[0] == (2_000, 2_000)
+    monkeypatch.setattr(verdict, "PILOT_NUMBERS", 1)
+    tried(toy(), progress=lambda done, planned: seen.append((done, planned)))
+    assert (verdict.FEWEST, verdict.FEWEST) in seen
+
+
 def test_pilot_draws_and_wrong_experiments_never_share_their_words():
     seeds: list[int] = []
 
