@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum
 from zlib import crc32
@@ -115,7 +116,7 @@ def check(
     (4.5, 'CONSISTENT', ['REFUTED'])
     """
     start = time.perf_counter()
-    with torch.device(device):  # experiments make their tensors where they run
+    with on(device):  # experiments make their tensors where they run
         theory = claim.experiment(law, **parameters)
     tested = theory if expect is None else against(theory, expect)
     subject = crc32(f"{claim.name} {law.name} {parameters}".encode())
@@ -147,6 +148,11 @@ def check(
     )
 
 
+def on(device: str) -> AbstractContextManager[object]:
+    # the context of torch.device costs a Python call per operation, which a language model feels
+    return nullcontext() if torch.get_default_device().type == device else torch.device(device)
+
+
 def against(experiment: Experiment, expect: Expression) -> Experiment:
     # decoys were chosen to differ from the theory, not from a formula of the user's
     return replace(experiment, expected=expect(experiment.symbols), decoys=())
@@ -165,7 +171,7 @@ class Run:
         numbers, transform = self.experiment.numbers_per_draw, self.experiment.transform
         words = {"seed": self.seed, "stream": 4 * self.subject + stream, "device": self.device}
         threads = 1 if self.experiment.draws is None else None  # a draw too dear for a pilot uses all there are
-        with torch.device(self.device):
+        with on(self.device):
             running = sample(draw, count, numbers_per_draw=numbers, threads=threads, progress=progress, **words)
         found = running.estimate()
         return found.map(transform) if transform else found
