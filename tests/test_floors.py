@@ -16,6 +16,7 @@ FLOORS = {
     "objectives": 1,
     "montecarlo": 1,
     "expressions": 1,
+    "noise": 1,
     "directions": 2,
     "replay": 2,
     "hessian": 2,

@@ -1,0 +1,111 @@
+"""From random words to coordinates of z: exact transforms, each with zero mean and unit variance.
+
+A block is the two words of one counter. A law with `packed` coordinates takes them in order, block by block; the
+others take one per *lane*, so that a tensor's first quarter comes from the first lane of all its blocks, its second
+quarter from the second, and a kernel reads and writes four runs of neighbours.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Lanes = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """How one block of two words becomes `per_block` coordinates.
+
+    lanes: (w0, w1), int32 of one shape → `per_block` float32 tensors of that shape, or, if `packed`, one tensor with a
+    last axis of `per_block`.
+    """
+
+    name: str
+    per_block: int
+    lanes: Lanes
+    packed: bool = False
+
+    def place(self, numel: int) -> int:
+        """The number of full blocks of a tensor of `numel` coordinates; what remains comes from one block more."""
+        return numel // self.per_block
+
+
+def signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
+    """64 Rademacher coordinates from 64 bits.
+
+    >>> word = torch.tensor([0b101], dtype=torch.int32)
+    >>> signs(word, word)[0][0, :4]
+    tensor([-1.,  1., -1.,  1.])
+    """
+    places = torch.arange(32, dtype=torch.int32, device=w0.device)
+    bits = (torch.stack((w0, w1), -1)[..., None] >> places) & 1  # (…, 2, 32)
+    return ((1 - 2 * bits).flatten(-2).to(torch.float32),)
+
+
+LATTICE = 2891336453 - (1 << 32)  # multiplier of a good 2-D lattice of 2³² points: L'Ecuyer 1999, Table 4; as int32
+TURN = 2.0**-32  # a word, as a fraction of a turn
+# sin(πt)/t and cos(πt) for |t| ≤ ½ as polynomials in t², interpolated at its Chebyshev points: errors below 3e-10
+SINE = (3.1415927410, -5.1677126884, 2.5501632690, -0.5992521644, 0.0820503533, -0.0070283036)
+COSINE = (1.0, -4.9348020554, 4.0587091446, -1.3352119923, 0.2349370718, -0.0243959315)
+
+
+def gaussian(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Four normal coordinates from two words: Box and Muller's transform, with a pair from each word."""
+    return *normal_pair(w0), *normal_pair(w1)
+
+
+def normal_pair(word: Tensor) -> tuple[Tensor, Tensor]:
+    """Two independent normals from one word.
+
+    Box and Muller need an angle and a radius, each uniform. Word w gives the angle πw/2³² and, through Aw mod 2³², a
+    sign and the radius: over all words both are exactly uniform, and (w, Aw) is a lattice of 2³² points that fills the
+    square evenly. Summed over all words, the moments up to the sixth are those of N(0, I) (see the tests).
+    """
+    turned = word * LATTICE
+    uniform = ((turned & 0x7FFFFFFF).to(torch.float32) + 0.5) * 2.0**-31  # in (0, 1]
+    radius = torch.sqrt(-2 * torch.log(uniform))
+    radius = torch.where(turned < 0, -radius, radius)  # the other half of the circle
+    t = word.to(torch.float32) * TURN  # half turns, in [−½, ½]
+    return radius * polynomial(COSINE, t * t), radius * (t * polynomial(SINE, t * t))
+
+
+def polynomial(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
+    value = x * coefficients[-1] + coefficients[-2]
+    for coefficient in coefficients[-3::-1]:
+        value = value * x + coefficient
+    return value
+
+
+def uniform(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
+    """U[−√3, √3], one coordinate from a word."""
+    return scaled(w0), scaled(w1)
+
+
+def scaled(word: Tensor) -> Tensor:
+    return word.to(torch.float32) * (math.sqrt(12) * 2.0**-32)
+
+
+FACE = (1 << 31) - 715_827_883  # words from here up are a sixth of all: 715,827,883/2³² = 1/6 + 8e-11
+
+
+def three_point(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
+    """0 with probability 2/3, ±√3 with 1/6 each: one coordinate from a word."""
+    return faced(w0), faced(w1)
+
+
+def faced(word: Tensor) -> Tensor:
+    return ((word >= FACE).to(torch.float32) - (word < -FACE).to(torch.float32)) * math.sqrt(3)
+
+
+COORDINATES = {
+    coordinates.name: coordinates
+    for coordinates in (
+        Coordinates("gaussian", 4, gaussian),
+        Coordinates("rademacher", 64, signs, packed=True),
+        Coordinates("uniform", 2, uniform),
+        Coordinates("three-point", 2, three_point),
+    )
+}
