@@ -8,10 +8,13 @@ from mezo_lab.claims import REGISTRY, Claim, Decoy, Experiment, Status, Verdict,
 from mezo_lab.directions import LAWS, Iid, Law, law_named
 from mezo_lab.estimators import curvature, one_sided, projected_gradient, two_point
 from mezo_lab.montecarlo import Estimate, sample
+from mezo_lab.optim import MeZO
 
 __version__ = "0.1.0"
 
 __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
+    # the optimizer
+    "MeZO",
     # laws of z
     "LAWS",
     "Iid",

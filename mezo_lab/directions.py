@@ -12,6 +12,7 @@ from fractions import Fraction
 import torch
 from torch import Generator, Tensor
 
+from mezo_lab.noise import COORDINATES
 from mezo_lab.theory import Moments, Number, fourth_moment
 
 Draw = Callable[[tuple[int, ...], Generator], Tensor]
@@ -49,6 +50,25 @@ class Law:
         """
         raise NotImplementedError
 
+    def streams(self) -> str:
+        """The law of the keyed coordinates (`mezo_lab.noise`) that its z are made of.
+
+        Raises: ValueError when the law has none.
+        """
+        raise NotImplementedError
+
+    def mixing(self, gram: Tensor) -> Tensor | None:
+        """C in z_k = √d Σ_j C_kj x_j, for the streams x_j of one step; None where z_k is x_k itself.
+
+        Args: gram: x_jᵀx_k, float64 (n, n). Returns: float64 (n, n).
+        """
+        return None
+
+    @property
+    def mixes(self) -> bool:
+        """Whether `mixing` has to be asked, which costs a pass over all coordinates."""
+        return type(self).mixing is not Law.mixing
+
 
 @dataclass(frozen=True)
 class Iid(Law):
@@ -77,6 +97,12 @@ class Iid(Law):
         assert self.draw is not None
         return self.draw((count, probes, dim), generator).double()
 
+    def streams(self):
+        if self.name not in COORDINATES:
+            known = ", ".join(COORDINATES)
+            raise ValueError(f"`law` {self.name!r} has no keyed coordinates, only a sampler: choose one of {known}.")
+        return self.name
+
 
 @dataclass(frozen=True)
 class Sphere(Law):
@@ -88,6 +114,12 @@ class Sphere(Law):
     def sample(self, count, probes, dim, generator):
         x = gaussian((count, probes, dim), generator).double()
         return x * (dim**0.5 / x.norm(dim=-1, keepdim=True))
+
+    def streams(self):
+        return "gaussian"
+
+    def mixing(self, gram):
+        return torch.diag(gram.diagonal().rsqrt())
 
 
 @dataclass(frozen=True)
@@ -102,6 +134,9 @@ class Coordinate(Law):
         sign = signs((count, probes, 1), generator).double()
         z = torch.zeros(count, probes, dim, dtype=torch.float64, device=generator.device)
         return z.scatter_(-1, index, sign * dim**0.5)
+
+    def streams(self):
+        return "coordinate"
 
 
 @dataclass(frozen=True)
@@ -119,6 +154,12 @@ class Orthogonal(Law):
         self.fits(probes, dim)
         x = gaussian((count, probes, dim), generator).double()
         return dim**0.5 * gram_schmidt(x)
+
+    def streams(self):
+        return "gaussian"
+
+    def mixing(self, gram):
+        return torch.linalg.inv(torch.linalg.cholesky(gram))  # rows of L⁻¹X are orthonormal, as XXᵀ = LLᵀ
 
     def fits(self, probes: int, dim: int) -> None:
         """Raises ValueError when there is no room for so many orthogonal directions."""

@@ -5,8 +5,16 @@ always the same. Words come from Threefry2x32-20 (`threefry`), streams of them f
 from words (`coordinates`).
 """
 
-from mezo_lab.noise.coordinates import COORDINATES, Coordinates
+from mezo_lab.noise.coordinates import COORDINATES, Coordinates, coordinates_named
 from mezo_lab.noise.streams import coordinates_at, stream_keys, tensor_key
 from mezo_lab.noise.threefry import threefry
 
-__all__ = ["COORDINATES", "Coordinates", "coordinates_at", "stream_keys", "tensor_key", "threefry"]
+__all__ = [
+    "COORDINATES",
+    "Coordinates",
+    "coordinates_at",
+    "coordinates_named",
+    "stream_keys",
+    "tensor_key",
+    "threefry",
+]

@@ -5,6 +5,7 @@ others take one per *lane*, so that a tensor's first quarter comes from the firs
 quarter from the second, and a kernel reads and writes four runs of neighbours.
 """
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ def signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
 LATTICE = 2891336453 - (1 << 32)  # multiplier of a good 2-D lattice of 2³² points: L'Ecuyer 1999, Table 4; as int32
 TURN = 2.0**-32  # a word, as a fraction of a turn
 # sin(πt)/t and cos(πt) for |t| ≤ ½ as polynomials in t², interpolated at its Chebyshev points: errors below 3e-10
-SINE = (3.1415927410, -5.1677126884, 2.5501632690, -0.5992521644, 0.0820503533, -0.0070283036)
-COSINE = (1.0, -4.9348020554, 4.0587091446, -1.3352119923, 0.2349370718, -0.0243959315)
+SINE = (3.1415926535, -5.1677127646, 2.5501633179, -0.5992521865, 0.0820503502, -0.0070283039)
+COSINE = (0.9999999998, -4.9348021369, 4.0587091548, -1.3352119494, 0.2349370686, -0.0243959321)
 
 
 def gaussian(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -109,3 +110,17 @@ COORDINATES = {
         Coordinates("three-point", 2, three_point),
     )
 }
+
+
+def coordinates_named(law: str) -> Coordinates:
+    """The coordinates of the law of that name.
+
+    Raises: ValueError naming the nearest laws.
+
+    >>> coordinates_named("rademacher").per_block
+    64
+    """
+    if law not in COORDINATES:
+        near = difflib.get_close_matches(str(law), COORDINATES, n=3) or list(COORDINATES)
+        raise ValueError(f"`law` must be one of {', '.join(COORDINATES)}; got {law!r}. Nearest: {', '.join(near)}.")
+    return COORDINATES[law]

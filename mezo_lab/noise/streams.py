@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy
 import torch
@@ -27,13 +28,22 @@ def stream_keys(seed: int, step: int, probe: int, tensors: Sequence[int]) -> Ten
     Formula: threefry(threefry(seed, (step, probe)), tensor key), so that no two addresses share a stream but by
     chance: of 20,000 steps on 272 tensors, two do with probability 1e-6.
 
-    Args: seed: below 2⁶⁴. step, probe: below 2³². tensors: keys of `tensor_key`. Returns: int32 (tensors, 2), on the CPU.
+    Args: seed: below 2⁶⁴. step, probe: below 2³². tensors: keys of `tensor_key`.
+    Returns: int32 (tensors, 2), on the CPU.
+    Raises: ValueError for a number outside its range, where it would share the words of another.
 
     >>> stream_keys(0, 1, 0, [tensor_key("a"), tensor_key("b")]).shape
     torch.Size([2, 2])
     """
+    seed, step, probe = within("seed", seed, 64), within("step", step, 32), within("probe", probe, 32)
     instant = threefry(words([seed]), words([step | probe << 32]))
-    return torch.from_numpy(numpy.stack(threefry(instant, words(tensors)), axis=-1))
+    return torch.from_numpy(numpy.stack(threefry(instant, words([within("key", k, 64) for k in tensors])), axis=-1))
+
+
+def within(name: str, value: int, bits: int) -> int:
+    if not isinstance(value, Integral) or not 0 <= value < 1 << bits:
+        raise ValueError(f"`{name}` must be an integer from 0 to 2^{bits} - 1, got {value}: take it modulo 2**{bits}.")
+    return int(value)  # a numpy integer would overflow when shifted
 
 
 def words(numbers: Sequence[int]) -> tuple[numpy.ndarray, numpy.ndarray]:

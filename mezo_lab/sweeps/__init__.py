@@ -5,6 +5,8 @@ parameters go through kernels that `torch.compile` makes of the same few lines (
 without a compiler, run them as they stand (`eager`).
 """
 
+from mezo_lab.sweeps.eager import Pass
 from mezo_lab.sweeps.field import Cost, Field, Parameter, Term
+from mezo_lab.sweeps.one_hot import OneHot
 
-__all__ = ["Cost", "Field", "Parameter", "Term"]
+__all__ = ["Cost", "Field", "OneHot", "Parameter", "Pass", "Term"]

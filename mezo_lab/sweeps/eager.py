@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from mezo_lab.noise import COORDINATES, Coordinates, coordinates_at
 from mezo_lab.noise.streams import block_coordinates
 
 CHUNK = 1 << 20  # coordinates in flight: with the words and partial results they come from, about 30 MiB
+STRIDED_CHUNK = 1 << 18  # the same where each takes a block of its own
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def draw(batch: Sequence[Slice], keys: Tensor, law: str) -> list[Tensor]:
     return [own[0, : piece.rest] if piece.rest else own if coordinates.packed else own.T for piece, own in parts]
 
 
-def pieces(tensor: Tensor, most: int = CHUNK, start: int = 0) -> Iterator[tuple[Tensor, int]]:
+def pieces(tensor: Tensor, most: int = STRIDED_CHUNK, start: int = 0) -> Iterator[tuple[Tensor, int]]:
     """Views of a tensor of any strides, at most `most` coordinates each, with the flat index of their first."""
     if tensor.numel() <= most or tensor.dim() == 0:
         yield tensor, start
@@ -93,13 +95,51 @@ def pieces(tensor: Tensor, most: int = CHUNK, start: int = 0) -> Iterator[tuple[
 
 def draw_anywhere(piece: Tensor, start: int, numel: int, key: Tensor, law: str) -> Tensor:
     """z of a piece of a tensor of any strides. Args: start: its first flat index. Returns: float32, of its shape."""
-    index = torch.arange(start, start + piece.numel(), device=piece.device)
-    return coordinates_at(COORDINATES[law], key.to(piece.device), index, numel).view(piece.shape)
+    coordinates, key, end = COORDINATES[law], key.to(piece.device), start + piece.numel()
+    if coordinates.packed:
+        first, last = start // coordinates.per_block, -(-end // coordinates.per_block)
+        block = torch.arange(first, last, dtype=torch.int32, device=piece.device)
+        run = block_coordinates(coordinates, (key[0], key[1]), block).flatten()  # from the first block's beginning
+        z = run[start - first * coordinates.per_block :][: piece.numel()]
+    else:
+        z = coordinates_at(coordinates, key, torch.arange(start, end, device=piece.device), numel)
+    return z.view(piece.shape)
 
 
-def update(target: Tensor, source: Tensor, decay: float, scales: Sequence[float], z: Sequence[Tensor]) -> None:
-    """target ← decay·source + Σ_j scale_j·z_j, in at least float32, rounded once."""
-    value = source.to(torch.promote_types(target.dtype, torch.float32)) * decay
-    for scale, direction in zip(scales, z, strict=True):
-        value = value + scale * direction
-    target.copy_(value)
+class Pass:
+    """What a pass does with z, piece by piece: start from the source, take in z term by term, finish into θ.
+
+    One z is alive at a time, so hundreds of terms need no more memory than one.
+    """
+
+    def start(self, parameter: int, source: Tensor) -> Any:
+        """The value before the first z."""
+        raise NotImplementedError
+
+    def add(self, parameter: int, value: Any, term: int, z: Tensor) -> Any:
+        """The value with the z of one more term."""
+        raise NotImplementedError
+
+    def finish(self, parameter: int, target: Tensor, value: Any) -> None:
+        """Write the value where it belongs."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Sum(Pass):
+    """target ← decay·source + Σ_j scale_j·z_j, in at least float32, rounded once.
+
+    scales: per parameter, one for each term. decay: per parameter.
+    """
+
+    scales: Sequence[Sequence[float]]
+    decay: Sequence[float]
+
+    def start(self, parameter: int, source: Tensor) -> Tensor:
+        return source.to(torch.promote_types(source.dtype, torch.float32)) * self.decay[parameter]
+
+    def add(self, parameter: int, value: Tensor, term: int, z: Tensor) -> Tensor:
+        return value + self.scales[parameter][term] * z.to(value.dtype)
+
+    def finish(self, parameter: int, target: Tensor, value: Tensor) -> None:
+        target.copy_(value)

@@ -1,20 +1,18 @@
 """`Field`: a set of parameters under one law and seed, and the sweeps that move all of them along z."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mezo_lab.noise import COORDINATES, stream_keys
+from mezo_lab.noise import coordinates_named, stream_keys
 from mezo_lab.sweeps import eager, kernels
-from mezo_lab.sweeps.eager import Slice
+from mezo_lab.sweeps.eager import Pass, Slice, Sum
 
 COMPILE_FROM = 1 << 22  # parameters: below, an eager sweep takes less than 0.1 s and a compiler some seconds
 KERNEL_FROM = 1 << 10  # coordinates of one tensor: below, its lanes are too short to be worth a call
 TERMS = 2  # z per kernel: what a fused step and a chain of probes need; more go through several passes
-
-Use = Callable[[int, Tensor, Tensor, list[Tensor]], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Field:
 
     def __init__(self, parameters: Sequence[Parameter], law: str, seed: int, compiled: bool | None = None):
         self.parameters, self.law, self.seed, self.cost = list(parameters), law, seed, Cost()
-        self.coordinates = COORDINATES[law]
+        self.coordinates = coordinates_named(law)
         self.tensors = [parameter.tensor.detach() for parameter in parameters]
         self.numel = sum(tensor.numel() for tensor in self.tensors)
         self.groups = 1 + max((parameter.group for parameter in parameters), default=0)
@@ -80,6 +78,12 @@ class Field:
         self.strided = [i for i, tensor in enumerate(self.tensors) if not tensor.is_contiguous()]
         self.all_batches = self.cut(range(len(self.tensors)))
         self.slow_batches = self.cut(range(len(self.tensors)), only_rest_of=self.fast)
+
+    def over(self, parameters: Sequence[Parameter]) -> "Field":
+        """The same z on other tensors of the same shapes; both count their cost together."""
+        other = Field(parameters, self.law, self.seed, compiled=bool(self.fast))
+        other.groups, other.cost = self.groups, self.cost
+        return other
 
     def suits_kernel(self, tensor: Tensor) -> bool:
         large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
@@ -109,68 +113,93 @@ class Field:
             sources: where to start from, one tensor per parameter and laid out as it; default θ itself.
         """
         decay = tuple(decay or [1.0] * self.groups)
-        keys = self.keys(terms)
-
-        def use(i: int, target: Tensor, source: Tensor, z: list[Tensor]) -> None:
-            group = self.parameters[i].group
-            eager.update(target, source, decay[group], [term.scales[group] for term in terms], z)
-
+        groups = [parameter.group for parameter in self.parameters]
+        total = Sum([[term.scales[group] for term in terms] for group in groups], [decay[group] for group in groups])
         with torch.no_grad():
-            self.run_kernels(terms, keys, decay, sources)
-            self.visit(self.slow_batches, keys, use, sources)
+            self.run_kernels(terms, decay, sources)
+            self.visit(self.slow_batches, terms, total, sources)
         self.count(len(terms))
 
-    def run_kernels(self, terms: Sequence[Term], keys: Tensor, decay: Sequence[float], sources) -> None:
-        scales = torch.tensor([term.scales for term in terms], dtype=torch.float64).view(len(terms), -1)
+    def each(self, terms: Sequence[Term], use: Pass, sources: Sequence[Tensor] | None = None) -> None:
+        """A pass over all pieces with the z of `terms`, for what is not a sum of z."""
+        with torch.no_grad():
+            self.visit(self.all_batches, terms, use, sources)
+        self.count(len(terms))
+
+    def run_kernels(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
+        if not self.fast:
+            return
+        keys = self.keys(terms)
+        scales = torch.tensor([term.scales for term in terms] or [decay], dtype=torch.float64)[: len(terms)]
         for device in dict.fromkeys(self.tensors[i].device for i in self.fast):
-            first = torch.zeros((), dtype=torch.int32, device=device)
-            keys_there, scales_there = keys.to(device), scales.to(device)
+            keys_there, scales_there = keys.to(device), scales.to(device)  # (terms, parameters, 2), (terms, groups)
             decay_there = torch.tensor(decay, dtype=torch.float64, device=device)
             for i in (i for i in self.fast if self.tensors[i].device == device):
                 group, target = self.parameters[i].group, self.tensors[i].view(-1)
-                source, factor = None if sources is None else sources[i].view(-1), decay_there[group]
-                for start in range(0, max(1, len(terms)), TERMS):  # a sweep without terms only decays or copies
-                    part = slice(start, start + TERMS)
-                    kernels.run(self.law, target, source, keys_there[part, i], first, factor, scales_there[part, group])
-                    source, factor = None, torch.ones_like(factor)
+                source = None if sources is None else sources[i].view(-1)
+                kernels.run(self.law, target, source, keys_there[:, i], decay_there[group], scales_there[:, group])
 
-    def visit(self, batches, keys: Tensor, use: Use, sources: Sequence[Tensor] | None = None) -> None:
-        """Call use(parameter, view of θ, view of its source, [z of each row of keys]) on every piece, in turn."""
+    def visit(self, batches: Sequence[Sequence[Slice]], terms: Sequence[Term], use: Pass, sources) -> None:
+        """Take every piece of `batches`, and of the parameters that are not contiguous, through a pass."""
+        sources = self.tensors if sources is None else sources
+        keys = self.keys(terms)
         for batch in batches:
-            device = self.tensors[batch[0].parameter].device
-            drawn = [eager.draw(batch, row, self.law) for row in keys.to(device)]
-            for k, piece in enumerate(batch):
-                theta = self.tensors[piece.parameter]
-                source = theta if sources is None else sources[piece.parameter]
-                views = (piece.view(tensor.view(-1), self.coordinates) for tensor in (theta, source))
-                use(piece.parameter, *views, [z[k] for z in drawn])
+            there = keys.to(self.tensors[batch[0].parameter].device)
+            owners = [piece.parameter for piece in batch]
+            origins, targets = (
+                [piece.view(tensors[piece.parameter].view(-1), self.coordinates) for piece in batch]
+                for tensors in (sources, self.tensors)
+            )
+            values = [use.start(i, origin) for i, origin in zip(owners, origins, strict=True)]
+            for term, row in enumerate(there):
+                drawn = zip(owners, values, self.draw(batch, row), strict=True)
+                values = [use.add(i, value, term, z) for i, value, z in drawn]
+            for i, target, value in zip(owners, targets, values, strict=True):
+                use.finish(i, target, value)
         for i in self.strided:
-            theta = self.tensors[i]
-            source = theta if sources is None else sources[i]
-            for (target, start), (origin, _) in zip(eager.pieces(theta), eager.pieces(source), strict=True):
-                z = [eager.draw_anywhere(target, start, theta.numel(), row[i], self.law) for row in keys]
-                use(i, target, origin, z)
+            parts = zip(eager.pieces(sources[i]), eager.pieces(self.tensors[i]), strict=True)
+            for (origin, start), (target, _) in parts:
+                value = use.start(i, origin)
+                for term, row in enumerate(keys):
+                    value = use.add(i, value, term, self.draw_anywhere(i, target, start, row))
+                use.finish(i, target, value)
 
-    def each(self, terms: Sequence[Term], use: Use, sources: Sequence[Tensor] | None = None) -> None:
-        """A pass over all pieces with the z of `terms` at hand, for updates that are not a sum of z."""
-        with torch.no_grad():
-            self.visit(self.all_batches, self.keys(terms), use, sources)
-        self.count(len(terms))
+    def draw(self, batch: Sequence[Slice], keys: Tensor) -> list[Tensor]:
+        return eager.draw(batch, keys, self.law)
+
+    def draw_anywhere(self, parameter: int, piece: Tensor, start: int, keys: Tensor) -> Tensor:
+        return eager.draw_anywhere(piece, start, self.tensors[parameter].numel(), keys[parameter], self.law)
 
     def gram(self, terms: Sequence[Term]) -> Tensor:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
-        total = torch.zeros(len(terms), len(terms), dtype=torch.float64)
-
-        def use(i: int, target: Tensor, source: Tensor, z: list[Tensor]) -> None:
-            rows = torch.stack([direction.reshape(-1) for direction in z]).double()
-            total.add_((rows @ rows.T).cpu())
-
-        self.each(terms, use)
-        return total
+        gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64))
+        self.each(terms, gram)
+        return gram.total
 
     def count(self, terms: int) -> None:
-        passes = max(1, -(-terms // TERMS)) if self.fast else 1
-        blocks = sum(-(-tensor.numel() // self.coordinates.per_block) for tensor in self.tensors)
         self.cost.sweeps += 1
-        self.cost.words += 2 * terms * blocks
-        self.cost.bytes += 2 * passes * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+        self.cost.words += terms * self.words()
+        self.cost.bytes += 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+
+    def words(self) -> int:
+        """How many random words one z takes: where strides keep lanes apart, a block of two for each coordinate."""
+        alone = set() if self.coordinates.packed else set(self.strided)
+        numels = ((i, tensor.numel()) for i, tensor in enumerate(self.tensors))
+        return sum(2 * (numel if i in alone else -(-numel // self.coordinates.per_block)) for i, numel in numels)
+
+
+@dataclass(frozen=True)
+class Gram(Pass):
+    """total ← total + Σ over the piece of z_j·z_k; θ is left alone."""
+
+    total: Tensor
+
+    def start(self, parameter: int, source: Tensor) -> list[Tensor]:
+        return []
+
+    def add(self, parameter: int, value: list[Tensor], term: int, z: Tensor) -> list[Tensor]:
+        return [*value, z.reshape(-1).double()]
+
+    def finish(self, parameter: int, target: Tensor, value: list[Tensor]) -> None:
+        rows = torch.stack(value)
+        self.total.add_((rows @ rows.T).cpu())

@@ -1,12 +1,13 @@
 """One tensor, one pass: the generator, the transform and the update in a single loop that `torch.compile` writes.
 
 On a CPU the loop is C++, on a GPU Triton; no tensor of the size of the parameter is made. Without a compiler
-`compiled` says so once, and the eager path gives the same z.
+`available` says so once, and the eager path gives the same z.
 """
 
 import functools
 import logging
 from collections.abc import Callable
+from types import FunctionType
 
 import torch
 from torch import Tensor
@@ -18,10 +19,12 @@ logger = logging.getLogger(__name__)
 # Inductor computes a value again wherever it is used until the formula has this many operations; Threefry uses every
 # value twice, and the default of 30 would cost minutes of compilation
 OPTIONS = {"realize_opcount_threshold": 8}
+TERMS = 2  # z per call: what a fused step and a chain of probes need; more go through several calls
+PART = 1 << 20  # coordinates that take in several calls' z before the next: 4 MiB, so that they stay in cache
 MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB, are the only temporary
 
 
-def spread(coordinates: Coordinates, square: bool) -> Callable[..., None]:
+def spread(coordinates: Coordinates) -> Callable[..., None]:
     """The kernel of a law that gives one coordinate to each lane: targets and sources are runs of neighbours."""
 
     def kernel(targets, sources, keys, first, decay, scales):
@@ -30,14 +33,14 @@ def spread(coordinates: Coordinates, square: bool) -> Callable[..., None]:
         values = [source.to(work) * decay.to(work) for source in (sources or targets)]
         for key, scale in zip(keys.unbind(), scales.unbind(), strict=True):
             lanes = coordinates.lanes(*threefry((key[0], key[1]), (block, torch.zeros_like(block))))
-            values = [value + scale.to(work) * powered(z, square) for value, z in zip(values, lanes, strict=True)]
+            values = [value + scale.to(work) * z.to(work) for value, z in zip(values, lanes, strict=True)]
         for target, value in zip(targets, values, strict=True):
             target.copy_(value)
 
     return kernel
 
 
-def packed(coordinates: Coordinates, square: bool) -> Callable[..., None]:
+def packed(coordinates: Coordinates) -> Callable[..., None]:
     """The kernel of a law that takes its coordinates block by block: target and source are (blocks, per_block)."""
 
     def kernel(target, source, keys, first, decay, scales):
@@ -46,22 +49,20 @@ def packed(coordinates: Coordinates, square: bool) -> Callable[..., None]:
         value = (target if source is None else source).to(work) * decay.to(work)
         for key, scale in zip(keys.unbind(), scales.unbind(), strict=True):
             (z,) = coordinates.lanes(*threefry((key[0], key[1]), (block, torch.zeros_like(block))))
-            value = value + scale.to(work) * powered(z, square)
+            value = value + scale.to(work) * z.to(work)
         target.copy_(value)
 
     return kernel
 
 
-def powered(z: Tensor, square: bool) -> Tensor:
-    return z * z if square else z
-
-
 @functools.cache
-def compiled(law: str, square: bool) -> Callable[..., None]:
-    """The compiled kernel of a law; it compiles on its first call, once for each dtype, device and number of z."""
+def compiled(law: str, *variant) -> Callable[..., None]:
+    """The compiled kernel of a law for one variant of its arguments; it compiles on its first call."""
     coordinates = COORDINATES[law]
-    kernel = packed(coordinates, square) if coordinates.packed else spread(coordinates, square)
-    return torch.compile(kernel, dynamic=True, fullgraph=True, options=OPTIONS)
+    kernel = packed(coordinates) if coordinates.packed else spread(coordinates)
+    # torch compiles one code object 8 times and then gives up: each variant brings its own
+    own = FunctionType(kernel.__code__.replace(), kernel.__globals__, kernel.__name__, None, kernel.__closure__)
+    return torch.compile(own, dynamic=True, fullgraph=True, options=OPTIONS)
 
 
 @functools.cache
@@ -70,36 +71,54 @@ def available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
     if device.type not in ("cpu", "cuda"):
         return False
     target = torch.zeros(4096, dtype=dtype, device=device)
-    keys, first = torch.zeros(1, 2, dtype=torch.int32, device=device), torch.zeros((), dtype=torch.int32, device=device)
-    one = torch.ones((), dtype=torch.float64, device=device)
+    keys, one = torch.zeros(1, 2, dtype=torch.int32, device=device), torch.ones((), dtype=torch.float64, device=device)
     try:
         with torch.no_grad():
-            run(law, target, None, keys, first, one, one.view(1))
+            run(law, target, None, keys, one, one.view(1))
     except Exception as error:  # whatever a missing or broken compiler raises, the eager path needs none
         logger.warning("no compiled sweeps on %s, slower ones instead: %s", device, str(error).strip().split("\n")[0])
         return False
     return True
 
 
-def run(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales, square: bool = False) -> None:
+def run(law: str, target: Tensor, source: Tensor | None, keys: Tensor, decay: Tensor, scales: Tensor) -> None:
     """Sweep the full blocks of a contiguous flat tensor; the rest, fewer than a block's coordinates, is left.
 
-    Args: target, source: (numel,). keys: int32 (terms, 2). first: int32 (), the first block. decay, scales: float64
-    (), (terms,). All on one device, as tensors: a Python number would be compiled in.
+    Args: target, source: (numel,). keys: int32 (terms, 2). decay, scales: float64 (), (terms,). All on one device, as
+    tensors: a Python number would be compiled in.
     """
-    coordinates, kernel = COORDINATES[law], compiled(law, square)
-    blocks = coordinates.place(target.numel())
-    done = blocks * coordinates.per_block
-    if coordinates.packed:
-        rows = target[:done].view(blocks, -1)
-        origin = None if source is None else source[:done].view(blocks, -1)
-        if blocks <= MOST_BLOCKS:
-            kernel(rows, origin, keys, first, decay, scales)
-            return
-        for start in range(0, blocks, MOST_BLOCKS):
-            part = slice(start, start + MOST_BLOCKS)
-            kernel(rows[part], None if origin is None else origin[part], keys, first + start, decay, scales)
+    coordinates = COORDINATES[law]
+    blocks, per_block = coordinates.place(target.numel()), coordinates.per_block
+    shape = (blocks, per_block) if coordinates.packed else (per_block, blocks)
+    rows, origins = (None if flat is None else flat[: blocks * per_block].view(shape) for flat in (target, source))
+    most = PART // per_block if len(keys) > TERMS else MOST_BLOCKS if coordinates.packed else blocks
+    most = -(-blocks // -(-blocks // most))  # nearly equal parts: torch would compile anew for one of a single block
+    for start in range(0, blocks, most):
+        part = slice(start, start + most) if coordinates.packed else (slice(None), slice(start, start + most))
+        origin = None if origins is None else origins[part]
+        first = torch.full((), start, dtype=torch.int32, device=target.device)
+        if len(keys) > TERMS:
+            several(law, rows[part], origin, keys, first, decay, scales)
+        else:
+            call(law, rows[part], origin, keys, first, decay, scales)
+
+
+def several(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales) -> None:
+    """More z than one call takes in, into a sum that is rounded to the target's precision once."""
+    total = target if target.element_size() >= 4 else torch.empty_like(target, dtype=torch.float32)
+    source = target if source is None and total is not target else source
+    for start in range(0, len(keys), TERMS):
+        part = slice(start, start + TERMS)
+        call(law, total, source, keys[part], first, decay, scales[part])
+        source, decay = None, torch.ones_like(decay)
+    if total is not target:
+        target.copy_(total)
+
+
+def call(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales) -> None:
+    dtypes = target.dtype, None if source is None else source.dtype
+    kernel = compiled(law, *dtypes, target.device, len(keys))
+    if COORDINATES[law].packed:
+        kernel(target, source, keys, first, decay, scales)
     else:
-        lanes = target[:done].view(-1, blocks).unbind()
-        origins = None if source is None else source[:done].view(-1, blocks).unbind()
-        kernel(lanes, origins, keys, first, decay, scales)
+        kernel(target.unbind(), None if source is None else source.unbind(), keys, first, decay, scales)

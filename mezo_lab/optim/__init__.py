@@ -1,0 +1,7 @@
+"""`MeZO`, an optimizer that needs forward passes only; it knows nothing of any model."""
+
+from mezo_lab.optim.diagnostics import Diagnostics
+from mezo_lab.optim.mezo import MeZO
+from mezo_lab.optim.rules import SGD, Adam, Momentum, Normalised, Rule, Sign
+
+__all__ = ["SGD", "Adam", "Diagnostics", "MeZO", "Momentum", "Normalised", "Rule", "Sign"]

@@ -1,0 +1,57 @@
+"""What the arguments of `MeZO` may be, and what is said when they are not."""
+
+import difflib
+import math
+
+from mezo_lab.optim.estimates import ESTIMATORS, Estimator
+from mezo_lab.optim.rules import RULES, Rule
+
+MODIFIED = (None, "variance", "expectation")
+
+
+def check_group(group: dict) -> None:
+    """Raises: ValueError for the hyperparameters of a parameter group."""
+    lr, decay, scale = (float(group[name]) for name in ("lr", "weight_decay", "scale"))
+    if not (lr > 0 and math.isfinite(lr)):
+        raise ValueError(f"`lr` must be positive, got {lr}: 1e-6 is usual for all weights of a language model.")
+    if not (decay >= 0 and math.isfinite(decay)):
+        raise ValueError(f"`weight_decay` must not be negative, got {decay}: 0 switches it off.")
+    if not (scale > 0 and math.isfinite(scale)):
+        raise ValueError(f"`scale` must be positive, got {scale}: it divides the probes; 1 changes nothing.")
+
+
+def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator, fresh_batches, every) -> None:
+    """Raises: ValueError for what is not a matter of one group."""
+    if not (epsilon > 0 and math.isfinite(epsilon)):
+        raise ValueError(f"`epsilon` must be positive, got {epsilon}: 1e-3 suits a language model in float32.")
+    if probes != int(probes) or probes < 1:
+        raise ValueError(f"`probes` must be a whole number, at least 1, got {probes}: 1 is best for most (CLAIMS B7).")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` must lie in [0, 2**64), got {seed}: any such number does.")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"`clip` must be positive or None, got {clip}: it bounds the projected gradient.")
+    if modified not in MODIFIED:
+        raise ValueError(f"`modified` must be one of {', '.join(map(str, MODIFIED))}; got {modified!r}.")
+    if estimator.name == "residual-feedback" and probes > 1:
+        raise ValueError(f"`probes` must be 1 for residual feedback, got {probes}: it compares one loss a step.")
+    if estimator.name != "two-sided" and fresh_batches:
+        raise ValueError(f"`fresh_batches` needs both sides of a probe, got estimator={estimator.name!r}.")
+    if every < 1:
+        raise ValueError(f"`check_replicas_every` must be at least 1, got {every}: 100 costs little.")
+
+
+def estimator_named(name: str) -> Estimator:
+    """The estimator of that name. Raises: ValueError naming the nearest."""
+    return ESTIMATORS[known("estimator", name, ESTIMATORS)]
+
+
+def rule_named(rule: str | Rule) -> Rule:
+    """A rule, or the one of that name with its defaults. Raises: ValueError naming the nearest."""
+    return rule if isinstance(rule, Rule) else RULES[known("rule", rule, RULES)]()
+
+
+def known(argument: str, name: str, table: dict) -> str:
+    if name not in table:
+        near = difflib.get_close_matches(str(name), table, n=1) or list(table)
+        raise ValueError(f"`{argument}` must be one of {', '.join(table)}; got {name!r}. Nearest: {near[0]}.")
+    return name

@@ -1,0 +1,69 @@
+"""What the numbers of a run say of its loss: ‖g‖, tr H, how often nothing was seen, and how small the steps are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mezo_lab.montecarlo import Estimate, Running
+
+
+@dataclass
+class Diagnostics:
+    """Running means over the steps of a run; forget them with `clear`.
+
+    A mean over a run is one over its points: of ‖g‖² and tr H along the way, not at the last θ.
+    """
+
+    squares: Running = field(default_factory=Running)  # pg² of each probe
+    curvatures: Running = field(default_factory=Running)  # second difference of each step
+    steps: int = 0
+    skipped: int = 0
+    zeros: int = 0
+    last_loss: float = math.nan
+
+    def see(self, loss: float, projected: Sequence[float], curvature: float | None) -> None:
+        """Take in one step."""
+        self.steps += 1
+        self.last_loss = loss
+        if not all(map(math.isfinite, projected)):
+            self.skipped += 1
+            return
+        self.zeros += sum(pg == 0 for pg in projected)
+        self.squares.add(torch.tensor(projected, dtype=torch.float64).square())
+        if curvature is not None:
+            self.curvatures.add(torch.tensor([curvature], dtype=torch.float64))
+
+    def clear(self) -> None:
+        """Start again, as after a change of data or of the step size."""
+        self.__init__()
+
+    def gradient_norm(self) -> Estimate:
+        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: CLAIMS A9."""
+        return self.squares.estimate().map(math.sqrt)
+
+    def trace(self) -> Estimate:
+        """tr H, from the second differences; needs `centre=True`. Source: CLAIMS A10."""
+        if not self.curvatures.count:
+            raise ValueError("`trace` needs the loss at θ itself, one more forward pass a step: ask for centre=True.")
+        return self.curvatures.estimate()
+
+    def zero_rate(self) -> float:
+        """The share of probes that saw no difference, as accuracies often do not: raise ε, the batch or the probes."""
+        return self.zeros / self.squares.count if self.squares.count else 0.0
+
+    def signal_to_noise(self, epsilon: float, dtype: torch.dtype = torch.float32) -> float:
+        """√(mean pg²) over the rounding of a projected gradient, ulp(L)/(2ε)·√(2/12), for a loss in `dtype`."""
+        loss = torch.tensor(abs(self.last_loss), dtype=dtype)
+        ulp = float(torch.nextafter(loss, torch.tensor(math.inf, dtype=dtype)) - loss)
+        return math.sqrt(self.squares.estimate().mean) / (ulp / (2 * epsilon) * math.sqrt(2 / 12))
+
+
+def update_over_spacing(step: float, tensors: Sequence[Tensor], spacing) -> float:
+    """How the rms of one update compares with the distance between neighbouring weights, the median over tensors.
+
+    Below about ½, an update in the weights' own precision is mostly lost: use exact=True.
+    """
+    return step / float(torch.tensor([spacing(tensor) for tensor in tensors]).median())

@@ -1,0 +1,246 @@
+"""`MeZO`: Algorithm 1 as a `torch.optim.Optimizer`, in place and at the speed of inference."""
+
+import math
+import warnings
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from mezo_lab.directions import law_named
+from mezo_lab.optim import layout, state
+from mezo_lab.optim.arguments import check_arguments, check_group, estimator_named, rule_named
+from mezo_lab.optim.diagnostics import Diagnostics
+from mezo_lab.optim.engine import Engine
+from mezo_lab.optim.estimates import Visit, curvature, mean_loss
+from mezo_lab.optim.losses import Asking, Closure
+from mezo_lab.optim.ranks import ranks
+from mezo_lab.optim.rules import Record, Rule
+from mezo_lab.sweeps import Cost
+
+
+def single(number: float) -> float:
+    # what the log can hold: steps are made of float32 numbers, so that the log is all of them
+    return float(torch.tensor(float(number), dtype=torch.float32))
+
+
+class MeZO(Optimizer):
+    """Zeroth-order SGD: θ ← θ − η·pg·z from two losses along one z, with the memory of inference.
+
+    Source: paper, Definitions 1 and 2, Algorithms 1 and 2.
+    Formula: pg_k = [L(θ + εz_k) − L(θ − εz_k)]/(2ε); θ ← (1 − ηλ)θ − (η/n)·Σ_k pg_k z_k.
+    Cost: 2n forward passes; 2n + 1 sweeps over the weights, 2n with `fused`; memory for one chunk, and in `exact` mode
+    4 bytes per parameter. `opt.cost` counts sweeps, random words and bytes.
+
+    Args:
+        params: as for any torch optimizer. Given `model.named_parameters()`, z belongs to the names, so that neither
+            their order nor a frozen subset changes it; otherwise to the positions. A group may set `lr`,
+            `weight_decay` and `scale`, the D of `modified`.
+        lr: η. epsilon: ε, the length of a probe per coordinate. probes: n.
+        law: of z: "gaussian", "rademacher" (fastest), "uniform", "three-point", "sphere", "coordinate", "orthogonal".
+        seed: below 2⁶⁴; with the step's number it fixes every z.
+        weight_decay: λ, in one move with the update, as in the paper's code; give biases and norms a group with 0.
+        estimator: "two-sided", "one-sided" (n + 1 passes), "residual-feedback" (one pass).
+        rule: "sgd", "momentum", "adam", "sign", "normalised", or one of `mezo_lab.optim.rules`, as Momentum(0.9).
+        modified: "variance" (Definition 6) or "expectation" (Definition 7): probe along z/scale.
+        clip: bound on |pg|.
+        fused: fold the update into the next step's first probe: one sweep less. Call `flush()` (or `eval()`) before
+            the weights are read.
+        exact: keep θ in float32 beside the weights, so that no probe and no small update is lost to rounding.
+        centre: evaluate L(θ) too: one pass more, for the true loss and tr H in `diagnostics`.
+        fresh_batches: with `step(closure, batches)`, probe k takes batches[k] (Algorithm 2); otherwise every probe
+            takes the mean over all of them (gradient accumulation).
+        common_random_numbers: the same dropout masks on both sides of a probe.
+        check_closure: at the first step, see that the closure repeats itself: one pass, once.
+        parallel: "batch" or "probe", over the processes of torch.distributed. check_replicas_every: in steps.
+        compiled: False never compiles the sweeps, True always, None where it pays.
+
+    Raises: ValueError, naming argument, rule, value and remedy. An exception in the closure leaves θ restored.
+
+    >>> theta = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    >>> opt = MeZO([theta], lr=0.5, law="coordinate", seed=1)
+    >>> for _ in range(30):
+    ...     loss = opt.step(lambda: theta @ theta / 2)
+    >>> bool(theta.norm() < 1e-2), opt.state == {}
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float,
+        epsilon: float = 1e-3,
+        probes: int = 1,
+        law: str = "gaussian",
+        seed: int = 0,
+        weight_decay: float = 0.0,
+        *,
+        estimator: str = "two-sided",
+        rule: str | Rule = "sgd",
+        modified: str | None = None,
+        clip: float | None = None,
+        fused: bool = False,
+        exact: bool = False,
+        centre: bool = False,
+        fresh_batches: bool = False,
+        common_random_numbers: bool = False,
+        check_closure: bool = False,
+        parallel: str | None = None,
+        check_replicas_every: int = 100,
+        compiled: bool | None = None,
+    ):
+        self.estimator, self.rule, self.law = estimator_named(estimator), rule_named(rule), law_named(law)
+        check_arguments(epsilon, probes, seed, clip, modified, self.estimator, fresh_batches, check_replicas_every)
+        self.epsilon, self.probes, self.seed, self.modified, self.clip = epsilon, probes, seed, modified, clip
+        self.fused, self.exact, self.centre, self.fresh_batches = fused, exact, centre, fresh_batches
+        self.common_random_numbers, self.check_closure, self.compiled = common_random_numbers, check_closure, compiled
+        self.ranks, self.check_replicas_every = ranks(parallel, probes), check_replicas_every
+        self.law.streams()  # says now if the law has none
+        self.steps, self.before = 0, None  # steps made; the loss that residual feedback compares with
+        self.history: deque[Record] = deque(maxlen=self.rule.window)
+        self.diagnostics = Diagnostics()
+        self.projected: list[float] | None = None  # of a probe whose step is still to come
+        self.engine: Engine | None = None
+        self.journal: Any = None
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "scale": 1.0})
+        layout.moving(self.param_groups)  # says now what is wrong with the parameters
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        self.flush()
+        super().add_param_group(param_group)
+        check_group(self.param_groups[-1])
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None, batches: Sequence[Any] = ()) -> float:  # type: ignore[override]
+        """One step. Args: closure: () → the loss at the weights' present values; or batch → loss, with `batches`.
+
+        Returns: the mean loss of the probes (L(θ) itself with `centre` or one side). A loss that is not finite is
+        returned and warned of, and moves nothing. Raises: RuntimeError without closure and without a `probe` before.
+        """
+        if closure is not None:
+            self.probe(closure, batches)
+        if self.projected is None:
+            raise RuntimeError("`step` needs a closure, or a `probe(closure)` before it: nothing has been evaluated.")
+        self.make(self.projected, [single(group["lr"]) for group in self.param_groups])
+        return self.diagnostics.last_loss
+
+    @torch.no_grad()
+    def probe(self, closure: Closure, batches: Sequence[Any] = ()) -> float:
+        """The forward passes of a step, which a bare `step()` then makes. Returns: the mean loss.
+
+        In between the weights are displaced by a probe; `flush()` puts them back.
+        """
+        if self.fresh_batches and len(batches) != self.probes:
+            raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
+        engine, visits = self.ready(), self.visits()
+        ask = Asking(closure, batches, engine.devices, self.fresh_batches, self.common_random_numbers)
+        losses, error = {}, None
+        try:
+            if self.check_closure and not self.steps:
+                ask.check_repeats()
+            for visit in visits:
+                if self.go(visit):
+                    losses[visit] = ask(visit, last=visit == visits[-1] or visit[1] == -1)
+        except BaseException as raised:  # an interrupt too leaves θ restored
+            error = raised
+        try:
+            losses = self.ranks.combine(losses, visits, error)
+        except BaseException:
+            engine.go({})
+            raise
+        return self.take(losses)
+
+    def visits(self) -> list[Visit]:
+        """The points of a step, (probe, side)."""
+        visits = self.estimator.visits(self.probes)
+        return visits if (0, 0) in visits or not self.centre else [(0, 0), *visits]
+
+    def go(self, visit: Visit) -> bool:
+        """Displace the weights to θ + side·ε·z_probe. Returns: whether this process evaluates the loss there.
+
+        In the plain mode every process walks through the probes of all, so that all round alike.
+        """
+        (probe, side), engine = visit, self.engine or self.ready()
+        mine = side == 0 or self.ranks.evaluates(probe)
+        if mine or not self.exact:
+            engine.go(engine.along(self.steps, probe, self.probes, side * self.epsilon) if side else {})
+        return mine
+
+    def take(self, losses: dict[Visit, float]) -> float:
+        """From losses to the projected gradients of the step to come, in float32; NaN for a loss that is not finite."""
+        found = self.estimator.projected(losses, self.probes, self.epsilon, self.before)
+        if self.clip is not None:
+            found = [max(-self.clip, min(self.clip, pg)) for pg in found]
+        finite = all(map(math.isfinite, losses.values()))
+        self.projected = [single(pg) if finite else math.nan for pg in found]
+        self.before = losses.get((0, 1)) if finite else self.before
+        loss, both = mean_loss(losses), self.estimator.name == "two-sided" and (0, 0) in losses
+        bend = curvature(losses, range(self.probes), self.epsilon) if both and finite else None
+        self.diagnostics.see(loss, self.projected, bend)
+        if not finite:
+            warnings.warn(f"step {self.steps} has a loss that is not finite, and moves nothing.", stacklevel=3)
+        return loss
+
+    def make(self, projected: Sequence[float], rates: Sequence[float]) -> None:
+        """The step that these projected gradients and rates say, whoever found them."""
+        engine = self.ready()
+        if all(map(math.isfinite, projected)):
+            self.history.append(engine.estimate(self.steps, projected))
+            engine.update(self.rule, self.history, rates, wait=self.fused)
+        elif not self.fused:
+            engine.go({})
+        self.steps, self.projected = self.steps + 1, None
+        if self.journal is not None:
+            self.journal.step(projected, rates)
+        if self.steps % self.check_replicas_every == 0:
+            self.ranks.check_replicas(engine.position.weights(), self.steps)
+
+    def ready(self) -> Engine:
+        """The engine of the parameters as they are now; a new one where they were unfrozen, moved or added."""
+        engine = self.engine
+        if engine is not None and engine.signature != layout.signature(self.param_groups):
+            if engine.displaced:
+                raise RuntimeError(
+                    "the parameters changed in the middle of a step: call `flush()` before you move them."
+                )
+            engine = None
+        if engine is not None and self.exact and not engine.displaced and engine.written_by_others():
+            engine = None  # θ is what the weights are now
+        if engine is None:
+            cost = self.engine.cost if self.engine else Cost()
+            kinds = {"modified": self.modified, "exact": self.exact, "compiled": self.compiled}
+            self.engine = engine = Engine(self.param_groups, self.law, self.seed, cost, **kinds)
+        return engine
+
+    @property
+    def cost(self) -> Cost:
+        """Sweeps, random words, and bytes read and written so far."""
+        return self.ready().cost
+
+    def flush(self) -> None:
+        """Put the weights where the mathematics says, θ: no probe displaces them and no update is missing."""
+        if self.engine is not None and self.engine.displaced:
+            self.engine.go({})
+            if self.journal is not None:
+                self.journal.flushed()
+
+    def eval(self) -> None:
+        """As `flush`; the Trainer calls it before it evaluates or saves."""
+        self.flush()
+
+    def train(self) -> None:
+        """Nothing: the next step displaces the weights by itself."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """As for any torch optimizer, after a `flush`; save the model's after it."""
+        self.flush()
+        return super().state_dict() | {"mezo": state.saved(self)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken, bitwise; load the model's weights before. Raises: ValueError."""
+        if "mezo" not in state_dict:
+            raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
+        super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
+        state.load(self, state_dict["mezo"])

@@ -1,0 +1,49 @@
+"""What a checkpoint holds beside the weights: scalars, and in exact mode θ itself. No generator has to be saved."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mezo_lab.optim.position import Exact
+from mezo_lab.optim.rules import Record
+
+if TYPE_CHECKING:
+    from mezo_lab.optim.mezo import MeZO
+
+# a run goes on as it began only with the same of these
+FIXED = ("epsilon", "probes", "seed", "modified", "fused", "exact", "clip")
+
+
+def saved(opt: "MeZO") -> dict[str, Any]:
+    """The state of an optimizer whose weights are at θ."""
+    position = opt.ready().position
+    return {
+        "settings": {name: getattr(opt, name) for name in FIXED} | names(opt),
+        "steps": opt.steps,
+        "before": opt.before,
+        "history": [(record.step, record.coefficients, record.projected) for record in opt.history],
+        "masters": position.masters if isinstance(position, Exact) else None,
+    }
+
+
+def names(opt: "MeZO") -> dict[str, Any]:
+    return {"law": opt.law.name, "estimator": opt.estimator.name, "rule": repr(opt.rule)}
+
+
+def load(opt: "MeZO", state: dict[str, Any]) -> None:
+    """Go on from `saved`. Raises: ValueError when the optimizer was built with other settings."""
+    mine = {name: getattr(opt, name) for name in FIXED} | names(opt)
+    for name, value in state["settings"].items():
+        if mine[name] != value:
+            raise ValueError(
+                f"`{name}` was {value!r} when the state was saved, and is {mine[name]!r}: build it as it was."
+            )
+    opt.steps, opt.before, opt.projected = state["steps"], state["before"], None
+    opt.history.clear()
+    opt.history.extend(Record(step, tuple(c), tuple(pg)) for step, c, pg in state["history"])
+    opt.engine = None  # the weights may have been loaded too
+    position = opt.ready().position
+    if isinstance(position, Exact):
+        for master, kept in zip(position.masters, state["masters"], strict=True):
+            with torch.no_grad():
+                master.copy_(kept)
