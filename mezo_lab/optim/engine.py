@@ -29,6 +29,7 @@ class Engine:
         self.field: Field = field
         self.position: Plain | Exact = Exact(field) if exact else Plain(field)
         self.pending: tuple[Offset, Decay] = ({}, None)  # an update that is still to be made
+        self.last = self.pending  # the last update, made or not, for a `DriftMeter`
         self.mixed: tuple[int, list[list[float]]] = (-1, [])  # of the last step that asked
         self.versions = layout.versions(parameters)
         self.devices = list(dict.fromkeys(tensor.device for tensor in field.tensors))
@@ -81,13 +82,14 @@ class Engine:
         scales = [group["scale"] if self.modified == "variance" else 1.0 for group in self.groups]
         steps = [rate * scale for rate, scale in zip(rates, scales, strict=True)]
         own = [parameter.group for parameter in self.field.parameters]
+        self.last = ({}, None)
         use = rule.moving(history, [steps[group] for group in own], [decay[group] for group in own])
         if use is not None:
             self.position.transform({address: () for address in rule.weights(history)}, use)
             self.go({})
             return
         change = combined(*(({a: tuple(-s for s in steps)}, weight) for a, weight in rule.weights(history).items()))
-        self.pending = (change, decay if any(factor != 1 for factor in decay) else None)
+        self.pending = self.last = (change, decay if any(factor != 1 for factor in decay) else None)
         if not wait:
             self.go({})
 

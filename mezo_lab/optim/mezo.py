@@ -135,6 +135,8 @@ class MeZO(Optimizer):
         if self.fresh_batches and len(batches) != self.probes:
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
         engine, visits = self.ready(), self.visits()
+        if self.journal is not None:
+            self.journal.before_step()
         ask = Asking(closure, batches, engine.devices, self.fresh_batches, self.common_random_numbers)
         losses, error = {}, None
         try:
@@ -180,7 +182,9 @@ class MeZO(Optimizer):
         bend = curvature(losses, range(self.probes), self.epsilon) if both and finite else None
         self.diagnostics.see(loss, self.projected, bend)
         if not finite:
-            warnings.warn(f"step {self.steps} has a loss that is not finite, and moves nothing.", stacklevel=3)
+            warnings.warn(
+                f"step {self.steps} has a loss that is not finite, and moves nothing.", RuntimeWarning, stacklevel=3
+            )
         return loss
 
     def make(self, projected: Sequence[float], rates: Sequence[float]) -> None:

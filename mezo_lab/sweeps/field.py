@@ -98,6 +98,10 @@ class Field:
             found += eager.batches(numels, self.law, set(only_rest_of))
         return found
 
+    def key(self, parameter: int, step: int, probe: int) -> Tensor:
+        """The stream of one parameter, int32 (2,)."""
+        return stream_keys(self.seed, step, probe, [self.parameters[parameter].key])[0]
+
     def keys(self, terms: Sequence[Term]) -> Tensor:
         """The stream of each parameter in each term, int32 (terms, parameters, 2)."""
         tensors = [parameter.key for parameter in self.parameters]

@@ -8,6 +8,7 @@ import functools
 import logging
 from collections.abc import Callable
 from types import FunctionType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Inductor computes a value again wherever it is used until the formula has this many operations; Threefry uses every
 # value twice, and the default of 30 would cost minutes of compilation
-OPTIONS = {"realize_opcount_threshold": 8}
+OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 8}
 TERMS = 2  # z per call: what a fused step and a chain of probes need; more go through several calls
 PART = 1 << 20  # coordinates that take in several calls' z before the next: 4 MiB, so that they stay in cache
 MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB, are the only temporary
@@ -90,7 +91,8 @@ def run(law: str, target: Tensor, source: Tensor | None, keys: Tensor, decay: Te
     coordinates = COORDINATES[law]
     blocks, per_block = coordinates.place(target.numel()), coordinates.per_block
     shape = (blocks, per_block) if coordinates.packed else (per_block, blocks)
-    rows, origins = (None if flat is None else flat[: blocks * per_block].view(shape) for flat in (target, source))
+    rows = target[: blocks * per_block].view(shape)
+    origins = None if source is None else source[: blocks * per_block].view(shape)
     most = PART // per_block if len(keys) > TERMS else MOST_BLOCKS if coordinates.packed else blocks
     most = -(-blocks // -(-blocks // most))  # nearly equal parts: torch would compile anew for one of a single block
     for start in range(0, blocks, most):

@@ -28,6 +28,9 @@ class OneHot(Field):
         other.groups, other.cost = self.groups, self.cost
         return other
 
+    def words(self) -> int:
+        return 2
+
     def spike(self, term: Term) -> tuple[int, int, int]:
         """(parameter, flat index, sign) of the one coordinate."""
         key = stream_keys(self.seed, term.step, term.probe, [SPIKE])

@@ -1,0 +1,73 @@
+"""The header of a log, and JSON that gives back what it was given."""
+
+import json
+from typing import Any
+
+from mezo_lab.replay.frames import MOST_PAYLOAD, LogError
+
+Header = dict[str, Any]
+
+MOST_COLUMNS = 1 << 16  # probes, or groups: a step with the most of both takes half of the largest frame
+RANGES = {"probes": (1, MOST_COLUMNS), "groups": (1, MOST_COLUMNS), "first_step": (0, 1 << 53)}
+
+
+def complete(header: Header, probes: int, groups: int) -> Header:
+    """The header as it is stored: with probes, groups and the number of the first step.
+
+    >>> complete({"seed": 7}, probes=1, groups=2)
+    {'seed': 7, 'first_step': 0, 'probes': 1, 'groups': 2}
+    """
+    for key, value in {"probes": probes, "groups": groups}.items():
+        if header.get(key, value) != value:
+            raise ValueError(f"`header` must agree with `{key}`, {value}, got {header[key]!r}: leave it out.")
+    full = {**header, "first_step": header.get("first_step", 0), "probes": probes, "groups": groups}
+    if problem := misfit(full):
+        raise ValueError(problem)
+    return full
+
+
+def misfit(header: Header) -> str | None:
+    """What is wrong with the numbers that a reader relies on."""
+    for key, (least, most) in RANGES.items():
+        value = header.get(key)
+        if type(value) is not int or not least <= value <= most:
+            return f"`{key}` must be an integer from {least} to {most:,}, got {value!r}."
+    return None
+
+
+def difference(header: Header, logged: Header) -> str | None:
+    """The first key in which a header and that of an existing log differ, as a sentence.
+
+    >>> difference({"seed": 7, "law": "gaussian"}, {"seed": 8, "law": "gaussian"})
+    "`header['seed']` is 7, but 8 in the log"
+    """
+    for key in (*logged, *header):
+        ours, theirs = (repr(side[key]) if key in side else "missing" for side in (header, logged))
+        if ours != theirs:
+            return f"`header[{key!r}]` is {ours}, but {theirs} in the log"
+    return None
+
+
+def as_json(argument: str, data: dict[str, Any]) -> bytes:
+    """A dict as JSON. Raises: ValueError where it would not come back the same."""
+    remedy = "use strings, finite numbers, booleans, None, and lists and dicts of them"
+    try:
+        text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"`{argument}` must be JSON, got {data!r} ({error}): {remedy}.") from None
+    back = json.loads(text)
+    if odd := [key for key in data if key not in back or back[key] != data[key]]:
+        raise ValueError(f"`{argument}` must be the same after JSON, got {odd[0]!r}: {data[odd[0]]!r}: {remedy}.")
+    if len(text) >= MOST_PAYLOAD:
+        raise ValueError(f"`{argument}` must be below {MOST_PAYLOAD:,} bytes of JSON, got {len(text):,}: say less.")
+    return text.encode()
+
+
+def parse_json(payload: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise LogError(f"its JSON cannot be read ({error})") from None
+    if not isinstance(data, dict):
+        raise LogError("its JSON is not a dict")
+    return data
