@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+from mezo_lab.plots.cost import StepCost, mebibytes, step_alt_text, step_figure
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -56,7 +58,110 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
-BLOCKS = {"verdicts": verdicts, "models": models, "sampling": sampling}
+def step(root: Path) -> str:
+    """What a step costs: on the language model in sight, on others folded, on a GPU where one was measured."""
+    file, gpu = root / "benchmarks/step.json", root / "benchmarks/step-cuda.json"
+    if not file.exists():
+        return "Not measured yet: `python benchmarks/step.py` does it."
+    record = json.loads(file.read_text())
+    first, *others = record["beds"]
+    folded = [f"<details><summary>{about(bed)}</summary>\n\n{step_table(bed)}\n\n</details>" for bed in others]
+    figure = f"![{step_alt_text(step_costs(first))}](benchmarks/step.svg)"
+    parts = [about(first), step_table(first), figure, conditions(record), promises(record), *folded]
+    if gpu.exists():
+        record = json.loads(gpu.read_text())
+        for bed in record["beds"]:
+            parts += [about(bed), step_table(bed), conditions(record)]
+    else:
+        parts.append(
+            "No GPU was at hand: `python benchmarks/step.py --device cuda` measures one, and nothing is claimed."
+        )
+    return "\n\n".join(filter(None, parts))
+
+
+def about(bed: dict) -> str:
+    tokens = f" = {bed['tokens_per_step']} tokens per step" if "tokens_per_step" in bed else ""
+    size = f"all {bed['parameters']:,} parameters, {bed['dtype']}"
+    return f"{bed['model']}, {size}, batch {bed['batch']}{tokens}, {bed['data']}."
+
+
+def step_table(bed: dict) -> str:
+    rows = [
+        "| | ms | × two forwards | least–largest | + MiB | sweeps | random words | GB moved |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in bed["rows"]:
+        memory = row["memory"]
+        cells = (
+            row["method"],
+            f"{row['seconds'] * 1e3:,.4g}",
+            f"{row['ratio']:.2f}",
+            f"{row['least']:.2f}–{row['largest']:.2f}",
+            mebibytes(memory["over_forward"]) if memory else "–",
+            row["sweeps"],
+            f"{row['words']:,.0f}",
+            f"{row['bytes'] / 1e9:,.3g}",
+        )
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(rows) + "\n\n" + sweep_speeds(bed)
+
+
+def sweep_speeds(bed: dict) -> str:
+    speeds = bed["sweep_speed"]
+    told = [f"{name} {row['ns_per_coordinate']:.2f} ({row['ratio']:.2f} ×)" for name, row in speeds.items()]
+    how = "compiled" if bed["compiled_sweeps"] else "eager"
+    return f"One sweep alone ({how}), ns per coordinate, over `add_` of tensors that lie ready: {', '.join(told)}."
+
+
+def conditions(record: dict) -> str:
+    machine = record["machine"]
+    where = machine["processor"] if machine["device"] == "cpu" else machine["device"]
+    packages = "; ".join(f"{name} {said}" for name, said in record["packages"].items())
+    return (
+        f"Medians of {record['rounds']} rounds in turn; ratios round by round ({where}, {machine['threads']} threads,"
+        f" torch {machine['torch']}; {packages}). Memory: peak of a process over its own forward passes. GB moved: by"
+        " operations outside the model; of backpropagation the update alone."
+    )
+
+
+def promises(record: dict) -> str:
+    lines = []
+    for target in record["targets"]:
+        sign, bound = ("≤", target["at_most"]) if "at_most" in target else ("≥", target["at_least"])
+        kept = f"**missed by {100 * target['missed_by']:.0f} %**" if target["missed_by"] else "kept"
+        lines.append(f"- {target['promise']} {sign} {bound:g}: {target['measured']:.3g}, {kept}")
+    return "\n".join(lines)
+
+
+def step_costs(bed: dict) -> list[StepCost]:
+    """The rows of one model as the figure takes them; the two forward passes are its line at 1."""
+    return [
+        StepCost(
+            method=row["method"],
+            ratio=row["ratio"],
+            least=row["least"],
+            largest=row["largest"],
+            memory=row["memory"] and row["memory"]["over_forward"],
+            law=row["law"],
+            floor=row["floor"],
+        )
+        for row in bed["rows"]
+        if row["sweeps"]
+    ]
+
+
+def draw(root: Path) -> None:
+    """The figure of the step's costs, beside its record."""
+    from matplotlib import rc_context
+
+    file = root / "benchmarks/step.json"
+    if file.exists():
+        costs = step_costs(json.loads(file.read_text())["beds"][0])
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "step"}):
+            step_figure(costs).savefig(file.with_suffix(".svg"), metadata={"Date": None})
+
+
+BLOCKS = {"verdicts": verdicts, "models": models, "sampling": sampling, "step": step}
 
 
 def rewritten(text: str, root: Path = ROOT) -> str:
@@ -70,6 +175,7 @@ def rewritten(text: str, root: Path = ROOT) -> str:
 
 
 if __name__ == "__main__":
+    draw(ROOT)
     readme = ROOT / "README.md"
     readme.write_text(rewritten(readme.read_text()))
     print(f"{readme.name}: rewritten", file=sys.stderr)

@@ -146,7 +146,7 @@ def test_cuda_is_refused_where_torch_sees_none(capsys, monkeypatch):
 
 
 def test_a_file_that_cannot_be_written_is_told_before_any_draw(capsys, monkeypatch):
-    monkeypatch.setattr("mezo_lab.cli.check", lambda *arguments, **options: pytest.fail("the work had started"))
+    monkeypatch.setattr("mezo_lab.cli.verify.check", lambda *arguments, **options: pytest.fail("the work had started"))
     assert "cannot be written" in refusal(capsys, *SMALL, "--json", "/nowhere/out.json")
 
 
@@ -195,6 +195,6 @@ def test_a_run_that_is_stopped_says_so(capsys, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mezo_lab.cli.check", interrupted)
+    monkeypatch.setattr("mezo_lab.cli.verify.check", interrupted)
     assert main(SMALL) == 130
     assert "stopped" in capsys.readouterr().err

@@ -24,6 +24,7 @@ FLOORS = {
     "sweeps": 3,
     "reduced": 3,
     "optim": 4,
+    "stability": 5,
     "proofs": 4,
     "finetune": 5,
     "claims": 6,

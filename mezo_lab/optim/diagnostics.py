@@ -1,13 +1,15 @@
 """What the numbers of a run say of its loss: ‖g‖, tr H, how often nothing was seen, and how small the steps are."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from mezo_lab.montecarlo import Estimate, Running
+from mezo_lab.optim.engine import Engine
+from mezo_lab.optim.layout import spacing
 
 
 @dataclass
@@ -61,9 +63,13 @@ class Diagnostics:
         return math.sqrt(self.squares.estimate().mean) / (ulp / (2 * epsilon) * math.sqrt(2 / 12))
 
 
-def update_over_spacing(step: float, tensors: Sequence[Tensor], spacing) -> float:
-    """How the rms of one update compares with the distance between neighbouring weights, the median over tensors.
+def update_over_spacing(engine: Engine) -> float:
+    """The rms of the last update over the distance between neighbouring weights: the median over the parameters.
 
-    Below about ½, an update in the weights' own precision is mostly lost: use exact=True.
+    Formula: √(Σ_j scale_j²), as z has unit variance, over `spacing`. Below about ½ most of an update is lost to
+    rounding, unless θ is kept apart: use exact=True. Cost: a pass over the weights.
     """
-    return step / float(torch.tensor([spacing(tensor) for tensor in tensors]).median())
+    field, (change, _) = engine.field, engine.last
+    rms = [math.sqrt(sum(scales[group] ** 2 for scales in change.values())) for group in range(field.groups)]
+    found = [rms[p.group] / spacing(tensor) for p, tensor in zip(field.parameters, field.tensors, strict=True)]
+    return statistics.median(found)

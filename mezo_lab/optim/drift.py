@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mezo_lab.noise import coordinates_at
 from mezo_lab.optim.mezo import MeZO
+from mezo_lab.optim.rules import Rule
 
 
 class DriftMeter:
@@ -13,8 +13,7 @@ class DriftMeter:
     Claim: z can be asked for at single coordinates, so a few thousand of them show what happens to all.
     Cost: `follow` draws z for the sample only, once a step.
 
-    Args: opt: between two steps, with a rule that is a sum of z and a law of independent coordinates (all but
-        "coordinate", sphere and orthogonal included). coordinates: about how many to follow.
+    Args: opt: between two steps, with a rule that is a sum of z. coordinates: about how many to follow.
 
     >>> theta = torch.nn.Parameter(torch.full((100,), 0.02, dtype=torch.bfloat16))
     >>> opt = MeZO([theta], lr=1e-6)
@@ -27,6 +26,8 @@ class DriftMeter:
     """
 
     def __init__(self, opt: MeZO, coordinates: int = 1 << 14, seed: int = 0):
+        if type(opt.rule).moving is not Rule.moving:
+            raise ValueError(f"`opt` must have a rule that is a sum of z, got {opt.rule}: measure with SGD instead.")
         opt.flush()
         self.opt, field = opt, opt.ready().field
         generator = torch.Generator().manual_seed(seed)
@@ -52,9 +53,7 @@ class DriftMeter:
             if decay:
                 self.ideal[i] *= decay[parameter.group]
             for (step, stream), scales in change.items():
-                key = field.key(i, step, stream)
-                z = coordinates_at(field.coordinates, key, place, field.tensors[i].numel())
-                self.ideal[i] += scales[parameter.group] * z.double()
+                self.ideal[i] += scales[parameter.group] * field.at(i, step, stream, place).double()
 
     def drift(self) -> float:
         """rms(weights − ideal)/rms(ideal), after a flush."""

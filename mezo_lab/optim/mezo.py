@@ -134,22 +134,13 @@ class MeZO(Optimizer):
         """
         if self.fresh_batches and len(batches) != self.probes:
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
-        engine, visits = self.ready(), self.visits()
+        engine = self.ready()
         if self.journal is not None:
             self.journal.before_step()
         ask = Asking(closure, batches, engine.devices, self.fresh_batches, self.common_random_numbers)
-        losses, error = {}, None
         try:
-            if self.check_closure and not self.steps:
-                ask.check_repeats()
-            for visit in visits:
-                if self.go(visit):
-                    losses[visit] = ask(visit, last=visit == visits[-1] or visit[1] == -1)
-        except BaseException as raised:  # an interrupt too leaves θ restored
-            error = raised
-        try:
-            losses = self.ranks.combine(losses, visits, error)
-        except BaseException:
+            losses = self.ranks.losses(self, ask)
+        except BaseException:  # an interrupt too leaves θ restored
             engine.go({})
             raise
         return self.take(losses)
@@ -165,7 +156,7 @@ class MeZO(Optimizer):
         In the plain mode every process walks through the probes of all, so that all round alike.
         """
         (probe, side), engine = visit, self.engine or self.ready()
-        mine = side == 0 or self.ranks.evaluates(probe)
+        mine = self.ranks.evaluates(visit)
         if mine or not self.exact:
             engine.go(engine.along(self.steps, probe, self.probes, side * self.epsilon) if side else {})
         return mine

@@ -89,7 +89,7 @@ class Momentum(Rule):
 
     def __post_init__(self):
         object.__setattr__(self, "window", self.window or window_of(self.beta))
-        check_beta(self.beta)
+        check_average(self.window, self.beta)
 
     def weights(self, history: Sequence[Record]) -> Weights:
         return weighted(zip(history, averaging(self.beta, history), strict=True))
@@ -116,8 +116,9 @@ class Adam(Rule):
 
     def __post_init__(self):
         object.__setattr__(self, "window", self.window or window_of(max(self.beta1, self.beta2)))
-        check_beta(self.beta1)
-        check_beta(self.beta2)
+        check_average(self.window, self.beta1, self.beta2)
+        if not self.delta > 0:
+            raise ValueError(f"`delta` must be positive, got {self.delta}: 1e-8 is usual; 0 would divide by it.")
 
     def moving(self, history, rates, decay):
         counts = [len(record.coefficients) for record in history]
@@ -140,9 +141,12 @@ def window_of(beta: float) -> int:
     return 1 if beta <= 0 else min(LONGEST, math.ceil(math.log(TAIL) / math.log(beta))) if beta < 1 else 1
 
 
-def check_beta(beta: float) -> None:
-    if not 0 <= beta < 1:
-        raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual.")
+def check_average(window: int, *betas: float) -> None:
+    for beta in betas:
+        if not 0 <= beta < 1:
+            raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual.")
+    if window != int(window) or window < 1:
+        raise ValueError(f"`window` must be a whole number, at least 1, got {window}: leave it out for the default.")
 
 
 @dataclass(frozen=True)
@@ -154,11 +158,11 @@ class Signed(Pass):
     decay: Sequence[float]
 
     def start(self, parameter: int, source: Tensor) -> tuple[Tensor, Tensor]:
-        return source, torch.zeros(source.shape, device=source.device)
+        return source, torch.zeros(source.shape, dtype=work(source), device=source.device)
 
     def add(self, parameter: int, value, term: int, z: Tensor) -> tuple[Tensor, Tensor]:
         source, estimate = value
-        return source, estimate + self.weights[term] * z
+        return source, estimate + self.weights[term] * z.to(estimate.dtype)
 
     def finish(self, parameter: int, target: Tensor, value) -> None:
         source, estimate = value
@@ -176,11 +180,11 @@ class Adaptive(Pass):
     delta: float
 
     def start(self, parameter: int, source: Tensor) -> tuple[Tensor, ...]:
-        return source, *torch.zeros(3, *source.shape, device=source.device)
+        return source, *torch.zeros(3, *source.shape, dtype=work(source), device=source.device)
 
     def add(self, parameter: int, value, term: int, z: Tensor) -> tuple[Tensor, ...]:
         source, estimate, m, v = value
-        estimate = estimate + self.weights[term] * z
+        estimate = estimate + self.weights[term] * z.to(estimate.dtype)
         if term not in self.shares:
             return source, estimate, m, v
         first, second = self.shares[term]

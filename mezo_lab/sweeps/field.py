@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mezo_lab.noise import coordinates_named, stream_keys
+from mezo_lab.noise import coordinates_at, coordinates_named, stream_keys
 from mezo_lab.sweeps import eager, kernels
 from mezo_lab.sweeps.eager import Pass, Slice, Sum
 
 COMPILE_FROM = 1 << 22  # parameters: below, an eager sweep takes less than 0.1 s and a compiler some seconds
 KERNEL_FROM = 1 << 10  # coordinates of one tensor: below, its lanes are too short to be worth a call
-TERMS = 2  # z per kernel: what a fused step and a chain of probes need; more go through several passes
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,7 @@ class Field:
         seed: below 2⁶⁴.
         compiled: True or False to choose the path; None compiles where it pays and a compiler works. The choice is
             made here, once, so that all sweeps of a run draw z in the same way.
+    Raises: ValueError for an unknown law or a key that two parameters share.
 
     >>> theta = torch.zeros(2, 3)
     >>> field = Field([Parameter(theta, key=7)], "rademacher", seed=0)
@@ -68,6 +68,8 @@ class Field:
     """
 
     def __init__(self, parameters: Sequence[Parameter], law: str, seed: int, compiled: bool | None = None):
+        if len({parameter.key for parameter in parameters}) < len(parameters):
+            raise ValueError("`parameters` must have different keys, or they move alike: tensor_key(name) of each.")
         self.parameters, self.law, self.seed, self.cost = list(parameters), law, seed, Cost()
         self.coordinates = coordinates_named(law)
         self.tensors = [parameter.tensor.detach() for parameter in parameters]
@@ -76,8 +78,7 @@ class Field:
         wanted = self.numel >= COMPILE_FROM if compiled is None else compiled
         self.fast = [i for i, tensor in enumerate(self.tensors) if wanted and self.suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not tensor.is_contiguous()]
-        self.all_batches = self.cut(range(len(self.tensors)))
-        self.slow_batches = self.cut(range(len(self.tensors)), only_rest_of=self.fast)
+        self.all_batches, self.slow_batches = self.cut(), self.cut(only_rest_of=self.fast)
 
     def over(self, parameters: Sequence[Parameter]) -> "Field":
         """The same z on other tensors of the same shapes; both count their cost together."""
@@ -89,18 +90,19 @@ class Field:
         large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
         return large and kernels.available(self.law, tensor.dtype, tensor.device)
 
-    def cut(self, indices: Sequence[int], only_rest_of: Sequence[int] = ()) -> list[list[Slice]]:
+    def cut(self, only_rest_of: Sequence[int] = (), chunk: int = eager.CHUNK) -> list[list[Slice]]:
         """Batches of slices of the contiguous parameters, one device to a batch."""
-        flat = [i for i in indices if self.tensors[i].is_contiguous()]
+        flat = [i for i, tensor in enumerate(self.tensors) if tensor.is_contiguous()]
         found = []
         for device in dict.fromkeys(self.tensors[i].device for i in flat):
             numels = {i: self.tensors[i].numel() for i in flat if self.tensors[i].device == device}
-            found += eager.batches(numels, self.law, set(only_rest_of))
+            found += eager.batches(numels, self.law, set(only_rest_of), chunk)
         return found
 
-    def key(self, parameter: int, step: int, probe: int) -> Tensor:
-        """The stream of one parameter, int32 (2,)."""
-        return stream_keys(self.seed, step, probe, [self.parameters[parameter].key])[0]
+    def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
+        """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
+        key = self.keys([Term(step, probe, ())])[0, parameter]
+        return coordinates_at(self.coordinates, key, index, self.tensors[parameter].numel())
 
     def keys(self, terms: Sequence[Term]) -> Tensor:
         """The stream of each parameter in each term, int32 (terms, parameters, 2)."""
@@ -115,14 +117,26 @@ class Field:
 
         Args: terms: the z and their scales. decay: one factor per parameter group, default 1.
             sources: where to start from, one tensor per parameter and laid out as it; default θ itself.
+        Raises: ValueError when one of these has another length than it needs.
         """
         decay = tuple(decay or [1.0] * self.groups)
+        self.check(terms, decay, sources)
         groups = [parameter.group for parameter in self.parameters]
         total = Sum([[term.scales[group] for term in terms] for group in groups], [decay[group] for group in groups])
         with torch.no_grad():
             self.run_kernels(terms, decay, sources)
             self.visit(self.slow_batches, terms, total, sources)
         self.count(len(terms))
+
+    def check(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
+        for name, factors in (("decay", decay), *(("scales", term.scales) for term in terms)):
+            if len(factors) != self.groups:
+                raise ValueError(f"`{name}` must hold one number per group: got {len(factors)} for {self.groups}.")
+        shapes = [tensor.shape for tensor in self.tensors]
+        if sources is not None and [source.shape for source in sources] != shapes:
+            raise ValueError(
+                "`sources` must hold one tensor per parameter, of its shape: take clones of the parameters."
+            )
 
     def each(self, terms: Sequence[Term], use: Pass, sources: Sequence[Tensor] | None = None) -> None:
         """A pass over all pieces with the z of `terms`, for what is not a sum of z."""
@@ -177,13 +191,15 @@ class Field:
     def gram(self, terms: Sequence[Term]) -> Tensor:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
         gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64))
-        self.each(terms, gram)
+        with torch.no_grad():  # all z of a piece are alive at once
+            self.visit(self.cut(chunk=eager.CHUNK // max(1, len(terms))), terms, gram, None)
+        self.count(len(terms), moved=False)
         return gram.total
 
-    def count(self, terms: int) -> None:
+    def count(self, terms: int, moved: bool = True) -> None:
         self.cost.sweeps += 1
         self.cost.words += terms * self.words()
-        self.cost.bytes += 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+        self.cost.bytes += moved * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
 
     def words(self) -> int:
         """How many random words one z takes: where strides keep lanes apart, a block of two for each coordinate."""

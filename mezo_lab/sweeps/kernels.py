@@ -6,6 +6,7 @@ On a CPU the loop is C++, on a GPU Triton; no tensor of the size of the paramete
 
 import functools
 import logging
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -71,13 +72,15 @@ def available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the kernel of a law compiles and runs here; tried on a tensor of no importance."""
     if device.type not in ("cpu", "cuda"):
         return False
-    target = torch.zeros(4096, dtype=dtype, device=device)
+    target = torch.zeros(5000, dtype=dtype, device=device)  # sizes that happen to be equal would be compiled in as such
     keys, one = torch.zeros(1, 2, dtype=torch.int32, device=device), torch.ones((), dtype=torch.float64, device=device)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's compiler warns of its own code: no failure, even under -W error
             run(law, target, None, keys, one, one.view(1))
     except Exception as error:  # whatever a missing or broken compiler raises, the eager path needs none
-        logger.warning("no compiled sweeps on %s, slower ones instead: %s", device, str(error).strip().split("\n")[0])
+        cause = " ".join(str(error).split("\n")[:2]).strip()
+        logger.warning("no compiled sweeps on %s, slower ones instead: %s", device, cause)
         return False
     return True
 
@@ -118,9 +121,13 @@ def several(law: str, target: Tensor, source: Tensor | None, keys, first, decay,
 
 
 def call(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales) -> None:
+    """One compiled call. Its tensors are no views, as far as torch knows: it would compile the whole's shape in."""
     dtypes = target.dtype, None if source is None else source.dtype
     kernel = compiled(law, *dtypes, target.device, len(keys))
-    if COORDINATES[law].packed:
-        kernel(target, source, keys, first, decay, scales)
-    else:
-        kernel(target.unbind(), None if source is None else source.unbind(), keys, first, decay, scales)
+    lanes, origins = (None if rows is None else separated(rows, law) for rows in (target, source))
+    numbers = (number.clone(memory_format=torch.contiguous_format) for number in (keys, first, decay, scales))
+    kernel(lanes, origins, *numbers)
+
+
+def separated(rows: Tensor, law: str) -> Tensor | tuple[Tensor, ...]:
+    return rows.detach() if COORDINATES[law].packed else tuple(lane.detach() for lane in rows.unbind())

@@ -19,7 +19,6 @@ class OneHot(Field):
 
     def __init__(self, parameters: Sequence[Parameter], seed: int):
         super().__init__(parameters, "gaussian", seed, compiled=False)  # the law of the words does not matter
-        self.all_batches = self.slow_batches = []
         self.strided = list(range(len(self.tensors)))  # any strides: what is looked up is one place
 
     def over(self, parameters: Sequence[Parameter]) -> "OneHot":
@@ -27,6 +26,9 @@ class OneHot(Field):
         other = OneHot(parameters, self.seed)
         other.groups, other.cost = self.groups, self.cost
         return other
+
+    def cut(self, only_rest_of: Sequence[int] = (), chunk: int = 0) -> list:
+        return []
 
     def words(self) -> int:
         return 2
@@ -50,6 +52,11 @@ class OneHot(Field):
             parameter, index, sign = self.spike(term)
             row[parameter] = torch.tensor([index, sign])
         return keys
+
+    def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
+        """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
+        place, sign = self.keys([Term(step, probe, ())])[0, parameter]
+        return (index == place) * (sign * self.numel**0.5)
 
     def draw_anywhere(self, parameter: int, piece: Tensor, start: int, keys: Tensor) -> Tensor:
         index, sign = keys[parameter].tolist()

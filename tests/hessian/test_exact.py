@@ -1,4 +1,4 @@
-"""Curvature: exact on losses whose Hessian is known, and test matrices with the spectrum they promise."""
+"""The Hessian as a matrix: exact on losses whose Hessian is known, and test matrices with the spectrum they promise."""
 
 import math
 

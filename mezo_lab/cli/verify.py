@@ -1,56 +1,21 @@
-"""`mezo-lab`: verify, list, prove, doctor. Every bad input is one clear line and exit code 2."""
+"""`mezo-lab verify`: test claims by sampling, each with its decoys."""
 
 import argparse
-import os
-import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 
-from mezo_lab import doctor
-from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Verdict, check
-from mezo_lab.claims.plan import Job, build_all, jobs, order
-from mezo_lab.directions import law_named
+from mezo_lab.claims import REGISTRY, Verdict, check
+from mezo_lab.claims.plan import Job, build_all, jobs
+from mezo_lab.cli.limits import at_least
 from mezo_lab.expressions import Expression
 from mezo_lab.finetune import NotInstalled
 
 RESOLUTION = {"fast": 0.02, "default": 0.01, "full": 0.01}  # relative error that each mode promises to see
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (see `{self.prog} --help`)")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0 when all is well, 1 when something is refuted or missing, 2 for bad usage."""
-    try:
-        options = parser().parse_args(arguments)
-        return options.run(options)
-    except ValueError as error:
-        return fail(str(error))
-    except ModuleNotFoundError as error:
-        return fail(f'{error.name} is not installed: pip install "mezo_lab[verify]" -c constraints.txt')
-    except KeyboardInterrupt:
-        return fail("stopped; nothing was written", code=130)
-    except BrokenPipeError:  # `mezo-lab list | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except OSError as error:  # a full disk, a cache that may not be written
-        return fail(str(error))
-
-
-def fail(message: str, code: int = 2) -> int:
-    print("mezo-lab: " + " ".join(message.split()), file=sys.stderr)
-    return code
-
-
-def parser() -> Parser:
-    top = Parser(prog="mezo-lab", description="The mathematics of zeroth-order fine-tuning, checked by running it.")
-    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+def add_to(commands) -> None:
     verify = commands.add_parser("verify", help="test claims by sampling, each with its decoys")
     verify.add_argument("names", nargs="*", metavar="NAME", help="claims by name or id; none: all of them")
     verify.add_argument("--law", help="only this law of z")
@@ -73,15 +38,6 @@ def parser() -> Parser:
     verify.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts as JSON")
     verify.add_argument("--html", type=Path, metavar="FILE", help="write a report, one self-contained page")
     verify.set_defaults(run=run_verify, mode="default")
-    listing = commands.add_parser("list", help="show the claims, their laws and the names a formula may use")
-    listing.set_defaults(run=run_list)
-    prove = commands.add_parser("prove", help="print derivations, step by step")
-    prove.add_argument("names", nargs="*", metavar="NAME", help="claims by name; none: list the derivations")
-    prove.add_argument("--law", help="the law of z; none: each law that has a derivation")
-    prove.set_defaults(run=run_prove)
-    check_up = commands.add_parser("doctor", help="check this machine, with a remedy for what is missing")
-    check_up.set_defaults(run=lambda options: doctor.report())
-    return top
 
 
 def run_verify(options: argparse.Namespace) -> int:
@@ -135,10 +91,7 @@ def verdict_of(job: Job, options: argparse.Namespace, expect: Expression | None,
 
 def validate(options: argparse.Namespace) -> None:
     """What can be said about the options before any claim is looked at."""
-    for name, least in {"dim": 1, "probes": 1, "draws": 2, "seed": 0}.items():
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise ValueError(f"--{name} must be at least {least}, got {value}: give a larger number.")
+    at_least(options, dim=1, probes=1, draws=2, seed=0)
     if options.resolution is not None and not 0 < options.resolution < 1:
         raise ValueError(f"--resolution must lie between 0 and 1, got {options.resolution:g}: 0.01 means 1 %.")
     if options.device not in ("cpu", "cuda"):
@@ -189,45 +142,3 @@ def write(verdicts: list[Verdict], options: argparse.Namespace) -> None:
 
         options.html.write_text(as_html(verdicts, where))
         print(f"Report: {options.html}", file=sys.stderr)
-
-
-def run_list(options: argparse.Namespace) -> int:
-    used: dict[str, None] = {}
-    for claim in sorted(REGISTRY.values(), key=order):
-        names = names_in(claim)
-        used |= dict.fromkeys(names)
-        print(f"{claim.id:4} {claim.name}  ({claim.source})")
-        print(f"     {claim.statement}")
-        print(f"     laws: {', '.join(claim.laws)}; parameters: {', '.join(claim.settings['default'][0]) or 'none'}")
-        print(f"     names for --expect: {', '.join(names)}" + ("; on a real language model" if claim.real else ""))
-    print("\n" + "\n".join(f"{name:6} {meaning}" for name, meaning in SYMBOLS.items() if name in used))
-    return 0
-
-
-def names_in(claim: Claim) -> list[str]:
-    """The names that anyone's formula for this claim may use, over all its laws."""
-    if claim.real:
-        return ["pi", "e"]
-    experiments = [
-        claim.experiment(law_named(law), **parameters)
-        for law in claim.laws
-        for parameters in claim.parameter_sets(law_named(law), "fast")[:1]
-    ]
-    return list(dict.fromkeys(name for experiment in experiments for name in experiment.symbols))
-
-
-def run_prove(options: argparse.Namespace) -> int:
-    from mezo_lab.proofs import provable, prove
-
-    if not options.names:
-        for name in dict.fromkeys(name for name, _ in provable()):
-            print(f"{name}: {', '.join(law for claim, law in provable() if claim == name)}")
-        return 0
-    laws = [options.law] if options.law else None
-    proofs = [
-        prove(name, law)
-        for name in options.names
-        for law in laws or [law for claim, law in provable() if claim == name] or ["gaussian"]
-    ]
-    print("\n\n".join(str(proof) for proof in proofs))
-    return 0 if all(proof.proved for proof in proofs) else 1

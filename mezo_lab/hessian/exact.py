@@ -1,7 +1,4 @@
-"""Curvature of a loss, exactly: trace, largest eigenvalue, effective rank. For small d, where H fits in memory.
-
-The stochastic versions, for models whose Hessian never fits, belong here too and come with the optimizer.
-"""
+"""The Hessian as a matrix, for small d: its largest eigenvalue and effective rank, and test matrices."""
 
 from collections.abc import Callable
 

@@ -1,0 +1,124 @@
+"""What a step of MeZO costs: time, memory, traffic, beside its two forward passes and beside other optimizers.
+
+All methods step on one model in one run, in turn, so that a busy moment of the machine hits each of them; medians of
+the rounds are kept. Peak memory is taken afterwards, each method in a process of its own, when the kernels lie compiled
+in the cache on disk. The packages `mezo` and `torchzero` take part where they are installed.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from sampling import machine
+from step import timing
+from step.beds import BEDS
+from step.memory import memory
+from step.methods import EPSILON, LR, METHODS, WARM_UP, Ours, started
+from step.targets import floor, targets
+from step.traffic import traffic
+
+from mezo_lab.plots.cost import mebibytes
+
+HERE = Path(__file__)
+
+
+def measured(names: list[str], rounds: int, device: str, weighed: list[str]) -> dict[str, Any]:
+    """Everything. Args: weighed: the methods whose memory is taken."""
+    record: dict[str, Any] = {
+        "machine": machine() | {"device": torch.cuda.get_device_name() if device == "cuda" else "cpu"},
+        "rounds": rounds,
+        "warm_up": WARM_UP,
+        "epsilon": EPSILON,
+        "lr": LR,
+        "beds": [],
+    }
+    for name in names:
+        bed, record["packages"] = measured_bed(name, rounds, device, weighed)
+        record["beds"].append(bed)
+    record["targets"] = targets(record) if names[0] == "smollm2" and device == "cpu" else []
+    return record
+
+
+def measured_bed(name: str, rounds: int, device: str, weighed: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """One model, and the versions of the packages that took part."""
+    bed = BEDS[name](device)
+    methods, packages = started(bed)
+    times = timing.of_methods(bed, methods, rounds, device)
+    sweeps = {"compiled_sweeps": timing.compiles(bed), "sweep_speed": timing.of_sweeps(bed, rounds, device)}
+    found = bed.facts | sweeps | {"rows": []}
+    for method, run in methods.items():
+        row = {"method": method, "law": run.law if isinstance(run, Ours) else "", "sweeps": run.sweeps}
+        row |= asdict(traffic(method, bed)) | times[method]
+        row["memory"] = in_a_process_of_its_own(name, method, device) if method in weighed else None
+        found["rows"].append(row)
+    for row in found["rows"]:
+        row["floor"] = floor(row, found) if row["law"] else None
+    return found, packages
+
+
+def in_a_process_of_its_own(bed: str, method: str, device: str) -> dict[str, float] | None:
+    command = [sys.executable, str(HERE), "--memory-of", method, "--beds", bed, "--device", device]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def told(record: dict[str, Any]) -> str:
+    """The record as a table to read."""
+    lines = []
+    for bed in record["beds"]:
+        tokens = f" ({bed['tokens_per_step']} tokens)" if "tokens_per_step" in bed else ""
+        lines.append(f"{bed['model']}: {bed['parameters']:,} parameters, batch {bed['batch']}{tokens}, {bed['data']}")
+        heading = ("ms", "× two forwards", "(least to largest)", "+ MiB", "sweeps", "words", "GB moved")
+        lines.append(f"{'':26}" + "".join(f"{word:>19}" for word in heading))
+        for row in bed["rows"]:
+            own = row["memory"]
+            cells = (
+                f"{row['seconds'] * 1e3:,.1f}",
+                f"{row['ratio']:.3f}",
+                f"({row['least']:.3f} to {row['largest']:.3f})",
+                mebibytes(own["over_forward"]) if own else "unknown",
+                f"{row['sweeps']}",
+                f"{row['words']:,.0f}",
+                f"{row['bytes'] / 1e9:.2f}",
+            )
+            lines.append(f"{row['method']:26}" + "".join(f"{cell:>19}" for cell in cells))
+        for sweep, row in bed["sweep_speed"].items():
+            lines.append(f"sweep {sweep:20} {row['ns_per_coordinate']:8.3f} ns/coordinate {row['ratio']:8.2f} × add_")
+    lines += [f"{package}: {said}" for package, said in record["packages"].items()]
+    for target in record["targets"]:
+        bound = f"≤ {target['at_most']}" if "at_most" in target else f"≥ {target['at_least']}"
+        kept = f"missed by {target['missed_by']:.0%}" if target["missed_by"] else "kept"
+        lines.append(f"{target['promise']}: {target['measured']:.3g} ({bound}, {kept})")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--beds", nargs="+", default=["smollm2", "mlp"], choices=BEDS)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="default: step.json or step-cuda.json, beside this file"
+    )
+    parser.add_argument("--quick", action="store_true", help="one round on a tiny model: figures of no use")
+    parser.add_argument("--memory-of", choices=METHODS, metavar="METHOD", help="peak memory of one method, and no more")
+    arguments = parser.parse_args()
+    device, beds, rounds, weighed = arguments.device, arguments.beds, arguments.rounds, list(METHODS)
+    if arguments.memory_of:
+        print(json.dumps(memory(beds[0], arguments.memory_of, device)))
+        return
+    if arguments.quick:
+        beds, rounds, weighed = ["tiny"], 1, ["MeZO rademacher, 2 sweeps"]
+    file = arguments.json or HERE.with_name("step.json" if device == "cpu" else f"step-{device}.json")
+    record = measured(beds, rounds, device, weighed)
+    file.write_text(json.dumps(record, indent=1) + "\n")
+    print(told(record))
+
+
+if __name__ == "__main__":
+    main()

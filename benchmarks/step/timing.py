@@ -1,0 +1,107 @@
+"""Seconds of a step, all methods in turn, so that a busy moment of the machine hits each of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from mezo_lab.sweeps import Field, Parameter, Term
+from step.beds import Bed
+from step.methods import WARM_UP, Method
+
+TINY = 1e-9  # what a sweep adds: the model stays what it is
+FORWARDS, ADD = "two forwards", "add_"
+LAWS = ("rademacher", "gaussian")
+
+
+def seconds(bed: Bed, runs: dict[str, Callable[[], None]], rounds: int, device: str) -> dict[str, list[float]]:
+    """Seconds per step in each round, the order of the methods moved by one in every round; untimed rounds first."""
+    found, names = {name: [] for name in runs}, list(runs)
+    for turn in range(-WARM_UP, rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            with at_home(bed.parameters):
+                elapsed = clocked(runs[name], bed.steps, device)
+            if turn >= 0:
+                found[name].append(elapsed)
+    return found
+
+
+def clocked(run: Callable[[], None], steps: int, device: str) -> float:
+    finish(device)
+    start = time.perf_counter()
+    for _ in range(steps):
+        run()
+    finish(device)
+    return (time.perf_counter() - start) / steps
+
+
+def finish(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def at_home(parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Afterwards the parameters are the tensors they were: a step out of place leaves others behind."""
+    homes = [parameter.data for parameter in parameters]
+    yield
+    for parameter, home in zip(parameters, homes, strict=True):
+        parameter.data = home
+
+
+def compared(times: dict[str, list[float]], to: str) -> dict[str, dict[str, float]]:
+    """Medians, and the ratios to one of the methods, taken round by round: their median, least and largest.
+
+    >>> compared({"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 8.0]}, to="a")["b"]
+    {'seconds': 3.0, 'ratio': 2.0, 'least': 1.5, 'largest': 2.0, 'ratio_of_medians': 1.5}
+    """
+    median = statistics.median
+    found = {}
+    for name, own in times.items():
+        ratios = [mine / base for mine, base in zip(own, times[to], strict=True)]
+        found[name] = {
+            "seconds": median(own),
+            "ratio": median(ratios),
+            "least": min(ratios),
+            "largest": max(ratios),
+            "ratio_of_medians": median(own) / median(times[to]),
+        }
+    return found
+
+
+def of_methods(bed: Bed, methods: dict[str, Method], rounds: int, device: str) -> dict[str, dict[str, float]]:
+    runs = {name: method.step for name, method in methods.items()}
+    return compared(seconds(bed, runs, rounds, device), to=FORWARDS)
+
+
+def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]:
+    """One sweep over the bed's own tensors, against `add_` of tensors that lie ready, as large as the model."""
+    tensors = [parameter.detach() for parameter in bed.parameters]
+    ready = [torch.randn_like(tensor) for tensor in tensors]
+    fields = {law: swept(bed, law) for law in LAWS}
+    terms = [Term(step=0, probe=probe, scales=(TINY,)) for probe in range(2)]
+
+    def add() -> None:
+        for tensor, z in zip(tensors, ready, strict=True):
+            tensor.add_(z, alpha=TINY)
+
+    runs: dict[str, Callable[[], None]] = {ADD: add}
+    for law, field in fields.items():
+        for count in (1, 2):
+            runs[f"{law}, {count} z"] = lambda field=field, count=count: field.sweep(terms[:count])
+    found = compared(seconds(bed, runs, rounds, device), to=ADD)
+    for row in found.values():
+        row["ns_per_coordinate"] = row["seconds"] / bed.numel * 1e9
+    return found
+
+
+def compiles(bed: Bed) -> bool:
+    """Whether sweeps over this bed run compiled kernels."""
+    return bool(swept(bed, LAWS[0]).fast)
+
+
+def swept(bed: Bed, law: str) -> Field:
+    return Field([Parameter(tensor.detach(), key) for key, tensor in enumerate(bed.parameters)], law, seed=0)

@@ -1,0 +1,16 @@
+"""What can be said about a number on the command line before any work is done."""
+
+import argparse
+
+
+def at_least(options: argparse.Namespace, **limits: int) -> None:
+    """Raise ValueError for an option below its limit; one that was left out passes.
+
+    >>> at_least(argparse.Namespace(dim=0), dim=1)
+    Traceback (most recent call last):
+    ValueError: --dim must be at least 1, got 0: give a larger number.
+    """
+    for name, least in limits.items():
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} must be at least {least}, got {value}: give a larger number.")

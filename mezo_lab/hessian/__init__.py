@@ -1,0 +1,19 @@
+"""Curvature of a loss: trace, largest eigenvalue, effective rank; exact when small, with an error when large."""
+
+from mezo_lab.hessian.exact import effective_rank, hessian, largest_eigenvalue, random_spectrum
+from mezo_lab.hessian.lanczos import Eigenvalue, hessian_products, largest_eigenvalue_iterated
+from mezo_lab.hessian.stochastic import restored, second_differences, trace_estimate, trace_square_estimate
+
+__all__ = [
+    "Eigenvalue",
+    "effective_rank",
+    "hessian",
+    "hessian_products",
+    "largest_eigenvalue",
+    "largest_eigenvalue_iterated",
+    "random_spectrum",
+    "restored",
+    "second_differences",
+    "trace_estimate",
+    "trace_square_estimate",
+]

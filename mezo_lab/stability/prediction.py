@@ -1,0 +1,112 @@
+"""The largest stable learning rate from three measured numbers of the curvature: tr H, tr H² and λ_max."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mezo_lab.hessian import (
+    Eigenvalue,
+    largest_eigenvalue_iterated,
+    second_differences,
+    trace_estimate,
+    trace_square_estimate,
+)
+from mezo_lab.montecarlo import Estimate, Progress
+from mezo_lab.theory import Moments
+from mezo_lab.theory.stability import stability_bounds
+
+GAUSSIAN = Moments(1, 0)
+
+
+@dataclass(frozen=True)
+class StableStep:
+    """The curvature of a loss, and the learning rate up to which MeZO is stable there, each with its error.
+
+    trace: tr H. trace_sq: tr H². norm: λ_max, with a bound on its error. probes: n. moments: of the law of z.
+    """
+
+    trace: Estimate
+    trace_sq: Estimate
+    norm: Eigenvalue
+    probes: int
+    moments: Moments
+
+    @property
+    def effective_rank(self) -> Estimate:
+        """r = tr H/λ_max."""
+        return self.trace.map(lambda trace: trace / self.norm.value)
+
+    @property
+    def lr(self) -> float:
+        """The middle of what the three numbers leave possible."""
+        return sum(self.bounds()) / 2
+
+    @property
+    def error(self) -> float:
+        """Half the width of what they leave possible, and one error of each of the three, added up."""
+        low, high = self.bounds()
+        errors = (
+            (self.trace.standard_error, 0.0, 0.0),
+            (0.0, self.trace_sq.standard_error, 0.0),
+            (0.0, 0.0, self.norm.residual),
+        )
+        sampled = (abs(sum(self.bounds(*error)) / 2 - self.lr) for error in errors)
+        return (high - low) / 2 + sum(sampled)
+
+    def bounds(self, trace: float = 0.0, trace_sq: float = 0.0, norm: float = 0.0) -> tuple[float, float]:
+        """`theory.stability.stability_bounds` at the measured numbers, each plus so much."""
+        norm = self.norm.value + norm
+        trace = max(self.trace.mean + trace, norm)
+        trace_sq = min(
+            max(self.trace_sq.mean + trace_sq, norm**2), norm * trace
+        )  # as of every spectrum, if of no sample
+        return stability_bounds(trace, trace_sq, norm, self.probes, self.moments)
+
+    def __str__(self) -> str:
+        return f"{self.lr:.3g} ± {self.error:.1g}"
+
+
+def predict(
+    parameters: Iterable[Tensor],
+    loss: Callable[[], Tensor],
+    *,
+    probes: int = 1,
+    moments: Moments = GAUSSIAN,
+    draws: int = 100,
+    products: int = 100,
+    epsilon: float = 1e-3,
+    seed: int = 0,
+    progress: Callable[[str], Progress] | None = None,
+) -> StableStep:
+    """The largest learning rate at which the mean loss of MeZO does not grow, from the curvature at the present θ.
+
+    Source: derived, `theory.stability`. Assumes: the loss is the quadratic that it looks like at θ, with H ⪰ 0; for
+    laws with coincidence ≠ 0, H along the coordinates (elsewhere pass moments without it).
+    Cost: 2·draws + 1 forward passes and at most `products` Hessian-vector products; memory for four copies of θ.
+
+    Args:
+        parameters: with requires_grad. loss: () → a differentiable scalar, the same at the same point.
+        probes: n. moments: of MeZO's law; the default is the Gaussian's.
+        draws: for tr H and tr H². products: at most, for λ_max. epsilon: ε of the second differences.
+        seed: fixes all directions. progress: name of a part → who is told of it.
+
+    Raises: ValueError, also when tr H cannot be told from 0.
+
+    >>> import torch
+    >>> from mezo_lab.stability import bowl, spectrum
+    >>> theta, loss = bowl(spectrum("flat", 1_000, rank=50))
+    >>> found = predict([theta], loss, draws=400)
+    >>> abs(found.lr - 2 / 52) < 5 * found.error, found.error < 0.1 * found.lr
+    (True, True)
+    """
+    if probes < 1:
+        raise ValueError(f"`probes` must be at least 1, got {probes}: a step needs a direction.")
+    parameters = list(parameters)
+    watch = progress or (lambda part: None)
+    along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=watch("tr H"))
+    trace = trace_estimate(along)
+    if not trace.mean > 2 * trace.standard_error:
+        raise ValueError(f"`loss` must curve upwards, got tr H = {trace}, not clearly above 0: raise `draws`.")
+    norm = largest_eigenvalue_iterated(parameters, loss, most=products, seed=seed, progress=watch("λ_max"))
+    return StableStep(trace, trace_square_estimate(along), norm, probes, moments)

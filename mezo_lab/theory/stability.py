@@ -1,0 +1,97 @@
+"""Where MeZO stops being stable on a quadratic of any spectrum, from its eigenvalues or from a few numbers of them.
+
+In the eigenbasis of H the second moments s_i = E[θ_i²] of a step θ⁺ = θ − ηĝ obey, by A3,
+
+    s_i⁺ = (1 − 2ηλ_i + A·η²λ_i²)·s_i + B·η²·Σ_j λ_j²s_j,    E[ĝ_i²] = A·g_i² + B·‖g‖²;
+
+A = (n+1)/n and B = 1/n for the Gaussian. The matrix of this map has no negative entry, so it contracts until its
+largest eigenvalue is 1, and that is the case at the smallest η with F(η) = Σ_j Bηλ_j/(2 − Aηλ_j) = 1
+(`stability_limit`). There V = Σ_j λ_jθ_j²/(2 − Aηλ_j) is a fair game, for E[V⁺] = V + η‖g‖²·(F(η) − 1) at every θ.
+
+Assumes throughout: H ⪰ 0; for laws with coincidence ≠ 0 also an H along the coordinates, as in B3 (an H in general
+directions sees the same law without coincidence). For the mean of the loss the limit is exact. A single run outlives it
+where few eigenvalues matter, since rare long steps carry the mean: for H = ℓ·P_r and one Gaussian probe it diverges at
+a step about 1 + 12/r² times as long when r is large, but 3.7 times as long when r = 1.
+"""
+
+from mezo_lab.theory.descent import effective_rank_factor, largest_stable_lr
+from mezo_lab.theory.estimator import HALF, Moments, Number
+
+
+def own_and_shared(probes: Number, moments: Moments) -> tuple[Number, Number]:
+    """(A, B) in E[ĝ_i²] = A·g_i² + B·‖g‖².
+
+    Source: A3, `second_moment` at W = e_i·e_iᵀ. Formula: γ of rank r is A + r·B.
+
+    >>> own_and_shared(4, Moments(1, 0))  # Gaussian: (n+1)/n and 1/n
+    (1.25, 0.25)
+    """
+    own = effective_rank_factor(0, probes, moments)
+    return own, effective_rank_factor(1, probes, moments) - own
+
+
+def largest_stable_step(trace: Number, curvature: Number, probes: Number, moments: Moments) -> Number:
+    """The largest stable learning rate of a flat spectrum: tr H/c eigenvalues c, all others 0.
+
+    Source: B3, at r = tr H/c. Formula: 2/(c·γ) = 2/(B·tr H + A·c); Gaussian 2n/(tr H + (n+1)·c).
+
+    On any other spectrum with this trace it is a bound, from below when c = λ_max, as x/(2 − Aηx) ≤ x/(2 − Aηλ_max),
+    and from above when c = tr H²/tr H, by Jensen's inequality. The first lies at most a factor 1 + A·λ_max/(B·tr H)
+    below the limit: 1 + 2/r for one Gaussian probe, r = tr H/λ_max. It errs most when much of the trace is in small
+    eigenvalues.
+
+    Args: trace: tr H. curvature: c. probes: n. moments: of the law.
+
+    >>> largest_stable_step(50.0, 1.0, 1, Moments(1, 0)) == 2 / 52
+    True
+    """
+    return largest_stable_lr(curvature, effective_rank_factor(trace / curvature, probes, moments))
+
+
+def stability_bounds(
+    trace: Number, trace_sq: Number, norm: Number, probes: Number, moments: Moments
+) -> tuple[Number, Number]:
+    """Between which learning rates every spectrum with these three numbers has its limit; both ends are attained.
+
+    Source: derived; the extreme measures of the moments (tr H, tr H²) on [0, λ_max], Gauss' and Lobatto's, as
+    x/(2 − Aηx) is convex in x.
+    Formula: above, `largest_stable_step` at c = tr H²/tr H; below, the limit of tr H²/λ_max² eigenvalues λ_max, with
+    the rest of the trace in infinitesimal ones: 4/(S + √(S² − 4AB(λ_max·tr H − tr H²))), S = B·tr H + A·λ_max.
+
+    Args: trace: tr H. trace_sq: tr H². norm: λ_max.
+
+    >>> low, high = stability_bounds(5.187, 1.635, 1.0, 1, Moments(1, 0))  # λ_i = 1/i, d = 100
+    >>> round(low, 3), round(high, 3)
+    (0.333, 0.344)
+    """
+    own, shared = own_and_shared(probes, moments)
+    sum_ = shared * trace + own * norm
+    low = 4 / (sum_ + (sum_**2 - 4 * own * shared * (norm * trace - trace_sq)) ** HALF)
+    return low, largest_stable_step(trace, trace_sq / trace, probes, moments)
+
+
+def stability_limit(eigenvalues: Number, probes: int, moments: Moments) -> float:
+    """The largest stable learning rate on a quadratic with these eigenvalues, for the mean of its loss.
+
+    Source: derived, see the head of this file. Formula: the root η of Σ_j Bηλ_j/(2 − Aηλ_j) = 1, by bisection.
+    Cost: some fifty passes over the eigenvalues.
+
+    Args: eigenvalues: a numpy array or torch tensor (d,), none negative. probes: n. moments: of the law.
+    Raises: ValueError for a negative eigenvalue, or when all are 0.
+
+    >>> import numpy
+    >>> round(stability_limit(1 / numpy.arange(1, 101), 1, Moments(1, 0)), 4)
+    0.3369
+    >>> stability_limit(numpy.ones(50), 1, Moments(1, 0)) == largest_stable_step(50, 1, 1, Moments(1, 0))
+    True
+    """
+    norm, trace = float(eigenvalues.max()), float(eigenvalues.sum())
+    if float(eigenvalues.min()) < 0 or norm == 0:
+        raise ValueError("`eigenvalues` must be at least 0 and not all 0: along a negative one every step diverges.")
+    own, shared = (float(part) for part in own_and_shared(probes, moments))
+    low = float(largest_stable_step(trace, norm, probes, moments))
+    high = min(2 / (shared * trace) if shared else low, 2 / (own * norm) if own else 2 / (shared * trace))
+    while low < (middle := (low + high) / 2) < high:
+        lost = float((shared * middle * eigenvalues / (2 - own * middle * eigenvalues)).sum())
+        low, high = (middle, high) if lost < 1 else (low, middle)
+    return low
