@@ -13,6 +13,8 @@ from mezo_lab.stability.divergence import steps_for
 from mezo_lab.theory import Moments
 
 MODELS = ("smollm2-135m",)
+# with the paper's "It was terrible/great" the untrained model is worse than chance, and tr H is negative
+TEMPLATE, LABEL_WORDS = "Review: {text}\nSentiment:", (" negative", " positive")
 PRECISION = 0.02  # relative standard error to which --measure finds the divergence
 FEW = 10  # effective rank below which a single run outlives the mean by more than a tenth
 
@@ -27,6 +29,7 @@ class Bed(NamedTuple):
     eigenvalues: Tensor | None
     draws: int
     products: int
+    tolerance: float
 
 
 def add_to(commands) -> None:
@@ -39,7 +42,7 @@ def add_to(commands) -> None:
     lr.add_argument("--batch", type=int, metavar="B", help="real film reviews in its loss (default 16)")
     lr.add_argument("--probes", type=int, default=1, metavar="N", help="probes per step n (default 1)")
     lr.add_argument("--law", default="gaussian", metavar="L", help="the law of z (default gaussian)")
-    lr.add_argument("--draws", type=int, metavar="N", help="directions for tr H (default 400; 32 on a model)")
+    lr.add_argument("--draws", type=int, metavar="N", help="directions for tr H (default 400; 24 on a model)")
     lr.add_argument("--seed", type=int, default=0, metavar="S", help="which random words (default 0)")
     lr.set_defaults(run=run_lr)
 
@@ -62,6 +65,7 @@ def run_lr(options: argparse.Namespace) -> int:
             moments=bed.moments,
             draws=options.draws or bed.draws,
             products=bed.products,
+            tolerance=bed.tolerance,
             seed=options.seed,
             progress=watch,
         )
@@ -92,7 +96,7 @@ def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
     eigenvalues = spectrum(name, dim, options.rank)
     theta, loss = bowl(eigenvalues, options.seed)
     # the eigenvectors are the coordinates, so the law's coincidences count
-    return Bed(f"{name} quadratic, d = {dim:,}", [theta], loss, law.moments(dim), eigenvalues, draws=400, products=100)
+    return Bed(f"{name} quadratic, d = {dim:,}", [theta], loss, law.moments(dim), eigenvalues, 400, 100, 1e-2)
 
 
 def model_bed(options: argparse.Namespace, law: Law) -> Bed:
@@ -101,10 +105,10 @@ def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     batch = options.batch or 16
     model, tokenizer = smollm2()
     parameters: list[Tensor] = list(model.parameters())
-    loss = classification_loss(model, tokenizer, reviews(seed=options.seed)[:batch])
+    loss = classification_loss(model, tokenizer, reviews(seed=options.seed)[:batch], TEMPLATE, LABEL_WORDS)
     dim = sum(parameter.numel() for parameter in parameters)
     moments = law.moments(dim)._replace(coincidence=0)  # the eigenvectors are spread over the coordinates
-    return Bed(f"{options.model}, d = {dim:,}, {batch} reviews", parameters, loss, moments, None, draws=32, products=30)
+    return Bed(f"{options.model}, d = {dim:,}, {batch} reviews", parameters, loss, moments, None, 24, 20, 0.05)
 
 
 def measured(bed: Bed, found: StableStep, options: argparse.Namespace, progress) -> Divergence:

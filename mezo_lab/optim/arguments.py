@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from numbers import Integral
 
 from mezo_lab.optim.estimates import ESTIMATORS, Estimator
 from mezo_lab.optim.rules import RULES, Rule
@@ -24,10 +25,10 @@ def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator,
     """Raises: ValueError for what is not a matter of one group."""
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise ValueError(f"`epsilon` must be positive, got {epsilon}: 1e-3 suits a language model in float32.")
-    if probes != int(probes) or probes < 1:
+    if not whole(probes) or probes < 1:
         raise ValueError(f"`probes` must be a whole number, at least 1, got {probes}: 1 is best for most (CLAIMS B7).")
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"`seed` must lie in [0, 2**64), got {seed}: any such number does.")
+    if not whole(seed) or not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` must be a whole number in [0, 2**64), got {seed}: any such number does.")
     if clip is not None and not clip > 0:
         raise ValueError(f"`clip` must be positive or None, got {clip}: it bounds the projected gradient.")
     if modified not in MODIFIED:
@@ -38,6 +39,10 @@ def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator,
         raise ValueError(f"`fresh_batches` needs both sides of a probe, got estimator={estimator.name!r}.")
     if every < 1:
         raise ValueError(f"`check_replicas_every` must be at least 1, got {every}: 100 costs little.")
+
+
+def whole(number) -> bool:
+    return isinstance(number, Integral)
 
 
 def estimator_named(name: str) -> Estimator:

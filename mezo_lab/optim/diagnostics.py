@@ -43,8 +43,9 @@ class Diagnostics:
         self.__init__()
 
     def gradient_norm(self) -> Estimate:
-        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: CLAIMS A9."""
-        return self.squares.estimate().map(math.sqrt)
+        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: CLAIMS A9. Raises: ValueError for one probe."""
+        self.needs("gradient_norm", 2)
+        return self.squares.estimate().map(lambda square: math.sqrt(max(square, 0.0)))  # the mean less its error: ≥ 0
 
     def trace(self) -> Estimate:
         """tr H, from the second differences; needs `centre=True`. Source: CLAIMS A10."""
@@ -52,12 +53,20 @@ class Diagnostics:
             raise ValueError("`trace` needs the loss at θ itself, one more forward pass a step: ask for centre=True.")
         return self.curvatures.estimate()
 
+    def needs(self, name: str, probes: int) -> None:
+        if self.squares.count < probes:
+            raise ValueError(f"`{name}` needs {probes} probes at least, got {self.squares.count}: make more steps.")
+
     def zero_rate(self) -> float:
         """The share of probes that saw no difference, as accuracies often do not: raise ε, the batch or the probes."""
         return self.zeros / self.squares.count if self.squares.count else 0.0
 
     def signal_to_noise(self, epsilon: float, dtype: torch.dtype = torch.float32) -> float:
-        """√(mean pg²) over the rounding of a projected gradient, ulp(L)/(2ε)·√(2/12), for a loss in `dtype`."""
+        """√(mean pg²) over the rounding of a projected gradient, ulp(L)/(2ε)·√(2/12), for a loss in `dtype`.
+
+        Raises: ValueError before the first probe.
+        """
+        self.needs("signal_to_noise", 1)
         loss = torch.tensor(abs(self.last_loss), dtype=dtype)
         ulp = float(torch.nextafter(loss, torch.tensor(math.inf, dtype=dtype)) - loss)
         return math.sqrt(self.squares.estimate().mean) / (ulp / (2 * epsilon) * math.sqrt(2 / 12))

@@ -11,6 +11,10 @@ from mezo_lab.sweeps import Cost, Field, OneHot
 
 Decay = list[float] | None
 
+CHANGED = (
+    "the parameters changed in the middle of a step: call `flush()` before you change them, and change them again."
+)
+
 
 class Engine:
     """The weights of one optimizer, as long as they are the same tensors.
@@ -93,6 +97,32 @@ class Engine:
         if not wait:
             self.go({})
 
-    def written_by_others(self) -> bool:
-        """Whether the weights were written since the last move: loaded, averaged, pruned."""
-        return self.versions != layout.versions(self.field.parameters)
+    @property
+    def moved(self) -> bool:
+        """Whether the parameters are no longer these: unfrozen, added, or moved to another device or dtype."""
+        return self.signature != layout.signature(self.groups)
+
+    @property
+    def written(self) -> bool:
+        """Whether others wrote the weights since the last move: loaded, averaged or pruned them."""
+        pairs = zip(self.field.parameters, self.field.tensors, strict=True)
+        swapped = any(parameter.tensor.data_ptr() != tensor.data_ptr() for parameter, tensor in pairs)
+        return swapped or self.versions != layout.versions(self.field.parameters)
+
+    def reread(self) -> None:
+        """Let θ be what others wrote."""
+        if self.written and isinstance(self.position, Exact):
+            self.position.reread()
+        self.versions = layout.versions(self.field.parameters)
+
+    def take_over(self, former: "Engine") -> None:
+        """Keep what the engine of other parameters knows of these."""
+        if isinstance(self.position, Exact) and isinstance(former.position, Exact):
+            self.position.take_over(former.position)
+
+    def flush(self) -> None:
+        """Move the stored weights to θ. Raises: RuntimeError, having done so, where others wrote them before."""
+        lost = self.displaced and self.written
+        self.go({})
+        if lost:
+            raise RuntimeError(CHANGED)

@@ -29,7 +29,7 @@ def moving(groups: Sequence[Group]) -> list[Parameter]:
     Raises: ValueError for a set that cannot be moved: none, integers, overlapping memory, one key for two tensors.
     """
     found: dict[tuple, Parameter] = {}
-    keys: dict[int, str | int] = {}
+    names: dict[int, str | int] = {}  # by key
     for name, tensor, group in named(groups):
         if not tensor.requires_grad or not tensor.numel():
             continue
@@ -37,12 +37,15 @@ def moving(groups: Sequence[Group]) -> list[Parameter]:
             raise ValueError(
                 f"`params` must be real floating point numbers, got {tensor.dtype} for {name!r}: freeze it."
             )
+        if place(tensor) in found:
+            continue
         key = tensor_key(name)
-        if keys.setdefault(key, name) != name:
+        if key in names:
             raise ValueError(
-                f"`params` must have different names, but {name!r} and {keys[key]!r} share a key: rename one."
+                f"`params` must have different names, but {names[key]!r} and {name!r} share a key, and would move "
+                "alike: rename one."
             )
-        found.setdefault(place(tensor), Parameter(tensor, key, group))
+        names[key], found[place(tensor)] = name, Parameter(tensor, key, group)
     check_separate([parameter.tensor for parameter in found.values()])
     return list(found.values())
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -52,12 +52,13 @@ def number(loss: Any) -> float:
     Raises: TypeError for what is no number; ValueError for several numbers or a graph.
     """
     if not isinstance(loss, Tensor):
-        try:
-            return float(loss)
-        except (TypeError, ValueError):
-            raise TypeError(f"`closure` must return the loss, one number; got {type(loss).__name__}.") from None
+        if not isinstance(loss, SupportsFloat):  # nor is a string of digits
+            raise TypeError(f"`closure` must return the loss, one number; got {type(loss).__name__}.")
+        return float(loss)
     if loss.numel() != 1:
         raise ValueError(f"`closure` must return one number, got a tensor of shape {tuple(loss.shape)}: average it.")
+    if loss.is_complex():
+        raise TypeError(f"`closure` must return a real number, got {loss.dtype}: return its real part or modulus.")
     if loss.requires_grad:
         raise ValueError("`closure` must not build a graph, got a loss that requires grad: leave out enable_grad().")
     if loss.dtype in (torch.float16, torch.bfloat16):

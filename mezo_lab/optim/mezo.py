@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from mezo_lab.directions import law_named
+from mezo_lab.directions import Orthogonal, law_named
 from mezo_lab.optim import layout, state
 from mezo_lab.optim.arguments import check_arguments, check_group, estimator_named, rule_named
 from mezo_lab.optim.diagnostics import Diagnostics
-from mezo_lab.optim.engine import Engine
+from mezo_lab.optim.engine import CHANGED, Engine
 from mezo_lab.optim.estimates import Visit, curvature, mean_loss
 from mezo_lab.optim.losses import Asking, Closure
 from mezo_lab.optim.ranks import ranks
@@ -99,13 +99,16 @@ class MeZO(Optimizer):
         self.ranks, self.check_replicas_every = ranks(parallel, probes), check_replicas_every
         self.law.streams()  # says now if the law has none
         self.steps, self.before = 0, None  # steps made; the loss that residual feedback compares with
+        self.ahead: float | None = None  # the loss that it will compare with after the step to come
         self.history: deque[Record] = deque(maxlen=self.rule.window)
         self.diagnostics = Diagnostics()
         self.projected: list[float] | None = None  # of a probe whose step is still to come
         self.engine: Engine | None = None
         self.journal: Any = None
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "scale": 1.0})
-        layout.moving(self.param_groups)  # says now what is wrong with the parameters
+        moving = layout.moving(self.param_groups)  # says now what is wrong with the parameters
+        if isinstance(self.law, Orthogonal):
+            self.law.fits(probes, sum(parameter.tensor.numel() for parameter in moving))
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         self.flush()
@@ -132,18 +135,21 @@ class MeZO(Optimizer):
 
         In between the weights are displaced by a probe; `flush()` puts them back.
         """
+        try:
+            return self.take(self.ranks.losses(self, lambda: self.asking(closure, batches)))
+        except BaseException:  # an interrupt too leaves θ restored
+            if self.engine is not None:
+                self.engine.go({})
+            raise
+
+    def asking(self, closure: Closure, batches: Sequence[Any]) -> Asking:
+        """How this step asks for its losses. Raises: what is wrong before anything moves."""
         if self.fresh_batches and len(batches) != self.probes:
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
         engine = self.ready()
         if self.journal is not None:
             self.journal.before_step()
-        ask = Asking(closure, batches, engine.devices, self.fresh_batches, self.common_random_numbers)
-        try:
-            losses = self.ranks.losses(self, ask)
-        except BaseException:  # an interrupt too leaves θ restored
-            engine.go({})
-            raise
-        return self.take(losses)
+        return Asking(closure, batches, engine.devices, self.fresh_batches, self.common_random_numbers)
 
     def visits(self) -> list[Visit]:
         """The points of a step, (probe, side)."""
@@ -166,9 +172,9 @@ class MeZO(Optimizer):
         found = self.estimator.projected(losses, self.probes, self.epsilon, self.before)
         if self.clip is not None:
             found = [max(-self.clip, min(self.clip, pg)) for pg in found]
-        finite = all(map(math.isfinite, losses.values()))
+        finite = all(map(math.isfinite, (*losses.values(), *map(single, found))))
         self.projected = [single(pg) if finite else math.nan for pg in found]
-        self.before = losses.get((0, 1)) if finite else self.before
+        self.ahead = losses.get((0, 1)) if finite else self.before
         loss, both = mean_loss(losses), self.estimator.name == "two-sided" and (0, 0) in losses
         bend = curvature(losses, range(self.probes), self.epsilon) if both and finite else None
         self.diagnostics.see(loss, self.projected, bend)
@@ -186,7 +192,7 @@ class MeZO(Optimizer):
             engine.update(self.rule, self.history, rates, wait=self.fused)
         elif not self.fused:
             engine.go({})
-        self.steps, self.projected = self.steps + 1, None
+        self.steps, self.projected, self.before = self.steps + 1, None, self.ahead
         if self.journal is not None:
             self.journal.step(projected, rates)
         if self.steps % self.check_replicas_every == 0:
@@ -195,18 +201,17 @@ class MeZO(Optimizer):
     def ready(self) -> Engine:
         """The engine of the parameters as they are now; a new one where they were unfrozen, moved or added."""
         engine = self.engine
-        if engine is not None and engine.signature != layout.signature(self.param_groups):
-            if engine.displaced:
-                raise RuntimeError(
-                    "the parameters changed in the middle of a step: call `flush()` before you move them."
-                )
-            engine = None
-        if engine is not None and self.exact and not engine.displaced and engine.written_by_others():
-            engine = None  # θ is what the weights are now
-        if engine is None:
-            cost = self.engine.cost if self.engine else Cost()
+        if engine is not None and engine.displaced and (engine.moved or engine.written):
+            self.flush()
+            raise RuntimeError(CHANGED)
+        if engine is None or engine.moved:
+            cost = engine.cost if engine else Cost()
             kinds = {"modified": self.modified, "exact": self.exact, "compiled": self.compiled}
-            self.engine = engine = Engine(self.param_groups, self.law, self.seed, cost, **kinds)
+            self.engine = Engine(self.param_groups, self.law, self.seed, cost, **kinds)
+            if engine is not None:
+                self.engine.take_over(engine)
+            return self.engine
+        engine.reread()
         return engine
 
     @property
@@ -217,7 +222,7 @@ class MeZO(Optimizer):
     def flush(self) -> None:
         """Put the weights where the mathematics says, θ: no probe displaces them and no update is missing."""
         if self.engine is not None and self.engine.displaced:
-            self.engine.go({})
+            self.engine.flush()
             if self.journal is not None:
                 self.journal.flushed()
 
@@ -237,5 +242,6 @@ class MeZO(Optimizer):
         """Go on where `state_dict` was taken, bitwise; load the model's weights before. Raises: ValueError."""
         if "mezo" not in state_dict:
             raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
+        state.check(self, state_dict)
         super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
         state.load(self, state_dict["mezo"])

@@ -67,13 +67,25 @@ class Exact:
     rounded to their own dtype, so what a probe did to them leaves no trace.
     """
 
-    def __init__(self, field: Field, masters: Sequence[Tensor] | None = None):
+    def __init__(self, field: Field):
         self.field, self.offset = field, Offset()
-        if masters is None:
-            masters = [kept.to(torch.promote_types(kept.dtype, torch.float32), copy=True) for kept in field.tensors]
-        self.masters = list(masters)
+        self.masters = [t.to(torch.promote_types(t.dtype, torch.float32), copy=True) for t in field.tensors]
         apart = [Parameter(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
         self.master_field = field.over(apart)
+
+    def take_over(self, former: "Exact") -> None:
+        """Keep the θ of another set of parameters, where both hold the same tensors."""
+        known = {kept.data_ptr(): master for kept, master in zip(former.field.tensors, former.masters, strict=True)}
+        for kept, master in zip(self.field.tensors, self.masters, strict=True):
+            before = known.get(kept.data_ptr())
+            if before is not None and (before.dtype, before.shape) == (master.dtype, master.shape):
+                master.copy_(before)
+        self.reread()
+
+    def reread(self) -> None:
+        """Take over what others wrote. A weight that is θ rounded was not written, or with itself, and keeps its θ."""
+        for kept, master in zip(self.field.tensors, self.masters, strict=True):
+            master.copy_(torch.where(master.to(kept.dtype) == kept, master, kept.to(master.dtype)))
 
     def displace(self, offset: Offset) -> None:
         """Move the stored weights to θ + offset."""

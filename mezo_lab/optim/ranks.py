@@ -6,7 +6,7 @@ may share a batch or have one each.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,12 +37,12 @@ class Alone:
         """Whether this rank asks its closure at this point."""
         return True
 
-    def losses(self, opt: "MeZO", ask: Asking) -> Losses:
-        """The loss at each point of a step. Raises: what the closure raises; RuntimeError for another rank's error.
+    def losses(self, opt: "MeZO", prepared: Callable[[], Asking]) -> Losses:
+        """The loss at each point of a step, the weights being left displaced.
 
-        It leaves the weights displaced.
+        Raises: what `prepared` and the closure raise; RuntimeError for another rank's error.
         """
-        return self.walk(opt, ask, iter(opt.visits()))
+        return self.walk(opt, prepared(), iter(opt.visits()))
 
     def walk(self, opt: "MeZO", ask: Asking, way: Iterator[Visit]) -> Losses:
         """The losses at the points where this rank asks its closure, on the way through all."""
@@ -81,11 +81,11 @@ class Ranks(Alone):
     def owner(self, probe: int) -> int:
         return probe % self.world
 
-    def losses(self, opt: "MeZO", ask: Asking) -> Losses:
+    def losses(self, opt: "MeZO", prepared: Callable[[], Asking]) -> Losses:
         self.meet(opt)
         way, found, error = iter(opt.visits()), {}, None
         try:
-            found = self.walk(opt, ask, way)
+            found = self.walk(opt, prepared(), way)
         except BaseException as raised:  # the others wait for a word, also of an interrupt
             error = raised
             for visit in way:  # to the end, so that all ranks round alike
@@ -96,26 +96,36 @@ class Ranks(Alone):
         """Before the first step. Raises: RuntimeError unless all ranks have the same settings and weights."""
         if self.met:
             return
+        engine = opt.ready()
         given = [(name, tensor) for name, tensor, _ in layout.named(opt.param_groups)]
-        mine = settings(opt) | {"params": fingerprint(given)}
+        mine = self.settings(opt) | {"params": fingerprint(given)}
         self.check_settings(mine, self.gathered(torch.tensor([digest(mine)], dtype=torch.float64))[:, 0])
         frozen = [tensor for _, tensor in given if not tensor.requires_grad]
-        self.check_replicas([*opt.ready().position.weights(), *frozen], opt.steps)
+        self.check_replicas([*engine.position.weights(), *frozen], opt.steps)
         self.met = True
 
     def combine(self, opt: "MeZO", losses: Losses, error: BaseException | None) -> Losses:
         """The losses of all ranks as one dictionary."""
-        visits, mine = opt.visits(), settings(opt)
+        visits, mine = opt.visits(), self.settings(opt)
         row = [float(error is not None), digest(mine), *(losses.get(visit, 0.0) for visit in visits)]
         table = self.gathered(torch.tensor(row, dtype=torch.float64))  # (ranks, 2 + visits)
         if error is not None:
             raise error
         if failed := table[:, 0].nonzero().flatten().tolist():
             raise RuntimeError(
-                f"the closure of {told(failed)} failed, so no rank makes this step: see the error there."
+                f"{told(failed)} failed, in the closure or before, so no rank makes this step: see the error there."
             )
         self.check_settings(mine, table[:, 1])
         return dict(zip(visits, self.merged(table[:, 2:], visits).tolist(), strict=True))
+
+    def settings(self, opt: "MeZO") -> dict[str, Any]:
+        """What must be the same on all ranks at every step, by name."""
+        assert opt.engine is not None  # they have met
+        fixed = {name: getattr(opt, name) for name in (*state.FIXED, *SHARED)} | state.names(opt)
+        groups = {name: [float(group[name]) for group in opt.param_groups] for name in GROUP}
+        # in plain mode every sweep rounds, so one that a rank makes alone, as in a flush, would part the replicas
+        sweeps = None if opt.exact else opt.engine.cost.sweeps
+        return {"parallel": self.mode, **fixed, **groups, "steps": opt.steps, "sweeps": sweeps}
 
     def merged(self, table: Tensor, visits: Sequence[Visit]) -> Tensor:
         """One loss for each point. Args: table: (ranks, visits), with zeros where a rank was not asked."""
@@ -164,15 +174,6 @@ class Ranks(Alone):
                 f"rank {self.rank} has lost the others: one of them has ended, died or hangs. {error}"
             ) from error
         return torch.stack(rows).cpu()
-
-
-def settings(opt: "MeZO") -> dict[str, Any]:
-    """What must be the same on all ranks at every step, by name."""
-    fixed = {name: getattr(opt, name) for name in (*state.FIXED, *SHARED)} | state.names(opt)
-    groups = {name: [float(group[name]) for group in opt.param_groups] for name in GROUP}
-    # in plain mode every sweep rounds, so one that a rank makes alone, as in a flush, would part the replicas
-    sweeps = None if opt.exact else opt.cost.sweeps
-    return {"parallel": getattr(opt.ranks, "mode", None), **fixed, **groups, "steps": opt.steps, "sweeps": sweeps}
 
 
 def digest(settings: dict[str, Any]) -> float:

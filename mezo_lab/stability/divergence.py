@@ -53,8 +53,7 @@ def growth_rate(
     """The mean of log L(θ⁺)/L(θ) over a run of the optimizer itself on a quadratic: its Lyapunov exponent.
 
     The loss is homogeneous, so θ may be scaled back from time to time and the run never overflows. It starts near the
-    stationary profile, θ_i² ∝ 1/(λ_i(2 − ηλ_i)), as small λ_i would take 1/(ηλ_i) steps to forget another start: from
-    one without them a run seems stable for that long at a learning rate that is too large.
+    stationary profile, θ_i² ∝ 1/(λ_i(2 − ηλ_i)), as small λ_i would take 1/(ηλ_i) steps to forget another start.
 
     Args:
         eigenvalues: (d,), none negative. lr: η. probes: n. law, seed: of MeZO.

@@ -58,9 +58,8 @@ class StableStep:
         """`theory.stability.stability_bounds` at the measured numbers, each plus so much."""
         norm = self.norm.value + norm
         trace = max(self.trace.mean + trace, norm)
-        trace_sq = min(
-            max(self.trace_sq.mean + trace_sq, norm**2), norm * trace
-        )  # as of every spectrum, if of no sample
+        # every spectrum obeys λ_max² ≤ tr H² ≤ λ_max·tr H, and a sample need not
+        trace_sq = min(max(self.trace_sq.mean + trace_sq, norm**2), norm * trace)
         return stability_bounds(trace, trace_sq, norm, self.probes, self.moments)
 
     def __str__(self) -> str:
@@ -75,6 +74,7 @@ def predict(
     moments: Moments = GAUSSIAN,
     draws: int = 100,
     products: int = 100,
+    tolerance: float = 1e-2,
     epsilon: float = 1e-3,
     seed: int = 0,
     progress: Callable[[str], Progress] | None = None,
@@ -88,7 +88,8 @@ def predict(
     Args:
         parameters: with requires_grad. loss: () → a differentiable scalar, the same at the same point.
         probes: n. moments: of MeZO's law; the default is the Gaussian's.
-        draws: for tr H and tr H². products: at most, for λ_max. epsilon: ε of the second differences.
+        draws, epsilon: of the second differences, for tr H and tr H².
+        products, tolerance: of Lanczos' iteration, for λ_max: at most so many, and the residual to stop at.
         seed: fixes all directions. progress: name of a part → who is told of it.
 
     Raises: ValueError, also when tr H cannot be told from 0.
@@ -107,6 +108,11 @@ def predict(
     along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=watch("tr H"))
     trace = trace_estimate(along)
     if not trace.mean > 2 * trace.standard_error:
-        raise ValueError(f"`loss` must curve upwards, got tr H = {trace}, not clearly above 0: raise `draws`.")
-    norm = largest_eigenvalue_iterated(parameters, loss, most=products, seed=seed, progress=watch("λ_max"))
+        raise ValueError(
+            f"`loss` must curve upwards, got tr H = {trace}: raise the draws; if it stays below 0, train "
+            "first, as noise in θ lowers the loss of a model that is confidently wrong."
+        )
+    norm = largest_eigenvalue_iterated(
+        parameters, loss, most=products, tolerance=tolerance, seed=seed, progress=watch("λ_max")
+    )
     return StableStep(trace, trace_square_estimate(along), norm, probes, moments)

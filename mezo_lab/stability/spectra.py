@@ -13,6 +13,7 @@ SPECTRA: dict[str, Callable[[Tensor, int], Tensor]] = {
     "isotropic": lambda index, rank: torch.ones_like(index),
 }
 RANKED = ("flat", "exponential")
+MOST = 1 << 24  # coordinates of one θ, 128 MiB
 
 
 def spectrum(name: str, dim: int, rank: int | None = None) -> Tensor:
@@ -30,6 +31,11 @@ def spectrum(name: str, dim: int, rank: int | None = None) -> Tensor:
         raise ValueError(f"`spectrum` must be one of {', '.join(SPECTRA)}; got {name!r}.")
     if dim < 1:
         raise ValueError(f"`dim` must be at least 1, got {dim}: a loss has parameters.")
+    if dim > MOST:
+        raise ValueError(
+            f"`dim` must be at most {MOST:,}, got {dim:,}, as θ is held in memory: take a smaller one, as the "
+            "learning rate depends on tr H and λ_max, not on d."
+        )
     if rank is not None and name not in RANKED:
         raise ValueError(f"`rank` is no parameter of the {name} spectrum, got {rank}: leave it out.")
     rank = min(50, dim) if rank is None else rank

@@ -56,11 +56,11 @@ class OneHot(Field):
     def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
         """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
         place, sign = self.keys([Term(step, probe, ())])[0, parameter]
-        return (index == place) * (sign * self.numel**0.5)
+        return (index == place).to(torch.float32) * (sign * self.numel**0.5)
 
     def draw_anywhere(self, parameter: int, piece: Tensor, start: int, keys: Tensor) -> Tensor:
         index, sign = keys[parameter].tolist()
-        z = torch.zeros(piece.numel(), device=piece.device)
+        z = torch.zeros(piece.numel(), dtype=torch.float32, device=piece.device)
         if start <= index < start + piece.numel():
             z[index - start] = sign * self.numel**0.5
         return z.view(piece.shape)

@@ -11,7 +11,7 @@ largest eigenvalue is 1, and that is the case at the smallest η with F(η) = Σ
 Assumes throughout: H ⪰ 0; for laws with coincidence ≠ 0 also an H along the coordinates, as in B3 (an H in general
 directions sees the same law without coincidence). For the mean of the loss the limit is exact. A single run outlives it
 where few eigenvalues matter, since rare long steps carry the mean: for H = ℓ·P_r and one Gaussian probe it diverges at
-a step about 1 + 12/r² times as long when r is large, but 3.7 times as long when r = 1.
+a step about 1 + 12/r² times as long when r is large, but 3.6 times when r = 1.
 """
 
 from mezo_lab.theory.descent import effective_rank_factor, largest_stable_lr
