@@ -49,7 +49,11 @@ class Alone:
         if opt.check_closure and not opt.steps:
             ask.check_repeats()
         last = [visit for visit in opt.visits() if self.evaluates(visit)][-1]
-        return {visit: ask(visit, last=visit == last or visit[1] == -1) for visit in way if opt.go(visit)}
+        return {
+            visit: ask(visit, last=visit == last or (visit[1] == -1 and (0, 0) not in opt.visits()))
+            for visit in way
+            if opt.go(visit)
+        }
 
     def check_replicas(self, tensors: Sequence[Tensor], step: int) -> None:
         """Raises: RuntimeError when replicas differ."""
