@@ -53,6 +53,10 @@ SYMBOLS = {
     "delta": "Δ = L(θ_t) − L(θ_{t−1})",
     "p1": "log-progress per pair with one probe",
     "u": "excess over the degrees of freedom",
+    "K": "walks to the two sides of a probe and back",
+    "ulp": "distance from the loss to the next number of its dtype",
+    "T": "T·ε²: error of the projected gradient by truncation, rms",
+    "steps": "steps of a run",
     "pi": "π",
     "e": "Euler's number",
 }

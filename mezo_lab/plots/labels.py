@@ -4,7 +4,14 @@ import math
 import re
 from typing import Any
 
-LETTERS = {"dim": "d", "probes": "n", "rank": "r", "batch": "B"}  # parameters, as the formulas call them
+LETTERS = {
+    "dim": "d",
+    "probes": "n",
+    "rank": "r",
+    "batch": "B",
+    "epsilon": "ε",
+    "cycles": "K",
+}  # parameters, as the formulas call them
 SIGNS = {
     "kappa": "κ",
     "eps": "ε",

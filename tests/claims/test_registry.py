@@ -34,6 +34,13 @@ PROMISED = {  # id: name, the laws its row names
     "B7": ("probes-are-a-wash", GAUSSIAN),
     "B8": ("pl-rate", ["gaussian", "sphere"]),
     "B9": ("tail", GAUSSIAN),
+    "C1": ("same-z", EVERY_LAW),
+    "C2": ("isotropic", [*IID, "sphere"]),
+    "C3": ("engine-factor", EVERY_LAW),
+    "C4": ("restore", GAUSSIAN),
+    "C5": ("replay", PAPER),
+    "C6": ("memory", ["gaussian", "rademacher"]),
+    "C7": ("rounding", GAUSSIAN),
 }
 SAMPLED = [found for found in REGISTRY.values() if not found.real]
 MODES = ("fast", "default", "full")

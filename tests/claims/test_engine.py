@@ -1,0 +1,191 @@
+"""Section C sees what it is there for: each claim is refuted, or left open, by an engine that breaks it."""
+
+import math
+
+import pytest
+import torch
+
+from mezo_lab.claims import REGISTRY, Status, Verdict, check, engine_costs, engine_rounding
+from mezo_lab.claims import engine as engine_claims
+from mezo_lab.directions import LAWS, Sphere
+from mezo_lab.montecarlo import generator_for
+from mezo_lab.noise import stream_keys
+from mezo_lab.optim import engine, journal, position
+from mezo_lab.optim.engine import Engine
+from mezo_lab.optim.estimates import TwoSided
+from mezo_lab.sweeps import Field, field
+
+
+def tried(name: str, law: str = "gaussian", draws: int | None = None, **parameters) -> Verdict:
+    return check(REGISTRY[name], LAWS[law], parameters, resolution=0.05, seed=1, draws=draws)
+
+
+def rewire(monkeypatch, streams) -> None:
+    """Let every field take the streams (seed, step, probe, tensor keys) → keys from elsewhere."""
+    monkeypatch.setattr(field, "stream_keys", streams)
+
+
+def test_an_update_along_another_z_breaks_same_z(monkeypatch):
+    estimate = Engine.estimate
+    monkeypatch.setattr(Engine, "estimate", lambda self, step, projected: estimate(self, step + 1, projected))
+    assert tried("same-z", measure="step").status is Status.REFUTED
+
+
+def test_a_flip_along_another_z_breaks_same_z(monkeypatch):
+    along = Engine.along
+
+    def other_when_negative(self, step, probe, probes, length):
+        return along(self, step + (length < 0), probe, probes, length)
+
+    monkeypatch.setattr(Engine, "along", other_when_negative)
+    assert tried("same-z", measure="step").status is Status.REFUTED
+
+
+def test_a_replay_of_another_step_breaks_same_z(monkeypatch):
+    rebuilt = journal.rebuilt
+
+    def one_step_late(params, header):
+        return rebuilt(params, header | {"first_step": header["first_step"] + 1})
+
+    monkeypatch.setattr(journal, "rebuilt", one_step_late)
+    assert tried("same-z", measure="step").status is Status.REFUTED
+
+
+def test_probes_that_are_never_taken_back_break_same_z_and_restore(monkeypatch):
+    commit = position.Plain.commit
+
+    def forgetful(self, change, decay, offset):
+        self.offset = self.offset if offset else {}
+        commit(self, change, decay, offset)
+
+    monkeypatch.setattr(position.Plain, "commit", forgetful)
+    assert not tried("same-z", measure="step").passed
+    assert tried("restore", draws=20_000, measure="drift", dtype="bfloat16", cycles=4).status is Status.REFUTED
+
+
+def test_z_that_belongs_to_positions_breaks_same_z(monkeypatch):
+    rewire(monkeypatch, lambda seed, step, probe, keys: stream_keys(seed, step, probe, range(len(keys))))
+    assert not tried("same-z", measure="names").passed
+    assert tried("same-z", measure="step").passed  # within a step it is one z all the same
+
+
+def test_z_that_depends_on_the_piece_breaks_same_z(monkeypatch):
+    draw = Field.draw
+
+    def from_the_piece(self, batch, keys):
+        return draw(self, batch, keys + batch[0].first)
+
+    monkeypatch.setattr(Field, "draw", from_the_piece)
+    assert not tried("same-z", measure="chunks").passed
+
+
+def test_one_layout_of_many_that_fails_is_enough(monkeypatch):
+    rounds = iter(range(100))
+    monkeypatch.setitem(
+        engine_claims.SAME_Z, "step", (lambda law, seed: next(rounds) != 5, "none", lambda law, seed: False, 8)
+    )
+    found = tried("same-z", measure="step")
+    assert found.estimate.mean == 7 / 8 and found.status is Status.UNDERPOWERED and not found.passed
+
+
+def test_tensors_that_share_a_stream_break_isotropy(monkeypatch):
+    rewire(monkeypatch, lambda seed, step, probe, keys: stream_keys(seed, step, probe, keys[:1] * len(keys)))
+    assert tried("isotropic").status is Status.REFUTED
+
+
+def test_a_projected_gradient_without_its_half_breaks_the_factor(monkeypatch):
+    projected = TwoSided.projected
+    monkeypatch.setattr(TwoSided, "projected", lambda self, *given: [2 * pg for pg in projected(self, *given)])
+    for parameters in (
+        {"measure": "length", "d": 2, "r": 2, "n": 1},
+        {"measure": "contraction", "d": 8, "r": 2, "n": 1},
+    ):
+        assert tried("engine-factor", "rademacher", **parameters).status is Status.REFUTED
+
+
+def test_a_sphere_of_another_radius_breaks_the_factor(monkeypatch):
+    monkeypatch.setattr(Sphere, "mixing", lambda self, gram: torch.diag((gram.diagonal() / 2).rsqrt()))
+    assert tried("engine-factor", "sphere", measure="length", d=2, r=2, n=1).status is Status.REFUTED
+
+
+def test_an_exact_mode_that_walks_in_place_breaks_restore(monkeypatch):
+    monkeypatch.setattr(engine, "Exact", position.Plain)
+    assert tried("restore", measure="exact", dtype="bfloat16", cycles=2).status is Status.REFUTED
+
+
+@pytest.mark.parametrize(("dtype", "share"), [(torch.bfloat16, 0.12), (torch.float32, 2e-6)])
+def test_a_thousand_cycles_move_the_weights_of_a_language_model_by_what_the_claims_say(dtype, share):
+    cycles, generator = 64, torch.Generator().manual_seed(0)
+    start = (engine_rounding.DEVIATION * torch.randn(4096, generator=generator)).to(dtype)
+    moved = engine_rounding.cycled(LAWS["gaussian"], start, cycles, False, generator).double() - start.double()
+    drift = math.sqrt(1000 / cycles) * float(moved.norm() / start.double().norm())
+    assert drift == pytest.approx(share, rel=0.15)  # "about"; the drift of 4,096 weights is known to 1 %
+
+
+def test_a_replay_that_differs_in_the_last_digit_breaks_replay(monkeypatch):
+    repeat = journal.repeat
+
+    def nearly(opt, projected, rates):
+        repeat(opt, tuple(pg * (1 + 1e-5) for pg in projected), rates)
+
+    monkeypatch.setattr(journal, "repeat", nearly)
+    assert not tried("replay", measure="rebuilt", steps=3).passed
+
+
+def test_a_flipped_bit_that_nobody_flipped_is_no_control(monkeypatch):
+    monkeypatch.setattr(engine_costs, "damage", lambda log, rng: None)
+    found = tried("replay", measure="rebuilt", steps=3)
+    assert found.status is Status.CONSISTENT and not found.passed
+
+
+def test_a_log_of_doubles_would_be_too_long():
+    experiment = REGISTRY["replay"].experiment(LAWS["gaussian"], measure="bytes", steps=20_000)
+    assert 80_000 < float(experiment.draw(1, generator_for(1, 1, 0))) <= experiment.expected < 8 * 20_000
+
+
+def test_chunks_that_grow_with_the_model_break_memory(monkeypatch):
+    cut = Field.cut
+    monkeypatch.setattr(Field, "cut", lambda self, only_rest_of=(), chunk=0: cut(self, only_rest_of, self.numel))
+    assert tried("memory", d=4_000_000).status is Status.REFUTED
+
+
+def test_memory_counts_what_is_alive_and_no_views():
+    given = torch.zeros(1000)
+
+    def run():
+        first = given + 1  # 4,000 bytes
+        second = first.view(10, 100)[3:] * 2  # 2,800
+        del first
+        return second + given[:100]  # 2,800 more, beside `second`
+
+    assert engine_costs.peak(lambda: given.add_(1)) == 0
+    assert engine_costs.peak(run) == 6_800
+
+
+def test_losses_rounded_in_twice_as_large_steps_break_rounding(monkeypatch):
+    projected = TwoSided.projected
+
+    def coarser(self, losses, *given):
+        return projected(self, {visit: round(loss * 2**21) / 2**21 for visit, loss in losses.items()}, *given)
+
+    monkeypatch.setattr(TwoSided, "projected", coarser)
+    assert tried("rounding", dtype="float32", epsilon=1e-3).status is Status.REFUTED
+
+
+def test_the_error_of_a_projected_gradient_is_least_where_theory_puts_it():
+    claim, law = REGISTRY["rounding"], LAWS["gaussian"]
+    ulp = claim.experiment(law, dtype="float32", epsilon=1e-3).symbols["ulp"]
+    assert ulp == float(torch.nextafter(torch.tensor(3.0), torch.tensor(4.0)) - 3)
+    best = (ulp / (4 * math.sqrt(3))) ** (1 / 3)
+    errors = [claim.experiment(law, dtype="float32", epsilon=scale * best).expected for scale in (0.99, 1.0, 1.01)]
+    assert errors[1] < min(errors[0], errors[2])
+    found = [
+        tried("rounding", draws=100, dtype="float32", epsilon=scale * best).estimate.mean for scale in (1 / 4, 1.0, 4.0)
+    ]
+    assert found[1] < min(found[0], found[2]) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ["gaussian", "rademacher"])
+def test_the_compiled_sweeps_draw_the_same_z(law):
+    assert tried("same-z", law, measure="compiled").passed
