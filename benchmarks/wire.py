@@ -51,7 +51,7 @@ def passed(action, steps: int) -> list[float]:
 
 
 def counted(size: int, repetitions: int, steps: int) -> dict:
-    """The traffic of steps of MeZO, of a gradient, and of as long a silence: the repetition with the least bytes each."""
+    """The traffic of steps of MeZO, of a gradient, and of a silence as long: of repetitions, the least bytes each."""
     theta, gradient = Parameter(torch.ones(size)), torch.ones(size)
     opt = MeZO([theta], lr=1e-6, law="rademacher", probes=PROBES, parallel="batch", check_replicas_every=EVERY)
     opt.step(lambda: theta.sum())  # the first step compares the settings too
