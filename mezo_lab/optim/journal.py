@@ -14,6 +14,7 @@ from mezo_lab.replay import Event, LogError, LogWriter, check_model, fingerprint
 
 NOISE = "threefry2x32-20/1"  # the generator and the version of the transforms in `mezo_lab.noise`
 GROUP = ("weight_decay", "scale")  # settings of a parameter group that a step depends on, beside its rate
+BACK = -1  # a move back to θ: after an exception, or a flush between probe and step
 KINDS = ("law", "seed", "epsilon", "probes", "estimator", "modified", "fused", "exact", "centre")
 
 
@@ -41,6 +42,7 @@ class Journal:
     def __init__(self, opt: MeZO, path: str | os.PathLike[str], *, append: bool = False, seal_every: int = 16):
         opt.flush()
         self.opt, self.settings = opt, settings(opt)
+        self.moves: list[int] = []  # since the last step: points of its walk, and BACK to θ
         header, until = header_of(opt), None
         if append and os.path.exists(path):
             log = read_log(path)
@@ -55,8 +57,19 @@ class Journal:
         opt.journal = self
 
     def step(self, projected: Iterable[float], rates: Iterable[float]) -> None:
-        """Called by the optimizer after each step."""
+        """Called by the optimizer after each step. A walk that was broken off or begun anew is written too."""
+        self.write_moves(usual=list(range(len(self.opt.visits()))))
         self.writer.step(list(projected), list(rates))
+
+    def moved(self, point: int) -> None:
+        """Called by the optimizer when it displaces the weights to a point of its walk."""
+        self.moves.append(point)
+
+    def write_moves(self, usual: list[int]) -> None:
+        # an exact θ does not feel how the weights around it move
+        if self.moves != usual and not self.opt.exact:
+            self.writer.event("settings", {"moves": self.moves})
+        self.moves = []
 
     def before_step(self) -> None:
         """Called by the optimizer before each step, which depends on settings that may have changed."""
@@ -67,12 +80,16 @@ class Journal:
 
     def flushed(self) -> None:
         """Called by the optimizer: a flush rounds the weights on its own, so a replay must make it too."""
-        self.writer.event("flush")
+        if self.moves:
+            self.moves.append(BACK)
+        else:
+            self.writer.event("flush")
 
     def close(self) -> None:
         """Flush the optimizer, write the hash of its weights, and let go of the file."""
         if self.opt.journal is self:
             self.opt.flush()
+            self.write_moves(usual=[])
             self.opt.journal = None
             self.writer.event("hash", current_hash(self.opt))
             self.writer.close()
@@ -142,11 +159,19 @@ def replay(
     check_model(header, names_of(opt))
     if check and current_hash(opt).hex() != header["weights"]:
         raise LogError(f"{path} starts from other weights than these: load the weights that the run started from.")
+    moves = usual = list(range(len(opt.visits())))
     for item in log:
-        if isinstance(item, Event):
+        if isinstance(item, Event) and isinstance(item.data, dict) and "moves" in item.data:
+            moves = item.data["moves"]
+        elif isinstance(item, Event):
+            if item.kind == "hash" and moves != usual:  # a walk that no step came of
+                walk(opt, moves)
+                moves = usual
             apply(opt, item, path, check)
         else:
+            walk(opt, moves)
             repeat(opt, item.projected, item.rates)
+            moves = usual
     opt.fused = header["fused"]
     return opt
 
@@ -172,11 +197,16 @@ def take_settings(opt: MeZO, found: dict[str, Any]) -> None:
 
 
 @torch.no_grad()
+def walk(opt: MeZO, moves: list[int]) -> None:
+    """The probes of a step, in plain mode, where each of them rounds the weights."""
+    visits = opt.visits()
+    for point in () if opt.exact else moves:
+        opt.flush() if point == BACK else opt.go(visits[point])
+
+
+@torch.no_grad()
 def repeat(opt: MeZO, projected: tuple[float, ...], rates: tuple[float, ...]) -> None:
-    """One step of the log; in plain mode its probes too, since each of them rounds the weights."""
-    if not opt.exact:
-        for visit in opt.visits():
-            opt.go(visit)
+    """The update of one step of the log."""
     opt.make(projected, rates)
     for group, rate in zip(opt.param_groups, rates, strict=True):
         group["lr"] = rate if rate > 0 else group["lr"]

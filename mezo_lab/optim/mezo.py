@@ -138,8 +138,7 @@ class MeZO(Optimizer):
         try:
             return self.take(self.ranks.losses(self, lambda: self.asking(closure, batches)))
         except BaseException:  # an interrupt too leaves θ restored
-            if self.engine is not None:
-                self.engine.go({})
+            self.flush()
             raise
 
     def asking(self, closure: Closure, batches: Sequence[Any]) -> Asking:
@@ -165,6 +164,8 @@ class MeZO(Optimizer):
         mine = self.ranks.evaluates(visit)
         if mine or not self.exact:
             engine.go(engine.along(self.steps, probe, self.probes, side * self.epsilon) if side else {})
+            if self.journal is not None:
+                self.journal.moved(self.visits().index(visit))
         return mine
 
     def take(self, losses: dict[Visit, float]) -> float:

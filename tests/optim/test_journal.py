@@ -160,7 +160,9 @@ def test_twenty_thousand_steps_fit_in_a_tenth_of_a_megabyte(tmp_path):
     theta = nn.Parameter(torch.ones(2))
     opt = MeZO([theta], lr=1e-3)
     with Journal(opt, tmp_path / "run.mezo") as journal:
-        for k in range(20_000):  # what steps would write; the forward passes add nothing to it
+        for k in range(20_000):  # what a step tells its journal, without the passes
+                journal.moved(0)
+                journal.moved(1)
             journal.step([float(torch.tensor(math.sin(k)))], [float(torch.tensor(1e-3 * (1 - k / 20_000)))])
     assert (tmp_path / "run.mezo").stat().st_size <= 100_000
 
@@ -204,6 +206,34 @@ def test_the_noise_of_a_later_version_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("mezo_lab.optim.journal.NOISE", "threefry2x32-20/2")
     with pytest.raises(LogError, match="made with noise"):
         replay(small_model(), tmp_path / "run.mezo")
+
+
+@pytest.mark.parametrize("kinds", [{}, {"probes": 3}, {"fused": True}, {"exact": True}])
+@pytest.mark.parametrize("trouble", ["exception", "second probe", "flush before the step", "probe without a step"])
+def test_a_walk_that_was_broken_off_is_walked_again(trouble, kinds, tmp_path):
+    model = small_model()
+    start, loss, calls = copy.deepcopy(model), loss_of(model), iter(range(1000))
+
+    def failing():
+        if next(calls) == 1:
+            raise OSError("no data")
+        return loss()
+
+    opt = MeZO(model.named_parameters(), lr=0.1, **kinds)
+    with Journal(opt, tmp_path / "run.mezo"):
+        opt.step(loss)
+        if trouble == "exception":
+            with pytest.raises(OSError, match="no data"):
+                opt.step(failing)
+        else:
+            opt.probe(loss)
+        if trouble == "flush before the step":
+            opt.flush()
+            opt.step()
+        if trouble != "probe without a step":
+            opt.step(loss)
+    replay(start, tmp_path / "run.mezo")
+    assert same(weights(start), weights(model))
 
 
 def test_replay_draws_no_forward_pass_and_leaves_the_generators_alone(tmp_path):
