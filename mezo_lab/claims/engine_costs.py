@@ -24,7 +24,7 @@ from mezo_lab.sweeps.eager import CHUNK
 
 RUNS = 4
 MOST_BYTES = 100_000  # 0.1 MB
-BYTES_PER_COORDINATE = 40  # of a chunk: words, partial results, z and the chunk before; 36 at most where it was measured
+BYTES_PER_COORDINATE = 40  # of a chunk: words, partial results, z and the chunk before; at most 36 was measured
 MEBIBYTE = 1 << 20
 
 
