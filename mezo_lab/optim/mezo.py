@@ -54,7 +54,7 @@ class MeZO(Optimizer):
             takes the mean over all of them (gradient accumulation).
         common_random_numbers: the same dropout masks on both sides of a probe.
         check_closure: at the first step, see that the closure repeats itself: one pass, once.
-        parallel: "batch" or "probe", over the processes of torch.distributed. check_replicas_every: in steps.
+        parallel: "batch" (all of one size) or "probe", over torch.distributed. check_replicas_every: in steps.
         compiled: False never compiles the sweeps, True always, None where it pays.
 
     Raises: ValueError, naming argument, rule, value and remedy. An exception in the closure leaves θ restored.
