@@ -190,7 +190,7 @@ class Field:
 
     def gram(self, terms: Sequence[Term]) -> Tensor:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
-        gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64))
+        gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64, device="cpu"))
         with torch.no_grad():  # all z of a piece are alive at once
             self.visit(self.cut(chunk=eager.CHUNK // max(1, len(terms))), terms, gram, None)
         self.count(len(terms), moved=False)

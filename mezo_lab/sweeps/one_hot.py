@@ -36,7 +36,7 @@ class OneHot(Field):
     def spike(self, term: Term) -> tuple[int, int, int]:
         """(parameter, flat index, sign) of the one coordinate."""
         key = stream_keys(self.seed, term.step, term.probe, [SPIKE])
-        zero = torch.zeros(1, dtype=torch.int32)
+        zero = torch.zeros(1, dtype=torch.int32, device="cpu")
         low, high = (int(word) % 2**32 for word in threefry((key[:, 0], key[:, 1]), (zero, zero)))
         place = ((low >> 1 | high << 31) * self.numel) >> 63  # 63 bits choose the coordinate, one the sign
         for parameter, tensor in enumerate(self.tensors):
@@ -47,7 +47,7 @@ class OneHot(Field):
 
     def keys(self, terms: Sequence[Term]) -> Tensor:
         """(flat index, sign) in the row of the parameter that holds the spike, (−1, 0) in the others, int64."""
-        keys = torch.tensor([-1, 0]).repeat(len(terms), len(self.tensors), 1)
+        keys = torch.tensor([-1, 0], device="cpu").repeat(len(terms), len(self.tensors), 1)
         for row, term in zip(keys, terms, strict=True):
             parameter, index, sign = self.spike(term)
             row[parameter] = torch.tensor([index, sign])
