@@ -1,6 +1,7 @@
 """Who steps: the optimizer of this project, what was published, two other packages, and backpropagation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Protocol
@@ -47,6 +48,14 @@ class Ours:
 
     def step(self) -> None:
         self.optimizer.step(self.loss)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A fused step begins with the update of the one before, so one is made before the turn; θ is left behind."""
+        if self.optimizer.fused:
+            self.step()
+        yield
+        self.optimizer.flush()
 
 
 class Published:

@@ -3,26 +3,33 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
 from mezo_lab.sweeps import Field, Parameter, Term
 from step.beds import Bed
-from step.methods import WARM_UP, Method
+from step.methods import WARM_UP, Method, Ours
+
+Turn = Callable[[], AbstractContextManager[None]]
 
 TINY = 1e-9  # what a sweep adds: the model stays what it is
 FORWARDS, ADD = "two forwards", "add_"
 LAWS = ("rademacher", "gaussian")
 
 
-def seconds(bed: Bed, runs: dict[str, Callable[[], None]], rounds: int, device: str) -> dict[str, list[float]]:
-    """Seconds per step in each round, the order of the methods moved by one in every round; untimed rounds first."""
+def seconds(
+    bed: Bed, runs: dict[str, Callable[[], None]], rounds: int, device: str, turns: dict[str, Turn] | None = None
+) -> dict[str, list[float]]:
+    """Seconds per step in each round, the order of the methods moved by one in every round; untimed rounds first.
+
+    turns: what a method needs around its turn, untimed.
+    """
     found, names = {name: [] for name in runs}, list(runs)
     for turn in range(-WARM_UP, rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            with at_home(bed.parameters):
+            with at_home(bed.parameters), (turns or {}).get(name, nullcontext)():
                 elapsed = clocked(runs[name], bed.steps, device)
             if turn >= 0:
                 found[name].append(elapsed)
@@ -74,7 +81,8 @@ def compared(times: dict[str, list[float]], to: str) -> dict[str, dict[str, floa
 
 def of_methods(bed: Bed, methods: dict[str, Method], rounds: int, device: str) -> dict[str, dict[str, float]]:
     runs = {name: method.step for name, method in methods.items()}
-    return compared(seconds(bed, runs, rounds, device), to=FORWARDS)
+    turns = {name: method.turn for name, method in methods.items() if isinstance(method, Ours)}
+    return compared(seconds(bed, runs, rounds, device, turns), to=FORWARDS)
 
 
 def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]:
