@@ -1,7 +1,8 @@
 """The largest stable learning rate, as predicted from measured curvature, and where runs of `MeZO` really diverge.
 
 Quadratics of four spectra, from 100 to a million dimensions, and a few that show where the prediction fails: where less
-than ten directions matter, a single run outlives the mean loss, which rare long steps carry.
+than ten directions matter, a single run outlives the mean loss, which rare long steps carry. A power law stays small:
+every decade of its eigenvalues holds the same share of the trace, and the last takes d/η steps to answer.
 """
 
 import argparse
@@ -37,7 +38,7 @@ CASES = [
     *(Case("isotropic", None, dim) for dim in DIMS),
     *(Case("flat", 50, dim) for dim in DIMS),
     *(Case("exponential", 20, dim, least=2_000) for dim in DIMS),
-    *(Case("power", None, dim, least=3_000) for dim in DIMS),
+    *(Case("power", None, dim, least=10_000) for dim in DIMS[:2]),
     *(Case("flat", rank, 100) for rank in (20, 10, 5, 2, 1)),
     *(Case("flat", 50, 1_000, probes) for probes in (4, 16)),
 ]

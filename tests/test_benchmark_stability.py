@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/stability.py"
+MANY = 12  # directions: below, one run outlives the mean
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,12 @@ def test_a_record_holds_the_prediction_beside_what_was_found(record):
 
 def test_a_record_describes_the_machine_and_does_not_name_it(record):
     assert record["machine"]["torch"] and os.uname().nodename not in json.dumps(record)
+
+
+def test_the_committed_record_keeps_the_promise_of_ten_percent():
+    rows = json.loads(SCRIPT.with_suffix(".json").read_text())["rows"]
+    assert {row["dim"] for row in rows} >= {10**k for k in range(2, 7)}
+    for row in rows:
+        if row["effective_rank"] >= MANY:
+            assert abs(row["ratio"] - 1) < 0.1, row
+    assert any(abs(row["ratio"] - 1) > 0.5 for row in rows if row["effective_rank"] <= 2)  # where it does not hold

@@ -4,13 +4,16 @@ These claims run when asked for by name, or with `--models`: a draw costs two fo
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import torch
 from torch import Generator, Tensor
 
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.claims.engine_z import seed_from
+from mezo_lab.finetune import classification_loss, projected_gradients, projections, reviews, smollm2
+from mezo_lab.hessian import gradient
 from mezo_lab.montecarlo import CHUNK_NUMBERS
 
 SHIFTS = 8  # each pg is held against the zᵀg of that many other seeds
@@ -24,8 +27,6 @@ def language_model(batch: int, short: bool = False) -> tuple[list[Tensor], Calla
 
     Raises: NotInstalled, with the command to run, where the model or the reviews are missing.
     """
-    from mezo_lab.finetune import classification_loss, gradient, reviews, smollm2
-
     model, tokenizer = smollm2()
     model.to(torch.get_default_device())  # type: ignore[arg-type]  # transformers wraps Module.to without its types
     parameters: list[Tensor] = list(model.parameters())
@@ -52,12 +53,15 @@ def projected_gradient_of_a_language_model(law, batch, measure):
     return {"slope": slope, "norm": mean_square}[measure](law, *language_model(batch, short=measure == "norm"))
 
 
-def slope(law, parameters, loss, gradient) -> Experiment:
+def slope(law, parameters, loss, g) -> Experiment:
     """Slope of pg on zᵀg; the control holds the same pg against the zᵀg of other seeds, where the slope is 0."""
     seen: list[tuple[Tensor, Tensor]] = []  # (pg, zᵀg) of each chunk, divided by ‖g‖
+    norm = norm_of(g)
 
     def draw(count: int, generator: Generator) -> Tensor:
-        pg, along = probes(law, parameters, loss, gradient, count, generator)
+        z = {"count": count, "law": law.name, "seed": seed_from(generator)}
+        pg = projected_gradients(parameters, loss, **z) / norm
+        along = projections(parameters, g, **z) / norm
         seen.append((pg, along))
         return 1 + (pg - along) * along  # its mean is E[pg·zᵀg]/E[(zᵀg)²], as E[(zᵀg)²] = ‖g‖²
 
@@ -80,11 +84,13 @@ def slope(law, parameters, loss, gradient) -> Experiment:
     )
 
 
-def mean_square(law, parameters, loss, gradient) -> Experiment:
+def mean_square(law, parameters, loss, g) -> Experiment:
     """The mean of pg² over ‖g‖²; averaging |pg| and squaring would give 2/π."""
+    norm = norm_of(g)
 
     def draw(count: int, generator: Generator) -> Tensor:
-        return probes(law, parameters, loss, gradient, count, generator)[0].square()
+        pg = projected_gradients(parameters, loss, count=count, law=law.name, seed=seed_from(generator))
+        return (pg / norm).square()
 
     return experiment(draw, draws=NORM_PROBES, probes_per_chunk=50, resolution=1 - 2 / math.pi, decoys=(Decoy("2/pi"),))
 
@@ -94,10 +100,10 @@ def experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
     return Experiment(expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, **more)
 
 
-def probes(law, parameters, loss, gradient, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """pg/‖g‖ and zᵀg/‖g‖ of `count` probes, each (count,)."""
-    from mezo_lab.finetune import paired_probes
+def norm_of(vectors: Sequence[Tensor]) -> float:
+    """The norm over all parameters, in float64.
 
-    seed = int(torch.randint(2**62, (1,), generator=generator))
-    found = paired_probes(parameters, loss, gradient, count=count, law=law.name, seed=seed)
-    return found.projected / found.grad_sq**0.5, found.along / found.grad_sq**0.5
+    >>> norm_of([torch.tensor([3.0]), torch.tensor([[4.0]])])
+    5.0
+    """
+    return math.hypot(*(float(torch.linalg.vector_norm(vector, dtype=torch.float64)) for vector in vectors))

@@ -2,7 +2,7 @@
 
 from mezo_lab.finetune.data import Review, reviews
 from mezo_lab.finetune.models import smollm2
-from mezo_lab.finetune.probes import PairedProbes, gradient, paired_probes
+from mezo_lab.finetune.probes import projected_gradients, projections
 from mezo_lab.finetune.prompts import classification_loss
 from mezo_lab.finetune.wheels import DataNotInstalled, ModelNotInstalled, NotInstalled
 
@@ -10,11 +10,10 @@ __all__ = [
     "DataNotInstalled",
     "ModelNotInstalled",
     "NotInstalled",
-    "PairedProbes",
     "Review",
     "classification_loss",
-    "gradient",
-    "paired_probes",
+    "projected_gradients",
+    "projections",
     "reviews",
     "smollm2",
 ]

@@ -2,11 +2,12 @@
 
 from mezo_lab.hessian.exact import effective_rank, hessian, largest_eigenvalue, random_spectrum
 from mezo_lab.hessian.lanczos import Eigenvalue, hessian_products, largest_eigenvalue_iterated
-from mezo_lab.hessian.stochastic import restored, second_differences, trace_estimate, trace_square_estimate
+from mezo_lab.hessian.stochastic import gradient, restored, second_differences, trace_estimate, trace_square_estimate
 
 __all__ = [
     "Eigenvalue",
     "effective_rank",
+    "gradient",
     "hessian",
     "hessian_products",
     "largest_eigenvalue",

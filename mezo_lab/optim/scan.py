@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mezo_lab.hessian import restored
+from mezo_lab import hessian
 from mezo_lab.montecarlo import Progress
 from mezo_lab.noise import COORDINATES, tensor_key
 from mezo_lab.sweeps import Field, Parameter, Term
@@ -92,7 +92,7 @@ def epsilon_scan(
     """
     parameters, epsilons = list(parameters), sorted(epsilons)
     check(parameters, epsilons, probes, law)
-    slopes = list(gradient) if gradient is not None else backward(parameters, loss)
+    slopes = list(gradient) if gradient is not None else hessian.gradient(parameters, loss)
     norm = math.sqrt(sum(float(slope.double().square().sum()) for slope in slopes))
     if not norm > 0:
         raise ValueError(f"`gradient` must not vanish, got ‖g‖ = {norm}: errors are told in its units.")
@@ -100,7 +100,7 @@ def epsilon_scan(
     z = [torch.zeros(parameter.shape, device=parameter.device) for parameter in parameters]
     field = Field([Parameter(tensor, tensor_key(i)) for i, tensor in enumerate(z)], law, seed, compiled=False)
     errors = torch.zeros(len(epsilons), dtype=torch.float64)
-    with torch.no_grad(), restored(parameters) as origin:
+    with torch.no_grad(), hessian.restored(parameters) as origin:
         for k in range(probes):
             for direction in z:
                 direction.zero_()
@@ -127,12 +127,6 @@ def rows(epsilons: Sequence[float], dtype: torch.dtype, errors: Sequence[float],
     name = str(dtype).removeprefix("torch.")
     found = zip(epsilons, errors, strict=True)
     return EpsilonScan(tuple(ScanRow(e, name, error, rounding / e, third * e**2) for e, error in found))
-
-
-def backward(parameters: Sequence[Tensor], loss: Callable[[], Tensor]) -> list[Tensor]:
-    with torch.enable_grad():
-        slopes = torch.autograd.grad(loss(), parameters, allow_unused=True, materialize_grads=True)
-    return [slope.contiguous() for slope in slopes]
 
 
 def rounding_error(parameters: Sequence[Tensor], slopes: Sequence[Tensor], loss: Callable[[], Tensor]) -> float:

@@ -1,4 +1,4 @@
-"""Where MeZO really diverges: the learning rate at which the loss of one long run neither grows nor shrinks."""
+"""Where MeZO really diverges: the learning rate at which the gradient of one long run neither grows nor shrinks."""
 
 import math
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from mezo_lab.montecarlo import Estimate, Progress, Running
 from mezo_lab.optim import MeZO
 from mezo_lab.stability.spectra import bowl
 
-STRIDE = 10  # steps at most between two readings of the loss, after which θ is scaled back to loss 1
+STRIDE = 10  # steps at most between two readings of the gradient, after which θ is scaled back to ‖∇L‖ = 1
 STRETCHES, FORGOTTEN = 25, 3  # of a run: those whose means count and give its standard error; those before them
+FLAT = 1e-6  # of λ_max: below, a direction is no part of ∇L, and its profile would drown the loss in rounding
 COMPILE_FROM = 100_000  # dimensions: above, a compiled sweep is worth its half minute
 
 
@@ -50,10 +51,11 @@ def growth_rate(
     steps: int = 1_000,
     progress: Progress | None = None,
 ) -> Estimate:
-    """The mean of log L(θ⁺)/L(θ) over a run of the optimizer itself on a quadratic: its Lyapunov exponent.
+    """The mean of log ‖∇L(θ⁺)‖²/‖∇L(θ)‖² over a run of the optimizer itself on a quadratic: its Lyapunov exponent.
 
-    The loss is homogeneous, so θ may be scaled back from time to time and the run never overflows. It starts near the
-    stationary profile, θ_i² ∝ 1/(λ_i(2 − ηλ_i)), as small λ_i would take 1/(ηλ_i) steps to forget another start.
+    The gradient, as it is what the steps are made of; the loss also counts nearly flat directions, which any stable run
+    goes on filling for 1/(ηλ_i) steps. ∇L is homogeneous, so θ may be scaled back from time to time and the run never
+    overflows. It starts near the stationary profile, θ_i² ∝ 1/(λ_i(2 − ηλ_i)).
 
     Args:
         eigenvalues: (d,), none negative. lr: η. probes: n. law, seed: of MeZO.
@@ -71,7 +73,7 @@ def growth_rate(
     theta, loss = bowl(eigenvalues, seed)
     with torch.no_grad():
         theta.mul_(profile(eigenvalues, lr))
-    scale_back(theta, loss, eigenvalues)
+    scale_back(theta, eigenvalues)
     compiled = len(eigenvalues) >= COMPILE_FROM
     optimizer = MeZO([theta], lr, probes=probes, law=law, seed=seed, fused=True, compiled=compiled)
     each, running = math.ceil(steps / STRETCHES), Running()
@@ -86,25 +88,25 @@ def growth_rate(
 
 
 def profile(eigenvalues: Tensor, lr: float) -> Tensor:
-    """√E[θ_i²] up to a factor, where the mean neither grows nor shrinks; any where the loss is flat."""
+    """√E[θ_i²] up to a factor, where the mean neither grows nor shrinks; bounded where the loss is nearly flat."""
     room = (2 - lr * eigenvalues).clamp(min=0.1)  # a trial may lie beyond the limit
-    return torch.where(eigenvalues > 0, eigenvalues * room, torch.ones_like(eigenvalues)).rsqrt()
+    return (eigenvalues.clamp(min=FLAT * float(eigenvalues.max())) * room).rsqrt()
 
 
 def log_growth(optimizer: MeZO, theta: Tensor, loss: Callable[[], Tensor], eigenvalues: Tensor, steps: int) -> float:
-    """log L after some steps from L = 1."""
+    """log ‖∇L‖² after some steps from ‖∇L‖ = 1."""
     for _ in range(steps):
         optimizer.step(loss)
     optimizer.flush()
-    return math.log(scale_back(theta, loss, eigenvalues))
+    return 2 * math.log(scale_back(theta, eigenvalues))
 
 
-def scale_back(theta: Tensor, loss: Callable[[], Tensor], eigenvalues: Tensor) -> float:
-    """θ ← θ/√L, and 0 where the loss is flat, as it would blow up a walk there. Returns: L before."""
+def scale_back(theta: Tensor, eigenvalues: Tensor) -> float:
+    """θ ← θ/‖∇L‖, and 0 where the loss is flat, as it would blow up a walk there. Returns: ‖∇L‖ before."""
     with torch.no_grad():
-        value = loss()
-        theta.mul_((eigenvalues > 0) / value.sqrt())
-    return float(value)
+        norm = torch.linalg.vector_norm(eigenvalues * theta)
+        theta.mul_((eigenvalues > 0) / norm)
+    return float(norm)
 
 
 def divergence(

@@ -12,6 +12,7 @@ from mezo_lab.sweeps.eager import Pass, Slice, Sum
 
 COMPILE_FROM = 1 << 22  # parameters: below, an eager sweep takes less than 0.1 s and a compiler some seconds
 KERNEL_FROM = 1 << 10  # coordinates of one tensor: below, its lanes are too short to be worth a call
+KEPT = 2 * eager.CHUNK  # coordinates of z kept for the sweeps to come, 8 MiB, where all parameters are one chunk
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Field:
 
     Claim: z depends on (seed, step, probe, tensor key, flat index) alone, whatever the dtype, the strides, the device,
     the order of the parameters, or which of them are here.
-    Cost: a sweep reads and writes every parameter once; its memory is a chunk, whatever the model.
+    Cost: a sweep reads and writes every parameter once; its memory is a chunk, whatever the model. Parameters that are
+        one chunk together keep the z of the last sweeps, which costs less than to draw it again.
 
     Args:
         parameters: each tensor once.
@@ -79,6 +81,9 @@ class Field:
         self.fast = [i for i, tensor in enumerate(self.tensors) if wanted and self.suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not tensor.is_contiguous()]
         self.all_batches, self.slow_batches = self.cut(), self.cut(only_rest_of=self.fast)
+        small = len(self.all_batches) == 1 and not self.fast and not self.strided
+        self.one_batch = self.all_batches[0] if small else None
+        self.kept: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the one batch
 
     def over(self, parameters: Sequence[Parameter]) -> "Field":
         """The same z on other tensors of the same shapes; both count their cost together."""
@@ -123,10 +128,10 @@ class Field:
         self.check(terms, decay, sources)
         groups = [parameter.group for parameter in self.parameters]
         total = Sum([[term.scales[group] for term in terms] for group in groups], [decay[group] for group in groups])
+        self.count(terms, self.slow_batches)
         with torch.no_grad():
             self.run_kernels(terms, decay, sources)
             self.visit(self.slow_batches, terms, total, sources)
-        self.count(len(terms))
 
     def check(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
         for name, factors in (("decay", decay), *(("scales", term.scales) for term in terms)):
@@ -140,9 +145,9 @@ class Field:
 
     def each(self, terms: Sequence[Term], use: Pass, sources: Sequence[Tensor] | None = None) -> None:
         """A pass over all pieces with the z of `terms`, for what is not a sum of z."""
+        self.count(terms, self.all_batches)
         with torch.no_grad():
             self.visit(self.all_batches, terms, use, sources)
-        self.count(len(terms))
 
     def run_kernels(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
         if not self.fast:
@@ -170,7 +175,7 @@ class Field:
             )
             values = [use.start(i, origin) for i, origin in zip(owners, origins, strict=True)]
             for term, row in enumerate(there):
-                drawn = zip(owners, values, self.draw(batch, row), strict=True)
+                drawn = zip(owners, values, self.drawn(batch, terms[term], row), strict=True)
                 values = [use.add(i, value, term, z) for i, value, z in drawn]
             for i, target, value in zip(owners, targets, values, strict=True):
                 use.finish(i, target, value)
@@ -182,8 +187,16 @@ class Field:
                     value = use.add(i, value, term, self.draw_anywhere(i, target, start, row))
                 use.finish(i, target, value)
 
-    def draw(self, batch: Sequence[Slice], keys: Tensor) -> list[Tensor]:
-        return eager.draw(batch, keys, self.law)
+    def drawn(self, batch: Sequence[Slice], term: Term, keys: Tensor) -> list[Tensor]:
+        """z of every slice of a batch: kept from a sweep before, or drawn."""
+        if batch != self.one_batch:
+            return eager.draw(batch, keys, self.law)
+        address = term.step, term.probe
+        if address not in self.kept:
+            while (len(self.kept) + 1) * self.numel > KEPT:
+                self.kept.pop(next(iter(self.kept)))  # the oldest
+            self.kept[address] = eager.draw(batch, keys, self.law)
+        return self.kept[address]
 
     def draw_anywhere(self, parameter: int, piece: Tensor, start: int, keys: Tensor) -> Tensor:
         return eager.draw_anywhere(piece, start, self.tensors[parameter].numel(), keys[parameter], self.law)
@@ -191,14 +204,16 @@ class Field:
     def gram(self, terms: Sequence[Term]) -> Tensor:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
         gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64, device="cpu"))
-        with torch.no_grad():  # all z of a piece are alive at once
-            self.visit(self.cut(chunk=eager.CHUNK // max(1, len(terms))), terms, gram, None)
-        self.count(len(terms), moved=False)
+        batches = self.cut(chunk=eager.CHUNK // max(1, len(terms)))  # all z of a piece are alive at once
+        self.count(terms, batches, moved=False)
+        with torch.no_grad():
+            self.visit(batches, terms, gram, None)
         return gram.total
 
-    def count(self, terms: int, moved: bool = True) -> None:
+    def count(self, terms: Sequence[Term], batches: Sequence[Sequence[Slice]], moved: bool = True) -> None:
+        kept = self.kept if batches == [self.one_batch] else {}
         self.cost.sweeps += 1
-        self.cost.words += terms * self.words()
+        self.cost.words += sum((term.step, term.probe) not in kept for term in terms) * self.words()
         self.cost.bytes += moved * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
 
     def words(self) -> int:

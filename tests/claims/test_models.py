@@ -47,6 +47,16 @@ def test_the_mean_of_pg_squared_is_the_squared_norm_and_not_two_over_pi_of_it(mo
     assert verdict.resolution == 1 - 2 / math.pi  # what it promises to see is its decoy
 
 
+def test_the_norm_is_measured_without_zTg_and_the_slope_with_it(model, monkeypatch):
+    def asked(*arguments, **options):
+        raise AssertionError("zᵀg was asked for")
+
+    monkeypatch.setattr(models, "projections", asked)
+    assert len(CLAIM.experiment(NORM[0], **NORM[1]).draw(2, torch.Generator().manual_seed(0))) == 2
+    with pytest.raises(AssertionError, match="zᵀg was asked for"):
+        CLAIM.experiment(SLOPE[0], **SLOPE[1]).draw(2, torch.Generator().manual_seed(0))
+
+
 @pytest.mark.parametrize("model", [1.5], indirect=True)
 def test_a_norm_that_is_not_the_losss_own_is_refuted(model):
     assert check(CLAIM, *NORM).status is Status.REFUTED

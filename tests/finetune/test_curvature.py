@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mezo_lab.cli import lr, main
-from mezo_lab.finetune import classification_loss, gradient
-from mezo_lab.hessian import hessian_products
+from mezo_lab.finetune import classification_loss
+from mezo_lab.hessian import gradient, hessian_products
 
 STEP = 1e-5  # the loss is float32 in the end, and OPT has kinks
 

@@ -88,13 +88,20 @@ def test_a_bad_guess_is_left_behind():
         assert found.lr == pytest.approx(2 / 20, rel=0.01) and len(found.trials) > 4
 
 
-def test_scaling_back_leaves_a_loss_of_1_and_nothing_where_the_loss_is_flat():
+def test_scaling_back_leaves_a_gradient_of_length_1_and_nothing_where_the_loss_is_flat():
     eigenvalues = torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)
     theta, loss = bowl(eigenvalues)
-    shape, before = (theta[0] / theta[1]).item(), loss().item()
-    assert scale_back(theta, loss, eigenvalues) == before
-    assert loss().item() == pytest.approx(1) and theta[2].item() == 0
+    shape, before = (theta[0] / theta[1]).item(), torch.autograd.grad(loss(), theta)[0].norm().item()
+    assert scale_back(theta, eigenvalues) == pytest.approx(before)
+    assert torch.autograd.grad(loss(), theta)[0].norm().item() == pytest.approx(1) and theta[2].item() == 0
     assert (theta[0] / theta[1]).item() == pytest.approx(shape)
+
+
+def test_the_filling_of_nearly_flat_directions_is_not_taken_for_growth():
+    eigenvalues = torch.cat([spectrum("flat", 20), torch.full((2_000,), 1e-12, dtype=torch.float64)])
+    limit = stability_limit(eigenvalues, 1, GAUSSIAN)
+    assert signs(eigenvalues, 0.8 * limit, steps=500) < -5
+    assert signs(eigenvalues, 1.25 * limit, steps=500) > 5
 
 
 def test_the_seed_decides_the_run():

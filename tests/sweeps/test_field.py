@@ -156,8 +156,8 @@ def test_a_pass_meets_every_coordinate_and_every_z_once(law, strided, defined):
 
 
 def test_the_cost_counts_sweeps_words_and_bytes():
-    # 1,000 signs are 16 blocks of two words, 70 signs 2; each number is read and written
-    given = [Parameter(torch.zeros(1_000), 0), Parameter(torch.zeros(70, dtype=torch.bfloat16), 1)]
+    # 1,000 signs are 16 blocks of two words, 70 signs of any strides 2 too; each number is read and written
+    given = [Parameter(torch.zeros(1_000), 0), Parameter(torch.zeros(7, 10, dtype=torch.bfloat16).T, 1)]
     field = Field(given, "rademacher", seed=0)
     field.sweep([Term(1, 0, (1.0,))])
     assert (field.cost.sweeps, field.cost.words, field.cost.bytes) == (1, 36, 2 * (4_000 + 140))
@@ -165,6 +165,31 @@ def test_the_cost_counts_sweeps_words_and_bytes():
     assert (field.cost.sweeps, field.cost.words, field.cost.bytes) == (2, 108, 4 * (4_000 + 140))
     field.gram([Term(1, 0, ())])
     assert (field.cost.sweeps, field.cost.words, field.cost.bytes) == (3, 144, 4 * (4_000 + 140))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_small_field_keeps_the_last_z_as_far_as_two_chunks_go(law, monkeypatch):
+    monkeypatch.setattr("mezo_lab.sweeps.field.KEPT", 2 * 140)
+    (given,) = (Parameter(torch.zeros(140), 0),)
+    field, twin = (Field([p], law, seed=0) for p in (given, Parameter(torch.zeros(10, 14).T, 0)))
+    z = field.words()
+    for probes, drawn in (((0,), 1), ((0, 1), 1), ((0, 1), 0), ((2,), 1), ((0,), 1)):  # the oldest goes first
+        before = field.cost.words
+        terms = [Term(1, probe, (0.5,)) for probe in probes]
+        field.sweep(terms)
+        assert field.cost.words - before == drawn * z
+        assert len(field.kept) <= 2
+    assert twin.one_batch is None and not twin.kept
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_kept_z_is_the_z_drawn_and_stays_it(law):
+    theta, fresh = torch.zeros(300), torch.zeros(300)
+    field = Field([Parameter(theta, 0)], law, seed=0)
+    for scale in (0.5, -1.0, 0.25):
+        field.sweep([Term(1, 0, (scale,))])
+        Field([Parameter(fresh, 0)], law, seed=0).sweep([Term(1, 0, (scale,))])
+    assert torch.equal(theta, fresh) and theta.any()
 
 
 @pytest.mark.parametrize(("law", "words"), [("gaussian", 2_502), ("rademacher", 158), ("uniform", 5_004)])
