@@ -109,7 +109,7 @@ def step_table(bed: dict) -> str:
 def sweep_speeds(bed: dict) -> str:
     speeds = bed["sweep_speed"]
     told = [f"{name} {row['ns_per_coordinate']:.2f} ({row['ratio']:.2f} ×)" for name, row in speeds.items()]
-    how = "compiled" if bed["compiled_sweeps"] else "eager"
+    how = "compiled" if bed["compiled_sweeps"] else "eager, z kept from the sweep before"
     return f"One sweep alone ({how}), ns per coordinate, over `add_` of tensors that lie ready: {', '.join(told)}."
 
 

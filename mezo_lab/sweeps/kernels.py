@@ -21,9 +21,10 @@ logger = logging.getLogger(__name__)
 # Inductor computes a value again wherever it is used until the formula has this many operations; Threefry uses every
 # value twice, and the default of 30 would cost minutes of compilation
 OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 8}
-TERMS = 2  # z per call: what a fused step and a chain of probes need; more go through several calls
+PACKED_TERMS = 2  # z per call: what a fused step and a chain of probes need; more go through several calls
+TERMS = 1  # of the laws that are not packed: with two, Inductor would keep the lanes of one in tensors of their own
 PART = 1 << 20  # coordinates that take in several calls' z before the next: 4 MiB, so that they stay in cache
-MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB, are the only temporary
+MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB for each z, are the only temporary
 
 
 def spread(coordinates: Coordinates) -> Callable[..., None]:
@@ -96,24 +97,30 @@ def run(law: str, target: Tensor, source: Tensor | None, keys: Tensor, decay: Te
     shape = (blocks, per_block) if coordinates.packed else (per_block, blocks)
     rows = target[: blocks * per_block].view(shape)
     origins = None if source is None else source[: blocks * per_block].view(shape)
-    most = PART // per_block if len(keys) > TERMS else MOST_BLOCKS if coordinates.packed else blocks
+    several_calls = len(keys) > per_call(coordinates)
+    most = PART // per_block if several_calls else MOST_BLOCKS if coordinates.packed else blocks
     most = -(-blocks // -(-blocks // most))  # nearly equal parts: torch would compile anew for one of a single block
     for start in range(0, blocks, most):
         part = slice(start, start + most) if coordinates.packed else (slice(None), slice(start, start + most))
         origin = None if origins is None else origins[part]
         first = torch.full((), start, dtype=torch.int32, device=target.device)
-        if len(keys) > TERMS:
+        if several_calls:
             several(law, rows[part], origin, keys, first, decay, scales)
         else:
             call(law, rows[part], origin, keys, first, decay, scales)
+
+
+def per_call(coordinates: Coordinates) -> int:
+    return PACKED_TERMS if coordinates.packed else TERMS
 
 
 def several(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales) -> None:
     """More z than one call takes in, into a sum that is rounded to the target's precision once."""
     total = target if target.element_size() >= 4 else torch.empty_like(target, dtype=torch.float32)
     source = target if source is None and total is not target else source
-    for start in range(0, len(keys), TERMS):
-        part = slice(start, start + TERMS)
+    together = per_call(COORDINATES[law])
+    for start in range(0, len(keys), together):
+        part = slice(start, start + together)
         call(law, total, source, keys[part], first, decay, scales[part])
         source, decay = None, torch.ones_like(decay)
     if total is not target:
