@@ -4,6 +4,7 @@ A block of the README between `<!-- NAME -->` and `<!-- end NAME -->` belongs to
 """
 
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -150,6 +151,24 @@ def step_costs(bed: dict) -> list[StepCost]:
     ]
 
 
+def stability(root: Path) -> str:
+    """Where MeZO diverges beside what was predicted: each spectrum at its smallest and its largest d."""
+    rows = json.loads((root / "benchmarks/stability.json").read_text())["rows"]
+    lines = ["| spectrum | d | n | r | predicted | found | predicted / found |", "|---|--:|--:|--:|--:|--:|--:|"]
+    kinds: dict[tuple, list[dict]] = {}
+    for row in rows:
+        kinds.setdefault((row["spectrum"], row["rank"], row["probes"]), []).append(row)
+    for (name, rank, probes), found in kinds.items():
+        for row in found[:: max(1, len(found) - 1)]:
+            error = row["ratio"] * math.hypot(
+                row["predicted_error"] / row["predicted"], row["found_error"] / row["found"]
+            )
+            cells = f"{name} {rank or ''}".strip(), f"{row['dim']:,}", probes, f"{row['effective_rank']:,.1f}"
+            values = f"{row['predicted']:.3g}", f"{row['found']:.3g}", f"{row['ratio']:.3f} ± {error:.3f}"
+            lines.append("| " + " | ".join(map(str, (*cells, *values))) + " |")
+    return "\n".join(lines)
+
+
 def draw(root: Path) -> None:
     """The figure of the step's costs, beside its record."""
     from matplotlib import rc_context
@@ -161,7 +180,7 @@ def draw(root: Path) -> None:
             step_figure(costs).savefig(file.with_suffix(".svg"), metadata={"Date": None})
 
 
-BLOCKS = {"verdicts": verdicts, "models": models, "sampling": sampling, "step": step}
+BLOCKS = {"verdicts": verdicts, "models": models, "sampling": sampling, "step": step, "stability": stability}
 
 
 def rewritten(text: str, root: Path = ROOT) -> str:

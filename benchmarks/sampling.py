@@ -7,8 +7,6 @@ are kept. The memory of brute force and the size of its chunks are measured as w
 import argparse
 import json
 import multiprocessing
-import os
-import platform
 import resource
 import statistics
 import sys
@@ -22,6 +20,7 @@ import torch
 from mezo_lab import montecarlo
 from mezo_lab.directions import LAWS
 from mezo_lab.estimators import two_point
+from mezo_lab.machine import machine
 from mezo_lab.montecarlo import Estimate, Running, sample
 from mezo_lab.objectives import Linear
 from mezo_lab.reduced import reduced_frame
@@ -173,22 +172,6 @@ def memory(draws: tuple[int, ...], processes: int) -> dict:
         "z_mib": MEMORY_DIM * PROBES * 8 / 2**20,  # of one draw
         "peak_mib_at_dim_50": small,
         "peak_mib_by_draws": peaks,
-    }
-
-
-def machine() -> dict:
-    """What the figures depend on, and nothing that names the machine."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_before": round(os.getloadavg()[0], 2),  # cores that other processes kept busy
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
     }
 
 

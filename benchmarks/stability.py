@@ -10,8 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sampling import machine
-
+from mezo_lab.machine import machine
 from mezo_lab.stability import bowl, divergence, predict, spectrum
 from mezo_lab.stability.divergence import steps_for
 from mezo_lab.theory import Moments

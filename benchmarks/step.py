@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sampling import machine
 from step import timing
 from step.beds import BEDS
 from step.memory import memory
@@ -22,6 +21,7 @@ from step.methods import EPSILON, LR, METHODS, WARM_UP, Ours, started
 from step.targets import floor, targets
 from step.traffic import traffic
 
+from mezo_lab.machine import machine
 from mezo_lab.plots.cost import mebibytes
 
 HERE = Path(__file__)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 import torch.distributed as distributed
-from sampling import machine
 from torch.nn import Parameter
 
+from mezo_lab.machine import machine
 from mezo_lab.optim import MeZO
 
 COUNTERS = [Path("/sys/class/net/lo/statistics", name) for name in ("tx_bytes", "tx_packets")]

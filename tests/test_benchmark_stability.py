@@ -55,4 +55,4 @@ def test_the_committed_record_keeps_the_promise_of_ten_percent():
     for row in rows:
         if row["effective_rank"] >= MANY:
             assert abs(row["ratio"] - 1) < 0.1, row
-    assert any(abs(row["ratio"] - 1) > 0.5 for row in rows if row["effective_rank"] <= 2)  # where it does not hold
+    assert any(abs(row["ratio"] - 1) > 0.4 for row in rows if row["effective_rank"] <= 2)  # where it does not hold

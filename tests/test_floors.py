@@ -17,6 +17,7 @@ FLOORS = {
     "montecarlo": 1,
     "expressions": 1,
     "noise": 1,
+    "machine": 1,
     "directions": 2,
     "replay": 2,
     "hessian": 2,
