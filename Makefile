@@ -1,9 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SCRIPTS := $(filter-out benchmarks/readme.py,$(wildcard benchmarks/*.py))
+SCRIPTS := $(filter-out benchmarks/readme.py benchmarks/accuracy.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup verify test test-full lint lab bench results clean
+.PHONY: help setup verify test test-full lint lab bench results accuracy clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ results: setup  ## measure again what the README shows, half an hour: results/ a
 	@mkdir -p results
 	$(BIN)/mezo-lab verify --json results/verify.json > results/verify.txt
 	$(BIN)/mezo-lab verify projected-gradient --full --json results/models.json > results/models.txt
+	$(BIN)/python benchmarks/readme.py
+
+accuracy: setup  ## fine-tune the real model by every method, many hours; goes on where it was stopped
+	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/readme.py
 
 clean:  ## remove all that make made: .venv, out and caches

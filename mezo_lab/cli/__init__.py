@@ -1,4 +1,4 @@
-"""`mezo-lab`: verify, list, prove, lr, doctor. Every bad input is one clear line and exit code 2."""
+"""`mezo-lab` and its commands. Every bad input is one clear line and exit code 2."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mezo_lab import doctor
-from mezo_lab.cli import listing, lr, prove, verify
+from mezo_lab.cli import finetune, listing, lr, memory, prove, replay, verify
 from mezo_lab.finetune import NotInstalled
 
 
@@ -45,7 +45,7 @@ def fail(message: str, code: int = 2) -> int:
 def parser() -> Parser:
     top = Parser(prog="mezo-lab", description="The mathematics of zeroth-order fine-tuning, checked by running it.")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    for command in (verify, listing, prove, lr):
+    for command in (verify, listing, prove, lr, finetune, replay, memory):
         command.add_to(commands)
     check_up = commands.add_parser("doctor", help="check this machine, with a remedy for what is missing")
     check_up.set_defaults(run=lambda options: doctor.report())

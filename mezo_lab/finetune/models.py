@@ -121,6 +121,14 @@ def load(folder: Path, **source: str) -> tuple["PreTrainedModel", "PreTrainedTok
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hold back transformers' progress bars, log lines and warnings; put every switch back afterwards."""
+    # the GGUF reader's own bar asks no switch, it writes to stderr
+    with without_bars(), warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hold back transformers' progress bars and log lines."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
 
@@ -132,9 +140,7 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        # the GGUF reader's own bar asks no switch, it writes to stderr
-        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
-            yield
+        yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:

@@ -5,16 +5,23 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import Linear
-from torch.nn.functional import cross_entropy, linear
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.functional import cross_entropy
 
+from mezo_lab.finetune.answers import (
+    NOT_ASKED,
+    TOGETHER,
+    Encoded,
+    in_groups,
+    logits_of,
+    output_layer,
+    pad_token,
+    padded,
+    states_of,
+)
 from mezo_lab.finetune.data import Review
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-TOGETHER = 4  # prompts of like length per pass on a CPU: 16 reviews padded to the longest take 1.7 times as long
 
 
 def classification_loss(
@@ -30,7 +37,7 @@ def classification_loss(
     Assumes: a causal model in eval mode whose logits are its output layer at the last hidden state (Llama, OPT, GPT-2).
     Formula: −mean_i log softmax(logits_i[label words])[label_i]: the same as with the full softmax over the vocabulary,
     renormalised over the label words.
-    Cost: a forward pass of the body; of the output layer only the label words' rows.
+    Cost: a forward pass of the body; of the output layer only where the prompts end.
 
     Args:
         model, tokenizer: from `smollm2()`, or any such pair.
@@ -46,54 +53,28 @@ def classification_loss(
     1.2842
     """
     check(model, reviews, template, label_words)
-    examples = [(tokenizer(template.format(text=review.text)).input_ids, review.label) for review in reviews]
-    prompts, targets = zip(*sorted(examples, key=lambda example: len(example[0])), strict=True)
-    together = TOGETHER if model.device.type == "cpu" else len(prompts)
-    groups = [right_padded(prompts[start : start + together]) for start in range(0, len(prompts), together)]
-    labels = torch.tensor(targets, device=model.device)  # (batch,)
     answers = [answer_token(tokenizer, template, word) for word in label_words]
-    head = output_layer(model)
+    prompts = [tokenizer(template.format(text=review.text)).input_ids for review in reviews]
+    encoded = [
+        Encoded(tuple(prompt), (len(prompt) - 1,), (answers[review.label],))
+        for prompt, review in zip(prompts, reviews, strict=True)
+    ]
+    groups, order = in_groups(encoded, TOGETHER if model.device.type == "cpu" else len(encoded))
+    batches = [padded(group, pad_token(model)) for group in groups]
+    labels = torch.tensor([review.label for review in reviews], device=model.device)  # (batch,)
 
     def loss() -> Tensor:
-        hidden = torch.cat([last_hidden(model, *group) for group in groups])  # (batch, hidden)
-        bias = None if head.bias is None else head.bias[answers]
-        return cross_entropy(linear(hidden, head.weight[answers], bias).float(), labels)
+        logits = torch.cat([logits_of(model, batch) for batch in batches])[order]  # (batch, vocabulary)
+        return cross_entropy(logits[:, answers], labels)
 
     return loss
 
 
 def last_hidden(model: "PreTrainedModel", input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """What the output layer would read after the last real token of each prompt, (prompts, hidden)."""
-    input_ids, attention_mask = input_ids.to(model.device), attention_mask.to(model.device)
-    body = model.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
-    return body.last_hidden_state[torch.arange(len(input_ids)), attention_mask.sum(1) - 1]
-
-
-def right_padded(sequences: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, both (batch, length), the padding on the right.
-
-    There a causal model's real tokens never see it and keep the positions 0, 1, 2, …, whatever the pad token is.
-
-    >>> right_padded([[5, 6, 7], [8]])
-    (tensor([[5, 6, 7],
-            [8, 0, 0]]), tensor([[1, 1, 1],
-            [1, 0, 0]]))
-    """
-    tokens = [torch.tensor(sequence) for sequence in sequences]
-    return (
-        pad_sequence(tokens, batch_first=True),
-        pad_sequence([torch.ones_like(sequence) for sequence in tokens], batch_first=True),
-    )
-
-
-def output_layer(model: "PreTrainedModel") -> Linear:
-    head = model.get_output_embeddings()
-    if not isinstance(head, Linear):
-        raise ValueError(
-            f"`model` must end in a linear layer over the vocabulary, got {type(model).__name__}: "
-            "load it with AutoModelForCausalLM."
-        )
-    return head
+    """What the output layer reads after the last real token of each prompt, (prompts, hidden)."""
+    last = attention_mask.sum(1, keepdim=True) - 1  # (prompts, 1)
+    targets = torch.full_like(input_ids, NOT_ASKED).scatter(1, last, 0)
+    return states_of(model, {"input_ids": input_ids, "attention_mask": attention_mask, "targets": targets})
 
 
 def answer_token(tokenizer: "PreTrainedTokenizerBase", template: str, word: str) -> int:
@@ -113,6 +94,7 @@ def answer_token(tokenizer: "PreTrainedTokenizerBase", template: str, word: str)
 
 
 def check(model: "PreTrainedModel", reviews: Sequence[Review], template: str, label_words: tuple[str, ...]) -> None:
+    output_layer(model)
     if model.training:
         raise ValueError("`model` must be in eval mode, as dropout gives another loss at each call: call model.eval().")
     if not reviews:

@@ -1,5 +1,7 @@
 """A tokenizer, reviews and random models, small enough to be made anew for each test: no file, no network."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -42,6 +44,38 @@ def model():
     return random_model("llama")
 
 
+@pytest.fixture
+def masked_model():
+    return random_model("roberta")
+
+
+@pytest.fixture(params=["llama", "opt", "gpt2", "roberta"])
+def every_model(request):
+    return random_model(request.param)
+
+
+@pytest.fixture
+def fresh():
+    """Makes the random model of an architecture, as often as it is asked for."""
+    return random_model
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer):
+    """Saves a random model with its tokenizer, and tells where."""
+
+    def saved(architecture: str) -> str:
+        where = tmp_path / architecture
+        random_model(architecture).save_pretrained(where)
+        words = deepcopy(tokenizer)
+        if architecture == "roberta":
+            words.mask_token = "wit"
+        words.save_pretrained(where)
+        return str(where)
+
+    return saved
+
+
 def random_model(architecture: str):
     """Two layers of width 16 with random weights, in eval mode; embeddings tied, as SmolLM2's are."""
     transformers = pytest.importorskip("transformers")
@@ -55,13 +89,21 @@ def random_model(architecture: str):
             "num_hidden_layers": 2,
         },
         "gpt2": {"n_embd": 16, "n_head": 2, "n_layer": 2},
+        "roberta": {
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 2,
+            "pad_token_id": 1,
+        },
     }[architecture]
     config = transformers.AutoConfig.for_model(
         architecture, vocab_size=len(VOCABULARY), tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, **sizes
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = transformers.AutoModelForCausalLM.from_config(config)
+        auto = transformers.AutoModelForMaskedLM if architecture == "roberta" else transformers.AutoModelForCausalLM
+        model = auto.from_config(config)
         for parameter in model.parameters():  # far from the small initial weights, whose losses all look alike
             torch.nn.init.normal_(parameter, std=0.3)
     return model.eval()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mezo_lab.finetune import DataNotInstalled, Review, data, reviews, wheels
+from mezo_lab.finetune import DataNotInstalled, Review, reviews, tables, wheels
 
 CSV = """text,label,source
 a long one,0,imdb
@@ -58,4 +58,4 @@ def test_the_real_file_is_balanced_and_its_package_is_not_imported():
         pytest.skip(str(missing))
     assert {source: len(of) for source, of in found.items()} == {"rotten_tomatoes": 8530, "imdb": 25_000}
     assert all(sum(review.label for review in of) == len(of) / 2 for of in found.values())
-    assert data.WHEEL.replace("-", "_") not in sys.modules
+    assert tables.WHEEL.replace("-", "_") not in sys.modules

@@ -1,0 +1,100 @@
+"""`mezo-lab finetune`: train a language model with forward passes only, or see what it does without."""
+
+import argparse
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from mezo_lab.finetune.plan import METHODS, Plan
+
+# option → what it says; types and defaults are the plan's own
+HELP = {
+    "model": "smollm2-135m, a folder that save_pretrained wrote, or a name on the hub",
+    "task": "rotten-tomatoes, sst2, rte, squad, …: those of the paper, with their prompts",
+    "method": "one of " + ", ".join(METHODS),
+    "tuning": "what is trained: full, lora or prefix",
+    "data": "rows in place of the task's own: a CSV, JSON or Parquet file, or a name on the hub",
+    "test_data": "rows to test on; without them --data is split",
+    "prompt": "a task of your own: its text, with columns in braces; --words goes with it",
+    "masked_prompt": "the same for a model that fills in a mask, with {mask}",
+    "words": "its label words, in the order of the labels, with commas between them",
+    "label": "its column with the label",
+    "shots": "examples of each class to train on (default 16)",
+    "train": "examples to train on, of all classes together, in place of --shots",
+    "validation": "examples to choose the checkpoint by (default: as many as to train on)",
+    "test": "held-out examples for the last word",
+    "steps": "steps of training",
+    "batch": "examples per step",
+    "micro_batches": "parts of a batch that are read one after another, under one z",
+    "lr": "learning rate (default: the first of the paper's grid)",
+    "schedule": "of the learning rate: constant, linear or cosine",
+    "weight_decay": "of the optimizer",
+    "epsilon": "size of a probe (default: the paper's)",
+    "probes": "directions per step",
+    "law": "of z: rademacher, gaussian, …",
+    "rule": "of MeZO's update: sgd, momentum, adam, sign, normalised",
+    "seed": "of z and of the order of the data",
+    "data_seed": "which examples are drawn",
+    "objective": "loss, accuracy, f1, exact-match, or module:function of (answers, rows), which is made larger",
+    "every": "steps between two evaluations (default: a fifth of all)",
+    "dtype": "float32, bfloat16 or float16; in the last two θ itself is kept in float32",
+    "rank": "of LoRA",
+    "alpha": "of LoRA",
+    "tokens": "of a prefix",
+    "scratch": "start from random weights",
+    "cut": "drop the beginnings of texts that are too long",
+    "device": "cpu or cuda (default: a GPU where there is one)",
+    "tensorboard": "write the Trainer's curves for TensorBoard too",
+}
+TYPES = {"int": int, "int | None": int, "float": float, "float | None": float}
+
+
+def add_to(commands) -> None:
+    finetune = commands.add_parser("finetune", help="fine-tune a language model with forward passes only")
+    for field in fields(Plan):
+        name, default = "--" + field.name.replace("_", "-"), field.default
+        if field.type in ("bool", bool):
+            finetune.add_argument(name, action="store_true", default=None, help=HELP[field.name])
+            continue
+        kind = TYPES.get(str(getattr(field.type, "__name__", field.type)), str)
+        usual = "" if default in (None, ()) else f" (default {default})"
+        finetune.add_argument(name, type=kind, metavar="X", help=HELP[field.name] + usual)
+    finetune.add_argument("--preset", metavar="P", help="the paper's settings, such as paper/opt-13b/sst2")
+    finetune.add_argument("--out", type=Path, metavar="DIR", help="folder for the run (default runs/…)")
+    finetune.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    finetune.set_defaults(run=run_finetune)
+
+
+def run_finetune(options: argparse.Namespace) -> int:
+    given = {field.name: getattr(options, field.name) for field in fields(Plan)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "words" in given:
+        given["words"] = tuple(word.strip() for word in given["words"].split(","))
+    if options.preset:
+        from mezo_lab.finetune.plan import from_preset
+
+        given = from_preset(options.preset, given.get("tuning")) | given
+    plan = Plan(**given)
+    out = options.out or Path("runs", folder_name(plan))
+    from mezo_lab.finetune.run import finetune
+    from mezo_lab.finetune.training import Stopped
+
+    try:
+        finetune(plan, out, resume=options.resume)
+    except Stopped as stopped:
+        print(f"mezo-lab: {stopped}")
+        return 130
+    print(f"kept in {out}")
+    return 0
+
+
+def folder_name(plan: Plan) -> str:
+    """What tells runs apart at a glance.
+
+    >>> folder_name(Plan(task="rotten-tomatoes/sentiment", shots=16, seed=2))
+    'smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
+    """
+    size = plan.shots or plan.train or 16
+    tuning = (plan.tuning,) if plan.method in ("mezo", "adam", "sgd") else ()
+    parts = (Path(plan.model).name, plan.task, plan.method, *tuning, size, plan.seed)
+    return re.sub(r"[^\w.-]+", "-", "-".join(map(str, parts)))

@@ -1,0 +1,21 @@
+"""`mezo-lab replay RUN`: the fine-tuned model of a run, rebuilt from its log alone."""
+
+import argparse
+from pathlib import Path
+
+
+def add_to(commands) -> None:
+    replay = commands.add_parser("replay", help="rebuild a fine-tuned model from the log of its run")
+    replay.add_argument("folder", type=Path, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
+    replay.add_argument("--out", type=Path, metavar="DIR", help="folder for the model (default RUN/model)")
+    replay.add_argument("--step", default="best", metavar="N", help="best by validation, last, or a number of steps")
+    replay.set_defaults(run=run_replay)
+
+
+def run_replay(options: argparse.Namespace) -> int:
+    from mezo_lab.finetune.rebuild import rebuild
+
+    out = options.out or options.folder / "model"
+    steps = rebuild(options.folder, out, step=options.step)
+    print(f"rebuilt {steps:,} steps of {options.folder}; kept in {out}")
+    return 0

@@ -1,0 +1,62 @@
+"""What a model does without training its weights: solved examples before the question, or a linear probe."""
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mezo_lab.finetune.answers import TOGETHER, answer_states, in_groups
+from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.load import Loaded
+from mezo_lab.finetune.scores import Score, score
+from mezo_lab.finetune.tables import Row
+from mezo_lab.finetune.tasks import Task
+from mezo_lab.finetune.wheels import ModelNotInstalled, require
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+SHOWN = 32  # solved examples: paper, Table 1
+
+
+def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0) -> str:
+    """Prompts with their right answers, to stand before a question: in-context learning.
+
+    Source: paper, Table 1 (32 examples). Args: rows: at least one. seed: which of them, and their order.
+
+    >>> from mezo_lab.finetune.tasks import task_named
+    >>> solved(task_named("rotten-tomatoes"), [{"text": "A fine film.", "label": 1}])
+    'A fine film. It was great\\n\\n'
+    """
+    if count < 1 or not rows:
+        raise ValueError(f"`count` must be at least 1 with as many rows, got {count} of {len(rows)}: give examples.")
+    shown = random.Random(f"mezo_lab shown {seed}").sample(list(rows), min(count, len(rows)))
+    return "".join((task.text(row) + task.answer(row, task.gold(row))).strip("\n") + "\n\n" for row in shown)
+
+
+def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: Sequence[Row]) -> Score:
+    """Logistic regression on what the output layer reads where the model is asked.
+
+    Source: paper, Table 1 (LP). Cost: a forward pass for each row. Raises: ValueError for a task without label words.
+    """
+    require(("sklearn",), ModelNotInstalled)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    task = encoder.task
+    if task.kind != "classification":
+        raise ValueError(f"`method` linear-probe needs a task with label words, got {task.name}, a {task.kind}.")
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    probe.fit(features(loaded.model, encoder, train).numpy(), [task.gold(row) for row in train])
+    found = probe.predict(features(loaded.model, encoder, test).numpy())
+    return score("accuracy", [float(said == task.gold(row)) for said, row in zip(found, test, strict=True)])
+
+
+@torch.no_grad()
+def features(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Tensor:
+    """(rows, hidden), float32, on the CPU."""
+    groups, order = in_groups([encoder.asked(row, encoder.labels[0]) for row in rows], TOGETHER)
+    return torch.cat([answer_states(model, group).float().cpu() for group in groups])[order]

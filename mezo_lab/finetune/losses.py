@@ -1,0 +1,100 @@
+"""What a step makes smaller: the cross-entropy of the right answers, or one minus a score that has no gradient."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from mezo_lab.finetune.answers import NOT_ASKED, TOGETHER, Encoded, in_groups, logits_of, padded
+from mezo_lab.finetune.evaluate import judged, predictions
+from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.tables import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Batch = Mapping[str, Any]  # "groups": tensors of sequences of like length; "rows": what they were made of
+Objective = Callable[["PreTrainedModel", Batch], Tensor]
+SCORES = ("accuracy", "f1", "exact-match")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A row, and the prompt with its right answer."""
+
+    row: Row
+    encoded: Encoded
+
+
+def lessons(encoder: Encoder, rows: Sequence[Row]) -> list[Lesson]:
+    """What a data loader draws from; a text that is too long is told now."""
+    return [Lesson(row, encoder.taught(row)) for row in rows]
+
+
+def collated(batch: Sequence[Lesson], *, pad: int, together: int = TOGETHER) -> Batch:
+    """A batch for an `Objective`: the collate function of a data loader."""
+    groups, _ = in_groups([lesson.encoded for lesson in batch], together)
+    return {"groups": [padded(group, pad) for group in groups], "rows": [lesson.row for lesson in batch]}
+
+
+def objective_named(name: str | Callable[[list, list], float], encoder: Encoder) -> Objective:
+    """What a step makes smaller, by name.
+
+    Source: paper, Section 3.3 and Appendix E (objectives without gradients).
+
+    Args: name: "loss"; a score, which is then made larger; "module:function", or the function itself, which is given
+        the model's answers and their rows and returns a number to be made larger.
+    Raises: ValueError for an unknown name, a score that the answers do not have, or a function that is not there.
+    """
+    if name == "loss":
+        return answer_loss(encoder.labels)
+    if callable(name):
+        return lambda model, batch: torch.tensor(
+            -float(name(predictions(model, encoder, batch["rows"]), batch["rows"]))
+        )
+    if name in SCORES:
+        judged(encoder.task, [], [], name)  # says now if the task has no such score
+        return lambda model, batch: torch.tensor(1 - mean_score(model, encoder, batch["rows"], name))
+    return objective_named(function_named(name), encoder)
+
+
+def answer_loss(labels: Sequence[int] = ()) -> Objective:
+    """The mean cross-entropy of the right tokens: against the other label words, or against the whole vocabulary.
+
+    Formula: −mean log softmax(logits[labels])[right], over all places where the model is asked.
+    Cost: a forward pass of the batch; the output layer reads the places only.
+    """
+
+    def loss(model: "PreTrainedModel", batch: Batch) -> Tensor:
+        logits = torch.cat([logits_of(model, group) for group in batch["groups"]])  # (places, vocabulary)
+        asked = torch.cat([group["targets"][group["targets"] != NOT_ASKED] for group in batch["groups"]])
+        targets = asked.to(logits.device)  # (places,)
+        if labels:
+            words = torch.tensor(labels, device=logits.device)
+            logits, targets = logits[:, words], (targets[:, None] == words).long().argmax(1)
+        return cross_entropy(logits, targets)
+
+    return loss
+
+
+def mean_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], metric: str) -> float:
+    each = judged(encoder.task, predictions(model, encoder, rows), rows, metric)
+    return sum(each) / len(each)
+
+
+def function_named(name: str) -> Callable[[list, list], float]:
+    """The function of "module:function"."""
+    module, _, function = name.partition(":")
+    try:
+        if not function:
+            raise ValueError("it names no function")
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"`objective` must be loss, {', '.join(SCORES)} or module:function, got {name!r} ({error})."
+        ) from None
+    return found

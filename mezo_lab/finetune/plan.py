@@ -1,0 +1,153 @@
+"""Everything a run of fine-tuning depends on, written beside its results."""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
+TRAINED = ("mezo", "adam", "sgd")
+DTYPES = ("float32", "bfloat16", "float16")
+SCHEDULES = ("constant", "linear", "cosine")
+# of a causal model: the first rate of the paper's grid (Table 16), and ε; Adam and SGD: Tables 15 and 16
+RATES = {
+    ("mezo", "full"): 1e-6,
+    ("mezo", "lora"): 1e-4,
+    ("mezo", "prefix"): 1e-2,
+    ("adam", "full"): 1e-5,
+    ("adam", "lora"): 1e-4,
+    ("adam", "prefix"): 1e-2,
+    ("sgd", "full"): 1e-3,
+    ("sgd", "lora"): 1e-3,
+    ("sgd", "prefix"): 1e-2,
+}
+EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
+FILE = "plan.json"
+USUAL: Any = None  # `Plan.settled` says what that is
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    model, task, method, tuning: what is trained, and how. data, test_data: in place of the task's own; prompt, words,
+    masked_prompt, label: of a task of one's own, which `data` then holds. shots, train, validation, test: examples, as
+    `splits` takes them. steps, batch, micro_batches, lr, schedule, weight_decay, epsilon, probes, law, rule, seed: of
+    the optimizer; `data_seed` chooses the examples. objective: what a step makes smaller. every: steps between two
+    evaluations. scratch: random weights instead of the model's. cut: long texts lose their beginning. tensorboard:
+    whether the Trainer writes its curves too.
+    """
+
+    model: str = "smollm2-135m"
+    task: str = "rotten-tomatoes"
+    method: str = "mezo"
+    tuning: str = "full"
+    data: str | None = None
+    test_data: str | None = None
+    prompt: str | None = None
+    masked_prompt: str | None = None
+    words: tuple[str, ...] = ()
+    label: str = "label"
+    shots: int | None = None
+    train: int | None = None
+    validation: int | None = None
+    test: int = 1000
+    steps: int = 1000
+    batch: int = 16
+    micro_batches: int = 1
+    lr: float = USUAL
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    epsilon: float = USUAL
+    probes: int = 1
+    law: str = "rademacher"
+    rule: str = "sgd"
+    seed: int = 0
+    data_seed: int = 0
+    objective: str = "loss"
+    every: int = USUAL
+    dtype: str = "float32"
+    rank: int = 8
+    alpha: float = 16
+    tokens: int = 5
+    scratch: bool = False
+    cut: bool = False
+    device: str | None = None
+    tensorboard: bool = False
+
+    def settled(self) -> "Plan":
+        """With the usual values where none were given. Raises: ValueError for what cannot be run."""
+        check(self)
+        chosen = {
+            "lr": RATES.get((self.method, self.tuning)) if self.lr is None else self.lr,
+            "epsilon": EPSILONS[self.tuning] if self.epsilon is None else self.epsilon,
+            "every": max(1, self.steps // 5) if self.every is None else self.every,
+            "shots": 16 if self.shots is None and self.train is None else self.shots,
+        }
+        return replace(self, **chosen)
+
+    def write(self, folder: Path) -> None:
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
+    try:
+        found: dict[str, Any] = json.loads((folder / FILE).read_text())
+        known = {field.name for field in fields(Plan)}
+        if unknown := sorted(set(found) - known):
+            raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
+        return Plan(**{**found, "words": tuple(found.get("words", ()))})
+    except FileNotFoundError:
+        raise ValueError(
+            f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {FILE}."
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`run` has a {FILE} that cannot be read ({error}): use the version that wrote it.") from None
+
+
+def check(plan: Plan) -> None:
+    names = {"method": METHODS, "tuning": ("full", "lora", "prefix"), "dtype": DTYPES, "schedule": SCHEDULES}
+    for name, known in names.items():
+        if (value := getattr(plan, name)) not in known:
+            raise ValueError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
+    least = {"steps": 1, "batch": 1, "micro_batches": 1, "probes": 1, "every": 1, "test": 1, "seed": 0, "data_seed": 0}
+    for name, bound in least.items():
+        if (value := getattr(plan, name)) is not None and value < bound:
+            raise ValueError(f"`{name}` must be at least {bound}, got {value}: give a larger number.")
+    for name in ("lr", "epsilon"):
+        if (value := getattr(plan, name)) is not None and not value > 0:
+            raise ValueError(f"`{name}` must be positive, got {value}: leave it out for the paper's.")
+    if plan.batch % plan.micro_batches:
+        raise ValueError(
+            f"`micro_batches` must divide the batch of {plan.batch}, got {plan.micro_batches}: take {plan.batch} or 1."
+        )
+    if plan.objective != "loss" and plan.method in ("adam", "sgd"):
+        raise ValueError(
+            f"`objective` must be loss for {plan.method}, which needs its gradient; got {plan.objective!r}."
+        )
+    if (plan.prompt is None) != (not plan.words):
+        raise ValueError("`prompt` and `words` must be given together: the text, and a word for each label.")
+    if plan.prompt is not None and plan.data is None:
+        raise ValueError("`data` must be given with a prompt of your own: the file or data set that it is about.")
+
+
+def from_preset(name: str, tuning: str | None = None) -> dict[str, Any]:
+    """The fields of a plan that one of the paper's settings fixes; of its learning rates the middle one.
+
+    Raises: ValueError naming the nearest.
+
+    >>> from_preset("paper/opt-13b/sst2")["lr"], from_preset("paper/opt-13b/sst2", "lora")["epsilon"]
+    (1e-06, 0.01)
+    """
+    from mezo_lab.finetune.tasks.presets import preset_named
+
+    preset = preset_named(name, tuning)  # type: ignore[arg-type]  # which says what the names are
+    same = ("task", "model", "tuning", "epsilon", "batch", "steps", "weight_decay", "probes", "rank", "alpha", "tokens")
+    sizes = ("shots", "train", "validation", "test")
+    return {
+        **{field: getattr(preset, field) for field in (*same, *sizes)},
+        "lr": sorted(preset.learning_rates)[len(preset.learning_rates) // 2],
+        "law": "gaussian",
+        "every": preset.steps // preset.evaluations,
+    }

@@ -1,0 +1,167 @@
+"""A run from its plan: data, model, method, and what came out, written to a folder."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mezo_lab.finetune import baselines, training
+from mezo_lab.finetune.evaluate import evaluate
+from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.load import Loaded, load_model
+from mezo_lab.finetune.plan import FILE, TRAINED, Plan, read_plan
+from mezo_lab.finetune.scores import Score
+from mezo_lab.finetune.splits import Splits, splits
+from mezo_lab.finetune.tables import rows
+from mezo_lab.finetune.tasks import Task, custom_task, task_named
+from mezo_lab.finetune.tuning import tune
+from mezo_lab.machine import machine
+
+RESULT = "result.json"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run needs before its first forward pass."""
+
+    plan: Plan
+    task: Task
+    splits: Splits
+    loaded: Loaded
+    encoder: Encoder
+
+
+def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
+    """Run a plan, and write plan.json, result.json and, of a training, run.mezo and the best checkpoint to a folder.
+
+    Args: out: a folder that is new, or, with `resume`, one that holds the checkpoints of this plan.
+    Returns: the result, as result.json has it. Raises: ValueError and OSError, of data before any model is loaded.
+    """
+    plan = plan.settled()
+    check_folder(out, plan, resume)
+    began, ready = time.monotonic(), prepared(plan, say)
+    out.mkdir(parents=True, exist_ok=True)
+    plan.write(out)
+    result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
+    if plan.method in TRAINED:
+        model, facts = training.train(ready, model_of(ready), out, resume=resume, say=say)
+        score = evaluate(model, ready.encoder, ready.splits.test)
+    else:
+        score, facts = untrained(ready)
+    say(f"test {score.metric}  {score}")
+    result |= {**facts, "test": told(score), "seconds": time.monotonic() - began, "peak_mebibytes": peak(ready)}
+    (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def check_folder(out: Path, plan: Plan, resume: bool) -> None:
+    """Raises: ValueError where a run would overwrite another, or go on with what is not there."""
+    if not resume:
+        if (out / FILE).exists():
+            raise ValueError(
+                f"`out` must be a new folder, {out} holds a run: pass --resume to go on with it, or another."
+            )
+        return
+    before = read_plan(out)
+    if changed := [field.name for field in fields(Plan) if getattr(before, field.name) != getattr(plan, field.name)]:
+        was, now = (getattr(each, changed[0]) for each in (before, plan))
+        raise ValueError(f"`{changed[0]}` was {was!r} when {out} began, and is {now!r} now: leave it as it was.")
+    if not any(out.glob("checkpoint-*")):
+        raise ValueError(
+            f"`resume` needs a checkpoint in {out}, and there is none yet: remove the folder and start anew."
+        )
+
+
+def prepared(plan: Plan, say: Say = print) -> Prepared:
+    """Data first, so that what is wrong with them is said before a model is loaded."""
+    task = task_of(plan)
+    data = data_of(plan, task)
+    loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
+    if plan.scratch:
+        from_scratch(loaded, plan.seed)
+    before = ""
+    if plan.method == "icl":
+        before = baselines.solved(task, data.train, seed=plan.data_seed)
+    room = plan.tokens if plan.tuning == "prefix" and plan.method in TRAINED else 0
+    encoder = Encoder(
+        task,
+        loaded.tokenizer,
+        data.train[0],
+        masked=loaded.masked,
+        limit=loaded.limit - room,
+        cut=plan.cut,
+        before=before,
+    )
+    say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
+    say(f"{task.name}: {data}")
+    return Prepared(plan, task, data, loaded, encoder)
+
+
+def task_of(plan: Plan) -> Task:
+    if plan.prompt is None:
+        return task_named(plan.task)
+    return custom_task(plan.prompt, plan.words, plan.label, plan.masked_prompt)
+
+
+def data_of(plan: Plan, task: Task) -> Splits:
+    source = task.data
+    if plan.data is None and source is None:
+        raise ValueError(
+            f"`data` must be given for {task.name}, which has none of its own: a file, or a name on the hub."
+        )
+    if plan.data is not None or source is None:
+        train = rows(plan.data or "", columns=task.needs())
+        test = None if plan.test_data is None else rows(plan.test_data, columns=task.needs())
+    else:
+        train = rows(source.path, split=source.train, columns=task.needs())
+        test = None if source.test is None else rows(source.path, split=source.test, columns=task.needs())
+    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation, "test": plan.test}
+    return splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
+
+
+def model_of(ready: Prepared) -> Any:
+    """The model with what of it is trained; the same from the same plan."""
+    plan = ready.plan
+    texts = [ready.encoder.asked(row, 0).input_ids for row in ready.splits.train] if plan.tuning == "prefix" else []
+    kinds = {"rank": plan.rank, "alpha": plan.alpha, "tokens": plan.tokens, "seed": plan.seed}
+    return tune(ready.loaded, plan.tuning, examples=texts, **kinds)
+
+
+def from_scratch(loaded: Loaded, seed: int) -> None:
+    """Random weights, as the architecture starts from, in place of the trained ones."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        fresh = type(loaded.model)(loaded.model.config)  # type: ignore[call-arg]
+    loaded.model.load_state_dict(fresh.state_dict())
+
+
+def untrained(ready: Prepared) -> tuple[Score, dict[str, Any]]:
+    """Zero-shot, in-context learning (whose encoder shows solved examples), or a linear probe."""
+    train, test = ready.splits.train, ready.splits.test
+    if ready.plan.method == "linear-probe":
+        found = baselines.linear_probe(ready.loaded, ready.encoder, train, test)
+        return found, {"trained": ready.loaded.model.config.hidden_size, "forward_passes": len(train)}
+    return evaluate(ready.loaded.model, ready.encoder, test), {"trained": 0, "forward_passes": 0}
+
+
+def told(score: Score) -> dict[str, Any]:
+    """A score for a file; what each example counted for as well, so that runs can be compared on the same examples."""
+    each = "".join("01"[int(x)] for x in score.each) if set(score.each) <= {0.0, 1.0} else list(score.each)
+    return {"metric": score.metric, "value": score.value, "low": score.low, "high": score.high, "each": each}
+
+
+def peak(ready: Prepared) -> float | None:
+    """The most memory that this process has held, MiB; on a GPU, of its tensors."""
+    if ready.loaded.model.device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ImportError:  # there is none on Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,79 @@
+"""A task of one's own: a prompt over one's own columns, and label words."""
+
+from collections.abc import Sequence
+
+from mezo_lab.finetune.tasks.task import Task, fields
+
+
+def custom_task(
+    prompt: str,
+    answers: Sequence[str],
+    label: str = "label",
+    masked_prompt: str | None = None,
+    name: str = "custom",
+    *,
+    labels: Sequence[str] = (),
+) -> Task:
+    """A classification of one's own rows.
+
+    Args:
+        prompt: a format string over the columns, ending where the label word follows; {{ and }} are braces.
+        answers: the label words in the order of the labels, at least two; the space in front of each is put there
+            unless the prompt ends in a line break.
+        label: the column with the right answer: its number, its name in `labels`, or the label word itself.
+        masked_prompt: the same for a model that fills in a mask, with {mask} where the word goes.
+        labels: the names of the labels in the data, in the order of `answers`, such as "neg", "pos".
+
+    Raises: ValueError.
+
+    >>> task = custom_task("{title}: {body}\\nTopic:", ("sports", "politics"), label="topic")
+    >>> task.text({"title": "Final", "body": "They won. "}), task.answers, task.gold({"topic": "politics"})
+    ('Final: They won.\\nTopic:', (' sports', ' politics'), 1)
+    """
+    check_template("prompt", prompt)
+    if "mask" in fields(prompt):
+        raise ValueError(
+            f"`prompt` must end where the answer follows, got {prompt!r}: {{mask}} goes into `masked_prompt`."
+        )
+    if masked_prompt is not None:
+        check_template("masked_prompt", masked_prompt)
+        if masked_prompt.count("{mask}") != 1:
+            raise ValueError(f"`masked_prompt` must hold {{mask}} once, where the word goes, got {masked_prompt!r}.")
+    if prompt.endswith(" "):
+        raise ValueError(f"`prompt` must end without a space, got {prompt!r}: the space belongs to the label words.")
+    check_words("answers", answers)
+    if labels:
+        check_words("labels", labels)
+        if len(labels) != len(answers):
+            raise ValueError(
+                f"`labels` must name each of the {len(answers)} answers, got {len(labels)}: {list(labels)}."
+            )
+    space = "" if prompt.endswith("\n") else " "
+    words = tuple(space + word.strip() for word in answers)
+    return Task(name, "classification", prompt, words, masked_prompt, label, tuple(labels))
+
+
+def check_template(argument: str, template: str) -> None:
+    try:
+        names = fields(template)
+    except ValueError as error:
+        raise ValueError(
+            f"`{argument}` must have its braces in pairs, got {template!r} ({error}): {{{{ is one."
+        ) from None
+    if not set(names) - {"mask"}:
+        raise ValueError(f"`{argument}` must hold a column in braces, such as {{text}}, got {template!r}.")
+    for name in names:
+        if not name or set(name) & set(".[]"):
+            raise ValueError(
+                f"`{argument}` must hold names of columns in its braces, got {{{name}}}: rename the column."
+            )
+
+
+def check_words(argument: str, words: Sequence[str]) -> None:
+    bare = [word.strip().casefold() for word in words]
+    if isinstance(words, str) or len(bare) < 2:
+        raise ValueError(
+            f"`{argument}` must be at least two words, one for each label, got {words!r}: nothing to tell apart."
+        )
+    if "" in bare or len(set(bare)) < len(bare):
+        raise ValueError(f"`{argument}` must be different words, none of them empty, got {list(words)}.")

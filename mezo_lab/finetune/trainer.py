@@ -1,0 +1,224 @@
+"""`MeZOTrainer`: the Trainer of transformers with one overridden step, which needs forward passes only."""
+
+import copy
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from torch import Tensor, nn
+from transformers import Trainer, TrainingArguments
+
+from mezo_lab.finetune.progress import run_log
+from mezo_lab.optim import MeZO
+from mezo_lab.optim.losses import number
+
+SHARDING = "no gradients and no optimizer state are there to shard; several processes take MeZO(…, parallel='batch')"
+REFUSED = {
+    "fp16": "no gradient needs a scale; bf16=True, or a bfloat16 model with MeZO(…, exact=True), does instead",
+    "deepspeed": SHARDING,
+    "fsdp": SHARDING,
+}
+
+
+class MeZOTrainer(Trainer):
+    """The Trainer of transformers with `MeZO`: no backward pass, no gradient, and the memory of inference.
+
+    Claim: a script for the Trainer becomes one for MeZO by two lines,
+
+        from mezo_lab.finetune import MeZO, MeZOTrainer  # was: from transformers import Trainer
+        trainer = MeZOTrainer(..., optimizers=(MeZO(model.named_parameters(), lr=1e-6), None))
+
+    and keeps its callbacks, schedulers, logging, evaluation, checkpoints and exact resume.
+    Source: paper, Algorithm 1.
+    Assumptions: `compute_loss` is the mean over its micro-batch, or a sum divided by `num_items_in_batch`, which here
+    counts that micro-batch alone.
+    Formula: the loss of a step is that of its `gradient_accumulation_steps` micro-batches as one batch, under one z:
+    the mean over tokens or rows, where the labels tell how many there are. With `fresh_batches` each probe has a
+    micro-batch to itself (Algorithm 2).
+    Cost: that of `MeZO`; the micro-batches of a step are kept until its end.
+
+    The model is in eval mode while it is probed; with `common_random_numbers` it is in train mode, with its dropout.
+    Logged beside the loss: `projected_gradient`, √(mean pg²) of the last step that moved, and `zero_gradients`, the
+    share of probes so far that saw no difference. `max_grad_norm` has nothing to clip: MeZO(…, clip=…) does.
+    Several processes, as torchrun starts them, need a MeZO with `parallel`, and no DistributedDataParallel: replicas
+    start from rank 0's weights, and only losses travel.
+
+    Args: as the Trainer's, but the optimizer is a MeZO. Where none is given it is made from `learning_rate` (whose
+        default, 5e-5, is large: 1e-6 is usual for all weights), `weight_decay`, `seed`, and the settings of
+        `optimizer_cls_and_kwargs=(MeZO, {...})`. The Trainer's schedule is linear by default; the paper's is
+        `lr_scheduler_type="constant"`.
+        log: a file for the run's log, from which `mezo_lab.optim.replay` rebuilds the weights. A resumed run goes on
+        with it. With `load_best_model_at_end` replay until `trainer.state.best_global_step`.
+
+    Raises: TypeError for another optimizer; ValueError for fp16, DeepSpeed, FSDP, a model that is wrapped already, or
+    an optimizer that knows nothing of the other processes; FileExistsError for the log of another run.
+
+    >>> import tempfile
+    >>> from transformers import PrinterCallback
+    >>> class Bowl(nn.Linear):
+    ...     def forward(self, target):
+    ...         return {"loss": (self.weight - target).square().mean()}
+    >>> folder, model = tempfile.mkdtemp(), Bowl(2, 1, bias=False)
+    >>> args = TrainingArguments(folder, max_steps=40, use_cpu=True, report_to="none", disable_tqdm=True)
+    >>> opt = MeZO(model.named_parameters(), lr=0.5, law="coordinate")
+    >>> trainer = MeZOTrainer(model, args, train_dataset=[{"target": [3.0, 4.0]}] * 8, optimizers=(opt, None))
+    >>> trainer.remove_callback(PrinterCallback)
+    >>> trainer.train().global_step, bool((model.weight - torch.tensor([3.0, 4.0])).norm() < 1e-2)
+    (40, True)
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        args: TrainingArguments | None = None,
+        *arguments: Any,
+        log: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ):
+        refuse({name: getattr(args, name, None) for name in REFUSED})
+        self.log_file, self.gathered = log, list[Any]()
+        super().__init__(model, args, *arguments, **settings)
+        # what `accelerate launch` may ask for
+        fp16 = self.accelerator.mixed_precision == "fp16"
+        refuse({"fp16": fp16, "deepspeed": self.is_deepspeed_enabled, "fsdp": self.is_fsdp_enabled})
+        if self.accelerator.unwrap_model(self.model) is not self.model:
+            wrapper = type(self.model).__name__
+            raise ValueError(f"`model` must not be wrapped, got a {wrapper}: pass the model inside, `model.module`.")
+        kind = type(self.optimizer) if self.optimizer else (self.optimizer_cls_and_kwargs or (MeZO,))[0]
+        if not (isinstance(kind, type) and issubclass(kind, MeZO)):
+            remedy = "give it one, or (None, None), or take the Trainer of transformers"
+            raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
+
+    @property
+    def mezo(self) -> MeZO:
+        """The optimizer, out of the wrapper that accelerate puts around it."""
+        return getattr(self.optimizer, "optimizer", self.optimizer)  # type: ignore[return-value]
+
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        # as for evaluation: autocast, but no DistributedDataParallel, whose buckets are as large as the gradient
+        self.accelerator.prepare_model = functools.partial(self.accelerator.prepare_model, evaluation_mode=True)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """The MeZO that was given, or one made of the arguments."""
+        model = self.model if model is None else model
+        assert model is not None
+        world = self.args.world_size
+        if self.optimizer is None:
+            kind, settings = self.optimizer_cls_and_kwargs or (MeZO, {})
+            parallel = "batch" if world > 1 else None
+            default = {"lr": self.args.learning_rate, "seed": self.args.seed, "parallel": parallel}
+            self.optimizer = kind(self.parameter_groups(model), **(default | settings))
+        if self.mezo.ranks.world != world:
+            raise ValueError(
+                f"`optimizers` must hold a MeZO of {world} processes, got one of {self.mezo.ranks.world}: "
+                "parallel='batch' gives each a part of the batch."
+            )
+        if world > 1:
+            for tensor in (*model.parameters(), *model.buffers()):
+                distributed.broadcast(tensor.detach(), src=0)
+        return self.optimizer
+
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The parameters with weight decay, and biases and norms, which have none."""
+        decay = self.args.weight_decay
+        decayed = set(self.get_decay_parameter_names(model)) if decay else set()
+        parts: dict[float, list[tuple[str, Tensor]]] = {}
+        for name, tensor in model.named_parameters():
+            if tensor.requires_grad:
+                parts.setdefault(decay if name in decayed else 0.0, []).append((name, tensor))
+        return [{"params": part, "weight_decay": rate} for rate, part in parts.items()]
+
+    def get_batch_samples(self, *arguments: Any, **settings: Any) -> Any:
+        self.gathered = []  # a callback may have ended an epoch in the middle of a step
+        return super().get_batch_samples(*arguments, **settings)
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """The forward passes of a step, at its last micro-batch; the Trainer's own `optimizer.step()` then makes it.
+
+        Returns: the loss of the step, and 0 before its last micro-batch.
+        """
+        self.gathered.append(self._prepare_inputs(inputs))
+        loss = self.probe(model) if self.accelerator.sync_gradients else 0.0
+        return torch.tensor(loss, device=self.args.device)
+
+    def probe(self, model: nn.Module) -> float:
+        """The mean loss of the probes, which leave the weights displaced."""
+        batches, self.gathered = self.gathered, []
+        if self.log_file is not None and self.mezo.journal is None and self.is_world_process_zero():
+            run_log(self.mezo, self.log_file)
+        model.train(self.mezo.common_random_numbers)
+        across = self.args.average_tokens_across_devices
+        try:
+            # `compute_loss` would multiply by the number of processes, also where a model does not count tokens
+            self.args.average_tokens_across_devices = False
+            return self.mezo.probe(lambda batch: self.loss_of(model, *batch), self.weighted(batches, across))
+        finally:
+            self.args.average_tokens_across_devices = across
+
+    def loss_of(self, model: nn.Module, inputs: Any, items: Any, weight: float) -> float:
+        if not weight:
+            return 0.0
+        with self.compute_loss_context_manager():
+            # a copy, as `compute_loss` may take the labels out
+            loss = self.compute_loss(model, copy.copy(inputs), num_items_in_batch=items)
+        return weight * number(loss.mean() if self.args.n_gpu > 1 else loss)  # type: ignore[union-attr]
+
+    def weighted(self, batches: list[Any], across: bool) -> list[tuple[Any, Any, float]]:
+        """(inputs, items, weight) of micro-batches whose losses are means, over their items where those can be counted.
+
+        Formula: weight_i = (micro-batches)·(processes)·items_i/(all items), so that the mean of weight_i·loss_i, which
+        the optimizer takes, is the mean over all items. across: whether they are counted in all processes.
+        """
+        items = [self._get_num_items_in_batch([batch], self.args.device) for batch in batches]
+        if any(count is None for count in items) or getattr(self, "loss_is_scaled_for_ga", None) is False:
+            return [(batch, None, 1.0) for batch in batches]
+        counts = torch.stack([torch.as_tensor(count).float().mean() for count in items])  # (micro-batches,)
+        everywhere = self.accelerator.gather(counts) if across else counts  # (processes · micro-batches,)
+        weights = counts / everywhere.mean()  # type: ignore[union-attr]
+        return list(zip(batches, items, weights.tolist(), strict=True))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "learning_rate" in logs:  # of training steps
+            logs.pop("grad_norm", None)  # of gradients that are not there
+            if self.mezo.history:
+                logs["projected_gradient"] = self.mezo.history[-1].norm()
+            logs["zero_gradients"] = self.mezo.diagnostics.zero_rate()
+        super().log(logs, start_time)
+
+    def train(self, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super().train(*arguments, **settings)
+        finally:  # after an interrupt too
+            self.settle()
+
+    def save_model(self, *arguments: Any, **settings: Any) -> None:
+        if self.optimizer is not None:
+            self.mezo.flush()  # on every rank, where the Trainer asks rank 0 alone for the optimizer's state
+            if self.mezo.journal is not None:
+                self.mezo.journal.writer.seal()  # no checkpoint is ahead of the log
+        super().save_model(*arguments, **settings)
+
+    def _load_best_model(self) -> None:
+        self.settle()  # the log ends where the run did
+        super()._load_best_model()
+
+    def settle(self) -> None:
+        """Put the weights at θ, and end the log there."""
+        if self.optimizer is None:
+            return
+        if self.mezo.journal is not None:
+            self.mezo.journal.close()
+        self.mezo.flush()
+
+
+def refuse(asked: Mapping[str, Any]) -> None:
+    """Raises: ValueError for a way of training that cannot be had without gradients, by name."""
+    for name, remedy in REFUSED.items():
+        if asked[name]:
+            raise ValueError(f"`{name}` must be off, got {asked[name]!r}: {remedy}.")

@@ -1,0 +1,74 @@
+"""Rows as tokens: where the model is asked, and what is right there."""
+
+import pytest
+
+from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.tasks import Task, custom_task, task_named
+
+ROW = {"text": "a fine film", "label": 1}
+REVIEWS = task_named("rotten-tomatoes")
+
+
+def endings(row) -> tuple[str, ...]:
+    return (" great film", " dull")
+
+
+ENDINGS = Task("endings", "choice", "{text} It was", options=endings, right=lambda row: endings(row)[:1])
+
+
+def test_a_classification_is_asked_where_its_prompt_ends(tokenizer):
+    encoded = Encoder(REVIEWS, tokenizer, ROW).taught(ROW)
+    assert encoded.input_ids == tuple(tokenizer("a fine film It was").input_ids)
+    assert encoded.places == (len(encoded.input_ids) - 1,)
+    assert encoded.targets == tuple(tokenizer(" great").input_ids)
+
+
+def test_the_label_words_stand_in_the_order_of_the_labels(tokenizer):
+    encoder = Encoder(REVIEWS, tokenizer, ROW)
+    assert encoder.labels == tuple(tokenizer(word).input_ids[0] for word in (" terrible", " great"))
+    wrong = encoder.taught({**ROW, "label": 0})
+    assert wrong.targets == (encoder.labels[0],)
+
+
+def test_a_choice_is_asked_at_every_token_of_an_ending(tokenizer):
+    encoder = Encoder(ENDINGS, tokenizer, ROW)
+    taught, dull = encoder.taught(ROW), encoder.options(ROW)[1]
+    assert encoder.options(ROW)[0] == taught
+    assert [list(part.targets) for part in (taught, dull)] == [tokenizer(text).input_ids for text in endings(ROW)]
+    for one in (taught, dull):  # a place predicts the token behind it
+        assert [one.input_ids[place + 1] for place in one.places] == list(one.targets)
+
+
+def test_a_mask_is_asked_where_it_stands(tokenizer, folder):
+    from transformers import AutoTokenizer
+
+    masked = AutoTokenizer.from_pretrained(folder("roberta"))
+    task = custom_task("{text} It was", ("terrible", "great"), masked_prompt="It was {mask} , {text}")
+    encoded = Encoder(task, masked, ROW, masked=True).taught(ROW)
+    (place,) = encoded.places
+    assert encoded.input_ids[place] == masked.mask_token_id and 0 < place < len(encoded.input_ids) - 1
+
+
+def test_what_stands_before_a_prompt_moves_its_place(tokenizer):
+    alone, behind = (Encoder(REVIEWS, tokenizer, ROW, before=before).taught(ROW) for before in ("", "no wit "))
+    assert behind.places[0] > alone.places[0] and behind.targets == alone.targets
+
+
+def test_a_text_that_is_too_long_is_told_or_cut(tokenizer):
+    with pytest.raises(ValueError, match=r"a text must have at most 3 tokens, got \d+ in 'a fine film It was'…: "):
+        Encoder(REVIEWS, tokenizer, ROW, limit=3).taught(ROW)
+    cut = Encoder(REVIEWS, tokenizer, ROW, limit=3, cut=True).taught(ROW)
+    whole = Encoder(REVIEWS, tokenizer, ROW).taught(ROW)
+    assert cut.input_ids == whole.input_ids[-3:] and cut.places == (2,) and cut.targets == whole.targets
+
+
+def test_a_label_word_of_several_tokens_is_refused(tokenizer):
+    task = custom_task("{text} It was", ("terrible", "great film"))
+    with pytest.raises(ValueError, match="`answers` must each be one token behind the prompt, got ' great film'"):
+        Encoder(task, tokenizer, ROW)
+
+
+def test_a_masked_model_needs_a_prompt_with_a_mask(tokenizer):
+    task = custom_task("{text} It was", ("terrible", "great"))
+    with pytest.raises(ValueError, match=r"`task` must have a prompt with \{mask\} for a masked model, got custom"):
+        Encoder(task, tokenizer, ROW, masked=True)

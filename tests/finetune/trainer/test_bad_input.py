@@ -1,0 +1,70 @@
+"""What cannot work is refused when the trainer is built, or before the first step, with the remedy."""
+
+import pytest
+import torch
+
+from mezo_lab.optim import MeZO
+
+transformers = pytest.importorskip("transformers")
+
+from mezo_lab.finetune.trainer import MeZOTrainer  # noqa: E402
+
+
+@pytest.fixture
+def args(tmp_path):
+    return transformers.TrainingArguments(str(tmp_path), use_cpu=True, report_to="none", max_steps=1)
+
+
+@pytest.mark.parametrize("name", ["fp16", "deepspeed", "fsdp"])
+def test_ways_to_keep_gradients_are_refused(classifier, args, name):
+    setattr(args, name, True)
+    with pytest.raises(ValueError, match=f"`{name}` must be off, got True: no gradient"):
+        MeZOTrainer(classifier(), args)
+
+
+@pytest.mark.parametrize("name", ["deepspeed", "fsdp"])
+def test_what_the_launcher_asks_for_is_refused_too(classifier, args, monkeypatch, name):
+    create = transformers.Trainer.create_accelerator_and_postprocess
+
+    def launched(self):
+        create(self)
+        setattr(self, f"is_{name}_enabled", True)
+
+    monkeypatch.setattr(transformers.Trainer, "create_accelerator_and_postprocess", launched)
+    with pytest.raises(ValueError, match=f"`{name}` must be off, got True: no gradients"):
+        MeZOTrainer(classifier(), args)
+
+
+def test_another_optimizer_is_refused(classifier, args):
+    model = classifier()
+    adam = torch.optim.AdamW(model.parameters())
+    with pytest.raises(TypeError, match=r"`optimizers` must hold a MeZO, got AdamW: give it one, or \(None, None\)"):
+        MeZOTrainer(model, args, optimizers=(adam, None))
+    with pytest.raises(TypeError, match="`optimizers` must hold a MeZO, got AdamW"):
+        MeZOTrainer(model, args, optimizer_cls_and_kwargs=(torch.optim.AdamW, {"lr": 1e-3}))
+
+
+def test_a_model_that_is_wrapped_already_is_refused(classifier, args):
+    with pytest.raises(ValueError, match=r"`model` must not be wrapped, got a DataParallel: pass .*`model.module`"):
+        MeZOTrainer(torch.nn.DataParallel(classifier()), args)
+
+
+def test_an_optimizer_that_knows_nothing_of_the_other_processes_is_refused(classifier, texts, args, monkeypatch):
+    model = classifier()
+    built = MeZOTrainer(model, args, train_dataset=texts, optimizers=(MeZO(model.named_parameters(), lr=1e-3), None))
+    monkeypatch.setattr(type(args), "world_size", 2)
+    with pytest.raises(
+        ValueError, match="`optimizers` must hold a MeZO of 2 processes, got one of 1: parallel='batch'"
+    ):
+        built.create_optimizer()
+
+
+def test_a_loss_of_many_numbers_is_refused(trainer, classifier, texts, equal):
+    class Unreduced(MeZOTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            return model(**inputs).logits
+
+    model = classifier()
+    with pytest.raises(ValueError, match=r"`closure` must return one number, got a tensor of shape \(4, 2\)"):
+        trainer(model, texts, opt={"exact": True}, kind=Unreduced).train()
+    assert equal(model, classifier())
