@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune import reviews, smollm2
-from mezo_lab.finetune.prompts import answer_token, last_hidden, output_layer
+from mezo_lab.finetune.answers import NOT_ASKED, logits_of
+from mezo_lab.finetune.prompts import answer_token
 
 BATCH, LENGTH = 16, 32  # 512 tokens
 TEMPLATE, LABEL_WORDS = "{text} It was", (" terrible", " great")  # the paper's prompt for SST-2
@@ -59,10 +60,12 @@ def tiny_language_model(device: str) -> Bed:
 def causal(name: str, model, tokens: Tensor, labels: Tensor, answers: list[int], facts: dict[str, Any]) -> Bed:
     """A causal model and its cross-entropy over the label words alone. Args: tokens: (batch, length), none padded."""
     present(model)
-    mask, head = torch.ones_like(tokens), output_layer(model)
+    targets = torch.full_like(tokens, NOT_ASKED)
+    targets[:, -1] = torch.tensor(answers, device=tokens.device)[labels]
+    batch = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "targets": targets}
 
     def loss() -> Tensor:
-        return cross_entropy(linear(last_hidden(model, tokens, mask), head.weight[answers]), labels)
+        return cross_entropy(logits_of(model, batch)[:, answers], labels)
 
     read_by = {"tokens_per_step": tokens.numel(), "transformers": version("transformers")}
     return Bed(model, loss, described(name, model, batch=len(tokens)) | read_by | facts)

@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune.answers import (
-    NOT_ASKED,
     TOGETHER,
     Encoded,
     in_groups,
@@ -16,7 +15,6 @@ from mezo_lab.finetune.answers import (
     output_layer,
     pad_token,
     padded,
-    states_of,
 )
 from mezo_lab.finetune.data import Review
 
@@ -68,13 +66,6 @@ def classification_loss(
         return cross_entropy(logits[:, answers], labels)
 
     return loss
-
-
-def last_hidden(model: "PreTrainedModel", input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """What the output layer reads after the last real token of each prompt, (prompts, hidden)."""
-    last = attention_mask.sum(1, keepdim=True) - 1  # (prompts, 1)
-    targets = torch.full_like(input_ids, NOT_ASKED).scatter(1, last, 0)
-    return states_of(model, {"input_ids": input_ids, "attention_mask": attention_mask, "targets": targets})
 
 
 def answer_token(tokenizer: "PreTrainedTokenizerBase", template: str, word: str) -> int:
