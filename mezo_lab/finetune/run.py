@@ -40,14 +40,19 @@ class Prepared:
 def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
     """Run a plan, and write plan.json, result.json and, of a training, run.mezo and the best checkpoint to a folder.
 
+    Several processes, as torchrun starts them, share each batch (mezo); the first prints and writes.
+
     Args: out: a folder that is new, or, with `resume`, one that holds the checkpoints of this plan.
     Returns: the result, as result.json has it. Raises: ValueError and OSError, of data before any model is loaded.
     """
-    plan = plan.settled()
-    check_folder(out, plan, resume)
+    plan, first = plan.settled(), training.first_process()
+    say = say if first else lambda line: None
+    if first:
+        check_folder(out, plan, resume)
     began, ready = time.monotonic(), prepared(plan, say)
-    out.mkdir(parents=True, exist_ok=True)
-    plan.write(out)
+    if first:
+        out.mkdir(parents=True, exist_ok=True)
+        plan.write(out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
     if plan.method in TRAINED:
         model, facts = training.train(ready, model_of(ready), out, resume=resume, say=say)
@@ -56,7 +61,8 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
         score, facts = untrained(ready)
     say(f"test {score.metric}  {score}")
     result |= {**facts, "test": told(score), "seconds": time.monotonic() - began, "peak_mebibytes": peak(ready)}
-    (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    if first:
+        (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
     return result
 
 

@@ -1,5 +1,6 @@
 """The training of a run: the Trainer of transformers on a task, with MeZO or with backpropagation."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LOG = "run.mezo"
 LINE_EVERY = 10.0  # seconds between two lines of progress
+OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
 
 class OnTask(Trainer):
@@ -67,7 +69,7 @@ class Telling(TrainerCallback):
     """A line every ten seconds and one for each evaluation; the first Ctrl-C ends the run with a checkpoint."""
 
     def __init__(self, say: Callable[[str], None]):
-        self.say, self.stop = say, False
+        self.say, self.stop, self.advised = say, False, False
         self.trainer: OnTask | None = None
         self.began = self.told = time.monotonic()
         self.first = 0
@@ -90,11 +92,15 @@ class Telling(TrainerCallback):
             left = took / max(1, state.global_step - self.first) * (state.max_steps - state.global_step)
             speed = self.trainer.tokens_read / took if self.trainer else 0.0
             slope = f"  |pg| {logs['projected_gradient']:.3g}" if "projected_gradient" in logs else ""
-            level = f"  zero {logs['zero_gradients']:.0%}" if logs.get("zero_gradients") else ""
+            zero = logs.get("zero_gradients", 0.0)
+            level = f"  zero {zero:.0%}" if zero else ""
             self.say(
                 f"step {state.global_step:,}/{state.max_steps:,}  loss {logs['loss']:.4f}{slope}{level}"
                 f"  {speed:,.0f} tokens/s  {left / 60:,.1f} min left"
             )
+            if zero > OFTEN and not self.advised:
+                self.advised = True
+                self.say("many probes see no difference and move nothing: a larger --epsilon or --batch shows more")
         if "eval_value" in logs:
             interval = f"{logs['eval_low']:.1%} to {logs['eval_high']:.1%}"
             self.say(f"step {state.global_step:,}  validation {logs['eval_value']:.1%} ({interval})")
@@ -133,7 +139,7 @@ def train(
 
 
 def built(ready: "Prepared", model: Any, out: Path, callback: TrainerCallback) -> OnTask:
-    plan = ready.plan
+    plan, args = ready.plan, arguments(ready.plan, out)  # which set up the process group, where there are several
     kinds = {
         "train_dataset": lessons(ready.encoder, ready.splits.train),
         "eval_dataset": list(ready.splits.validation),
@@ -144,26 +150,38 @@ def built(ready: "Prepared", model: Any, out: Path, callback: TrainerCallback) -
         "processing_class": ready.encoder.tokenizer,  # is kept beside every checkpoint
         "callbacks": [callback],
     }
-    if plan.method == "mezo":
-        settings = {"probes": plan.probes, "law": plan.law, "rule": plan.rule, "seed": plan.seed}
-        moving = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        opt = MeZO(
-            moving,
-            lr=plan.lr,
-            epsilon=plan.epsilon,
-            weight_decay=plan.weight_decay,
-            exact=plan.dtype != "float32",
-            **settings,
-        )
-        return ForwardTrainer(model, arguments(plan, out), optimizers=(opt, None), log=out / LOG, **kinds)
-    return BackwardTrainer(model, arguments(plan, out), **kinds)
+    if plan.method != "mezo":
+        return BackwardTrainer(model, args, **kinds)
+    opt = MeZO(
+        [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad],
+        lr=plan.lr,
+        epsilon=plan.epsilon,
+        weight_decay=plan.weight_decay,
+        probes=plan.probes,
+        law=plan.law,
+        rule=plan.rule,
+        seed=plan.seed,
+        exact=plan.dtype != "float32",
+        parallel="batch" if args.world_size > 1 else None,
+    )
+    return ForwardTrainer(model, args, optimizers=(opt, None), log=out / LOG, **kinds)
+
+
+def processes() -> int:
+    """How many torchrun has started."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def first_process() -> bool:
+    """Whether this one prints and writes."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def arguments(plan: Plan, out: Path) -> TrainingArguments:
     return TrainingArguments(
         str(out),
         max_steps=plan.steps,
-        per_device_train_batch_size=plan.batch // plan.micro_batches,
+        per_device_train_batch_size=plan.batch // plan.micro_batches // processes(),
         gradient_accumulation_steps=plan.micro_batches,
         learning_rate=plan.lr,
         lr_scheduler_type=plan.schedule,

@@ -1,8 +1,12 @@
 """Runs from end to end on tiny random models: what they write, how they go on, what they refuse."""
 
 import csv
+import errno
 import json
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -11,7 +15,7 @@ from mezo_lab.cli import main
 from mezo_lab.finetune.plan import Plan
 from mezo_lab.finetune.rebuild import rebuilt
 from mezo_lab.finetune.run import RESULT, finetune, model_of, prepared
-from mezo_lab.finetune.training import LOG, Stopped, Telling
+from mezo_lab.finetune.training import LOG, ForwardTrainer, Stopped, Telling
 
 WORDS = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")
 
@@ -183,3 +187,46 @@ def test_a_log_that_is_damaged_or_of_another_model_rebuilds_nothing(plan, folder
     changed(plan, model=folder("opt")).settled().write(tmp_path / "run")
     with pytest.raises(Exception, match="model"):
         rebuilt(tmp_path / "run")
+
+
+def test_a_full_disk_is_one_line_and_the_log_is_whole(plan, tmp_path, monkeypatch):
+    def full(*arguments, **settings):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ForwardTrainer, "_save_checkpoint", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            finetune(plan, tmp_path / "run", say=quiet)
+    assert rebuilt(tmp_path / "run")[2] == 5  # the steps before the checkpoint that did not fit
+
+
+@pytest.mark.filterwarnings("ignore:step .* has a loss that is not finite, and moves nothing:RuntimeWarning")
+def test_a_loss_that_is_not_finite_moves_nothing_and_the_run_goes_on(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr("mezo_lab.finetune.losses.cross_entropy", lambda *_: torch.tensor(float("nan")))
+    result = finetune(plan, tmp_path / "run", say=quiet)
+    assert result["steps"] == 10
+    assert same(weights(rebuilt(tmp_path / "run")[0]), weights(prepared(plan.settled(), quiet).loaded.model))
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_batch_and_write_one_run(plan, tmp_path):
+    plan = changed(plan, steps=4, every=2)
+    given = [
+        f"--{name.replace('_', '-')}={value}" for name, value in vars(plan).items() if value != getattr(Plan(), name)
+    ]
+    given = [",".join(plan.words).join(("--words=", "")) if text.startswith("--words") else text for text in given]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "mezo_lab"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [*launch, "finetune", *given, "--out", str(tmp_path / "two")]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    finetune(plan, tmp_path / "one", say=quiet)
+    one, two = (weights(rebuilt(tmp_path / name)[0]) for name in ("one", "two"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+
+
+@pytest.mark.slow
+def test_twenty_steps_of_the_real_model_are_rebuilt_from_its_log(tmp_path):
+    finetune(Plan(shots=8, test=16, steps=20, every=10, lr=1e-5), tmp_path / "run", say=quiet)
+    model, _, steps = rebuilt(tmp_path / "run")
+    assert steps == 20 and model.num_parameters() == 134_515_008
