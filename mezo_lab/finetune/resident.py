@@ -39,9 +39,7 @@ def peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, pla
     loaded = load_model(name, dtype=dtype, device="cpu")
     check(method, loaded.limit, *shape, places)
     model = trained_by(method, loaded)
-    for (
-        parameter
-    ) in model.parameters():  # weights of a file come into memory page by page, the last with the first step
+    for parameter in model.parameters():  # those of a file come into memory page by page, the last with the first step
         parameter.data = parameter.data.clone()
     inputs = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
     step = Step(model, inputs, min(places, shape[1]))
