@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SCRIPTS := $(filter-out benchmarks/readme.py benchmarks/accuracy.py,$(wildcard benchmarks/*.py))
+SCRIPTS := $(filter-out benchmarks/readme.py benchmarks/accuracy.py benchmarks/curvature.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup verify test test-full lint lab bench results accuracy clean
@@ -48,6 +48,7 @@ results: setup  ## measure again what the README shows, half an hour: results/ a
 	$(BIN)/python benchmarks/readme.py
 
 accuracy: setup  ## fine-tune the real model by every method, many hours; goes on where it was stopped
+	$(BIN)/python benchmarks/curvature.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/readme.py
 

@@ -1,4 +1,4 @@
-"""OPT in its published sizes, and the memory that the paper reports for fine-tuning it."""
+"""OPT in its published sizes, and the memory and time that the paper reports for fine-tuning it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,27 @@ AS_RUN: dict[str, dict[str, Any]] = {
     "adam": {"autocast": torch.float16},
 }
 ANSWERS = 2
+# seconds a step, and GPUs. Source: paper, Table 23 (A100 of 80 GB; MeZO with batches of 16, full fine-tuning of 8)
+SECONDS = {
+    "mezo": {"1.3B": (0.815, 1), "2.7B": (1.400, 1), "13B": (2.702, 1), "30B": (5.896, 1), "66B": (12.438, 4)},
+    "adam": {"1.3B": (0.784, 1), "2.7B": (1.326, 1), "13B": (13.638, 4), "30B": (45.608, 8), "66B": (84.098, 20)},
+}
+# Source: paper, Appendix E.3: 20,000 steps of MeZO; 5 epochs of 1,000 examples, whose batches are of 20 at 66B
+STEPS = {"mezo": dict.fromkeys(SIZES, 20_000), "adam": dict.fromkeys(SIZES, 625) | {"66B": 250}}
+
+
+def gpu_hours(size: str, method: str) -> float:
+    """What a whole training takes, by the paper's own step times: seconds · steps · GPUs.
+
+    Args: size: in `SECONDS`. method: "mezo", or "adam" for full fine-tuning.
+
+    >>> round(gpu_hours("30B", "mezo"), 1), round(gpu_hours("30B", "adam"), 1)  # "half the GPU-hours", at this size
+    (32.8, 63.3)
+    >>> gpu_hours("13B", "mezo") > gpu_hours("13B", "adam")
+    True
+    """
+    seconds, gpus = SECONDS[method][size]
+    return seconds * STEPS[method][size] * gpus / 3600
 
 
 def opt_config(size: str) -> "OPTConfig":

@@ -1,0 +1,83 @@
+"""Curvature of a real fine-tuning loss, the learning rate predicted from it, and where training diverges.
+
+One batch of real reviews, so that the loss is one function of θ. From the pretrained weights MeZO steps at multiples of
+the predicted rate, each run with the same z; a run has diverged when its loss has grown tenfold or is no number.
+Results are written as they come, and runs that are there are not made again.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mezo_lab.directions import law_named
+from mezo_lab.finetune import classification_loss, reviews, smollm2
+from mezo_lab.machine import machine
+from mezo_lab.optim import MeZO
+from mezo_lab.stability import predict
+
+TEMPLATE, WORDS = "Review: {text}\nSentiment:", (" negative", " positive")
+BATCH, DRAWS, PRODUCTS, TOLERANCE = 16, 100, 30, 0.02
+MULTIPLES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the predicted rate
+STEPS, BLOWN_UP = 100, 10.0
+LAW = "rademacher"
+
+
+def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:
+    """tr H, tr H², λ_max, r and the rate predicted from them, with their errors."""
+    moments = law_named(LAW).moments(sum(parameter.numel() for parameter in parameters))._replace(coincidence=0)
+    found = predict(parameters, loss, moments=moments, draws=DRAWS, products=PRODUCTS, tolerance=TOLERANCE)
+    rank = found.effective_rank
+    return {
+        "trace": [found.trace.mean, found.trace.standard_error],
+        "trace_sq": [found.trace_sq.mean, found.trace_sq.standard_error],
+        "norm": [found.norm.value, found.norm.residual],
+        "effective_rank": [rank.mean, rank.standard_error],
+        "lr": [found.lr, found.error],
+        "flat_rank_lr": 2 / (found.norm.value * (rank.mean + 2)),  # as if the spectrum were flat: 2/(ℓ·(r + 2))
+    }
+
+
+def trained(lr: float, steps: int) -> list[float]:
+    """The losses of a run, the start's first; it ends where it has blown up."""
+    model, tokenizer = smollm2()
+    loss = classification_loss(model, tokenizer, reviews(seed=0)[:BATCH], TEMPLATE, WORDS)
+    opt = MeZO(model.named_parameters(), lr=lr, law=LAW)
+    losses = []
+    for _ in range(steps):
+        losses.append(opt.step(loss))  # the mean of both sides: L(θ) + ε²·curvature
+        if not math.isfinite(losses[-1]) or losses[-1] > BLOWN_UP * losses[0]:
+            break
+    return losses
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), metavar="FILE")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    arguments = parser.parse_args()
+    record = json.loads(arguments.json.read_text()) if arguments.json.exists() else {"machine": machine(), "runs": []}
+    if "curvature" not in record:
+        model, tokenizer = smollm2()
+        loss = classification_loss(model, tokenizer, reviews(seed=0)[:BATCH], TEMPLATE, WORDS)
+        record["curvature"] = curvature(list(model.parameters()), loss)
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        print(record["curvature"], flush=True)
+    done = {run["multiple"] for run in record["runs"]}
+    for multiple in (multiple for multiple in MULTIPLES if multiple not in done):
+        lr = multiple * record["curvature"]["lr"][0]
+        losses = trained(lr, arguments.steps)
+        blown = not math.isfinite(losses[-1]) or losses[-1] > BLOWN_UP * losses[0]
+        record["runs"].append({"multiple": multiple, "lr": lr, "losses": losses, "diverged": blown})
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        print(
+            f"{multiple:5.2f} × predicted = {lr:.3g}: {losses[0]:.3f} → {losses[-1]:.3g} in {len(losses)} steps",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
