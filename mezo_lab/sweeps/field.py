@@ -81,7 +81,7 @@ class Field:
         self.fast = [i for i, tensor in enumerate(self.tensors) if wanted and self.suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not tensor.is_contiguous()]
         self.all_batches, self.slow_batches = self.cut(), self.cut(only_rest_of=self.fast)
-        small = len(self.all_batches) == 1 and not self.fast and not self.strided
+        small = len(self.all_batches) == 1 and 2 * self.numel <= KEPT and not self.fast and not self.strided
         self.one_batch = self.all_batches[0] if small else None
         self.kept: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the one batch
 
@@ -190,13 +190,16 @@ class Field:
     def drawn(self, batch: Sequence[Slice], term: Term, keys: Tensor) -> list[Tensor]:
         """z of every slice of a batch: kept from a sweep before, or drawn."""
         if batch != self.one_batch:
-            return eager.draw(batch, keys, self.law)
+            return self.draw(batch, keys)
         address = term.step, term.probe
         if address not in self.kept:
             while (len(self.kept) + 1) * self.numel > KEPT:
                 self.kept.pop(next(iter(self.kept)))  # the oldest
-            self.kept[address] = eager.draw(batch, keys, self.law)
+            self.kept[address] = self.draw(batch, keys)
         return self.kept[address]
+
+    def draw(self, batch: Sequence[Slice], keys: Tensor) -> list[Tensor]:
+        return eager.draw(batch, keys, self.law)
 
     def draw_anywhere(self, parameter: int, piece: Tensor, start: int, keys: Tensor) -> Tensor:
         return eager.draw_anywhere(piece, start, self.tensors[parameter].numel(), keys[parameter], self.law)

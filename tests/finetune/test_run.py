@@ -112,7 +112,7 @@ def test_the_examples_of_the_test_are_the_same_for_every_seed(plan):
 
 
 def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_bit(plan, tmp_path, monkeypatch):
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    whole, parted, handler = tmp_path / "whole", tmp_path / "parted", signal.getsignal(signal.SIGINT)
     finetune(plan, whole, say=quiet)
     on_step_end = Telling.on_step_end
 
@@ -127,7 +127,7 @@ def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_
             Stopped, match="stopped after step 7, which is kept: the same command with --resume goes on"
         ):
             finetune(plan, parted, say=quiet)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     finetune(plan, parted, resume=True, say=quiet)
     assert same(weights(rebuilt(whole)[0]), weights(rebuilt(parted)[0]))
 
