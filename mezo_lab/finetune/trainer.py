@@ -11,8 +11,7 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
-from mezo_lab.finetune.progress import run_log
-from mezo_lab.optim import MeZO
+from mezo_lab.optim import Journal, MeZO
 from mezo_lab.optim.losses import number
 
 SHARDING = "no gradients and no optimizer state are there to shard; several processes take MeZO(…, parallel='batch')"
@@ -147,11 +146,20 @@ class MeZOTrainer(Trainer):
         loss = self.probe(model) if self.accelerator.sync_gradients else 0.0
         return torch.tensor(loss, device=self.args.device)
 
+    def open_log(self) -> None:
+        """Begin the run's log at its first step, or go on with it from a checkpoint."""
+        opt, path = self.mezo, self.log_file
+        if path is None or opt.journal is not None or not self.is_world_process_zero():
+            return
+        if os.path.exists(path) and not opt.steps:
+            remedy = "resume_from_checkpoint=True goes on with the run that wrote it"
+            raise FileExistsError(f"`log` must be a new file, got {path}: {remedy}.")
+        Journal(opt, path, append=opt.steps > 0)
+
     def probe(self, model: nn.Module) -> float:
         """The mean loss of the probes, which leave the weights displaced."""
         batches, self.gathered = self.gathered, []
-        if self.log_file is not None and self.mezo.journal is None and self.is_world_process_zero():
-            run_log(self.mezo, self.log_file)
+        self.open_log()
         model.train(self.mezo.common_random_numbers)
         across = self.args.average_tokens_across_devices
         try:

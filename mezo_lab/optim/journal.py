@@ -9,6 +9,7 @@ import torch
 
 from mezo_lab.optim import layout
 from mezo_lab.optim.arguments import RULES
+from mezo_lab.optim.broken_walk import drop_broken_walk
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.replay import Event, LogError, LogWriter, check_model, fingerprint, read_log, weights_hash
 
@@ -52,6 +53,8 @@ class Journal:
                 raise LogError(
                     f"{path} ends after {log.steps} steps, {until - log.steps} before this run: start another."
                 )
+            drop_broken_walk(path, until, current_hash(opt))
+            until = until if os.path.exists(path) else None
         columns = {"probes": opt.probes, "groups": len(opt.param_groups)}
         self.writer = LogWriter(path, header, **columns, seal_every=seal_every, append=append, until=until)
         opt.journal = self
