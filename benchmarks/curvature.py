@@ -15,15 +15,22 @@ import torch
 
 from mezo_lab.directions import law_named
 from mezo_lab.finetune import classification_loss, reviews, smollm2
+from mezo_lab.finetune.tasks import task_named
 from mezo_lab.machine import machine
 from mezo_lab.optim import MeZO
 from mezo_lab.stability import predict
 
-TEMPLATE, WORDS = "Review: {text}\nSentiment:", (" negative", " positive")
+TASK = task_named("rotten-tomatoes/sentiment")
 BATCH, DRAWS, PRODUCTS, TOLERANCE = 16, 100, 30, 0.02
 MULTIPLES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the predicted rate
 STEPS, BLOWN_UP = 100, 10.0
 LAW = "rademacher"
+
+
+def bed():
+    """The pretrained model and its loss on the batch."""
+    model, tokenizer = smollm2()
+    return model, classification_loss(model, tokenizer, reviews(seed=0)[:BATCH], TASK.prompt, TASK.answers)
 
 
 def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:
@@ -37,21 +44,23 @@ def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:
         "norm": [found.norm.value, found.norm.residual],
         "effective_rank": [rank.mean, rank.standard_error],
         "lr": [found.lr, found.error],
-        "flat_rank_lr": 2 / (found.norm.value * (rank.mean + 2)),  # as if the spectrum were flat: 2/(ℓ·(r + 2))
     }
 
 
 def trained(lr: float, steps: int) -> list[float]:
     """The losses of a run, the start's first; it ends where it has blown up."""
-    model, tokenizer = smollm2()
-    loss = classification_loss(model, tokenizer, reviews(seed=0)[:BATCH], TEMPLATE, WORDS)
+    model, loss = bed()
     opt = MeZO(model.named_parameters(), lr=lr, law=LAW)
     losses = []
     for _ in range(steps):
         losses.append(opt.step(loss))  # the mean of both sides: L(θ) + ε²·curvature
-        if not math.isfinite(losses[-1]) or losses[-1] > BLOWN_UP * losses[0]:
+        if blown_up(losses):
             break
     return losses
+
+
+def blown_up(losses: list[float]) -> bool:
+    return not math.isfinite(losses[-1]) or losses[-1] > BLOWN_UP * losses[0]
 
 
 def main() -> None:
@@ -61,8 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     record = json.loads(arguments.json.read_text()) if arguments.json.exists() else {"machine": machine(), "runs": []}
     if "curvature" not in record:
-        model, tokenizer = smollm2()
-        loss = classification_loss(model, tokenizer, reviews(seed=0)[:BATCH], TEMPLATE, WORDS)
+        model, loss = bed()
         record["curvature"] = curvature(list(model.parameters()), loss)
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
         print(record["curvature"], flush=True)
@@ -70,8 +78,7 @@ def main() -> None:
     for multiple in (multiple for multiple in MULTIPLES if multiple not in done):
         lr = multiple * record["curvature"]["lr"][0]
         losses = trained(lr, arguments.steps)
-        blown = not math.isfinite(losses[-1]) or losses[-1] > BLOWN_UP * losses[0]
-        record["runs"].append({"multiple": multiple, "lr": lr, "losses": losses, "diverged": blown})
+        record["runs"].append({"multiple": multiple, "lr": lr, "losses": losses, "diverged": blown_up(losses)})
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
         print(
             f"{multiple:5.2f} × predicted = {lr:.3g}: {losses[0]:.3f} → {losses[-1]:.3g} in {len(losses)} steps",

@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mezo_lab.finetune.plan import METHODS, Plan
+from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
 
 # option → what it says; types and defaults are the plan's own
 HELP = {
@@ -71,8 +71,6 @@ def run_finetune(options: argparse.Namespace) -> int:
     if "words" in given:
         given["words"] = tuple(word.strip() for word in given["words"].split(","))
     if options.preset:
-        from mezo_lab.finetune.plan import from_preset
-
         given = from_preset(options.preset, given.get("tuning")) | given
     plan = Plan(**given)
     out = options.out or Path("runs", folder_name(plan))
@@ -95,6 +93,6 @@ def folder_name(plan: Plan) -> str:
     'smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
     """
     size = plan.shots or plan.train or 16
-    tuning = (plan.tuning,) if plan.method in ("mezo", "adam", "sgd") else ()
+    tuning = (plan.tuning,) if plan.method in TRAINED else ()
     parts = (Path(plan.model).name, plan.task, plan.method, *tuning, size, plan.seed)
     return re.sub(r"[^\w.-]+", "-", "-".join(map(str, parts)))

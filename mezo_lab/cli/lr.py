@@ -14,7 +14,7 @@ from mezo_lab.theory import Moments
 
 MODELS = ("smollm2-135m",)
 # with the paper's "It was terrible/great" the untrained model is worse than chance, and tr H is negative
-TEMPLATE, LABEL_WORDS = "Review: {text}\nSentiment:", (" negative", " positive")
+TASK = "rotten-tomatoes/sentiment"
 PRECISION = 0.02  # relative standard error to which --measure finds the divergence
 FEW = 10  # effective rank below which a single run outlives the mean by more than a tenth
 
@@ -101,11 +101,13 @@ def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
 
 def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     from mezo_lab.finetune import classification_loss, reviews, smollm2
+    from mezo_lab.finetune.tasks import task_named
 
     batch = options.batch or 16
     model, tokenizer = smollm2()
     parameters: list[Tensor] = list(model.parameters())
-    loss = classification_loss(model, tokenizer, reviews(seed=options.seed)[:batch], TEMPLATE, LABEL_WORDS)
+    task, batch_of = task_named(TASK), reviews(seed=options.seed)[:batch]
+    loss = classification_loss(model, tokenizer, batch_of, task.prompt, task.answers)
     dim = sum(parameter.numel() for parameter in parameters)
     moments = law.moments(dim)._replace(coincidence=0)  # the eigenvectors are spread over the coordinates
     return Bed(f"{options.model}, d = {dim:,}, {batch} reviews", parameters, loss, moments, None, 24, 20, 0.05)

@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mezo_lab.finetune.tasks.presets import preset_named
+
 METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
 TRAINED = ("mezo", "adam", "sgd")
 DTYPES = ("float32", "bfloat16", "float16")
 SCHEDULES = ("constant", "linear", "cosine")
-# of a causal model: the first rate of the paper's grid (Table 16), and ε; Adam and SGD: Tables 15 and 16
+# MeZO and ε: first of the grids of Table 16; Adam and SGD: of those of Table 15, but adapters by SGD, which are ours
 RATES = {
     ("mezo", "full"): 1e-6,
     ("mezo", "lora"): 1e-4,
@@ -140,8 +142,6 @@ def from_preset(name: str, tuning: str | None = None) -> dict[str, Any]:
     >>> from_preset("paper/opt-13b/sst2")["lr"], from_preset("paper/opt-13b/sst2", "lora")["epsilon"]
     (1e-06, 0.01)
     """
-    from mezo_lab.finetune.tasks.presets import preset_named
-
     preset = preset_named(name, tuning)  # type: ignore[arg-type]  # which says what the names are
     same = ("task", "model", "tuning", "epsilon", "batch", "steps", "weight_decay", "probes", "rank", "alpha", "tokens")
     sizes = ("shots", "train", "validation", "test")

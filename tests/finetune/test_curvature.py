@@ -32,8 +32,7 @@ def test_products_with_the_hessian_are_differences_of_gradients(any_model, token
 def small(monkeypatch, model, tokenizer, batch):
     monkeypatch.setattr("mezo_lab.finetune.smollm2", lambda: (model, tokenizer))
     monkeypatch.setattr("mezo_lab.finetune.reviews", lambda seed: batch)
-    monkeypatch.setattr(lr, "TEMPLATE", "{text} It was")
-    monkeypatch.setattr(lr, "LABEL_WORDS", (" terrible", " great"))
+    monkeypatch.setattr(lr, "TASK", "rotten-tomatoes")
     return model
 
 

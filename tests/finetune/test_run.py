@@ -206,7 +206,9 @@ def test_a_loss_that_is_not_finite_moves_nothing_and_the_run_goes_on(plan, tmp_p
     result = finetune(plan, tmp_path / "run", say=quiet)
     assert result["steps"] == 10
     before, after = weights(prepared(plan.settled(), quiet).loaded.model), weights(rebuilt(tmp_path / "run")[0])
-    assert all(torch.allclose(before[name], after[name], rtol=0, atol=1e-6) for name in before)  # but for rounding
+    # each of the 10·3 moves rounds by half a unit in the last place, 2⁻²⁴ of a weight, at most
+    bound = 30 * 2**-24 * max(float(value.abs().max()) for value in before.values())
+    assert all(float((before[name] - after[name]).abs().max()) <= bound for name in before)
 
 
 @pytest.mark.slow
@@ -223,7 +225,9 @@ def test_two_processes_share_a_batch_and_write_one_run(plan, tmp_path):
     assert ran.returncode == 0, ran.stderr
     finetune(plan, tmp_path / "one", say=quiet)
     one, two = (weights(rebuilt(tmp_path / name)[0]) for name in ("one", "two"))
-    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    start = weights(prepared(plan.settled(), quiet).loaded.model)
+    apart, moved = (max(float((one[name] - other[name]).abs().max()) for name in one) for other in (two, start))
+    assert apart < moved / 100  # a batch in two halves is summed in another order, and that is all
 
 
 @pytest.mark.slow
