@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SCRIPTS := $(filter-out benchmarks/readme.py benchmarks/accuracy.py benchmarks/curvature.py,$(wildcard benchmarks/*.py))
+LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py curvature.py)
+SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup verify test test-full lint lab bench results accuracy clean
@@ -49,6 +50,7 @@ results: setup  ## measure again what the README shows, half an hour: results/ a
 
 accuracy: setup  ## fine-tune the real model by every method, many hours; goes on where it was stopped
 	$(BIN)/python benchmarks/curvature.py
+	$(BIN)/python benchmarks/rates.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/readme.py
 

@@ -9,8 +9,13 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
+
+from rates import chosen  # beside this file
 
 from mezo_lab.finetune.plan import TRAINED, Plan, read_plan
 from mezo_lab.finetune.scores import difference, score
@@ -21,32 +26,51 @@ RUNS, SUMMARY = ROOT / "results/runs", ROOT / "results/finetune.json"
 PROMPTS = ("rotten-tomatoes", "rotten-tomatoes/sentiment")  # near chance, and four of five right, before any training
 SHOTS = (16, 512)
 SEEDS = (0, 1, 2)
-# the largest of the paper's grid (Table 16), ten times that for full and LoRA, as the model is small; not tuned yet
-TUNINGS = {
-    "full": {"lr": 1e-5, "epsilon": 1e-3},
-    "lora": {"lr": 1e-3, "epsilon": 1e-2},
-    "prefix": {"lr": 1e-2, "epsilon": 1e-1},
-}
-STEPS, ADAM_STEPS = 400, 60
+STEPS, ADAM_STEPS = 200, 60
+METHODS = ("zero-shot", "mezo full", "linear-probe", "adam full", "icl", "mezo lora", "mezo prefix")
 
 
-def plans(seed: int, shots: int, prompt: str) -> list[Plan]:
-    """Every method on the same examples."""
-    same: dict[str, Any] = {
-        "task": prompt,
-        "shots": shots,
-        "data_seed": seed,
-        "seed": seed,
-        "validation": 2 * min(shots, 64),
-    }
-    untrained = [Plan(method=method, **same) for method in ("zero-shot", "icl", "linear-probe")]
-    forward = [Plan(tuning=tuning, steps=STEPS, **rates, **same) for tuning, rates in TUNINGS.items()]
-    return [*untrained, *forward, Plan(method="adam", lr=1e-5, steps=ADAM_STEPS, **same)]
+def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
+    """A method, such as "mezo lora", on the examples that every method is given."""
+    method, _, tuning = kind.partition(" ")
+    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 32)} | more
+    if method in TRAINED:
+        settings |= chosen(method, settings["tuning"])
+        settings["steps"] = STEPS if method == "mezo" else ADAM_STEPS
+        settings["every"] = settings["steps"] // 4
+    return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
+
+
+def plans(seeds: Sequence[int]) -> Iterator[Plan]:
+    """All runs, in the order in which they are worth having: each method everywhere before the next, seed by seed."""
+    bare, scratch = f"{PROMPTS[0]}/no-prompt", {"scratch": True}
+    for seed in seeds:
+        for kind in METHODS:
+            for prompt, shots in product(PROMPTS, SHOTS[:1] if kind == "zero-shot" else SHOTS):
+                yield plan_of(kind, prompt, shots, seed)
+        yield plan_of("mezo full", PROMPTS[1], SHOTS[1], seed, objective="accuracy")
+        for kind, shots in (("zero-shot", SHOTS[0]), ("mezo full", SHOTS[1])):
+            yield plan_of(kind, bare, shots, seed)
+            yield plan_of(kind, PROMPTS[0], shots, seed, **scratch)
 
 
 def name_of(plan: Plan) -> str:
-    tuning = f"-{plan.tuning}" if plan.method in TRAINED else ""
-    return f"{plan.task.replace('/', '-')}-{plan.shots}-{plan.method}{tuning}-seed{plan.data_seed}"
+    """Zero-shot has neither examples nor a seed."""
+    trained = plan.method in TRAINED
+    parts = [plan.task.replace("/", "-"), str(plan.shots), plan.method, plan.tuning if trained else ""]
+    parts += [plan.objective if plan.objective != "loss" else "", "scratch" if plan.scratch else ""]
+    if plan.method == "zero-shot":
+        parts[1] = ""
+    else:
+        parts.append(f"seed{plan.data_seed}")
+    return "-".join(filter(None, parts))
+
+
+def given(plan: Plan) -> list[str]:
+    """The plan as options of the command line."""
+    changed = {name: value for name, value in vars(plan).items() if value != getattr(Plan(), name)}
+    flags = {name: "--" + name.replace("_", "-") for name in changed}
+    return [flags[name] if value is True else f"{flags[name]}={value}" for name, value in changed.items()]
 
 
 def run(plan: Plan) -> None:
@@ -57,10 +81,7 @@ def run(plan: Plan) -> None:
     resume = any(folder.glob("checkpoint-*"))
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-    given = [
-        f"--{name.replace('_', '-')}={value}" for name, value in vars(plan).items() if value != getattr(Plan(), name)
-    ]
-    command = [sys.executable, "-m", "mezo_lab", "finetune", *given, "--out", str(folder)]
+    command = [sys.executable, "-m", "mezo_lab", "finetune", *given(plan), "--out", str(folder)]
     subprocess.run([*command, "--resume"] if resume else command, check=True)
     for checkpoint in folder.glob("checkpoint-*"):  # the log holds what they hold
         shutil.rmtree(checkpoint)
@@ -76,11 +97,12 @@ def summary() -> dict[str, Any]:
         kept = ("trained", "steps", "best_step", "forward_passes", "backward_passes", "seconds", "peak_mebibytes")
         row = {"run": folder.name, "prompt": plan.task, "shots": plan.shots, "method": plan.method}
         row |= {"tuning": plan.tuning if plan.method in TRAINED else "", "seed": plan.data_seed, "lr": plan.lr}
-        row |= {name: result.get(name) for name in kept} | {"test": hits(result).value}
+        row |= {"objective": plan.objective, "scratch": plan.scratch}
+        row |= {name: result.get(name) for name in (*kept, "zero_gradients")} | {"test": hits(result).value}
         row |= {"low": result["test"]["low"], "high": result["test"]["high"], "machine": result["machine"]}
-        start = RUNS / name_of(Plan(task=plan.task, shots=plan.shots, method="zero-shot", data_seed=plan.data_seed))
-        if (start / "result.json").exists():
-            row["gain"] = difference(hits(result), hits(json.loads((start / "result.json").read_text())))
+        start = RUNS / name_of(replace(plan, method="zero-shot", objective="loss")) / "result.json"
+        if plan.method != "zero-shot" and start.exists():
+            row["gain"] = difference(hits(result), hits(json.loads(start.read_text())))
         rows.append(row)
     return {"rows": rows}
 
@@ -92,15 +114,12 @@ def hits(result: dict[str, Any]):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S")
-    parser.add_argument("--shots", nargs="+", type=int, default=SHOTS, metavar="K")
     parser.add_argument("--summary", action="store_true", help="run nothing; write the summary of what is done")
     arguments = parser.parse_args()
     RUNS.mkdir(parents=True, exist_ok=True)
-    for seed in () if arguments.summary else arguments.seeds:
-        for shots in arguments.shots:
-            for plan in (plan for prompt in PROMPTS for plan in plans(seed, shots, prompt)):
-                run(plan)
-                SUMMARY.write_text(json.dumps(summary(), indent=1) + "\n")
+    for plan in () if arguments.summary else plans(arguments.seeds):
+        run(plan)
+        SUMMARY.write_text(json.dumps(summary(), indent=1) + "\n")
     SUMMARY.write_text(json.dumps(summary(), indent=1) + "\n")
 
 

@@ -46,14 +46,14 @@ class Encoded:
             )
 
 
-def answer_logits(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tensor:
+def answer_logits(model: "PreTrainedModel", encoded: Sequence[Encoded], past: Any = None) -> Tensor:
     """The logits over the vocabulary at every place of a batch, in order.
 
     Assumes: a model in eval mode whose logits are its output layer, place by place; causal, masked, or one of them with
     adapters from peft.
     Cost: one forward pass of the batch, padded to its longest; the output layer reads the places only.
 
-    Args: model. encoded: one sequence or more.
+    Args: model. encoded: one sequence or more. past: keys and values of what stands before each of them.
     Returns: (places of all sequences, vocabulary), float32, differentiable when grad is enabled.
     Raises: ValueError for an empty batch, and for a model that does not end in a linear layer.
 
@@ -66,7 +66,7 @@ def answer_logits(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tenso
     >>> torch.allclose(logits[1:], model(torch.tensor([[8, 9]])).logits[0], atol=1e-6)
     True
     """
-    return logits_of(model, padded(encoded, pad_token(model)))
+    return logits_of(model, padded(encoded, pad_token(model)), past)
 
 
 def answer_states(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tensor:
@@ -78,10 +78,10 @@ def answer_states(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tenso
     return states_of(model, padded(encoded, pad_token(model)))
 
 
-def logits_of(model: "PreTrainedModel", tensors: Mapping[str, Tensor]) -> Tensor:
+def logits_of(model: "PreTrainedModel", tensors: Mapping[str, Tensor], past: Any = None) -> Tensor:
     """`answer_logits` of a batch that is `padded` already."""
     with asking(model, tensors):
-        return forward(model, tensors).logits.float()
+        return forward(model, tensors, past).logits.float()
 
 
 def states_of(model: "PreTrainedModel", tensors: Mapping[str, Tensor]) -> Tensor:
@@ -162,10 +162,14 @@ def asking(model: Module, tensors: Mapping[str, Tensor]) -> Iterator[list[Tensor
         hook.remove()
 
 
-def forward(model: "PreTrainedModel", tensors: Mapping[str, Tensor]) -> Any:
+def forward(model: "PreTrainedModel", tensors: Mapping[str, Tensor], past: Any = None) -> Any:
+    inputs = {name: tensors[name].to(model.device) for name in ("input_ids", "attention_mask")}
+    if past is not None:
+        mask = inputs["attention_mask"]
+        seen = mask.new_ones(len(mask), past.get_seq_length())  # (batch, length of the past)
+        return model(inputs["input_ids"], attention_mask=torch.cat([seen, mask], 1), past_key_values=past)
     # only models that write text word by word know of a cache, which a single pass has no use for
     without_cache = {"use_cache": False} if model.can_generate() else {}
-    inputs = {name: tensors[name].to(model.device) for name in ("input_ids", "attention_mask")}
     return model(**inputs, **without_cache)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.finetune.answers import TOGETHER, Encoded, answer_logits, in_groups
+from mezo_lab.finetune.beginning import read_once
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.scores import Score, exact_match, f1, score
 from mezo_lab.finetune.tables import Row
@@ -15,7 +16,7 @@ from mezo_lab.montecarlo import Progress
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-BATCH = 16  # rows
+BATCH, SHOWN_BATCH = 16, 64  # rows; more where solved examples before them are read once for a batch
 NEW_TOKENS = 50  # of a generated answer at most, as in the paper's code
 
 
@@ -61,8 +62,9 @@ def predictions(
     """
     answer = {"classification": classes, "choice": choices, "generation": texts}[encoder.task.kind]
     found: list[Any] = []
-    for start in range(0, len(rows), BATCH):
-        found += answer(model, encoder, rows[start : start + BATCH])
+    size = SHOWN_BATCH if encoder.before else BATCH
+    for start in range(0, len(rows), size):
+        found += answer(model, encoder, rows[start : start + size])
         if progress is not None:
             progress(len(found), len(rows))
     return found
@@ -102,6 +104,8 @@ def line(model, encoder: Encoder, row: Row) -> str:
 
 
 def grouped_logits(model, encoded: Sequence[Encoded]) -> Tensor:
-    """`answer_logits`, with sequences of like length together, as a CPU is quicker."""
-    groups, order = in_groups(encoded, TOGETHER if model.device.type == "cpu" else len(encoded))
-    return torch.cat([answer_logits(model, group) for group in groups])[order]
+    """`answer_logits`, what all begin with read once, and sequences of like length together, as a CPU is quicker."""
+    beginning, rest = read_once(model, encoded)
+    groups, order = in_groups(rest, TOGETHER if model.device.type == "cpu" else len(rest))
+    pasts = (beginning and beginning.for_batch(len(group)) for group in groups)
+    return torch.cat([answer_logits(model, group, past) for group, past in zip(groups, pasts, strict=True)])[order]

@@ -134,6 +134,7 @@ def train(
         "losses": [[entry["step"], entry["loss"]] for entry in state.log_history if "loss" in entry],
         "forward_passes": state.global_step * (2 * plan.probes if plan.method == "mezo" else 1),
         "backward_passes": 0 if plan.method == "mezo" else state.global_step,
+        "zero_gradients": trainer.mezo.diagnostics.zero_rate() if isinstance(trainer, MeZOTrainer) else None,
     }
     return model, facts
 

@@ -17,6 +17,7 @@ SAMPLES: dict[str, tuple[Row, str, tuple[str, ...], int]] = {
         (" negative", " positive"),
         1,
     ),
+    "rotten-tomatoes/no-prompt": ({"text": "dull . ", "label": 0}, "dull .", (" terrible", " great"), 0),
     "imdb": ({"text": "Great.<br />", "label": 1}, "Great.<br /> It was", (" terrible", " great"), 1),
     "sst2": ({"sentence": "a fine film ", "label": 1}, "a fine film It was", (" terrible", " great"), 1),
     "sst5": (
@@ -106,6 +107,7 @@ SAMPLES: dict[str, tuple[Row, str, tuple[str, ...], int]] = {
 }
 MASKED = {
     "rotten-tomatoes": "dull . It was {mask} .",
+    "rotten-tomatoes/no-prompt": "dull . {mask} .",
     "imdb": "Great.<br /> It was {mask} .",
     "sst2": "a fine film It was {mask} .",
     "sst5": "a fine film It was {mask} .",
@@ -197,7 +199,7 @@ def test_references_are_read_from_the_data_set_and_from_simpler_files(answers):
 
 
 def test_an_unknown_task_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match=r"`task` must be one of the 18 names, got 'sst-2': nearest sst2"):
+    with pytest.raises(ValueError, match=r"`task` must be one of the 19 names, got 'sst-2': nearest sst2"):
         task_named("sst-2")
 
 

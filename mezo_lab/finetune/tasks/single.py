@@ -27,6 +27,17 @@ SINGLE = (
         note="far above chance before training: what is left shows",
     ),
     Task(
+        "rotten-tomatoes/no-prompt",
+        "classification",
+        "{text}",
+        (" terrible", " great"),
+        "{text} {mask} .",
+        labels=("negative", "positive"),
+        data=Data("rotten-tomatoes"),
+        source="ours, after the paper's ablation of prompts (Table 5); data: Pang and Lee 2005",
+        note="what the prompt is worth shows",
+    ),
+    Task(
         "imdb",
         "classification",
         "{text} It was",

@@ -1,0 +1,75 @@
+"""Learning rates of fine-tuning SmolLM2-135M, compared on validation examples alone.
+
+One short run for each rate of a grid, on 512 reviews of each class with the paper's prompt; no test example is read.
+Results are written as they come to results/rates.json, and runs that are there are not made again.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mezo_lab.finetune import training
+from mezo_lab.finetune.plan import EPSILONS, Plan
+from mezo_lab.finetune.run import model_of, prepared
+from mezo_lab.machine import machine
+
+RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
+# MeZO: the largest of the paper's grid (Table 16) and above, as this model is a hundredth of the paper's
+GRIDS = {
+    ("mezo", "full"): (1e-5, 3e-5, 1e-4),
+    ("mezo", "lora"): (1e-3, 1e-2),
+    ("mezo", "prefix"): (1e-2, 1e-1),
+    ("adam", "full"): (1e-5, 3e-5),
+}
+STEPS = {"mezo": 120, "adam": 40}
+SIZES: dict[str, Any] = {"shots": 512, "validation": 128}
+
+
+def tried(method: str, tuning: str, lr: float) -> dict[str, Any]:
+    """The validation accuracies of a short run."""
+    steps = STEPS[method]
+    plan = Plan(method=method, tuning=tuning, lr=lr, steps=steps, every=steps // 4, **SIZES).settled()
+    ready = prepared(plan)
+    with tempfile.TemporaryDirectory() as folder:
+        _, facts = training.train(ready, model_of(ready), Path(folder), resume=False, say=print)
+    curve = [[point["step"], point["value"]] for point in facts["validation"]]
+    return {"method": method, "tuning": tuning, "lr": lr, "epsilon": plan.epsilon, "validation": curve}
+
+
+def chosen(method: str, tuning: str) -> dict[str, float]:
+    """The rate whose last two validation accuracies have the best mean, of equal ones the smaller; and ε.
+
+    Raises: LookupError where no rate was tried.
+    """
+    rows = json.loads(RECORD.read_text())["rows"] if RECORD.exists() else []
+    own = [row for row in rows if (row["method"], row["tuning"]) == (method, tuning)]
+    if not own:
+        raise LookupError(f"results/rates.json has no rate for {method} {tuning}: run benchmarks/rates.py first.")
+    best = max(own, key=lambda row: (late(row["validation"]), -row["lr"]))
+    return {"lr": best["lr"], "epsilon": EPSILONS[tuning]}
+
+
+def late(curve: list[list[float]]) -> float:
+    """The mean of the last two accuracies, as one alone is noisy.
+
+    >>> late([[30, 0.9], [60, 0.5], [90, 0.6], [120, 0.8]])
+    0.7
+    """
+    return (curve[-2][1] + curve[-1][1]) / 2
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"machine": machine(), "rows": []}
+    done = {(row["method"], row["tuning"], row["lr"]) for row in record["rows"]}
+    for (method, tuning), rates in GRIDS.items():
+        for lr in (lr for lr in rates if (method, tuning, lr) not in done):
+            record["rows"].append(row := tried(method, tuning, lr))
+            RECORD.write_text(json.dumps(record, indent=1) + "\n")
+            print(f"{method} {tuning} {lr:g}: {row['validation']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
