@@ -27,7 +27,7 @@ PROMPTS = ("rotten-tomatoes", "rotten-tomatoes/sentiment")  # near chance, and f
 SHOTS = (16, 512)
 SEEDS = (0, 1, 2)
 STEPS, ADAM_STEPS = 200, 60
-METHODS = ("zero-shot", "mezo full", "linear-probe", "adam full", "icl", "mezo lora", "mezo prefix")
+METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full", "mezo lora", "mezo prefix")
 
 
 def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:

@@ -14,13 +14,12 @@ from typing import Any
 import torch
 
 from mezo_lab.directions import law_named
-from mezo_lab.finetune import classification_loss, reviews, smollm2
-from mezo_lab.finetune.tasks import task_named
+from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.machine import machine
 from mezo_lab.optim import MeZO
 from mezo_lab.stability import predict
 
-TASK = task_named("rotten-tomatoes/sentiment")
+TASK = "rotten-tomatoes/sentiment"
 BATCH, DRAWS, PRODUCTS, TOLERANCE = 16, 100, 30, 0.02
 MULTIPLES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the predicted rate
 STEPS, BLOWN_UP = 100, 10.0
@@ -30,7 +29,7 @@ LAW = "rademacher"
 def bed():
     """The pretrained model and its loss on the batch."""
     model, tokenizer = smollm2()
-    return model, classification_loss(model, tokenizer, reviews(seed=0)[:BATCH], TASK.prompt, TASK.answers)
+    return model, task_loss(model, tokenizer, reviews(seed=0)[:BATCH], TASK)
 
 
 def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:

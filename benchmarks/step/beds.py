@@ -11,10 +11,11 @@ from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune import reviews, smollm2
 from mezo_lab.finetune.answers import NOT_ASKED, logits_of
-from mezo_lab.finetune.prompts import answer_token
+from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.tasks import task_named
 
 BATCH, LENGTH = 16, 32  # 512 tokens
-TEMPLATE, LABEL_WORDS = "{text} It was", (" terrible", " great")  # the paper's prompt for SST-2
+TASK = task_named("rotten-tomatoes")  # with the paper's prompt for SST-2
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Bed:
 def language_model(device: str) -> Bed:
     """SmolLM2-135M on the first 16 shuffled reviews whose prompts have 32 tokens each: no padding, one pass."""
     model, tokenizer = smollm2()
-    prompts = [(tokenizer(TEMPLATE.format(text=review.text)).input_ids, review.label) for review in reviews(seed=0)]
+    rows = reviews(seed=0)
+    encoder = Encoder(TASK, tokenizer, rows[0])
+    prompts = [(encoder.taught(row).input_ids, row["label"]) for row in rows]
     batch = [(prompt, label) for prompt, label in prompts if len(prompt) == LENGTH][:BATCH]
     tokens, labels = (torch.tensor(column, device=device) for column in zip(*batch, strict=True))
-    answers = [answer_token(tokenizer, TEMPLATE, word) for word in LABEL_WORDS]
     facts = {"data": "reviews of Rotten Tomatoes whose prompts have 32 tokens each"}
-    return causal("SmolLM2-135M", model.to(device), tokens, labels, answers, facts)
+    return causal("SmolLM2-135M", model.to(device), tokens, labels, list(encoder.labels), facts)
 
 
 def tiny_language_model(device: str) -> Bed:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.engine_z import seed_from
-from mezo_lab.finetune import classification_loss, projected_gradients, projections, reviews, smollm2
+from mezo_lab.finetune import projected_gradients, projections, reviews, smollm2, task_loss
 from mezo_lab.hessian import gradient
 from mezo_lab.montecarlo import CHUNK_NUMBERS
 
@@ -30,8 +30,10 @@ def language_model(batch: int, short: bool = False) -> tuple[list[Tensor], Calla
     model, tokenizer = smollm2()
     model.to(torch.get_default_device())  # type: ignore[arg-type]  # transformers wraps Module.to without its types
     parameters: list[Tensor] = list(model.parameters())
-    shortest_first = sorted(reviews(), key=lambda review: len(review.text))[500:]  # past the fragments: a dozen tokens
-    loss = classification_loss(model, tokenizer, (shortest_first if short else reviews(seed=0))[:batch])
+    shortest_first = sorted(reviews(), key=lambda review: len(review["text"]))[
+        500:
+    ]  # past the fragments: a dozen tokens
+    loss = task_loss(model, tokenizer, (shortest_first if short else reviews(seed=0))[:batch])
     return parameters, loss, gradient(parameters, loss)
 
 

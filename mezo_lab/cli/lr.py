@@ -100,14 +100,12 @@ def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
 
 
 def model_bed(options: argparse.Namespace, law: Law) -> Bed:
-    from mezo_lab.finetune import classification_loss, reviews, smollm2
-    from mezo_lab.finetune.tasks import task_named
+    from mezo_lab.finetune import reviews, smollm2, task_loss
 
     batch = options.batch or 16
     model, tokenizer = smollm2()
     parameters: list[Tensor] = list(model.parameters())
-    task, batch_of = task_named(TASK), reviews(seed=options.seed)[:batch]
-    loss = classification_loss(model, tokenizer, batch_of, task.prompt, task.answers)
+    loss = task_loss(model, tokenizer, reviews(seed=options.seed)[:batch], TASK)
     dim = sum(parameter.numel() for parameter in parameters)
     moments = law.moments(dim)._replace(coincidence=0)  # the eigenvectors are spread over the coordinates
     return Bed(f"{options.model}, d = {dim:,}, {batch} reviews", parameters, loss, moments, None, 24, 20, 0.05)

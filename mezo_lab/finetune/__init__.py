@@ -5,11 +5,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mezo_lab.finetune.data import Review, reviews
+from mezo_lab.finetune.data import reviews
 from mezo_lab.finetune.load import Loaded, load_model
+from mezo_lab.finetune.losses import task_loss
 from mezo_lab.finetune.models import smollm2
 from mezo_lab.finetune.probes import projected_gradients, projections
-from mezo_lab.finetune.prompts import classification_loss
 from mezo_lab.finetune.wheels import DataNotInstalled, ModelNotInstalled, NotInstalled
 from mezo_lab.optim import MeZO
 
@@ -23,13 +23,12 @@ __all__ = [
     "MeZOTrainer",
     "ModelNotInstalled",
     "NotInstalled",
-    "Review",
-    "classification_loss",
     "load_model",
     "projected_gradients",
     "projections",
     "reviews",
     "smollm2",
+    "task_loss",
 ]
 
 

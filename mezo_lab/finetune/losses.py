@@ -9,13 +9,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from mezo_lab.finetune.answers import NOT_ASKED, TOGETHER, Encoded, in_groups, logits_of, padded
+from mezo_lab.finetune.answers import (
+    NOT_ASKED,
+    TOGETHER,
+    Encoded,
+    in_groups,
+    logits_of,
+    output_layer,
+    pad_token,
+    padded,
+)
 from mezo_lab.finetune.evaluate import judged, predictions
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.tables import Row
+from mezo_lab.finetune.tasks import task_named
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Batch = Mapping[str, Any]  # "groups": tensors of sequences of like length; "rows": what they were made of
 Objective = Callable[["PreTrainedModel", Batch], Tensor]
@@ -79,6 +89,41 @@ def answer_loss(labels: Sequence[int] = ()) -> Objective:
         return cross_entropy(logits, targets)
 
     return loss
+
+
+def task_loss(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    rows: Sequence[Row],
+    task: str = "rotten-tomatoes",
+    *,
+    masked: bool = False,
+) -> Callable[[], Tensor]:
+    """A closure: the loss of one batch, always the same, for `MeZO.step`, `gradient` or `predict`.
+
+    Source: paper, Appendix E: cross-entropy over the label words of a classification, over all tokens of other answers.
+    Cost: a forward pass of the body at each call; of the output layer only where the model is asked.
+
+    Args: model: in eval mode, causal or, with `masked`, one that fills in a mask. tokenizer: its own.
+        rows: the batch, tokenized once. task: the name of a task, whose columns the rows have.
+    Returns: () → the loss at the model's present parameters, a float32 scalar, differentiable when grad is enabled.
+    Raises: ValueError.
+
+    >>> from mezo_lab.finetune import reviews, smollm2
+    >>> loss = task_loss(*smollm2(), reviews(seed=0)[:16])  # doctest: +SKIP
+    >>> round(float(loss().detach()), 4)  # doctest: +SKIP
+    1.2842
+    """
+    output_layer(model)
+    if model.training:
+        raise ValueError("`model` must be in eval mode, as dropout gives another loss at each call: call model.eval().")
+    if not rows:
+        raise ValueError("`rows` must hold at least one row, got none: an empty batch has no loss.")
+    encoder = Encoder(task_named(task), tokenizer, rows[0], masked=masked)
+    together = TOGETHER if model.device.type == "cpu" else len(rows)
+    batch = collated(lessons(encoder, rows), pad=pad_token(model), together=together)
+    loss = answer_loss(encoder.labels)
+    return lambda: loss(model, batch)
 
 
 def mean_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], metric: str) -> float:

@@ -5,8 +5,6 @@ from copy import deepcopy
 import pytest
 import torch
 
-from mezo_lab.finetune import Review
-
 WORDS = ("It", "was", "great", "terrible", "a", "fine", "film", "dull", "plot", "no", "wit", "Ġ")
 VOCABULARY = [*WORDS, *(f"Ġ{word}" for word in WORDS)]
 
@@ -21,7 +19,7 @@ def batch():
         "dull film",
         "a great film a fine plot no wit a film",
     )
-    return [Review(text, label) for text, label in zip(texts, (1, 0, 1, 0, 1), strict=True)]
+    return [{"text": text, "label": label} for text, label in zip(texts, (1, 0, 1, 0, 1), strict=True)]
 
 
 @pytest.fixture(scope="session")

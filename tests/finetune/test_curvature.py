@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mezo_lab.cli import lr, main
-from mezo_lab.finetune import classification_loss
+from mezo_lab.finetune import task_loss
 from mezo_lab.hessian import gradient, hessian_products
 
 STEP = 1e-5  # the loss is float32 in the end, and OPT has kinks
@@ -12,7 +12,7 @@ STEP = 1e-5  # the loss is float32 in the end, and OPT has kinks
 
 def test_products_with_the_hessian_are_differences_of_gradients(any_model, tokenizer, batch):
     model = any_model.double()
-    loss, parameters = classification_loss(model, tokenizer, batch), list(model.parameters())
+    loss, parameters = task_loss(model, tokenizer, batch), list(model.parameters())
     rng = torch.Generator().manual_seed(0)
     vector = [torch.randn(p.shape, generator=rng, dtype=p.dtype) for p in parameters]
     products = hessian_products(parameters, loss)(vector)

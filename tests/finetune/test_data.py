@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mezo_lab.finetune import DataNotInstalled, Review, reviews, tables, wheels
+from mezo_lab.finetune import DataNotInstalled, reviews, tables, wheels
 
 CSV = """text,label,source
 a long one,0,imdb
@@ -26,18 +26,18 @@ def small_wheel(monkeypatch, tmp_path):
 
 def test_the_reviews_of_one_source_keep_the_order_of_the_file(small_wheel):
     assert reviews() == [
-        Review("dull , no wit .", 0),
-        Review("a fine film", 1),
-        Review("great", 1),
-        Review("a plot", 0),
+        {"text": "dull , no wit .", "label": 0},
+        {"text": "a fine film", "label": 1},
+        {"text": "great", "label": 1},
+        {"text": "a plot", "label": 0},
     ]
-    assert reviews("imdb") == [Review("a long one", 0)]
+    assert reviews("imdb") == [{"text": "a long one", "label": 0}]
 
 
 def test_a_seed_shuffles_always_the_same_way(small_wheel):
     assert reviews(seed=1) == reviews(seed=1)
     assert sorted(reviews(seed=1), key=str) == sorted(reviews(), key=str)
-    assert len({tuple(reviews(seed=seed)) for seed in range(8)}) > 1
+    assert len({str(reviews(seed=seed)) for seed in range(8)}) > 1
 
 
 def test_an_unknown_source_is_named():
@@ -57,5 +57,5 @@ def test_the_real_file_is_balanced_and_its_package_is_not_imported():
     except DataNotInstalled as missing:
         pytest.skip(str(missing))
     assert {source: len(of) for source, of in found.items()} == {"rotten_tomatoes": 8530, "imdb": 25_000}
-    assert all(sum(review.label for review in of) == len(of) / 2 for of in found.values())
+    assert all(sum(review["label"] for review in of) == len(of) / 2 for of in found.values())
     assert tables.WHEEL.replace("-", "_") not in sys.modules

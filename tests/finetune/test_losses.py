@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from mezo_lab.finetune import Review, classification_loss
 from mezo_lab.finetune.evaluate import evaluate, predictions
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.losses import collated, lessons, objective_named
@@ -23,8 +22,10 @@ def batch_of(encoder, rows=ROWS):
 def test_the_loss_of_a_classification_is_that_over_the_label_words(any_model, tokenizer):
     encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
     found = objective_named("loss", encoder)(any_model, batch_of(encoder))
-    reviews = [Review(row["text"], row["label"]) for row in ROWS]
-    assert found.item() == pytest.approx(classification_loss(any_model, tokenizer, reviews)().item(), rel=1e-5)
+    logits = [any_model(torch.tensor([tokenizer(row["text"] + " It was").input_ids])).logits[0, -1] for row in ROWS]
+    words = torch.stack(logits)[:, list(encoder.labels)]  # (rows, labels)
+    expected = cross_entropy(words, torch.tensor([row["label"] for row in ROWS]))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_loss_of_a_text_is_that_of_all_its_tokens(any_model, tokenizer):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mezo_lab.finetune import ModelNotInstalled, classification_loss, models, reviews, smollm2, wheels
+from mezo_lab.finetune import ModelNotInstalled, models, reviews, smollm2, task_loss, wheels
 
 
 @pytest.fixture
@@ -196,4 +196,4 @@ def test_the_real_model_reads_real_reviews():
     assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     with torch.no_grad():
-        assert 0 < classification_loss(model, tokenizer, batch)() < 5
+        assert 0 < task_loss(model, tokenizer, batch)() < 5

@@ -6,7 +6,7 @@ import numpy
 import pytest
 import torch
 
-from mezo_lab.finetune import classification_loss, probes, projected_gradients, projections
+from mezo_lab.finetune import probes, projected_gradients, projections, task_loss
 from mezo_lab.hessian import gradient
 from mezo_lab.montecarlo import Running
 from mezo_lab.noise import COORDINATES
@@ -110,14 +110,14 @@ def remainder(model, loss, slopes, epsilon, law):
 
 @pytest.mark.parametrize("law", LAWS)
 def test_on_a_language_model_what_remains_falls_as_epsilon_squared(model, tokenizer, batch, law):
-    loss = classification_loss(model, tokenizer, batch)
+    loss = task_loss(model, tokenizer, batch)
     slopes = gradient(model.parameters(), loss)
     wide, narrow = (remainder(model, loss, slopes, epsilon, law) for epsilon in (1e-2, 5e-3))
     assert wide / narrow == pytest.approx(4, rel=0.05)
 
 
 def test_a_gradient_that_is_wrong_by_a_tenth_is_caught(model, tokenizer, batch):
-    loss = classification_loss(model, tokenizer, batch)
+    loss = task_loss(model, tokenizer, batch)
     slopes = [1.1 * slope for slope in gradient(model.parameters(), loss)]
     wide, narrow = (remainder(model, loss, slopes, epsilon, "gaussian") for epsilon in (1e-2, 5e-3))
     assert wide / narrow < 2
@@ -171,7 +171,7 @@ def test_the_mean_square_of_pg_is_the_squared_norm_of_the_gradient():
 
 @pytest.mark.parametrize("law", LAWS)
 def test_the_parameters_and_vectors_are_bitwise_the_same_afterwards(model, tokenizer, batch, law):
-    theta, loss = list(model.parameters()), classification_loss(model, tokenizer, batch)
+    theta, loss = list(model.parameters()), task_loss(model, tokenizer, batch)
     slopes = gradient(theta, loss)
     before = [tensor.detach().clone() for tensor in (*theta, *slopes)]
     both(theta, loss, slopes, law=law)
@@ -187,7 +187,7 @@ def test_the_plain_sequence_of_steps_would_not_give_it_back():
 @pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_the_model_is_bitwise_the_same_after_an_exception(model, tokenizer, batch, fault, call):
-    theta, plain, calls = list(model.parameters()), classification_loss(model, tokenizer, batch), []
+    theta, plain, calls = list(model.parameters()), task_loss(model, tokenizer, batch), []
     before = [parameter.detach().clone() for parameter in theta]
 
     def loss():
