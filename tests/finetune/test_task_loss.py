@@ -67,7 +67,10 @@ def test_braces_in_a_review_are_text(model, tokenizer):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "rotten-tomatoes/sentiment"}, r"`answers` must be different tokens, got ' negative', ' positive' as \("),
+        (
+            {"task": "rotten-tomatoes/sentiment"},
+            r"`answers` must be different tokens, got ' negative', ' positive' as \(",
+        ),
         ({"task": "rotten-tomatos"}, r"`task` must be one of .* nearest rotten-tomatoes"),
         ({"rows": []}, r"`rows` must hold at least one row"),
         ({"rows": [{"text": "a fine film", "label": 2}]}, "label"),
