@@ -1,4 +1,4 @@
-"""Claim D1's experiments, on a loss whose gradient is known; the real model runs them under `mezo-lab verify`."""
+"""The experiments of D1 and D2 on losses that are known; the real model runs them under `mezo-lab verify`."""
 
 import math
 
@@ -25,7 +25,7 @@ def small_model(scale: float):
 
 @pytest.fixture(params=[1.0])
 def model(request, monkeypatch):
-    monkeypatch.setattr(models, "language_model", lambda batch, short=False: small_model(request.param))
+    monkeypatch.setattr(models, "language_model", lambda batch, short=False, task="": small_model(request.param))
 
 
 def test_pg_has_slope_1_on_zTg_and_slope_0_on_that_of_other_seeds(model):
@@ -71,3 +71,36 @@ def test_the_parameters_are_back_where_they_were():
     before = [parameter.clone() for parameter in parameters]
     models.slope(LAWS["gaussian"], parameters, loss, gradient).draw(3, torch.Generator().manual_seed(0))
     assert all(torch.equal(*pair) for pair in zip(parameters, before, strict=True))
+
+
+CURVATURE = REGISTRY["curvature-of-a-model"]
+
+
+def curved(monkeypatch, scale: float = 1.0) -> None:
+    """H = diag(1, …, 2) ⊕ diag(0.5, …, 3); Hessian-vector products are those of `scale`·H."""
+    parameters = [torch.linspace(1, 2, 40).double(), torch.linspace(0.5, 3, 50).double().reshape(5, 10)]
+    weights = [parameter.clone() for parameter in parameters]
+    for parameter in parameters:
+        parameter.requires_grad_()
+
+    def loss():
+        return sum((w * p.square()).sum() for w, p in zip(weights, parameters, strict=True)) / 2
+
+    monkeypatch.setattr(models, "language_model", lambda batch, task: (parameters, loss, None))
+    monkeypatch.setattr(
+        models, "hessian_products", lambda *_: lambda z: [scale * w * v for w, v in zip(weights, z, strict=True)]
+    )
+
+
+def test_second_differences_have_slope_1_on_what_hessian_products_give(monkeypatch):
+    curved(monkeypatch)
+    verdict = check(CURVATURE, LAWS["gaussian"], {"batch": 16})
+    assert verdict.passed and verdict.estimate.count == models.CURVATURES
+    assert verdict.estimate.mean == pytest.approx(1, abs=1e-6)
+    assert [decoy.expected for decoy in verdict.decoys] == [0.5, 2.0]
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_curvature_that_is_half_or_twice_the_losss_own_is_refuted(monkeypatch, scale):
+    curved(monkeypatch, scale)
+    assert check(CURVATURE, LAWS["gaussian"], {"batch": 16}).status is Status.REFUTED
