@@ -45,7 +45,10 @@ bench: setup  ## run the benchmarks
 results: setup  ## measure again what the README shows, half an hour: results/ and the README
 	@mkdir -p results
 	$(BIN)/mezo-lab verify --json results/verify.json > results/verify.txt
-	$(BIN)/mezo-lab verify projected-gradient --full --json results/models.json > results/models.txt
+	$(BIN)/mezo-lab verify projected-gradient curvature-of-a-model --full --json results/models.json > results/models.txt
+	$(BIN)/mezo-lab memory smollm2-135m --measure > results/memory.txt
+	@echo >> results/memory.txt
+	$(BIN)/mezo-lab memory --paper >> results/memory.txt
 	$(BIN)/python benchmarks/readme.py
 
 accuracy: setup  ## fine-tune the real model by every method, many hours; goes on where it was stopped

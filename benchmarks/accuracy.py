@@ -33,7 +33,7 @@ METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full", "mezo l
 def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     """A method, such as "mezo lora", on the examples that every method is given."""
     method, _, tuning = kind.partition(" ")
-    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 32)} | more
+    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 64)} | more
     if method in TRAINED:
         settings |= chosen(method, settings["tuning"])
         settings["steps"] = STEPS if method == "mezo" else ADAM_STEPS

@@ -21,7 +21,7 @@ from mezo_lab.stability import predict
 
 TASK = "rotten-tomatoes/sentiment"
 BATCH, DRAWS, PRODUCTS, TOLERANCE = 16, 100, 30, 0.02
-MULTIPLES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the predicted rate
+MULTIPLES = (0.03, 0.1, 0.3, 0.6, 1.0, 3.0, 10.0)  # of the predicted rate
 STEPS, BLOWN_UP = 100, 10.0
 LAW = "rademacher"
 
@@ -78,6 +78,7 @@ def main() -> None:
         lr = multiple * record["curvature"]["lr"][0]
         losses = trained(lr, arguments.steps)
         record["runs"].append({"multiple": multiple, "lr": lr, "losses": losses, "diverged": blown_up(losses)})
+        record["runs"].sort(key=lambda run: run["multiple"])
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
         print(
             f"{multiple:5.2f} × predicted = {lr:.3g}: {losses[0]:.3f} → {losses[-1]:.3g} in {len(losses)} steps",

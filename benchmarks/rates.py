@@ -1,7 +1,7 @@
 """Learning rates of fine-tuning SmolLM2-135M, compared on validation examples alone.
 
-One short run for each rate of a grid, on 512 reviews of each class with the paper's prompt; no test example is read.
-Results are written as they come to results/rates.json, and runs that are there are not made again.
+One short run for each rate and schedule of a grid, on 512 reviews of each class with the paper's prompt; no test
+example is read. Results are written as they come to results/rates.json, and runs that are there are not made again.
 """
 
 import argparse
@@ -16,31 +16,32 @@ from mezo_lab.finetune.run import model_of, prepared
 from mezo_lab.machine import machine
 
 RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
-# full: a tenth and a third of the largest stable rate that benchmarks/curvature.py predicts; the others: Tables 15
+# full: from a tenth to a half of the largest stable rate that benchmarks/curvature.py predicts; the others: Tables 15
 # and 16 and above, as this model is a hundredth of the paper's
 GRIDS = {
-    ("mezo", "full"): (3e-5, 1e-4),
-    ("adam", "full"): (1e-5, 3e-5),
-    ("mezo", "lora"): (1e-3, 1e-2),
-    ("mezo", "prefix"): (1e-2, 1e-1),
+    ("mezo", "full"): [(3e-5, "constant"), (1e-4, "constant"), (1e-4, "linear"), (2e-4, "linear")],
+    ("adam", "full"): [(1e-5, "linear"), (3e-5, "linear")],
+    ("mezo", "lora"): [(1e-3, "linear"), (1e-2, "linear")],
+    ("mezo", "prefix"): [(1e-2, "linear"), (1e-1, "linear")],
 }
 STEPS = {"mezo": 120, "adam": 40}
 SIZES: dict[str, Any] = {"shots": 512, "validation": 128}
 
 
-def tried(method: str, tuning: str, lr: float) -> dict[str, Any]:
+def tried(method: str, tuning: str, lr: float, schedule: str) -> dict[str, Any]:
     """The validation accuracies of a short run."""
     steps = STEPS[method]
-    plan = Plan(method=method, tuning=tuning, lr=lr, steps=steps, every=steps // 4, **SIZES).settled()
+    rate = {"lr": lr, "schedule": schedule}
+    plan = Plan(method=method, tuning=tuning, steps=steps, every=steps // 4, **rate, **SIZES).settled()
     ready = prepared(plan)
     with tempfile.TemporaryDirectory() as folder:
         _, facts = training.train(ready, model_of(ready), Path(folder), resume=False, say=print)
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
-    return {"method": method, "tuning": tuning, "lr": lr, "epsilon": plan.epsilon, "validation": curve}
+    return {"method": method, "tuning": tuning, **rate, "epsilon": plan.epsilon, "validation": curve}
 
 
-def chosen(method: str, tuning: str) -> dict[str, float]:
-    """The rate whose last two validation accuracies have the best mean, of equal ones the smaller; and ε.
+def chosen(method: str, tuning: str) -> dict[str, Any]:
+    """The rate and schedule whose last two validation accuracies have the best mean, of equal ones the smaller; and ε.
 
     Raises: LookupError where no rate was tried.
     """
@@ -49,7 +50,7 @@ def chosen(method: str, tuning: str) -> dict[str, float]:
     if not own:
         raise LookupError(f"results/rates.json has no rate for {method} {tuning}: run benchmarks/rates.py first.")
     best = max(own, key=lambda row: (late(row["validation"]), -row["lr"]))
-    return {"lr": best["lr"], "epsilon": EPSILONS[tuning]}
+    return {"lr": best["lr"], "schedule": best["schedule"], "epsilon": EPSILONS[tuning]}
 
 
 def late(curve: list[list[float]]) -> float:
@@ -62,14 +63,16 @@ def late(curve: list[list[float]]) -> float:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help='such as "mezo full"; none: all of them')
+    kinds = parser.parse_args().kinds or [" ".join(kind) for kind in GRIDS]
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"machine": machine(), "rows": []}
-    done = {(row["method"], row["tuning"], row["lr"]) for row in record["rows"]}
-    for (method, tuning), rates in GRIDS.items():
-        for lr in (lr for lr in rates if (method, tuning, lr) not in done):
-            record["rows"].append(row := tried(method, tuning, lr))
+    done = {(row["method"], row["tuning"], row["lr"], row["schedule"]) for row in record["rows"]}
+    for method, tuning in map(str.split, kinds):
+        for lr, schedule in (rate for rate in GRIDS[method, tuning] if (method, tuning, *rate) not in done):
+            record["rows"].append(row := tried(method, tuning, lr, schedule))
             RECORD.write_text(json.dumps(record, indent=1) + "\n")
-            print(f"{method} {tuning} {lr:g}: {row['validation']}", flush=True)
+            print(f"{method} {tuning} {lr:g} {schedule}: {row['validation']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.fixture(autouse=True)
+def beside_the_script(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
 def readme_script():
     spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks/readme.py")
     assert spec is not None and spec.loader is not None

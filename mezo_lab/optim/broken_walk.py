@@ -1,6 +1,7 @@
 """A log that ends in the walk of a step that was never made, as an interrupt leaves it."""
 
 import os
+import shutil
 
 from mezo_lab.replay import Event, LogWriter, StepRecord, read_log
 
@@ -23,7 +24,10 @@ def drop_broken_walk(path: str | os.PathLike[str], steps: int, weights: bytes) -
         return
     last = [item for item in items if isinstance(item, StepRecord)][-1]
     columns = {name: log.header[name] for name in ("probes", "groups")}
-    with LogWriter(path, log.header, append=True, until=steps - 1, **columns) as writer:
+    mended = f"{os.fspath(path)}.mended"
+    shutil.copyfile(path, mended)  # the log itself changes whole or not at all
+    with LogWriter(mended, log.header, append=True, until=steps - 1, **columns) as writer:
         writer.step(last.projected, last.rates)
         if any(event.kind == "flush" for event in behind):
             writer.event("flush")
+    os.replace(mended, path)

@@ -46,3 +46,21 @@ def test_a_log_that_ends_where_the_weights_are_keeps_its_walk(tmp_path):
     assert torch.equal(theta, left)
     Journal(opt, path, append=True).close()
     assert path.read_bytes()[: len(before)] == before
+
+
+def test_a_crash_while_a_broken_walk_is_taken_out_leaves_the_log_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "run.mezo"
+    (weights, state), _ = broken_off(path, 3)
+    before = path.read_bytes()
+    opt = MeZO([torch.nn.Parameter(weights.clone())], lr=0.01)
+    opt.load_state_dict(state)
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mezo_lab.replay.LogWriter.step", crash)
+        with pytest.raises(KeyboardInterrupt):
+            Journal(opt, path, append=True)
+    assert path.read_bytes() == before
+    Journal(opt, path, append=True).close()

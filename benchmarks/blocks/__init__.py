@@ -1,0 +1,1 @@
+"""The README's blocks about training, from the records of long runs."""
