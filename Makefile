@@ -4,7 +4,7 @@ LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py curvature.py)
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup verify test test-full lint lab bench results accuracy clean
+.PHONY: help setup verify test test-full lint notebooks lab bench results accuracy clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: setup  ## formatting, lint and types
 	$(BIN)/ruff check
 	$(BIN)/pyright
 
+notebooks: setup  ## build the notebooks from notebooks/src, run, and the students' copies
+	$(BIN)/python notebooks/build.py
+
 lab: setup  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
@@ -45,7 +48,8 @@ bench: setup  ## run the benchmarks
 results: setup  ## measure again what the README shows, half an hour: results/ and the README
 	@mkdir -p results
 	$(BIN)/mezo-lab verify --json results/verify.json > results/verify.txt
-	$(BIN)/mezo-lab verify projected-gradient curvature-of-a-model --full --json results/models.json > results/models.txt
+	$(BIN)/mezo-lab verify projected-gradient --full --json results/models.json > results/models.txt
+	$(BIN)/mezo-lab verify curvature-of-a-model --json results/curvature.json > results/curvature.txt
 	$(BIN)/mezo-lab memory smollm2-135m --measure > results/memory.txt
 	@echo >> results/memory.txt
 	$(BIN)/mezo-lab memory --paper >> results/memory.txt

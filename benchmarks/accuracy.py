@@ -33,7 +33,7 @@ METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full", "mezo l
 def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     """A method, such as "mezo lora", on the examples that every method is given."""
     method, _, tuning = kind.partition(" ")
-    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 64)} | more
+    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 32)} | more
     if method in TRAINED:
         settings |= chosen(method, settings["tuning"])
         settings["steps"] = STEPS if method == "mezo" else ADAM_STEPS
@@ -46,7 +46,7 @@ def plans(seeds: Sequence[int]) -> Iterator[Plan]:
     bare, scratch = f"{PROMPTS[0]}/no-prompt", {"scratch": True}
     for seed in seeds:
         for kind in METHODS:
-            for prompt, shots in product(PROMPTS, SHOTS[:1] if kind == "zero-shot" else SHOTS):
+            for prompt, shots in product(PROMPTS, SHOTS[:1] if kind in ("zero-shot", "icl") else SHOTS):
                 yield plan_of(kind, prompt, shots, seed)
         yield plan_of("mezo full", PROMPTS[1], SHOTS[1], seed, objective="accuracy")
         for kind, shots in (("zero-shot", SHOTS[0]), ("mezo full", SHOTS[1])):

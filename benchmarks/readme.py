@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from blocks import training  # beside this file
+
 from mezo_lab.plots.cost import StepCost, mebibytes, step_alt_text, step_figure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,8 +33,8 @@ def verdicts(root: Path) -> str:
 
 
 def models(root: Path) -> str:
-    """What `mezo-lab verify projected-gradient --full` printed."""
-    return fenced((root / "results/models.txt").read_text().strip())
+    """What `mezo-lab verify` printed of the claims on a real model."""
+    return "\n\n".join(fenced((root / f"results/{name}.txt").read_text().strip()) for name in ("models", "curvature"))
 
 
 def fenced(text: str) -> str:
@@ -180,7 +182,21 @@ def draw(root: Path) -> None:
             step_figure(costs).savefig(file.with_suffix(".svg"), metadata={"Date": None})
 
 
-BLOCKS = {"verdicts": verdicts, "models": models, "sampling": sampling, "step": step, "stability": stability}
+def memory(root: Path) -> str:
+    """What `mezo-lab memory` printed of the real model, measured, and of the paper's."""
+    return fenced((root / "results/memory.txt").read_text().strip())
+
+
+BLOCKS = {
+    "verdicts": verdicts,
+    "models": models,
+    "sampling": sampling,
+    "step": step,
+    "stability": stability,
+    "divergence": training.divergence,
+    "finetuned": training.finetuned,
+    "memory": memory,
+}
 
 
 def rewritten(text: str, root: Path = ROOT) -> str:
@@ -195,6 +211,7 @@ def rewritten(text: str, root: Path = ROOT) -> str:
 
 if __name__ == "__main__":
     draw(ROOT)
+    training.draw(ROOT)
     readme = ROOT / "README.md"
     readme.write_text(rewritten(readme.read_text()))
     print(f"{readme.name}: rewritten", file=sys.stderr)

@@ -31,6 +31,8 @@ FLOORS = {
     "claims": 6,
     "plots": 7,
     "doctor": 7,
+    "exercises": 8,
+    "notebook": 8,
     "report": 8,
     "cli": 9,
     "__init__": 10,

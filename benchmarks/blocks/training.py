@@ -77,7 +77,7 @@ def finetuned(root: Path) -> str:
         return "Not measured yet: `make accuracy` does it."
     plain = [row for row in rows if row["objective"] == "loss" and not row["scratch"]]
     parts = [part for prompt, told in PROMPTS.items() for part in (told, table(plain, prompt))]
-    return "\n\n".join([*parts, ablations(rows), machine(rows)])
+    return "\n\n".join(filter(None, [*parts, ablations(rows), machine(rows)]))
 
 
 def table(rows: Iterable[dict[str, Any]], prompt: str) -> str:
@@ -145,7 +145,7 @@ def machine(rows: list[dict[str, Any]]) -> str:
     return (
         "1,000 held-out reviews, the same for all; 95 % intervals (Wilson; gains over zero-shot, paired). Minutes"
         f" include loading and the test ({where['processor']}, {where['threads']} threads, not always idle);"
-        " MiB: peak of the process."
+        " MiB: peak of the process, of a training while it loads its best checkpoint."
     )
 
 

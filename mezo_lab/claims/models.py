@@ -22,7 +22,7 @@ from mezo_lab.montecarlo import CHUNK_NUMBERS
 SHIFTS = 8  # each pg is held against the zᵀg of that many other seeds
 SLOPE_PROBES = 36
 NORM_PROBES = 1_650  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
-CURVATURES = 8  # zᵀHz by both ways; they differ by a hundredth of its size
+CURVATURES, CURVATURE_RESOLUTION = 8, 0.02  # zᵀHz by both ways, which differ by a hundredth of its size
 # the fourth derivative shows in proportion to ε², float32's rounding to 1/ε²; they meet here on SmolLM2-135M
 CURVATURE_EPSILON = 5e-4
 CURVED = "rotten-tomatoes/sentiment"  # with the paper's prompt the untrained model is confidently wrong, and tr H < 0
@@ -120,16 +120,17 @@ def mean_square(law, parameters, loss, g) -> Experiment:
 def curvature_of_a_language_model(law, batch) -> Experiment:
     """Slope of the second differences on zᵀHz, which Hessian-vector products give."""
     parameters, loss, _ = language_model(batch, task=CURVED)
-    product = hessian_products(parameters, loss)
 
     def draw(count: int, generator: Generator) -> Tensor:
         seed = seed_from(generator)
         seen = second_differences(parameters, loss, draws=count, epsilon=CURVATURE_EPSILON, seed=seed)
+        product = hessian_products(parameters, loss)  # afresh, as the parameters were moved and put back
         exact = [dot(z, product(z)) for z in (direction(parameters, seed, k) for k in range(count))]
         along = torch.tensor(exact, dtype=torch.float64, device="cpu")  # (count,)
         return 1 + (seen - along) * along / along.square().mean()
 
-    return experiment(draw, draws=CURVATURES, probes_per_chunk=CURVATURES, decoys=(Decoy("1/2"), Decoy("2")))
+    planned = {"draws": CURVATURES, "probes_per_chunk": CURVATURES, "resolution": CURVATURE_RESOLUTION}
+    return experiment(draw, decoys=(Decoy("1/2"), Decoy("2")), **planned)
 
 
 def direction(parameters: Sequence[Tensor], seed: int, draw: int) -> list[Tensor]:

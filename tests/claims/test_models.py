@@ -7,6 +7,7 @@ import torch
 
 from mezo_lab.claims import REGISTRY, Status, check, models
 from mezo_lab.directions import LAWS
+from mezo_lab.hessian import hessian_products
 
 CLAIM = REGISTRY["projected-gradient"]
 SLOPE = LAWS["gaussian"], {"batch": 16, "measure": "slope"}
@@ -87,9 +88,7 @@ def curved(monkeypatch, scale: float = 1.0) -> None:
         return sum((w * p.square()).sum() for w, p in zip(weights, parameters, strict=True)) / 2
 
     monkeypatch.setattr(models, "language_model", lambda batch, task: (parameters, loss, None))
-    monkeypatch.setattr(
-        models, "hessian_products", lambda *_: lambda z: [scale * w * v for w, v in zip(weights, z, strict=True)]
-    )
+    monkeypatch.setattr(models, "hessian_products", lambda *_: hessian_products(parameters, lambda: scale * loss()))
 
 
 def test_second_differences_have_slope_1_on_what_hessian_products_give(monkeypatch):

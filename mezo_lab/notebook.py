@@ -1,0 +1,67 @@
+"""What the notebooks share: how large to be, a claim that is tried, a figure with its words."""
+
+import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mezo_lab.claims import Verdict, check, claim_named
+from mezo_lab.directions import law_named
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FAST = os.environ.get("MEZO_LAB_FAST") == "1"  # the tests set it
+RESOLUTION = 0.02 if FAST else 0.01  # relative error that a verdict promises to see
+
+Size = TypeVar("Size")
+
+
+def sized(full: Size, fast: Size) -> Size:
+    """`full` for a reader, `fast` where the tests run the notebook: a smaller d, never fewer standard errors.
+
+    >>> sized(full=1000, fast=20) in (20, 1000)
+    True
+    """
+    return fast if FAST else full
+
+
+def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
+    """Test a claim of the registry, by name or id, at one law and parameter set.
+
+    Returns: the verdict; print it, or `show` it. Raises: ValueError naming what there is.
+
+    >>> tried("norm-factor", dim=6, probes=2).status.name
+    'CONSISTENT'
+    """
+    claim, chosen = claim_named(name), law_named(law)
+    usual = claim.parameter_sets(chosen, "fast" if FAST else "default")
+    settings = (usual[0] if usual else {}) | parameters
+    return check(claim, chosen, settings, resolution=RESOLUTION)
+
+
+def show(shown: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
+    """Display verdicts of one claim as its figure, or a figure of your own with `alt`, its words for who cannot see it.
+
+    Raises: ValueError for a figure without words.
+    """
+    from IPython.display import Image, display
+
+    from mezo_lab.plots import alt_text, claim_figure
+
+    if isinstance(shown, Verdict):
+        shown = [shown]
+    if isinstance(shown, Sequence):
+        claim = shown[0].claim
+        figure, alt = claim_figure(shown, claim), alt or alt_text(shown, claim)
+    else:
+        figure = shown
+    if not alt:
+        raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
+    display(Image(png(figure), alt=alt))
+
+
+def png(figure: "Figure") -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100, metadata={"Software": None})  # the same bytes from every version
+    return file.getvalue()

@@ -1,0 +1,52 @@
+"""Every check of an exercise accepts the right answer, and answers the usual mistakes with their sentence.
+
+answers/TOPIC.py holds, for mezo_lab/exercises/TOPIC.py: check → (right answer, [(mistake, what it is told)]).
+"""
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from mezo_lab.exercises import Wrong
+
+HERE = Path(__file__).resolve().parent
+TOPICS = sorted(path.stem for path in (HERE / "answers").glob("*.py"))
+
+
+def answers(topic: str) -> dict:
+    spec = importlib.util.spec_from_file_location(f"answers_{topic}", HERE / f"answers/{topic}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ANSWERS
+
+
+ANSWERS = {check: pair for topic in TOPICS for check, pair in answers(topic).items()}
+
+
+def test_every_check_is_tried():
+    import mezo_lab.exercises
+
+    files = Path(mezo_lab.exercises.__file__).parent.glob("*.py")
+    assert sorted(file.stem for file in files if file.stem not in ("__init__", "judge")) == TOPICS
+    for topic in TOPICS:
+        module = importlib.import_module(f"mezo_lab.exercises.{topic}")
+        checks = {name for name in vars(module) if name.startswith("check_")}
+        assert {check.__name__ for check in answers(topic)} == checks
+
+
+@pytest.mark.parametrize("check", ANSWERS, ids=lambda check: check.__name__)
+def test_the_right_answer_is_accepted(check, capsys):
+    check(ANSWERS[check][0])
+    assert capsys.readouterr().out.startswith("✓")
+
+
+@pytest.mark.parametrize(
+    ("check", "mistake", "told"),
+    [(check, mistake, told) for check, (_, mistakes) in ANSWERS.items() for mistake, told in mistakes],
+)
+def test_a_mistake_is_told_what_it_is(check, mistake, told):
+    with pytest.raises(Wrong, match=told):
+        check(mistake)

@@ -1,0 +1,124 @@
+"""The committed notebooks are their sources, run; students get the same without solutions."""
+
+import importlib.util
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+LARGEST = 300_000  # bytes: pages that GitHub still shows at once
+
+
+def build_script():
+    spec = importlib.util.spec_from_file_location("build", NOTEBOOKS / "build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build = build_script()
+every = pytest.mark.parametrize("name", build.names())
+
+
+def committed(name: str, folder: Path = NOTEBOOKS):
+    return nbformat.read(folder / f"{name}.ipynb", as_version=4)
+
+
+def code(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@every
+def test_a_source_runs_in_fast_mode_within_its_budget(name):
+    limits = build.budget(name)
+    if "skip" in limits:
+        pytest.skip(limits["skip"])
+    began = time.monotonic()
+    build.executed(build.read(name), fast=True, seconds=limits["fast"] * 3)  # of a cell: a machine may be busy
+    assert time.monotonic() - began < limits["fast"] * 3
+
+
+@every
+def test_a_committed_notebook_is_its_source(name):
+    made, source = committed(name), build.read(name)
+    assert made.metadata["mezo_lab"]["source"] == build.digest(name), "stale: run `make notebooks`"
+    assert [(cell.id, cell.cell_type, cell.source) for cell in made.cells] == [
+        (cell.id, cell.cell_type, cell.source) for cell in source.cells
+    ]
+
+
+@every
+def test_a_committed_notebook_was_run_from_top_to_bottom_without_an_error(name):
+    made = committed(name)
+    assert [cell.execution_count for cell in code(made)] == list(range(1, len(code(made)) + 1))
+    assert not [output for cell in code(made) for output in cell.outputs if output.output_type == "error"]
+    assert "widgets" not in made.metadata and "timing" not in str([cell.metadata for cell in made.cells])
+    assert (NOTEBOOKS / f"{name}.ipynb").stat().st_size <= LARGEST
+
+
+@every
+def test_every_figure_has_words(name):
+    figures = [
+        output
+        for cell in code(committed(name))
+        for output in cell.outputs
+        if "image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {})
+    ]
+    assert figures
+    for figure in figures:
+        assert len(figure.metadata["image/png"]["alt"]) > 40
+
+
+@every
+def test_a_notebook_has_the_parts_that_every_lesson_has(name):
+    words = "\n".join(cell.source for cell in build.read(name).cells if cell.cell_type == "markdown")
+    for part in (
+        "**Claim.**",
+        "**Before this:**",
+        "**Time:**",
+        "## Predict first",
+        "## Where it breaks",
+        "## Exercises",
+    ):
+        assert part in words, part
+    for part in ("## Check", "## What it means", "## Summary", "**Limits.**", "**Further reading.**"):
+        assert part in words, part
+
+
+@every
+def test_a_students_copy_has_no_line_of_a_solution(name):
+    source, student = build.read(name), committed(name, NOTEBOOKS / "student")
+    given = {line.strip() for cell in student.cells for line in cell.source.splitlines()}
+    solved = [line.strip() for cell in code(source) for part in solutions(cell.source) for line in part]
+    assert solved and not given & {line for line in solved if len(line) > 3}
+    answers = [cell for cell in source.cells if "solution" in cell.metadata.get("tags", ())]
+    assert answers and not any(cell.source in "\n".join(c.source for c in student.cells) for cell in answers)
+    assert student == build.for_students(source) and not any(cell.outputs for cell in code(student))
+
+
+def solutions(source: str) -> list[list[str]]:
+    """The lines between the marks."""
+    parts = source.split("# BEGIN SOLUTION\n")[1:]
+    return [part.split("# END SOLUTION")[0].splitlines() for part in parts]
+
+
+@every
+def test_a_students_copy_fails_where_it_asks_and_nowhere_else(name):
+    student = committed(name, NOTEBOOKS / "student")
+    for cell in code(student):
+        cell.metadata["tags"] = ["raises-exception"]
+    run = build.executed(student, fast=True, seconds=60)
+    failed = [cell.id for cell in code(run) if any(output.output_type == "error" for output in cell.outputs)]
+    assert failed == [cell.id for cell in code(run) if build.TURN in cell.source] != []
+
+
+def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
+    pages = [NOTEBOOKS / "README.md", *NOTEBOOKS.glob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
+    assert {f"{name}.ipynb" for name in build.names()} <= {link for page, link in links if page.name == "README.md"}
+    assert [link for page, link in links if not (page.parent / link).exists()] == []

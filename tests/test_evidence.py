@@ -1,0 +1,81 @@
+"""What the records of long runs show, and that each run can be made again from its log."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from mezo_lab.finetune import NotInstalled
+from mezo_lab.finetune.plan import TRAINED, read_plan
+from mezo_lab.finetune.rebuild import rebuilt
+from mezo_lab.finetune.run import RESULT
+from mezo_lab.finetune.training import LOG
+from mezo_lab.replay import read_log
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = sorted(folder.parent for folder in (ROOT / "results/runs").glob(f"*/{RESULT}"))
+LOGGED = [folder for folder in RUNS if (folder / LOG).exists()]
+CURVATURE = json.loads((ROOT / "benchmarks/curvature.json").read_text())
+
+
+@pytest.fixture
+def accuracy(monkeypatch):
+    """benchmarks/accuracy.py as a module."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks/accuracy.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rows() -> list[dict]:
+    return json.loads((ROOT / "results/finetune.json").read_text())["rows"]
+
+
+def test_the_summary_is_that_of_the_runs(accuracy):
+    assert json.loads(json.dumps(accuracy.summary()))["rows"] == rows() and len(rows()) == len(RUNS) > 0
+
+
+def test_every_mezo_run_has_a_log_of_kilobytes_with_all_its_steps():
+    forward = [folder for folder in RUNS if read_plan(folder).method == "mezo"]
+    assert forward == LOGGED != []
+    for folder in LOGGED:
+        result = json.loads((folder / RESULT).read_text())
+        assert len(list(read_log(folder / LOG))) >= result["steps"] == read_plan(folder).steps
+        assert (folder / LOG).stat().st_size < 10_000
+
+
+def test_settings_and_checkpoints_are_chosen_without_the_test():
+    for folder in RUNS:
+        plan, result = read_plan(folder), json.loads((folder / RESULT).read_text())
+        if plan.method in TRAINED:
+            best = max(point["value"] for point in result["validation"])
+            assert best in [point["value"] for point in result["validation"] if point["step"] == result["best_step"]]
+
+
+@pytest.mark.parametrize("shots", [16, 512])
+def test_mezo_beats_what_it_began_from_on_the_same_test(shots):
+    kind = {"prompt": "rotten-tomatoes", "shots": shots, "method": "mezo", "tuning": "full", "objective": "loss"}
+    own = [row for row in rows() if kind.items() <= row.items() and not row["scratch"]]
+    assert own and all(row["gain"][1] > 0 for row in own)
+
+
+def test_half_the_predicted_rate_trains_and_the_whole_diverges():
+    assert all(run["diverged"] == (run["multiple"] >= 1) for run in CURVATURE["runs"])
+    falls = [run["losses"][-1] / run["losses"][0] for run in CURVATURE["runs"] if run["multiple"] <= 0.3]
+    assert falls == sorted(falls, reverse=True) and falls[0] < 1  # a larger rate learns faster, until it is too large
+
+
+def test_the_shortest_log_rebuilds_its_model():
+    def sweeps(folder: Path) -> int:
+        result = json.loads((folder / RESULT).read_text())
+        return result["trained"] * result["steps"]
+
+    shortest = min(LOGGED, key=sweeps)
+    try:
+        _, _, steps = rebuilt(shortest)  # compares the weights with the hash at the end of the log
+    except NotInstalled as missing:
+        pytest.skip(str(missing))
+    assert steps == read_plan(shortest).steps
