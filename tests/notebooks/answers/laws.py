@@ -1,0 +1,54 @@
+"""Answers to the exercises of notebook 2, right and wrong."""
+
+import math
+
+import torch
+
+from mezo_lab.directions import LAWS, uniform
+from mezo_lab.exercises import laws as exercises
+
+
+def drawn(law):
+    return lambda count, dim, generator: LAWS[law].sample(count, 1, dim, generator)[:, 0]
+
+
+def scaled(x, radius):
+    return x * (radius / x.norm(dim=-1, keepdim=True))
+
+
+# check → (right answer, [(mistake, what it is told)])
+ANSWERS = {
+    exercises.check_fourth_moment: (
+        lambda dim, kurtosis: dim - 1 + kurtosis,
+        [
+            (lambda dim, kurtosis: dim + 2, "let κ in"),
+            (lambda dim, kurtosis: dim + kurtosis, "d − 1 others"),
+            (lambda dim, kurtosis: dim * (dim - 1 + kurtosis), "divide by d"),
+            (lambda dim, kurtosis: dim - 4 + kurtosis, "not the excess"),
+            (lambda dim, kurtosis: dim, "At dim = 10, kurtosis = 3 it should be 12"),
+        ],
+    ),
+    exercises.check_sphere: (
+        drawn("sphere"),
+        [
+            (lambda count, dim, generator: None, "let it return a tensor"),
+            (lambda count, dim, generator: torch.ones(dim, count), r"\(count, dim\) = \(40000, 3\)"),
+            (lambda count, dim, generator: scaled(torch.randn(count, dim), dim**0.5), "nobody can repeat"),
+            (drawn("gaussian"), "its own length"),
+            (lambda *given: scaled(drawn("gaussian")(*given), 1.0), r"radius should be √d.*yours is 1\.000"),
+            (lambda *given: drawn("sphere")(*given).abs(), "equally likely"),
+            (lambda count, dim, generator: scaled(uniform((count, dim), generator), dim**0.5), "come up more often"),
+            (drawn("rademacher"), "come up more often"),
+            (drawn("coordinate"), "come up more often"),
+        ],
+    ),
+    exercises.check_probes_needed: (
+        lambda share, dim: math.ceil(share * dim),
+        [
+            (lambda share, dim: share * dim, "part of a probe"),
+            (lambda share, dim: math.floor(share * dim), "Rounded down"),
+            (lambda share, dim: math.ceil(share * (dim + 2)), "decoy's count"),
+            (lambda share, dim: dim, "At share = 0.5, dim = 10 it should be 5"),
+        ],
+    ),
+}
