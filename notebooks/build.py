@@ -54,13 +54,9 @@ def executed(notebook: Any, *, fast: bool, seconds: float) -> Any:
     inherited = filter(None, (str(HERE.parent), before["PYTHONPATH"]))  # the library of this checkout
     os.environ |= {"MEZO_LAB_FAST": str(int(fast)), "PYTHONPATH": os.pathsep.join(inherited)}
     try:
-        client = NotebookClient(
-            notebook,
-            timeout=seconds,
-            kernel_name="python3",
-            record_timing=False,
-            resources={"metadata": {"path": HERE}},
-        )
+        # streams in one piece: how they arrive in parts depends on the moment
+        settings = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": HERE}}}
+        client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", **settings)
         client.execute()
     finally:
         for variable, value in before.items():
