@@ -62,8 +62,8 @@ def test_mezo_beats_what_it_began_from_on_the_same_test(shots):
     assert own and all(row["gain"][1] > 0 for row in own)
 
 
-def test_half_the_predicted_rate_trains_and_the_whole_diverges():
-    assert all(run["diverged"] == (run["multiple"] >= 1) for run in CURVATURE["runs"])
+def test_a_third_of_the_predicted_rate_trains_and_the_whole_diverges():
+    assert all(run["diverged"] == (run["multiple"] > 0.3) for run in CURVATURE["runs"])
     falls = [run["losses"][-1] / run["losses"][0] for run in CURVATURE["runs"] if run["multiple"] <= 0.3]
     assert falls == sorted(falls, reverse=True) and falls[0] < 1  # a larger rate learns faster, until it is too large
 
