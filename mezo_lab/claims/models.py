@@ -31,19 +31,18 @@ CURVED = "rotten-tomatoes/sentiment"  # with the paper's prompt the untrained mo
 @cache
 def language_model(
     batch: int, short: bool = False, task: str = "rotten-tomatoes"
-) -> tuple[list[Tensor], Callable[[], Tensor], list[Tensor]]:
-    """All parameters of SmolLM2-135M, its loss on `batch` real reviews (`short` ones, if asked), and its gradient.
+) -> tuple[list[Tensor], Callable[[], Tensor]]:
+    """All parameters of SmolLM2-135M, and its loss on `batch` real reviews (`short` ones, if asked).
 
     Raises: NotInstalled, with the command to run, where the model or the reviews are missing.
     """
     model, tokenizer = smollm2()
     model.to(torch.get_default_device())  # type: ignore[arg-type]  # transformers wraps Module.to without its types
     parameters: list[Tensor] = list(model.parameters())
-    shortest_first = sorted(reviews(), key=lambda review: len(review["text"]))[
-        500:
-    ]  # past the fragments: a dozen tokens
-    loss = task_loss(model, tokenizer, (shortest_first if short else reviews(seed=0))[:batch], task)
-    return parameters, loss, gradient(parameters, loss)
+    chosen = reviews(seed=0)
+    if short:  # past the fragments: a dozen tokens
+        chosen = sorted(reviews(), key=lambda review: len(review["text"]))[500:]
+    return parameters, task_loss(model, tokenizer, chosen[:batch], task)
 
 
 @claim(
@@ -61,7 +60,8 @@ def language_model(
 )
 def projected_gradient_of_a_language_model(law, batch, measure):
     # hundreds of probes are affordable on short texts only
-    return {"slope": slope, "norm": mean_square}[measure](law, *language_model(batch, short=measure == "norm"))
+    parameters, loss = language_model(batch, short=measure == "norm")
+    return {"slope": slope, "norm": mean_square}[measure](law, parameters, loss, gradient(parameters, loss))
 
 
 def slope(law, parameters, loss, g) -> Experiment:
@@ -119,7 +119,7 @@ def mean_square(law, parameters, loss, g) -> Experiment:
 )
 def curvature_of_a_language_model(law, batch) -> Experiment:
     """Slope of the second differences on zᵀHz, which Hessian-vector products give."""
-    parameters, loss, _ = language_model(batch, task=CURVED)
+    parameters, loss = language_model(batch, task=CURVED)
 
     def draw(count: int, generator: Generator) -> Tensor:
         seed = seed_from(generator)

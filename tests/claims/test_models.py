@@ -26,7 +26,9 @@ def small_model(scale: float):
 
 @pytest.fixture(params=[1.0])
 def model(request, monkeypatch):
-    monkeypatch.setattr(models, "language_model", lambda batch, short=False, task="": small_model(request.param))
+    *bed, wrong = small_model(request.param)
+    monkeypatch.setattr(models, "language_model", lambda batch, short: bed)
+    monkeypatch.setattr(models, "gradient", lambda parameters, loss: wrong)
 
 
 def test_pg_has_slope_1_on_zTg_and_slope_0_on_that_of_other_seeds(model):
@@ -87,7 +89,7 @@ def curved(monkeypatch, scale: float = 1.0) -> None:
     def loss():
         return sum((w * p.square()).sum() for w, p in zip(weights, parameters, strict=True)) / 2
 
-    monkeypatch.setattr(models, "language_model", lambda batch, task: (parameters, loss, None))
+    monkeypatch.setattr(models, "language_model", lambda batch, task: (parameters, loss))
     monkeypatch.setattr(models, "hessian_products", lambda *_: hessian_products(parameters, lambda: scale * loss()))
 
 
