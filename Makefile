@@ -4,7 +4,7 @@ LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py curvature.py)
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup verify test test-full lint notebooks lab bench results accuracy clean
+.PHONY: help setup verify test test-full lint notebooks slides lab bench results accuracy clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: setup  ## formatting, lint and types
 
 notebooks: setup  ## build the notebooks from notebooks/src, run, and the students' copies
 	$(BIN)/python notebooks/build.py
+
+slides: setup  ## make slides of notebooks 1, 3, 5, 8 and 11, for a projector without a network; writes out/slides
+	$(BIN)/python notebooks/slides.py
 
 lab: setup  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

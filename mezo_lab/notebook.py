@@ -1,10 +1,11 @@
-"""What the notebooks share: how large to be, a claim that is tried, a figure with its words."""
+"""What the notebooks share: how large to be, what must be there, a claim that is tried, a figure with its words."""
 
 import io
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mezo_lab import doctor
 from mezo_lab.claims import Verdict, check, claim_named
 from mezo_lab.directions import law_named
 
@@ -24,6 +25,23 @@ def sized(full: Size, fast: Size) -> Size:
     True
     """
     return fast if FAST else full
+
+
+class Stop(Exception):
+    """Ends a notebook with its message alone, where a traceback would only frighten."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        return [str(self)]
+
+
+def needs_real_model() -> None:
+    """Stop the notebook where the real model or its data are not installed.
+
+    Raises: Stop, with the command that installs what is missing.
+    """
+    for check in (doctor.model(), doctor.data()):
+        if not check.ok:
+            raise Stop(f"This notebook needs the real {check.name}, which is not installed. Run: {check.remedy}")
 
 
 def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:

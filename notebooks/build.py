@@ -75,9 +75,19 @@ def for_students(notebook: Any) -> Any:
     asked.cells = [cell for cell in asked.cells if "solution" not in cell.metadata.get("tags", ())]
     for cell in asked.cells:
         if cell.cell_type == "code":
-            cell.source = SOLUTION.sub(lambda found: f"{found[1]}{TURN}\n", cell.source + "\n").removesuffix("\n")
+            cell.source = unsolved(cell.source)
             cell.outputs, cell.execution_count = [], None
     return asked
+
+
+def unsolved(source: str) -> str:
+    """Code that asks where its solution was.
+
+    >>> print(unsolved("def double(x):\\n    # BEGIN SOLUTION\\n    return 2 * x\\n    # END SOLUTION"))
+    def double(x):
+        raise NotImplementedError("Your turn: replace this line.")
+    """
+    return SOLUTION.sub(lambda found: f"{found[1]}{TURN}\n", source + "\n").removesuffix("\n")
 
 
 def budget(name: str) -> dict[str, Any]:

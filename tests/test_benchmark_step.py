@@ -1,6 +1,6 @@
 """The benchmark of a step runs, counts what it says, and shows what it measured; its figures are not tested."""
 
-import importlib.util
+import importlib
 import json
 import os
 import statistics
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import readme
 import torch
 from torch.nn import Linear
 
@@ -28,11 +29,7 @@ METHODS = [
 @pytest.fixture(scope="module")
 def step():
     """The modules of benchmarks/step, by name."""
-    sys.path.insert(0, str(SCRIPT.parent))
-    try:
-        yield lambda name: importlib.import_module(f"step.{name}")
-    finally:
-        sys.path.remove(str(SCRIPT.parent))
+    return lambda name: importlib.import_module(f"step.{name}")
 
 
 @pytest.fixture
@@ -192,30 +189,21 @@ def test_a_promise_that_is_missed_says_by_how_much(step):
     assert [target["missed_by"] for target in kept] == [0] * 6
 
 
-def readme_script():
-    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks/readme.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_readme_shows_the_record_with_a_figure_that_is_described(record, step, tmp_path):
     pytest.importorskip("matplotlib")
     tmp_path.joinpath("benchmarks").mkdir()
     tmp_path.joinpath("benchmarks/step.json").write_text(
         json.dumps(record | {"targets": step("targets").targets(record)})
     )
-    script = readme_script()
-    script.draw(tmp_path)
-    svg, block = tmp_path.joinpath("benchmarks/step.svg").read_text(), script.step(tmp_path)
+    readme.draw(tmp_path)
+    svg, block = tmp_path.joinpath("benchmarks/step.svg").read_text(), readme.step(tmp_path)
     assert svg.lstrip().startswith("<?xml") and "published sequence" in svg
     assert "![Dot chart of the time of a step" in block and "](benchmarks/step.svg)" in block
     assert all(f"| {method} |" in block for method in METHODS)
     assert "batch 16 = 512 tokens per step" in block and "nothing is claimed" in block
     tmp_path.joinpath("benchmarks/step-cuda.json").write_text(json.dumps(record))
-    assert script.step(tmp_path).count("| published sequence |") == 2
+    assert readme.step(tmp_path).count("| published sequence |") == 2
 
 
 def test_the_readme_says_that_nothing_was_measured_where_nothing_was(tmp_path):
-    assert readme_script().step(tmp_path).startswith("Not measured yet")
+    assert readme.step(tmp_path).startswith("Not measured yet")

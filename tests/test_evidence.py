@@ -1,9 +1,9 @@
 """What the records of long runs show, and that each run can be made again from its log."""
 
-import importlib.util
 import json
 from pathlib import Path
 
+import accuracy
 import pytest
 
 from mezo_lab.finetune import NotInstalled
@@ -19,22 +19,11 @@ LOGGED = [folder for folder in RUNS if (folder / LOG).exists()]
 CURVATURE = json.loads((ROOT / "benchmarks/curvature.json").read_text())
 
 
-@pytest.fixture
-def accuracy(monkeypatch):
-    """benchmarks/accuracy.py as a module."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks/accuracy.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def rows() -> list[dict]:
     return json.loads((ROOT / "results/finetune.json").read_text())["rows"]
 
 
-def test_the_summary_is_that_of_the_runs(accuracy):
+def test_the_summary_is_that_of_the_runs():
     assert json.loads(json.dumps(accuracy.summary()))["rows"] == rows() and len(rows()) == len(RUNS) > 0
 
 

@@ -1,42 +1,29 @@
 """The README tells the truth: its numbers are those of the committed files, its Python runs, its map is the house."""
 
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import readme
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.fixture(autouse=True)
-def beside_the_script(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-
-
-def readme_script():
-    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks/readme.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_its_numbers_are_those_of_the_files_that_commands_wrote():
-    assert readme_script().rewritten(README) == README
+    assert readme.rewritten(README) == README
 
 
 def test_a_number_edited_by_hand_is_caught():
     edited = README.replace("CONSISTENT", "CERTAIN", 1)
-    assert readme_script().rewritten(edited) != edited
+    assert readme.rewritten(edited) != edited
 
 
 def test_a_missing_block_is_told():
     with pytest.raises(ValueError, match="must hold the block `<!-- sampling -->`"):
-        readme_script().rewritten(README.replace("<!-- sampling -->", ""))
+        readme.rewritten(README.replace("<!-- sampling -->", ""))
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))

@@ -76,7 +76,9 @@ class Verdict:
     def __str__(self) -> str:
         setting = " ".join(f"{name}={value}" for name, value in self.parameters.items())
         subject = f"{self.claim.name} {self.law} {setting}"
-        found = f"expected {self.expected:.6g}, found {self.estimate}, z = {self.z_score:+.1f}, {self.status.name}"
+        bound = "at most " if self.relation == "<=" else ""
+        score = f"{self.z_score:+.1f}" if abs(self.z_score) < 1e5 else f"{self.z_score:+.0e}"  # of no scatter: huge
+        found = f"expected {bound}{self.expected:.6g}, found {self.estimate}, z = {score}, {self.status.name}"
         missing = f", {self.missing:,} more draws needed" if self.missing else ""
         return f"{subject}: {found} (would see {self.detectable:.2%}{missing})"
 

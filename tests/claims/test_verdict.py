@@ -229,6 +229,11 @@ def test_progress_ends_at_the_planned_number_of_draws():
     assert told[-1] == (found.estimate.count, found.estimate.count)
 
 
+def test_a_bound_is_printed_as_one_and_the_z_of_no_scatter_in_short():
+    assert "expected at most 1, " in (line := str(replace(tried(draws=2_000), relation="<=", z_score=-9.4e11)))
+    assert "z = -9e+11," in line
+
+
 def test_a_verdict_prints_as_one_line():
     line = str(tried(draws=2_000))
     assert "\n" not in line

