@@ -75,8 +75,9 @@ class Diagnostics:
 def update_over_spacing(engine: Engine) -> float:
     """The rms of the last update over the distance between neighbouring weights: the median over the parameters.
 
-    Formula: √(Σ_j scale_j²), as z has unit variance, over `spacing`. Below about ½ most of an update is lost to
-    rounding, unless θ is kept apart: use exact=True. Cost: a pass over the weights.
+    Formula: √(Σ_j scale_j²), as z has unit variance, over `spacing`. Below about ½ most of an update would be lost if
+    it were added by itself; folded into a probe's last move, as here, it arrives on average, beside the drift of the
+    probe's walk. exact=True has neither loss nor drift. Cost: a pass over the weights.
     """
     field, (change, _) = engine.field, engine.last
     rms = [math.sqrt(sum(scales[group] ** 2 for scales in change.values())) for group in range(field.groups)]
