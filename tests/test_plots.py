@@ -121,6 +121,15 @@ def test_without_a_sweep_every_verdict_is_a_row(norm_factor):
     assert [float(y[0]) for _, y in found] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("cycles", [4, 10_000_000])
+def test_a_label_stays_inside_the_figure(cycles):
+    verdict = tried("restore", "gaussian", {"measure": "exact", "dtype": "bfloat16", "cycles": 4})
+    figure = drawn([replace(verdict, parameters=verdict.parameters | {"cycles": cycles})])
+    (axes,) = figure.axes
+    label = axes.xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= label.x0 and label.x1 <= figure.bbox.x1
+
+
 def bars(axes) -> list[tuple[float, float]]:
     """The ends of each row's error bar."""
     series = [found for found in axes.containers if len(found.lines[0].get_xdata())]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ROW, FRAME, LINE = 0.26, 0.95, 0.17  # inches
 FARTHEST, NEAREST = 1.2, 0.02  # a larger deviation is an arrow at the edge; the axis is never shorter than the smaller
+WIDEST = 68  # letters of a label that fit a figure
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 LETTERS = "abcdef"  # one for each of a claim's decoys
 
@@ -22,13 +23,14 @@ Edges = tuple[float, float]
 def figure(verdicts: Sequence[Verdict]) -> "Figure":
     """Deviations in percent of the theory, those of the decoys too."""
     formulas, edges, names = style.decoy_formulas(verdicts), reach(verdicts), style.varying(verdicts)
-    drawn = style.blank(FRAME + ROW * len(verdicts) + LINE * len(formulas))
+    label = axis_label(verdicts, names)
+    drawn = style.blank(FRAME + ROW * len(verdicts) + LINE * (len(formulas) + label.count("\n")))
     axes = drawn.add_subplot()
     for row, verdict in enumerate(verdicts):
         draw_decoys(axes, row, verdict, formulas, edges)
         draw_estimate(axes, row, verdict, edges)
     axes.axvline(0, **style.THEORY)
-    axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=axis_label(verdicts, names))
+    axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
     axes.xaxis.set_major_formatter(lambda share, _: signed(share) or style.stated_by(verdicts[0]))
     axes.locator_params(axis="x", nbins=6)
     axes.set_yticks(range(len(verdicts)), [row_label(verdict, names) for verdict in verdicts])
@@ -110,4 +112,7 @@ def row_label(verdict: Verdict, names: Sequence[str]) -> str:
 
 def axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
     fixed = setting({name: given for name, given in verdicts[0].parameters.items() if name not in names})
-    return f"deviation of the mean from the {style.stated_by(verdicts[0])}" + (f", at {fixed}" if fixed else "")
+    subject = f"deviation of the mean from the {style.stated_by(verdicts[0])}"
+    where = f"at {fixed}" if fixed else ""
+    long = len(subject) + len(where) > WIDEST
+    return (",\n" if long else ", ").join(filter(None, [subject, where]))
