@@ -70,7 +70,8 @@ def splits(
     check_classes(task, rest)
     learnt, left = of_each_class(task, rest, shots) if shots else (drawn(rest, train or 0, "train"), rest[train:])
     if validation is not None:
-        chosen = drawn(left, validation, "validation")
+        # as they lie, those left begin with the class that was full first, and with nothing else
+        chosen = drawn(shuffled(left, f"validation {seed}"), validation, "validation")
     elif shots:
         chosen, _ = of_each_class(task, left, shots)
     else:

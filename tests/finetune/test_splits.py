@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from mezo_lab.finetune.splits import splits
+from mezo_lab.finetune.splits import of_each_class, splits
 from mezo_lab.finetune.tasks import custom_task, task_named
 
 TASK = custom_task("{text} It was", ("bad", "good"))
@@ -42,6 +42,21 @@ def test_a_given_number_of_validation_examples_is_counted_in_all():
     found = splits(TASK, films(200), shots=5, validation=33, test=50, seed=0)
     assert [len(part) for part in parts(found)] == [10, 33, 50]
     assert splits(TASK, films(200), shots=5, validation=0, test=50, seed=0).validation == ()
+
+
+@pytest.mark.parametrize("sizes", [{"shots": 512}, {"shots": 16}, {"train": 512}])
+def test_a_given_number_of_validation_examples_has_the_classes_as_the_data_have_them(sizes):
+    for seed in range(10):
+        found = splits(TASK, films(8000), validation=100, test=100, seed=seed, **sizes).validation
+        good = sum(row["label"] for row in found)
+        assert abs(good - 50) <= 5 * 5  # 5 standard deviations of 100 fair draws
+
+
+def test_the_first_rows_that_shots_leave_would_be_of_one_class():
+    rows = films(8000)
+    random.Random(0).shuffle(rows)
+    _, left = of_each_class(TASK, rows, 512)
+    assert len({row["label"] for row in left[:20]}) == 1
 
 
 def test_train_is_counted_in_all_as_for_opt():
