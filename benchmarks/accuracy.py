@@ -34,9 +34,9 @@ FEW_WEIGHTS = ("mezo lora", "mezo prefix")
 def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     """A method, such as "mezo lora", on the examples that every method is given."""
     method, _, tuning = kind.partition(" ")
-    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 32)} | more
+    settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 128)} | more
     if method in TRAINED:
-        settings |= chosen(method, settings["tuning"])
+        settings |= chosen(f"{method} {settings['tuning']} {settings.get('objective', 'loss')}")
         settings["steps"] = STEPS if method == "mezo" else ADAM_STEPS
         settings["every"] = settings["steps"] // 4
     return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.finetune import training
-from mezo_lab.finetune.plan import EPSILONS, Plan
+from mezo_lab.finetune.plan import Plan
 from mezo_lab.finetune.run import model_of, prepared
 from mezo_lab.machine import machine
 
@@ -19,38 +19,45 @@ RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
 # full: a tenth and a third of the largest stable rate that benchmarks/curvature.py predicts; the others: Tables 15
 # and 16 and above, as this model is a hundredth of the paper's
 GRIDS = {
-    ("mezo", "full"): [(3e-5, "constant"), (1e-4, "constant"), (1e-4, "linear")],
-    ("adam", "full"): [(1e-5, "linear"), (3e-5, "linear")],
-    ("mezo", "lora"): [(1e-3, "linear"), (1e-2, "linear")],
-    ("mezo", "prefix"): [(1e-2, "linear"), (1e-1, "linear")],
+    "mezo full loss": [(3e-5, "constant"), (1e-4, "constant"), (1e-4, "linear")],
+    "mezo full accuracy": [(1e-5, "constant"), (3e-5, "constant")],  # its projected gradients are a few times larger
+    "adam full loss": [(1e-5, "linear"), (3e-5, "linear")],
+    "mezo lora loss": [(1e-3, "linear"), (1e-2, "linear")],
+    "mezo prefix loss": [(1e-2, "linear"), (1e-1, "linear")],
 }
-STEPS = {"mezo": 120, "adam": 40}
-SIZES: dict[str, Any] = {"shots": 512, "validation": 128}
+STEPS = {"mezo": 100, "adam": 40}
+SIZES: dict[str, Any] = {"shots": 512, "validation": 256}
 
 
-def tried(method: str, tuning: str, lr: float, schedule: str) -> dict[str, Any]:
+def tried(kind: str, lr: float, schedule: str) -> dict[str, Any]:
     """The validation accuracies of a short run."""
+    method, tuning, objective = kind.split()
     steps = STEPS[method]
-    rate = {"lr": lr, "schedule": schedule}
-    plan = Plan(method=method, tuning=tuning, steps=steps, every=steps // 4, **rate, **SIZES).settled()
+    changed = {"method": method, "tuning": tuning, "objective": objective, "lr": lr, "schedule": schedule}
+    plan = Plan(steps=steps, every=steps // 4, **changed, **SIZES).settled()
     ready = prepared(plan)
     with tempfile.TemporaryDirectory() as folder:
         _, facts = training.train(ready, model_of(ready), Path(folder), resume=False, say=print)
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
-    return {"method": method, "tuning": tuning, **rate, "epsilon": plan.epsilon, "validation": curve}
+    return {**changed, "epsilon": plan.epsilon, "validation": curve}
 
 
-def chosen(method: str, tuning: str) -> dict[str, Any]:
+def chosen(kind: str) -> dict[str, Any]:
     """The rate and schedule whose last two validation accuracies have the best mean, of equal ones the smaller; and ε.
 
+    Args: kind: method, tuning and objective, such as "mezo full loss".
     Raises: LookupError where no rate was tried.
     """
     rows = json.loads(RECORD.read_text())["rows"] if RECORD.exists() else []
-    own = [row for row in rows if (row["method"], row["tuning"]) == (method, tuning)]
+    own = [row for row in rows if kind_of(row) == kind]
     if not own:
-        raise LookupError(f"results/rates.json has no rate for {method} {tuning}: run benchmarks/rates.py first.")
+        raise LookupError(f"results/rates.json has no rate for {kind}: run benchmarks/rates.py first.")
     best = max(own, key=lambda row: (late(row["validation"]), -row["lr"]))
-    return {"lr": best["lr"], "schedule": best["schedule"], "epsilon": EPSILONS[tuning]}
+    return {name: best[name] for name in ("lr", "schedule", "epsilon")}
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    return f"{row['method']} {row['tuning']} {row['objective']}"
 
 
 def late(curve: list[list[float]]) -> float:
@@ -64,15 +71,15 @@ def late(curve: list[list[float]]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help='such as "mezo full"; none: all of them')
-    kinds = parser.parse_args().kinds or [" ".join(kind) for kind in GRIDS]
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(GRIDS)}; none: all of them")
+    kinds = parser.parse_args().kinds or list(GRIDS)
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"machine": machine(), "rows": []}
-    done = {(row["method"], row["tuning"], row["lr"], row["schedule"]) for row in record["rows"]}
-    for method, tuning in map(str.split, kinds):
-        for lr, schedule in (rate for rate in GRIDS[method, tuning] if (method, tuning, *rate) not in done):
-            record["rows"].append(row := tried(method, tuning, lr, schedule))
+    done = {(kind_of(row), row["lr"], row["schedule"]) for row in record["rows"]}
+    for kind in kinds:
+        for rate in (rate for rate in GRIDS[kind] if (kind, *rate) not in done):
+            record["rows"].append(row := tried(kind, *rate))
             RECORD.write_text(json.dumps(record, indent=1) + "\n")
-            print(f"{method} {tuning} {lr:g} {schedule}: {row['validation']}", flush=True)
+            print(f"{kind} {rate[0]:g} {rate[1]}: {row['validation']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +43,7 @@ def needs_real_model() -> None:
     for check in (doctor.model(), doctor.data()):
         if not check.ok:
             raise Stop(f"This notebook needs the real {check.name}, which is not installed. Run: {check.remedy}")
+    warnings.filterwarnings("ignore", message="IProgress not found")  # by tqdm, whose bars are of no use here
 
 
 def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:

@@ -127,7 +127,7 @@ for d in dims:
     eigenvalues = spectrum("isotropic", d)
     theta, loss = bowl(eigenvalues)
     predicted = predict([theta], loss)
-    found[d] = divergence(eigenvalues, predicted.lr, steps=steps)
+    found[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
     print(f"d = {d:>4}: predicted {predicted}, diverges at {found[d]}; 2/(d+2) = {2 / (d + 2):.3g}")
 
 
@@ -210,7 +210,7 @@ for d in sized(full=(100, 1000, 10_000), fast=(100, 1000)):
     eigenvalues = spectrum("flat", d, rank)
     theta, loss = bowl(eigenvalues)
     predicted = predict([theta], loss)
-    flat[d] = divergence(eigenvalues, predicted.lr, steps=steps)
+    flat[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
     print(f"d = {d:>6}: predicted {predicted}, diverges at {flat[d]}; the tax would say {2 / (d + 2):.2g}")
 
 # %%

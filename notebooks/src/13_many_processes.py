@@ -1,0 +1,407 @@
+# %% [markdown]
+# # 13. Many processes, one scalar
+#
+# **Claim.** By the end you will have shown that several processes that send each other a few numbers a step, whatever the size of the
+# model, make the step that one process would. The evidence: two real processes against one, and a count of bytes. The controls: runs
+# that differ in one thing and must not agree; formulas for the norm of the estimate that the same draws refute.
+#
+# **You will be able to** split a batch or the probes over processes; say what has to travel; choose between the two ways by the norm
+# of the estimate; name what must be the same on all processes.
+#
+# **Before this:** notebooks 3 (the norm factor), 5 (effective rank) and 8 (a seed in the place of $z$). **Time:** 45 minutes; the cells
+# run within a minute or so. **In the paper** (Malladi et al. 2023): Definition 1, Lemma 2, Algorithm 2.
+
+# %%
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import sympy
+import torch
+
+from mezo_lab import theory
+from mezo_lab.notebook import show, sized, tried
+from mezo_lab.plots import style
+
+# %% [markdown]
+# ## Two ways to split a step
+#
+# A step is $\theta \leftarrow \theta - \frac{\eta}{n}\sum_k pg_k\,z_k$. Every $z_k$ comes from the seed, so any process can draw it. What it cannot
+# draw is $pg_k$, one number.
+#
+# **Batch-parallel.** Process $r$ of $p$ has its own $B$ examples, with mean loss $L_r$. All use the same $z$.
+#
+# **Probe-parallel.** Process $r$ evaluates the two losses of its own $z_r$. Then all make the updates along all $p$ directions.
+#
+# **Statement.** Without rounding, the first makes the step of one process on all $pB$ examples, and the second that of one process
+# with $n = p$ probes.
+#
+# **Derivation.**
+#
+# 1. With parts of one size, $L = \frac1p\sum_r L_r$ at every point.
+# 2. So $L(\theta\pm\varepsilon z) = \frac1p\sum_r L_r(\theta\pm\varepsilon z)$: average one loss per side, and $pg$ is that of the whole batch.
+# 3. Probe-parallel, nothing is averaged: the $pg_r$ are the same numbers, evaluated elsewhere.
+# 4. All processes make the same update from the same $\theta$, so they still hold the same $\theta$ afterwards. Weights never travel.
+#
+# ## Which way gives the shorter estimate?
+#
+# Each process evaluates two losses on $B$ examples, in the time of one step of one process. By claim A6 (Lemma 2), with
+# $G = \|g\|^2$, $S = \operatorname{tr}\Sigma$, and $c = d+2$ for Gaussian $z$:
+#
+# | way | probes | $\mathbb{E}\Vert\hat g\Vert^2$ |
+# |---|---|---|
+# | batch-parallel | $1$ | $c\,(G + \frac{S}{pB})$ |
+# | probe-parallel, one batch for all | $p$ | $\frac{c+p-1}{p}\,(G + \frac{S}{B})$ |
+# | probe-parallel, a batch each (Algorithm 2) | $p$ | $\frac{c}{p}\,(G + \frac{S}{B}) + \frac{p-1}{p}\,G$ |
+#
+# The library's formulas, subtracted by sympy:
+
+# %%
+G, S, B, d, p = sympy.symbols("G S B d p", positive=True)
+gaussian = theory.Moments(pair=1, coincidence=0)
+batch = theory.minibatch_shared(G, S / (p * B), d, 1, gaussian)
+probes = theory.minibatch_shared(G, S / B, d, p, gaussian)
+both = theory.minibatch_fresh(G, S / B, d, p, gaussian)
+print("batch-parallel less a batch each:       ", sympy.factor(batch - both))
+print("one batch for all less a batch each:    ", sympy.factor(probes - both))
+
+# %% [markdown]
+# Neither is negative: a probe *and* a batch for each process is never longer. Against batch-parallel it gains up to a factor of $p$ where
+# $G$ dominates, and little where the noise $S/B$ does.
+#
+# ## Predict first
+#
+# Write your answers down.
+#
+# 1. Two runs of 20 steps, one on two processes and one alone. Will the weights be equal in every bit? In both ways?
+# 2. How many bytes does a process send in a step of a model of 13 billion parameters?
+# 3. One process starts from weights that are a little off. If nobody looks, does the difference grow, shrink, or stay?
+# 4. Process 0 has 3 examples, process 1 has 5. What does the mean of their two losses estimate?
+#
+# ## Experiment: two processes
+#
+# A new process cannot import what a cell defines, so the training goes into a file, which the notebook imports too.
+
+# %%
+folder = Path(tempfile.mkdtemp())
+training = '''
+import torch
+from mezo_lab import MeZO
+
+batch = torch.randn(8, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+passes = []  # what was evaluated
+
+
+def loss(theta, rows):
+    passes.append(rows)
+    return (torch.tanh(batch[rows] @ theta) - 1).square().mean()
+
+
+def train(rows, steps=20, start=0.0, touch=None, **settings):
+    """The weights after MeZO on these rows of the batch; `touch`: a step before which they are changed by hand."""
+    theta = torch.nn.Parameter(torch.full((5,), start, dtype=torch.float64))
+    optimizer = MeZO([theta], lr=0.02, **settings)
+    for step in range(steps):
+        theta.data += 1e-6 * (step == touch)
+        optimizer.step(lambda: loss(theta, rows))
+    return theta.tolist()
+'''
+_ = (folder / "training.py").write_text(training)
+# %% [markdown]
+# Each process runs this file, and plays scene after scene; some are for later.
+
+# %%
+worker = """
+import json, os, pathlib, sys
+import torch.distributed as distributed
+from training import passes, train
+distributed.init_process_group("gloo")
+rank, whole = distributed.get_rank(), slice(8)
+half, part = [slice(0, 4), slice(4, 8)][rank], [slice(0, 3), slice(3, 8)][rank]
+scenes = {
+    "batch": lambda: train(half, parallel="batch"),
+    "probe": lambda: train(whole, parallel="probe", probes=2),
+    "unequal parts": lambda: train(part, parallel="batch"),
+    "another seed": lambda: train(half, parallel="batch", seed=rank),
+    "another start": lambda: train(half, parallel="batch", start=1e-6 * rank),
+    "touched": lambda: train(half, parallel="batch", touch=5 if rank else None, check_replicas_every=10),
+    "no such rows": lambda: train("four" if rank else half, parallel="batch"),
+    "gone": lambda: os._exit(0) if rank else train(half, parallel="batch"),
+}
+for name, scene in scenes.items():
+    passes.clear()
+    try:
+        told = {"theta": scene()}
+    except Exception as error:
+        told = {"error": f"{type(error).__name__}: {error}"}
+    pathlib.Path(sys.argv[1], f"{name}.{rank}.json").write_text(json.dumps(told | {"passes": len(passes)}))
+"""
+
+# %% [markdown]
+# `torchrun`, which is `python -m torch.distributed.run`, starts the processes and tells each its number, the rank.
+
+# %%
+_ = (folder / "worker.py").write_text(worker)
+torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+command = [*torchrun, str(folder / "worker.py"), str(folder)]
+ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+assert (folder / "gone.0.json").exists(), ran.stderr  # the last scene was played
+
+
+def outcome(scene: str, rank: int) -> dict:
+    return json.loads((folder / f"{scene}.{rank}.json").read_text())
+
+
+# %% [markdown]
+# Now the notebook's own process trains alone. The control: two processes against one with a single probe.
+
+# %%
+sys.path.insert(0, str(folder))
+from training import passes, train
+
+whole = slice(8)
+for told, scene, settings in (
+    ("batches split, one process on the whole batch", "batch", {}),
+    ("probes split, one process with two probes", "probe", {"probes": 2}),
+    ("control: probes split, one process with one probe", "probe", {"probes": 1}),
+):
+    passes.clear()
+    alone = torch.tensor(train(whole, **settings), dtype=torch.float64)
+    ranks = [torch.tensor(outcome(scene, rank)["theta"], dtype=torch.float64) for rank in (0, 1)]
+    print(f"{told}: largest difference {float((ranks[0] - alone).abs().max()):.1e}")
+    count = f"forward passes {outcome(scene, 0)['passes']} each, alone {len(passes)}"
+    print(f"   replicas equal in every bit: {torch.equal(*ranks)}; {count}")
+
+# %% [markdown]
+# Probe-parallel the numbers are the same ones, so anything but 0 would be a mistake. Batch-parallel the loss is summed in another order,
+# which may change its last bit; as $pg$ is rounded to float32, that shows rarely, and then as some $10^{-7}$ of a step. There each process
+# has as many passes as one alone, on half of the examples.
+#
+# ## Bytes on the wire
+#
+# Each process puts in two numbers for safety (did I fail, a digest of my settings) and the $2n$ losses, 8 bytes each: $8(2n + 2)$ bytes, and
+# now and then a hash of the weights. An all-gather sends them to $p-1$ others. A gradient in float32 has $4d$ bytes, and averaging it round a ring
+# takes $2\frac{p-1}{p}\cdot 4d$ bytes of each process. Times $p$, that is what passes the wire.
+#
+# `python benchmarks/wire.py` counts every byte on the loopback interface, headers and acknowledgements included. Here is its record; the decoy has every process
+# send its gradient to every other.
+
+# %%
+record = json.loads(Path("../benchmarks/wire.json").read_text())
+
+
+def gathered(ranks: int, parameters: int) -> int:
+    return ranks * (ranks - 1) * 8 * (2 * record["probes"] + 2)
+
+
+def ring(ranks: int, parameters: int) -> int:
+    return 2 * (ranks - 1) * 4 * parameters
+
+
+def to_all(ranks: int, parameters: int) -> int:  # the decoy: each sends its gradient to every other
+    return ranks * (ranks - 1) * 4 * parameters
+
+
+for row in record["rows"]:
+    of, mezo, gradient = (row["ranks"], row["parameters"]), row["mezo"]["bytes"], row["gradient"]["bytes"]
+    print(f"p = {of[0]}, d = {of[1]:>9,}: MeZO {mezo:>5,.0f} bytes, gradient {gradient:>10,.0f}:", end=" ")
+    print(f"{gradient / ring(*of):.2f} × the ring, {gradient / to_all(*of):.2f} × the decoy")
+
+
+# %%
+def draw(axes, rows, name, formula, law, fill):
+    ranks, sizes = rows[0]["ranks"], [row["parameters"] for row in rows]
+    look = style.estimate(law) | {"fillstyle": fill}
+    axes.errorbar(
+        sizes,
+        [row[name]["bytes"] for row in rows],
+        label=f"{name.replace('mezo', 'MeZO')}, p = {ranks}, counted",
+        **look,
+    )
+    (line,) = axes.plot(sizes, [formula(ranks, size) for size in sizes], **style.THEORY)
+    if (name, fill) == ("gradient", "full"):
+        line.set_label("theory: numbers alone")
+
+
+# %%
+def wire_figure(rows):
+    figure = style.blank(height=3.6)
+    axes = figure.add_subplot(xscale="log", yscale="log", xlabel="parameters d", ylabel="bytes per step, all together")
+    for ranks, fill in ((2, "full"), (4, "none")):
+        chosen = [row for row in rows if row["ranks"] == ranks]
+        draw(axes, chosen, "mezo", gathered, "gaussian", fill)
+        draw(axes, chosen, "gradient", ring, "rademacher", fill)
+    sizes = [row["parameters"] for row in chosen]
+    axes.plot(sizes, [to_all(4, size) for size in sizes], label="decoy, p = 4", **style.decoy("", [""]))
+    style.quiet(axes)
+    figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL, ncols=2)
+    return figure
+
+
+# %%
+if record["rows"]:
+    show(
+        wire_figure(record["rows"]),
+        alt="Log-log chart of bytes per step against the number of parameters. MeZO's points lie level, above their dashed theory; those of "
+        "a gradient lie on dashed lines of slope one. A dotted decoy lies above the points of four processes.",
+    )
+
+# %% [markdown]
+# MeZO's points are level. They lie above their line, as headers outweigh a few losses, and gloo sends messages of its own. The gradient's
+# grow with $d$, and for the larger model the ring formula is what was counted. With two processes the decoy is the ring; with four it is not.
+#
+# ## Check
+#
+# What $p$ processes buy is a mean, and is tested as one: the norm factor with $n = p$, and the three ways of the table, each with decoys.
+
+# %%
+norms = [
+    tried("norm-factor", dim=sized(full=10, fast=6), probes=processes)
+    for processes in sized(full=(1, 2, 4, 8), fast=(1, 4))
+]
+for verdict in norms:
+    print(verdict, "; decoys:", [f"{decoy.z_score:+.0f}" for decoy in verdict.decoys])
+show(norms)
+
+# %%
+processes, examples, dim = sized(full=3, fast=2), 2, 6
+ways = [
+    tried("minibatch", dim=dim, probes=1, batch=processes * examples, sharing="shared"),
+    tried("minibatch", dim=dim, probes=processes, batch=examples, sharing="shared"),
+    tried("minibatch", dim=dim, probes=processes, batch=examples, sharing="fresh"),
+]
+for verdict in ways:
+    print(verdict, "; decoys:", [f"{decoy.z_score:+.0f}" for decoy in verdict.decoys])
+
+# %% [markdown]
+# ## What it means
+#
+# In notebook 5 more probes were a wash: per pair of forward passes they never gain. With $p$ processes the pairs run side by side, so what
+# counts is progress per *step*. It grows nearly in proportion to $p$ while that is far below the effective rank $r$, and then bends.
+#
+# A method that sends gradients waits for a wire that carries the whole model. For MeZO's few numbers a slow network will do; but each process must hold the model.
+#
+# ## Where it breaks
+#
+# Everything rests on step 4: the same update from the same $\theta$. Let one process break that. What each of them is told:
+
+# %%
+for scene in ("another seed", "another start", "touched", "no such rows", "gone"):
+    print(f"{scene}:")
+    for rank in (0, 1):
+        left = not (folder / f"{scene}.{rank}.json").exists()
+        seen = {"error": "has left", "passes": 0} if left else outcome(scene, rank)
+        told = textwrap.shorten(seen["error"].split(". ")[0], 120, placeholder=" …")
+        print(f"   rank {rank}, {seen['passes']:>2} passes: {told}")
+
+# %% [markdown]
+# Settings and weights are compared before the first forward pass, and weights again at intervals. Without that, weights that differ would raise no error: both
+# replicas add the same updates, so their difference *stays*, and the averaged loss belongs to neither.
+#
+# One violation no check sees. `parallel="batch"` takes the plain mean of the losses, so it assumes parts of one size:
+
+# %%
+alone = torch.tensor(train(whole), dtype=torch.float64)
+for scene in ("batch", "unequal parts"):
+    together = torch.tensor(outcome(scene, 0)["theta"], dtype=torch.float64)
+    print(f"{scene}: largest difference from one process {float((together - alone).abs().max()):.1e}")
+
+# %% [markdown]
+# No error, equal replicas, and another loss: the examples of the small part weigh more.
+#
+# ## Exercises
+#
+# **13.1 (paper).** A model of 13 billion parameters on 8 processes. How much does each send per step, for a float32 gradient round a ring, and for MeZO with one
+# probe? How long does that take at 1 GB per second? What would bfloat16 gradients change?
+
+# %% [markdown] tags=["solution"]
+# **Solution.** The ring: $2\cdot\frac78\cdot 4\cdot 13\cdot10^9 = 91\cdot10^9$ bytes, 91 seconds. MeZO puts in $8\cdot(2+2) = 32$ bytes, which go to 7 others: 224 bytes, so it waits for
+# latency alone. Bfloat16 halves the first, to 45.5 seconds.
+
+# %% [markdown]
+# **13.2 (code).** The same as a formula: the bytes that *one* process sends. Five minutes.
+
+# %%
+from mezo_lab.exercises.processes import check_allreduce_bytes, check_combined, check_speedup
+
+
+def allreduce_bytes(parameters: int, processes: int) -> float:
+    # BEGIN SOLUTION
+    return 2 * (processes - 1) / processes * 4 * parameters
+    # END SOLUTION
+
+
+check_allreduce_bytes(allreduce_bytes)
+
+# %% [markdown]
+# **13.3 (code).** Parts of unequal sizes: from the mean loss of each part and its size, both tensors of shape (processes,), the loss of the whole batch. By what
+# must each process multiply its loss for the library's plain mean to be right? Ten minutes.
+
+# %%
+from training import loss
+
+
+def combine(losses: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    # BEGIN SOLUTION
+    return (losses * sizes).sum() / sizes.sum()
+    # END SOLUTION
+
+
+check_combined(combine)
+theta, sizes = torch.ones(5, dtype=torch.float64), torch.tensor([3, 5])
+parts = torch.stack([loss(theta, slice(0, 3)), loss(theta, slice(3, 8))])
+print(
+    f"combined {combine(parts, sizes):.12f}, plain mean {parts.mean():.12f}, the whole batch {loss(theta, whole):.12f}"
+)
+
+# %% [markdown] tags=["solution"]
+# **Solution.** With $p\,B_r/\sum_s B_s$: the mean of $p\,B_rL_r/\sum_s B_s$ over the $p$ processes is the right side.
+
+# %% [markdown]
+# **13.4 (experiment).** How many steps of one process is a step of $p$ processes worth, a probe each? At its best rate a step has
+# $\mathbb{E}[L^+]/L = 1 - 1/\gamma$, $\gamma = (r+p+1)/p$ (notebook 5). Compare $\log(\mathbb{E}[L^+]/L)$ for $p$ probes and for one. Then: what is left of the loss after 240 forward passes in all?
+
+
+# %%
+def speedup(rank: int, processes: int) -> float:
+    # BEGIN SOLUTION
+    return math.log(1 + processes / (rank + 1)) / math.log(1 + 1 / (rank + 1))
+    # END SOLUTION
+
+
+check_speedup(speedup)
+rank, total = 20, 240
+left = {
+    n: tried("best-step", dim=10**6, rank=rank, probes=n, t=1.0).estimate.mean
+    for n in sized(full=(1, 2, 4, 12, 30), fast=(1, 4, 12))
+}
+for n, ratio in left.items():
+    gain, steps = math.log(ratio) / math.log(left[1]), total // (2 * n)
+    told = f"a step is worth {gain:5.2f} of one process, formula {speedup(rank, n):5.2f}"
+    print(f"p = {n:>2}: {told}; {total} passes are {steps:>3} steps and leave {ratio**steps:.2g} of the loss")
+
+# %% [markdown] tags=["solution"]
+# **Solution.** Nearly $p$ while $p \ll r$, a logarithm beyond. At one total of passes more processes take fewer steps and leave more of the loss: they buy
+# time, and pay with passes.
+
+# %% [markdown]
+# ## Summary
+#
+# - Directions come from a seed, so processes share a step by exchanging losses: the bytes do not depend on $d$.
+# - Batches split: the step of one process on all examples, up to rounding. Probes split: the step of one process with $n = p$, bit for bit.
+# - A probe and a batch for each process is never longer than either alone.
+# - It holds as long as all have the same seed, settings and weights, and parts of one size. The library checks all but the last.
+#
+# **Limits.** Two processes on one machine, a tiny loss: steps and bytes were compared, not seconds. A model that is split over machines is
+# another matter. A step waits for its slowest process.
+#
+# **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Algorithm 2. T. Salimans et al.,
+# *Evolution strategies as a scalable alternative to reinforcement learning*, 2017, Section 2.1: workers that share seeds and send scalars. P. Patarasuk and X. Yuan,
+# *Bandwidth optimal all-reduce algorithms for clusters of workstations*, 2009.
+#
+# **Next:** what a step costs in time and memory.

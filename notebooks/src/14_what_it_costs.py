@@ -1,0 +1,468 @@
+# %% [markdown]
+# # 14. What it costs, and when not to use it
+#
+# **Claim.** By the end you will have shown that MeZO needs the memory of inference, that backpropagation with Adam needs several times as
+# much, and that for this MeZO pays in steps: where a backward pass fits, backpropagation is the cheaper one. The evidence: memory predicted term by term
+# and held against what lives, what was measured and what the paper reports; times and GPU-hours, added up. The controls: predictions with a term left out, refuted; and models for which
+# MeZO's memory is no advantage.
+#
+# **You will be able to** predict the peak memory of a training from a configuration; compute GPU-hours and the break-even number of
+# steps; say from numbers when MeZO is the wrong tool.
+#
+# **Before this:** notebook 5 (the effective rank $r$ and $\gamma$), notebook 8 (the step). **Time:** 50 minutes; the cells run within two minutes. **In
+# the paper** (Malladi et al. 2023): Figures 3 and 4, Tables 22 and 23. No real model is needed: configurations only.
+
+# %%
+import json
+import warnings
+from pathlib import Path
+
+import torch
+
+warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, which nothing here shows
+from transformers import LlamaConfig
+
+from mezo_lab import LAWS, theory
+from mezo_lab.claims.engine_costs import peak
+from mezo_lab.finetune.memory import METHODS, Step, bytes_of, predicted_memory, trained_by, untrained
+from mezo_lab.finetune.opt import REPORTED, SECONDS, SIZES, STEPS, as_the_paper_ran_it, gpu_hours, opt_config
+from mezo_lab.notebook import show, sized, tried
+from mezo_lab.plots import style
+
+MIB, GIB = 2**20, 2**30
+
+# %% [markdown]
+# ## What lives at the peak of a step
+#
+# **Statement.** With $P$ parameters, $P_t$ of them trained, and $b$ bytes for a number, the peak is
+#
+# $$\underbrace{bP}_{\text{weights}} + \underbrace{bP_t}_{\text{gradients}} + \underbrace{2bP_t}_{\text{Adam's states}} + \text{activations}$$
+#
+# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the larger of these and one chunk of $z$.
+#
+# **Derivation.**
+#
+# 1. The chain rule needs the gradient of every trained weight: as many numbers as are trained.
+# 2. Adam keeps a mean of the gradient and one of its square: two more.
+# 3. The backward pass reads the inputs of every layer again. They are all kept: activations $\propto$ layers × sequences × tokens.
+# 4. A forward pass alone frees a layer's input once its output is there: activations of *one* layer.
+# 5. MeZO makes $z$ chunk by chunk, moves $\theta$ in place (Algorithm 1), and keeps a seed and a scalar: no term with $P_t$.
+#
+# The library counts this by a step on tensors without contents. SmolLM2-135M by its configuration (fewer layers
+# in fast mode):
+
+# %%
+smol = LlamaConfig(
+    vocab_size=49152,
+    hidden_size=576,
+    intermediate_size=1536,
+    num_hidden_layers=sized(full=30, fast=2),
+    num_attention_heads=9,
+    num_key_value_heads=3,
+    tie_word_embeddings=True,
+    max_position_embeddings=8192,
+)
+predicted = {method: predicted_memory(smol, method=method) for method in ("inference", "mezo", "lora", "sgd", "adam")}
+weights = predicted["inference"].weights
+for method, memory in predicted.items():
+    parts = ", ".join(f"{name} {part / MIB:,.0f}" for name, part in vars(memory).items())
+    print(f"{method:>9}: {parts}; total {memory.total / MIB:,.0f} MiB, {memory.total / weights:.1f} times the weights")
+
+# %% [markdown]
+# Weights, gradients and Adam's states are 1 + 1 + 2 times $bP$. LoRA trains few weights, so its middle terms nearly vanish,
+# and its activations do not: the backward pass still goes through the whole model.
+#
+# ## Predict first
+#
+# Write your answers down before you go on.
+#
+# 1. The paper's MeZO holds 16-bit weights, its fine-tuning 32-bit ones with Adam. How many times as much, at least?
+# 2. You double the layers. Which activations double, inference's or backpropagation's?
+# 3. A step of MeZO is two forward passes. A backward pass costs about two more. Which step is faster, by how much?
+# 4. By the paper's Table 23 a step of fine-tuning OPT-30B takes several times as long as one of MeZO. Is MeZO's whole training cheaper at 30B? At 1.3B?
+#
+# ## Experiment: the OPT family, beside the paper's Table 22
+#
+# First $P$ by hand. A layer of width $w$ has $4w^2$ weights in attention, $8w^2$ in its two-layer network and $13w$ in biases and norms; the tables of words and positions
+# have 50,272 and 2,050 rows, and $2w$ are the last norm's.
+
+# %%
+for size in sized(full=("1.3B", "13B"), fast=("1.3B",)):
+    layers, _, width = SIZES[size]
+    by_hand = layers * (12 * width**2 + 13 * width) + (50_272 + 2_050 + 2) * width
+    memory = as_the_paper_ran_it(size, "mezo")
+    print(f"{size}: {by_hand:,} parameters by hand, {memory.weights // 2:,} counted; MeZO {memory.total / GIB:.1f} GiB")
+
+# %% [markdown]
+# All sizes are in the record `results/memory.txt`, written by `mezo-lab memory`. Errors are printed, not hidden.
+
+# %%
+measured_block, opt_block, *_ = Path("../results/memory.txt").read_text().split("\n\n")
+
+
+def table(block, names):
+    lines = [line.replace(",", "").split() for line in block.splitlines()]
+    return {cells[0]: cells[1:] for cells in lines if cells[0] in names}
+
+
+opt = {}  # (method, size) → GiB
+for size, cells in table(opt_block, SIZES).items():
+    opt |= {(method, size): float(cells[3 * k]) for k, method in enumerate(REPORTED)}
+for method, reported in REPORTED.items():
+    told = [f"{size} {opt[method, size]:,.0f} ({opt[method, size] / gb - 1:+.0%})" for size, gb in reported.items()]
+    print(f"{method:>7}, GiB (error): {', '.join(told)}")
+
+
+# %%
+def memory_figure():
+    figure = style.blank(height=4.0)
+    axes = figure.add_subplot()
+    at = {size: float(size[:-1]) for size in SIZES}
+    for law, (method, reported) in zip(LAWS, REPORTED.items(), strict=False):  # a marker each
+        label = "predicted" if method == "mezo" else None
+        axes.plot(at.values(), [opt[method, size] for size in at], label=label, **style.THEORY)
+        points = [at[size] for size in reported], list(reported.values())
+        axes.errorbar(*points, label=f"{method}, Table 22", **style.estimate(law))
+    axes.axhline(80, label="one card of 80 GB", color=style.GREY, linestyle=":")
+    axes.set(xscale="log", yscale="log", xlabel="parameters, billions", ylabel="peak memory, GiB")
+    axes.minorticks_off()
+    axes.set_xticks(list(at.values()), [f"{x:g}" for x in at.values()])
+    style.quiet(axes)
+    figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL, ncols=2)
+    return figure
+
+
+show(
+    memory_figure(),
+    alt="Log-log chart of peak memory against the size of OPT from 1.3B to 66B. Three dashed predictions rise side by side: MeZO lowest, "
+    "prefix tuning above it, full fine-tuning with Adam highest. The points of Table 22 lie on or above them; a dotted line marks one card of 80 GB.",
+)
+
+# %% [markdown]
+# The lines are nearly parallel: a method is a factor. MeZO's points lie some GiB above: the GPU's context. Where fine-tuning was sharded over several, `nvidia-smi` shows
+# what the cards had reserved, which is more than what lives.
+#
+# ## Check
+#
+# **MeZO adds a chunk** (claim C6): the peak of a step exceeds that of its forward pass by at most 40 MiB, whatever $d$. The decoy is the published program,
+# which makes $z$ a tensor at a time.
+
+# %%
+verdict = tried("memory", d=sized(full=8_000_000, fast=4_200_000))
+print(verdict)
+print(f"decoy: {verdict.decoys[0].statement}: z = {verdict.decoys[0].z_score:+.2g}, {verdict.decoys[0].status.name}")
+show(verdict)
+
+# %% [markdown]
+# Nothing scatters, so $z$ is huge. **The terms of backpropagation**: the second step of a small model with contents, each tensor counted while it lives.
+# Stated error: 1 %. Each decoy forgets a term.
+
+# %%
+sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
+small = LlamaConfig(vocab_size=1000, tie_word_embeddings=True, **sizes)
+tokens = torch.zeros(8, 32, dtype=torch.long)
+
+
+def lives(method: str) -> int:
+    model = trained_by(method, untrained(small, torch.float32, "sdpa"))
+    step = Step(model, tokens)
+    optimizer = step.optimizer(method)
+
+    def run():
+        step.loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    run()
+    states = [tensor for state in optimizer.state.values() for tensor in state.values()]
+    return bytes_of([*model.parameters(), *model.buffers(), *states]) + peak(run)
+
+
+for method in ("sgd", "adam"):
+    count, memory = lives(method), predicted_memory(small, method=method, batch=8)
+    told = f"{method}: {count:,} bytes live, predicted {memory.total:,} ({memory.total / count - 1:+.1%})"
+    for name, part in vars(memory).items():
+        wrong = (memory.total - part) / count - 1
+        told += f"; without {name} {wrong:+.0%} {'REFUTED' if abs(wrong) > 0.01 else 'not told apart'}"
+    print(told)
+
+# %% [markdown]
+# SGD has no states, so to leave them out is no mistake. **What a process holds**: the record's measurements of SmolLM2. The prediction is what must
+# live; an allocator holds more. Stated error: 25 %.
+
+
+# %%
+def judged(error):
+    return "within 25 %" if abs(error) <= 0.25 else "REFUTED"
+
+
+for method, cells in table(measured_block, METHODS).items():
+    *terms, total, measured = (float(cell) for cell in cells[:6])
+    error = total / measured - 1
+    told = f"{method:>9}: predicted {total:,.0f}, measured {measured:,.0f} MiB, error {error:+.0%} {judged(error)}"
+    decoy = (total - terms[2]) / measured - 1
+    print(told + (f"; without Adam's two states {decoy:+.0%} {judged(decoy)}" if method == "adam" else ""))
+
+# %% [markdown]
+# ## The time of a step
+#
+# A forward pass of $P$ weights on $T$ tokens takes about $2PT$ operations, a backward pass twice that (Kaplan et al. 2020). So backpropagation takes $6PT$, MeZO $4PT$ and its sweeps over $\theta$: a ratio of $3/2$.
+# The record `benchmarks/step.json` (from `python benchmarks/step.py`) has it for one machine; nothing follows for others.
+
+# %%
+record = json.loads(Path("../benchmarks/step.json").read_text())
+bed = record["beds"][0]
+ratios = {row["method"]: row["ratio"] for row in bed["rows"]}
+machine = record["machine"]
+print(f"{bed['model']} on {machine['processor']}, {machine['threads']} threads; time over two forward passes:")
+for row in bed["rows"]:
+    print(f"  {row['method']:<26} {row['ratio']:.2f} ({row['least']:.2f} to {row['largest']:.2f})")
+
+# %% [markdown]
+# ## GPU-hours and break-even
+#
+# **Statement.** If MeZO needs $\gamma$ times the steps, its training is the cheaper one exactly if
+#
+# $$\gamma < \gamma^* = \frac{\text{seconds of a backpropagation step} \times \text{its cards}}{\text{seconds of a MeZO step}\times\text{its cards}}.$$
+#
+# **Derivation.** $S$ steps of the one cost $S\,c_b$ card-seconds, $\gamma S$ of the other $\gamma S\,c_m$. By operations on one card $\gamma^* = 3/2$. Theory (notebook 5) has
+# $\gamma = (r+n+1)/n$ against SGD, at $n$ times the cost: together $r+n+1 \ge 3$.
+#
+# So on one card, in this theory, MeZO cannot win on operations: it wins by needing fewer cards and no traffic between them. Table 23 measures
+# that. Steps as in the paper: 20,000 of MeZO in batches of 16; five epochs of 1,000 examples for fine-tuning.
+
+# %%
+factors = {r: theory.effective_rank_factor(r, 1, LAWS["gaussian"].moments(10**9)) for r in (1, 10, 100)}
+print(", ".join(f"γ = {factor:.0f} at r = {r}" for r, factor in factors.items()))
+breaks = {}
+for size in SECONDS["mezo"]:
+    (mezo, cards), (adam, more) = SECONDS["mezo"][size], SECONDS["adam"][size]
+    breaks[size] = adam * more / (mezo * cards)
+    taken, hours = STEPS["mezo"][size] / STEPS["adam"][size], [gpu_hours(size, method) for method in ("mezo", "adam")]
+    winner = "MeZO" if hours[0] < hours[1] else "fine-tuning"
+    print(
+        f"{size:>5}: fine-tuning's step is {adam / mezo:.1f} times as long on {more / cards:g} times the cards: γ* = {breaks[size]:.1f}"
+    )
+    print(
+        f"       MeZO takes {taken:.0f} times the steps: {hours[0]:.1f} against {hours[1]:.2f} GPU-hours, cheaper: {winner}"
+    )
+
+# %% [markdown]
+# A step says little: the total decides, and a saving at one size is one about that size. Batches differ, and the
+# fine-tuning had no checkpointing.
+#
+# ## What a fine-tuning took
+#
+# The record `results/finetune.json` (from `make accuracy`): SmolLM2-135M on film reviews. Seeds are averaged. Passes are those of training, forward + backward; minutes
+# include loading and testing; MiB are the peak of the process, of a training also while it loads its best checkpoint.
+
+# %%
+rows = json.loads(Path("../results/finetune.json").read_text())["rows"]
+groups = {}
+for row in rows:
+    if row["objective"] == "loss" and not row["scratch"] and not row["prompt"].endswith("no-prompt"):
+        shots = 0 if row["method"] == "zero-shot" else row["shots"]
+        groups.setdefault((row["prompt"], shots, f"{row['method']} {row['tuning']}".strip()), []).append(row)
+
+
+def mean(found, name):
+    return sum(row[name] or 0 for row in found) / len(found)
+
+
+names = ("test", "low", "high", "seconds", "peak_mebibytes", "forward_passes", "backward_passes")
+results = {key: {name: mean(found, name) for name in names} for key, found in groups.items()}
+for (prompt, shots, method), r in results.items():
+    passes = f"{r['forward_passes']:.0f} + {r['backward_passes']:.0f}"
+    print(
+        f"{prompt:<26}{shots:>4} a class {method:<13}{r['test']:.1%} ({r['low']:.1%} to {r['high']:.1%}), "
+        f"{passes} passes, {r['seconds'] / 60:.1f} minutes, {r['peak_mebibytes']:,.0f} MiB"
+    )
+if not any(method.startswith("adam") for _, _, method in results):
+    print("Adam: no run in the record yet")
+
+
+# %%
+def cost_figure(prompts, methods):
+    figure = style.blank(height=5.2)
+    for axes, prompt in zip(figure.subplots(len(prompts), sharex=True), prompts, strict=True):
+        for law, method in zip((*LAWS, ""), methods, strict=False):
+            label = method
+            for shots in (0, 16, 512):
+                if r := results.get((prompt, shots, method)):
+                    bars, face = [[r["test"] - r["low"]], [r["high"] - r["test"]]], {"markerfacecolor": "white"}
+                    look = style.estimate(law) | (face if shots == 512 else {})
+                    axes.errorbar(r["seconds"] / 60, r["test"], bars, label=label, **look)
+                    label = None
+        axes.set(title=prompt, ylabel="test accuracy")
+        axes.title.set_fontsize(style.SMALL)
+        style.quiet(axes)
+    axes.set_xlabel("minutes; filled: at most 16 examples a class, open: 512")
+    entries = [axes.get_legend_handles_labels() for axes in figure.axes]
+    handles = {label: handle for pair in entries for handle, label in zip(*pair, strict=True)}
+    figure.legend(handles.values(), handles, loc="outside lower left", frameon=False, fontsize=style.SMALL, ncols=2)
+    return figure
+
+
+prompts, methods = (list(dict.fromkeys(key[k] for key in results)) for k in (0, 2))
+shown = [f"{m} {s or 'no'} examples {r['test']:.0%} in {r['seconds'] / 60:.0f}" for (_, s, m), r in results.items()]
+show(
+    cost_figure(prompts, methods),
+    alt=f"Scatter of test accuracy, with 95 % intervals, against minutes, a panel for each prompt: {'; '.join(shown)} minutes.",
+)
+
+# %% [markdown]
+# Which is the cheapest for the same accuracy? "The same" here: its 95 % interval overlaps that of the best. The code decides.
+
+# %%
+for prompt in prompts:
+    for budget in (16, 512):
+        known = {(m, s): r for (p, s, m), r in results.items() if p == prompt and s <= budget}
+        best = max(known.values(), key=lambda r: r["test"])
+        same = {f"{m} ({s})": r for (m, s), r in known.items() if r["high"] >= best["low"]}
+        least = [min(same, key=lambda name: same[name][cost]) for cost in ("seconds", "peak_mebibytes")]
+        print(f"{prompt}, up to {budget} a class: as good as the best: {', '.join(same)}")
+        print(f"    least time: {least[0]}; least memory: {least[1]}")
+
+# %% [markdown]
+# ## When not to use it
+#
+# First what else makes a backward pass fit. LoRA with *checkpointing* keeps each layer's input and computes the rest of a layer again; 4-bit weights (4½ bits with their scales) are frozen. A slice of OPT-13B's 40 layers
+# in the setting of Table 22, adapters in 16 bits:
+
+# %%
+config = opt_config("13B")
+layers = config.num_hidden_layers = sized(full=8, fast=2)
+setting = {"dtype": torch.float16, "batch": 2, "length": 400, "places": 400, "attention": "eager"}
+mezo, lora = (predicted_memory(config, method=method, **setting) for method in ("mezo", "lora"))
+kept = lora.activations / layers + layers * 2 * 400 * config.hidden_size * 2
+fits = {"MeZO": mezo.total, "LoRA": lora.total, "LoRA, checkpoints": lora.total - lora.activations + kept}
+fits["LoRA, checkpoints, 4 bits"] = fits["LoRA, checkpoints"] - lora.weights * (1 - 4.5 / 16)
+print(f"{layers} layers: " + "; ".join(f"{name} {total / GIB:.1f} GiB" for name, total in fits.items()))
+
+# %%
+r, error = json.loads(Path("../benchmarks/curvature.json").read_text())["curvature"]["effective_rank"]
+here = ratios["Adam, backpropagation"] / ratios["MeZO rademacher, 3 sweeps"]
+days = (10**6 / 8) * (STEPS["mezo"]["30B"] / STEPS["adam"]["30B"]) * SECONDS["mezo"]["30B"][0] / 86_400
+scratch = [row["test"] for row in rows if row["scratch"] and row["method"] == "mezo"]
+small_hours = gpu_hours("1.3B", "mezo") / gpu_hours("1.3B", "adam")
+cheaper = {True: "MeZO", False: "backpropagation"}
+chart = [
+    (
+        "a backward pass fits on your card",
+        f"MeZO takes {small_hours:.0f} times the GPU-hours, 1.3B",
+        cheaper[small_hours < 1],
+    ),
+    (f"r = {r:.1f} ± {error:.1f} (SmolLM2)", f"γ = {r + 2:.1f}, γ* = {here:.2f} by the record", cheaper[r + 2 < here]),
+    ("the rank is large, several cards", f"30B: r must be below {breaks['30B'] - 2:.0f}", "MeZO if r is below"),
+    ("from scratch", "no reason for a small r; γ up to d + 2", cheaper[False]),
+    ("    a run from scratch", f"accuracy {scratch}" if scratch else "not in the record yet", ""),
+    ("a million examples, 30B, one card", f"{days:,.0f} days an epoch", "more cards"),
+    ("LoRA, checkpoints, 4 bits", "see above", min(fits, key=fits.get)),
+    ("nothing above fits", f"{mezo.total / lora.weights:.2f} times the weights of the slice", "MeZO"),
+]
+for condition, number, choice in chart:
+    print(f"{condition:<36}{number:<46}{choice}")
+
+# %% [markdown]
+# The days take the paper's ratio of steps for granted; $r$ is of one batch, at the start. They are sizes, not forecasts.
+#
+# ## What it means
+#
+# MeZO trades steps for memory. The trade pays where memory is what you lack: no backward pass fits, even with adapters, checkpoints and fewer bits; the loss has no gradient; or only
+# forward passes can be had. It may also pay where backpropagation needs many cards more and $\gamma$ is small. Where a backward pass fits, take it.
+#
+# ## Where it breaks
+#
+# "The memory of inference" is small only if weights outweigh activations. Long texts, with logits at every token, are one way out:
+
+# %%
+for length in sized(full=(32, 512, 2048), fast=(32, 512)):
+    memory = predicted_memory(smol, method="mezo", length=length, places=length)
+    share = memory.activations / memory.total
+    print(f"16 sequences of {length:>4} tokens: MeZO {memory.total / MIB:>8,.0f} MiB, {share:.0%} of it activations")
+
+# %% [markdown]
+# A tiny model is another: the chunk, some thirty bytes a coordinate, is more than the model. Time breaks with it, as sweeps and overhead outweigh the forward passes of a small network (same record).
+
+# %%
+sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+tiny = LlamaConfig(vocab_size=500, tie_word_embeddings=True, **sizes)
+for method in ("inference", "mezo", "adam"):
+    memory = predicted_memory(tiny, method=method, batch=1, length=16)
+    print(f"{method:>9}: {memory.total / memory.weights:.1f} times the weights")
+bed = record["beds"][1]
+times = {row["method"]: row["ratio"] for row in bed["rows"]}
+for method in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"):
+    print(f"{bed['model']}: {method} {times[method]:.1f} times two forward passes")
+
+# %% [markdown]
+# ## Exercises
+#
+# **14.1 (paper).** Mixed precision keeps weights and gradients in 16 bits; a 32-bit copy of the weights and Adam's two states, all updated. How many bytes per parameter? How many times
+# MeZO's 16-bit weights? Why do fine-tuning and MeZO differ by more in Table 22?
+
+# %% [markdown] tags=["solution"]
+# **Solution.** $2 + 2 + 4 + 4 + 4 = 16$ bytes against 2: 8 times. Without a 16-bit copy, $4\cdot4 = 16$ again. On top come activations of every layer, and what the cards reserve.
+
+# %% [markdown]
+# **14.2 (code).** Bytes of weights, gradients and states; all numbers have `each` bytes; methods `"inference"`, `"mezo"`, `"sgd"`, `"adam"`. Ten minutes.
+
+# %%
+from mezo_lab.exercises.costs import check_break_even, check_largest_model, check_training_bytes
+
+
+def training_bytes(parameters: int, each: int, method: str) -> int:
+    # BEGIN SOLUTION
+    held = {"inference": 1, "mezo": 1, "sgd": 2, "adam": 4}
+    return held[method] * each * parameters
+    # END SOLUTION
+
+
+check_training_bytes(training_bytes)
+
+# %% [markdown]
+# **14.3 (code).** How many times the steps of backpropagation may MeZO take for the same GPU-hours? Five minutes.
+
+
+# %%
+def break_even(seconds: float, cards: int, backward_seconds: float, backward_cards: int) -> float:
+    # BEGIN SOLUTION
+    return backward_seconds * backward_cards / (seconds * cards)
+    # END SOLUTION
+
+
+check_break_even(break_even)
+
+# %% [markdown]
+# **14.4 (experiment).** Your own card: put its GiB in. How many parameters fit, activations left out? Compare with the largest OPT by the full prediction; what makes the difference?
+
+
+# %%
+def largest_model(gib: float, each: int, method: str) -> float:
+    # BEGIN SOLUTION
+    return gib * 2**30 / training_bytes(1, each, method)
+    # END SOLUTION
+
+
+check_largest_model(largest_model)
+mine = 24  # GiB, yours
+for method, each in (("mezo", 2), ("adam", 4)):
+    inside = [size for size in SIZES if opt[method, size] <= mine]
+    print(
+        f"{method}: {largest_model(mine, each, method) / 1e9:.1f}B by weights; OPT {inside[-1] if inside else 'none'}"
+    )
+
+# %% [markdown]
+# ## Summary
+#
+# - Memory is weights, gradients, states and activations. MeZO keeps the first, and the activations of inference; Adam holds four times the weights, and every layer's.
+# - A MeZO step is two forward passes and sweeps, but many more of them: it is cheaper exactly if $\gamma < \gamma^*$.
+# - On one card by operations $\gamma^* = 3/2$, below any $\gamma$ of the theory. More cards for backpropagation lift it.
+# - Before MeZO, try in-context learning, a linear probe, LoRA with checkpoints.
+#
+# **Limits.** One machine's times; the paper's GPU times, of 2023. $\gamma$ compares with SGD on a quadratic, not with Adam. Energy and the price of a larger card were left out.
+#
+# **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Appendix F. T. Chen et al., *Training deep nets with
+# sublinear memory cost*, 2016. T. Dettmers et al., *QLoRA*, 2023. J. Kaplan et al., *Scaling laws for neural language models*, 2020.
+#
+# **Next:** your own question, with the tools of this course.

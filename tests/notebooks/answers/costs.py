@@ -1,0 +1,67 @@
+"""Answers to the exercises of notebook 14, right and wrong."""
+
+from mezo_lab.exercises import costs as exercises
+
+
+def holding(**held):
+    """The bytes of somebody who counts so many numbers for each parameter."""
+    numbers = {"inference": 1, "mezo": 1, "sgd": 2, "adam": 4} | held
+    return lambda parameters, each, method: parameters * each * numbers[method]
+
+
+def room(gib, each, method):
+    return gib * 2**30 / (each * {"inference": 1, "mezo": 1, "sgd": 2, "adam": 4}[method])
+
+
+# check → (right answer, [(mistake, what it is told)])
+ANSWERS = {
+    exercises.check_training_bytes: (
+        holding(),
+        [
+            (holding(adam=3), "two means"),
+            (holding(adam=2), "beside its gradient"),
+            (holding(adam=2, sgd=1), "weights and gradients"),
+            (holding(adam=3, sgd=1), "as large as the weights"),
+            (holding(mezo=2), "drawn again from its seed"),
+            (holding(mezo=3), "only a scalar"),
+            (lambda parameters, each, method: holding()(parameters, 1, method), "That counts numbers"),
+            (lambda parameters, each, method: 0, "At parameters = 1.3e\\+09, each = 2 it should be"),
+            (lambda parameters, each, method: None, "let it return its answer"),
+        ],
+    ),
+    exercises.check_largest_model: (
+        room,
+        [
+            (lambda gib, each, method: room(gib, each, method) * 1e9 / 2**30, "2³⁰ bytes"),
+            (lambda gib, each, method: room(gib, each, "mezo"), "whatever the method"),
+            (lambda gib, each, method: room(gib, 1, method), "That counts numbers"),
+            (lambda gib, each, method: room(gib, each, method) / 1e9, "not in billions"),
+            (lambda gib, each, method: gib, "At gib = 24, each = 2 it should be"),
+        ],
+    ),
+    exercises.check_break_even: (
+        lambda seconds, cards, backward_seconds, backward_cards: backward_seconds * backward_cards / (seconds * cards),
+        [
+            (lambda seconds, cards, backward_seconds, backward_cards: backward_seconds / seconds, "by the cards"),
+            (
+                lambda seconds, cards, backward_seconds, backward_cards: (
+                    seconds * cards / (backward_seconds * backward_cards)
+                ),
+                "The other way up",
+            ),
+            (
+                lambda seconds, cards, backward_seconds, backward_cards: (
+                    backward_seconds / backward_cards / (seconds / cards)
+                ),
+                "dearer, not cheaper",
+            ),
+            (
+                lambda seconds, cards, backward_seconds, backward_cards: (
+                    backward_seconds * backward_cards / (2 * seconds * cards)
+                ),
+                "both its forward passes",
+            ),
+            (lambda seconds, cards, backward_seconds, backward_cards: 1.0, "it should be"),
+        ],
+    ),
+}

@@ -1,0 +1,83 @@
+"""Answers to the exercises of notebook 11, right and wrong."""
+
+import math
+import statistics
+
+from mezo_lab.exercises import finetuning as exercises
+from mezo_lab.finetune.scores import Z95, wilson
+
+
+def interval(mean: float, error: float) -> tuple[float, float, float]:
+    return mean, mean - Z95 * error, mean + Z95 * error
+
+
+def gains(before, after) -> list[float]:
+    return [b - a for a, b in zip(before, after, strict=True)]
+
+
+def paired(before, after) -> tuple[float, float, float]:
+    found = gains(before, after)
+    return interval(statistics.mean(found), statistics.stdev(found) / math.sqrt(len(found)))
+
+
+def unpaired(before, after) -> tuple[float, float, float]:
+    variance = statistics.variance(before) / len(before) + statistics.variance(after) / len(after)
+    return interval(statistics.mean(after) - statistics.mean(before), math.sqrt(variance))
+
+
+def wald(hits, n) -> tuple[float, float]:
+    error = math.sqrt(hits / n * (1 - hits / n) / n)
+    return hits / n - Z95 * error, hits / n + Z95 * error
+
+
+def rounded(hits, n) -> tuple[float, ...]:
+    p, z = hits / n, 1.96
+    spread = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return tuple((p + z**2 / (2 * n) + sign * spread) / (1 + z**2 / n) for sign in (-1, 1))
+
+
+# check → (right answer, [(mistake, what it is told)])
+ANSWERS = {
+    exercises.check_label_loss: (
+        lambda right, other: math.log(1 + math.exp(right - other)),
+        [
+            (lambda right, other: right, "whole vocabulary"),
+            (lambda right, other: right - other, "log of the odds"),
+            (lambda right, other: math.log(1 + math.exp(other - right)), "the other sign"),
+            (lambda right, other: 1 / (1 + math.exp(right - other)), "−log of it"),
+            (lambda right, other: -math.log(right / (right + other)), "not probabilities"),
+            (lambda right, other: None, "let it return its answer"),
+        ],
+    ),
+    exercises.check_wilson: (
+        lambda hits, n: wilson(hits / n, n),
+        [
+            (wald, "0 of 20 is 0 for certain"),
+            (
+                lambda hits, n: tuple((end + Z95**2 / (2 * n)) / (1 + Z95**2 / n) for end in wald(hits, n)),
+                "no length",
+            ),
+            (lambda hits, n: tuple(end * (1 + Z95**2 / n) for end in wilson(hits / n, n)), "in front of p²"),
+            (lambda hits, n: exercises.wilson(hits, n, exercises.Z90), "covers 90 %"),
+            (rounded, "z rounded"),
+            (lambda hits, n: (0.0, 1.0), "At hits = 45, n = 50 it should be"),
+        ],
+    ),
+    exercises.check_paired_difference: (
+        paired,
+        [
+            (lambda before, after: paired(after, before), "after − before"),
+            (unpaired, "the same: take the spread of the gaps"),
+            (
+                lambda before, after: interval(paired(before, after)[0], statistics.stdev(gains(before, after))),
+                "√n times smaller",
+            ),
+            (
+                lambda before, after: interval(
+                    paired(before, after)[0], statistics.pstdev(gains(before, after)) / math.sqrt(len(after))
+                ),
+                "n − 1",
+            ),
+        ],
+    ),
+}
