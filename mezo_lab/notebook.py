@@ -40,9 +40,9 @@ def needs_real_model() -> None:
 
     Raises: Stop, with the command that installs what is missing.
     """
-    for check in (doctor.model(), doctor.data()):
-        if not check.ok:
-            raise Stop(f"This notebook needs the real {check.name}, which is not installed. Run: {check.remedy}")
+    for found in (doctor.model(), doctor.data()):
+        if not found.ok:
+            raise Stop(f"This notebook needs the real {found.name}, which is not installed. Run: {found.remedy}")
     warnings.filterwarnings("ignore", message="IProgress not found")  # by tqdm, whose bars are of no use here
 
 

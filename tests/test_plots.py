@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy
@@ -128,6 +129,17 @@ def test_a_label_stays_inside_the_figure(cycles):
     (axes,) = figure.axes
     label = axes.xaxis.label.get_window_extent()
     assert figure.bbox.x0 <= label.x0 and label.x1 <= figure.bbox.x1
+
+
+def test_long_row_labels_leave_room_for_the_ticks(norm_factor):
+    settings = {"dim": 6, "probes": 3, "batch": 2}
+    shared, fresh = (tried("minibatch", "gaussian", {**settings, "sharing": each}) for each in ("shared", "fresh"))
+    figure = drawn([shared, replace(fresh, parameters=fresh.parameters | {"batch": 12, "probes": 10})])
+    (axes,) = figure.axes
+    ticks = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
+    shown = sorted((box for box in ticks if box.width), key=lambda box: box.x0)
+    assert len(shown) > 1
+    assert all(left.x1 < right.x0 for left, right in pairwise(shown))
 
 
 def bars(axes) -> list[tuple[float, float]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ROW, FRAME, LINE = 0.26, 0.95, 0.17  # inches
 FARTHEST, NEAREST = 1.2, 0.02  # a larger deviation is an arrow at the edge; the axis is never shorter than the smaller
-WIDEST = 68  # letters of a label that fit a figure
+WIDEST, ROOM = 68, 22  # letters: of an axis label that fits a figure, of row labels that leave room for ticks
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 LETTERS = "abcdef"  # one for each of a claim's decoys
 
@@ -32,8 +32,9 @@ def figure(verdicts: Sequence[Verdict]) -> "Figure":
     axes.axvline(0, **style.THEORY)
     axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
     axes.xaxis.set_major_formatter(lambda share, _: signed(share) or style.stated_by(verdicts[0]))
-    axes.locator_params(axis="x", nbins=6)
-    axes.set_yticks(range(len(verdicts)), [row_label(verdict, names) for verdict in verdicts])
+    rows = [row_label(verdict, names) for verdict in verdicts]
+    axes.locator_params(axis="x", nbins=6 if max(map(len, rows)) < ROOM else 3)
+    axes.set_yticks(range(len(verdicts)), rows)
     style.quiet(axes)
     style.legend(axes, verdicts, formulas, LETTERS)
     return drawn
