@@ -267,7 +267,9 @@ show(
 # compares the mean of the last two validation accuracies.
 
 # %%
-tried_rates = [row for row in json.loads((RESULTS / "rates.json").read_text())["rows"] if row.get("objective", "loss") == "loss"]
+tried_rates = [
+    row for row in json.loads((RESULTS / "rates.json").read_text())["rows"] if row.get("objective", "loss") == "loss"
+]
 
 
 def late(row) -> float:
