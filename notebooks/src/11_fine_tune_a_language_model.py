@@ -267,9 +267,7 @@ show(
 # compares the mean of the last two validation accuracies.
 
 # %%
-tried_rates = [
-    row for row in json.loads((RESULTS / "rates.json").read_text())["rows"] if row.get("objective", "loss") == "loss"
-]
+tried_rates = [row for row in json.loads((RESULTS / "rates.json").read_text())["rows"] if row["objective"] == "loss"]
 
 
 def late(row) -> float:
