@@ -131,7 +131,7 @@ def test_a_label_stays_inside_the_figure(cycles):
     assert figure.bbox.x0 <= label.x0 and label.x1 <= figure.bbox.x1
 
 
-def test_long_row_labels_leave_room_for_the_ticks(norm_factor):
+def test_long_row_labels_leave_room_for_the_ticks():
     settings = {"dim": 6, "probes": 3, "batch": 2}
     shared, fresh = (tried("minibatch", "gaussian", {**settings, "sharing": each}) for each in ("shared", "fresh"))
     figure = drawn([shared, replace(fresh, parameters=fresh.parameters | {"batch": 12, "probes": 10})])
