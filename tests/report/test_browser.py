@@ -1,32 +1,15 @@
 """A real browser opens the report: no complaint on its console, and nothing wider than a phone."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mezo_lab.report import as_html
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE = 390  # CSS pixels
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
-
-
-def opened(page: Path) -> tuple[str, list[str]]:
-    """The document as the browser left it, and what it wrote to its console."""
-    command = [
-        *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", "--allow-file-access-from-files"),
-        *(f"--user-data-dir={page.parent / 'profile'}", "--enable-logging=stderr", "--v=0", "--dump-dom"),
-    ]
-    run = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    return run.stdout, re.findall(r":CONSOLE.*?\] (.*)", run.stderr)
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +19,7 @@ def report(verdicts, tmp_path_factory) -> Path:
     return page
 
 
-def test_the_report_opens_without_a_complaint(report):
+def test_the_report_opens_without_a_complaint(report, opened):
     document, complaints = opened(report)
     assert complaints == []
     assert document.count("<article") == 4
@@ -49,14 +32,14 @@ def test_the_report_opens_without_a_complaint(report):
         ("<svg><path d='M 0 oops'/></svg>", "attribute d"),
     ],
 )
-def test_a_page_with_a_fault_is_caught(tmp_path, fault, complaint):
+def test_a_page_with_a_fault_is_caught(tmp_path, opened, fault, complaint):
     page = tmp_path / "fault.html"
     page.write_text(f"<!DOCTYPE html><title>fault</title>{fault}")
     _, complaints = opened(page)
     assert any(complaint in line for line in complaints)
 
 
-def overhang(page: Path) -> int:
+def overhang(page: Path, opened) -> int:
     """By how many pixels a page is wider than a phone."""
     frame = page.with_name("phone.html")
     frame.write_text(
@@ -69,11 +52,11 @@ def overhang(page: Path) -> int:
     return int(over)
 
 
-def test_the_report_fits_a_phone(report):
-    assert overhang(report) == 0
+def test_the_report_fits_a_phone(report, opened):
+    assert overhang(report, opened) == 0
 
 
-def test_a_page_too_wide_for_a_phone_is_caught(tmp_path):
+def test_a_page_too_wide_for_a_phone_is_caught(tmp_path, opened):
     page = tmp_path / "wide.html"
     page.write_text('<!DOCTYPE html><body style="margin:0"><div style="width:600px">wide</div>')
-    assert overhang(page) == 600 - PHONE
+    assert overhang(page, opened) == 600 - PHONE
