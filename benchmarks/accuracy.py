@@ -62,14 +62,11 @@ def everywhere(kinds: Sequence[str], seed: int) -> Iterator[Plan]:
 
 
 def name_of(plan: Plan) -> str:
-    """Zero-shot has neither examples nor a seed."""
-    trained = plan.method in TRAINED
-    parts = [plan.task.replace("/", "-"), str(plan.shots), plan.method, plan.tuning if trained else ""]
+    """Zero-shot has neither examples nor, unless its weights are random, a seed."""
+    untrained, tuning = plan.method == "zero-shot", plan.tuning if plan.method in TRAINED else ""
+    parts = [plan.task.replace("/", "-"), "" if untrained else str(plan.shots), plan.method, tuning]
     parts += [plan.objective if plan.objective != "loss" else "", "scratch" if plan.scratch else ""]
-    if plan.method == "zero-shot":
-        parts[1] = ""
-    else:
-        parts.append(f"seed{plan.data_seed}")
+    parts.append("" if untrained and not plan.scratch else f"seed{plan.data_seed}")
     return "-".join(filter(None, parts))
 
 

@@ -125,8 +125,7 @@ def legend(axes: "Axes") -> None:
         )[0],
         axes.errorbar([], [], xerr=[], label="median, least and largest", **style.estimate("gaussian", style.INK)),
     ]
-    place: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "fontsize": style.SMALL}
-    axes.figure.legend(handles=handles, labelcolor=style.INK, **place)
+    style.key(axes.figure, handles=handles)
 
 
 def step_alt_text(costs: Sequence[StepCost]) -> str:

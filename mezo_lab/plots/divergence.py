@@ -72,8 +72,7 @@ def legend(axes: "Axes") -> None:
         axes.errorbar([], [], label="trains", **look(False)),
         axes.errorbar([], [], label="diverged: dotted above", **look(True)),
     ]
-    place: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "fontsize": style.SMALL}
-    axes.figure.legend(handles=handles, labelcolor=style.INK, **place)
+    style.key(axes.figure, handles=handles)
 
 
 def times(ratio: float) -> str:

@@ -69,8 +69,13 @@ def legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], l
     for k, statement in enumerate(formulas):
         label = f"{f'decoy {letters[k]}' if letters else 'decoy'}: {typographic(statement)}"
         handles += axes.plot([], [], label=label, **decoy(statement, formulas))
+    key(axes.figure, handles=handles, handlelength=2.6)
+
+
+def key(figure: Any, columns: int = 1, **chosen: Any) -> None:
+    """What the labelled lines are, or those `chosen` as for `legend` of matplotlib, under the figure."""
     place: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "fontsize": SMALL, "labelcolor": INK}
-    axes.figure.legend(handles=handles, handlelength=2.6, **place)
+    figure.legend(ncols=columns, **place, **chosen)
 
 
 def stated_by(verdict: Verdict) -> str:

@@ -28,14 +28,16 @@ from mezo_lab.objectives import Linear, Quadratic
 # The simplest optimizer that only evaluates the loss: draw a small step $\delta = \sigma z$, $z \sim N(0, I)$. If $L(\theta+\delta) < L(\theta)$ go
 # there, otherwise go to $\theta-\delta$.
 #
-# **Statement** (claim A0). With $g = \nabla L(\theta)$ and $H = \nabla^2 L(\theta)$,
+# **Statement** (claim A0; the first method of the notes that this project began with). With $g = \nabla L(\theta)$ and $H = \nabla^2 L(\theta)$,
 #
 # $$\mathbb{E}\,[L(\theta\pm\delta)] - L(\theta) = -\sigma\sqrt{2/\pi}\,\|g\| + \tfrac12\sigma^2\,\operatorname{tr} H + O(\sigma^3).$$
 #
 # **Derivation.**
 #
 # 1. Taylor: $L(\theta+\delta) - L(\theta) = \delta^\top g + \tfrac12\delta^\top H\delta + O(\sigma^3)$.
-# 2. For small $\sigma$ the sign of the left side is that of $\delta^\top g$. So the step that is taken has $\delta^\top g = -|\delta^\top g|$.
+# 2. Where $|\delta^\top g|$ exceeds the other terms, which are $O(\sigma^2)$, the sign of the left side is that of $\delta^\top g$, and the step that is
+#    taken has $\delta^\top g = -|\delta^\top g|$. The other draws have $|\delta^\top g| = O(\sigma^2)$. Their probability is $O(\sigma)$, and a wrong choice there
+#    costs $O(\sigma^2)$: together $O(\sigma^3)$.
 # 3. The second term is the same for $\delta$ and $-\delta$; its mean is $\tfrac12\sigma^2\,\mathbb{E}[z^\top H z] = \tfrac12\sigma^2\operatorname{tr}H$.
 # 4. $z^\top g \sim N(0, \|g\|^2)$, so $\mathbb{E}\,|\delta^\top g| = \sigma\|g\|\cdot\mathbb{E}\,|N(0,1)|$.
 #
@@ -90,7 +92,8 @@ for sigma in (0.01, 0.02, 0.05, 0.1, 0.4):
 # %% [markdown]
 # The $z$ is the distance from the formula in standard errors. Chance alone rarely makes it larger than 3, and practically
 # never 5; a formula that is 5 or more away is refuted. Watch it grow with $\sigma$: the formula leaves out $O(\sigma^3)$, and where $\sigma$
-# is large, so is what was left out. The sign of the change turns too: steps that are too long climb.
+# is large, so is what was left out. Doubling $\sigma$ doubles the first term and quadruples the price: less than twice as far (question 1). And the sign of the
+# change turns: steps that are too long climb (question 2).
 #
 # ## Check
 #
@@ -112,7 +115,8 @@ show(verdict)
 # $$\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + O(\varepsilon^2),$$
 #
 # the slope along $z$, called the *projected gradient*. Both points lie symmetrically, so the curvature cancels. Moving along $z$
-# by that much is Spall's SPSA; the paper's Definition 1 averages it over $n$ directions:
+# by that much is SPSA as the paper has it (Definition 1). Spall divided by $z_i$ where it multiplies, which for signs is the same. *n*-SPSA is the
+# mean over $n$ fresh directions:
 #
 # $$\hat g = \frac1n\sum_{k=1}^n \frac{L(\theta+\varepsilon z_k) - L(\theta-\varepsilon z_k)}{2\varepsilon}\,z_k \;\approx\; \frac1n\sum_k z_k z_k^\top g.$$
 #
@@ -136,10 +140,13 @@ print(f"‖ĝ‖ = {estimate.norm():.2f} where ‖g‖ = {g.norm():.2f}; cosine 
 # %%
 verdicts = [tried("unbiased", law) for law in LAWS]
 for verdict in verdicts:
-    print(verdict)
+    control = verdict.decoys[0]
+    print(f"{verdict}\n   control, {control.statement}: z = {control.z_score:+.0f}, {control.status.name}")
 show(verdicts)
 
 # %% [markdown]
+# The figure shows the laws; the control, in print, is refuted beside each.
+#
 # ## What it means
 #
 # A mean that is right costs two evaluations, whatever the number of parameters. What the number of parameters does is make the
@@ -147,8 +154,8 @@ show(verdicts)
 #
 # ## Where it breaks
 #
-# Unbiasedness needs $\varepsilon\to0$. At a finite $\varepsilon$ the estimate is that of a smoothed loss. Try the sign search on a kink: on $L(\theta) = |\theta_1|$
-# at $\theta = 0$ there is no gradient, and both sides are worse.
+# Unbiasedness needs $\varepsilon\to0$, or a loss on which the difference is exact; otherwise the estimate is that of a smoothed loss (notebook 6). And all
+# of this needs a gradient. On the kink $L(\theta) = |\theta_1|$ at 0 there is none: both sides are worse, and the sign search climbs at every size.
 
 
 # %%
@@ -218,7 +225,7 @@ for factor in (0.5, 1, 2):
 # %% [markdown]
 # ## Summary
 #
-# - Random search descends by $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$: there is a best $\sigma$, and far beyond it the search climbs.
+# - Random search descends by $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$: there is a best $\sigma$, and beyond twice that the search climbs.
 # - The size of the difference, not only its sign, gives $zz^\top g$, whose mean is the gradient for every isotropic law.
 # - A claim is accepted together with decoys that the same draws refute.
 #

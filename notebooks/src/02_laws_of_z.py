@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 2. The laws of z and their moments
 #
-# **Claim.** By the end you will have shown what $c$ in $\mathbb{E}[\|z\|^2zz^\top] = cI$ is for each law of $z$, what the matrix
+# **Claim.** By the end you will have shown what $c$ in $\mathbb{E}[\|z\|^2zz^\top]=cI$ is for each law of $z$, what the matrix
 # $\mathbb{E}[\hat g\hat g^\top]$ is, and that $n$ probes see $n/d$ of the gradient. The evidence: moments of seven laws, measured against their
 # formulas. The controls: constants of other laws and formulas with a term left out, refuted by the same draws; and a law that is
 # not isotropic.
@@ -26,17 +26,17 @@ from mezo_lab.reduced import frame_of
 # %% [markdown]
 # ## Seven laws with one covariance
 #
-# | law | $z$ | $\kappa = \mathbb{E}[z_i^4]$ | $c$ |
-# |---|---|---|---|
-# | gaussian | $N(0, I)$ | 3 | $d+2$ |
-# | rademacher | $z_i = \pm1$ | 1 | $d$ |
-# | uniform | $z_i$ uniform on $[-\sqrt3, \sqrt3]$ | 9/5 | $d+4/5$ |
-# | three-point | $z_i = 0$ with probability 2/3, else $\pm\sqrt3$ | 3 | $d+2$ |
-# | sphere | uniform on $\|z\| = \sqrt d$ | | $d$ |
-# | coordinate | $\pm\sqrt d\,e_i$, $i$ uniform | | $d$ |
-# | orthogonal | $n$ orthogonal directions of length $\sqrt d$, each uniform | | $d$ |
+# | law | $z$ |
+# |---|---|
+# | gaussian | $N(0, I)$ |
+# | rademacher | $z_i=\pm1$ |
+# | uniform | $z_i$ uniform on $[-\sqrt3, \sqrt3]$ |
+# | three-point | $z_i=0$ with probability 2/3, else $\pm\sqrt3$ |
+# | sphere | uniform on $\|z\|=\sqrt d$ |
+# | coordinate | $\pm\sqrt d\,e_i$, $i$ uniform |
+# | orthogonal | $n$ orthogonal directions of length $\sqrt d$, each uniform |
 #
-# All are *isotropic*: $\mathbb{E}[zz^\top] = I$, so $\mathbb{E}[(v^\top z)^2] = 1$ for each unit $v$, and $\mathbb{E}[(v^\top z)(w^\top z)] = 0$ for $w\perp v$.
+# All are *isotropic*: $\mathbb{E}[zz^\top]=I$, so $\mathbb{E}[(v^\top z)^2]=1$ for each unit $v$, and $\mathbb{E}[(v^\top z)(w^\top z)]=0$ for $w\perp v$.
 # That is all that unbiasedness needs.
 
 # %%
@@ -63,22 +63,22 @@ for name, law in LAWS.items():
 #
 # Write your answers down before you go on.
 #
-# 1. Signs, the sphere and single coordinates have $\|z\| = \sqrt d$. Do they share $c$?
+# 1. Signs, the sphere and single coordinates have $\|z\|=\sqrt d$. Do they share $c$?
 # 2. A three-point coordinate is 0 two times out of three. Is its $c$ above or below the Gaussian's?
 # 3. The gradient is zero along a coordinate. How large is $\hat g$ there?
 # 4. A model has $10^7$ parameters. What share of $\|g\|^2$ does one probe see? And ten?
 #
 # ## Fourth moments
 #
-# **Statement.** For each law above $\mathbb{E}[\|z\|^2zz^\top] = cI$, and $c = d + \operatorname{Var}(\|z\|^2)/d$.
+# **Statement** (derived). For each law above $\mathbb{E}[\|z\|^2zz^\top]=cI$, and $c=d + \operatorname{Var}(\|z\|^2)/d$.
 #
 # **Derivation.**
 #
 # 1. Flipping the sign of a coordinate, or swapping two, leaves each law as it is. So the matrix is diagonal with equal entries: $cI$.
-# 2. Its trace is $cd = \mathbb{E}\|z\|^4 = (\mathbb{E}\|z\|^2)^2 + \operatorname{Var}(\|z\|^2) = d^2 + \operatorname{Var}(\|z\|^2)$.
+# 2. Its trace is $cd=\mathbb{E}\|z\|^4=(\mathbb{E}\|z\|^2)^2 + \operatorname{Var}(\|z\|^2)=d^2 + \operatorname{Var}(\|z\|^2)$.
 #
-# On the sphere the length does not vary, so $c = d$: the least that an isotropic law can have. For independent coordinates
-# $\operatorname{Var}(\|z\|^2) = d(\kappa-1)$, so $c = d-1+\kappa$. For other moments there is
+# Where the length does not vary, $c=d$: the least that an isotropic law can have. For independent coordinates of kurtosis $\kappa=\mathbb{E}[z_i^4]$
+# $\operatorname{Var}(\|z\|^2)=d(\kappa-1)$, so $c=d-1+\kappa$; $\kappa$ is 1 for signs, 9/5 for the uniform law, 3 for the other two. For other moments there is
 #
 # **Isserlis' theorem.** For $z\sim N(0, I)$, the mean of a product $z_iz_jz_kz_l$ is the sum over its pairings:
 #
@@ -106,19 +106,20 @@ for name, law in LAWS.items():
 
 # %% [markdown]
 # The first distance is chance in every row; a decoy is near only where it is that law's own constant. The three-point law, which
-# looks nothing like a normal one, has the Gaussian's $c$. A single orthogonal probe is one of the sphere.
+# looks nothing like a normal one, has the Gaussian's $c$.
 #
 # ## The whole matrix
 #
-# **Statement** (claim A3). As $\varepsilon\to0$, $\mathbb{E}[\hat g\hat g^\top] = \frac{n-1}{n}gg^\top + \frac1nM$, with
+# **Statement** (claim A3). As $\varepsilon\to0$, $\mathbb{E}[\hat g\hat g^\top]=\frac{n-1}{n}gg^\top + \frac1nM$, with
 #
 # $$M = 2gg^\top + \|g\|^2I + (\kappa-3)\operatorname{diag}(g\circ g)\quad\text{(i.i.d.)},\qquad
-# M = \tfrac{d}{d+2}\left(2gg^\top + \|g\|^2I\right)\quad\text{(sphere)}.$$
+# M = \tfrac{d}{d+2}\left(2gg^\top + \|g\|^2I\right)\quad\text{(sphere)},\qquad
+# M = d\operatorname{diag}(g\circ g)\quad\text{(coordinate)}.$$
 #
-# With $\kappa = 3$ the first is the paper's equation (8), the second its (7), without the noise of a minibatch.
+# With $\kappa=3$ the first is the paper's equation (8), the second its (7), without the noise of a minibatch.
 #
-# **Derivation.** Of the $n^2$ products of probes, $n(n-1)$ meet two different ones: each gives $\mathbb{E}[zz^\top]gg^\top\mathbb{E}[z'z'^\top] = gg^\top$.
-# The other $n$ meet one probe twice: $M = \mathbb{E}[(z^\top g)^2zz^\top]$, a fourth moment. The library counts its pairings:
+# **Derivation.** Of the $n^2$ products of probes, $n(n-1)$ meet two different ones: each gives $\mathbb{E}[zz^\top]gg^\top\mathbb{E}[z'z'^\top]=gg^\top$.
+# The other $n$ meet one probe twice: $M=\mathbb{E}[(z^\top g)^2zz^\top]$, a fourth moment. The library counts its pairings:
 
 # %%
 from mezo_lab.proofs import prove
@@ -126,8 +127,11 @@ from mezo_lab.proofs import prove
 print(prove("second-moment", "iid"))
 
 # %% [markdown]
-# For the sphere write a Gaussian as $x = \|x\|\,u$, with $u$ independent of the length: a fourth moment of $z = \sqrt d\,u$ is
-# $d^2/\mathbb{E}\|x\|^4 = d/(d+2)$ times the Gaussian's.
+# For the sphere write a Gaussian as $x=\|x\|\,u$, with $u$ independent of the length: a fourth moment of $z=\sqrt d\,u$ is
+# $d^2/\mathbb{E}\|x\|^4=d/(d+2)$ times the Gaussian's.
+#
+# Orthogonal probes are not independent: $\hat g=\frac dnPg$, $P$ the projector on their span. By symmetry $\mathbb{E}[\hat g\hat g^\top]=a\,gg^\top + b\,\|g\|^2I$. The
+# trace $a+db=\frac dn$ and the entry along $g$, $a+b=\frac{d(n+2)}{n(d+2)}$, give $b=\frac{d(d-n)}{n(d+2)(d-1)}$.
 #
 # ## Experiment: three parameters, one of which does not matter
 #
@@ -168,8 +172,8 @@ for verdict in verdicts:
 show(verdicts)
 
 # %% [markdown]
-# **The variance** (claim A4). Since $\mathbb{E}[\hat g] = g$, $\mathbb{E}\|\hat g-g\|^2 = \mathbb{E}\|\hat g\|^2 - \|g\|^2$, and $\mathbb{E}\|\hat g\|^2 = f\,\|g\|^2$ is the trace of the
-# matrix: $f = (n-1+c)/n$ for independent probes, the subject of notebook 3. The decoy forgets to subtract.
+# **The variance** (claim A4, derived). Since $\mathbb{E}[\hat g]=g$, $\mathbb{E}\|\hat g-g\|^2=\mathbb{E}\|\hat g\|^2 - \|g\|^2$, and $\mathbb{E}\|\hat g\|^2=f\,\|g\|^2$ is the trace of the
+# matrix: $f=(n-1+c)/n$ for independent probes, the subject of notebook 3. The decoy forgets to subtract.
 
 # %%
 verdicts = [tried("variance", law) for law in ("gaussian", "rademacher", "uniform", "sphere", "orthogonal")]
@@ -181,16 +185,16 @@ show(verdicts)
 # $\hat g$ lies in the span of the probes. Let $P$ project on it: $\|Pg\|^2/\|g\|^2$ is the share of the gradient that a step can use at
 # best.
 #
-# **Statement** (claim A5). $\mathbb{E}\|Pg\|^2 = \frac nd\|g\|^2$ for directions that are uniform on the sphere, whatever their lengths.
+# **Statement** (claim A5, derived). $\mathbb{E}\|Pg\|^2=\frac nd\|g\|^2$ for $n\le d$ directions, each uniform on the sphere, independent or orthogonal, of any length.
 #
 # **Derivation.**
 #
-# 1. No rotation changes the law of the span, so $R\,\mathbb{E}[P]R^\top = \mathbb{E}[P]$ for every rotation $R$: $\mathbb{E}[P] = tI$.
-# 2. $P$ projects on $n$ dimensions, so $\operatorname{tr}P = n$ in every draw, and $t = n/d$.
-# 3. $\mathbb{E}\|Pg\|^2 = g^\top\mathbb{E}[P]g$.
+# 1. No rotation changes the law of the span, so $R\,\mathbb{E}[P]R^\top=\mathbb{E}[P]$ for every rotation $R$: $\mathbb{E}[P]=tI$.
+# 2. $P$ projects on $n$ dimensions, so $\operatorname{tr}P=n$ in every draw, and $t=n/d$.
+# 3. $\mathbb{E}\|Pg\|^2=g^\top\mathbb{E}[P]g$.
 #
-# For $n = 1$ the share is $\cos^2(\hat g, g)$. There $P = zz^\top/\|z\|^2$, so signs, whose length is fixed, have $1/d$ as well. The decoy
-# $n/(d+2)$ is at $n = 1$ a ratio of means, $\|g\|^2/\mathbb{E}\|\hat g\|^2$ for the Gaussian, where the mean of a ratio is asked for.
+# For $n=1$ the share is $\cos^2(\hat g, g)$. There $P=zz^\top/\|z\|^2$, so signs, whose length is fixed, have $1/d$ as well. The decoy
+# $n/(d+2)$ is at $n=1$ a ratio of means, $\|g\|^2/\mathbb{E}\|\hat g\|^2$ for the Gaussian, where the mean of a ratio is asked for.
 
 # %%
 cases = [(law, n) for law in ("gaussian", "sphere", "orthogonal") for n in (1, 4)] + [("rademacher", 1)]
@@ -210,7 +214,7 @@ show(verdicts)
 #
 # ## Where it breaks
 #
-# Let neighbouring coordinates share a sign. Each still has mean 0, variance 1 and $\kappa = 1$, and the length is $\sqrt d$. But
+# Let neighbouring coordinates share a sign. Each still has mean 0, variance 1 and $\kappa=1$, and the length is $\sqrt d$. But
 # $\mathbb{E}[zz^\top]\ne I$, and what a probe sees depends on where the gradient points.
 
 
@@ -222,20 +226,21 @@ def share(gradient):
 first, nothing = torch.linspace(1, 2, dim // 2, dtype=torch.float64), torch.zeros(dim // 2)
 for words, second in (("equal", first), ("one of them 0", nothing), ("opposite", -first)):
     found = share(torch.stack([first, second], dim=1).flatten())  # neighbours, pair by pair
-    print(f"neighbours {words:14} {found}, where 1/d = {1 / dim:.4f}: z = {found.z_score(1 / dim):+.3g}")
+    away = f"z = {found.z_score(1 / dim):+.1f}" if found.standard_error > 1e-12 else "in every draw"
+    print(f"neighbours {words:14} {found}, where 1/d = {1 / dim:.4f}: {away}")
 
 # %% [markdown]
-# Equal neighbours: the probe sees twice $1/d$. Opposite ones (a share of 0 that never varies has no error): every projected gradient is exactly 0, and no number of probes finds
-# that gradient. Moments of single coordinates say nothing of this; the covariance does.
+# Equal neighbours: the probe sees twice $1/d$. One of them 0: just $1/d$, so a test with such a gradient misses the fault. Opposite ones: every projected gradient is exactly 0, and
+# no number of probes finds that gradient. Moments of single coordinates say nothing of this; the covariance does.
 #
 # ## Exercises
 #
-# **2.1 (paper).** Derive $c = d-1+\kappa$ for independent coordinates of mean 0, variance 1 and kurtosis $\kappa$, from the entries of
+# **2.1 (paper).** Derive $c=d-1+\kappa$ for independent coordinates of mean 0, variance 1 and kurtosis $\kappa$, from the entries of
 # $\mathbb{E}[\|z\|^2z_iz_j]$. Which law of this kind has the least $c$?
 
 # %% [markdown] tags=["solution"]
-# **Solution.** $\mathbb{E}[\|z\|^2z_iz_j] = \sum_k\mathbb{E}[z_k^2z_iz_j]$. For $i\ne j$ each term has the factor $\mathbb{E}[z_i] = 0$ or $\mathbb{E}[z_j] = 0$. For $i = j$
-# the term $k = i$ is $\kappa$, and the $d-1$ others are $1\cdot1$. As $\kappa = 1 + \operatorname{Var}(z_i^2)\ge1$, signs have the least.
+# **Solution.** $\mathbb{E}[\|z\|^2z_iz_j]=\sum_k\mathbb{E}[z_k^2z_iz_j]$. For $i\ne j$ each term has the factor $\mathbb{E}[z_i]=0$ or $\mathbb{E}[z_j]=0$. For $i=j$
+# the term $k=i$ is $\kappa$, and the $d-1$ others are $1\cdot1$. As $\kappa=1 + \operatorname{Var}(z_i^2)\ge1$, signs have the least.
 
 # %% [markdown]
 # **2.2 (code).** The same as a function.
@@ -253,7 +258,7 @@ def fourth_moment(dim: int, kurtosis: float) -> float:
 check_fourth_moment(fourth_moment)
 
 # %% [markdown]
-# **2.3 (code).** A sampler, uniform on the sphere $\|z\| = \sqrt d$; shape (count, dim). The right lengths are not enough.
+# **2.3 (code).** A sampler, uniform on the sphere $\|z\|=\sqrt d$; shape (count, dim). The right lengths are not enough.
 
 
 # %%
@@ -288,14 +293,14 @@ for law in ("gaussian", "orthogonal"):
         print(f"{law:10} n = {n:<2} n/d {n / dim:.2f}   span {frame.captured().mean():.2f}   ĝ {cosine_sq.mean():.2f}")
 
 # %% [markdown] tags=["solution"]
-# **Solution.** $\hat g$ lies in the span, so $\cos^2(\hat g, g)\le\|Pg\|^2/\|g\|^2$. For orthogonal probes $\hat g = \frac dnPg$ and the two are equal. For
-# several Gaussian probes $\hat g$ falls short: it counts twice what two probes both see, even at $n = d$, where the span is the whole
+# **Solution.** $\hat g$ lies in the span, so $\cos^2(\hat g, g)\le\|Pg\|^2/\|g\|^2$. For orthogonal probes $\hat g=\frac dnPg$ and the two are equal. For
+# several Gaussian probes $\hat g$ falls short: it counts twice what two probes both see, even at $n=d$, where the span is the whole
 # space.
 
 # %% [markdown]
 # ## Summary
 #
-# - $\mathbb{E}[\|z\|^2zz^\top] = cI$ with $c = d + \operatorname{Var}(\|z\|^2)/d$: $d$ where the length is fixed, $d-1+\kappa$ for i.i.d. coordinates.
+# - $\mathbb{E}[\|z\|^2zz^\top]=cI$ with $c=d + \operatorname{Var}(\|z\|^2)/d$: $d$ where the length is fixed, $d-1+\kappa$ for i.i.d. coordinates.
 # - $\mathbb{E}[\hat g\hat g^\top]$ contains $\|g\|^2I/n$ for i.i.d. laws: there is noise also where the gradient is zero.
 # - $n$ probes see $n/d$ of the gradient; lengths do not matter, isotropy does.
 #

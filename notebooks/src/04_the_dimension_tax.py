@@ -3,7 +3,7 @@
 #
 # **Claim.** By the end you will have shown that on a loss with the same curvature in all $d$ directions the largest stable
 # learning rate of MeZO is that of SGD divided by $\mathbb{E}\|\hat g\|^2/\|g\|^2$, so $O(1/d)$. The evidence: a proof, the mean of a step,
-# and the optimizer itself, run until it is known where it diverges. The controls: SGD's own rate and a tax of $\sqrt d$, both refuted by
+# and the optimizer itself, run until it is known where it diverges. The controls: SGD's own rate and a tax of $\sqrt{\mathbb{E}\|\hat g\|^2}/\|g\|$, both refuted by
 # the same runs; and a loss on which there is no such tax.
 #
 # **You will be able to** prove the descent lemma; derive the contraction of a step and its largest stable rate; tell the best rate
@@ -54,6 +54,15 @@ for verdict in lemma:
 show(lemma)
 
 # %% [markdown]
+# ## Predict first
+#
+# Write your answers down before you go on.
+#
+# 1. $\hat g$ is about $\sqrt d$ times as long as $g$. Is the stable rate $\sqrt d$ times smaller than SGD's, or $d$ times?
+# 2. With $d = 100$ and SGD's rate $2/\ell$: how large is MeZO's loss after three steps?
+# 3. At half of its largest stable rate, how many steps does MeZO need to lower the loss $e$ times?
+# 4. Only 30 of the $d$ directions curve, the others are flat. Does MeZO still pay for $d$?
+#
 # ## What it says of the learning rate
 #
 # The right side is negative as long as (paper, eq. (3))
@@ -78,15 +87,6 @@ ratio = theory.contraction(s, f)
 print(f"E[L⁺]/L = {ratio}: least at s = {best}, where it is {sympy.expand(ratio.subs(s, best))}; 1 again at s = {last}")
 
 # %% [markdown]
-# ## Predict first
-#
-# Write your answers down before you go on.
-#
-# 1. $\hat g$ is about $\sqrt d$ times as long as $g$. Is the stable rate $\sqrt d$ times smaller than SGD's, or $d$ times?
-# 2. With $d = 100$ and SGD's rate $2/\ell$: how large is MeZO's loss after three steps?
-# 3. At half of its largest stable rate, how many steps does MeZO need to lower the loss $e$ times?
-# 4. Only 30 of the $d$ directions curve, the others are flat. Does MeZO still pay for $d$?
-#
 # ## Experiment: three rates
 #
 # The optimizer itself, on $\tfrac12\|\theta\|^2$ (so $\ell = 1$), one Gaussian probe a step.
@@ -111,12 +111,12 @@ print(f"1/(ℓf), half of that:   after {dim} steps {run(1 / factor, dim):.2g} t
 
 # %% [markdown]
 # The gradient step $\theta - \tfrac{2}{\ell}g = -\theta$ keeps the loss as it is. MeZO with the same rate blows up at once: the loss
-# changes by the factor $1 + 4(\|z\|^2 - 1)\,(z^\top g)^2/\|g\|^2$, so every step with $\|z\| > 1$ climbs. At its own edge it neither gains nor loses much; at half of that it needs about $f$ steps for a factor $e$.
+# changes by the factor $1 + 4(\|z\|^2 - 1)\,(z^\top g)^2/\|g\|^2$, on average $4f-3$, so every step with $\|z\| > 1$ climbs. At its own edge it neither gains nor loses much; at half of that it needs about $f$ steps for a factor $e$.
 #
 # ## Experiment: where MeZO diverges
 #
 # `predict` knows the loss from outside: it measures $\operatorname{tr}H$, $\operatorname{tr}H^2$ and the largest curvature with forward passes and a few
-# Hessian-vector products, and returns the largest stable rate. `divergence` does not know the theory: it runs MeZO at several
+# Hessian-vector products, and returns the largest stable rate. `divergence` does not use the theory: the prediction is only where its search starts. It runs MeZO at several
 # rates and finds the one at which the gradient of a long run neither grows nor shrinks, with its standard error.
 
 # %%
@@ -146,7 +146,7 @@ def rates_figure(found, theories, decoys):
     axes.minorticks_off()
     axes.set_xticks(at, [f"{d:,}" for d in at])
     style.quiet(axes)
-    figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL)
+    style.key(figure)
     return figure
 
 
@@ -201,23 +201,25 @@ show(curve)
 #
 # ## Where it breaks
 #
-# The assumption is $H = \ell I$: equal curvature everywhere. Let 30 directions curve with $\ell = 1$ and all others be flat: $H = \ell P_r$. The lemma still holds,
+# The assumption is $H = \ell I$: equal curvature everywhere. Let 30 directions curve with $\ell = 1$ and all others be flat: $H = \ell P_r$, with $P_r$ the projector on
+# the $r = 30$ directions. The lemma still holds,
 # and $\mathbb{E}\|\hat g\|^2$ is still $(d+2)\|g\|^2$; but most of $\hat g$ now lies where nothing curves.
 
 # %%
-rank, flat = 30, {}
+rank, flat, predictions = 30, {}, {}
 for d in sized(full=(100, 1000, 10_000), fast=(100, 1000)):
     eigenvalues = spectrum("flat", d, rank)
     theta, loss = bowl(eigenvalues)
     predicted = predict([theta], loss)
+    predictions[d] = predicted.lr
     flat[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
     print(f"d = {d:>6}: predicted {predicted}, diverges at {flat[d]}; the tax would say {2 / (d + 2):.2g}")
 
 # %%
 show(
-    rates_figure(flat, {}, tax),
+    rates_figure(flat, {"predict, from measured curvature": predictions.__getitem__}, tax),
     alt=f"Log-log chart of the rate at which MeZO diverges against d, with curvature in {rank} directions only. The points "
-    "stay at one height, while the dimension tax 2/(d+2), dotted, falls far below them.",
+    "stay on the dashed line that predict gives, at one height, while the dimension tax 2/(d+2), dotted, falls far below them.",
 )
 
 # %% [markdown]

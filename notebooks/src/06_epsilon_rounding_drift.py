@@ -3,13 +3,13 @@
 #
 # **Claim.** By the end you will have shown that a finite $\varepsilon$ estimates the gradient of a smoothed loss; that the error of a
 # projected gradient is a U in $\varepsilon$, with its minimum where theory puts it; and that weights which walk to their probes and back do
-# not come back. The evidence: means, errors and drifts, measured beside their formulas. The controls: formulas that forget a
+# not come back. The evidence: means, errors and drifts beside their formulas. The controls: formulas that forget a
 # factor, and a mode that restores every bit.
 #
 # **You will be able to** derive the smoothing bias; choose $\varepsilon$ for a precision and a loss; say how far rounding carries the weights;
 # see when a learning rate is too small for the weights' dtype.
 #
-# **Before this:** notebook 1, and what a floating-point number is. **Time:** 50 minutes; the cells run within a minute or so.
+# **Before this:** notebooks 1 and 2 (pairings), and what a floating-point number is. **Time:** 50 minutes; the cells run within a minute or so.
 # **In the paper** (Malladi et al. 2023): Definition 1 and Algorithm 1.
 
 # %%
@@ -31,16 +31,14 @@ from mezo_lab.proofs import prove
 # %% [markdown]
 # ## What a finite ε estimates
 #
-# **Statement** (claim A7). For Gaussian $z$ and any $\varepsilon$, $\;\mathbb{E}[\hat g_\varepsilon] = \nabla_\theta\,\mathbb{E}_z[L(\theta+\varepsilon z)]$: the gradient of the loss, smoothed
-# over a width $\varepsilon$. For a cubic loss the bias is exactly $\;\mathbb{E}[\hat g_\varepsilon] - g = \tfrac12\varepsilon^2\,\nabla(\Delta L).$
+# **Statement** (claim A7; Nesterov and Spokoiny 2017). For Gaussian $z$ and any $\varepsilon$, $\;\mathbb{E}[\hat g_\varepsilon]=\nabla_\theta\,\mathbb{E}_z[L(\theta+\varepsilon z)]$: the gradient of the loss, smoothed
+# over a width $\varepsilon$. For a cubic loss the bias is exactly $\;\mathbb{E}[\hat g_\varepsilon] - g=\tfrac12\varepsilon^2\,\nabla(\Delta L).$
 #
 # **Derivation.**
 #
-# 1. Taylor: $\dfrac{L(\theta+\varepsilon z)-L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + \tfrac16\varepsilon^2\,\nabla^3L[z,z,z]$; even terms cancel.
-# 2. Times $z$, and the mean: $\mathbb{E}[z_m z_i z_j z_k]$ has three pairings, each of which contributes $\partial_m\Delta L$. So $\tfrac16\cdot 3 = \tfrac12$.
+# 1. Taylor: $\dfrac{L(\theta+\varepsilon z)-L(\theta-\varepsilon z)}{2\varepsilon}=z^\top g + \tfrac16\varepsilon^2\,\nabla^3L[z,z,z]$; even terms cancel.
+# 2. Times $z$, and the mean: $\mathbb{E}[z_m z_i z_j z_k]$ has three pairings, each of which contributes $\partial_m\Delta L$. So $\tfrac16\cdot 3=\tfrac12$.
 # 3. Any loss, any $\varepsilon$: integrate by parts over the normal density.
-#
-# In full:
 
 # %%
 print(prove("smoothing", "gaussian"))
@@ -51,7 +49,7 @@ print(prove("smoothing", "gaussian"))
 # A loss is stored to the nearest number of its dtype; numbers near $L$ are $\operatorname{ulp}(L)$ apart, $2^{\lfloor\log_2 L\rfloor}$ times the
 # spacing at 1. So the projected gradient comes in steps of $\operatorname{ulp}(L)/(2\varepsilon)$.
 #
-# **Statement** (claim C7). With $T$ the rms of $\tfrac16\nabla^3L[z,z,z]$,
+# **Statement** (claim C7, derived). With $T$ the rms of $\tfrac16\nabla^3L[z,z,z]$,
 #
 # $$\sqrt{\mathbb{E}(pg-z^\top g)^2} = \sqrt{\Big(\frac{\operatorname{ulp}(L)}{2\varepsilon}\Big)^2\frac{2}{12} + (T\varepsilon^2)^2},\qquad
 # \text{least at}\quad \varepsilon^* = \Big(\frac{\operatorname{ulp}(L)}{4\sqrt3\,T}\Big)^{1/3}.$$
@@ -72,11 +70,20 @@ rms, star = sympy.lambdify((e, u, T), sympy.sqrt(square)), sympy.lambdify((u, T)
 print(f"ε* = {least}; cubed, derived − claimed = {sympy.simplify(least**3 - claimed**3)}")
 
 # %% [markdown]
+# ## Predict first
+#
+# Write your answers down before you go on.
+#
+# 1. On $L=\sin\theta$ at 0, with $\varepsilon=1$: is the mean estimate above or below the slope 1?
+# 2. In float32 you lower $\varepsilon$ from $10^{-2}$ to $10^{-6}$. Does the error of $pg$ fall?
+# 3. One cycle in bfloat16, no update. Which part of the weights changes: none, a few in a thousand, a half?
+# 4. You add 1000 to the loss. Does the best $\varepsilon$ move?
+#
 # ## Why the weights do not come back
 #
 # Algorithm 1 moves the weights in place: $+\varepsilon z$, $-2\varepsilon z$, $+\varepsilon z$. Each sum is rounded.
 #
-# **Statement** (claim C4). After $K$ cycles without an update a weight has drifted by $\;\mathbb{E}(\theta_K-\theta_0)^2 = \tfrac K2\operatorname{ulp}(\theta)^2.$
+# **Statement** (claim C4, derived). After $K$ cycles without an update, a weight whose probes spread over several ulp and stay between two powers of two has drifted by $\;\mathbb{E}(\theta_K-\theta_0)^2=\tfrac K2\operatorname{ulp}(\theta)^2.$
 #
 # **Derivation.**
 #
@@ -85,19 +92,11 @@ print(f"ε* = {least}; cubed, derived − claimed = {sympy.simplify(least**3 - c
 # 3. Cycles draw new $z$, so variances add: the weight walks at random, and drifts as $\sqrt K$.
 #
 # The *exact* mode of the library keeps $\theta$ apart in float32 and rounds copies of it. A probe then leaves no trace.
-#
-# ## Predict first
-#
-# Write your answers down before you go on.
-#
-# 1. On $L = \sin\theta$ at 0, with $\varepsilon = 1$: is the mean estimate above or below the slope 1?
-# 2. In float32 you lower $\varepsilon$ from $10^{-2}$ to $10^{-6}$. Does the error of $pg$ fall?
-# 3. One cycle in bfloat16, no update. Which part of the weights changes: none, a few in a thousand, a half?
-# 4. You add 1000 to the loss. Does the best $\varepsilon$ move?
-#
+
+# %% [markdown]
 # ## Experiment: a smoothed sine
 #
-# A sine is no cubic: its smoothed slope at 0 is $\mathbb{E}\cos(\varepsilon z) = e^{-\varepsilon^2/2}$. The bias formula, $1-\tfrac12\varepsilon^2$, is its beginning.
+# A sine is no cubic: the smoothed slope at 0 is $\mathbb{E}\cos(\varepsilon z)=e^{-\varepsilon^2/2}$. The bias formula, $1-\tfrac12\varepsilon^2$, is its beginning.
 
 # %%
 origin = torch.zeros(1, dtype=torch.float64)
@@ -133,7 +132,7 @@ name = f"mean estimate ± {style.BARS:g} standard errors"
 axes.errorbar(widths, [found.mean for found in slopes], bars, label=name, **style.estimate("gaussian"))
 axes.set(xlabel="ε", ylabel="mean of ĝ at θ = 0", ylim=(-0.3, 1.15))
 style.quiet(axes)
-figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL)
+style.key(figure)
 show(
     figure,
     alt="Line chart of the mean estimate for L = sin θ against ε from 0 to 2. The points fall along the dashed curve "
@@ -141,9 +140,11 @@ show(
 )
 
 # %% [markdown]
+# The smoothed slope lies below 1 (question 1): averaging flattens a crest. $1-\tfrac12\varepsilon^2$ holds near 0 only; the draws refute it further out.
+#
 # ## Experiment: the U
 #
-# A loss with $\|g\| = 1$, $H = I$ and $T = 1$, at a level between 3 and 3.2, returned in several dtypes. Only this value is rounded; all else
+# A loss with $\|g\|=1$, $H=I$ and $T=1$, at a level between 3 and 3.2, returned in several dtypes. Only this value is rounded; all else
 # is in float64. `spacing` is the ulp.
 
 # %%
@@ -173,59 +174,76 @@ def ulp_at(size: float, dtype) -> float:
 
 # %%
 dtypes = {"bfloat16": "sphere", "float16": "uniform", "float32": "gaussian", "float64": "rademacher"}  # → markers
+ulps = {name: ulp_at(3, getattr(torch, name)) for name in dtypes}
+bests = {name: star(step, 1) for name, step in ulps.items()}
+scans = {}
+for name, step in ulps.items():
+    at = [bests[name] * 10 ** (k / 4) for k in range(-8, 5) if bests[name] * 10 ** (k / 4) > 2 * step]
+    scans[name] = {epsilon: error(getattr(torch, name), epsilon) for epsilon in at}
+    far = max((found.z_score(rms(epsilon, step, 1)) for epsilon, found in scans[name].items()), key=abs)
+    least = min(at, key=lambda epsilon: scans[name][epsilon].mean) / bests[name]
+    print(f"{name:8} the farthest of {len(at)} points: z = {far:+.1f}; the least error is found at {least:.2g} ε*")
+
+# %%
 figure = style.blank(height=4.2)
 axes, hold = figure.add_subplot(), {"label": "theory, ◇ at ε*"}
 for name, marker in dtypes.items():
-    dtype, step = getattr(torch, name), ulp_at(3, getattr(torch, name))
-    best = star(step, 1)
-    at = [best * 10 ** (k / 4) for k in range(-8, 5) if best * 10 ** (k / 4) > 2 * step]
-    found = [error(dtype, epsilon) for epsilon in at]
+    at, found, best = list(scans[name]), scans[name].values(), bests[name]
     bars = [style.BARS * one.standard_error for one in found]
     axes.errorbar(at, [one.mean for one in found], bars, label=name, **style.estimate(marker))
-    axes.plot(at, [rms(epsilon, step, 1) for epsilon in at], **hold, **style.THEORY)
-    axes.plot(best, rms(best, step, 1), "D", markersize=9, markerfacecolor="none", color=style.INK, zorder=4)
+    axes.plot(at, [rms(epsilon, ulps[name], 1) for epsilon in at], **hold, **style.THEORY)
+    axes.plot(best, rms(best, ulps[name], 1), "D", markersize=9, markerfacecolor="none", color=style.INK, zorder=4)
     hold = {}
-axes.axvline(1e-3, label="the paper's ε", **style.decoy("ε", ["ε"]))
+axes.axvline(1e-3, label="the paper's ε", color=style.GREY, linewidth=1)
 axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="rms of pg − zᵀg, at ‖g‖ = 1")
 style.quiet(axes)
-figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=style.SMALL)
+style.key(figure, columns=2)
 show(
     figure,
     alt="Log-log chart of the rms error of the projected gradient against ε, a U for each of bfloat16, float16, float32 "
     "and float64. The points follow the dashed theory: down as 1/ε, up as ε². The minima, marked by diamonds, move left "
-    "and down with precision. A dotted line at the paper's ε = 0.001 lies left of all minima but that of float64.",
+    "and down with precision. A grey line at the paper's ε = 0.001 lies left of all minima but that of float64.",
 )
 
 # %% [markdown]
-# Where does $\varepsilon = 10^{-3}$ lie? By the formula, for this loss:
+# At $\varepsilon=10^{-3}$, by the formula:
 
 # %%
-for name in dtypes:
-    step = ulp_at(3, getattr(torch, name))
+for name, step in ulps.items():
     told = f"pg in steps of {step / 2e-3:.1e}, rms error {rms(1e-3, step, 1):.1e}"
-    print(f"{name:8} ε* = {star(step, 1):.1e}, error there {rms(star(step, 1), step, 1):.1e}; at ε = 1e-3: {told}")
+    print(f"{name:8} ε* = {bests[name]:.1e}, error there {rms(bests[name], step, 1):.1e}; at ε = 1e-3: {told}")
 
 # %% [markdown]
-# In float32 rounding is the larger part, yet small beside $\|g\| = 1$. In 16 bits one step of $pg$ is about the slope itself, or far
+# Below $\varepsilon^*$ the error rises as $1/\varepsilon$ (question 2). In float32 rounding is the larger part at $10^{-3}$, yet small beside $\|g\|=1$. In 16 bits one step of $pg$ is about the slope, or far
 # more. Another loss has another $T$, but only its cube root counts.
 #
 # ## Experiment: the walk home
 #
-# Weights as in a language model, $N(0, 0.02^2)$, and a constant loss: nothing should move. `DriftMeter` compares with a run in float64.
+# Weights $N(0, 0.02^2)$, and a constant loss: nothing should move. `DriftMeter` compares with a run in float64.
 
 # %%
 weights = 0.02 * torch.randn(sized(full=20_000, fast=4000), generator=torch.Generator().manual_seed(0))
 counts = sized(full=(1, 2, 4, 8, 16, 32, 64, 128, 256), fast=(1, 4, 16, 64))
 
 
-def drifts(dtype, counts, exact: bool = False) -> list[float]:
-    theta = torch.nn.Parameter(weights.to(dtype))
+def told_by(meter, theta) -> Estimate:
+    """Its error: the weights are a sample, and so are those that the meter follows."""
+    drift = meter.drift()  # after which θ is home
+    squares = (theta.detach().double() - weights.to(theta.dtype).double()).square()
+    count = 1 / (1 / len(theta) + 1 / len(meter.places[0]))
+    spread = float(squares.std() / squares.mean()) / 2 if drift else 0.0  # of a root, relative
+    return Estimate(drift, drift * spread / math.sqrt(count), len(theta))
+
+
+def drifts(dtype, counts, exact: bool = False) -> list[Estimate]:
+    theta = torch.nn.Parameter(weights.to(dtype, copy=True))
     optimizer = MeZO([theta], lr=1.0, exact=exact, compiled=False)
     meter, found = DriftMeter(optimizer), []
     for k in range(1, max(counts) + 1):
         optimizer.step(lambda: 0.0)
         meter.follow()
-        found += [meter.drift()] * (k in counts)
+        if k in counts:
+            found.append(told_by(meter, theta))
     return found
 
 
@@ -240,16 +258,17 @@ axes = figure.add_subplot()
 for dtype, marker in ((torch.bfloat16, "sphere"), (torch.float32, "gaussian")):
     found, theory = drifts(dtype, counts), [math.sqrt(k / 2) * rounding_of(dtype) for k in counts]
     name = str(dtype).removeprefix("torch.")
-    axes.errorbar(counts, found, label=f"{name}, plain", **style.estimate(marker))
+    bars = [style.BARS * one.standard_error for one in found]
+    axes.errorbar(counts, [one.mean for one in found], bars, label=f"{name}, plain", **style.estimate(marker))
     axes.plot(counts, theory, label="√(K/2) · ulp" if dtype is torch.float32 else None, **style.THEORY)
-    print(f"{name:8} drift after {counts[-1]} cycles {found[-1]:.2e}, formula {theory[-1]:.2e}")
+    print(f"{name:8} drift after {counts[-1]} cycles {found[-1]}, formula {theory[-1]:.3g}")
 exact = drifts(torch.bfloat16, counts, exact=True)
-print(f"bfloat16, exact mode: the largest drift is {max(exact)}")
-floor = [1e-8 + one for one in exact]  # 0 has no place on this axis
-axes.plot(counts, floor, "v", color=style.INK, clip_on=False, label="bfloat16, exact: 0, drawn at the lower edge")
+print(f"bfloat16, exact mode: the largest drift is {max(one.mean for one in exact)}")
+floor = [1e-8 + one.mean for one in exact]  # 0 has no place on this axis
+axes.plot(counts, floor, "x", color=style.INK, clip_on=False, label="bfloat16, exact: 0, drawn at the lower edge")
 axes.set(xscale="log", yscale="log", ylim=(1e-8, 1), xlabel="cycles K", ylabel="drift / rms of the weights")
 style.quiet(axes)
-figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL)
+style.key(figure)
 show(
     figure,
     alt=f"Log-log chart of the drift, in units of the weights' rms, against the number of cycles from 1 to {counts[-1]}. "
@@ -258,8 +277,8 @@ show(
 )
 
 # %% [markdown]
-# The theory holds for weights of one ulp. Here they have many, and it takes the mean square; where a probe carries a weight past a power
-# of two, two ulps meet, and it is a few percent off.
+# The formula is exact for weights that share one ulp. Here ulps differ, and the figure uses their mean square. Where a probe carries a weight
+# past a power of two, two ulps meet, and the drift falls short of it; the check below avoids this.
 #
 # ## Check
 #
@@ -296,7 +315,7 @@ show(walks + home)
 # %% [markdown]
 # ## What it means
 #
-# - **ε.** Compute the loss in float32, whatever the weights are in: at $\varepsilon = 10^{-3}$ its rounding is then small beside the slope.
+# - **ε.** Compute the loss in float32, whatever the weights are in: at $\varepsilon=10^{-3}$ its rounding is then small beside the slope.
 # - **The walk.** The code published with the paper walks as Algorithm 1 does, and its scripts load models in float16. A user saw weights
 #   that had not come back ([issue 42](https://github.com/princeton-nlp/MeZO/issues/42)): float32 trained Llama 2, float16 did not.
 # - **The update.** Far below the spacing of the weights, nearly all of it is rounded away, *if it is made by itself*, as in that
@@ -336,7 +355,7 @@ for lr in (1e-6, 1e-5, 1e-4):
 # ## Where it breaks
 #
 # The U assumes that the two losses are rounded independently: that they lie an ulp or more apart. Return a loss of 3.11 in bfloat16, at
-# $\varepsilon = 10^{-3}$:
+# $\varepsilon=10^{-3}$:
 
 # %%
 for dtype in (torch.bfloat16, torch.float32):
@@ -352,17 +371,17 @@ for dtype in (torch.bfloat16, torch.float32):
     )
 
 # %% [markdown]
-# Both sides round to one number: no difference, no step. Were the edge between two numbers in between, $pg$ would be a whole
+# Both sides round to one number: no difference, no step. Were they to round to two numbers, $pg$ would be a whole
 # $\operatorname{ulp}/(2\varepsilon)$.
 #
 # ## Exercises
 #
 # **6.1 (paper).** Let $R$ round to the nearest multiple of one ulp, and let $\theta$ be such a multiple. Show that a cycle ends at
-# $\theta + 2R(x) - R(2x)$ with $x = \varepsilon z$, and that this is off by one ulp half of the time when $x$ is spread over many ulp.
+# $\theta + 2R(x) - R(2x)$ with $x=\varepsilon z$, and that this is off by one ulp half of the time when $x$ is spread over many ulp.
 
 # %% [markdown] tags=["solution"]
 # **Solution.** On the grid, rounding $\theta + x$ gives $\theta + R(x)$. So the three moves give $\theta + R(x)$, then $\theta + R(x) - R(2x)$, then
-# $\theta + 2R(x) - R(2x)$. Write $x = (m+f)\operatorname{ulp}$ with $m$ whole and $f$ uniform in $[-\tfrac12, \tfrac12)$. Then $2R(x) = 2m\operatorname{ulp}$, and $R(2x) = (2m + k)\operatorname{ulp}$ where
+# $\theta + 2R(x) - R(2x)$. Write $x=(m+f)\operatorname{ulp}$ with $m$ whole and $f$ uniform in $[-\tfrac12, \tfrac12)$. Then $2R(x)=2m\operatorname{ulp}$, and $R(2x)=(2m + k)\operatorname{ulp}$ where
 # $k$ is $2f$ rounded: 0 when $|f| < \tfrac14$, which is half of the time, else $\pm1$. Three independent roundings would give $3/12$ in place of $\tfrac12$.
 
 # %% [markdown]
@@ -394,7 +413,7 @@ def cycles_until(share: float, ulp: float, rms: float) -> float:
 check_cycles(cycles_until)
 for share in (0.01, 0.02):
     count = round(cycles_until(share, rounding_of(torch.bfloat16), 1.0))  # both in units of the rms
-    print(f"{share:.0%} after {count} cycles; the meter has {drifts(torch.bfloat16, [count])[0]:.2%}")
+    print(f"{share:.0%} after {count} cycles; the meter has {drifts(torch.bfloat16, [count])[0].mean:.2%}")
 
 # %% [markdown]
 # **6.4 (experiment).** Adding a constant to the loss changes no gradient, but it does change the last digit. Give $\varepsilon^*$ for a loss of a
@@ -433,4 +452,4 @@ for size in (1.5, 150.0, 15_000.0):
 # *Accuracy and stability of numerical algorithms*, 2002, Chapter 2. S. Malladi et al., *Fine-tuning language models with just
 # forward passes*, 2023, Algorithm 1.
 #
-# **Next:** from these steps to an optimizer, and the log that rebuilds its weights.
+# **Next:** slips in the literature, each measured.

@@ -32,19 +32,19 @@ _ = torch.set_grad_enabled(False)  # forward passes only
 # ## The algorithm
 #
 # **Statement** (paper, Algorithm 1). A step has a seed $s$, and $\mathrm{Perturb}(\theta, c, s)$ means: reset the generator to $s$, and for each tensor
-# draw $z \sim N(0, I)$ and add $c\,z$ in place.
+# draw $z\sim N(0, I)$ and add $c\,z$ in place.
 #
 # 1. $\mathrm{Perturb}(\theta, +\varepsilon, s)$, evaluate $\ell_+$.
 # 2. $\mathrm{Perturb}(\theta, -2\varepsilon, s)$, evaluate $\ell_-$.
 # 3. $\mathrm{Perturb}(\theta, +\varepsilon, s)$: back at $\theta$.
-# 4. $pg = (\ell_+ - \ell_-)/(2\varepsilon)$, and $\mathrm{Perturb}(\theta, -\eta\,pg, s)$.
+# 4. $pg=(\ell_+-\ell_-)/(2\varepsilon)$, and $\mathrm{Perturb}(\theta, -\eta\,pg, s)$.
 #
 # The same $z$ is used four times and stored never (claims C1, C6).
 #
 # **Derivation.** All moves of a step go along one $z$, so only the sum of their scales counts, and neighbours may merge.
 #
 # 1. As printed: $+\varepsilon,\ -2\varepsilon,\ +\varepsilon,\ -\eta\,pg$. Four sweeps.
-# 2. Nothing is evaluated between the last two: $+\varepsilon,\ -2\varepsilon,\ \varepsilon - \eta\,pg$. Three sweeps.
+# 2. Nothing is evaluated between the last two: $+\varepsilon,\ -2\varepsilon,\ \varepsilon-\eta\,pg$. Three sweeps.
 # 3. Nothing is evaluated between a step's last sweep and the first of the next: merge these too. Two sweeps, and one at the end, `flush`.
 #
 # Do these arrive where they should? Here every $z_t$ is a symbol:
@@ -62,13 +62,13 @@ for p, x in zip(pg, z, strict=True):
 print("flush leads to", sympy.expand(stored + waiting), "; three sweeps lead to", sympy.expand(three))
 
 # %% [markdown]
-# The sums telescope: each first probe stands at $\theta_t + \varepsilon z_t$, and no $\varepsilon$ is left at the end. In between, the weights are *not* $\theta$.
+# The sums telescope: each first probe stands at $\theta_t+\varepsilon z_t$, and no $\varepsilon$ is left at the end. In between, the weights are *not* $\theta$.
 #
 # ## Predict first
 #
 # Write your answers down before you go on.
 #
-# 1. Make $\theta + \varepsilon z$ as a new copy. How many times the memory of the model does the step need beside the model?
+# 1. Make $\theta+\varepsilon z$ as a new copy. How many times the memory of the model does the step need beside the model?
 # 2. Draw $z$ again for each tensor instead of storing it. What is left?
 # 3. Draw it a chunk at a time. Must the chunk grow with the model? Is it a saving for a small model?
 # 4. The model has dropout, and draws a new mask at each evaluation. What happens to $pg$?
@@ -126,7 +126,7 @@ def copies(model, seed, draw=normal):
 # %% [markdown]
 # ## Stage 2: in place
 #
-# The weights themselves go to $\theta + \varepsilon z$, to $\theta - \varepsilon z$ and back. Theory: $z$ alone, $1\times$ the model.
+# The weights themselves go to $\theta+\varepsilon z$, to $\theta-\varepsilon z$ and back. Theory: $z$ alone, $1\times$ the model.
 
 
 # %%
@@ -206,7 +206,7 @@ def two_sweeps(model, seeds):
 #
 # A tensor can be moved a piece at a time. A generator with a state stands in the way: $z$ then depends on the order in which it is
 # drawn, and may depend on how a sweep is cut. `MeZO` computes each coordinate from its address,
-# $z_i = z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can ask for it, so stage 1 can be given the $z$ of `MeZO`:
+# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can ask for it, so stage 1 can be given the $z$ of `MeZO`:
 
 
 # %%
@@ -275,7 +275,9 @@ def apart(one, other):
 
 first = path(each(copies))
 for name, run in (stages | slips).items():
-    print(f"{name:<22} largest difference of pg from stage 1: {apart(path(run), first):.0e}")
+    taken = path(run)
+    told = f"{apart(taken, first):.0e}; at the first step {apart(taken[:1], first[:1]):.0e}"
+    print(f"{name:<22} largest difference of pg from stage 1: {told}")
 own = path(each(lambda model, step: copies(model, step, draw=addressed)))
 fused = {"MeZO": mezo, "MeZO, fused": lambda model, seeds: mezo(model, seeds, fused=True)}
 for name, run in fused.items():
@@ -347,7 +349,7 @@ axes.set(xscale="log", yscale="log", xlabel="size of the model, MiB", ylabel="ex
 axes.minorticks_off()
 axes.set_xticks(whole, [f"{size:.1f}" for size in whole])
 style.quiet(axes)
-figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL)
+style.key(figure)
 show(
     figure,
     alt="Log-log chart of the extra memory of a step against the size of the model. Copies lie on the dashed line of twice the "
@@ -367,6 +369,7 @@ verdicts = [tried("memory", d=d) for d in sized(full=(4_000_000, 16_000_000), fa
 others = [tried("same-z", measure="step"), tried("replay", measure="bytes", steps=20_000)]
 for verdict in verdicts + others:
     print(verdict)
+    print("   decoys:", "; ".join(f"{decoy.statement}: {decoy.status.name}" for decoy in verdict.decoys))
 show(verdicts)
 
 # %% [markdown]
@@ -418,7 +421,7 @@ except ValueError as refused:
 
 # %% [markdown] tags=["solution"]
 # **Solution.** (a) Each probe has a flip, $-2\varepsilon z_k$. The way back from probe $k$ and the way out to $k+1$ merge, so there are $n$ ways out, $n$
-# flips, and one last sweep with the restore and all $n$ updates: $2n+1$. Fused, the last merges with the next first: $2n$. (b) $20{,}000 \cdot 8 = 160{,}000$
+# flips, and one last sweep with the restore and all $n$ updates: $2n+1$. Fused, the last merges with the next first: $2n$. (b) $20{,}000 \cdot 8=160{,}000$
 # bytes. The $pg$ alone are 80,000, so $\eta$ gets at most one byte a step: what its past does not predict.
 
 # %% [markdown]
@@ -441,8 +444,8 @@ def perturb(parameters, scale, seed, chunk):
 check_perturb(perturb)
 
 # %% [markdown]
-# **8.3 (code).** A step with weight decay, $\theta \leftarrow (1-\eta\lambda)\,\theta - \eta\,pg\,z$, in three sweeps. `move(scale, seed, decay=1.0)` is a sweep,
-# $w \leftarrow \text{decay}\cdot w + \text{scale}\cdot z$, and `loss()` the loss at the stored weights $w$. Which scale has the last sweep, where $w$ is not $\theta$? Fifteen minutes.
+# **8.3 (code).** A step with weight decay, $\theta \leftarrow (1-\eta\lambda)\,\theta-\eta\,pg\,z$, in three sweeps. `move(scale, seed, decay=1.0)` is a sweep,
+# $w \leftarrow \text{decay}\cdot w+\text{scale}\cdot z$, and `loss()` the loss at the stored weights $w$. Which scale has the last sweep, where $w$ is not $\theta$? Fifteen minutes.
 
 
 # %%
@@ -462,7 +465,7 @@ check_step(step)
 # %% [markdown]
 # **8.4 (experiment).** The same tensors in another order, as when a model is wrapped or a part of it frozen. Which $z$ change: those of
 # `perturb`, those of `MeZO` with names? Predict, then return each tensor's $z$ by name, from `perturb` on zeros, and from the first point that `MeZO`
-# visits from zero with $\varepsilon = 1$.
+# visits from zero with $\varepsilon=1$.
 
 # %%
 shapes = {"embedding": (30, 4), "body": (4, 4), "head": (4, 2)}
@@ -488,7 +491,12 @@ for z_of in (z_of_perturb, z_of_mezo):
     there, back = (
         z_of({name: torch.zeros(shapes[name]) for name in order}) for order in (list(shapes), list(shapes)[::-1])
     )
-    print(z_of.__name__, {name: "same" if torch.allclose(there[name], back[name]) else "another z" for name in shapes})
+    same = {name: torch.allclose(there[name], back[name]) for name in shapes}
+    print(z_of.__name__, {name: "same" if here else "another z" for name, here in same.items()})
+    wanted = {z_of_perturb: False, z_of_mezo: True}[z_of]
+    assert set(same.values()) == {wanted}, (
+        "A place in a stream moves with the order of the tensors; an address does not."
+    )
 
 # %% [markdown]
 # ## Summary
@@ -499,10 +507,10 @@ for z_of in (z_of_perturb, z_of_mezo):
 # - The closure must give the same value at the same point.
 #
 # **Limits.** Bytes of tensors were counted, not what an allocator holds; sweeps, not seconds. In low precision the moves round, and
-# $\theta$ drifts (claim C4).
+# $\theta$ drifts (claim C4, notebook 6).
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 2.1. J. Salmon et
 # al., *Parallel random numbers: as easy as 1, 2, 3*, 2011. T. Salimans et al., *Evolution strategies as a scalable alternative
 # to reinforcement learning*, 2017, on seeds that stand for directions.
 #
-# **Next:** what rounding does to the weights on their way, and to $pg$.
+# **Next:** the optimizer itself: its variants, its log, and the bugs of others.

@@ -96,11 +96,11 @@ print(f"a loss of {loss}: {said[0].message} Largest change of a weight: {moved:.
 #
 # **Derivation.**
 #
-# 1. $\Delta\theta = -\eta\hat g$, where $pg_k = z_k^\top g$ exactly: on linear and quadratic losses a two-sided difference has no error.
-# 2. Length: $\mathbb{E}\|\Delta\theta\|^2 = \eta^2\,\mathbb{E}\|\hat g\|^2$, and $f = (n-1+c)/n$ is notebook 3 (Lemma 2).
-# 3. Descent: notebook 5 (Theorem 2). The best rate is $\eta\ell = 1/\gamma$, which leaves $1 - 1/\gamma$ of the loss.
-# 4. The rule `Normalised` steps along $\hat g/\sqrt{\text{mean } pg^2}$: with one probe, $\Delta\theta = -\eta\,\mathrm{sign}(pg)\,z$, the random search of notebook 1. On
-#    average the loss changes by $-\eta\sqrt{2/\pi}\,\|g\| + \tfrac12\eta^2\ell r$. At a constant rate it stalls where this vanishes.
+# 1. $\Delta\theta=-\eta\hat g$, where $pg_k=z_k^\top g$ exactly: on linear and quadratic losses a two-sided difference has no error.
+# 2. Length: $\mathbb{E}\|\Delta\theta\|^2=\eta^2\,\mathbb{E}\|\hat g\|^2$, and $f=(n-1+c)/n$ is notebook 3 (Lemma 2).
+# 3. Descent: notebook 5 (Theorem 2). The best rate is $\eta\ell=1/\gamma$, which leaves $1-1/\gamma$ of the loss.
+# 4. The rule `Normalised` steps along $\hat g/\sqrt{\text{mean } pg^2}$: with one probe, $\Delta\theta=-\eta\,\mathrm{sign}(pg)\,z$, the random search of notebook 1. On
+#    average the loss changes by $-\eta\sqrt{2/\pi}\,\|g\|+\tfrac12\eta^2\ell r$. At a constant rate it stalls where this vanishes.
 
 # %%
 s, gamma, eta, rank, slope = sympy.symbols("s gamma eta r G", positive=True)
@@ -120,7 +120,7 @@ print(f"best ηℓ = {best}, leaves {sympy.expand(theory.contraction(best, gamma
 #
 # ## Experiment: laws and probes
 #
-# The bowl $L = \tfrac12(\theta_1^2+\dots+\theta_r^2)$; many first steps from one point, each law at its best rate. The last column holds the draws
+# The bowl $L=\tfrac12(\theta_1^2+\dots+\theta_r^2)$; many first steps from one point, each law at its best rate. The last column holds the draws
 # against the formula with $d$ in place of $r$, as if all directions were curved.
 
 # %%
@@ -151,7 +151,7 @@ for law, probes in [("gaussian", 1), ("rademacher", 1), ("sphere", 1), ("gaussia
     print(f"{law:<10} n = {probes}, {2 * probes} passes: formula {right:.3f}, measured {found}; {scores}")
 
 # %% [markdown]
-# Signs descend further than Gaussian draws here, as the bowl lies along the axes ($\gamma = r$ instead of $r+2$). Four probes leave less, and cost
+# Signs descend further than Gaussian draws here, as the bowl lies along the axes ($\gamma=r$ instead of $r+2$). Four probes leave less, and cost
 # four times as many passes: per pass, one is best (claim B7).
 #
 # `exact` and `fused` change the arithmetic and the number of sweeps, but not the path:
@@ -197,14 +197,14 @@ for name, losses in curves.items():
 figure = style.blank(height=3.6)
 axes, shown = figure.add_subplot(), min(steps, 100)
 for (name, losses), (_, colour), line in zip(
-    curves.items(), style.LAW_STYLES.values(), ["-", "-.", ":", "-", (0, (5, 1))], strict=False
+    curves.items(), style.LAW_STYLES.values(), ["-", "-.", (0, (3, 1, 1, 1, 1, 1)), "-", (0, (5, 1))], strict=False
 ):
     axes.plot(losses[: shown + 1], color=colour, linestyle=line, linewidth=1.5, label=name)
 mean = [float(bowl(start)) * (1 - best) ** step for step in range(shown + 1)]
 axes.plot(mean, label="theory: mean of sgd, (1 − 1/γ)ᵗ", **style.THEORY)
 axes.set(yscale="log", xlabel="step", ylabel="loss", ylim=(1e-9, 30))
 style.quiet(axes)
-figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=style.SMALL)
+style.key(figure, columns=2)
 show(
     figure,
     alt="Line chart of the loss on a log axis against the step, for five rules on a bowl. SGD and momentum fall all the way, SGD "
@@ -281,11 +281,11 @@ show(verdicts)
 # %% [markdown]
 # ## The bug zoo
 #
-# All that MeZO asks of a generator is $\mathbb{E}[zz^\top] = I$ across all tensors, independence between steps, and the same $z$ twice. Published
+# All that MeZO asks of a generator is $\mathbb{E}[zz^\top]=I$ across all tensors, independence between steps, and the same $z$ twice. Published
 # code has missed each of these. `zoo.ZOO` holds small generators with defects of these kinds, all with one signature,
 # `z(shapes, seed, step, update=False)`: with `update`, what the step moves along per unit of measured slope.
 #
-# The checks are one idea. If $x$ and $y$ are uncorrelated with unit variance, $\sum xy$ over $N$ pairs has mean 0 and variance $N$: so
+# The checks are one idea. If $x$ and $y$ are independent, with mean 0 and unit variance, $\sum xy$ over $N$ independent pairs has mean 0 and variance $N$: so
 # $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance comes from the number of draws.
 
 # %%
@@ -375,11 +375,11 @@ except ValueError as refusal:
 #
 # ## Exercises
 #
-# **9.1 (paper).** (a) Tensors $a$ and $b$ of one shape share $z$. Show that $\mathbb{E}\,\hat g_a = g_a + g_b$. When does it still descend? (b) A generator keeps 32 bits of
-# its seed, and each of $T = 20{,}000$ steps and $W = 272$ tensors has a seed by hashing. How many pairs share a stream by chance? Does that hurt?
+# **9.1 (paper).** (a) Tensors $a$ and $b$ of one shape share $z$. Show that $\mathbb{E}\,\hat g_a=g_a+g_b$. When does it still descend? (b) A generator keeps 32 bits of
+# its seed, and each of $T=20{,}000$ steps and $W=272$ tensors has a seed by hashing. How many pairs share a stream by chance? Does that hurt?
 
 # %% [markdown] tags=["solution"]
-# **Solution.** (a) $pg = z^\top(g_a+g_b)$ and $\hat g_a = pg\,z$, so $\mathbb{E}\,\hat g_a = \mathbb{E}[zz^\top](g_a+g_b)$. The mean slope is $-\eta\|g_a+g_b\|^2$: it descends unless
+# **Solution.** (a) $pg=z^\top(g_a+g_b)$ and $\hat g_a=pg\,z$, so $\mathbb{E}\,\hat g_a=\mathbb{E}[zz^\top](g_a+g_b)$. The mean slope is $-\eta\|g_a+g_b\|^2$: it descends unless
 # the sum vanishes, but in a space of half the dimension. (b) $\binom{TW}{2}/2^{32} \approx 3{,}400$ pairs, of $1.5\cdot10^{13}$. Each ties two tensors once, mostly of
 # distant steps, with unrelated signs: nothing builds up. Seeds that collide by rule tie the same ones at every step.
 
@@ -439,16 +439,22 @@ def broken():
 
 
 torch.manual_seed(0)
+refused, blind = [], []
 for name, closure in {"sound": sound, **broken()}.items():
     opt = MeZO(model.named_parameters(), lr=1e-30)
     for _ in range(30):
         opt.step(closure)
     told = f"‖g‖ = {opt.diagnostics.gradient_norm()}, no difference seen: {opt.diagnostics.zero_rate():.0%}"
+    blind += [name] * (opt.diagnostics.zero_rate() == 1)
     try:
         MeZO(model.named_parameters(), lr=1e-30, check_closure=True).step(closure)
         print(f"{name:<6} {told}; check_closure passes")
     except ValueError:
+        refused.append(name)
         print(f"{name:<6} {told}; check_closure refuses")
+assert (refused, blind) == (["noisy"], ["stale"]), (
+    "`check_closure` compares two calls, `zero_rate` the two sides of a probe."
+)
 
 # %% [markdown]
 # ## Summary
@@ -456,7 +462,7 @@ for name, closure in {"sound": sound, **broken()}.items():
 # - `MeZO` is a torch optimizer with a contract: the same value at the same point.
 # - Its steps have the length and the descent of the theory, law by law; rules whose steps do not shrink stall at a floor that theory knows.
 # - A run is its log: a few bytes a step, replayed bit for bit, refused when damaged.
-# - $\mathbb{E}[zz^\top] = I$ across tensors and steps, and the same $z$ twice: seven short checks catch thirteen kinds of published defects.
+# - $\mathbb{E}[zz^\top]=I$ across tensors and steps, and the same $z$ twice: seven short checks catch thirteen kinds of published defects.
 #
 # **Limits.** Means of a step on quadratic losses, not the success of training. The checks see correlations down to $5/\sqrt N$, and those they
 # look for. Bit for bit holds on one device and version.

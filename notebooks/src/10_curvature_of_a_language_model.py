@@ -55,7 +55,7 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 # %% [markdown]
 # ## Statement and derivation
 #
-# **Statement** (claims D1 and D2). With $g = \nabla L$, $H = \nabla^2L$ and Gaussian $z$, as $\varepsilon\to0$,
+# **Statement** (claims D1 and D2). With $g=\nabla L$, $H=\nabla^2L$ and Gaussian $z$, as $\varepsilon\to0$,
 #
 # $$pg = \frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g,\qquad \mathbb{E}[pg^2] = \|g\|^2,$$
 #
@@ -64,9 +64,9 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 #
 # **Derivation.**
 #
-# 1. Taylor: $L(\theta\pm\varepsilon z) = L \pm \varepsilon\,z^\top g + \tfrac12\varepsilon^2\,z^\top Hz \pm \tfrac16\varepsilon^3\,\nabla^3L[z,z,z] + O(\varepsilon^4)$. The difference keeps the odd terms, the sum the even ones.
-# 2. $\mathbb{E}[zz^\top] = I$ gives both means: $\mathbb{E}[g^\top zz^\top g] = \|g\|^2$ and $\mathbb{E}[z^\top Hz] = \operatorname{tr}H$.
-# 3. In the eigenbasis of $H$, $z^\top Hz = \sum_i\lambda_iz_i^2$ with independent $z_i^2$ of variance 2: the variance is $2\sum_i\lambda_i^2$.
+# 1. Taylor: $L(\theta\pm\varepsilon z)=L \pm \varepsilon\,z^\top g+\tfrac12\varepsilon^2\,z^\top Hz \pm \tfrac16\varepsilon^3\,\nabla^3L[z,z,z]+O(\varepsilon^4)$. The difference keeps the odd terms, the sum the even ones.
+# 2. $\mathbb{E}[zz^\top]=I$ gives both means: $\mathbb{E}[g^\top zz^\top g]=\|g\|^2$ and $\mathbb{E}[z^\top Hz]=\operatorname{tr}H$.
+# 3. In the eigenbasis of $H$, $z^\top Hz=\sum_i\lambda_iz_i^2$ with independent $z_i^2$ of variance 2: the variance is $2\sum_i\lambda_i^2$.
 #
 # The right sides need no probe: backpropagation gives $g$, and differentiating $v^\top g$ once more gives $Hv$ (Pearlmutter 1994). So every probe can be checked by itself.
 #
@@ -76,7 +76,7 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 #
 # 1. There are a hundred million parameters. How closely will a projected gradient agree with $z^\top g$, in per cent of $\|g\|$?
 # 2. How many probes tell $\|g\|^2$ to 10 %?
-# 3. How large is the effective rank $r = \operatorname{tr}H/\lambda_{\max}$: 3, 300, or 30,000?
+# 3. How large is the effective rank $r=\operatorname{tr}H/\lambda_{\max}$: 3, 300, or 30,000?
 # 4. The last stable rate of a quadratic is predicted. Will the real loss diverge sooner, later, or there?
 #
 # ## Experiment: slopes, probe by probe
@@ -86,7 +86,7 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 # %%
 g = gradient(parameters, loss)
 grad_norm = norm_of(g)
-probes = {"count": sized(full=6, fast=4), "law": "rademacher", "seed": 0}
+probes = {"count": 10, "law": "rademacher", "seed": 0}
 pg = projected_gradients(parameters, loss, **probes) / grad_norm
 along = projections(parameters, g, **probes) / grad_norm
 print(f"‖g‖ = {grad_norm:.2f}, from one backward pass; both columns in units of it")
@@ -101,7 +101,7 @@ axes.plot(along, pg, "s", color=style.LAW_STYLES["rademacher"][1], label="the pr
 axes.plot(along.roll(1), pg, "x", color=style.GREY, label="control: another probe's zᵀg")
 axes.set(xlabel="zᵀg/‖g‖, from a backward pass", ylabel="pg/‖g‖, from two forward passes")
 style.quiet(axes)
-figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL)
+style.key(figure)
 show(
     figure,
     alt="Scatter of the projected gradient against zᵀg, both over the norm of g. Each probe lies on the dashed line of slope 1; "
@@ -109,8 +109,8 @@ show(
 )
 
 # %% [markdown]
-# The slope, as an estimate: $1 + (pg - z^\top g)\,z^\top g/\|g\|^2$ has the mean $\mathbb{E}[pg\,z^\top g]/\|g\|^2$. The control pairs each $pg$ with the $z^\top g$ of
-# the others, where the mean is 0. And $pg^2$ over $\|g\|^2$:
+# The slope, as an estimate: $1+(pg-z^\top g)\,z^\top g/\|g\|^2$ has the mean $\mathbb{E}[pg\,z^\top g]/\|g\|^2$. The control pairs each $pg$ with the $z^\top g$ of
+# the others, where the mean is 0; as each pair occurs twice, its variance is $2/(N(N-1))$. And $pg^2$ over $\|g\|^2$:
 
 
 # %%
@@ -121,7 +121,9 @@ def mean(values) -> Estimate:
 
 
 slope = mean(1 + (pg - along) * along)
-control = mean(torch.cat([pg * along.roll(shift) for shift in range(1, len(pg))]))
+pairs = len(pg) * (len(pg) - 1)
+products = sum(float(pg @ along.roll(shift)) for shift in range(1, len(pg)))
+control = Estimate(products / pairs, math.sqrt(2 / pairs), pairs)
 square = mean(pg**2)
 print(f"slope   {slope}, z = {slope.z_score(1):+.1f} from 1")
 print(f"control {control}, z = {control.z_score(1):+.1f} from 1, {control.z_score(0):+.1f} from 0")
@@ -159,7 +161,7 @@ print(f"r = {live.mean / top.value:.2f} ± {live.standard_error / top.value:.2f}
 # %% [markdown]
 # ## Check
 #
-# The record holds more: both claims as experiments of the registry, fixed in size before they began. `make results` writes it, in an hour or so: the projected
+# The record holds more: both claims as experiments of the registry, fixed in size before they began. `make results` writes it, and takes its time: the projected
 # gradients on 16 reviews and their squares on 2, the second differences on 16.
 
 # %%
@@ -193,7 +195,7 @@ print(f"    r = {r:.2f} ± {error:.2f}, of d = {model.num_parameters():,} dimens
 #
 # $$\eta = \frac{2}{\lambda_{\max}\,\gamma},\qquad \gamma = \frac{r+n+1}{n},\qquad\text{that is}\quad \eta = \frac{2n}{\operatorname{tr}H + (n+1)\,\lambda_{\max}}.$$
 #
-# The true edge lies at or above this; $\operatorname{tr}H^2$ bounds it from above too (`theory.stability`). What would others have said? SGD: $\gamma = 1$. The dimension tax: $d$ in place of $r$.
+# The true edge lies at or above this; $\operatorname{tr}H^2$ bounds it from above too (`theory.stability`). What would others have said? SGD: $\gamma=1$. The dimension tax: $d$ in place of $r$.
 # The runs use signs; $H$ is not along the coordinates, and there signs are as good as Gaussian.
 
 # %%
@@ -247,11 +249,13 @@ for name, rate in rates.items():
 draws = sized(full=4, fast=2)
 product = hessian_products(layer, loss)
 exact = torch.tensor([dot(z, product(z)) for z in (direction(layer, 0, k) for k in range(draws))])
-missed = {}
+missed, bars = {}, {}
 for size in sized(full=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), fast=(1e-4, 3e-3, 3e-2)):
     seen = second_differences(layer, loss, draws=draws, epsilon=size, seed=0)
-    missed[size] = float((seen - exact).square().mean().sqrt() / exact.square().mean().sqrt())
-    print(f"ε = {size:g}: zᵀHz is missed by {missed[size]:.1%}")
+    squares = (seen - exact).square()
+    missed[size] = float((squares.mean() / exact.square().mean()).sqrt())
+    bars[size] = missed[size] * float(squares.std() / squares.mean()) / 2 / math.sqrt(draws)
+    print(f"ε = {size:g}: zᵀHz is missed by {missed[size]:.1%} ± {bars[size]:.1%}")
 
 # %%
 figure = style.blank(height=3.2)
@@ -260,10 +264,11 @@ sizes = list(missed)
 for power, anchor, label in ((-2, sizes[0], "theory: ∝ ε⁻² and ∝ ε², through the ends"), (2, sizes[-1], None)):
     line = [missed[anchor] * (size / anchor) ** power for size in sizes]
     axes.plot(sizes, line, label=label, **style.THEORY)
-axes.plot(sizes, list(missed.values()), "o", color=style.LAW_STYLES["gaussian"][1], label="relative error of zᵀHz")
+label = "relative error of zᵀHz ± standard error"
+axes.errorbar(sizes, list(missed.values()), list(bars.values()), label=label, **style.estimate("gaussian"))
 axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="relative error", ylim=(min(missed.values()) / 3, None))
 style.quiet(axes)
-figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL)
+style.key(figure)
 show(
     figure,
     alt="Log-log chart of the relative error of zᵀHz against ε. It falls with ε at first, along a dashed line of slope −2, and rises again "
@@ -275,12 +280,12 @@ show(
 #
 # ## Exercises
 #
-# **10.1 (paper).** How many Gaussian directions tell $\operatorname{tr}H$ to a relative error $\delta$? Give the answer in terms of $\tilde r = (\operatorname{tr}H)^2/\operatorname{tr}H^2$, then
-# show that for $H \succeq 0$ the effective rank $r$ bounds it. Which loss is the hardest, and why is a large model no harder?
+# **10.1 (paper).** How many Gaussian directions tell $\operatorname{tr}H$ to a relative error $\delta$? Give the answer in terms of $\tilde r=(\operatorname{tr}H)^2/\operatorname{tr}H^2$, then
+# show that for $H \succeq 0$ at most $2/(r\,\delta^2)$ are needed. Which loss is the hardest, and why is a large model no harder?
 
 # %% [markdown] tags=["solution"]
-# **Solution.** The mean of $N$ has the relative variance $2\operatorname{tr}H^2/(N(\operatorname{tr}H)^2) = 2/(N\tilde r)$, so $N = 2/(\tilde r\,\delta^2)$. For $H \succeq 0$, $\operatorname{tr}H^2 = \sum\lambda_i^2 \le \lambda_{\max}\operatorname{tr}H$,
-# hence $\tilde r \ge r$ and $N \le 2/(r\,\delta^2)$. Rank 1 is the hardest: $N = 2/\delta^2$, as for $\|g\|^2$. Only ratios of eigenvalues enter; $d$ does not. But with negative eigenvalues $\operatorname{tr}H$ may vanish
+# **Solution.** The mean of $N$ has the relative variance $2\operatorname{tr}H^2/(N(\operatorname{tr}H)^2)=2/(N\tilde r)$, so $N=2/(\tilde r\,\delta^2)$. For $H \succeq 0$, $\operatorname{tr}H^2=\sum\lambda_i^2\le\lambda_{\max}\operatorname{tr}H$,
+# hence $\tilde r \ge r$ and $N \le 2/(r\,\delta^2)$. Rank 1 is the hardest: $N=2/\delta^2$, as for $\|g\|^2$. Only ratios of eigenvalues enter; $d$ does not. But with negative eigenvalues $\operatorname{tr}H$ may vanish
 # where $\operatorname{tr}H^2$ does not, and then no $N$ suffices.
 
 # %% [markdown]
@@ -299,8 +304,8 @@ def second_difference(loss, theta, z, epsilon):
 check_second_difference(second_difference)
 
 # %% [markdown]
-# **10.3 (code).** Two rates between which the largest stable one lies, for $n$ Gaussian probes: the safe rate, with $c = \lambda_{\max}$, and
-# the bound from above, which is the same formula $2n/(\operatorname{tr}H + (n+1)\,c)$ with $c = \operatorname{tr}H^2/\operatorname{tr}H$. Derive it from $\gamma$ first. Ten minutes.
+# **10.3 (code).** Two rates between which the largest stable one lies, for $n$ Gaussian probes: the safe rate, with $c=\lambda_{\max}$, and
+# the bound from above, which is the same formula $2n/(\operatorname{tr}H+(n+1)\,c)$ with $c=\operatorname{tr}H^2/\operatorname{tr}H$. Derive it from $\gamma$ first. Ten minutes.
 
 
 # %%
@@ -330,26 +335,26 @@ def rank_and_error(trace, trace_error, norm, norm_error):
 
 
 check_rank_and_error(rank_and_error)
-draws = sized(full=10, fast=4)
+draws, most = sized(full=(10, 6), fast=(3, 3))
 beds = {"this batch": (batch, TASK), "another batch": (short[2:4], TASK), "another prompt": (batch, "rotten-tomatoes")}
 for name, (rows, task) in beds.items():
     other = task_loss(model, tokenizer, rows, task)
     found = second_differences(layer, other, draws=draws, epsilon=3e-3, seed=0)
-    t, top = trace_estimate(found), largest_eigenvalue_iterated(layer, other, most=6)
+    t, top = trace_estimate(found), largest_eigenvalue_iterated(layer, other, most=most)
     r, error = rank_and_error(t.mean, t.standard_error, top.value, top.residual)
     print(f"{name:>14}: tr H = {t}, λ_max = {top}, r = {r:.1f} ± {error:.1f}")
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The top eigenvalue is known within a few products and is a property of the batch and the prompt: one batch's curvature is not the data's. The trace needs far
 # more directions: by 10.1 their number is $2/(\tilde r\delta^2)$, and in a block whose eigenvalues have both signs $\tilde r$ is small. There $r$ counts no directions either: it may be less than 1, even
-# negative, and `predict` refuses a trace that cannot be told from 0.
+# negative, and `mezo-lab lr` refuses a trace that cannot be told from 0.
 
 # %% [markdown]
 # ## Summary
 #
 # - On a real model each projected gradient is $z^\top g$, and each second difference is $z^\top Hz$, checked by differentiation.
 # - Means over probes are slow: $2/\delta^2$ probes for $\|g\|^2$, $2/(\tilde r\delta^2)$ for $\operatorname{tr}H$, whatever $d$. $\lambda_{\max}$ takes a few products.
-# - $\eta = 2n/(\operatorname{tr}H + (n+1)\lambda_{\max})$ is of the order of the rate at which training diverges. The dimension tax is not.
+# - $\eta=2n/(\operatorname{tr}H+(n+1)\lambda_{\max})$ is of the order of the rate at which training diverges. The dimension tax is not.
 #
 # **Limits.** One model, one $\theta$, small batches; a quadratic's prediction for a loss that is none; an $H$ that may have negative eigenvalues, which the theorem excludes. The real edge is known only
 # to lie between two rates that were tried.

@@ -31,7 +31,7 @@ from mezo_lab.plots import style
 # %% [markdown]
 # ## Two ways to split a step
 #
-# A step is $\theta \leftarrow \theta - \frac{\eta}{n}\sum_k pg_k\,z_k$. Every $z_k$ comes from the seed, so any process can draw it. What it cannot
+# A step is $\theta \leftarrow \theta-\frac{\eta}{n}\sum_k pg_k\,z_k$. Every $z_k$ comes from the seed, so any process can draw it. What it cannot
 # draw is $pg_k$, one number.
 #
 # **Batch-parallel.** Process $r$ of $p$ has its own $B$ examples, with mean loss $L_r$. All use the same $z$.
@@ -39,25 +39,25 @@ from mezo_lab.plots import style
 # **Probe-parallel.** Process $r$ evaluates the two losses of its own $z_r$. Then all make the updates along all $p$ directions.
 #
 # **Statement.** Without rounding, the first makes the step of one process on all $pB$ examples, and the second that of one process
-# with $n = p$ probes.
+# with $n=p$ probes.
 #
 # **Derivation.**
 #
-# 1. With parts of one size, $L = \frac1p\sum_r L_r$ at every point.
-# 2. So $L(\theta\pm\varepsilon z) = \frac1p\sum_r L_r(\theta\pm\varepsilon z)$: average one loss per side, and $pg$ is that of the whole batch.
+# 1. With parts of one size, $L=\frac1p\sum_r L_r$ at every point.
+# 2. So $L(\theta\pm\varepsilon z)=\frac1p\sum_r L_r(\theta\pm\varepsilon z)$: average one loss per side, and $pg$ is that of the whole batch.
 # 3. Probe-parallel, nothing is averaged: the $pg_r$ are the same numbers, evaluated elsewhere.
 # 4. All processes make the same update from the same $\theta$, so they still hold the same $\theta$ afterwards. Weights never travel.
 #
 # ## Which way gives the shorter estimate?
 #
 # Each process evaluates two losses on $B$ examples, in the time of one step of one process. By claim A6 (Lemma 2), with
-# $G = \|g\|^2$, $S = \operatorname{tr}\Sigma$, and $c = d+2$ for Gaussian $z$:
+# $G=\|g\|^2$, $S=\operatorname{tr}\Sigma$, and $c=d+2$ for Gaussian $z$:
 #
 # | way | probes | $\mathbb{E}\Vert\hat g\Vert^2$ |
 # |---|---|---|
-# | batch-parallel | $1$ | $c\,(G + \frac{S}{pB})$ |
-# | probe-parallel, one batch for all | $p$ | $\frac{c+p-1}{p}\,(G + \frac{S}{B})$ |
-# | probe-parallel, a batch each (Algorithm 2) | $p$ | $\frac{c}{p}\,(G + \frac{S}{B}) + \frac{p-1}{p}\,G$ |
+# | batch-parallel | $1$ | $c\,(G+\frac{S}{pB})$ |
+# | probe-parallel, one batch for all | $p$ | $\frac{c+p-1}{p}\,(G+\frac{S}{B})$ |
+# | probe-parallel, a batch each (Algorithm 2) | $p$ | $\frac{c}{p}\,(G+\frac{S}{B})+\frac{p-1}{p}\,G$ |
 #
 # The library's formulas, subtracted by sympy:
 
@@ -184,7 +184,7 @@ for told, scene, settings in (
 #
 # ## Bytes on the wire
 #
-# Each process puts in two numbers for safety (did I fail, a digest of my settings) and the $2n$ losses, 8 bytes each: $8(2n + 2)$ bytes, and
+# Each process puts in two numbers for safety (did I fail, a digest of my settings) and the $2n$ losses, 8 bytes each: $8(2n+2)$ bytes, and
 # now and then a hash of the weights. An all-gather sends them to $p-1$ others. A gradient in float32 has $4d$ bytes, and averaging it round a ring
 # takes $2\frac{p-1}{p}\cdot 4d$ bytes of each process. Times $p$, that is what passes the wire.
 #
@@ -239,7 +239,7 @@ def wire_figure(rows):
     sizes = [row["parameters"] for row in chosen]
     axes.plot(sizes, [to_all(4, size) for size in sizes], label="decoy, p = 4", **style.decoy("", [""]))
     style.quiet(axes)
-    figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL, ncols=2)
+    style.key(figure, columns=2)
     return figure
 
 
@@ -257,7 +257,7 @@ if record["rows"]:
 #
 # ## Check
 #
-# What $p$ processes buy is a mean, and is tested as one: the norm factor with $n = p$, and the three ways of the table, each with decoys.
+# What $p$ processes buy is a mean, and is tested as one: the norm factor with $n=p$, and the three ways of the table, each with decoys.
 
 # %%
 norms = [
@@ -309,7 +309,9 @@ for scene in ("another seed", "another start", "touched", "no such rows", "gone"
 alone = torch.tensor(train(whole), dtype=torch.float64)
 for scene in ("batch", "unequal parts"):
     together = torch.tensor(outcome(scene, 0)["theta"], dtype=torch.float64)
-    print(f"{scene}: largest difference from one process {float((together - alone).abs().max()):.1e}")
+    equal = outcome(scene, 0)["theta"] == outcome(scene, 1)["theta"]
+    far = float((together - alone).abs().max())
+    print(f"{scene}: largest difference from one process {far:.1e}; replicas equal: {equal}")
 
 # %% [markdown]
 # No error, equal replicas, and another loss: the examples of the small part weigh more.
@@ -320,11 +322,11 @@ for scene in ("batch", "unequal parts"):
 # probe? How long does that take at 1 GB per second? What would bfloat16 gradients change?
 
 # %% [markdown] tags=["solution"]
-# **Solution.** The ring: $2\cdot\frac78\cdot 4\cdot 13\cdot10^9 = 91\cdot10^9$ bytes, 91 seconds. MeZO puts in $8\cdot(2+2) = 32$ bytes, which go to 7 others: 224 bytes, so it waits for
+# **Solution.** The ring: $2\cdot\frac78\cdot 4\cdot 13\cdot10^9=91\cdot10^9$ bytes, 91 seconds. MeZO puts in $8\cdot(2+2)=32$ bytes, which go to 7 others: 224 bytes, so it waits for
 # latency alone. Bfloat16 halves the first, to 45.5 seconds.
 
 # %% [markdown]
-# **13.2 (code).** The same as a formula: the bytes that *one* process sends. Five minutes.
+# **13.2 (code).** The bytes that *one* process sends, for a float32 gradient round a ring. Five minutes.
 
 # %%
 from mezo_lab.exercises.processes import check_allreduce_bytes, check_combined, check_speedup
@@ -364,7 +366,7 @@ print(
 
 # %% [markdown]
 # **13.4 (experiment).** How many steps of one process is a step of $p$ processes worth, a probe each? At its best rate a step has
-# $\mathbb{E}[L^+]/L = 1 - 1/\gamma$, $\gamma = (r+p+1)/p$ (notebook 5). Compare $\log(\mathbb{E}[L^+]/L)$ for $p$ probes and for one. Then: what is left of the loss after 240 forward passes in all?
+# $\mathbb{E}[L^+]/L=1-1/\gamma$, $\gamma=(r+p+1)/p$ (notebook 5). Compare $\log(\mathbb{E}[L^+]/L)$ for $p$ probes and for one. Then: what is left of the loss after 240 forward passes in all?
 
 
 # %%
@@ -393,7 +395,7 @@ for n, ratio in left.items():
 # ## Summary
 #
 # - Directions come from a seed, so processes share a step by exchanging losses: the bytes do not depend on $d$.
-# - Batches split: the step of one process on all examples, up to rounding. Probes split: the step of one process with $n = p$, bit for bit.
+# - Batches split: the step of one process on all examples, up to rounding. Probes split: the step of one process with $n=p$, bit for bit.
 # - A probe and a batch for each process is never longer than either alone.
 # - It holds as long as all have the same seed, settings and weights, and parts of one size. The library checks all but the last.
 #
