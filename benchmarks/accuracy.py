@@ -26,7 +26,8 @@ RUNS, SUMMARY = ROOT / "results/runs", ROOT / "results/finetune.json"
 PROMPTS = ("rotten-tomatoes", "rotten-tomatoes/sentiment")  # near chance, and four of five right, before any training
 SHOTS = (16, 512)
 SEEDS = (0, 1, 2)
-STEPS, ADAM_STEPS = 200, 60
+STEPS = {"mezo": 200, "adam": 60}
+MORE_STEPS = 600  # of MeZO where there are more examples to learn from, and all weights to teach
 METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full")
 FEW_WEIGHTS = ("mezo lora", "mezo prefix")
 
@@ -37,7 +38,7 @@ def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 128)} | more
     if method in TRAINED:
         settings |= chosen(f"{method} {settings['tuning']} {settings.get('objective', 'loss')}")
-        settings["steps"] = STEPS if method == "mezo" else ADAM_STEPS
+        settings["steps"] = MORE_STEPS if kind == "mezo full" and shots > SHOTS[0] else STEPS[method]
         settings["every"] = settings["steps"] // 4
     return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
 
@@ -47,10 +48,10 @@ def plans(seeds: Sequence[int]) -> Iterator[Plan]:
     bare, scratch = f"{PROMPTS[0]}/no-prompt", {"scratch": True}
     for seed in seeds:
         yield from everywhere(METHODS, seed)
-        yield plan_of("mezo full", PROMPTS[1], SHOTS[1], seed, objective="accuracy")
-        for kind, shots in (("zero-shot", SHOTS[0]), ("mezo full", SHOTS[1])):
-            yield plan_of(kind, bare, shots, seed)
-            yield plan_of(kind, PROMPTS[0], shots, seed, **scratch)
+        yield plan_of("mezo full", PROMPTS[1], SHOTS[0], seed, objective="accuracy")
+        for kind in ("zero-shot", "mezo full"):
+            yield plan_of(kind, bare, SHOTS[0], seed)
+            yield plan_of(kind, PROMPTS[0], SHOTS[0], seed, **scratch)
         yield from everywhere(FEW_WEIGHTS, seed)
 
 

@@ -40,16 +40,16 @@ from mezo_lab.plots import style
 # An answer is wrong where its *margin* $m$, the logit of the right word less that of the other, is negative. The error rate counts such steps: flat almost everywhere, so
 # its gradient is 0. Backpropagation has nothing to propagate.
 #
-# **Statement** (claim A7, for a step). For $L(\theta) = \mathbb{1}[\theta<0]$ and $z\sim N(0,1)$, with $\varphi$ and $\Phi$ the normal density and distribution,
+# **Statement** (claim A7, for a step). For $L(\theta)=\mathbb{1}[\theta<0]$ and $z\sim N(0,1)$, with $\varphi$ and $\Phi$ the normal density and distribution,
 #
 # $$\mathbb{E}\left[pg\,z\right] = \frac{d}{d\theta}\,\mathbb{E}\,L(\theta+\varepsilon z) = \frac{d}{d\theta}\,\Phi(-\theta/\varepsilon) = -\frac1\varepsilon\,\varphi(\theta/\varepsilon).$$
 #
-# For margins $m_i = y_i x_i^\top\theta$ and a batch of $B$, with $s_i = \|x_i\|$: $\;\mathbb{E}[\hat g] = -\frac1B\sum_i\frac{1}{\varepsilon s_i}\varphi\!\left(\frac{m_i}{\varepsilon s_i}\right)y_ix_i.$
+# For margins $m_i=y_i x_i^\top\theta$ and a batch of $B$, with $s_i=\|x_i\|$: $\;\mathbb{E}[\hat g]=-\frac1B\sum_i\frac{1}{\varepsilon s_i}\varphi\!\left(\frac{m_i}{\varepsilon s_i}\right)y_ix_i.$
 #
 # **Derivation.**
 #
 # 1. $\theta+\varepsilon z<0$ exactly where $z<-\theta/\varepsilon$: the mean of the step is $\Phi(-\theta/\varepsilon)$. Differentiate.
-# 2. The estimate has that mean: its two points differ only where $|z|>|\theta|/\varepsilon$; then $pg = -\operatorname{sign}(z)/(2\varepsilon)$. So $\mathbb{E}[pg\,z] = -\mathbb{E}\left[|z|;\,|z|>|\theta|/\varepsilon\right]/(2\varepsilon)$, an integral for sympy:
+# 2. The estimate has that mean: its two points differ only where $|z|>|\theta|/\varepsilon$; then $pg=-\operatorname{sign}(z)/(2\varepsilon)$. So $\mathbb{E}[pg\,z]=-\mathbb{E}\left[|z|;\,|z|>|\theta|/\varepsilon\right]/(2\varepsilon)$, an integral for sympy:
 # 3. Many weights: $\varepsilon x_i^\top z\sim N(0, \varepsilon^2s_i^2)$. Put $m_i$ for $\theta$ and $\varepsilon s_i$ for $\varepsilon$; the chain rule gives $y_ix_i$.
 
 # %%
@@ -70,12 +70,12 @@ def normal(x):
 #
 # $$P(pg=0) = \sum_k\binom{B}{2k}q^{2k}(1-q)^{B-2k}\binom{2k}{k}4^{-k},\qquad \mathbb{E}[pg^2] = \frac{q}{4\varepsilon^2B}.$$
 #
-# For a linear classifier and inputs without a preferred direction, $q = \angle(\theta+\varepsilon z,\,\theta-\varepsilon z)/\pi$, about $\frac2\pi\,\varepsilon\sqrt d/\|\theta\|$ when small.
+# For a linear classifier and inputs without a preferred direction, $q=\angle(\theta+\varepsilon z,\,\theta-\varepsilon z)/\pi$, about $\frac2\pi\,\varepsilon\sqrt d/\|\theta\|$ when small.
 #
 # **Derivation.**
 #
 # 1. The difference of the two error counts is a sum of $F$ fair signs, $F$ the number of flips; so $pg$ is a multiple of $1/(2\varepsilon B)$.
-# 2. It is 0 where $F = 2k$ and half of them cancel; its mean square is $\mathbb{E}F = Bq$.
+# 2. It is 0 where $F=2k$ and half of them cancel; its mean square is $\mathbb{E}F=Bq$.
 # 3. Two classifiers disagree on the inputs between their two boundaries: the angle, over $\pi$.
 #
 # As $\varepsilon\to0$, $q\propto\varepsilon$, so that $\mathbb{E}[pg^2]\propto1/(\varepsilon B)$: a step is noisy at small $\varepsilon$, even without rounding.
@@ -84,7 +84,7 @@ def normal(x):
 #
 # Write your answers down before you go on.
 #
-# 1. Accuracy of 16 examples, $\varepsilon = 10^{-3}$: does a tenth of the probes see no difference, or nine tenths?
+# 1. Accuracy of 16 examples, $\varepsilon=10^{-3}$: does a tenth of the probes see no difference, or nine tenths?
 # 2. Do four times as many examples make zeros rarer? And at an $\varepsilon$ so large that half of all answers flip?
 # 3. For which objective is the best $\varepsilon$ larger: accuracy or cross-entropy?
 # 4. From random weights, does MeZO only need more steps? How many?
@@ -109,7 +109,7 @@ axes.plot(grid, 0 * grid, label="the step's own slope, 0", **style.decoy("0", ["
 axes.plot(grid, -normal(grid / 0.3), label="−φ(θ/ε), at ε = 0.3", **style.decoy("φ", ["0", "φ"]))
 axes.set(xlabel="θ", ylabel="mean of pg·z")
 style.quiet(axes)
-figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=style.SMALL)
+style.key(figure, columns=2)
 show(
     figure,
     alt="Mean two-point estimate for a step at 0 against θ, for ε 0.3 and 1. Points follow dashed bells that point down, "
@@ -162,7 +162,7 @@ for batch, law in ((4, "gaussian"), (16, "rademacher"), (64, "sphere")):
 axes.plot(widths, [((1 - q) ** 64).mean() for _, q in seen], label="no flips, B = 64", **style.decoy("", [""]))
 axes.set(xscale="log", xlabel="ε, where ‖θ‖ = 1", ylabel="share of probes with pg = 0")
 style.quiet(axes)
-figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=style.SMALL)
+style.key(figure, columns=2)
 show(
     figure,
     alt="Share of zero projected gradients against ε on a logarithmic axis, for batches of 4, 16 and 64: near 1 at small ε, lower for "
@@ -170,6 +170,9 @@ show(
 )
 
 # %% [markdown]
+# At the smallest $\varepsilon$ nearly all probes of 16 examples see nothing (question 1). More examples make zeros rarer: quickly where flips are few; where many flip, four times as many
+# only about halve them, as flips must cancel in number (question 2).
+#
 # ## Check
 #
 # First the smoothed slope of the accuracy of 16 fixed examples, along its own direction; then the zeros, probe by probe, against their $q$. A decoy 5 or more standard errors away is refuted.
@@ -221,7 +224,7 @@ print(tried("smoothing"))
 #
 # ## Experiment: does it train?
 #
-# Fresh examples at each step, and the exact test accuracy at the end: mean over starts, at the best of four learning rates.
+# Fresh examples at each step, and the exact test accuracy at the end: mean over starts, at the best of four learning rates by that accuracy, which favours all alike.
 
 
 # %%
@@ -264,7 +267,7 @@ print(f"cross-entropy, ε = 0.001: test accuracy {accuracy}; zeros {blind:.0%}")
 #
 # ## SmolLM2: what a probe of its accuracy sees
 #
-# Its margins are measured with the accuracy, so that $q_i = 2\Phi(-|m_i|/\sigma)$ can be predicted, $\sigma$ being how far a probe moves a margin (rms).
+# Its margins are measured with the accuracy, so that $q_i=2\Phi(-|m_i|/\sigma)$ can be predicted, $\sigma$ being how far a probe moves a margin (rms).
 
 # %%
 model, tokenizer = smollm2()
@@ -315,8 +318,12 @@ rows = json.loads(Path("../results/finetune.json").read_text())["rows"]
 def line(row) -> str:
     blind = f"; zeros {row['zero_gradients']:.0%}" if row["zero_gradients"] is not None else ""
     start = "random weights" if row["scratch"] else row["prompt"]
-    size = "" if row["method"] == "zero-shot" else f", {row['shots']} per class"
-    return f"{row['method']:9} {row['objective']:8} {start + size}: {row['test']:.1%} ({row['low']:.1%} to {row['high']:.1%}){blind}"
+    size = "" if row["method"] == "zero-shot" else f", {row['shots']} per class, seed {row['seed']}"
+    gain = ""
+    if "gain" in row:
+        mean, low, high = (100 * value for value in row["gain"])
+        gain = f"; {mean:+.1f} points over zero-shot ({low:+.1f} to {high:+.1f})"
+    return f"{row['method']:9} {row['objective']:8} {start + size}: {row['test']:.1%} ({row['low']:.1%} to {row['high']:.1%}){gain}{blind}"
 
 
 def mezo(**chosen):
@@ -343,17 +350,17 @@ for name, values in TABLE3.items():
 # %% [markdown]
 # ## Why only a fine-tuned start
 #
-# **Statement.** On $L = \tfrac12\sum_i\lambda_i\theta_i^2$, with $s_i = \mathbb{E}\,\theta_i^2$, one probe and Gaussian $z$, a step of MeZO makes
+# **Statement.** On $L=\tfrac12\sum_i\lambda_i\theta_i^2$, with $s_i=\mathbb{E}\,\theta_i^2$, one probe and Gaussian $z$, a step of MeZO makes
 #
 # $$s_i \leftarrow (1 - 2\eta\lambda_i + 2\eta^2\lambda_i^2)\,s_i + \eta^2\sum_j\lambda_j^2s_j.$$
 #
-# Stability asks for $\eta\lesssim 2/\operatorname{tr}H$. At $\eta = 1/\operatorname{tr}H$ an error along $\lambda$ loses about $\lambda/\operatorname{tr}H$ of its loss in a step. It takes some $r$ steps where $\lambda$
+# Stability asks for $\eta\lesssim 2/\operatorname{tr}H$. At $\eta=1/\operatorname{tr}H$ an error along $\lambda$ loses about $\lambda/\operatorname{tr}H$ of its loss in a step. It takes some $r$ steps where $\lambda$
 # is the largest, and $r\,\lambda_{\max}/\lambda$ where it is small.
 #
-# **Derivation.** $\theta^+_i = \theta_i - \eta\hat g_i$, and $\mathbb{E}[\hat g\hat g^\top] = 2gg^\top + \|g\|^2I$ (claim A3) with $g_i = \lambda_i\theta_i$. The loss changes by
-# $-\eta\|g\|^2+\tfrac12\eta^2(\operatorname{tr}H\|g\|^2+2g^\top Hg)$, and $\|g\|^2 = 2\lambda L$; leave out the last term.
+# **Derivation.** $\theta^+_i=\theta_i-\eta\hat g_i$, and $\mathbb{E}[\hat g\hat g^\top]=2gg^\top+\|g\|^2I$ (claim A3) with $g_i=\lambda_i\theta_i$. The loss changes by
+# $-\eta\|g\|^2+\tfrac12\eta^2(\operatorname{tr}H\|g\|^2+2g^\top Hg)$, and $\|g\|^2=2\lambda L$; leave out the last term.
 #
-# Gradient descent pays for flatness too; MeZO pays of the order of $r$ times that. A pretrained start under a prompt has left what matters in a few curved directions; a random one has much of it in flat ones.
+# Gradient descent pays for flatness too; MeZO pays of the order of $r$ times that. The reading for language models, which the toys illustrate and do not prove: a pretrained start under a prompt has left what matters in a few curved directions; a random one has much of it in flat ones.
 
 # %%
 size, rank, flat = sized(full=100, fast=40), 4, 0.01
@@ -381,7 +388,7 @@ for name, error_in in (("curved", strong), ("flat", ~strong)):
 # ## Experiment: the same network, two starts
 #
 # A network with one hidden layer learns the sign of $x_1x_2+\tfrac12x_3$. *Pretrained* means: by Adam, on the related $x_1x_2$. Both starts get the same
-# forward passes, and the best of five learning rates each. Then the record: the real model from random weights, and without a prompt.
+# forward passes, and the best of five learning rates each (by the test inputs, for both alike). Then the record: the real model from random weights, and without a prompt.
 
 # %%
 inputs, hidden = 10, 16
@@ -457,12 +464,11 @@ for (name, curve), law in zip(curves.items(), ("gaussian", "rademacher"), strict
     axes.errorbar(
         passes, [float(each.mean()) for each in curve], bars, label=f"MeZO, {name} start", **style.estimate(law)
     )
-    axes.plot(
-        passes[-1] * 1.06, adam[name].mean(), style.LAW_STYLES[law][0], color=style.GREY, label=f"Adam, {name} start"
-    )
+    far, bar = float(adam[name].mean()), float(adam[name].std()) / copies**0.5
+    axes.errorbar(passes[-1] * 1.06, far, bar, label=f"Adam, {name} start", **style.estimate(law, style.GREY))
 axes.set(xlabel="forward passes of MeZO", ylabel="test accuracy ± standard error", ylim=(0.45, 1.0))
 style.quiet(axes)
-figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=style.SMALL)
+style.key(figure, columns=2)
 show(
     figure,
     alt="Test accuracy against forward passes for MeZO from a pretrained start, which rises, and from a random one, which stays "
@@ -513,7 +519,7 @@ for epsilon in (1e-8, 0.3):
 
 # %% [markdown] tags=["solution"]
 # **Solution.** An answer flips where $|m_i|<\varepsilon s_i|u|$, $u\sim N(0,1)$: given $u$, with probability $2p\,\varepsilon|u|$. The mean of $|u|$ is $\sqrt{2/\pi}$. For $x\sim N(0,I)$, $m\sim N(0,\|\theta\|^2)$ and
-# $s\approx\sqrt d$, so $p = \sqrt d/(\sqrt{2\pi}\,\|\theta\|)$, and $2\sqrt{2/\pi}/\sqrt{2\pi} = 2/\pi$.
+# $s\approx\sqrt d$, so $p=\sqrt d/(\sqrt{2\pi}\,\|\theta\|)$, and $2\sqrt{2/\pi}/\sqrt{2\pi}=2/\pi$.
 
 # %% [markdown]
 # **12.2 (code).** The slope of the smoothed step, and the chance that a probe sees no difference. Ten minutes.
@@ -563,10 +569,15 @@ check_f1_objective(f1_objective)
 # %%
 def worth(pg, along) -> float:
     # BEGIN SOLUTION
+    # It rises until ε√d is about ‖θ‖, and is nearly level beyond: below, few probes see a flip; above, what they see
+    # hardly depends on θ.
     return float((pg * along).mean() ** 2 / (pg**2).mean())
     # END SOLUTION
 
 
+assert abs(worth(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0])) - 3.2) < 1e-6, (
+    "The square is of the mean of pg·along."
+)
 z = torch.randn(20_000, dim, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
 for epsilon in (0.003, 0.03, 0.1, 0.3, 1.0, 3.0):
     pg = projected_gradient(lambda points: error_rate((points @ x.T) * labels), start, z, epsilon)

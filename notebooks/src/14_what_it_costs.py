@@ -36,9 +36,9 @@ MIB, GIB = 2**20, 2**30
 #
 # **Statement.** With $P$ parameters, $P_t$ of them trained, and $b$ bytes for a number, the peak is
 #
-# $$\underbrace{bP}_{\text{weights}} + \underbrace{bP_t}_{\text{gradients}} + \underbrace{2bP_t}_{\text{Adam's states}} + \text{activations}$$
+# $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}$$
 #
-# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the larger of these and one chunk of $z$.
+# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the larger of these and one chunk of $z$; compiled, from some four million weights on, not even that.
 #
 # **Derivation.**
 #
@@ -94,7 +94,7 @@ for size in sized(full=("1.3B", "13B"), fast=("1.3B",)):
     print(f"{size}: {by_hand:,} parameters by hand, {memory.weights // 2:,} counted; MeZO {memory.total / GIB:.1f} GiB")
 
 # %% [markdown]
-# All sizes are in the record `results/memory.txt`, written by `mezo-lab memory`. Errors are printed, not hidden.
+# All sizes are in the record `results/memory.txt`, written by `mezo-lab memory`.
 
 # %%
 measured_block, opt_block, *_ = Path("../results/memory.txt").read_text().split("\n\n")
@@ -123,19 +123,19 @@ def memory_figure():
         axes.plot(at.values(), [opt[method, size] for size in at], label=label, **style.THEORY)
         points = [at[size] for size in reported], list(reported.values())
         axes.errorbar(*points, label=f"{method}, Table 22", **style.estimate(law))
-    axes.axhline(80, label="one card of 80 GB", color=style.GREY, linestyle=":")
+    axes.axhline(80, label="one card of 80 GB", color=style.GREY, linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="parameters, billions", ylabel="peak memory, GiB")
     axes.minorticks_off()
     axes.set_xticks(list(at.values()), [f"{x:g}" for x in at.values()])
     style.quiet(axes)
-    figure.legend(loc="outside lower left", frameon=False, fontsize=style.SMALL, ncols=2)
+    style.key(figure, columns=2)
     return figure
 
 
 show(
     memory_figure(),
     alt="Log-log chart of peak memory against the size of OPT from 1.3B to 66B. Three dashed predictions rise side by side: MeZO lowest, "
-    "prefix tuning above it, full fine-tuning with Adam highest. The points of Table 22 lie on or above them; a dotted line marks one card of 80 GB.",
+    "prefix tuning above it, full fine-tuning with Adam highest. The points of Table 22 lie on or above them; a thin line marks one card of 80 GB.",
 )
 
 # %% [markdown]
@@ -225,8 +225,8 @@ for row in bed["rows"]:
 #
 # $$\gamma < \gamma^* = \frac{\text{seconds of a backpropagation step} \times \text{its cards}}{\text{seconds of a MeZO step}\times\text{its cards}}.$$
 #
-# **Derivation.** $S$ steps of the one cost $S\,c_b$ card-seconds, $\gamma S$ of the other $\gamma S\,c_m$. By operations on one card $\gamma^* = 3/2$. Theory (notebook 5) has
-# $\gamma = (r+n+1)/n$ against SGD, at $n$ times the cost: together $r+n+1 \ge 3$.
+# **Derivation.** $S$ steps of the one cost $S\,c_b$ card-seconds, $\gamma S$ of the other $\gamma S\,c_m$. By operations on one card $\gamma^*=3/2$. Theory (notebook 5) has
+# $\gamma=(r+n+1)/n$ against SGD, at $n$ times the cost: together $r+n+1 \ge 3$.
 #
 # So on one card, in this theory, MeZO cannot win on operations: it wins by needing fewer cards and no traffic between them. Table 23 measures
 # that. Steps as in the paper: 20,000 of MeZO in batches of 16; five epochs of 1,000 examples for fine-tuning.
@@ -253,7 +253,7 @@ for size in SECONDS["mezo"]:
 #
 # ## What a fine-tuning took
 #
-# The record `results/finetune.json` (from `make accuracy`): SmolLM2-135M on film reviews. Seeds are averaged. Passes are those of training, forward + backward; minutes
+# The record `results/finetune.json` (from `make accuracy`): SmolLM2-135M on film reviews. Seeds are averaged, and so are the ends of intervals, which do not tell how seeds differ. Passes: forward + backward, of 16 reviews (linear probe: one); minutes
 # include loading and testing; MiB are the peak of the process, of a training also while it loads its best checkpoint.
 
 # %%
@@ -299,7 +299,7 @@ def cost_figure(prompts, methods):
     axes.set_xlabel("minutes; filled: at most 16 examples a class, open: 512")
     entries = [axes.get_legend_handles_labels() for axes in figure.axes]
     handles = {label: handle for pair in entries for handle, label in zip(*pair, strict=True)}
-    figure.legend(handles.values(), handles, loc="outside lower left", frameon=False, fontsize=style.SMALL, ncols=2)
+    style.key(figure, columns=2, handles=handles.values(), labels=handles)
     return figure
 
 
@@ -311,7 +311,7 @@ show(
 )
 
 # %% [markdown]
-# Which is the cheapest for the same accuracy? "The same" here: its 95 % interval overlaps that of the best. The code decides.
+# Which is the cheapest for the same accuracy? "The same" here: its interval overlaps that of the best, a coarser test than notebook 11's paired gain.
 
 # %%
 for prompt in prompts:
@@ -402,7 +402,7 @@ for method in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"):
 # MeZO's 16-bit weights? Why do fine-tuning and MeZO differ by more in Table 22?
 
 # %% [markdown] tags=["solution"]
-# **Solution.** $2 + 2 + 4 + 4 + 4 = 16$ bytes against 2: 8 times. Without a 16-bit copy, $4\cdot4 = 16$ again. On top come activations of every layer, and what the cards reserve.
+# **Solution.** $2+2+4+4+4=16$ bytes against 2: 8 times. Without a 16-bit copy, $4\cdot4=16$ again. On top come activations of every layer, and what the cards reserve.
 
 # %% [markdown]
 # **14.2 (code).** Bytes of weights, gradients and states; all numbers have `each` bytes; methods `"inference"`, `"mezo"`, `"sgd"`, `"adam"`. Ten minutes.
@@ -440,6 +440,7 @@ check_break_even(break_even)
 # %%
 def largest_model(gib: float, each: int, method: str) -> float:
     # BEGIN SOLUTION
+    # The full prediction is less: it has activations too, and the sizes of the family have gaps.
     return gib * 2**30 / training_bytes(1, each, method)
     # END SOLUTION
 
@@ -457,7 +458,7 @@ for method, each in (("mezo", 2), ("adam", 4)):
 #
 # - Memory is weights, gradients, states and activations. MeZO keeps the first, and the activations of inference; Adam holds four times the weights, and every layer's.
 # - A MeZO step is two forward passes and sweeps, but many more of them: it is cheaper exactly if $\gamma < \gamma^*$.
-# - On one card by operations $\gamma^* = 3/2$, below any $\gamma$ of the theory. More cards for backpropagation lift it.
+# - On one card by operations $\gamma^*=3/2$, below any $\gamma$ of the theory. More cards for backpropagation lift it.
 # - Before MeZO, try in-context learning, a linear probe, LoRA with checkpoints.
 #
 # **Limits.** One machine's times; the paper's GPU times, of 2023. $\gamma$ compares with SGD on a quadratic, not with Adam. Energy and the price of a larger card were left out.
