@@ -27,6 +27,11 @@ def test_the_summary_is_that_of_the_runs():
     assert json.loads(json.dumps(accuracy.summary()))["rows"] == rows() and len(rows()) == len(RUNS) > 0
 
 
+def test_a_run_lies_where_its_plan_says():
+    """So that a run is found again, and one of another plan is not taken for it."""
+    assert [folder.name for folder in RUNS] == [accuracy.name_of(read_plan(folder)) for folder in RUNS] != []
+
+
 def test_every_mezo_run_has_a_log_of_kilobytes_with_all_its_steps():
     forward = [folder for folder in RUNS if read_plan(folder).method == "mezo"]
     assert forward == LOGGED != []
