@@ -1,7 +1,8 @@
 """What fine-tuning by forward passes reaches on real reviews, beside no training and beside backpropagation.
 
-Each run is a process of its own and leaves its plan, result and log under results/runs; one that is done is not made
-again, one that was cut goes on from its checkpoint. The summary of all that are done is results/finetune.json.
+Each run is a process of its own and leaves its plan, result and log under results/runs. One that is done is made again
+only when its plan has changed since; one that was cut goes on from its checkpoint. The summary of all that are done is
+results/finetune.json.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from typing import Any
 
 from rates import chosen  # beside this file
 
-from mezo_lab.finetune.plan import TRAINED, Plan, read_plan
+from mezo_lab.finetune.plan import FILE, TRAINED, Plan, read_plan
+from mezo_lab.finetune.run import RESULT
 from mezo_lab.finetune.scores import difference, score
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,9 +83,10 @@ def given(plan: Plan) -> list[str]:
 def run(plan: Plan) -> None:
     """One run, unless it is done."""
     folder = RUNS / name_of(plan)
-    if (folder / "result.json").exists():
+    same = (folder / FILE).exists() and read_plan(folder) == plan.settled()
+    if same and (folder / RESULT).exists():
         return
-    resume = any(folder.glob("checkpoint-*"))
+    resume = same and any(folder.glob("checkpoint-*"))
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "mezo_lab", "finetune", *given(plan), "--out", str(folder)]
@@ -96,16 +99,16 @@ def summary() -> dict[str, Any]:
     """Every run that is done, with its gain over zero-shot on the same examples."""
     rows = []
     for folder in sorted(RUNS.iterdir()):
-        if not (folder / "result.json").exists():
+        if not (folder / RESULT).exists():
             continue
-        plan, result = read_plan(folder), json.loads((folder / "result.json").read_text())
+        plan, result = read_plan(folder), json.loads((folder / RESULT).read_text())
         kept = ("trained", "steps", "best_step", "forward_passes", "backward_passes", "seconds", "peak_mebibytes")
         row = {"run": folder.name, "prompt": plan.task, "shots": plan.shots, "method": plan.method}
         row |= {"tuning": plan.tuning if plan.method in TRAINED else "", "seed": plan.data_seed, "lr": plan.lr}
         row |= {"objective": plan.objective, "scratch": plan.scratch}
         row |= {name: result.get(name) for name in (*kept, "zero_gradients")} | {"test": hits(result).value}
         row |= {"low": result["test"]["low"], "high": result["test"]["high"], "machine": result["machine"]}
-        start = RUNS / name_of(replace(plan, method="zero-shot", objective="loss")) / "result.json"
+        start = RUNS / name_of(replace(plan, method="zero-shot", objective="loss")) / RESULT
         if plan.method != "zero-shot" and start.exists():
             row["gain"] = difference(hits(result), hits(json.loads(start.read_text())))
         rows.append(row)

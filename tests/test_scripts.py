@@ -1,6 +1,7 @@
 """The examples in the docstrings of the scripts hold; pytest collects those of the library only."""
 
 import doctest
+from dataclasses import replace
 
 import accuracy
 import build
@@ -8,6 +9,9 @@ import pytest
 import rates
 import slides
 from blocks import training
+
+from mezo_lab.finetune.plan import Plan
+from mezo_lab.finetune.run import RESULT
 
 
 @pytest.mark.parametrize("script", [accuracy, build, rates, slides, training], ids=lambda script: script.__name__)
@@ -17,3 +21,21 @@ def test_the_examples_of_a_script_hold(script):
 
 def test_there_are_examples_to_run():
     assert all(doctest.testmod(script).attempted for script in (build, rates, slides, training))
+
+
+@pytest.mark.parametrize(
+    "done, steps, started",
+    [(True, 200, []), (True, 600, ["anew"]), (False, 200, ["goes on"]), (False, 600, ["anew"])],
+    ids=["done", "done by another plan", "cut", "cut in another plan"],
+)
+def test_a_run_is_made_again_only_where_its_plan_has_changed(tmp_path, monkeypatch, done, steps, started):
+    plan, commands = Plan(shots=16, steps=200, every=50), []
+    monkeypatch.setattr(accuracy, "RUNS", tmp_path)
+    monkeypatch.setattr(accuracy.subprocess, "run", lambda command, check: commands.append(command))
+    folder = tmp_path / accuracy.name_of(plan)
+    (folder / "checkpoint-50").mkdir(parents=True)
+    plan.settled().write(folder)
+    if done:
+        (folder / RESULT).write_text("{}")
+    accuracy.run(replace(plan, steps=steps))
+    assert ["goes on" if "--resume" in command else "anew" for command in commands] == started
