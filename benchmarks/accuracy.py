@@ -18,8 +18,7 @@ from typing import Any
 
 from rates import chosen  # beside this file
 
-from mezo_lab.finetune.plan import FILE, TRAINED, Plan, read_plan
-from mezo_lab.finetune.run import RESULT
+from mezo_lab.finetune.plan import PLAN, RESULT, TRAINED, Plan, read_plan
 from mezo_lab.finetune.scores import difference, score
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +82,7 @@ def given(plan: Plan) -> list[str]:
 def run(plan: Plan) -> None:
     """One run, unless it is done."""
     folder = RUNS / name_of(plan)
-    same = (folder / FILE).exists() and read_plan(folder) == plan.settled()
+    same = (folder / PLAN).exists() and read_plan(folder) == plan.settled()
     if same and (folder / RESULT).exists():
         return
     resume = same and any(folder.glob("checkpoint-*"))

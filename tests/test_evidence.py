@@ -7,10 +7,8 @@ import accuracy
 import pytest
 
 from mezo_lab.finetune import NotInstalled
-from mezo_lab.finetune.plan import TRAINED, read_plan
+from mezo_lab.finetune.plan import LOG, RESULT, TRAINED, read_plan
 from mezo_lab.finetune.rebuild import rebuilt
-from mezo_lab.finetune.run import RESULT
-from mezo_lab.finetune.training import LOG
 from mezo_lab.replay import read_log
 
 ROOT = Path(__file__).resolve().parent.parent

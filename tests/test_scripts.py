@@ -10,8 +10,7 @@ import rates
 import slides
 from blocks import training
 
-from mezo_lab.finetune.plan import Plan
-from mezo_lab.finetune.run import RESULT
+from mezo_lab.finetune.plan import RESULT, Plan
 
 
 @pytest.mark.parametrize("script", [accuracy, build, rates, slides, training], ids=lambda script: script.__name__)

@@ -74,8 +74,7 @@ def run_finetune(options: argparse.Namespace) -> int:
         given = from_preset(options.preset, given.get("tuning")) | given
     plan = Plan(**given)
     out = options.out or Path("runs", folder_name(plan))
-    from mezo_lab.finetune.run import finetune
-    from mezo_lab.finetune.training import Stopped
+    from mezo_lab.finetune.run import Stopped, finetune
 
     try:
         finetune(plan, out, resume=options.resume)

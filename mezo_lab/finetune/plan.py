@@ -24,7 +24,7 @@ RATES = {
     ("sgd", "prefix"): 1e-2,
 }
 EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
-FILE = "plan.json"
+PLAN, RESULT, LOG = "plan.json", "result.json", "run.mezo"  # what the folder of a run holds
 USUAL: Any = None  # `Plan.settled` says what that is
 
 
@@ -89,23 +89,23 @@ class Plan:
         return replace(self, **chosen)
 
     def write(self, folder: Path) -> None:
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=1) + "\n")
+        (folder / PLAN).write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
 def read_plan(folder: Path) -> Plan:
     """The plan of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
     try:
-        found: dict[str, Any] = json.loads((folder / FILE).read_text())
+        found: dict[str, Any] = json.loads((folder / PLAN).read_text())
         known = {field.name for field in fields(Plan)}
         if unknown := sorted(set(found) - known):
             raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
         return Plan(**{**found, "words": tuple(found.get("words", ()))})
     except FileNotFoundError:
         raise ValueError(
-            f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {FILE}."
+            f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {PLAN}."
         ) from None
     except (ValueError, TypeError) as error:
-        raise ValueError(f"`run` has a {FILE} that cannot be read ({error}): use the version that wrote it.") from None
+        raise ValueError(f"`run` has a {PLAN} that cannot be read ({error}): use the version that wrote it.") from None
 
 
 def check(plan: Plan) -> None:

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.finetune.plan import read_plan
-from mezo_lab.finetune.run import RESULT, model_of, prepared
-from mezo_lab.finetune.training import LOG
+from mezo_lab.finetune.plan import LOG, RESULT, read_plan
+from mezo_lab.finetune.run import model_of, prepared
 from mezo_lab.optim import replay
 
 

@@ -1,6 +1,7 @@
 """A run from its plan: data, model, method, and what came out, written to a folder."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,11 +11,11 @@ from typing import Any
 
 import torch
 
-from mezo_lab.finetune import baselines, training
+from mezo_lab.finetune import baselines
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
-from mezo_lab.finetune.plan import FILE, TRAINED, Plan, read_plan
+from mezo_lab.finetune.plan import PLAN, RESULT, TRAINED, Plan, read_plan
 from mezo_lab.finetune.scores import Score
 from mezo_lab.finetune.splits import Splits, splits
 from mezo_lab.finetune.tables import rows
@@ -22,8 +23,11 @@ from mezo_lab.finetune.tasks import Task, custom_task, task_named
 from mezo_lab.finetune.tuning import tune
 from mezo_lab.machine import machine
 
-RESULT = "result.json"
 Say = Callable[[str], None]
+
+
+class Stopped(Exception):
+    """The user ended a run early; the message says how to go on with it."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,10 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     Several processes, as torchrun starts them, share each batch (mezo); the first prints and writes.
 
     Args: out: a folder that is new, or, with `resume`, one that holds the checkpoints of this plan.
-    Returns: the result, as result.json has it. Raises: ValueError and OSError, of data before any model is loaded.
+    Returns: the result, as result.json has it.
+    Raises: ValueError and OSError, of data before any model is loaded; Stopped.
     """
-    plan, first = plan.settled(), training.first_process()
+    plan, first = plan.settled(), first_process()
     say = say if first else lambda line: None
     if first:
         check_folder(out, plan, resume)
@@ -55,6 +60,8 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
         plan.write(out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
     if plan.method in TRAINED:
+        from mezo_lab.finetune import training  # with the Trainer of transformers, which takes seconds to load
+
         model, facts = training.train(ready, model_of(ready), out, resume=resume, say=say)
         score = evaluate(model, ready.encoder, ready.splits.test)
     else:
@@ -66,10 +73,15 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     return result
 
 
+def first_process() -> bool:
+    """Whether this one, of those that torchrun started, prints and writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
 def check_folder(out: Path, plan: Plan, resume: bool) -> None:
     """Raises: ValueError where a run would overwrite another, or go on with what is not there."""
     if not resume:
-        if (out / FILE).exists():
+        if (out / PLAN).exists():
             raise ValueError(
                 f"`out` must be a new folder, {out} holds a run: pass --resume to go on with it, or another."
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -17,15 +17,12 @@ from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.losses import Objective, collated, lessons, objective_named
 from mezo_lab.finetune.models import without_bars
-from mezo_lab.finetune.plan import Plan
+from mezo_lab.finetune.plan import LOG, Plan
+from mezo_lab.finetune.run import Prepared, Stopped
 from mezo_lab.finetune.trainer import MeZOTrainer
 from mezo_lab.finetune.tuning import trainable
 from mezo_lab.optim import MeZO
 
-if TYPE_CHECKING:
-    from mezo_lab.finetune.run import Prepared
-
-LOG = "run.mezo"
 LINE_EVERY = 10.0  # seconds between two lines of progress
 OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
@@ -59,10 +56,6 @@ class ForwardTrainer(OnTask, MeZOTrainer):
 
 class BackwardTrainer(OnTask):
     """With backpropagation."""
-
-
-class Stopped(Exception):
-    """The user ended a run early; the message says how to go on with it."""
 
 
 class Telling(TrainerCallback):
@@ -107,7 +100,7 @@ class Telling(TrainerCallback):
 
 
 def train(
-    ready: "Prepared", model: Any, out: Path, *, resume: bool, say: Callable[[str], None]
+    ready: Prepared, model: Any, out: Path, *, resume: bool, say: Callable[[str], None]
 ) -> tuple[Any, dict[str, Any]]:
     """Train, keep the best checkpoint by validation, and load it. Returns: (model, facts of the training)."""
     plan = ready.plan
@@ -139,7 +132,7 @@ def train(
     return model, facts
 
 
-def built(ready: "Prepared", model: Any, out: Path, callback: TrainerCallback) -> OnTask:
+def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback) -> OnTask:
     plan, args = ready.plan, arguments(ready.plan, out)  # which set up the process group, where there are several
     kinds = {
         "train_dataset": lessons(ready.encoder, ready.splits.train),
@@ -171,11 +164,6 @@ def built(ready: "Prepared", model: Any, out: Path, callback: TrainerCallback) -
 def processes() -> int:
     """How many torchrun has started."""
     return int(os.environ.get("WORLD_SIZE", 1))
-
-
-def first_process() -> bool:
-    """Whether this one prints and writes."""
-    return int(os.environ.get("RANK", 0)) == 0
 
 
 def arguments(plan: Plan, out: Path) -> TrainingArguments:

@@ -42,7 +42,8 @@ from mezo_lab.theory.stability import stability_bounds
 
 # %%
 model, tokenizer = smollm2()
-layer = list(model.model.layers[-1].parameters())  # the last of thirty
+del model.model.layers[sized(full=30, fast=4) :]  # all thirty for a reader
+layer = list(model.model.layers[-1].parameters())  # the last
 parameters = sized(full=list(model.parameters()), fast=layer)
 short = [row for row in reviews(seed=0) if 40 <= len(row["text"]) <= 60]  # characters: quick to read
 batch, TASK = short[:2], "rotten-tomatoes/sentiment"

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.plan import Plan
+from mezo_lab.finetune.plan import LOG, RESULT, Plan
 from mezo_lab.finetune.rebuild import rebuilt
-from mezo_lab.finetune.run import RESULT, finetune, model_of, prepared
-from mezo_lab.finetune.training import LOG, ForwardTrainer, Stopped, Telling
+from mezo_lab.finetune.run import Stopped, finetune, model_of, prepared
+from mezo_lab.finetune.training import ForwardTrainer, Telling
 
 WORDS = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")
 
