@@ -490,7 +490,7 @@ for name, values in TABLE5.items():
 # ## What it means
 #
 # Whatever can be counted can be an objective: accuracy, F1, a reward. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins. And MeZO is a method for fine-tuning: $r$
-# sets what a step can do, the start and the prompt how far there is to go. From random weights the first points are cheap, as a linear rule gives them; the product has to be found in
+# sets what a step can do, the start and the prompt how far there is to go. Whether a prompt shortens the way is the model's affair: hold the record beside Table 5. From random weights the first points are cheap, as a linear rule gives them; the product has to be found in
 # directions that hardly curve yet. MeZO is slow there, not stuck; but far slower than Adam, which
 # shows that network and data suffice.
 #
@@ -589,7 +589,7 @@ for epsilon in (0.003, 0.03, 0.1, 0.3, 1.0, 3.0):
 # - At finite $\varepsilon$ a step has a slope: a normal density of width $\varepsilon$, times $1/\varepsilon$.
 # - A probe of an accuracy sees a whole number of $1/(2\varepsilon B)$; how often none follows from the margins.
 # - Too small an $\varepsilon$ sees nothing, or far too much. Choose one that moves margins by about their size.
-# - MeZO takes some $r\,\lambda_{\max}/\lambda$ steps where the start's error is in a direction of curvature $\lambda$: a good start, under a prompt, is the method's other half.
+# - MeZO takes some $r\,\lambda_{\max}/\lambda$ steps where the start's error is in a direction of curvature $\lambda$: a good start is the method's other half.
 #
 # **Limits.** The toys are small, $q$ by angles holds for a linear classifier, and a quadratic has no saddles. The network shows one pair of tasks. The records are of one model.
 #
