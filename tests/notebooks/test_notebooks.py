@@ -25,14 +25,26 @@ def code(notebook) -> list:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@pytest.fixture
+def offline(monkeypatch):
+    """Kernels that reach no other machine."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).with_name("offline")))
+
+
 @every
-def test_a_source_runs_in_fast_mode_within_its_budget(name):
+def test_a_source_runs_in_fast_mode_within_its_budget_and_without_a_network(name, offline):
     limits = build.budget(name)
     if "skip" in limits:
         pytest.skip(limits["skip"])
     began = time.monotonic()
     build.executed(build.read(name), fast=True, seconds=limits["fast"] * build.PATIENCE)
     assert time.monotonic() - began < limits["fast"] * build.PATIENCE
+
+
+def test_a_cell_that_needs_a_network_is_caught(offline):
+    ask = nbformat.v4.new_code_cell("import socket\nsocket.create_connection(('192.0.2.1', 80))")
+    with pytest.raises(CellExecutionError, match=r"no network in this test, and 192\.0\.2\.1 was asked for"):
+        build.executed(nbformat.v4.new_notebook(cells=[ask]), fast=True, seconds=60)
 
 
 @every
@@ -66,9 +78,13 @@ def test_every_figure_has_words(name):
         assert len(figure.metadata["image/png"]["alt"]) > 40
 
 
+def prose(name: str) -> str:
+    return "\n".join(cell.source for cell in build.read(name).cells if cell.cell_type == "markdown")
+
+
 @every
 def test_a_notebook_has_the_parts_that_every_lesson_has(name):
-    words = "\n".join(cell.source for cell in build.read(name).cells if cell.cell_type == "markdown")
+    words = prose(name)
     for part in (
         "**Claim.**",
         "**Before this:**",
@@ -85,9 +101,8 @@ def test_a_notebook_has_the_parts_that_every_lesson_has(name):
 @every
 def test_a_notebook_is_no_longer_than_a_lesson(name):
     source = build.read(name)
-    words = " ".join(cell.source for cell in source.cells if cell.cell_type == "markdown")
     assert 20 <= len(source.cells) <= 40
-    words = re.sub("```.*?```", "", words, flags=re.DOTALL)
+    words = re.sub("```.*?```", "", prose(name), flags=re.DOTALL)
     words = re.sub(r"(\${1,2}).*?\1", "x", words, flags=re.DOTALL)  # a formula is one
     assert len(words.split()) <= 1500
     assert max(sum(map(bool, cell.source.splitlines())) for cell in code(source)) <= 25
@@ -121,10 +136,11 @@ def test_a_students_copy_fails_where_it_asks_and_nowhere_else(name):
 
 
 def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
-    pages = [NOTEBOOKS / "README.md", *NOTEBOOKS.glob("*.md")]
-    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
-    assert {f"{name}.ipynb" for name in build.names()} <= {link for page, link in links if page.name == "README.md"}
-    assert [link for page, link in links if not (page.parent / link).exists()] == []
+    words = {page.name: page.read_text() for page in NOTEBOOKS.glob("*.md")}
+    words |= {name: prose(name) for name in build.names()}
+    links = {page: re.findall(r"\]\(([^)#:]+\.[^)#:]+)\)", text) for page, text in words.items()}
+    assert {f"{name}.ipynb" for name in build.names()} <= set(links["README.md"])
+    assert [link for found in links.values() for link in found if not (NOTEBOOKS / link).exists()] == []
 
 
 REAL = [name for name in build.names() if "needs_real_model()" in (build.SOURCES / f"{name}.py").read_text()]
