@@ -127,7 +127,7 @@ bytes_of_weights = sum(weight.numel() * weight.element_size() for weight in mode
 print(f"{log.size:,} bytes for {log.steps} steps; the weights have {bytes_of_weights:,}")
 for step in itertools.islice((each for each in log if isinstance(each, StepRecord)), 3):
     print(f"  step {step.number}: projected gradient {step.projected[0]:+.2f}, learning rate {step.rates[0]:.2g}")
-tuned, _, steps = rebuilt(run, until=sized(full=steps_of(run, "best"), fast=1))
+tuned, _, steps = rebuilt(run, until=sized(full=steps_of(run, "best"), fast=2))
 after = evaluate(tuned, encoder, held_out)
 
 
