@@ -28,7 +28,9 @@ PROMPTS = ("rotten-tomatoes", "rotten-tomatoes/sentiment")  # near chance, and f
 SHOTS = (16, 512)
 SEEDS = (0, 1, 2)
 STEPS = {"mezo": 200, "adam": 60}
-MORE_STEPS = 600  # of MeZO where there are more examples to learn from, and all weights to teach
+# MeZO on all weights where there is more to learn: drift grows as lr·steps, what the noise of z leaves behind as
+# lr·√steps, so of the two rates that results/rates.json does not tell apart the smaller, for longer
+LONG = {"steps": 600, "lr": 3e-5, "schedule": "linear"}
 METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full")
 FEW_WEIGHTS = ("mezo lora", "mezo prefix")
 
@@ -39,7 +41,7 @@ def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 128)} | more
     if method in TRAINED:
         settings |= chosen(f"{method} {settings['tuning']} {settings.get('objective', 'loss')}")
-        settings["steps"] = MORE_STEPS if kind == "mezo full" and shots > SHOTS[0] else STEPS[method]
+        settings |= LONG if kind == "mezo full" and shots > SHOTS[0] else {"steps": STEPS[method]}
         settings["every"] = settings["steps"] // 4
     return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
 

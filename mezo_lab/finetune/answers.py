@@ -121,6 +121,11 @@ def targets_along(one: Encoded) -> Tensor:
     return targets
 
 
+def at_once(model: "PreTrainedModel", sequences: int) -> int:
+    """How many of so many sequences a forward pass reads: a GPU all, a CPU, which gains nothing by more, few."""
+    return TOGETHER if model.device.type == "cpu" else sequences
+
+
 def in_groups(encoded: Sequence[Encoded], together: int) -> tuple[list[list[Encoded]], list[int]]:
     """Groups of `together` sequences of like length, and how to put the rows of their results back in order.
 

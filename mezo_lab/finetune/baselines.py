@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mezo_lab.finetune.answers import TOGETHER, answer_states, in_groups
+from mezo_lab.finetune.answers import answer_states, at_once, in_groups
+from mezo_lab.finetune.evaluate import BATCH
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded
 from mezo_lab.finetune.scores import Score, score
@@ -58,5 +59,6 @@ def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: S
 @torch.no_grad()
 def features(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Tensor:
     """(rows, hidden), float32, on the CPU."""
-    groups, order = in_groups([encoder.asked(row, encoder.labels[0]) for row in rows], TOGETHER)
+    encoded = [encoder.asked(row, encoder.labels[0]) for row in rows]
+    groups, order = in_groups(encoded, at_once(model, BATCH))
     return torch.cat([answer_states(model, group).float().cpu() for group in groups])[order]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mezo_lab.finetune.answers import TOGETHER, Encoded, answer_logits, in_groups
+from mezo_lab.finetune.answers import Encoded, answer_logits, at_once, in_groups
 from mezo_lab.finetune.beginning import read_once
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.scores import Score, exact_match, f1, score
@@ -106,6 +106,6 @@ def line(model, encoder: Encoder, row: Row) -> str:
 def grouped_logits(model, encoded: Sequence[Encoded]) -> Tensor:
     """`answer_logits`, what all begin with read once, and sequences of like length together, as a CPU is quicker."""
     beginning, rest = read_once(model, encoded)
-    groups, order = in_groups(rest, TOGETHER if model.device.type == "cpu" else len(rest))
+    groups, order = in_groups(rest, at_once(model, len(rest)))
     pasts = (beginning and beginning.for_batch(len(group)) for group in groups)
     return torch.cat([answer_logits(model, group, past) for group, past in zip(groups, pasts, strict=True)])[order]

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune.answers import (
     NOT_ASKED,
-    TOGETHER,
     Encoded,
+    at_once,
     in_groups,
     logits_of,
     output_layer,
@@ -45,7 +45,7 @@ def lessons(encoder: Encoder, rows: Sequence[Row]) -> list[Lesson]:
     return [Lesson(row, encoder.taught(row)) for row in rows]
 
 
-def collated(batch: Sequence[Lesson], *, pad: int, together: int = TOGETHER) -> Batch:
+def collated(batch: Sequence[Lesson], *, pad: int, together: int) -> Batch:
     """A batch for an `Objective`: the collate function of a data loader."""
     groups, _ = in_groups([lesson.encoded for lesson in batch], together)
     return {"groups": [padded(group, pad) for group in groups], "rows": [lesson.row for lesson in batch]}
@@ -120,8 +120,7 @@ def task_loss(
     if not rows:
         raise ValueError("`rows` must hold at least one row, got none: an empty batch has no loss.")
     encoder = Encoder(task_named(task), tokenizer, rows[0], masked=masked)
-    together = TOGETHER if model.device.type == "cpu" else len(rows)
-    batch = collated(lessons(encoder, rows), pad=pad_token(model), together=together)
+    batch = collated(lessons(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
     loss = answer_loss(encoder.labels)
     return lambda: loss(model, batch)
 

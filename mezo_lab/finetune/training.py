@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from mezo_lab.finetune.answers import TOGETHER, pad_token
+from mezo_lab.finetune.answers import at_once, pad_token
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.losses import Objective, collated, lessons, objective_named
@@ -137,7 +137,7 @@ def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback) -> 
     kinds = {
         "train_dataset": lessons(ready.encoder, ready.splits.train),
         "eval_dataset": list(ready.splits.validation),
-        "data_collator": partial(collated, pad=pad_token(model), together=TOGETHER),
+        "data_collator": partial(collated, pad=pad_token(model), together=at_once(model, plan.batch)),
         "objective": objective_named(plan.objective, ready.encoder),
         "encoder": ready.encoder,
         "held_out": ready.splits.validation,

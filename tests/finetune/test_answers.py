@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from mezo_lab.finetune import answers
-from mezo_lab.finetune.answers import NOT_ASKED, Encoded, answer_logits, answer_states, in_groups, logits_of, padded
+from mezo_lab.finetune.answers import (
+    NOT_ASKED,
+    TOGETHER,
+    Encoded,
+    answer_logits,
+    answer_states,
+    at_once,
+    in_groups,
+    logits_of,
+    padded,
+)
 
 TEXTS = (
     Encoded((3, 5, 7, 9), places=(3,), targets=(2,)),
@@ -117,6 +127,10 @@ def test_groups_of_like_length_put_back_in_order_are_the_batch(model, together):
         parts = torch.cat([answer_logits(model, group) for group in groups])
         torch.testing.assert_close(parts[order], answer_logits(model, TEXTS), rtol=1e-5, atol=1e-5)
         assert not torch.allclose(parts, answer_logits(model, TEXTS), atol=0.01)
+
+
+def test_only_a_cpu_reads_a_batch_in_parts(model):
+    assert at_once(model, 64) == TOGETHER < at_once(model.to("meta"), 64) == 64
 
 
 def test_the_targets_are_in_the_order_of_the_logits():

@@ -16,7 +16,7 @@ LINES = Task("lines", "generation", "{text} It was", right=lambda row: ("great f
 
 
 def batch_of(encoder, rows=ROWS):
-    return collated(lessons(encoder, rows), pad=0)
+    return collated(lessons(encoder, rows), pad=0, together=2)
 
 
 def test_the_loss_of_a_classification_is_that_over_the_label_words(any_model, tokenizer):
