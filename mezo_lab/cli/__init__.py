@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return fail(f'{error.name} is not installed: pip install "mezo_lab[verify]" -c constraints.txt')
     except KeyboardInterrupt:
-        return fail("stopped; nothing was written", code=130)
+        return fail("stopped", code=130)
     except BrokenPipeError:  # `mezo-lab list | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
+from mezo_lab.finetune.plan import METHODS, SHOTS, TRAINED, Plan, from_preset
 
 # option → what it says; types and defaults are the plan's own
 HELP = {
@@ -20,9 +20,9 @@ HELP = {
     "words": "its label words, in the order of the labels, with commas between them",
     "label": "its column with the label",
     "shots": "examples of each class to train on (default 16)",
-    "train": "examples to train on, of all classes together, in place of --shots",
+    "train": "examples to train on, of all classes together, in place of --shots (default 1,000 without classes)",
     "validation": "examples to choose the checkpoint by (default: as many as to train on)",
-    "test": "held-out examples for the last word",
+    "test": "held-out examples for the last word (default 1,000; of one file of your own at most a fifth)",
     "steps": "steps of training",
     "batch": "examples per step",
     "micro_batches": "parts of a batch that are read one after another, under one z",
@@ -37,7 +37,7 @@ HELP = {
     "data_seed": "which examples are drawn",
     "objective": "loss, accuracy, f1, exact-match, or module:function of (answers, rows), which is made larger",
     "every": "steps between two evaluations (default: a fifth of all)",
-    "dtype": "float32, bfloat16 or float16; in the last two θ itself is kept in float32",
+    "dtype": "float32, bfloat16 or float16; in the last two MeZO keeps θ itself in float32",
     "rank": "of LoRA",
     "alpha": "of LoRA",
     "tokens": "of a prefix",
@@ -71,7 +71,10 @@ def run_finetune(options: argparse.Namespace) -> int:
     if "words" in given:
         given["words"] = tuple(word.strip() for word in given["words"].split(","))
     if options.preset:
-        given = from_preset(options.preset, given.get("tuning")) | given
+        preset = from_preset(options.preset, given.get("tuning"))
+        if given.get("method", "mezo") != "mezo":
+            del preset["lr"]  # it is MeZO's
+        given = preset | given
     plan = Plan(**given)
     out = options.out or Path("runs", folder_name(plan))
     from mezo_lab.finetune.run import Stopped, finetune
@@ -91,7 +94,8 @@ def folder_name(plan: Plan) -> str:
     >>> folder_name(Plan(task="rotten-tomatoes/sentiment", shots=16, seed=2))
     'smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
     """
-    size = plan.shots or plan.train or 16
+    size = plan.shots or plan.train or SHOTS
     tuning = (plan.tuning,) if plan.method in TRAINED else ()
-    parts = (Path(plan.model).name, plan.task, plan.method, *tuning, size, plan.seed)
+    task = Path(plan.data).stem if plan.data and plan.prompt else plan.task
+    parts = (Path(plan.model).name, task, plan.method, *tuning, size, plan.seed)
     return re.sub(r"[^\w.-]+", "-", "-".join(map(str, parts)))

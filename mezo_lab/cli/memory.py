@@ -47,11 +47,12 @@ def model_lines(options: argparse.Namespace) -> Iterator[str]:
     config = read_config(options.model)
     step = {"batch": options.batch, "length": options.length or LENGTH, "dtype": getattr(torch, options.dtype)}
     size = f"{step['batch']} sequences of {step['length']} tokens"
+    # all before the first line, which an error must not follow
+    found = {method: predicted_memory(config, method=method, **step) for method in METHODS}
     yield f"{options.model}, {options.dtype}, {size}; MiB at the peak of a step"
     heads = ["method", "weights", "gradients", "optimizer", "activations", "total"]
     yield row(heads + ["measured", "error"] * options.measure)
-    for method in METHODS:
-        memory = predicted_memory(config, method=method, **step)
+    for method, memory in found.items():
         parts = [memory.weights, memory.gradients, memory.optimizer, memory.activations, memory.total]
         if options.measure:
             parts.append(measured := measured_memory(options.model, method=method, **step))
@@ -60,6 +61,8 @@ def model_lines(options: argparse.Namespace) -> Iterator[str]:
     yield "Activations: whatever else lives then. Not predicted: the allocator's reserve, libraries, a GPU's context."
     if options.measure:
         yield "Measured: resident memory on the CPU, where the C library keeps much of what backpropagation has freed."
+    else:
+        yield "With --measure: what each method holds here. `mezo-lab memory --paper`: the paper's Table 22 beside it."
 
 
 def paper_lines(options: argparse.Namespace) -> Iterator[str]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mezo_lab.finetune.answers import Encoded, answer_logits, at_once, in_groups
 from mezo_lab.finetune.beginning import read_once
-from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.examples import NEW_TOKENS, Encoder
 from mezo_lab.finetune.scores import Score, exact_match, f1, score
 from mezo_lab.finetune.tables import Row
 from mezo_lab.montecarlo import Progress
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCH, SHOWN_BATCH = 16, 64  # rows; more where solved examples before them are read once for a batch
-NEW_TOKENS = 50  # of a generated answer at most, as in the paper's code
 
 
 def evaluate(
@@ -44,8 +43,8 @@ def judged(task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> li
         return [judge(said, task.references(row)) for said, row in zip(answers, rows, strict=True)]
     if task.kind != "generation" and metric == "accuracy":
         return [float(answer in task.golds(row)) for answer, row in zip(answers, rows, strict=True)]
-    known = "f1, exact-match" if task.kind == "generation" else "accuracy"
-    raise ValueError(f"`metric` must be {known} for {task.name}, a {task.kind}; got {metric!r}.")
+    known = "f1 or exact-match" if task.kind == "generation" else "accuracy"
+    raise ValueError(f"`metric` must be {known} for {task.name}, a {task.kind}; got {metric!r}: take one of these.")
 
 
 @torch.no_grad()
@@ -91,13 +90,16 @@ def texts(model, encoder: Encoder, rows: Sequence[Row]) -> list[str]:
 
 
 def line(model, encoder: Encoder, row: Row) -> str:
-    """One line by greedy decoding."""
+    """One line by greedy decoding, as far as the model's positions reach."""
     tokenizer = encoder.tokenizer
     prompt = torch.tensor([encoder.asked(row, 0).input_ids], device=model.device)  # (1, length)
+    room = NEW_TOKENS if encoder.limit is None else min(NEW_TOKENS, encoder.limit - prompt.shape[1])
+    if room < 1:
+        return ""
     stops = [tokenizer("\n", add_special_tokens=False).input_ids[-1], tokenizer.eos_token_id]
     ends = {"eos_token_id": [stop for stop in stops if stop is not None], "pad_token_id": stops[0]}
     written = model.generate(
-        input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=NEW_TOKENS, do_sample=False, **ends
+        input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=room, do_sample=False, **ends
     )
     said = str(tokenizer.decode(written[0, prompt.shape[1] :], skip_special_tokens=True))
     return said.strip().split("\n")[0]

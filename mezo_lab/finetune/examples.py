@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+NEW_TOKENS = 50  # of a generated answer at most, as in the paper's code
+
+
 class Encoder:
     """A task in the tokens of one model.
 
@@ -60,9 +63,15 @@ class Encoder:
         """The prompt with each of its possible answers."""
         return [self.answered(row, option) for option in range(len(self.task.candidates(row)))]
 
+    def questions(self, row: Row) -> list[Encoded]:
+        """What an evaluation asks of a row: every option of a choice, otherwise its prompt."""
+        return self.options(row) if self.task.kind == "choice" else [self.asked(row, (*self.labels, 0)[0])]
+
     def asked(self, row: Row, target: int) -> Encoded:
         """The prompt alone, asked for one token where it ends or at its mask."""
-        tokens = self.within(self.tokens(self.text(row)), row)
+        tokens = self.within(self.tokens(self.text(row)), row, room=NEW_TOKENS if self.task.kind == "generation" else 0)
+        if not tokens:
+            raise ValueError(f"a prompt must have at least one token, got none from {dict(row)!r:.80}…: drop the row.")
         place = tokens.index(cast(int, self.tokenizer.mask_token_id)) if self.masked else len(tokens) - 1
         return Encoded(tuple(tokens), (place,), (target,))
 
@@ -83,17 +92,28 @@ class Encoder:
     def tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text).input_ids)
 
-    def within(self, tokens: list[int], row: Row) -> list[int]:
-        """Tokens that the model can read. Raises: ValueError for more of them, unless their beginning may be cut."""
-        if self.limit is None or len(tokens) <= self.limit:
+    def within(self, tokens: list[int], row: Row, room: int = 0) -> list[int]:
+        """Tokens that the model can read, with room for some more where they are cut.
+
+        Raises: ValueError for more of them, unless their beginning may be cut.
+        """
+        if self.limit is None or len(tokens) <= self.limit - (min(room, self.limit // 2) if self.cut else 0):
             return tokens
         if self.cut:
-            return tokens[len(tokens) - self.limit :]
+            return self.shortened(tokens, len(tokens) - self.limit + min(room, self.limit // 2))
         start = self.text(row)[:40]
         raise ValueError(
             f"a text must have at most {self.limit} tokens, got {len(tokens)} in {start!r}…: shorten it, or pass --cut "
             "to drop the beginnings of long texts."
         )
+
+    def shortened(self, tokens: list[int], excess: int) -> list[int]:
+        """Without so many tokens of the beginning, but with the marks that the model puts first, and with the mask."""
+        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.mask_token_id}
+        start = next((place for place, token in enumerate(tokens) if token not in special), 0)
+        if self.masked and start <= (place := tokens.index(cast(int, self.tokenizer.mask_token_id))) < start + excess:
+            start = place + 1
+        return tokens[:start] + tokens[start + excess :]
 
     def one_token(self, word: str, sample: Row) -> int:
         """The one token that a label word makes where it stands."""
@@ -105,4 +125,6 @@ class Encoder:
                 f"`answers` must each be one token behind the prompt, got {word!r}, which makes {pieces} of it: choose "
                 "a commoner word."
             )
+        if answered[-1] == self.tokenizer.unk_token_id:
+            raise ValueError(f"`answers` must be words that the tokenizer knows, and {word!r} is none: choose another.")
         return answered[-1]

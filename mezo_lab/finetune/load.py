@@ -1,6 +1,5 @@
 """Any language model by its name: the one in the wheel, a local folder, or one of the hub; causal or masked."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mezo_lab.finetune.models import READERS, quiet, smollm2
+from mezo_lab.finetune.models import READERS, hub_unheard, quiet, smollm2
 from mezo_lab.finetune.wheels import ModelNotInstalled, require
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
     ValueError: `name` must be smollm2-135m, a model's folder or a name on the hub; ./no/such/folder is none of them.
     """
     require(READERS, ModelNotInstalled)
+    place = place_of(device)
     if name == SHIPPED:
         model, tokenizer, masked = *smollm2(), False
     else:
@@ -55,9 +55,26 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
         masked = is_masked(name, config)
         tokenizer = read_tokenizer(name, masked)  # first, as it is quick
         model = read_weights(name, config, masked, dtype)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(device=place, dtype=dtype)  # type: ignore[call-arg]  # transformers wraps Module.to without its types
     return Loaded(model.eval(), tokenizer, masked, name, longest(model, tokenizer))
+
+
+def place_of(device: torch.device | str | None) -> torch.device:
+    """Where to compute. Raises: ValueError for a device that is none, or not here.
+
+    >>> place_of("gpu")
+    Traceback (most recent call last):
+    ValueError: `device` must be cpu or a GPU that torch can see, such as cuda:0, got 'gpu': leave it out.
+    """
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if place.type == "cpu" or torch.empty(0, device=place).device.type == place.type:
+            return place
+    except (RuntimeError, AssertionError):  # no such name; no such device, of which a CPU build of torch asserts one
+        pass
+    raise ValueError(
+        f"`device` must be cpu or a GPU that torch can see, such as cuda:0, got {str(device)!r}: leave it out."
+    )
 
 
 def read_config(name: str) -> "PreTrainedConfig":
@@ -128,18 +145,13 @@ def reading(name: str, what: str = "") -> Iterator[None]:
     """Without a word on the way, and with one line for whatever goes wrong."""
     from safetensors import SafetensorError
 
-    hub = logging.getLogger("huggingface_hub")  # which tells of every attempt to reach it
-    level = hub.level
-    hub.setLevel(logging.ERROR)
     try:
-        with quiet():
+        with quiet(), hub_unheard():
             yield
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         remedy = "save it again with save_pretrained" if Path(name).is_dir() else "check the name and the network"
         raise OSError(f"{what}{name} cannot be read ({why}): {remedy}, or give another folder.") from error
-    finally:
-        hub.setLevel(level)
 
 
 def longest(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:

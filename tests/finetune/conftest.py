@@ -1,11 +1,15 @@
 """A tokenizer, reviews and random models, small enough to be made anew for each test: no file, no network."""
 
+import csv
 from copy import deepcopy
 
 import pytest
 import torch
 
+from mezo_lab.finetune.plan import Plan
+
 WORDS = ("It", "was", "great", "terrible", "a", "fine", "film", "dull", "plot", "no", "wit", "Ġ")
+FEW = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")
 VOCABULARY = [*WORDS, *(f"Ġ{word}" for word in WORDS)]
 
 
@@ -72,6 +76,27 @@ def folder(tmp_path, tokenizer):
         return str(where)
 
     return saved
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """96 different texts; the label says whether the word great stands in them."""
+    rng = torch.Generator().manual_seed(0)
+    with open(tmp_path / "reviews.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("text", "label"))
+        for number in range(96):
+            words = [FEW[i] for i in torch.randint(1, len(FEW), (6,), generator=rng)]
+            rows.writerow((" ".join([*words, "great" if number % 2 else "dull"]), number % 2))
+    return str(tmp_path / "reviews.csv")
+
+
+@pytest.fixture
+def plan(folder, reviews):
+    """Ten steps on a random Llama."""
+    own = {"prompt": "{text} It was", "masked_prompt": "{text} It was {mask}", "words": ("terrible", "great")}
+    sizes = {"shots": 8, "test": 20, "batch": 8, "steps": 10, "every": 5}
+    return Plan(model=folder("llama"), data=reviews, lr=1e-3, device="cpu", **own, **sizes)
 
 
 def random_model(architecture: str):

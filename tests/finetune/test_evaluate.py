@@ -61,10 +61,26 @@ def test_a_long_ending_of_likely_tokens_beats_a_short_one_that_is_likelier_as_a_
     assert predictions(model, Encoder(ENDINGS, tokenizer, ROWS[0]), ROWS[:1]) == [0]
 
 
-def test_a_text_is_one_line_and_counts_by_its_words(model, tokenizer):
-    encoder = Encoder(LINES, tokenizer, ROWS[0])
-    said = predictions(model, encoder, ROWS[:2])
-    assert all(isinstance(text, str) and "\n" not in text for text in said)
+@pytest.mark.parametrize("limit", [None, 12])
+def test_a_text_is_what_greedy_decoding_writes_as_far_as_the_positions_reach(any_model, tokenizer, limit):
+    encoder, expected = Encoder(LINES, tokenizer, ROWS[0], limit=limit), []
+    stop = tokenizer("\n", add_special_tokens=False).input_ids[-1]
+    for row in ROWS[:2]:
+        tokens = tokenizer(row["text"] + " It was").input_ids
+        written = []
+        while len(written) < 50 and (limit is None or len(tokens) + len(written) < limit) and stop not in written:
+            with torch.no_grad():
+                written.append(int(any_model(torch.tensor([tokens + written])).logits[0, -1].argmax()))
+        expected.append(tokenizer.decode(written, skip_special_tokens=True).strip().split("\n")[0])
+    assert predictions(any_model, encoder, ROWS[:2]) == expected and any(expected)
+
+
+def test_a_prompt_that_fills_all_positions_is_answered_with_nothing(model, tokenizer):
+    length = len(tokenizer(ROWS[0]["text"] + " It was").input_ids)
+    assert predictions(model, Encoder(LINES, tokenizer, ROWS[0], limit=length), ROWS[:1]) == [""]
+
+
+def test_a_text_counts_by_its_words():
     assert judged(LINES, ["Great!", "a dull film"], ROWS[:2], "exact-match") == [1.0, 0.0]
     assert judged(LINES, ["great film", "dull"], ROWS[:2], "f1") == [pytest.approx(2 / 3), 0.0]
 
@@ -84,7 +100,7 @@ def test_looking_leaves_no_gradient(model, tokenizer):
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "known"), [(REVIEWS, "f1", "accuracy"), (LINES, "accuracy", "f1, exact-match")]
+    ("task", "metric", "known"), [(REVIEWS, "f1", "accuracy"), (LINES, "accuracy", "f1 or exact-match")]
 )
 def test_a_score_that_the_answers_do_not_have_is_refused(task, metric, known):
     with pytest.raises(ValueError, match=f"`metric` must be {known} for {task.name}"):

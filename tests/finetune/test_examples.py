@@ -1,5 +1,7 @@
 """Rows as tokens: where the model is asked, and what is right there."""
 
+from copy import deepcopy
+
 import pytest
 
 from mezo_lab.finetune.examples import Encoder
@@ -60,6 +62,46 @@ def test_a_text_that_is_too_long_is_told_or_cut(tokenizer):
     cut = Encoder(REVIEWS, tokenizer, ROW, limit=3, cut=True).taught(ROW)
     whole = Encoder(REVIEWS, tokenizer, ROW).taught(ROW)
     assert cut.input_ids == whole.input_ids[-3:] and cut.places == (2,) and cut.targets == whole.targets
+
+
+@pytest.mark.parametrize("masked_prompt", ["{mask} was {text}", "{text} It was {mask}"])
+def test_what_is_cut_is_neither_the_mask_nor_the_marks_that_come_first(masked_prompt, folder):
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    marked = AutoTokenizer.from_pretrained(folder("roberta"))
+    marked.add_special_tokens({"bos_token": "no"})  # a token of its own in front of every text
+    marked.backend_tokenizer.post_processor = TemplateProcessing(
+        single="no $A", special_tokens=[("no", marked.bos_token_id)]
+    )
+    task = custom_task("{text} It was", ("terrible", "great"), masked_prompt=masked_prompt)
+    row = {"text": "a dull plot a dull plot a fine film", "label": 1}
+    whole = Encoder(task, marked, row, masked=True).taught(row)
+    cut = Encoder(task, marked, row, masked=True, limit=len(whole.input_ids) - 3, cut=True).taught(row)
+    assert len(cut.input_ids) == len(whole.input_ids) - 3 and cut.input_ids[0] == marked.bos_token_id
+    assert cut.input_ids[cut.places[0]] == marked.mask_token_id
+    assert cut.input_ids[-1] == whole.input_ids[-1]
+
+
+def test_a_prompt_is_cut_to_leave_room_for_the_answer_that_is_written(tokenizer):
+    lines = Task("lines", "generation", "{text} It was", right=lambda row: ("great",), metric="f1")
+    row = {"text": "a fine film " * 10}
+    asked = Encoder(lines, tokenizer, row, limit=20, cut=True).asked(row, 0)
+    assert len(asked.input_ids) == 10  # of few positions a half is for the answer
+
+
+def test_an_empty_prompt_is_told(tokenizer):
+    task = custom_task("{text}", ("terrible", "great"))
+    with pytest.raises(ValueError, match=r"a prompt must have at least one token, got none from .*: drop the row"):
+        Encoder(task, tokenizer, ROW).asked({"text": " ", "label": 0}, 0)
+
+
+def test_a_label_word_that_the_tokenizer_does_not_know_is_refused(tokenizer):
+    task = custom_task("{text} It was", ("terrible", "wonderful"))
+    told = deepcopy(tokenizer)
+    told.unk_token = "Ġ"  # what its model makes of a word that it does not have
+    with pytest.raises(ValueError, match="`answers` must be words that the tokenizer knows, and ' wonderful' is none"):
+        Encoder(task, told, ROW)
 
 
 def test_a_label_word_of_several_tokens_is_refused(tokenizer):

@@ -60,5 +60,30 @@ def test_an_objective_that_is_not_there_is_refused(name, tokenizer):
 
 
 def test_a_score_of_other_answers_is_refused(tokenizer):
-    with pytest.raises(ValueError, match="`metric` must be accuracy for rotten-tomatoes"):
-        objective_named("f1", Encoder(REVIEWS, tokenizer, ROWS[0]))
+    with pytest.raises(ValueError, match="`objective` must be loss, f1, exact-match or module:function for lines"):
+        objective_named("accuracy", Encoder(LINES, tokenizer, ROWS[0]))
+
+
+def test_the_f1_of_a_classification_is_that_of_its_whole_batch(model, tokenizer):
+    metrics = pytest.importorskip("sklearn.metrics")
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    found = objective_named("f1", encoder)(model, batch_of(encoder))
+    answers, right = predictions(model, encoder, ROWS), [row["label"] for row in ROWS]
+    assert found.item() == pytest.approx(1 - metrics.f1_score(right, answers, average="macro"))
+
+
+def test_a_function_of_ones_own_lies_in_the_current_folder(model, tokenizer, tmp_path, monkeypatch):
+    (tmp_path / "own_objective.py").write_text("def brevity(answers, rows):\n    return -len(rows)\n")
+    (tmp_path / "broken_objective.py").write_text("def brevity(answers, rows)\n")
+    monkeypatch.chdir(tmp_path)
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    assert objective_named("own_objective:brevity", encoder)(model, batch_of(encoder)).item() == 5
+    with pytest.raises(ValueError, match=r"`objective` must be .*, got 'broken_objective:brevity' \(SyntaxError: "):
+        objective_named("broken_objective:brevity", encoder)
+
+
+@pytest.mark.parametrize("answer", [lambda said, rows: 1 / 0, lambda said, rows: "many", lambda said: 1.0])
+def test_a_function_that_fails_is_told_in_one_line(answer, model, tokenizer):
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    with pytest.raises(ValueError, match=r"`objective` <lambda> must take \(answers, rows\) and return a number, and"):
+        objective_named(answer, encoder)(model, batch_of(encoder))

@@ -152,7 +152,7 @@ def printed(capsys, *arguments) -> list[list[str]]:
 
 def test_the_command_tells_every_method_of_a_folder(folder, capsys):
     where = folder("opt")
-    size, heads, *rows, _ = printed(capsys, where, "--batch", "3", "--length", "10")
+    size, heads, *rows, _, _ = printed(capsys, where, "--batch", "3", "--length", "10")
     assert (
         size[:2] == [f"{where},", "float32,"]
         and heads == "method weights gradients optimizer activations total".split()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mezo_lab.finetune.plan import Plan, from_preset, read_plan
+from mezo_lab.finetune.plan import Plan, check_processes, from_preset, read_plan
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path):
@@ -19,6 +19,9 @@ def test_the_usual_values_are_the_papers(tmp_path):
     assert [(plan.lr, plan.epsilon) for plan in (full, lora, prefix)] == [(1e-6, 1e-3), (1e-4, 1e-2), (1e-2, 1e-1)]
     assert (full.shots, full.every) == (16, 200)
     assert Plan(train=100).settled().shots is None
+    assert (Plan(task="copa").settled().shots, Plan(task="copa").settled().train) == (None, 1000)
+    own = {"prompt": "{text} It was", "words": ("no", "yes"), "data": "rows.csv"}
+    assert [Plan(**more).settled().test for more in ({}, own, own | {"test_data": "others.csv"})] == [1000, None, 1000]
     assert Plan(lr=3e-5, epsilon=1e-2, every=7).settled().lr == 3e-5
 
 
@@ -39,9 +42,17 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ({"schedule": "slow"}, "`schedule` must be one of constant"),
         ({"steps": 0}, "`steps` must be at least 1, got 0"),
         ({"seed": -1}, "`seed` must be at least 0, got -1"),
-        ({"lr": 0.0}, r"`lr` must be positive, got 0\.0"),
-        ({"epsilon": -1.0}, r"`epsilon` must be positive, got -1\.0"),
+        ({"lr": 0.0}, r"`lr` must be positive and finite, got 0\.0"),
+        ({"epsilon": -1.0}, r"`epsilon` must be positive and finite, got -1\.0"),
         ({"micro_batches": 3}, "`micro_batches` must divide the batch of 16, got 3"),
+        ({"alpha": float("nan")}, "`alpha` must be positive and finite, got nan"),
+        ({"lr": float("inf")}, "`lr` must be positive and finite, got inf"),
+        ({"weight_decay": -0.1}, r"`weight_decay` must be 0 or more, got -0\.1"),
+        ({"validation": 0}, "`validation` must be at least 1, got 0"),
+        ({"rank": 0}, "`rank` must be at least 1, got 0"),
+        ({"label": "stars"}, "`label` belongs to a prompt of your own, got 'stars' without one"),
+        ({"masked_prompt": "{text} {mask}"}, "`masked_prompt` belongs to a prompt of your own"),
+        ({"task": "sst"}, "`task` must be one of the .* names, got 'sst': nearest sst"),
         ({"method": "adam", "objective": "accuracy"}, "`objective` must be loss for adam, which needs its gradient"),
         ({"prompt": "{text}"}, "`prompt` and `words` must be given together"),
         ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a prompt of your own"),
@@ -50,6 +61,15 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
 def test_what_cannot_be_run_is_told(wrong, told):
     with pytest.raises(ValueError, match=told):
         Plan(**wrong).settled()
+
+
+def test_what_several_processes_cannot_share_is_told():
+    check_processes(Plan(batch=16, micro_batches=2), 4)
+    with pytest.raises(ValueError, match="`batch` must divide evenly among 4 processes with 2 micro-batches each"):
+        check_processes(Plan(batch=12, micro_batches=2), 4)
+    with pytest.raises(ValueError, match="`method` must be mezo in several processes, got adam in 2: start one"):
+        check_processes(Plan(method="adam"), 2)
+    check_processes(Plan(method="adam", batch=3), 1)
 
 
 def test_a_folder_without_a_run_and_a_plan_of_another_version_are_refused(tmp_path):

@@ -1,7 +1,5 @@
 """Runs from end to end on tiny random models: what they write, how they go on, what they refuse."""
 
-import csv
-import errno
 import json
 import os
 import signal
@@ -13,32 +11,10 @@ import torch
 
 from mezo_lab.cli import main
 from mezo_lab.finetune.plan import LOG, RESULT, Plan
+from mezo_lab.finetune.progress import Telling
 from mezo_lab.finetune.rebuild import rebuilt
 from mezo_lab.finetune.run import Stopped, finetune, model_of, prepared
-from mezo_lab.finetune.training import ForwardTrainer, Telling
-
-WORDS = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")
-
-
-@pytest.fixture
-def reviews(tmp_path):
-    """96 different texts; the label says whether the word great stands in them."""
-    rng = torch.Generator().manual_seed(0)
-    with open(tmp_path / "reviews.csv", "w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("text", "label"))
-        for number in range(96):
-            words = [WORDS[i] for i in torch.randint(1, len(WORDS), (6,), generator=rng)]
-            rows.writerow((" ".join([*words, "great" if number % 2 else "dull"]), number % 2))
-    return str(tmp_path / "reviews.csv")
-
-
-@pytest.fixture
-def plan(folder, reviews):
-    """Ten steps on a random Llama."""
-    own = {"prompt": "{text} It was", "masked_prompt": "{text} It was {mask}", "words": ("terrible", "great")}
-    sizes = {"shots": 8, "test": 20, "batch": 8, "steps": 10, "every": 5}
-    return Plan(model=folder("llama"), data=reviews, lr=1e-3, device="cpu", **own, **sizes)
+from mezo_lab.replay.frames import LogError
 
 
 def changed(plan: Plan, **changes) -> Plan:
@@ -118,6 +94,7 @@ def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_
 
     def interrupted(self, args, state, control, **others):
         if state.global_step == 7:
+            self.trainer.began -= 1000  # as if this part had taken so many seconds
             signal.raise_signal(signal.SIGINT)
         on_step_end(self, args, state, control, **others)
 
@@ -128,7 +105,7 @@ def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_
         ):
             finetune(plan, parted, say=quiet)
     assert signal.getsignal(signal.SIGINT) is handler
-    finetune(plan, parted, resume=True, say=quiet)
+    assert finetune(plan, parted, resume=True, say=quiet)["seconds"] > 1000
     assert same(weights(rebuilt(whole)[0]), weights(rebuilt(parted)[0]))
 
 
@@ -147,8 +124,11 @@ def test_an_accuracy_trains_too_and_its_level_probes_are_told(objective, plan, t
 
 
 def test_bfloat16_keeps_theta_exactly(plan, tmp_path):
-    finetune(changed(plan, dtype="bfloat16", lr=1e-6), tmp_path / "run", say=quiet)
-    assert rebuilt(tmp_path / "run")[0].dtype == torch.bfloat16
+    """A learning rate far below bfloat16's spacing moves nothing, and no probe leaves a trace."""
+    finetune(changed(plan, dtype="bfloat16", lr=1e-12), tmp_path / "run", say=quiet)
+    model, _, steps = rebuilt(tmp_path / "run")
+    start = weights(prepared(changed(plan, dtype="bfloat16").settled(), quiet).loaded.model)
+    assert model.dtype == torch.bfloat16 and steps > 0 and same(weights(model), start)
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(plan, tmp_path):
@@ -171,6 +151,9 @@ def test_the_commands_train_rebuild_and_tell_what_is_wrong(plan, tmp_path, capsy
     assert (out / "model.safetensors").exists() and "rebuilt 4 steps" in capsys.readouterr().out
     assert main(["finetune", *given, *sizes, "--out", run]) == 2
     assert "holds a run" in capsys.readouterr().err
+    os.rename(plan.data, plan.data + ".gone")  # a log needs no data
+    assert main(["replay", run, "--out", str(tmp_path / "again")]) == 0
+    os.rename(plan.data + ".gone", plan.data)
     assert main(["replay", str(tmp_path), "--out", str(out)]) == 2
     assert main(["finetune", "--task", "rotten-tomatos"]) == 2
     assert "nearest rotten-tomatoes" in capsys.readouterr().err
@@ -181,34 +164,12 @@ def test_a_log_that_is_damaged_or_of_another_model_rebuilds_nothing(plan, folder
     log = tmp_path / "run" / LOG
     written = log.read_bytes()
     log.write_bytes(written[:200] + bytes([written[200] ^ 1]) + written[201:])
-    with pytest.raises(Exception, match=r"run\.mezo"):
+    with pytest.raises(LogError, match=r"run\.mezo"):
         rebuilt(tmp_path / "run")
     log.write_bytes(written)
     changed(plan, model=folder("opt")).settled().write(tmp_path / "run")
-    with pytest.raises(Exception, match="model"):
+    with pytest.raises(LogError, match="model"):
         rebuilt(tmp_path / "run")
-
-
-def test_a_full_disk_is_one_line_and_the_log_is_whole(plan, tmp_path, monkeypatch):
-    def full(*arguments, **settings):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ForwardTrainer, "_save_checkpoint", full)
-        with pytest.raises(OSError, match="No space left on device"):
-            finetune(plan, tmp_path / "run", say=quiet)
-    assert rebuilt(tmp_path / "run")[2] == 5  # the steps before the checkpoint that did not fit
-
-
-@pytest.mark.filterwarnings("ignore:step .* has a loss that is not finite, and moves nothing:RuntimeWarning")
-def test_a_loss_that_is_not_finite_moves_nothing_and_the_run_goes_on(plan, tmp_path, monkeypatch):
-    monkeypatch.setattr("mezo_lab.finetune.losses.cross_entropy", lambda *_: torch.tensor(float("nan")))
-    result = finetune(plan, tmp_path / "run", say=quiet)
-    assert result["steps"] == 10
-    before, after = weights(prepared(plan.settled(), quiet).loaded.model), weights(rebuilt(tmp_path / "run")[0])
-    # each of the 10·3 moves rounds by half a unit in the last place, 2⁻²⁴ of a weight, at most
-    bound = 30 * 2**-24 * max(float(value.abs().max()) for value in before.values())
-    assert all(float((before[name] - after[name]).abs().max()) <= bound for name in before)
 
 
 @pytest.mark.slow

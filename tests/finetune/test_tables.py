@@ -75,6 +75,11 @@ def test_a_line_separator_inside_a_json_text_ends_no_row(tmp_path):
         ("films.csv", b"text,label\ncaf\xe9,1\n", r"be valid \.csv, .*can't decode byte 0xe9"),
         ("films.json", '[{"text": ', r"be valid \.json, .*line 1"),
         ("films.json", "[1, 2]", r"be valid .*row 1 is 1, where an object like \{'text'"),
+        (
+            "films.json",
+            json.dumps({"data": FILMS}, indent=1),
+            r"be valid \.json, .*one object, whose rows lie in 'data'",
+        ),
         ("films.jsonl", '{"text": "fine"}\n{"text": }\n', r"be valid \.jsonl, .* \(line 2: Expecting value\)"),
         ("films.parquet", b"not parquet at all", r"be valid \.parquet, .*[Pp]arquet"),
         (

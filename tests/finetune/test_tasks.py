@@ -228,6 +228,8 @@ def test_a_custom_task_reads_its_own_columns():
         ({"prompt": "It was"}, "`prompt` must hold a column in braces, such as {text}, got 'It was'"),
         ({"prompt": "{} was"}, "`prompt` must hold names of columns in its braces, got {}"),
         ({"prompt": "{a.b} was"}, "got {a.b}: rename the column"),
+        ({"prompt": "{a:d} was"}, "`prompt` must hold bare names of columns in its braces, got '{a:d} was': write {a}"),
+        ({"prompt": "{a!r} was"}, "`prompt` must hold bare names"),
         ({"prompt": "{a was"}, "`prompt` must have its braces in pairs, got '{a was'"),
         ({"prompt": "{a} was "}, "`prompt` must end without a space, got '{a} was '"),
         ({"prompt": "{a} was {mask}"}, "`prompt` must end where the answer follows, .*`masked_prompt`"),

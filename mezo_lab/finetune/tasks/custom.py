@@ -1,6 +1,7 @@
 """A task of one's own: a prompt over one's own columns, and label words."""
 
 from collections.abc import Sequence
+from string import Formatter
 
 from mezo_lab.finetune.tasks.task import Task, fields
 
@@ -60,6 +61,11 @@ def check_template(argument: str, template: str) -> None:
         raise ValueError(
             f"`{argument}` must have its braces in pairs, got {template!r} ({error}): {{{{ is one."
         ) from None
+    for _, name, form, conversion in Formatter().parse(template):
+        if form or conversion:
+            raise ValueError(
+                f"`{argument}` must hold bare names of columns in its braces, got {template!r}: write {{{name}}}."
+            )
     if not set(names) - {"mask"}:
         raise ValueError(f"`{argument}` must hold a column in braces, such as {{text}}, got {template!r}.")
     for name in names:

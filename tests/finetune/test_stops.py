@@ -1,0 +1,125 @@
+"""How a run ends before its time: one clear line, nothing lost, and a way to go on."""
+
+import errno
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from mezo_lab.cli import main
+from mezo_lab.finetune.folder import newest_checkpoint
+from mezo_lab.finetune.progress import Telling
+from mezo_lab.finetune.rebuild import rebuilt
+from mezo_lab.finetune.run import Stopped, finetune, prepared
+from mezo_lab.finetune.training import ForwardTrainer
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+TORN = (
+    FULL,
+    SafetensorError("I/O error: File too large"),
+    RuntimeError("PytorchStreamWriter failed writing"),
+)
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+def weights(model) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("error", TORN, ids=lambda error: type(error).__name__)
+def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(error, plan, tmp_path, monkeypatch):
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    finetune(plan, whole, say=quiet)
+    save = ForwardTrainer.save_model
+
+    def full(self, output_dir=None, **settings):
+        save(self, output_dir, **settings)
+        if self.state.global_step == 10:  # behind the weights, before the state of the run
+            raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ForwardTrainer, "save_model", full)
+        told = r"parted cannot be written \(.*\); checkpoint-5 is kept: the same command with --resume goes on, once"
+        with pytest.raises(OSError, match=told) as raised:
+            finetune(plan, parted, say=quiet)
+    assert "\n" not in str(raised.value)
+    assert (parted / "checkpoint-10").exists() and newest_checkpoint(parted) == parted / "checkpoint-5"
+    assert rebuilt(parted)[2] == 10  # the log has every step, whether it fitted elsewhere or not
+    finetune(plan, parted, resume=True, say=quiet)
+    assert torch.equal(weights(rebuilt(whole)[0]), weights(rebuilt(parted)[0]))
+
+
+def test_an_error_that_is_not_of_the_disk_is_not_called_one(plan, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(ForwardTrainer, "save_model", broken)
+    with pytest.raises(RuntimeError, match=r"^a bug$"):
+        finetune(plan, tmp_path / "run", say=quiet)
+
+
+@pytest.mark.parametrize(("step", "kept"), [(7, "checkpoint-5 is kept"), (3, "there is no checkpoint yet: remove")])
+def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, plan, tmp_path, monkeypatch):
+    on_step_end = Telling.on_step_end
+
+    def interrupted(self, args, state, control, **others):
+        if state.global_step == step:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        on_step_end(self, args, state, control, **others)
+
+    monkeypatch.setattr(Telling, "on_step_end", interrupted)
+    with pytest.raises(Stopped, match=f"stopped at once; {kept}"):
+        finetune(plan, tmp_path / "run", say=quiet)
+
+
+def test_a_loss_that_is_not_finite_moves_nothing_is_told_once_and_the_run_goes_on(plan, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr("mezo_lab.finetune.losses.cross_entropy", lambda *_: torch.tensor(float("nan")))
+    result = finetune(plan, tmp_path / "run", say=lines.append)
+    assert result["steps"] == 10 and all(loss != loss for _, loss in result["losses"]) and result["losses"]
+    told = "had a loss that is not finite and moved nothing; where that goes on, stop and take a smaller --lr"
+    assert [line for line in lines if told in line] == [f"step 1 {told}"]
+    before, after = weights(prepared(plan.settled(), quiet).loaded.model), weights(rebuilt(tmp_path / "run")[0])
+    # each of the 10·3 moves rounds by half a unit in the last place, 2⁻²⁴ of a weight, at most
+    assert float((before - after).abs().max()) <= 30 * 2**-24 * float(before.abs().max())
+
+
+@pytest.mark.parametrize("method", ["adam", "sgd"])
+def test_backpropagation_ends_at_a_loss_that_is_not_finite(method, plan, tmp_path, capsys):
+    out = str(tmp_path / "run")
+    given = ["--model", plan.model, "--data", plan.data, "--prompt", plan.prompt, "--words", "terrible,great"]
+    sizes = ["--shots", "8", "--test", "20", "--steps", "10", "--lr", "1e30", "--device", "cpu", "--method", method]
+    assert main(["finetune", *given, *sizes, "--out", out]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mezo-lab: `lr` must keep the loss finite, got 1e+30 and a loss of nan at step ")
+
+
+@pytest.mark.parametrize("wrong", [{"law": "foo"}, {"rule": "foo"}, {"objective": "no_such_module:f"}])
+def test_a_plan_that_could_not_be_run_does_not_keep_its_folder(wrong, plan, tmp_path):
+    with pytest.raises(ValueError, match=r"no_such_module|foo"):
+        finetune(replace(plan, **wrong), tmp_path / "run", say=quiet)
+    assert finetune(plan, tmp_path / "run", say=quiet)["steps"] == 10
+
+
+def test_a_test_text_that_is_too_long_is_told_before_the_training(plan, tmp_path):
+    long = tmp_path / "long.csv"
+    long.write_text("text,label\n" + "a " * 5000 + ",1\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a text must have at most .* pass --cut"):
+        finetune(replace(plan, test_data=str(long)), tmp_path / "run", say=quiet)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_a_file_is_refused(plan, tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(ValueError, match=r"`out` must be a folder, or the name of a new one, .* is a file"):
+        finetune(plan, tmp_path / "run", say=quiet)
+
+
+def test_of_a_small_file_a_fifth_is_held_out(plan):
+    assert len(prepared(replace(plan, test=None).settled(), quiet).splits.test) == 96 // 5
