@@ -13,7 +13,7 @@ HELP = {
     "task": "rotten-tomatoes, sst2, rte, squad, …: those of the paper, with their prompts",
     "method": "one of " + ", ".join(METHODS),
     "tuning": "what is trained: full, lora or prefix",
-    "data": "rows in place of the task's own: a CSV, JSON or Parquet file, or a name on the hub",
+    "data": "rows in place of the task's own: a CSV, JSON or Parquet file, or owner/name:split on the hub",
     "test_data": "rows to test on; without them --data is split",
     "prompt": "a task of your own: its text, with columns in braces; --words goes with it",
     "masked_prompt": "the same for a model that fills in a mask, with {mask}",
@@ -77,7 +77,8 @@ def run_finetune(options: argparse.Namespace) -> int:
         given = preset | given
     plan = Plan(**given)
     out = options.out or Path("runs", folder_name(plan))
-    from mezo_lab.finetune.run import Stopped, finetune
+    from mezo_lab.finetune.folder import Stopped
+    from mezo_lab.finetune.run import finetune
 
     try:
         finetune(plan, out, resume=options.resume)

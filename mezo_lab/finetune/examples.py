@@ -109,7 +109,7 @@ class Encoder:
 
     def shortened(self, tokens: list[int], excess: int) -> list[int]:
         """Without so many tokens of the beginning, but with the marks that the model puts first, and with the mask."""
-        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.mask_token_id}
+        special = [token for token in self.tokenizer.all_special_ids if token != self.tokenizer.mask_token_id]
         start = next((place for place, token in enumerate(tokens) if token not in special), 0)
         if self.masked and start <= (place := tokens.index(cast(int, self.tokenizer.mask_token_id))) < start + excess:
             start = place + 1

@@ -1,4 +1,4 @@
-"""The folder of a run: whether one may begin there, or go on, and from where."""
+"""The folder of a run: whether one may begin there, or go on, from where, and what an end before its time leaves."""
 
 import json
 from dataclasses import fields
@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.finetune.plan import LOG, RESULT, Plan, read_plan
+
+
+class Stopped(Exception):
+    """The user ended a run early; the message says how to go on with it."""
 
 
 def check_folder(out: Path, plan: Plan, resume: bool) -> None:
@@ -37,6 +41,14 @@ def newest_checkpoint(out: Path) -> Path | None:
     """The latest that is whole: a full disk leaves one without the state, which the Trainer writes last."""
     found = {int(folder.name.partition("-")[2]): folder for folder in out.glob("checkpoint-*") if state_of(folder)}
     return found[max(found)] if found else None
+
+
+def kept(out: Path) -> str:
+    """What is there to go on with, in words."""
+    newest = newest_checkpoint(out)
+    if newest is None:
+        return f"there is no checkpoint yet: remove {out} and start anew"
+    return f"{newest.name} is kept: the same command with --resume goes on"
 
 
 def state_of(checkpoint: Path) -> dict[str, Any]:

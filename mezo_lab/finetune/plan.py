@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,16 @@ def check(plan: Plan) -> None:
             raise ValueError(f"`{name}` belongs to a prompt of your own, got {value!r} without one: give `prompt` too.")
     if plan.prompt is not None and plan.data is None:
         raise ValueError("`data` must be given with a prompt of your own: the file or data set that it is about.")
+
+
+def first_process() -> bool:
+    """Whether this one, of those that torchrun started, prints and writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def processes() -> int:
+    """How many torchrun has started."""
+    return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def check_processes(plan: Plan, count: int) -> None:

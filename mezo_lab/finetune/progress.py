@@ -10,8 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from mezo_lab.finetune.folder import newest_checkpoint
-from mezo_lab.finetune.run import Stopped
+from mezo_lab.finetune.folder import Stopped, kept
 from mezo_lab.finetune.tables import line
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
@@ -80,13 +79,6 @@ def in_one_line(out: Path) -> Iterator[None]:
         if not of_the_disk(error):
             raise
         raise OSError(f"{out} cannot be written ({line(error)}); {kept(out)}, once there is room.") from error
-
-
-def kept(out: Path) -> str:
-    newest = newest_checkpoint(out)
-    if newest is None:
-        return f"there is no checkpoint yet: remove {out} and start anew"
-    return f"{newest.name} is kept: the same command with --resume goes on"
 
 
 def of_the_disk(error: Exception) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.finetune.plan import LOG, RESULT, read_plan
-from mezo_lab.finetune.run import loaded_for, model_of, prepared, tuned
+from mezo_lab.finetune.prepare import loaded_for, model_of, prepared, tuned
 from mezo_lab.optim import replay
 
 

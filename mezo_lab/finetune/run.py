@@ -1,11 +1,8 @@
-"""A run from its plan: data, model, method, and what came out, written to a folder."""
+"""A run from its plan: prepared, trained or only asked, and what came out, written to a folder."""
 
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +10,11 @@ import torch
 
 from mezo_lab.finetune import baselines
 from mezo_lab.finetune.evaluate import evaluate
-from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.folder import check_folder
-from mezo_lab.finetune.load import Loaded, load_model
-from mezo_lab.finetune.losses import check_objective
-from mezo_lab.finetune.plan import RESULT, TEST, TRAINED, Plan, check_processes
+from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes
+from mezo_lab.finetune.prepare import Prepared, Say, model_of, prepared
 from mezo_lab.finetune.scores import Score
-from mezo_lab.finetune.splits import Splits, splits
-from mezo_lab.finetune.tables import rows
-from mezo_lab.finetune.tasks import Task, custom_task, task_named
-from mezo_lab.finetune.tuning import tune
 from mezo_lab.machine import machine
-
-Say = Callable[[str], None]
-
-
-class Stopped(Exception):
-    """The user ended a run early; the message says how to go on with it."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a run needs before its first forward pass."""
-
-    plan: Plan
-    task: Task
-    splits: Splits
-    loaded: Loaded
-    encoder: Encoder
 
 
 def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
@@ -75,103 +49,6 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     if first:
         (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
     return result
-
-
-def first_process() -> bool:
-    """Whether this one, of those that torchrun started, prints and writes."""
-    return int(os.environ.get("RANK", 0)) == 0
-
-
-def processes() -> int:
-    """How many torchrun has started."""
-    return int(os.environ.get("WORLD_SIZE", 1))
-
-
-def prepared(plan: Plan, say: Say = print) -> Prepared:
-    """Data first, so that what is wrong with them is said before a model is loaded."""
-    task = task_of(plan)
-    check_objective(plan.objective, task)
-    data = data_of(plan, task)
-    loaded = loaded_for(plan)
-    before = ""
-    if plan.method == "icl":
-        before = baselines.solved(task, data.train, seed=plan.data_seed)
-    room = plan.tokens if plan.tuning == "prefix" and plan.method in TRAINED else 0
-    encoder = Encoder(
-        task,
-        loaded.tokenizer,
-        data.train[0],
-        masked=loaded.masked,
-        limit=loaded.limit - room,
-        cut=plan.cut,
-        before=before,
-    )
-    read_all(encoder, data, plan)
-    say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
-    say(f"{task.name}: {data}")
-    return Prepared(plan, task, data, loaded, encoder)
-
-
-def loaded_for(plan: Plan) -> Loaded:
-    """The model that the run begins with."""
-    loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
-    if plan.scratch:
-        from_scratch(loaded, plan.seed)
-    return loaded
-
-
-def read_all(encoder: Encoder, data: Splits, plan: Plan) -> None:
-    """Every text once, so that one that cannot be read is told before the run and not behind it. Raises: ValueError."""
-    trained = plan.method in TRAINED
-    for row in data.train if trained or plan.method == "linear-probe" else ():
-        encoder.taught(row)
-    for row in (*(data.validation if trained else ()), *data.test):
-        encoder.questions(row)
-
-
-def task_of(plan: Plan) -> Task:
-    if plan.prompt is None:
-        return task_named(plan.task)
-    return custom_task(plan.prompt, plan.words, plan.label, plan.masked_prompt)
-
-
-def data_of(plan: Plan, task: Task) -> Splits:
-    source = task.data
-    if plan.data is None and source is None:
-        raise ValueError(
-            f"`data` must be given for {task.name}, which has none of its own: a file, or a name on the hub."
-        )
-    if plan.data is not None or source is None:
-        train = rows(plan.data or "", columns=task.needs())
-        test = None if plan.test_data is None else rows(plan.test_data, columns=task.needs())
-    else:
-        train = rows(source.path, split=source.train, columns=task.needs())
-        test = None if source.test is None else rows(source.path, split=source.test, columns=task.needs())
-    fifth = max(1, len(train) // 5)
-    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation}
-    sizes["test"] = min(TEST, fifth) if plan.test is None else plan.test
-    return splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
-
-
-def model_of(ready: Prepared) -> Any:
-    """The model with what of it is trained; the same from the same plan."""
-    prefix = ready.plan.tuning == "prefix"
-    texts = [ready.encoder.asked(row, 0).input_ids for row in ready.splits.train] if prefix else []
-    return tuned(ready.plan, ready.loaded, texts)
-
-
-def tuned(plan: Plan, loaded: Loaded, texts: Sequence[Sequence[int]] = ()) -> Any:
-    """`model_of`, from the texts that a prefix begins with; the other tunings need no data."""
-    kinds = {"rank": plan.rank, "alpha": plan.alpha, "tokens": plan.tokens, "seed": plan.seed}
-    return tune(loaded, plan.tuning, examples=texts, **kinds)
-
-
-def from_scratch(loaded: Loaded, seed: int) -> None:
-    """Random weights, as the architecture starts from, in place of the trained ones."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        fresh = type(loaded.model)(loaded.model.config)  # type: ignore[call-arg]
-    loaded.model.load_state_dict(fresh.state_dict())
 
 
 def untrained(ready: Prepared) -> tuple[Score, dict[str, Any]]:

@@ -12,12 +12,12 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from mezo_lab.finetune.answers import at_once, pad_token
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.folder import newest_checkpoint
+from mezo_lab.finetune.folder import Stopped, newest_checkpoint
 from mezo_lab.finetune.losses import Objective, collated, lessons, objective_named
 from mezo_lab.finetune.models import without_bars
-from mezo_lab.finetune.plan import LOG, Plan
+from mezo_lab.finetune.plan import LOG, Plan, processes
+from mezo_lab.finetune.prepare import Prepared
 from mezo_lab.finetune.progress import Telling, in_one_line, stopping
-from mezo_lab.finetune.run import Prepared, Stopped, processes
 from mezo_lab.finetune.trainer import MeZOTrainer
 from mezo_lab.finetune.tuning import trainable
 from mezo_lab.optim import MeZO

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
+from mezo_lab.finetune.folder import Stopped
 from mezo_lab.finetune.plan import LOG, RESULT, Plan
+from mezo_lab.finetune.prepare import model_of, prepared
 from mezo_lab.finetune.progress import Telling
 from mezo_lab.finetune.rebuild import rebuilt
-from mezo_lab.finetune.run import Stopped, finetune, model_of, prepared
+from mezo_lab.finetune.run import finetune
 from mezo_lab.replay.frames import LogError
 
 

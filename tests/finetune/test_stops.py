@@ -9,10 +9,11 @@ import torch
 from safetensors import SafetensorError
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.folder import newest_checkpoint
+from mezo_lab.finetune.folder import Stopped, newest_checkpoint
+from mezo_lab.finetune.prepare import prepared
 from mezo_lab.finetune.progress import Telling
 from mezo_lab.finetune.rebuild import rebuilt
-from mezo_lab.finetune.run import Stopped, finetune, prepared
+from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.training import ForwardTrainer
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
