@@ -1,6 +1,7 @@
 """Rows come from a file, from the wheel or from the hub; what cannot be read is one line that says what to do."""
 
 import json
+import logging
 import re
 
 import pytest
@@ -159,18 +160,20 @@ def test_a_hub_name_splits_into_path_and_config(source, expected):
     assert hub_name(source) == expected
 
 
-def test_a_data_set_of_the_hub_is_asked_for_by_path_config_and_split(monkeypatch):
+def test_a_data_set_of_the_hub_is_asked_for_quietly_by_path_config_and_split(monkeypatch, caplog):
     datasets = pytest.importorskip("datasets")
     asked = []
 
     def load_dataset(path, config, *, split):
         asked.append((path, config, split))
+        logging.getLogger("huggingface_hub").warning("Retrying in 1s [Retry 1/5].")
         return datasets.Dataset.from_list(FILMS)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     assert rows("super_glue/boolq", split="validation", columns=("text",)) == FILMS
-    assert rows("stanfordnlp/snli") == FILMS
-    assert asked == [("aps/super_glue", "boolq", "validation"), ("stanfordnlp/snli", None, "train")]
+    assert rows("stanfordnlp/snli") == rows("stanfordnlp/snli:test") == FILMS
+    snli = [("stanfordnlp/snli", None, split) for split in ("train", "test")]
+    assert asked == [("aps/super_glue", "boolq", "validation"), *snli] and not caplog.records
 
 
 def test_without_a_network_the_error_says_what_to_give_instead(monkeypatch, tmp_path):
