@@ -97,10 +97,13 @@ class Encoder:
 
         Raises: ValueError for more of them, unless their beginning may be cut.
         """
-        if self.limit is None or len(tokens) <= self.limit - (min(room, self.limit // 2) if self.cut else 0):
+        if self.limit is None:
+            return tokens
+        most = self.limit - min(room, self.limit // 2) if self.cut else self.limit
+        if len(tokens) <= most:
             return tokens
         if self.cut:
-            return self.shortened(tokens, len(tokens) - self.limit + min(room, self.limit // 2))
+            return self.shortened(tokens, len(tokens) - most)
         start = self.text(row)[:40]
         raise ValueError(
             f"a text must have at most {self.limit} tokens, got {len(tokens)} in {start!r}…: shorten it, or pass --cut "
