@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mezo_lab.finetune.plan import METHODS, SHOTS, TRAINED, Plan, from_preset
+from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
 
 # option → what it says; types and defaults are the plan's own
 HELP = {
@@ -76,7 +76,7 @@ def run_finetune(options: argparse.Namespace) -> int:
             del preset["lr"]  # it is MeZO's
         given = preset | given
     plan = Plan(**given)
-    out = options.out or Path("runs", folder_name(plan))
+    out = options.out or Path("runs", folder_name(plan.settled()))
     from mezo_lab.finetune.folder import Stopped
     from mezo_lab.finetune.run import finetune
 
@@ -95,7 +95,7 @@ def folder_name(plan: Plan) -> str:
     >>> folder_name(Plan(task="rotten-tomatoes/sentiment", shots=16, seed=2))
     'smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
     """
-    size = plan.shots or plan.train or SHOTS
+    size = plan.shots or plan.train
     tuning = (plan.tuning,) if plan.method in TRAINED else ()
     task = Path(plan.data).stem if plan.data and plan.prompt else plan.task
     parts = (Path(plan.model).name, task, plan.method, *tuning, size, plan.seed)

@@ -114,9 +114,9 @@ class Encoder:
         """Without so many tokens of the beginning, but with the marks that the model puts first, and with the mask."""
         special = [token for token in self.tokenizer.all_special_ids if token != self.tokenizer.mask_token_id]
         start = next((place for place, token in enumerate(tokens) if token not in special), 0)
-        if self.masked and start <= (place := tokens.index(cast(int, self.tokenizer.mask_token_id))) < start + excess:
-            start = place + 1
-        return tokens[:start] + tokens[start + excess :]
+        mask = tokens.index(cast(int, self.tokenizer.mask_token_id)) if self.masked else len(tokens)
+        before = min(excess, max(0, mask - start))  # of what must go, and the rest from behind the mask
+        return tokens[:start] + tokens[start + before : mask + 1] + tokens[mask + 1 + excess - before :]
 
     def one_token(self, word: str, sample: Row) -> int:
         """The one token that a label word makes where it stands."""

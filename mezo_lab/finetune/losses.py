@@ -152,7 +152,7 @@ def task_loss(
 
 
 def batch_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], metric: str) -> float:
-    """A score of a batch: a mean over its rows, but for the F1 of a classification."""
+    """A score of a batch: a mean over its rows, but for the F1 of a classification, which no parts of it add up to."""
     answers, task = predictions(model, encoder, rows), encoder.task
     if task.kind == "classification" and metric == "f1":
         return macro_f1(answers, [task.gold(row) for row in rows])
@@ -178,8 +178,9 @@ def function_named(name: str) -> Callable[[list, list], float]:
 @contextmanager
 def here() -> Iterator[None]:
     """While this lasts modules of the current folder are found too, as by `python -m`."""
+    before = list(sys.path)
     sys.path.insert(0, os.getcwd())
     try:
         yield
     finally:
-        sys.path.remove(os.getcwd())
+        sys.path[:] = before

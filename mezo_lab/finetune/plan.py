@@ -84,7 +84,7 @@ class Plan:
     def settled(self) -> "Plan":
         """With the usual values where none were given. Raises: ValueError for what cannot be run."""
         check(self)
-        classes = self.prompt is not None or task_named(self.task).kind == "classification"
+        classes = self.classifies()
         no_size = self.shots is None and self.train is None
         chosen = {
             "lr": RATES.get((self.method, self.tuning)) if self.lr is None else self.lr,
@@ -96,6 +96,10 @@ class Plan:
             "test": TEST if self.test is None and (self.data is None or self.test_data) else self.test,
         }
         return replace(self, **chosen)
+
+    def classifies(self) -> bool:
+        """Whether its task has classes; one of one's own has."""
+        return self.prompt is not None or task_named(self.task).kind == "classification"
 
     def write(self, folder: Path) -> None:
         (folder / PLAN).write_text(json.dumps(asdict(self), indent=1) + "\n")
@@ -161,13 +165,19 @@ def processes() -> int:
 
 def check_processes(plan: Plan, count: int) -> None:
     """Raises: ValueError for what so many processes, as torchrun starts them, cannot share."""
+    parts = count * plan.micro_batches
+    if plan.objective == "f1" and parts > 1 and plan.classifies():
+        raise ValueError(
+            f"`objective` f1 of a classification is that of a whole batch, got {parts} parts of one: take one process "
+            "and one micro-batch, or accuracy."
+        )
     if count == 1:
         return
     if plan.method != "mezo":
         raise ValueError(f"`method` must be mezo in several processes, got {plan.method} in {count}: start one.")
-    if plan.batch % (plan.micro_batches * count):
-        parts = f"{count} processes with {plan.micro_batches} micro-batches each"
-        raise ValueError(f"`batch` must divide evenly among {parts}, got {plan.batch}: take a multiple.")
+    if plan.batch % parts:
+        each = f"{count} processes with {plan.micro_batches} micro-batches each"
+        raise ValueError(f"`batch` must divide evenly among {each}, got {plan.batch}: take a multiple of {parts}.")
 
 
 def from_preset(name: str, tuning: str | None = None) -> dict[str, Any]:

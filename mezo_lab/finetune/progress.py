@@ -1,5 +1,6 @@
 """What somebody at the terminal sees of a training, and how they end it."""
 
+import errno
 import signal
 import time
 import warnings
@@ -14,6 +15,7 @@ from mezo_lab.finetune.folder import Stopped, kept
 from mezo_lab.finetune.tables import line
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}  # but not a closed pipe
 OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
 
@@ -30,10 +32,10 @@ class Telling(TrainerCallback):
         self.began = self.told = time.monotonic()
         self.first = state.global_step
         if self.trainer:
-            self.trainer.earlier = max((entry["seconds"] for entry in state.log_history), default=0.0)
+            self.trainer.earlier = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
 
     def on_step_end(self, args, state, control, **others) -> None:
-        if self.trainer and self.trainer.not_finite and not self.warned:
+        if self.trainer and self.trainer.skipped() and not self.warned:
             self.warned = True
             self.say(
                 f"step {state.global_step:,} had a loss that is not finite and moved nothing; where that goes on, stop "
@@ -82,11 +84,9 @@ def in_one_line(out: Path) -> Iterator[None]:
 
 
 def of_the_disk(error: Exception) -> bool:
-    """Whether a file could not be written, for which safetensors and torch have errors of their own."""
-    from safetensors import SafetensorError
-
-    system = isinstance(error, OSError) and error.errno is not None
-    return system or isinstance(error, SafetensorError) or "PytorchStreamWriter" in str(error)
+    """Whether a file could not be written, for which torch, safetensors and tokenizers have errors of their own."""
+    ours = isinstance(error, OSError) and error.errno in DISK
+    return ours or any(mark in str(error) for mark in ("inline_container", "PytorchStreamWriter", "os error"))
 
 
 @contextmanager

@@ -66,8 +66,10 @@ def read(source: str, split: str | None) -> list[Row]:
         return shipped(source)
     if local or not HUB_NAME.fullmatch(source):
         return from_file(path)
-    source, _, named = source.partition(":")
-    return from_hub(source, split or named or "train")
+    name, _, named = source.partition(":")
+    if named and split is not None:
+        raise ValueError(f"`split` must be left out for {source}, which names one, got {split!r}: give it once.")
+    return from_hub(name, split or named or "train")
 
 
 def shipped(source: str) -> list[Row]:

@@ -29,14 +29,16 @@ class OnTask(Trainer):
     def __init__(self, *arguments: Any, objective: Objective, encoder: Encoder, held_out, **settings: Any):
         super().__init__(*arguments, **settings)
         self.objective, self.encoder, self.held_out = objective, encoder, held_out
-        self.tokens_read, self.not_finite = 0, False
+        self.tokens_read = 0
         self.began, self.earlier = time.monotonic(), 0.0  # seconds of the parts before, of a resumed run
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs=False, num_items_in_batch=None) -> Any:
         self.tokens_read += sum(int(group["attention_mask"].sum()) for group in inputs["groups"])
-        loss = self.objective(model, inputs)
-        self.not_finite = self.not_finite or not bool(torch.isfinite(loss.detach()))
-        return loss
+        return self.objective(model, inputs)
+
+    def skipped(self) -> int:
+        """Steps that moved nothing, as a loss was not finite."""
+        return 0
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         if isinstance(self, MeZOTrainer):
@@ -56,13 +58,16 @@ class OnTask(Trainer):
 class ForwardTrainer(OnTask, MeZOTrainer):
     """With MeZO."""
 
+    def skipped(self) -> int:
+        return self.mezo.diagnostics.skipped
+
 
 class BackwardTrainer(OnTask):
     """With backpropagation, which a loss that is not finite ends: it would destroy the weights."""
 
     def training_step(self, *arguments: Any, **settings: Any) -> torch.Tensor:
         loss = super().training_step(*arguments, **settings)
-        if self.not_finite:
+        if not torch.isfinite(loss):
             raise ValueError(
                 f"`lr` must keep the loss finite, got {self.args.learning_rate:g} and a loss of {float(loss)} at step "
                 f"{self.state.global_step + 1}: take a smaller one, and another --out."

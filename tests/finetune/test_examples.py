@@ -64,7 +64,7 @@ def test_a_text_that_is_too_long_is_told_or_cut(tokenizer):
     assert cut.input_ids == whole.input_ids[-3:] and cut.places == (2,) and cut.targets == whole.targets
 
 
-@pytest.mark.parametrize("masked_prompt", ["{mask} was {text}", "{text} It was {mask}"])
+@pytest.mark.parametrize("masked_prompt", ["{mask} was {text}", "{text} It was {mask}", "plot {mask} was {text}"])
 def test_what_is_cut_is_neither_the_mask_nor_the_marks_that_come_first(masked_prompt, folder):
     from tokenizers.processors import TemplateProcessing
     from transformers import AutoTokenizer

@@ -70,6 +70,9 @@ def test_what_several_processes_cannot_share_is_told():
     with pytest.raises(ValueError, match="`method` must be mezo in several processes, got adam in 2: start one"):
         check_processes(Plan(method="adam"), 2)
     check_processes(Plan(method="adam", batch=3), 1)
+    check_processes(Plan(task="squad", objective="f1", micro_batches=2), 1)
+    with pytest.raises(ValueError, match="`objective` f1 of a classification is that of a whole batch, got 4 parts"):
+        check_processes(Plan(objective="f1", micro_batches=2), 2)
 
 
 def test_a_folder_without_a_run_and_a_plan_of_another_version_are_refused(tmp_path):

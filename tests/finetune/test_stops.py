@@ -3,25 +3,45 @@
 import errno
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from mezo_lab.cli import main
 from mezo_lab.finetune.folder import Stopped, newest_checkpoint
 from mezo_lab.finetune.prepare import prepared
-from mezo_lab.finetune.progress import Telling
+from mezo_lab.finetune.progress import Telling, of_the_disk
 from mezo_lab.finetune.rebuild import rebuilt
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.training import ForwardTrainer
 
-FULL = OSError(errno.ENOSPC, "No space left on device")
+# what torch, safetensors and tokenizers say where a file does not fit
 TORN = (
-    FULL,
-    SafetensorError("I/O error: File too large"),
-    RuntimeError("PytorchStreamWriter failed writing"),
+    OSError(errno.ENOSPC, "No space left on device"),
+    RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"),
+    SafetensorError("Error while serializing: I/O error: File too large (os error 27)"),
+    Exception("No space left on device (os error 28)"),
 )
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device here is always full")
+def test_these_are_the_errors_of_a_full_disk():
+    for write in (
+        lambda: torch.save(torch.ones(100_000), "/dev/full"),
+        lambda: Tokenizer(WordLevel()).save("/dev/full"),
+    ):
+        with pytest.raises(Exception, match=r"inline_container|os error 28") as raised:
+            write()
+        assert of_the_disk(raised.value)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), FileExistsError("`log` must be new")])
+def test_a_closed_pipe_is_not_a_full_disk(error):
+    assert not of_the_disk(error)
 
 
 def quiet(line: str) -> None:
