@@ -16,8 +16,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rates import chosen  # beside this file
+import rates  # beside this file
 
+from mezo_lab.finetune.folder import newest_checkpoint
 from mezo_lab.finetune.plan import PLAN, RESULT, TRAINED, Plan, read_plan
 from mezo_lab.finetune.scores import difference, score
 
@@ -28,9 +29,11 @@ PROMPTS = ("rotten-tomatoes", "rotten-tomatoes/sentiment")  # near chance, and f
 SHOTS = (16, 512)
 SEEDS = (0, 1, 2)
 STEPS = {"mezo": 200, "adam": 60}
-# MeZO on all weights where there is more to learn: drift grows as lr·steps, what the noise of z leaves behind as
-# lr·√steps, so of the two rates that results/rates.json does not tell apart the smaller, for longer
-LONG = {"steps": 600, "lr": 3e-5, "schedule": "linear"}
+MORE_STEPS = 600  # of MeZO on all weights, where there are more examples to learn from
+# There drift grows as lr·steps, what the noise of z leaves behind as lr·√steps: so of the two rates of the loss that
+# results/rates.json does not tell apart the smaller, with the schedule of the larger. That was decided after 200 steps
+# at the larger had been tested.
+LONG = {"lr": 3e-5, "schedule": "linear"}
 METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full")
 FEW_WEIGHTS = ("mezo lora", "mezo prefix")
 
@@ -40,8 +43,12 @@ def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     method, _, tuning = kind.partition(" ")
     settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 128)} | more
     if method in TRAINED:
-        settings |= chosen(f"{method} {settings['tuning']} {settings.get('objective', 'loss')}")
-        settings |= LONG if kind == "mezo full" and shots > SHOTS[0] else {"steps": STEPS[method]}
+        objective, long = settings.get("objective", "loss"), kind == "mezo full" and shots > SHOTS[0]
+        settings |= rates.chosen(f"{method} {settings['tuning']} {objective}")
+        settings |= LONG if long and objective == "loss" else {}
+        settings["steps"] = MORE_STEPS if long else STEPS[method]
+        if objective != "loss":
+            settings["steps"] = rates.STEPS[method]  # as its rate was tried: at this one more steps destroy the model
         settings["every"] = settings["steps"] // 4
     return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
 
@@ -51,7 +58,7 @@ def plans(seeds: Sequence[int]) -> Iterator[Plan]:
     bare, scratch = f"{PROMPTS[0]}/no-prompt", {"scratch": True}
     for seed in seeds:
         yield from everywhere(METHODS, seed)
-        yield plan_of("mezo full", PROMPTS[1], SHOTS[0], seed, objective="accuracy")
+        yield plan_of("mezo full", PROMPTS[0], SHOTS[1], seed, objective="accuracy")
         for kind in ("zero-shot", "mezo full"):
             yield plan_of(kind, bare, SHOTS[0], seed)
             yield plan_of(kind, PROMPTS[0], SHOTS[0], seed, **scratch)
@@ -87,7 +94,7 @@ def run(plan: Plan) -> None:
     same = (folder / PLAN).exists() and read_plan(folder) == plan.settled()
     if same and (folder / RESULT).exists():
         return
-    resume = same and any(folder.glob("checkpoint-*"))
+    resume = same and newest_checkpoint(folder) is not None
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "mezo_lab", "finetune", *given(plan), "--out", str(folder)]

@@ -12,15 +12,16 @@ from typing import Any
 
 from mezo_lab.finetune import training
 from mezo_lab.finetune.plan import Plan
-from mezo_lab.finetune.run import model_of, prepared
+from mezo_lab.finetune.prepare import model_of, prepared
 from mezo_lab.machine import machine
 
 RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
-# full: a tenth and a third of the largest stable rate that benchmarks/curvature.py predicts; the others: from the
-# largest of Tables 15 and 16 upwards, as this model is a hundredth of the paper's, to where a run soon diverges
+# full: a tenth and a third of the largest stable rate that benchmarks/curvature.py predicts, which for accuracy is no
+# bound; the others: from the largest of Tables 15 and 16 upwards, as this model is a hundredth of the paper's, to where
+# a run soon diverges
 GRIDS = {
     "mezo full loss": [(3e-5, "constant"), (1e-4, "constant"), (1e-4, "linear")],
-    "mezo full accuracy": [(3e-5, "linear"), (1e-4, "linear")],
+    "mezo full accuracy": [(3e-5, "linear"), (1e-4, "linear"), (3e-4, "linear")],
     "adam full loss": [(1e-5, "linear"), (3e-5, "linear")],
     "mezo lora loss": [(1e-3, "linear"), (3e-3, "linear")],
     "mezo prefix loss": [(3e-2, "linear"), (1e-1, "linear")],

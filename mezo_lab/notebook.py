@@ -4,10 +4,11 @@ import io
 import os
 import warnings
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mezo_lab import doctor
-from mezo_lab.claims import Verdict, check, claim_named
+from mezo_lab.claims import Status, Verdict, check, claim_named
 from mezo_lab.directions import law_named
 
 if TYPE_CHECKING:
@@ -20,12 +21,16 @@ Size = TypeVar("Size")
 
 
 def sized(full: Size, fast: Size) -> Size:
-    """`full` for a reader, `fast` where the tests run the notebook: a smaller d, never fewer standard errors.
+    """`full` for a reader, `fast` where the tests run the notebook: a smaller d, and decoys no nearer than before.
 
     >>> sized(full=1000, fast=20) in (20, 1000)
     True
     """
     return fast if FAST else full
+
+
+class Unexpected(AssertionError):
+    """A verdict that is not the one from which the notebook's words go on."""
 
 
 class Stop(Exception):
@@ -49,7 +54,8 @@ def needs_real_model() -> None:
 def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     """Test a claim of the registry, by name or id, at one law and parameter set.
 
-    Returns: the verdict; print it, or `show` it. Raises: ValueError naming what there is.
+    Returns: the verdict; print it, or `show` it.
+    Raises: ValueError naming what there is; Unexpected where the claim is not CONSISTENT, or a decoy is.
 
     >>> tried("norm-factor", dim=6, probes=2).status.name
     'CONSISTENT'
@@ -57,15 +63,21 @@ def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     claim, chosen = claim_named(name), law_named(law)
     usual = claim.parameter_sets(chosen, "fast" if FAST else "default")
     settings = (usual[0] if usual else {}) | parameters
-    return check(claim, chosen, settings, resolution=RESOLUTION)
+    verdict = check(claim, chosen, settings, resolution=RESOLUTION)
+    accepted = [decoy.statement for decoy in verdict.decoys if decoy.status is Status.CONSISTENT]
+    if verdict.status is not Status.CONSISTENT or accepted:
+        raise Unexpected(f"{verdict}" + "".join(f"; the decoy {decoy} agrees with the draws" for decoy in accepted))
+    return verdict
 
 
 def show(shown: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
     """Display verdicts of one claim as its figure, or a figure of your own with `alt`, its words for who cannot see it.
 
+    The words go with the image, for pages that are made of it, and folded below it, as JupyterLab drops the former.
+
     Raises: ValueError for a figure without words.
     """
-    from IPython.display import Image, display
+    from IPython.display import HTML, Image, display
 
     from mezo_lab.plots import alt_text, claim_figure
 
@@ -79,6 +91,7 @@ def show(shown: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
     if not alt:
         raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
     display(Image(png(figure), alt=alt))
+    display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
 
 
 def png(figure: "Figure") -> bytes:

@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,11 @@ def read(name: str) -> Any:
 
 
 def executed(notebook: Any, *, fast: bool, seconds: float) -> Any:
-    """The notebook with the outputs of its cells. Raises: CellExecutionError, CellTimeoutError."""
+    """The notebook with the outputs of its cells, run in so many seconds.
+
+    Raises: CellExecutionError; TimeoutError where a cell, or all of them together, take longer.
+    """
+    began = time.monotonic()
     before = {name: os.environ.get(name) for name in ("MEZO_LAB_FAST", "PYTHONPATH")}
     inherited = filter(None, (str(HERE.parent), before["PYTHONPATH"]))  # the library of this checkout
     os.environ |= {"MEZO_LAB_FAST": str(int(fast)), "PYTHONPATH": os.pathsep.join(inherited)}
@@ -65,7 +70,10 @@ def executed(notebook: Any, *, fast: bool, seconds: float) -> Any:
                 os.environ.pop(variable, None)
             else:
                 os.environ[variable] = value
+    if (took := time.monotonic() - began) > seconds:
+        raise TimeoutError(f"the notebook took {took:.0f} s, and may take {seconds:.0f}: budget.toml says how long.")
     notebook.metadata.pop("widgets", None)
+    notebook.metadata["mezo_lab"] = dict(notebook.metadata.get("mezo_lab", {}), fast=fast)
     notebook.metadata["language_info"] = {"name": "python"}  # not which Python: it differs between machines
     return notebook
 

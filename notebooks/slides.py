@@ -24,8 +24,9 @@ ASSETS = {  # where beside a page → package, folder in it
     "notes": ("sphinx_revealjs", "_static/revealjs/plugin/notes"),
     "mathjax": ("nbclassic", "static/components/MathJax"),
 }
-# nbconvert's page, with scripts that lie beside it. Formulas are drawn, as a page opened from a disk may load no fonts,
-# and each when its slide is first shown, as what is hidden has no size.
+# nbconvert's page, with scripts that lie beside it, and with the words of a figure, which it leaves out. Formulas are
+# drawn, as a page opened from a disk may load no fonts, and each when its slide is first shown, as what is hidden has
+# no size.
 PAGE = """{% extends 'reveal/index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mathjax %}
@@ -50,6 +51,12 @@ MathJax.Hub.Config({
 <script src="assets/reveal/dist/reveal.js"></script>
 <script src="assets/notes/notes.js"></script>
 {% endblock %}
+{% block data_png scoped %}
+<div class="jp-RenderedImage jp-OutputArea-output">
+<img src="data:image/png;base64,{{ output.data['image/png'] }}"
+ alt="{{ output.metadata['image/png']['alt'] | escape_html }}" />
+</div>
+{% endblock data_png %}
 {% block footer_js %}
 <script>
 const typeset = () => MathJax.Hub.Queue(["Typeset", MathJax.Hub, Reveal.getCurrentSlide()]);

@@ -8,6 +8,7 @@ from typing import Any
 from mezo_lab.plots.divergence import RateRun, divergence_alt_text, divergence_figure
 
 PERCENT = 100
+SHOTS = (16, 512)
 METHODS = {  # (method, tuning) → its name in the table, in the table's order
     ("zero-shot", ""): "zero-shot",
     ("icl", ""): "in-context learning, 32 examples",
@@ -81,17 +82,16 @@ def finetuned(root: Path) -> str:
 
 
 def table(rows: Iterable[dict[str, Any]], prompt: str) -> str:
-    heads = ["learning rate", "16 per class, %", "gain", "512 per class, %", "gain", "forward (backward) passes"]
+    heads = ["16 per class, %", "gain", "512 per class, %", "gain", "learning rate", "forward (backward) passes"]
     lines = ["| | " + " | ".join([*heads, "minutes", "MiB"]) + " |", "|---|" + 8 * "--:|"]
     for kind, name in METHODS.items():
         own = [row for row in rows if row["prompt"] == prompt and (row["method"], row["tuning"]) == kind]
         if not own:
             continue
-        cells = [name, f"{own[0]['lr']:g}" if own[0]["lr"] else "–"]
-        for shots in (16, 512):
-            sized = [row for row in own if row["shots"] == shots or kind[0] == "zero-shot"]
-            cells += [each(sized, accuracy), each(sized, gain)]
-        lines.append("| " + " | ".join([*cells, *costs(own)]) + " |")
+        sizes = [[row for row in own if row["shots"] == shots or kind[0] == "zero-shot"] for shots in SHOTS]
+        cells = [told for sized in sizes for told in (each(sized, accuracy), each(sized, gain))]
+        columns = zip(*(costs(sized) for sized in sizes if sized), strict=True)
+        lines.append("| " + " | ".join([name, *cells, *map(both, columns)]) + " |")
     return "\n".join(lines)
 
 
@@ -112,47 +112,53 @@ def gain(row: dict[str, Any]) -> str:
 
 
 def costs(rows: list[dict[str, Any]]) -> list[str]:
-    """Passes over a batch while training, the longest run and the highest peak."""
-    trained = rows[0]["method"] in ("mezo", "adam")
-    forward, backward = (span(row[f"{way}_passes"] or 0 for row in rows) for way in ("forward", "backward"))
+    """Of one method at one size: rate, passes over a batch while training, the longest run and the highest peak."""
+    row = rows[0]
+    passes = f"{row['forward_passes']:,} ({row['backward_passes']:,})" if row["method"] in ("mezo", "adam") else "–"
     return [
-        f"{forward} ({backward})" if trained else "–",
+        f"{row['lr']:g}" if row["lr"] else "–",
+        passes,
         f"{max(row['seconds'] for row in rows) / 60:.1f}",
         f"{max(row['peak_mebibytes'] for row in rows):,.0f}",
     ]
 
 
-def span(counts: Iterable[int]) -> str:
+def both(told: Iterable[str]) -> str:
+    """What both sizes have, once where it is the same.
+
+    >>> both(("400 (0)", "1,200 (0)")), both(("–", "–"))
+    ('400 (0) / 1,200 (0)', '–')
     """
-    >>> span([400, 1200]), span([60, 60])
-    ('400 to 1,200', '60')
-    """
-    return " to ".join(f"{count:,}" for count in sorted(set(counts)))
+    return " / ".join(dict.fromkeys(told))
 
 
 def ablations(rows: Iterable[dict[str, Any]]) -> str:
     """What is left of MeZO without a gradient to follow, a prompt, or pretraining."""
     kinds = {
-        "accuracy itself as the objective, `Sentiment:`": lambda row: row["objective"] == "accuracy",
+        "accuracy itself as the objective, `It was`": lambda row: (
+            row["objective"] == "accuracy" and row["prompt"] == "rotten-tomatoes"
+        ),
         "no prompt, the same words as `It was`": lambda row: (
             row["prompt"].endswith("no-prompt") and row["method"] == "mezo"
         ),
         "from random weights, `It was`": lambda row: row["scratch"] and row["method"] == "mezo",
     }
     lines = [
-        "| MeZO, all parameters, 16 per class | test, % | gain | probes that saw no difference |",
-        "|---|--:|--:|--:|",
+        "| MeZO, all parameters | per class | steps | test, % | gain | probes that saw no difference |",
+        "|---|--:|--:|--:|--:|--:|",
     ]
     for name, chosen in kinds.items():
         for row in filter(chosen, rows):
-            lines.append(f"| {name} | {accuracy(row)} | {gain(row)} | {row['zero_gradients']:.0%} |")
+            size = f"{row['shots']} | {row['steps']}"
+            lines.append(f"| {name} | {size} | {accuracy(row)} | {gain(row)} | {row['zero_gradients']:.0%} |")
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
 def machine(rows: list[dict[str, Any]]) -> str:
-    where = rows[0]["machine"]
+    where, seeds = rows[0]["machine"], len({row["seed"] for row in rows})
     return (
-        "1,000 held-out reviews, the same for all; 95 % intervals (Wilson; gains over zero-shot, paired). Minutes"
+        f"{'One seed' if seeds == 1 else f'{seeds} seeds, a line each'}. What has a / is of 16 and of 512 per class."
+        " 1,000 held-out reviews, the same for all; 95 % intervals (Wilson; gains over zero-shot, paired). Minutes"
         f" include loading and the test ({where['processor']}, {where['threads']} threads, not always idle);"
         " MiB: peak of the process, of a training while it loads its best checkpoint."
     )

@@ -3,7 +3,7 @@
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.directions import law_named
-from mezo_lab.exercises.judge import Answer, Wrong, judge, same
+from mezo_lab.exercises.judge import Answer, Wrong, expect_form, formula_of, judge, same
 from mezo_lab.expressions import Expression
 
 FACTORS = [
@@ -12,7 +12,14 @@ FACTORS = [
     {"dim": 50, "probes": 3, "kurtosis": 1.8},
     {"dim": 7, "probes": 2, "kurtosis": 10.0},
 ]
-ORTHOGONAL = [{"dim": 6, "probes": 3}, {"dim": 8, "probes": 2}]  # two, so that a number that fits once is not enough
+# so that no formula of d alone or n alone fits
+ORTHOGONAL = [{"dim": d, "probes": n} for d, n in [(6, 3), (8, 2), (6, 2)]]
+SPARSE = 0.1 * 10**2  # ±√10 one time in ten
+SPARSE_SLIPS = {
+    1.0: "That is E[z²], the variance; the kurtosis is E[z⁴].",
+    100.0: "That is z⁴ where z is not 0, which is one time in ten.",
+    7.0: "That is the excess over the Gaussian's 3; κ itself is E[z⁴].",
+}
 DRAWS = 50_000  # the factor to a part in a thousand, in a fraction of a second
 SLIPS = {
     "(d+n-1)/n": "That is for independent probes: here a term with i ≠ j has zᵢᵀzⱼ = 0, so it is 0.",
@@ -47,7 +54,21 @@ def check_norm_factor(factor: Answer) -> None:
     )
 
 
-def check_orthogonal_formula(formula: str) -> None:
+def check_sparse_kurtosis(kurtosis: Answer) -> None:
+    """Whether kurtosis() is κ of a coordinate that is ±√10 one time in ten and 0 otherwise. Raises: Wrong.
+
+    >>> check_sparse_kurtosis(lambda: 1)
+    Traceback (most recent call last):
+    mezo_lab.exercises.judge.Wrong: That is E[z²], the variance; the kurtosis is E[z⁴].
+    """
+    found = kurtosis()
+    expect_form(found, SPARSE)
+    if not same(found, SPARSE):
+        raise Wrong(SPARSE_SLIPS.get(float(found), "κ = E[z⁴]: what is z⁴ where z is not 0, and how often is that?"))
+    print("✓ the kurtosis of the sparse law")
+
+
+def check_orthogonal_formula(text: str) -> None:
     """Whether the draws agree with a formula of E‖ĝ‖²/‖g‖² for orthogonal probes, in d and n.
 
     As `mezo-lab verify norm-factor --law orthogonal --expect`: no answer is stored here, the draws decide.
@@ -55,17 +76,17 @@ def check_orthogonal_formula(formula: str) -> None:
     Raises: Wrong, where the draws refute it. ExpressionError, where it is not arithmetic.
 
     >>> check_orthogonal_formula("d/n")
-    ✓ the draws agree with d/n in 2 cases
+    ✓ the draws agree with d/n in 3 cases
     """
-    expect, claim, law = Expression(formula), claim_named("norm-factor"), law_named("orthogonal")
+    expect, claim, law = formula_of(text), claim_named("norm-factor"), law_named("orthogonal")
     for case in ORTHOGONAL:
         verdict = check(claim, law, case, draws=DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             where, found = f"d = {case['dim']}, n = {case['probes']}", f"{verdict.estimate}, z = {verdict.z_score:+.0f}"
             raise Wrong(
-                f"At {where} the draws refute {formula} = {verdict.expected:.6g}: they give {found}. {hint(expect)}"
+                f"At {where} the draws refute {text} = {verdict.expected:.6g}: they give {found}. {hint(expect)}"
             )
-    print(f"✓ the draws agree with {formula} in {len(ORTHOGONAL)} cases")
+    print(f"✓ the draws agree with {text} in {len(ORTHOGONAL)} cases")
 
 
 def hint(formula: Expression) -> str:

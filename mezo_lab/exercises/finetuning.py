@@ -1,14 +1,16 @@
 """Notebook 11: fine-tuning a language model, and what a test of it says."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.judge import Answer, Wrong, judge
 from mezo_lab.finetune import scores
 from mezo_lab.finetune.scores import Z95, difference, score
+from mezo_lab.finetune.tasks import Task, task_named
+from mezo_lab.finetune.tasks.task import fields
 
 Z90, ROUNDED = 1.644854, 1.96  # quantiles of N(0, 1) that an answer may have used instead
 LOSSES = [{"right": 3.0, "other": 2.0}, {"right": 0.5, "other": 4.0}, {"right": 6.0, "other": 6.5}]
@@ -17,6 +19,9 @@ PAIRS = [
     {"before": [1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0], "after": [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]},
     {"before": [0.0, 0.0, 1.0, 0.0, 0.0], "after": [1.0, 1.0, 1.0, 0.0, 1.0]},
 ]
+ORIGINAL = task_named("rotten-tomatoes")
+REVIEW = {"text": "A fine film."}
+BAD, GOOD = {"bad", "negative", "poor", "terrible"}, {"good", "great", "positive"}  # words whose order is known
 
 
 def label_loss(right: float, other: float) -> float:
@@ -173,3 +178,56 @@ def check_paired_difference(difference: Answer) -> None:
             ),
         },
     )
+
+
+def bare(task: Task) -> list[str]:
+    """Its label words, as a reader sees them.
+
+    >>> bare(ORIGINAL)
+    ['terrible', 'great']
+    """
+    return [word.strip().casefold() for word in task.answers]
+
+
+OWN_SLIPS: dict[str, Callable[[Task], bool]] = {
+    "The prompt tells the answer: take {label} out of it.": lambda own: own.label in fields(own.prompt),
+    "A review is in the column text: put {text} where it goes, or every review is asked the same.": (
+        lambda own: "text" not in fields(own.prompt)
+    ),
+    "A review has no other columns than text and label: put {text} alone in braces.": (
+        lambda own: set(fields(own.prompt)) != {"text"}
+    ),
+    "The reviews have two labels: give two words, one for negative and one for positive.": (
+        lambda own: len(own.answers) != 2
+    ),
+    "The two label words are the same: there is nothing to choose between.": lambda own: len(set(bare(own))) < 2,
+    "The words go in the order of the labels, negative first: here each right answer would count as wrong.": (
+        lambda own: bare(own)[0] in GOOD or bare(own)[1] in BAD
+    ),
+    "That is the original's prompt with its words, so each gap is 0: change one of them.": (
+        lambda own: own.text(REVIEW).strip() == ORIGINAL.text(REVIEW) and bare(own) == bare(ORIGINAL)
+    ),
+}
+
+
+def check_own_task(task: Answer) -> None:
+    """Whether task() asks about a review with a prompt, or label words, of its own.
+
+    No answer is stored here: whether the prompt is a good one, the reviews decide. Raises: Wrong.
+
+    >>> check_own_task(lambda: ORIGINAL)
+    Traceback (most recent call last):
+    mezo_lab.exercises.judge.Wrong: That is the original's prompt with its words, so each gap is 0: change one of them.
+    """
+    try:
+        own = task()
+    except ValueError as error:  # by `custom_task`, which says what is wrong and how to mend it
+        raise Wrong(str(error)) from None
+    if own is None or own is ...:
+        raise Wrong(f"Your function returned {own}: let it return its answer.")
+    if not isinstance(own, Task) or own.kind != "classification":
+        raise Wrong(f"Your function returned {own!r}: let it return custom_task(prompt, words).")
+    for sentence, slipped in OWN_SLIPS.items():
+        if slipped(own):
+            raise Wrong(sentence)
+    print(f"✓ the model reads {own.text(REVIEW)!r}, and goes on with {' or '.join(map(repr, own.answers))}")

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from mezo_lab.expressions import Expression
+
 Answer = Callable[..., Any]
 TOLERANCE = 1e-6  # relative: a formula is right or it is not
 
@@ -29,8 +31,7 @@ def judge(answer: Answer, truth: Answer, cases: Sequence[Mapping[str, Any]], mis
     """
     said = [answer(**case) for case in cases]
     for case, found in zip(cases, said, strict=True):
-        if found is None or found is ...:
-            raise Wrong(f"Your function returned {found}: let it return its answer.")
+        expect_form(found, truth(**case))
         if same(found, truth(**case)):
             continue
         for sentence, mistake in mistakes.items():
@@ -39,6 +40,40 @@ def judge(answer: Answer, truth: Answer, cases: Sequence[Mapping[str, Any]], mis
         where = ", ".join(f"{name} = {value:g}" for name, value in case.items() if isinstance(value, int | float))
         raise Wrong(f"At {where or 'a random point'} it should be {shown(truth(**case))}, yours is {shown(found)}.")
     print(f"✓ right in {len(cases)} cases")
+
+
+def expect_form(found: Any, right: Any) -> None:
+    """Raises: Wrong for an answer that is no number or tensor, or one of another shape than the right one.
+
+    >>> expect_form(torch.ones(1, 5), torch.ones(5))
+    Traceback (most recent call last):
+    mezo_lab.exercises.judge.Wrong: Its shape should be (5,), yours is (1, 5): return one vector, not one for each.
+    """
+    if found is None or found is ...:
+        raise Wrong(f"Your function returned {found}: let it return its answer.")
+    try:
+        shape, due = (tuple(torch.as_tensor(value, dtype=torch.float64).shape) for value in (found, right))
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"Your function returned {found!r}: let it return a number or a tensor.") from None
+    if shape != due:
+        raise Wrong(f"Its shape should be {due}, yours is {shape}: {remedy(shape, due)}.")
+
+
+def remedy(shape: tuple[int, ...], due: tuple[int, ...]) -> str:
+    """
+    >>> remedy((2,), ()), remedy((2,), (3,))
+    ('return one number', 'return 3 numbers')
+    """
+    if not due:
+        return "return one number"
+    return "return one vector, not one for each" if len(shape) > len(due) else f"return {due[0]} numbers"
+
+
+def formula_of(text: Any) -> Expression:
+    """What a student wrote as a formula. Raises: Wrong for anything but text; ExpressionError for no arithmetic."""
+    if not isinstance(text, str):
+        raise Wrong(f"Your function returned {text!r}: let it return a formula as text, in quotes.")
+    return Expression(text)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -18,7 +18,7 @@ FACTORS = [
 ]
 BEST = [{"rank": 5, "overhead": 0}, {"rank": 10, "overhead": 2}, {"rank": 100, "overhead": 5}]
 MOST_PROBES = 10_000
-SPECTRA = [[2.0, 2.0, 2.0, 0.0, 0.0, 0.0], [5.0, 2.0, 2.0, 1.0], [0.5, 0.25, 0.25, 0.125, 0.0]]
+SPECTRA = [[2.0, 2.0, 2.0, 0.0, 0.0, 0.0], [1.0, 5.0, 2.0, 2.0], [0.5, 0.25, 0.25, 0.125, 0.0]]
 
 
 def rank_factor(law: str, rank: int, probes: int, dim: int) -> float:
@@ -110,6 +110,9 @@ def check_effective_rank(rank: Answer) -> None:
                 eigenvalues.sum()
             ),
             "That is (tr H)²/tr H², another count of directions; Assumption 1 has tr H/‖H‖.": participation,
+            "‖H‖ is the largest eigenvalue, wherever it stands in the list.": lambda eigenvalues: (
+                eigenvalues.sum() / eigenvalues[0]
+            ),
             "‖H‖ is the largest eigenvalue, not √(Σλ²).": lambda eigenvalues: eigenvalues.sum() / eigenvalues.norm(),
         },
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.directions import law_named
-from mezo_lab.exercises.judge import Answer, Wrong, judge, same
+from mezo_lab.exercises.judge import Answer, Wrong, formula_of, judge, same
 from mezo_lab.expressions import Expression
 
 ONE_SIDED = [
@@ -147,7 +147,7 @@ def up_to_a_factor(scale: Answer) -> Answer:
     return normalised
 
 
-def check_residual_formula(formula: str) -> None:
+def check_residual_formula(text: str) -> None:
     """Whether the draws agree with a formula of E‖ĝ‖² for residual feedback, in d, g2, delta and eps.
 
     As `mezo-lab verify residual-feedback --expect`; a formula that fits is then asked for other ‖g‖, Δ and ε.
@@ -157,18 +157,18 @@ def check_residual_formula(formula: str) -> None:
     >>> check_residual_formula("(2*d+2)*g2 + d*delta**2/eps**2")
     ✓ the draws agree with (2*d+2)*g2 + d*delta**2/eps**2 in 2 cases
     """
-    expect, claim, law = Expression(formula), claim_named("residual-feedback"), law_named("gaussian")
+    expect, claim, law = formula_of(text), claim_named("residual-feedback"), law_named("gaussian")
     for case in RESIDUAL:
         verdict = check(claim, law, case, draws=DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             found = f"{verdict.estimate}, z = {verdict.z_score:+.0f}"
-            where = f"At d = {case['dim']} the draws refute {formula} = {verdict.expected:.6g}: they give {found}."
+            where = f"At d = {case['dim']} the draws refute {text} = {verdict.expected:.6g}: they give {found}."
             raise Wrong(f"{where} {hint(expect)}")
     values = claim.experiment(law, **RESIDUAL[0]).symbols | ELSEWHERE
     truth = theory.residual_feedback_norm(values["d"], values["g2"], values["delta"], values["eps"])
     if not same(expect(values), truth):
         raise Wrong("It fits where ‖g‖ = 1 and Δ = ε, as in these draws: write it with g2, delta and eps for others.")
-    print(f"✓ the draws agree with {formula} in {len(RESIDUAL)} cases")
+    print(f"✓ the draws agree with {text} in {len(RESIDUAL)} cases")
 
 
 def hint(formula: Expression) -> str:

@@ -83,11 +83,15 @@ def draw_line(axes: "Axes", line: list[Verdict], sweep: str, formulas: Sequence[
     for formula in formulas:
         known = [point for point in curve if formula in point.decoys]
         values = [point.decoys[formula] for point in known]
-        axes.plot([point.x for point in known], values, **style.decoy(formula, formulas))
-    alone: dict[str, Any] = {"marker": "_", "markersize": 16} if len(curve) == 1 else {}
-    axes.plot([point.x for point in curve], [point.theory for point in curve], **style.THEORY | alone)
+        axes.plot([point.x for point in known], values, **style.decoy(formula, formulas) | alone(known))
+    axes.plot([point.x for point in curve], [point.theory for point in curve], **style.THEORY | alone(curve))
     x, means = [v.parameters[sweep] for v in line], [v.estimate.mean for v in line]
     axes.errorbar(x, means, yerr=[bar(verdict) for verdict in line], **style.estimate(line[0].law))
+
+
+def alone(points: Sequence[Point]) -> dict[str, Any]:
+    """A stroke where a single point would be a line of no length."""
+    return {"marker": "_", "markersize": 16} if len(points) == 1 else {}
 
 
 def bar(verdict: Verdict) -> float:

@@ -133,7 +133,7 @@ cosine = float(torch.nn.functional.cosine_similarity(estimate, g, dim=0))
 print(f"‖ĝ‖ = {estimate.norm():.2f} where ‖g‖ = {g.norm():.2f}; cosine of their angle {cosine:.2f}")
 
 # %% [markdown]
-# One estimate is long and points elsewhere: it lies in the span of four directions. Right on average is a statement about the
+# An estimate is usually longer than $g$ and points elsewhere: it lies in the span of four directions. Right on average is a statement about the
 # mean of very many, and that is what is tested, for each law of the library; the control ties the coordinates of $z$ together,
 # so that $\mathbb{E}[zz^\top] \ne I$.
 
@@ -222,10 +222,16 @@ check_best_sigma(best_sigma)
 for factor in (0.5, 1, 2):
     print(f"{factor:>3} × the best σ: {change(factor * best_sigma(1.0, 5.0))}")
 
+# %% [markdown] tags=["solution"]
+# **Solution.** By the formula nothing is gained at twice the best $\sigma$; the scan climbs there. At the best $\sigma$, $\sigma\operatorname{tr}H$ is about $\|g\|$,
+# so what $O(\sigma^3)$ leaves out is no longer small: it comes with wrong choices, which cost. The search's own optimum lies somewhat
+# below, and it climbs sooner.
+
 # %% [markdown]
 # ## Summary
 #
-# - Random search descends by $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$: there is a best $\sigma$, and beyond twice that the search climbs.
+# - Random search descends by $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$: there is a best $\sigma$, and at twice that, by the formula, nothing
+#   is left; the search itself climbs somewhat sooner.
 # - The size of the difference, not only its sign, gives $zz^\top g$, whose mean is the gradient for every isotropic law.
 # - A claim is accepted together with decoys that the same draws refute.
 #

@@ -238,7 +238,7 @@ print(check(claim, TIED, {"dim": 6, "probes": 4}, resolution=0.02))
 # **3.2 (code).** The factor for independent coordinates of kurtosis $\kappa$. Five minutes.
 
 # %%
-from mezo_lab.exercises.dispute import check_norm_factor, check_orthogonal_formula
+from mezo_lab.exercises.dispute import check_norm_factor, check_orthogonal_formula, check_sparse_kurtosis
 
 
 def norm_factor(dim: int, probes: int, kurtosis: float) -> float:
@@ -268,8 +268,8 @@ check_orthogonal_formula(orthogonal_formula())
 # **Solution.** Step 2 breaks: $z_i^\top z_j = 0$, so those terms are 0. Left are $n$ terms of $c\|g\|^2 = d\|g\|^2$: $nd/n^2 = d/n$ (question 4).
 
 # %% [markdown]
-# **3.4 (experiment).** A sparse law: a coordinate is 0 with probability 9/10, otherwise $\pm\sqrt{10}$. What is its kurtosis? Put it in; a
-# wrong one is refuted. How far can $\kappa$ be pushed before the factor is twice that of signs?
+# **3.4 (experiment).** A sparse law: a coordinate is 0 with probability 9/10, otherwise $\pm\sqrt{10}$. What is its kurtosis? Put it in, and
+# let the draws judge the factor that it gives. At which $\kappa$ is the factor twice that of signs?
 
 
 # %%
@@ -280,11 +280,15 @@ def sparse(shape, generator):
 
 def kurtosis() -> float:
     # BEGIN SOLUTION
-    return 10**2 / 10  # and the factor is twice that of signs at κ = d + n
+    return 10**2 / 10
     # END SOLUTION
 
 
+check_sparse_kurtosis(kurtosis)
 print(check(claim, Iid("sparse", draw=sparse, kurtosis=kurtosis()), {"dim": 6, "probes": 2}, resolution=0.02))
+
+# %% [markdown] tags=["solution"]
+# **Solution.** $\kappa=\tfrac1{10}\cdot10^2=10$. $\frac{d+n+\kappa-2}{n}=2\,\frac{d+n-1}{n}$ at $\kappa=d+n$: a law so sparse that nearly all coordinates of a probe are 0.
 
 # %% [markdown]
 # ## Summary

@@ -111,7 +111,8 @@ print(f"1/(ℓf), half of that:   after {dim} steps {run(1 / factor, dim):.2g} t
 
 # %% [markdown]
 # The gradient step $\theta - \tfrac{2}{\ell}g = -\theta$ keeps the loss as it is. MeZO with the same rate blows up at once: the loss
-# changes by the factor $1 + 4(\|z\|^2 - 1)\,(z^\top g)^2/\|g\|^2$, on average $4f-3$, so every step with $\|z\| > 1$ climbs. At its own edge it neither gains nor loses much; at half of that it needs about $f$ steps for a factor $e$.
+# changes by the factor $1 + 4(\|z\|^2 - 1)\,(z^\top g)^2/\|g\|^2$, on average $4f-3$, so every step with $\|z\| > 1$ climbs. (Question 2: the mean after three steps is $(4f-3)^3$. Rare draws with a large $(z^\top g)^2$ carry it;
+# a single run mostly ends far below.) At its own edge it neither gains nor loses much; at half of that it needs about $f$ steps for a factor $e$.
 #
 # ## Experiment: where MeZO diverges
 #
@@ -285,7 +286,7 @@ for n in sized(full=(1, 4, 16), fast=(1, 4)):
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The gain is $n(d+2)/(d+n+1)$: nearly $n$ while $n \ll d$, and never more than $d+2$, which is SGD's rate. For each pair of passes it
-# is $(d+2)/(d+n+1) < 1$, so more probes buy longer steps at slightly more than their price.
+# is $(d+2)/(d+n+1)$, below 1 for $n>1$: more probes buy longer steps at more than their price, slightly more while $n\ll d$.
 
 # %% [markdown]
 # ## Summary

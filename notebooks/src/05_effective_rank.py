@@ -244,7 +244,7 @@ for verdict in fall:
 # %%
 d = 300
 spectra = {kind: spectrum(kind, d, 30) for kind in ("flat", "exponential")}
-steps = sized(full=200, fast=25)
+steps = sized(full=200, fast=100)
 moments = LAWS["gaussian"].moments(d)
 for name, eigenvalues in spectra.items():
     r, edge = effective_rank(torch.diag(eigenvalues)), stability_limit(eigenvalues, 1, moments)
@@ -255,8 +255,8 @@ for name, eigenvalues in spectra.items():
     print(f"{name:>11}: r = {r:.1f}, MeZO diverges at {found}; z = {told}")
 
 # %% [markdown]
-# The runs refute $2/(d+2)$, notebook 4's. Safe rate and edge lie too near for them to tell apart: the $g^\top Hg$ term is 2 of the $r+2$, so the bound gives away a
-# factor $1+2/r$ at most, and nothing on the flat spectrum.
+# The runs refute $2/(d+2)$, notebook 4's. Safe rate and edge lie too near for them to tell apart: the bound gives away little (exercise 5.4), and nothing on
+# the flat spectrum.
 #
 # **How many steps** (claim B8; Lemma 3). Let $L$ be $\mu$-PL (Definition 4): $\tfrac12\|g\|^2 \ge \mu(L-L^*)$, $L^*$ being its least value; and let the noise of an example vanish with $L-L^*$,
 # $\operatorname{tr}\Sigma\le\alpha(L-L^*)$. With $\eta=\frac1\gamma\min\big(\frac1\ell, \frac{\mu B}{\ell\alpha}\big)$ a step on a batch of $B$ has
@@ -367,8 +367,8 @@ for overhead in (0, 1, 5):
     print(f"overhead {overhead}: best n = {[best_probes(r, overhead) for r in (5, 100, 1000)]} at r = 5, 100, 1000")
 
 # %% [markdown]
-# **5.4 (experiment).** The effective rank from eigenvalues. Then make up a spectrum, predict where MeZO diverges, and see. What must it
-# look like for the safe rate $2/(\ell\gamma)$ to lie far below the edge?
+# **5.4 (experiment).** The effective rank from eigenvalues. Then make up a spectrum, predict where MeZO diverges, and see. How far above the
+# safe rate $2/(\ell\gamma)$ can you push the edge, and with what spectrum?
 
 
 # %%
@@ -385,8 +385,9 @@ found = divergence(own, safe, steps=steps)
 print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, moments):.3g}, diverges at {found}")
 
 # %% [markdown] tags=["solution"]
-# **Solution.** Most of the trace must lie in eigenvalues far below the largest, so that $g^\top Hg \ll \ell\|g\|^2$ on the way. The edge then nears $2/\operatorname{tr}H$, which is
-# $1+2/r$ times the safe rate: much only where $r$ is small.
+# **Solution.** Farthest with one eigenvalue $\ell=1$ and the rest of the trace in tiny ones, where $g^\top Hg\ll\ell\|g\|^2$. With one probe the shares then sum to
+# $\frac{\eta}{2(1-\eta)}+\frac{(r-1)\eta}{2}=1$, so the edge is $\frac{(r+2)\eta}{2}=1+\frac12\left(3\eta-\frac{\eta}{1-\eta}\right)$ times the safe rate: at most $3-\sqrt3\approx1.27$, at $r=4$. For large $r$ both near
+# $2/\operatorname{tr}H$.
 
 # %% [markdown]
 # ## Summary

@@ -262,6 +262,9 @@ for dtype, marker in ((torch.bfloat16, "sphere"), (torch.float32, "gaussian")):
     axes.errorbar(counts, [one.mean for one in found], bars, label=f"{name}, plain", **style.estimate(marker))
     axes.plot(counts, theory, label="√(K/2) · ulp" if dtype is torch.float32 else None, **style.THEORY)
     print(f"{name:8} drift after {counts[-1]} cycles {found[-1]}, formula {theory[-1]:.3g}")
+    once = torch.nn.Parameter(weights.to(dtype, copy=True))
+    MeZO([once], lr=1.0, compiled=False).step(lambda: 0.0)
+    print(f"{'':8} after one cycle {(once != weights.to(dtype)).float().mean():.0%} of the weights are not back")
 exact = drifts(torch.bfloat16, counts, exact=True)
 print(f"bfloat16, exact mode: the largest drift is {max(one.mean for one in exact)}")
 floor = [1e-8 + one.mean for one in exact]  # 0 has no place on this axis
@@ -277,8 +280,8 @@ show(
 )
 
 # %% [markdown]
-# The formula is exact for weights that share one ulp. Here ulps differ, and the figure uses their mean square. Where a probe carries a weight
-# past a power of two, two ulps meet, and the drift falls short of it; the check below avoids this.
+# About half of the weights are an ulp off after one cycle (question 3), and the formula is exact, for weights that share one ulp. Here ulps differ, and the
+# figure uses their mean square. Where a probe carries a weight past a power of two, two ulps meet, and both fall short; the check below avoids this.
 #
 # ## Check
 #
@@ -442,7 +445,7 @@ for size in (1.5, 150.0, 15_000.0):
 #
 # - A finite $\varepsilon$ estimates the gradient of a smoothed loss; the bias begins with $\tfrac12\varepsilon^2\nabla(\Delta L)$.
 # - Rounding of the loss costs $1/\varepsilon$, truncation $\varepsilon^2$: the error is a U, least at $(\operatorname{ulp}/(4\sqrt3\,T))^{1/3}$.
-# - A probe walked in place leaves half of the weights an ulp off; over $K$ steps they drift as $\sqrt K$.
+# - A probe walked in place leaves about half of the weights an ulp off; over $K$ steps they drift as $\sqrt K$.
 # - An update far below the weights' spacing is lost if it is added by itself. The exact mode loses nothing.
 #
 # **Limits.** In the U only the final loss was rounded; displaced weights and the layers of a network round too. `epsilon_scan` measures

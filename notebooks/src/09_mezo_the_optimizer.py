@@ -3,7 +3,7 @@
 #
 # **Claim.** By the end you will have shown that the optimizer which trains models takes the steps of the theory: their length and
 # their descent have the predicted means, all through a step there is one $z$, and a list of numbers rebuilds the run bit for bit.
-# The controls: the factors of other laws, a log with one bit flipped, and a zoo of defects from published code, each of which a
+# The controls: the factors of other laws, a log with one bit flipped, and a zoo of defects, most from published code, each of which a
 # short check must catch.
 #
 # **You will be able to** train any `torch.nn` model with `MeZO`; choose a law and a rule; log and replay a run; test a generator of
@@ -196,10 +196,10 @@ for name, losses in curves.items():
 # %%
 figure = style.blank(height=3.6)
 axes, shown = figure.add_subplot(), min(steps, 100)
-for (name, losses), (_, colour), line in zip(
-    curves.items(), style.LAW_STYLES.values(), ["-", "-.", (0, (3, 1, 1, 1, 1, 1)), "-", (0, (5, 1))], strict=False
-):
-    axes.plot(losses[: shown + 1], color=colour, linestyle=line, linewidth=1.5, label=name)
+lines = ["-", "-.", (0, (3, 1, 1, 1, 1, 1)), "-", (0, (5, 1))]
+for k, ((name, losses), (marker, colour)) in enumerate(zip(curves.items(), style.LAW_STYLES.values(), strict=False)):
+    look = {"color": colour, "linestyle": lines[k], "marker": marker, "markersize": 5, "markevery": (3 * k, 15)}
+    axes.plot(losses[: shown + 1], linewidth=1.5, label=name, **look)
 mean = [float(bowl(start)) * (1 - best) ** step for step in range(shown + 1)]
 axes.plot(mean, label="theory: mean of sgd, (1 − 1/γ)ᵗ", **style.THEORY)
 axes.set(yscale="log", xlabel="step", ylabel="loss", ylim=(1e-9, 30))
@@ -462,7 +462,7 @@ assert (refused, blind) == (["noisy"], ["stale"]), (
 # - `MeZO` is a torch optimizer with a contract: the same value at the same point.
 # - Its steps have the length and the descent of the theory, law by law; rules whose steps do not shrink stall at a floor that theory knows.
 # - A run is its log: a few bytes a step, replayed bit for bit, refused when damaged.
-# - $\mathbb{E}[zz^\top]=I$ across tensors and steps, and the same $z$ twice: seven short checks catch thirteen kinds of published defects.
+# - $\mathbb{E}[zz^\top]=I$ across tensors and steps, and the same $z$ twice: seven short checks catch thirteen kinds of defects, most of them met in published code.
 #
 # **Limits.** Means of a step on quadratic losses, not the success of training. The checks see correlations down to $5/\sqrt N$, and those they
 # look for. Bit for bit holds on one device and version.

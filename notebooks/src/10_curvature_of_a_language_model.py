@@ -8,7 +8,7 @@
 # **You will be able to** check a projected gradient without trusting it; measure $\operatorname{tr}H$, $\lambda_{\max}$ and $r$ with their errors; predict a
 # learning rate from them, and say how far to trust it.
 #
-# **Before this:** notebooks 1, 5 and 6. **Time:** 50 minutes; the cells run within two, on a processor alone. **In the paper** (Malladi et al. 2023): Definition 1,
+# **Before this:** notebooks 1, 4, 5 and 6. **Time:** 50 minutes; the cells run within two, on a processor alone. **In the paper** (Malladi et al. 2023): Definition 1,
 # Assumption 1, Theorem 2.
 
 # %%
@@ -238,7 +238,7 @@ for name, rate in rates.items():
 # a factor of the order of $\gamma$. The effective rank gives the right order, before any training.
 #
 # And no more. The prediction is of a quadratic: its $H$ is that of the first $\theta$, whereas a run leaves it, and may meet larger curvature
-# further on. On a quadratic a single run would even *outlive* the predicted edge where few directions matter (notebook 5). So an edge below the prediction is the work
+# further on. On a quadratic a single run would even *outlive* the predicted edge where few directions matter (notebook 4). So an edge below the prediction is the work
 # of what a quadratic lacks. In practice: measure, then begin well below.
 #
 # ## Where it breaks

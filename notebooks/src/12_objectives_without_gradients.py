@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 12. Objectives without gradients; why only a fine-tuned start
 #
-# **Claim.** By the end you will have shown that MeZO can raise an accuracy, which has no gradient, because a finite $\varepsilon$ gives it one; and that
+# **Claim.** By the end you will have shown that MeZO can raise a toy's accuracy, which has no gradient, because a finite $\varepsilon$ gives it one; and that
 # a start which already knows nearly enough is what makes its steps suffice. The evidence: slopes, and rates of probes that see nothing, beside
 # formulas; trainings of toys; records of SmolLM2. The controls: formulas that forget a factor; Adam, which succeeds from both starts.
 #
@@ -66,7 +66,7 @@ def normal(x):
 # %% [markdown]
 # ## How often a probe sees nothing
 #
-# **Statement.** Let each of $B$ answers *flip* (differ between $\theta\pm\varepsilon z$) with probability $q$, each way equally likely. Then
+# **Statement** (derived). Let each of $B$ answers *flip* (differ between $\theta\pm\varepsilon z$) with probability $q$, each way equally likely. Then
 #
 # $$P(pg=0) = \sum_k\binom{B}{2k}q^{2k}(1-q)^{B-2k}\binom{2k}{k}4^{-k},\qquad \mathbb{E}[pg^2] = \frac{q}{4\varepsilon^2B}.$$
 #
@@ -98,7 +98,7 @@ def step(points):
 
 
 z = torch.randn(40_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-figure, grid, places = style.blank(height=3.3), torch.linspace(-2.5, 2.5, 201), torch.arange(-2.5, 2.6, 0.5)
+figure, grid, places = style.blank(height=3.6), torch.linspace(-2.5, 2.5, 201), torch.arange(-2.5, 2.6, 0.5)
 axes = figure.add_subplot()
 for epsilon, law in ((0.3, "gaussian"), (1.0, "rademacher")):
     found = torch.stack([projected_gradient(step, place, z, epsilon) * z[:, 0] for place in places])
@@ -107,7 +107,7 @@ for epsilon, law in ((0.3, "gaussian"), (1.0, "rademacher")):
     axes.plot(grid, -normal(grid / epsilon) / epsilon, label="−φ(θ/ε)/ε" if epsilon == 1 else None, **style.THEORY)
 axes.plot(grid, 0 * grid, label="the step's own slope, 0", **style.decoy("0", ["0", "φ"]))
 axes.plot(grid, -normal(grid / 0.3), label="−φ(θ/ε), at ε = 0.3", **style.decoy("φ", ["0", "φ"]))
-axes.set(xlabel="θ", ylabel="mean of pg·z")
+axes.set(xlabel="θ", ylabel=f"mean of pg·z ± {style.BARS:g} standard errors")
 style.quiet(axes)
 style.key(figure, columns=2)
 show(
@@ -150,7 +150,7 @@ def zeros(epsilon: float, batch: int, count: int):
 
 
 # %%
-widths, figure = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0], style.blank(height=3.3)
+widths, figure = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0], style.blank(height=3.6)
 axes = figure.add_subplot()
 for batch, law in ((4, "gaussian"), (16, "rademacher"), (64, "sphere")):
     seen = [zeros(epsilon, batch, sized(full=4000, fast=1000)) for epsilon in widths]
@@ -160,7 +160,7 @@ for batch, law in ((4, "gaussian"), (16, "rademacher"), (64, "sphere")):
     theory = [zero_probability(q, batch).mean() for _, q in seen]
     axes.plot(widths, theory, label="theory" if batch == 64 else None, **style.THEORY)
 axes.plot(widths, [((1 - q) ** 64).mean() for _, q in seen], label="no flips, B = 64", **style.decoy("", [""]))
-axes.set(xscale="log", xlabel="ε, where ‖θ‖ = 1", ylabel="share of probes with pg = 0")
+axes.set(xscale="log", xlabel="ε, where ‖θ‖ = 1", ylabel=f"share of zeros ± {style.BARS:g} standard errors")
 style.quiet(axes)
 style.key(figure, columns=2)
 show(
@@ -217,11 +217,9 @@ for epsilon, batch in ((0.03, 16), (0.1, 16), (0.1, 64)):
     print(f"ε = {epsilon}, B = {batch}: zeros {zero.mean():.3f}; " + ", ".join(told))
     square = 4 * epsilon**2 * batch * pg**2 - q  # its mean is 0 by the formula for E[pg²]
     print(f"  E[pg²]: {z_score(square)}; decoy, without the B: {z_score(square / batch - q + q / batch)}")
-print(tried("smoothing"))
+print("the library's claim, on a smooth loss:", tried("smoothing"))
 
 # %% [markdown]
-# The last line is the library's claim, on a smooth loss.
-#
 # ## Experiment: does it train?
 #
 # Fresh examples at each step, and the exact test accuracy at the end: mean over starts, at the best of four learning rates by that accuracy, which favours all alike.
@@ -350,7 +348,7 @@ for name, values in TABLE3.items():
 # %% [markdown]
 # ## Why only a fine-tuned start
 #
-# **Statement.** On $L=\tfrac12\sum_i\lambda_i\theta_i^2$, with $s_i=\mathbb{E}\,\theta_i^2$, one probe and Gaussian $z$, a step of MeZO makes
+# **Statement** (derived from A3). On $L=\tfrac12\sum_i\lambda_i\theta_i^2$, with $s_i=\mathbb{E}\,\theta_i^2$, one probe and Gaussian $z$, a step of MeZO makes
 #
 # $$s_i \leftarrow (1 - 2\eta\lambda_i + 2\eta^2\lambda_i^2)\,s_i + \eta^2\sum_j\lambda_j^2s_j.$$
 #
@@ -477,7 +475,9 @@ show(
 
 # %%
 bare = [row for row in rows if row["scratch"] or row["prompt"].endswith("/no-prompt")]
-for row in [*mezo(scratch=False, objective="loss", prompt="rotten-tomatoes"), *bare]:
+sizes = {row["shots"] for row in bare if row["method"] == "mezo"}  # with other sizes come other steps
+prompted = [row for row in mezo(scratch=False, objective="loss", prompt="rotten-tomatoes") if row["shots"] in sizes]
+for row in [*prompted, *bare]:
     print(line(row))
 if not bare:
     print("random weights, and no prompt: not measured yet; `make accuracy` does it")
@@ -489,7 +489,8 @@ for name, values in TABLE5.items():
 # %% [markdown]
 # ## What it means
 #
-# Whatever can be counted can be an objective: accuracy, F1, a reward. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins. And MeZO is a method for fine-tuning: $r$
+# Whatever can be counted can be an objective: accuracy, F1, a reward. The toy and the paper show it. Of SmolLM2 read the interval: unless the gain of the accuracy row lies above 0, this
+# record does not. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins: needed, and not enough. And MeZO is a method for fine-tuning: $r$
 # sets what a step can do, the start and the prompt how far there is to go. Whether a prompt shortens the way is the model's affair: hold the record beside Table 5. From random weights the first points are cheap, as a linear rule gives them; the product has to be found in
 # directions that hardly curve yet. MeZO is slow there, not stuck; but far slower than Adam, which
 # shows that network and data suffice.
@@ -591,7 +592,8 @@ for epsilon in (0.003, 0.03, 0.1, 0.3, 1.0, 3.0):
 # - Too small an $\varepsilon$ sees nothing, or far too much. Choose one that moves margins by about their size.
 # - MeZO takes some $r\,\lambda_{\max}/\lambda$ steps where the start's error is in a direction of curvature $\lambda$: a good start is the method's other half.
 #
-# **Limits.** The toys are small, $q$ by angles holds for a linear classifier, and a quadratic has no saddles. The network shows one pair of tasks. The records are of one model.
+# **Limits.** The toys are small, $q$ by angles holds for a linear classifier, and a quadratic has no saddles. The network shows one pair of tasks. The records are of one model, with accuracy
+# as objective at one $\varepsilon$, in as many runs as they have.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 3.3 and Appendix A. Y. Nesterov and V. Spokoiny, *Random gradient-free
 # minimization of convex functions*, 2017. J. C. Duchi, P. L. Bartlett and M. J. Wainwright, *Randomized smoothing for stochastic optimization*, 2012.

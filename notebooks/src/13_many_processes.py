@@ -34,18 +34,18 @@ from mezo_lab.plots import style
 # A step is $\theta \leftarrow \theta-\frac{\eta}{n}\sum_k pg_k\,z_k$. Every $z_k$ comes from the seed, so any process can draw it. What it cannot
 # draw is $pg_k$, one number.
 #
-# **Batch-parallel.** Process $r$ of $p$ has its own $B$ examples, with mean loss $L_r$. All use the same $z$.
+# **Batch-parallel.** Process $q$ of $p$ has its own $B$ examples, with mean loss $L_q$. All use the same $z$.
 #
-# **Probe-parallel.** Process $r$ evaluates the two losses of its own $z_r$. Then all make the updates along all $p$ directions.
+# **Probe-parallel.** Process $q$ evaluates the two losses of its own $z_q$. Then all make the updates along all $p$ directions.
 #
-# **Statement.** Without rounding, the first makes the step of one process on all $pB$ examples, and the second that of one process
+# **Statement** (derived from Definition 1 and Algorithm 2). Without rounding, the first makes the step of one process on all $pB$ examples, and the second that of one process
 # with $n=p$ probes.
 #
 # **Derivation.**
 #
-# 1. With parts of one size, $L=\frac1p\sum_r L_r$ at every point.
-# 2. So $L(\theta\pm\varepsilon z)=\frac1p\sum_r L_r(\theta\pm\varepsilon z)$: average one loss per side, and $pg$ is that of the whole batch.
-# 3. Probe-parallel, nothing is averaged: the $pg_r$ are the same numbers, evaluated elsewhere.
+# 1. With parts of one size, $L=\frac1p\sum_q L_q$ at every point.
+# 2. So $L(\theta\pm\varepsilon z)=\frac1p\sum_q L_q(\theta\pm\varepsilon z)$: average one loss per side, and $pg$ is that of the whole batch.
+# 3. Probe-parallel, nothing is averaged: the $pg_q$ are the same numbers, evaluated elsewhere.
 # 4. All processes make the same update from the same $\theta$, so they still hold the same $\theta$ afterwards. Weights never travel.
 #
 # ## Which way gives the shorter estimate?
@@ -362,7 +362,7 @@ print(
 )
 
 # %% [markdown] tags=["solution"]
-# **Solution.** With $p\,B_r/\sum_s B_s$: the mean of $p\,B_rL_r/\sum_s B_s$ over the $p$ processes is the right side.
+# **Solution.** With $p\,B_q/\sum_s B_s$: the mean of $p\,B_qL_q/\sum_s B_s$ over the $p$ processes is the right side.
 
 # %% [markdown]
 # **13.4 (experiment).** How many steps of one process is a step of $p$ processes worth, a probe each? At its best rate a step has

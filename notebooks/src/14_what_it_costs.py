@@ -2,15 +2,15 @@
 # # 14. What it costs, and when not to use it
 #
 # **Claim.** By the end you will have shown that MeZO needs the memory of inference, that backpropagation with Adam needs several times as
-# much, and that for this MeZO pays in steps: where a backward pass fits, backpropagation is the cheaper one. The evidence: memory predicted term by term
-# and held against what lives, what was measured and what the paper reports; times and GPU-hours, added up. The controls: predictions with a term left out, refuted; and models for which
+# much, and that for this MeZO pays in steps: where a backward pass fits, backpropagation is the cheaper one. The evidence: memory predicted term by term,
+# held against what lives and what was measured, and bounded by what the paper reports; times and GPU-hours, added up. The controls: predictions with a term left out, refuted; and models for which
 # MeZO's memory is no advantage.
 #
 # **You will be able to** predict the peak memory of a training from a configuration; compute GPU-hours and the break-even number of
 # steps; say from numbers when MeZO is the wrong tool.
 #
 # **Before this:** notebook 5 (the effective rank $r$ and $\gamma$), notebook 8 (the step). **Time:** 50 minutes; the cells run within two minutes. **In
-# the paper** (Malladi et al. 2023): Figures 3 and 4, Tables 22 and 23. No real model is needed: configurations only.
+# the paper** (Malladi et al. 2023): Figures 3 and 4, Tables 22 and 23. No real model is needed.
 
 # %%
 import json
@@ -34,11 +34,11 @@ MIB, GIB = 2**20, 2**30
 # %% [markdown]
 # ## What lives at the peak of a step
 #
-# **Statement.** With $P$ parameters, $P_t$ of them trained, and $b$ bytes for a number, the peak is
+# **Statement** (derived). With $P$ parameters, $P_t$ of them trained, and $b$ bytes for a number, the peak is
 #
 # $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}$$
 #
-# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the larger of these and one chunk of $z$; compiled, from some four million weights on, not even that.
+# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the weights and the larger of two: inference's activations, or one chunk of $z$. Compiled, from some four million weights on, it has next to no chunk.
 #
 # **Derivation.**
 #
@@ -48,8 +48,7 @@ MIB, GIB = 2**20, 2**30
 # 4. A forward pass alone frees a layer's input once its output is there: activations of *one* layer.
 # 5. MeZO makes $z$ chunk by chunk, moves $\theta$ in place (Algorithm 1), and keeps a seed and a scalar: no term with $P_t$.
 #
-# The library counts this by a step on tensors without contents. SmolLM2-135M by its configuration (fewer layers
-# in fast mode):
+# The library counts this by a step on tensors without contents. SmolLM2-135M by its configuration:
 
 # %%
 smol = LlamaConfig(
@@ -69,12 +68,12 @@ for method, memory in predicted.items():
     print(f"{method:>9}: {parts}; total {memory.total / MIB:,.0f} MiB, {memory.total / weights:.1f} times the weights")
 
 # %% [markdown]
-# Weights, gradients and Adam's states are 1 + 1 + 2 times $bP$. LoRA trains few weights, so its middle terms nearly vanish,
-# and its activations do not: the backward pass still goes through the whole model.
+# Weights, gradients and Adam's states are 1 + 1 + 2 times $bP$. LoRA's middle terms nearly vanish, but its
+# activations do not: the backward pass still goes through the whole model.
 #
 # ## Predict first
 #
-# Write your answers down before you go on.
+# Write your answers down.
 #
 # 1. The paper's MeZO holds 16-bit weights, its fine-tuning 32-bit ones with Adam. How many times as much, at least?
 # 2. You double the layers. Which activations double, inference's or backpropagation's?
@@ -139,8 +138,8 @@ show(
 )
 
 # %% [markdown]
-# The lines are nearly parallel: a method is a factor. MeZO's points lie some GiB above: the GPU's context. Where fine-tuning was sharded over several, `nvidia-smi` shows
-# what the cards had reserved, which is more than what lives.
+# The lines are nearly parallel: a method is a factor. The points lie above: `nvidia-smi` shows the GPU's context, what the allocator reserves and the longest example, and,
+# where training was sharded, what all cards had reserved. So Table 22 bounds the prediction from one side, and is no check; that comes next.
 #
 # ## Check
 #
@@ -221,11 +220,11 @@ for row in bed["rows"]:
 # %% [markdown]
 # ## GPU-hours and break-even
 #
-# **Statement.** If MeZO needs $\gamma$ times the steps, its training is the cheaper one exactly if
+# **Statement** (derived). If MeZO needs $\gamma$ times the steps, its training is the cheaper one exactly if
 #
 # $$\gamma < \gamma^* = \frac{\text{seconds of a backpropagation step} \times \text{its cards}}{\text{seconds of a MeZO step}\times\text{its cards}}.$$
 #
-# **Derivation.** $S$ steps of the one cost $S\,c_b$ card-seconds, $\gamma S$ of the other $\gamma S\,c_m$. By operations on one card $\gamma^*=3/2$. Theory (notebook 5) has
+# **Derivation.** $S$ steps of the one cost $S\,c_b$ card-seconds, $\gamma S$ of the other $\gamma S\,c_m$. By operations on one card, with one probe, $\gamma^*=3/2$. Theory (notebook 5) has
 # $\gamma=(r+n+1)/n$ against SGD, at $n$ times the cost: together $r+n+1 \ge 3$.
 #
 # So on one card, in this theory, MeZO cannot win on operations: it wins by needing fewer cards and no traffic between them. Table 23 measures
@@ -248,7 +247,7 @@ for size in SECONDS["mezo"]:
     )
 
 # %% [markdown]
-# A step says little: the total decides, and a saving at one size is one about that size. Batches differ, and the
+# The total decides, and a saving at one size is one about that size. Batches differ, and the
 # fine-tuning had no checkpointing.
 #
 # ## What a fine-tuning took
@@ -279,6 +278,9 @@ for (prompt, shots, method), r in results.items():
     )
 if not any(method.startswith("adam") for _, _, method in results):
     print("Adam: no run in the record yet")
+on, loads = [row["machine"] for row in rows], [row["machine"]["load_before"] for row in rows]
+told = "; ".join(sorted({f"{each['processor']}, {each['threads']} threads" for each in on}))
+print(f"{told}; load before a run {min(loads):.1f} to {max(loads):.1f}: compare minutes on one machine only")
 
 
 # %%
@@ -304,14 +306,14 @@ def cost_figure(prompts, methods):
 
 
 prompts, methods = (list(dict.fromkeys(key[k] for key in results)) for k in (0, 2))
-shown = [f"{m} {s or 'no'} examples {r['test']:.0%} in {r['seconds'] / 60:.0f}" for (_, s, m), r in results.items()]
+shown = [f"{p}, {m}, {s} a class: {r['test']:.0%} in {r['seconds'] / 60:.0f}" for (p, s, m), r in results.items()]
 show(
     cost_figure(prompts, methods),
     alt=f"Scatter of test accuracy, with 95 % intervals, against minutes, a panel for each prompt: {'; '.join(shown)} minutes.",
 )
 
 # %% [markdown]
-# Which is the cheapest for the same accuracy? "The same" here: its interval overlaps that of the best, a coarser test than notebook 11's paired gain.
+# Which is the cheapest for the same accuracy? "The same" here: its interval overlaps that of the best, a coarser test than notebook 11's paired gain. Minutes compare on one machine only.
 
 # %%
 for prompt in prompts:
@@ -368,7 +370,7 @@ for condition, number, choice in chart:
 #
 # ## What it means
 #
-# MeZO trades steps for memory. The trade pays where memory is what you lack: no backward pass fits, even with adapters, checkpoints and fewer bits; the loss has no gradient; or only
+# MeZO trades steps for memory, which pays where memory is what you lack: no backward pass fits, even with adapters, checkpoints and fewer bits; the loss has no gradient; or only
 # forward passes can be had. It may also pay where backpropagation needs many cards more and $\gamma$ is small. Where a backward pass fits, take it.
 #
 # ## Where it breaks
@@ -457,8 +459,8 @@ for method, each in (("mezo", 2), ("adam", 4)):
 # ## Summary
 #
 # - Memory is weights, gradients, states and activations. MeZO keeps the first, and the activations of inference; Adam holds four times the weights, and every layer's.
-# - A MeZO step is two forward passes and sweeps, but many more of them: it is cheaper exactly if $\gamma < \gamma^*$.
-# - On one card by operations $\gamma^*=3/2$, below any $\gamma$ of the theory. More cards for backpropagation lift it.
+# - A step of MeZO is two forward passes and sweeps, and many more steps are needed: MeZO is cheaper exactly if $\gamma < \gamma^*$.
+# - On one card by operations $\gamma^*=3/(2n)$ for $n$ probes, below any $\gamma=(r+n+1)/n$ of the theory. More cards for backpropagation lift it.
 # - Before MeZO, try in-context learning, a linear probe, LoRA with checkpoints.
 #
 # **Limits.** One machine's times; the paper's GPU times, of 2023. $\gamma$ compares with SGD on a quadratic, not with Adam. Energy and the price of a larger card were left out.

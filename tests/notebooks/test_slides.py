@@ -46,6 +46,14 @@ def test_a_page_has_no_solution(folder, name):
     assert "BEGIN SOLUTION" not in shown and "<strong>Solution.</strong>" not in shown
 
 
+@pytest.mark.parametrize("name", slides.names())
+def test_every_figure_has_its_words(folder, name):
+    figures = re.findall(r"<img\b[^>]*>", (folder / f"{name}.html").read_text())
+    words = [re.search(r'alt="([^"]*)"', figure) for figure in figures]
+    assert words and all(found and len(found[1]) > 40 for found in words)
+    assert not any("No description" in found[1] for found in words if found)
+
+
 def test_a_heading_begins_a_slide_and_what_follows_lies_below(folder):
     import nbformat
 

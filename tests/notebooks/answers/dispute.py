@@ -23,6 +23,18 @@ ANSWERS = {
             ("n/d", r"\(d/n\)²"),
             ("d", "n of the n² terms"),
             ("2", r"At d = 8, n = 2 .* double sum"),
+            ("d-4", r"At d = 6, n = 2 the draws refute d-4 = 2"),
+            (None, "a formula as text, in quotes"),
+        ],
+    ),
+    exercises.check_sparse_kurtosis: (
+        lambda: 0.05 * 2 * 100,
+        [
+            (lambda: 1, "the variance"),
+            (lambda: 100.0, "one time in ten"),
+            (lambda: 7, "the excess"),
+            (lambda: 9.9, "how often is that"),
+            (lambda: None, "let it return its answer"),
         ],
     ),
 }

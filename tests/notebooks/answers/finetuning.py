@@ -5,6 +5,7 @@ import statistics
 
 from mezo_lab.exercises import finetuning as exercises
 from mezo_lab.finetune.scores import Z95, wilson
+from mezo_lab.finetune.tasks import Task, custom_task, task_named
 
 
 def interval(mean: float, error: float) -> tuple[float, float, float]:
@@ -78,6 +79,23 @@ ANSWERS = {
                 ),
                 "n − 1",
             ),
+        ],
+    ),
+    exercises.check_own_task: (
+        lambda: custom_task("Film review: {text}\nOverall, the film is", ("bad", "good")),
+        [
+            (lambda: custom_task("{text} It was", ("terrible", "great")), "so each gap is 0"),
+            (lambda: task_named("rotten-tomatoes"), "so each gap is 0"),
+            (lambda: custom_task("{text} ({label}) It was", ("bad", "good")), "tells the answer"),
+            (lambda: custom_task("{review} It was", ("bad", "good")), "in the column text"),
+            (lambda: custom_task("{title}: {text} It was", ("bad", "good")), "no other columns"),
+            (lambda: custom_task("{text} It was", ("bad", "fair", "good")), "give two words"),
+            (lambda: Task("mine", "classification", "{text} It was", (" good", " good")), "nothing to choose between"),
+            (lambda: custom_task("{text} It was", ("good", "bad")), "negative first"),
+            (lambda: custom_task("{text} It was", ("good", "good")), "must be different words"),
+            (lambda: custom_task("It was", ("bad", "good")), "must hold a column in braces"),
+            (lambda: None, "let it return its answer"),
+            (lambda: ("{text} It was", ("bad", "good")), "let it return custom_task"),
         ],
     ),
 }

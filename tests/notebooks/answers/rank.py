@@ -50,6 +50,7 @@ ANSWERS = {
             (lambda eigenvalues: eigenvalues.sum(), "units of curvature"),
             (lambda eigenvalues: eigenvalues.sum() ** 2 / eigenvalues.square().sum(), "another count"),
             (lambda eigenvalues: eigenvalues.sum() / eigenvalues.norm(), "the largest eigenvalue, not"),
+            (lambda eigenvalues: eigenvalues.sum() / eigenvalues[0], "wherever it stands"),
             (lambda eigenvalues: eigenvalues.mean(), "At a random point it should be"),
         ],
     ),

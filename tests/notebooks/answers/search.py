@@ -28,6 +28,11 @@ ANSWERS = {
             (lambda *given, **named: 2 * two_point(*given, **named), "2ε apart"),
             (lambda *given, **named: -two_point(*given, **named), "you would climb"),
             (lambda loss, theta, z, epsilon: len(z) * two_point(loss, theta, z, epsilon), "averaged, not added"),
+            (
+                lambda loss, theta, z, epsilon: two_point(loss, theta, z, epsilon)[None],
+                r"shape should be \(5,\), yours is \(1, 5\)",
+            ),
+            (lambda **given: "ĝ", "a number or a tensor"),
             (one_sided, "At epsilon = 0.1 it should be"),
         ],
     ),

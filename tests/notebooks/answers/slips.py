@@ -71,6 +71,7 @@ ANSWERS = {
             ("(2*d+2)*g2", "Δ is missing"),
             ("2*(d+2)*g2 + d*delta**2/eps**2", "independent of the zₜ"),
             ("(2*d+2)*g2 + delta**2/eps**2", "and E‖zₜ‖² = d"),
+            (None, "a formula as text, in quotes"),
             ("3*d+2", "It fits where ‖g‖ = 1 and Δ = ε"),
             ("d*g2", r"At d = 4 the draws refute .* which products have a mean"),
         ],
