@@ -61,11 +61,13 @@ def test_a_third_of_the_predicted_rate_trains_and_the_whole_diverges():
 
 
 def test_the_shortest_log_rebuilds_its_model():
+    """Of those that begin with what is read or drawn: the last digits of a prefix depend on the processor."""
+
     def sweeps(folder: Path) -> int:
         result = json.loads((folder / RESULT).read_text())
         return result["trained"] * result["steps"]
 
-    shortest = min(LOGGED, key=sweeps)
+    shortest = min((folder for folder in LOGGED if read_plan(folder).tuning != "prefix"), key=sweeps)
     try:
         _, _, steps = rebuilt(shortest)  # compares the weights with the hash at the end of the log
     except NotInstalled as missing:

@@ -33,6 +33,7 @@ def test_a_run_is_made_again_only_where_its_plan_has_changed(tmp_path, monkeypat
     monkeypatch.setattr(accuracy.subprocess, "run", lambda command, check: commands.append(command))
     folder = tmp_path / accuracy.name_of(plan)
     (folder / "checkpoint-50").mkdir(parents=True)
+    (folder / "checkpoint-50/trainer_state.json").write_text('{"global_step": 50}')
     plan.settled().write(folder)
     if done:
         (folder / RESULT).write_text("{}")

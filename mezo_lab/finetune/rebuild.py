@@ -1,8 +1,12 @@
 """A fine-tuned model from the log of its run: no data loader, no forward pass, only the sweeps."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mezo_lab.finetune.plan import LOG, RESULT, read_plan
 from mezo_lab.finetune.prepare import loaded_for, model_of, prepared, tuned
@@ -29,19 +33,36 @@ def rebuild(folder: Path, out: Path, *, step: str = "best") -> int:
 
 
 def rebuilt(folder: Path, until: int | None = None) -> tuple[Any, Any, int]:
-    """(model, tokenizer, steps) of a run after so many steps."""
+    """(model, tokenizer, steps) of a run after so many steps.
+
+    A prefix begins as activations, which are computed again, and are the same to the last digit on processors of one
+    kind only. The other tunings begin with what is read or drawn.
+    """
     if not (folder / LOG).is_file():
         raise ValueError(f"`run` must hold {LOG}, the log of a run with --method mezo; {folder} has none.")
     plan = read_plan(folder).settled()
     if plan.tuning == "prefix":
-        ready = prepared(plan, say=lambda line: None)
-        loaded, model = ready.loaded, model_of(ready)
+        with threads_of(folder):
+            ready = prepared(plan, say=lambda line: None)
+            loaded, model = ready.loaded, model_of(ready)
     else:
         loaded = loaded_for(plan)
         model = tuned(plan, loaded)
     moving = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     steps = replay(moving, folder / LOG, until=until).steps
     return model, loaded.tokenizer, steps
+
+
+@contextmanager
+def threads_of(folder: Path) -> Iterator[None]:
+    """While this lasts torch has as many threads as the run had, on which the last digits of activations depend."""
+    own, file = torch.get_num_threads(), folder / RESULT
+    there = json.loads(file.read_text())["machine"]["threads"] if file.exists() else own
+    torch.set_num_threads(there)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(own)
 
 
 def steps_of(folder: Path, step: str) -> int | None:

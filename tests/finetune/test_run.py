@@ -64,6 +64,18 @@ def test_adapters_are_trained_and_rebuilt_alone(tuning, plan, tmp_path):
     assert result["trained"] < 2_000
 
 
+def test_a_prefix_is_rebuilt_whatever_the_number_of_threads(plan, tmp_path):
+    """It begins as activations, whose last digits depend on that number."""
+    own = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        finetune(changed(plan, tuning="prefix"), tmp_path / "run", say=quiet)
+        torch.set_num_threads(1)
+        assert (rebuilt(tmp_path / "run")[2], torch.get_num_threads()) == (10, 1)
+    finally:
+        torch.set_num_threads(own)
+
+
 @pytest.mark.parametrize("method", ["adam", "sgd"])
 def test_backpropagation_is_one_word_away_and_learns(method, plan, tmp_path):
     result = finetune(changed(plan, method=method, lr=1e-2, steps=30, every=15), tmp_path / "run", say=quiet)
