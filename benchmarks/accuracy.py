@@ -29,11 +29,10 @@ PROMPTS = ("rotten-tomatoes", "rotten-tomatoes/sentiment")  # near chance, and f
 SHOTS = (16, 512)
 SEEDS = (0, 1, 2)
 STEPS = {"mezo": 200, "adam": 60}
-MORE_STEPS = 600  # of MeZO on all weights, where there are more examples to learn from
-# There drift grows as lr·steps, what the noise of z leaves behind as lr·√steps: so of the two rates of the loss that
-# results/rates.json does not tell apart the smaller, with the schedule of the larger. That was decided after 200 steps
-# at the larger had been tested.
-LONG = {"lr": 3e-5, "schedule": "linear"}
+# MeZO on all weights, where there are more examples to learn from: drift grows as lr·steps, what the noise of z leaves
+# behind as lr·√steps, so of the two rates that results/rates.json does not tell apart it takes the smaller, with the
+# schedule of the larger. That was decided after 200 steps at the larger had been tested.
+LONG = {"steps": 600, "lr": 3e-5, "schedule": "linear"}
 METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full")
 FEW_WEIGHTS = ("mezo lora", "mezo prefix")
 
@@ -43,12 +42,12 @@ def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
     method, _, tuning = kind.partition(" ")
     settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 128)} | more
     if method in TRAINED:
-        objective, long = settings.get("objective", "loss"), kind == "mezo full" and shots > SHOTS[0]
-        settings |= rates.chosen(f"{method} {settings['tuning']} {objective}")
-        settings |= LONG if long and objective == "loss" else {}
-        settings["steps"] = MORE_STEPS if long else STEPS[method]
-        if objective != "loss":
-            settings["steps"] = rates.STEPS[method]  # as its rate was tried: at this one more steps destroy the model
+        objective = settings.get("objective", "loss")
+        # of accuracy as many as its rate was tried for: at that rate more destroy the model
+        steps = (STEPS if objective == "loss" else rates.STEPS)[method]
+        settings |= rates.chosen(f"{method} {settings['tuning']} {objective}") | {"steps": steps}
+        if kind == "mezo full" and objective == "loss" and shots > SHOTS[0]:
+            settings |= LONG
         settings["every"] = settings["steps"] // 4
     return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
 
