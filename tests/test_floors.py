@@ -18,6 +18,7 @@ FLOORS = {
     "expressions": 1,
     "noise": 1,
     "machine": 1,
+    "installation": 1,
     "directions": 2,
     "replay": 2,
     "hessian": 2,

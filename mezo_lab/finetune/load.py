@@ -46,11 +46,11 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
     Traceback (most recent call last):
     ValueError: `name` must be smollm2-135m, a model's folder or a name on the hub; ./no/such/folder is none of them.
     """
-    require(READERS, ModelNotInstalled)
     place = place_of(device)
     if name == SHIPPED:
         model, tokenizer, masked = *smollm2(), False
     else:
+        require(READERS, ModelNotInstalled)
         config = read_config(name)
         masked = is_masked(name, config)
         tokenizer = read_tokenizer(name, masked)  # first, as it is quick

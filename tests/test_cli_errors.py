@@ -1,0 +1,86 @@
+"""What ends a command early: one line, its traceback on demand, and an exit code that tells how."""
+
+import os
+import signal
+
+import pytest
+
+from mezo_lab import cli
+from mezo_lab.cli import main
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """(exception) → a parser whose command raises it."""
+
+    def raising(error: BaseException) -> None:
+        def run(options):
+            raise error
+
+        class Options:
+            pass
+
+        options = Options()
+        options.run = run
+        monkeypatch.setattr(cli, "parser", lambda: type("P", (), {"parse_args": lambda self, words: options})())
+
+    return raising
+
+
+@pytest.mark.parametrize("error", [ValueError("a rule"), OSError("a disk"), ModuleNotFoundError("rich", name="rich")])
+def test_an_error_is_one_line_without_and_a_traceback_with_debug(command, capsys, monkeypatch, error):
+    monkeypatch.delenv(cli.DEBUG, raising=False)
+    command(error)
+    assert main(["doctor"]) == 2
+    short = capsys.readouterr().err
+    assert short.count("\n") == 1 and "Traceback" not in short
+    assert main(["--debug", "doctor"]) == 2
+    long = capsys.readouterr().err
+    assert "Traceback" in long and type(error).__name__ in long and long.endswith(short)
+    monkeypatch.setenv(cli.DEBUG, "1")
+    assert main(["doctor"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["--debug verify --dim 0", "verify --debug --dim 0", "verify --dim 0 --debug"])
+def test_debug_is_taken_in_front_of_a_command_and_behind_it(capsys, words):
+    assert main(words.split()) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_fault_inside_another_library_is_not_passed_off_as_bad_usage(command, capsys, monkeypatch):
+    class Broken:
+        def run(self, options):
+            import json
+
+            json.loads("{")
+
+    options = type("Options", (), {"run": lambda self, options: Broken().run(options)})()
+    monkeypatch.setattr(cli, "parser", lambda: type("P", (), {"parse_args": lambda self, words: options})())
+    assert main(["doctor"]) == 2
+    assert "(from decoder.py:" in (line := capsys.readouterr().err) and "--debug" in line
+
+
+def test_a_message_of_our_own_has_no_such_hint(capsys):
+    assert main(["verify", "--dim", "0"]) == 2
+    assert "not foreseen" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, number, code):
+    kept = []
+
+    def run(options):
+        try:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        except KeyboardInterrupt:
+            kept.append("work")
+            raise
+
+    options = type("Options", (), {"run": staticmethod(run)})()
+    monkeypatch.setattr(cli, "parser", lambda: type("P", (), {"parse_args": lambda self, words: options})())
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["doctor"]) == code
+    assert kept == ["work"] and capsys.readouterr().err == "mezo-lab: stopped\n"
+    assert signal.getsignal(signal.SIGTERM) is before
