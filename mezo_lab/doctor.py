@@ -92,7 +92,9 @@ def checks() -> tuple[Check, ...]:
 def python() -> Check:
     wanted = ".".join(map(str, OLDEST_PYTHON))
     found = ".".join(map(str, sys.version_info[:3]))
-    return Check("python", sys.version_info >= OLDEST_PYTHON, found, f"make clean setup PYTHON=python{wanted}")
+    return Check(
+        "python", sys.version_info >= OLDEST_PYTHON, found, f"make the environment anew with Python {wanted} or newer"
+    )
 
 
 def torch_and_gpu() -> Check:

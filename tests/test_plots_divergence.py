@@ -50,5 +50,5 @@ def test_the_words_tell_what_the_figure_shows():
 
 @pytest.mark.parametrize("of", [divergence_figure, divergence_alt_text])
 def test_nothing_is_not_drawn(of):
-    with pytest.raises(ValueError, match=r"`runs` must hold at least one run, got none: run benchmarks/curvature\.py"):
+    with pytest.raises(ValueError, match=r"`runs` must hold at least one run, got none: measure one first"):
         of([], 1.0, 0.1)

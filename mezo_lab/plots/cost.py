@@ -147,4 +147,4 @@ def step_alt_text(costs: Sequence[StepCost]) -> str:
 
 def check(costs: Sequence[StepCost]) -> None:
     if not costs:
-        raise ValueError("`costs` must hold at least one method, got none: run benchmarks/step.py first.")
+        raise ValueError("`costs` must hold at least one method, got none: measure one first.")

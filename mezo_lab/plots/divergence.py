@@ -106,4 +106,4 @@ def divergence_alt_text(runs: Sequence[RateRun], lr: float, error: float) -> str
 
 def check(runs: Sequence[RateRun]) -> None:
     if not runs:
-        raise ValueError("`runs` must hold at least one run, got none: run benchmarks/curvature.py first.")
+        raise ValueError("`runs` must hold at least one run, got none: measure one first.")
