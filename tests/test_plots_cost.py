@@ -83,5 +83,5 @@ def test_the_alt_text_says_every_number():
 
 @pytest.mark.parametrize("show", [step_figure, step_alt_text])
 def test_nothing_to_show_is_refused(show):
-    with pytest.raises(ValueError, match="`costs` must hold at least one method, got none: run"):
+    with pytest.raises(ValueError, match="`costs` must hold at least one method, got none: measure one"):
         show([])
