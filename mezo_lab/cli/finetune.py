@@ -2,8 +2,10 @@
 
 import argparse
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
 
@@ -51,25 +53,45 @@ TYPES = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 def add_to(commands) -> None:
     finetune = commands.add_parser("finetune", help="fine-tune a language model with forward passes only")
-    for field in fields(Plan):
-        name, default = "--" + field.name.replace("_", "-"), field.default
-        if field.type in ("bool", bool):
-            finetune.add_argument(name, action="store_true", default=None, help=HELP[field.name])
-            continue
-        kind = TYPES.get(str(getattr(field.type, "__name__", field.type)), str)
-        usual = "" if default in (None, ()) else f" (default {default})"
-        finetune.add_argument(name, type=kind, metavar="X", help=HELP[field.name] + usual)
+    add_plan_options(finetune)
     finetune.add_argument("--preset", metavar="P", help="the paper's settings, such as paper/opt-13b/sst2")
     finetune.add_argument("--out", type=Path, metavar="DIR", help="folder for the run (default runs/…)")
     finetune.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     finetune.set_defaults(run=run_finetune)
 
 
-def run_finetune(options: argparse.Namespace) -> int:
-    given = {field.name: getattr(options, field.name) for field in fields(Plan)}
+def add_plan_options(
+    command: argparse.ArgumentParser, *, leave_out: Collection[str] = (), help_in_place: Mapping[str, str] | None = None
+) -> None:
+    """An option for each field of a plan; what was not given stays None.
+
+    leave_out: fields that a command has no use for. help_in_place: field → what its help says in full, where the
+    command has a default or a meaning of its own.
+    """
+    said = help_in_place or {}
+    for field in fields(Plan):
+        if field.name in leave_out:
+            continue
+        name, default = "--" + field.name.replace("_", "-"), field.default
+        if field.type in ("bool", bool):
+            command.add_argument(name, action="store_true", default=None, help=HELP[field.name])
+            continue
+        kind = TYPES.get(str(getattr(field.type, "__name__", field.type)), str)
+        usual = "" if default in (None, ()) else f" (default {default})"
+        command.add_argument(name, type=kind, metavar="X", help=said.get(field.name, HELP[field.name] + usual))
+
+
+def given_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a plan that were given on the command line."""
+    given = {field.name: getattr(options, field.name, None) for field in fields(Plan)}
     given = {name: value for name, value in given.items() if value is not None}
     if "words" in given:
         given["words"] = tuple(word.strip() for word in given["words"].split(","))
+    return given
+
+
+def run_finetune(options: argparse.Namespace) -> int:
+    given = given_fields(options)
     if options.preset:
         preset = from_preset(options.preset, given.get("tuning"))
         if given.get("method", "mezo") != "mezo":

@@ -2,20 +2,30 @@
 
 import argparse
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
+from mezo_lab.cli.finetune import add_plan_options, given_fields
 from mezo_lab.cli.limits import at_least
 from mezo_lab.directions import Law, Orthogonal, law_named
+from mezo_lab.finetune.plan import Plan
+from mezo_lab.optim.rules import Momentum
 from mezo_lab.stability import SPECTRA, Divergence, StableStep, bowl, divergence, predict, spectrum
 from mezo_lab.stability.divergence import steps_for
 from mezo_lab.theory import Moments
 
-MODELS = ("smollm2-135m",)
+if TYPE_CHECKING:
+    from mezo_lab.finetune.prepare import Prepared
+
+# the curvature where a run begins is the same whatever comes afterwards
+LEFT_OUT = ("method", "objective", "steps", "micro_batches", "lr", "schedule", "weight_decay", "every", "tensorboard")
+QUADRATIC = ("probes", "law", "rule", "seed", "rank")  # what a quadratic has a use for, of the fields of a plan
 # with the paper's "It was terrible/great" the untrained model is worse than chance, and tr H is negative
 TASK = "rotten-tomatoes/sentiment"
 PRECISION = 0.02  # relative standard error to which --measure finds the divergence
+DRAWS, PRODUCTS = 24, 20  # of a model: directions for tr H, and Hessian-vector products at most for λ_max
+GRADIENT, PRODUCT = 3, 6  # forward passes that a gradient and a product cost, in arithmetic operations
 FEW = 10  # effective rank below which a single run outlives the mean by more than a tenth
 
 
@@ -30,20 +40,32 @@ class Bed(NamedTuple):
     draws: int
     products: int
     tolerance: float
+    epsilon: float = 1e-3
 
 
 def add_to(commands) -> None:
     lr = commands.add_parser("lr", help="predict the largest stable learning rate from the curvature")
     lr.add_argument("--dim", type=int, metavar="D", help="dimension of a built-in quadratic (default 1,000,000)")
     lr.add_argument("--spectrum", metavar="S", help=f"its eigenvalues: {', '.join(SPECTRA)} (default flat)")
-    lr.add_argument("--rank", type=int, metavar="R", help="how many, if flat; how fast they fall, if exponential")
     lr.add_argument("--measure", action="store_true", help="run MeZO on it until it is known where it diverges")
-    lr.add_argument("--model", metavar="M", help=f"a real language model in place of a quadratic: {MODELS[0]}")
-    lr.add_argument("--batch", type=int, metavar="B", help="real film reviews in its loss (default 16)")
-    lr.add_argument("--probes", type=int, default=1, metavar="N", help="probes per step n (default 1)")
-    lr.add_argument("--law", default="gaussian", metavar="L", help="the law of z (default gaussian)")
-    lr.add_argument("--draws", type=int, metavar="N", help="directions for tr H (default 400; 24 on a model)")
-    lr.add_argument("--seed", type=int, default=0, metavar="S", help="which random words (default 0)")
+    lr.add_argument("--draws", type=int, metavar="N", help=f"directions for tr H (default 400; {DRAWS} on a model)")
+    lr.add_argument("--beta", type=float, metavar="B", help=f"of --rule momentum (default {Momentum().beta})")
+    add_plan_options(
+        lr,
+        leave_out=LEFT_OUT,
+        help_in_place={
+            "model": "a language model in place of a quadratic: smollm2-135m, a folder that save_pretrained wrote, or "
+            "a name on the hub; the options below are those of `finetune`",
+            "task": f"of a model (default {TASK})",
+            "batch": "examples in the loss of a model (default 16)",
+            "dtype": "to which weights are rounded; their curvature is measured in float32 (default float32)",
+            "law": "the law of z (default gaussian)",
+            "rule": "sgd or momentum (default sgd)",
+            "seed": "which random words (default 0)",
+            "rank": "of a quadratic: how many eigenvalues, if flat; how fast they fall, if exponential (default 50). "
+            "With a model: of LoRA (default 8)",
+        },
+    )
     lr.set_defaults(run=run_lr)
 
 
@@ -51,6 +73,7 @@ def run_lr(options: argparse.Namespace) -> int:
     from mezo_lab.report.progress import Progress  # rich loads here, not for `doctor`
 
     law = validate(options)
+    beta = beta_of(options)
     bed = model_bed(options, law) if options.model else quadratic_bed(options, law)
     with Progress(total=3 if options.measure else 2) as progress:
 
@@ -63,32 +86,55 @@ def run_lr(options: argparse.Namespace) -> int:
             bed.loss,
             probes=options.probes,
             moments=bed.moments,
+            beta=beta,
             draws=options.draws or bed.draws,
             products=bed.products,
             tolerance=bed.tolerance,
+            epsilon=bed.epsilon,
             seed=options.seed,
             progress=watch,
         )
         edge = measured(bed, found, options, watch("MeZO")) if options.measure else None
-    print(f"{bed.name}; {law.name} law, n = {options.probes}")
+    with_momentum = f", momentum {beta:g}" if beta else ""
+    print(f"{bed.name}; {law.name} law, n = {options.probes}{with_momentum}")
     print("\n".join(told(found, edge)))
     return 0
 
 
 def validate(options: argparse.Namespace) -> Law:
+    """The law, when the options fit one another. Fills in what both beds need."""
+    usual = {"probes": 1, "seed": 0, "law": "gaussian", "rule": "sgd"}
+    for name, value in usual.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     at_least(options, dim=1, rank=1, probes=1, batch=1, draws=2, seed=0)
     law = law_named(options.law)
     if options.model is None:
-        if options.batch is not None:
-            raise ValueError("--batch belongs to a model, and a quadratic has no reviews: add --model smollm2-135m.")
+        if given := sorted(set(given_fields(options)) - set(QUADRATIC)):
+            option = given[0].replace("_", "-")
+            raise ValueError(f"--{option} belongs to a model, and a quadratic has none: add --model smollm2-135m.")
         if isinstance(law, Orthogonal):
             law.fits(options.probes, options.dim or 1_000_000)
         return law
-    if options.model not in MODELS:
-        raise ValueError(f"--model must be {', '.join(MODELS)}, got {options.model!r}.")
-    if options.measure or options.dim or options.spectrum or options.rank:
-        raise ValueError("--measure, --dim, --spectrum and --rank belong to a quadratic: leave them out, or --model.")
+    if options.measure or options.dim or options.spectrum:
+        raise ValueError("--measure, --dim and --spectrum belong to a quadratic: leave them out, or --model.")
     return law
+
+
+def beta_of(options: argparse.Namespace) -> float:
+    """β of the rule; 0 for SGD. Raises: ValueError for a rule whose limit is no learning rate alone."""
+    if options.rule not in ("sgd", "momentum"):
+        raise ValueError(
+            f"--rule must be sgd or momentum, got {options.rule!r}: where it diverges depends on the size of the "
+            "gradient too, so try rates with `mezo-lab finetune`."
+        )
+    if options.rule == "sgd":
+        if options.beta is not None:
+            raise ValueError(f"--beta belongs to momentum, got {options.beta} for sgd: add --rule momentum.")
+        return 0.0
+    if options.measure:
+        raise ValueError("--measure runs MeZO without momentum: leave it out, or --rule momentum.")
+    return Momentum().beta if options.beta is None else Momentum(options.beta).beta
 
 
 def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
@@ -100,15 +146,38 @@ def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
 
 
 def model_bed(options: argparse.Namespace, law: Law) -> Bed:
-    from mezo_lab.finetune import reviews, smollm2, task_loss
+    """The loss that `mezo-lab finetune` with the same options begins with, on one batch of its training examples."""
+    from mezo_lab.finetune.losses import batch_loss
+    from mezo_lab.finetune.prepare import model_of, prepared
 
-    batch = options.batch or 16
-    model, tokenizer = smollm2()
-    parameters: list[Tensor] = list(model.parameters())
-    loss = task_loss(model, tokenizer, reviews(seed=options.seed)[:batch], TASK)
+    plan = Plan(**({"task": TASK} | given_fields(options))).settled()
+    ready = prepared(plan)
+    rows = ready.splits.train[: plan.batch]
+    # whatever dtype a run has, its curvature is that of the weights: a rounded loss would hide it
+    model = model_of(ready).float()
+    parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     dim = sum(parameter.numel() for parameter in parameters)
+    if isinstance(law, Orthogonal):
+        law.fits(plan.probes, dim)
+    print(cost(options.draws or DRAWS, len(rows), dim), flush=True)
     moments = law.moments(dim)._replace(coincidence=0)  # the eigenvectors are spread over the coordinates
-    return Bed(f"{options.model}, d = {dim:,}, {batch} reviews", parameters, loss, moments, None, 24, 20, 0.05)
+    name = f"{plan.model}, {tuning_of(ready)}d = {dim:,}, {len(rows)} examples of {ready.task.name}"
+    loss = batch_loss(model, ready.encoder, rows)
+    return Bed(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, plan.epsilon)
+
+
+def tuning_of(ready: "Prepared") -> str:
+    return "" if ready.plan.tuning == "full" else f"{ready.plan.tuning}, "
+
+
+def cost(draws: int, examples: int, dim: int) -> str:
+    """What the measurement is going to take, in forward passes of its batch."""
+    trace, norm = 2 * draws + 1, GRADIENT + PRODUCT * PRODUCTS
+    return (
+        f"cost: {trace} forward passes of {examples} examples for tr H, then a gradient and at most {PRODUCTS} "
+        f"Hessian-vector products for λ_max, which take as long as up to {norm} more; memory for the graph of a "
+        f"gradient, and four copies of {dim:,} numbers in float32"
+    )
 
 
 def measured(bed: Bed, found: StableStep, options: argparse.Namespace, progress) -> Divergence:
@@ -132,6 +201,11 @@ def told(found: StableStep, edge: Divergence | None) -> list[str]:
     if edge is not None:
         runs = f"{len(edge.trials)} runs of MeZO, {edge.steps:,} steps each"
         lines.append(f"diverges at lr      {edge}  ({runs}); predicted/found = {found.lr / edge.lr:.3f}")
+    if found.beta:
+        lines.append(
+            "It is that of MeZO's averaged momentum, m ← βm + (1−β)ĝ. A loop with the heavy ball, m ← βm + ĝ, as in "
+            f"torch.optim.SGD, diverges beyond (1−β) times as much, {(1 - found.beta) * found.lr:.3g}."
+        )
     if rank.mean < FEW:
         lines.append(f"As r < {FEW}, a single run may stay stable beyond it: the mean is carried by rare long steps.")
     return lines

@@ -145,7 +145,11 @@ def task_loss(
         raise ValueError("`model` must be in eval mode, as dropout gives another loss at each call: call model.eval().")
     if not rows:
         raise ValueError("`rows` must hold at least one row, got none: an empty batch has no loss.")
-    encoder = Encoder(task_named(task), tokenizer, rows[0], masked=masked)
+    return batch_loss(model, Encoder(task_named(task), tokenizer, rows[0], masked=masked), rows)
+
+
+def batch_loss(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Callable[[], Tensor]:
+    """`task_loss` of rows that an encoder reads: the loss of a run, of one batch that is always the same."""
     batch = collated(lessons(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
     loss = answer_loss(encoder.labels)
     return lambda: loss(model, batch)

@@ -24,6 +24,7 @@ class StableStep:
     """The curvature of a loss, and the learning rate up to which MeZO is stable there, each with its error.
 
     trace: tr H. trace_sq: tr H². norm: λ_max, with a bound on its error. probes: n. moments: of the law of z.
+    beta: β of the optimizer's averaged momentum, 0 for none.
     """
 
     trace: Estimate
@@ -31,6 +32,7 @@ class StableStep:
     norm: Eigenvalue
     probes: int
     moments: Moments
+    beta: float = 0.0
 
     @property
     def effective_rank(self) -> Estimate:
@@ -60,7 +62,7 @@ class StableStep:
         trace = max(self.trace.mean + trace, norm)
         # every spectrum obeys λ_max² ≤ tr H² ≤ λ_max·tr H, and a sample need not
         trace_sq = min(max(self.trace_sq.mean + trace_sq, norm**2), norm * trace)
-        return stability_bounds(trace, trace_sq, norm, self.probes, self.moments)
+        return stability_bounds(trace, trace_sq, norm, self.probes, self.moments, self.beta)
 
     def __str__(self) -> str:
         return f"{self.lr:.3g} ± {self.error:.1g}"
@@ -72,6 +74,7 @@ def predict(
     *,
     probes: int = 1,
     moments: Moments = GAUSSIAN,
+    beta: float = 0.0,
     draws: int = 100,
     products: int = 100,
     tolerance: float = 1e-2,
@@ -87,7 +90,7 @@ def predict(
 
     Args:
         parameters: with requires_grad. loss: () → a differentiable scalar, the same at the same point.
-        probes: n. moments: of MeZO's law; the default is the Gaussian's.
+        probes: n. moments: of MeZO's law; the default is the Gaussian's. beta: β of `rule="momentum"`, 0 for none.
         draws, epsilon: of the second differences, for tr H and tr H².
         products, tolerance: of Lanczos' iteration, for λ_max: at most so many, and the residual to stop at.
         seed: fixes all directions. progress: name of a part → who is told of it.
@@ -103,6 +106,8 @@ def predict(
     """
     if probes < 1:
         raise ValueError(f"`probes` must be at least 1, got {probes}: a step needs a direction.")
+    if not 0 <= beta < 1:
+        raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual, and 0 is no momentum.")
     parameters = list(parameters)
     watch = progress or (lambda part: None)
     along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=watch("tr H"))
@@ -115,4 +120,4 @@ def predict(
     norm = largest_eigenvalue_iterated(
         parameters, loss, most=products, tolerance=tolerance, seed=seed, progress=watch("λ_max")
     )
-    return StableStep(trace, trace_square_estimate(along), norm, probes, moments)
+    return StableStep(trace, trace_square_estimate(along), norm, probes, moments, beta)

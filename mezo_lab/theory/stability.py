@@ -12,9 +12,13 @@ Assumes throughout: H ⪰ 0; for laws with coincidence ≠ 0 also an H along the
 directions sees the same law without coincidence). For the mean of the loss the limit is exact. A single run outlives it
 where few eigenvalues matter, since rare long steps carry the mean: for H = ℓ·P_r and one Gaussian probe it diverges at
 a step about 1 + 12/r² times as long when r is large, but 3.6 times when r = 1.
+
+With momentum the second moments of θ_i and m_i and their mixed one obey three such equations for each eigenvalue.
+Eliminating two of them leaves F with A − 2β/(1+β) in place of A, so that every formula here holds with it. As γ grows,
+2/(ℓ(γ − 2β/(1+β))) differs less and less from 2/(ℓγ): momentum buys no larger step.
 """
 
-from mezo_lab.theory.descent import effective_rank_factor, largest_stable_lr
+from mezo_lab.theory.descent import effective_rank_factor
 from mezo_lab.theory.estimator import HALF, Moments, Number
 
 
@@ -30,7 +34,47 @@ def own_and_shared(probes: Number, moments: Moments) -> tuple[Number, Number]:
     return own, effective_rank_factor(1, probes, moments) - own
 
 
-def largest_stable_step(trace: Number, curvature: Number, probes: Number, moments: Moments) -> Number:
+def momentum_relief(beta: Number) -> Number:
+    """What momentum takes off γ in the largest stable learning rate.
+
+    Source: derived; CLAIMS E5. Assumes: m ← βm + (1−β)ĝ and θ ← θ − ηm. Formula: 2β/(1+β), which stays below 1.
+
+    Args: beta: β in [0, 1).
+
+    >>> momentum_relief(0.0), momentum_relief(1.0)
+    (0.0, 1.0)
+    """
+    return 2 * beta / (1 + beta)
+
+
+def momentum_lr(smoothness: Number, factor: Number, beta: Number) -> Number:
+    """The largest stable learning rate of MeZO's own momentum, m ← βm + (1−β)ĝ, on H = ℓ·P_r.
+
+    Source: derived; CLAIMS E5. For the full spectrum of SGD: Song et al., arXiv 2604.14669.
+    Assumes: as this file does, and an average over all steps (`optim.rules.Momentum` keeps all but a thousandth).
+    Formula: 2/(ℓ(γ − 2β/(1+β))). β = 0 gives `largest_stable_lr`; γ = 1, the true gradient, gives 2(1+β)/((1−β)ℓ).
+
+    Args: smoothness: ℓ. factor: γ. beta: β.
+
+    >>> momentum_lr(1.0, 4.0, 0.0), momentum_lr(1.0, 7.0, 0.9) < 1.2 * 2 / 7
+    (0.5, True)
+    """
+    return 2 / (smoothness * (factor - momentum_relief(beta)))
+
+
+def heavy_ball_lr(smoothness: Number, factor: Number, beta: Number) -> Number:
+    """The largest stable learning rate of the heavy ball, m ← βm + ĝ, as `torch.optim.SGD(momentum=β)` has it.
+
+    Its m is 1/(1−β) times the averaged one, so its learning rate must be (1−β) times that of `momentum_lr`.
+    Source: derived; CLAIMS E5. Assumes: as `momentum_lr`. Formula: 2(1−β)/(ℓ(γ − 2β/(1+β))).
+
+    >>> round(heavy_ball_lr(1.0, 1.0, 0.9), 6)  # the true gradient: 2(1+β)/ℓ
+    3.8
+    """
+    return (1 - beta) * momentum_lr(smoothness, factor, beta)
+
+
+def largest_stable_step(trace: Number, curvature: Number, probes: Number, moments: Moments, beta: Number = 0) -> Number:
     """The largest stable learning rate of a flat spectrum: tr H/c eigenvalues c, all others 0.
 
     Source: B3, at r = tr H/c. Formula: 2/(c·γ) = 2/(B·tr H + A·c); Gaussian 2n/(tr H + (n+1)·c).
@@ -40,43 +84,45 @@ def largest_stable_step(trace: Number, curvature: Number, probes: Number, moment
     below the limit: 1 + 2/r for one Gaussian probe, r = tr H/λ_max. It errs most when much of the trace is in small
     eigenvalues.
 
-    Args: trace: tr H. curvature: c. probes: n. moments: of the law.
+    Args: trace: tr H. curvature: c. probes: n. moments: of the law. beta: β of the averaged momentum, 0 for none.
 
     >>> largest_stable_step(50.0, 1.0, 1, Moments(1, 0)) == 2 / 52
     True
     """
-    return largest_stable_lr(curvature, effective_rank_factor(trace / curvature, probes, moments))
+    return momentum_lr(curvature, effective_rank_factor(trace / curvature, probes, moments), beta)
 
 
 def stability_bounds(
-    trace: Number, trace_sq: Number, norm: Number, probes: Number, moments: Moments
+    trace: Number, trace_sq: Number, norm: Number, probes: Number, moments: Moments, beta: Number = 0
 ) -> tuple[Number, Number]:
     """Between which learning rates every spectrum with these three numbers has its limit; both ends are attained.
 
     Source: derived; the extreme measures of the moments (tr H, tr H²) on [0, λ_max], Gauss' and Lobatto's, as
-    x/(2 − Aηx) is convex in x.
+    1/(2 − Aηx) is convex in x, whatever the sign of A.
     Formula: above, `largest_stable_step` at c = tr H²/tr H; below, the limit of tr H²/λ_max² eigenvalues λ_max, with
     the rest of the trace in infinitesimal ones: 4/(S + √(S² − 4AB(λ_max·tr H − tr H²))), S = B·tr H + A·λ_max.
 
-    Args: trace: tr H. trace_sq: tr H². norm: λ_max.
+    Args: trace: tr H. trace_sq: tr H². norm: λ_max. beta: β of the averaged momentum.
 
     >>> low, high = stability_bounds(5.187, 1.635, 1.0, 1, Moments(1, 0))  # λ_i = 1/i, d = 100
     >>> round(low, 3), round(high, 3)
     (0.333, 0.344)
     """
     own, shared = own_and_shared(probes, moments)
+    own = own - momentum_relief(beta)
     sum_ = shared * trace + own * norm
     low = 4 / (sum_ + (sum_**2 - 4 * own * shared * (norm * trace - trace_sq)) ** HALF)
-    return low, largest_stable_step(trace, trace_sq / trace, probes, moments)
+    return low, largest_stable_step(trace, trace_sq / trace, probes, moments, beta)
 
 
-def stability_limit(eigenvalues: Number, probes: int, moments: Moments) -> float:
+def stability_limit(eigenvalues: Number, probes: int, moments: Moments, beta: float = 0.0) -> float:
     """The largest stable learning rate on a quadratic with these eigenvalues, for the mean of its loss.
 
     Source: derived, see the head of this file. Formula: the root η of Σ_j Bηλ_j/(2 − Aηλ_j) = 1, by bisection.
     Cost: some fifty passes over the eigenvalues.
 
     Args: eigenvalues: a numpy array or torch tensor (d,), none negative. probes: n. moments: of the law.
+        beta: β of the averaged momentum.
     Raises: ValueError for a negative eigenvalue, or when all are 0.
 
     >>> import numpy
@@ -89,8 +135,15 @@ def stability_limit(eigenvalues: Number, probes: int, moments: Moments) -> float
     if float(eigenvalues.min()) < 0 or norm == 0:
         raise ValueError("`eigenvalues` must be at least 0 and not all 0: along a negative one every step diverges.")
     own, shared = (float(part) for part in own_and_shared(probes, moments))
-    low = float(largest_stable_step(trace, norm, probes, moments))
-    high = min(2 / (shared * trace) if shared else low, 2 / (own * norm) if own else 2 / (shared * trace))
+    own -= momentum_relief(beta)
+    flat = float(largest_stable_step(trace, norm, probes, moments, beta))
+    if own < 0:  # the smaller eigenvalues count for more than at λ_max: the flat limit lies above
+        low, high = 2 / (shared * trace), flat
+    else:
+        low, high = (
+            flat,
+            min(2 / (shared * trace) if shared else flat, 2 / (own * norm) if own else 2 / (shared * trace)),
+        )
     while low < (middle := (low + high) / 2) < high:
         lost = float((shared * middle * eigenvalues / (2 - own * middle * eigenvalues)).sum())
         low, high = (middle, high) if lost < 1 else (low, middle)

@@ -1,10 +1,17 @@
 """The curvature of a language model's loss: second derivatives through real attention, and the command `lr`."""
 
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from mezo_lab.cli import lr, main
-from mezo_lab.finetune import task_loss
+from mezo_lab.cli import finetune, lr, main
+from mezo_lab.finetune import load_model, task_loss
+from mezo_lab.finetune.plan import EPSILONS, Plan
+from mezo_lab.finetune.prepare import model_of, prepared
+from mezo_lab.finetune.tuning import trainable
 from mezo_lab.hessian import gradient, hessian_products
 
 STEP = 1e-5  # the loss is float32 in the end, and OPT has kinks
@@ -29,19 +36,124 @@ def test_products_with_the_hessian_are_differences_of_gradients(any_model, token
 
 
 @pytest.fixture
-def small(monkeypatch, model, tokenizer, batch):
-    monkeypatch.setattr("mezo_lab.finetune.smollm2", lambda: (model, tokenizer))
-    monkeypatch.setattr("mezo_lab.finetune.reviews", lambda seed: batch)
-    monkeypatch.setattr(lr, "TASK", "rotten-tomatoes")
-    return model
+def asked(reviews):
+    """The command's own options, on 96 reviews of a file."""
+    own = ["--data", reviews, "--prompt", "{text} It was", "--masked-prompt", "{text} It was {mask}"]
+    return [*own, "--words", "terrible,great", "--shots", "8", "--test", "20", "--batch", "8", "--device", "cpu"]
 
 
-def test_the_command_measures_the_model_and_leaves_it_alone(small, capsys):
-    before = [parameter.detach().clone() for parameter in small.parameters()]
-    code = main(["lr", "--model", "smollm2-135m", "--batch", "4", "--draws", "200"])
-    told = capsys.readouterr()
-    assert code == 0, told.err
-    dim = sum(parameter.numel() for parameter in small.parameters())
-    assert told.out.startswith(f"smollm2-135m, d = {dim:,}, 4 reviews; gaussian law, n = 1")
-    assert "largest stable lr" in told.out and "λ_max" in told.out
-    assert all(torch.equal(*pair) for pair in zip(small.parameters(), before, strict=True))
+@pytest.fixture
+def bed(monkeypatch):
+    """What the command is about to measure, in place of its prediction."""
+    seen = SimpleNamespace()
+
+    def predict(parameters, loss, **settings):
+        vars(seen).update(parameters=list(parameters), loss=loss, **settings)
+        raise ValueError("seen enough")
+
+    monkeypatch.setattr(lr, "predict", predict)
+    return seen
+
+
+def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
+    """The loss that `mezo-lab finetune` with the same options sees before its first step, on the same batch."""
+    from transformers import TrainerCallback
+
+    from mezo_lab.finetune import training
+
+    plans = []
+    monkeypatch.setattr("mezo_lab.finetune.run.finetune", lambda plan, out, resume: plans.append(plan))
+    assert main(["finetune", "--out", str(folder), *arguments]) == 0
+    ready = prepared(plans[0].settled(), lambda line: None)
+    model = model_of(ready)
+    trainer = training.built(ready, model, folder, TrainerCallback())
+    batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
+    return float(trainer.compute_loss(model.eval(), batch).detach()), trainable(model), ready.plan
+
+
+@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2", "roberta"])
+@pytest.mark.parametrize("tuning", ["full", "lora", "prefix"])
+def test_it_looks_at_the_loss_that_finetune_trains(folder, asked, bed, monkeypatch, tmp_path, architecture, tuning):
+    arguments = [*asked, "--model", folder(architecture), "--tuning", tuning, "--rank", "2", "--tokens", "2"]
+    assert main(["lr", *arguments]) == 2
+    loss, numbers, plan = first_loss(monkeypatch, tmp_path, arguments)
+    assert float(bed.loss().detach()) == pytest.approx(loss, rel=1e-5)
+    assert sum(parameter.numel() for parameter in bed.parameters) == numbers
+    assert bed.epsilon == plan.epsilon == EPSILONS[tuning]
+    products = hessian_products(bed.parameters, bed.loss)([torch.ones_like(each) for each in bed.parameters])
+    assert any(float(product.abs().max()) > 0 for product in products)  # it has a second derivative
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_in_low_precision_the_curvature_is_that_of_the_rounded_weights_in_float32(folder, asked, bed, dtype):
+    model = folder("llama")
+    assert main(["lr", *asked, "--model", model, "--dtype", dtype]) == 2
+    whole = load_model(model).model.named_parameters()
+    for (name, exact), seen in zip(whole, bed.parameters, strict=True):
+        assert seen.dtype == torch.float32
+        assert torch.equal(seen, exact.to(getattr(torch, dtype)).float()), name
+
+
+@pytest.mark.parametrize("options", [["--task", "sst2"], ["--prompt", "{text} It was", "--words", "terrible,great"]])
+def test_a_task_of_the_paper_and_one_of_ones_own_are_asked(folder, reviews, bed, tmp_path, options):
+    data = tmp_path / "rows.csv"
+    data.write_text(
+        Path(reviews).read_text().replace("text,label", "sentence,label" if "sst2" in options else "text,label")
+    )
+    own = ["--data", str(data), "--test", "20", "--shots", "8", "--device", "cpu", "--model", folder("llama")]
+    assert main(["lr", *own, *options]) == 2
+    assert float(bed.loss().detach()) > 0
+
+
+def test_the_cost_is_said_before_anything_is_measured(folder, asked, bed, capsys):
+    assert main(["lr", *asked, "--model", folder("llama"), "--draws", "7"]) == 2
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1].startswith("cost: 15 forward passes of 8 examples for tr H, then a gradient and at most 20 ")
+    assert "take as long as up to 123 more" in told[-1]
+
+
+def test_what_finetune_refuses_is_refused_in_the_same_words(folder, asked, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for arguments, message in (
+        (["--data", "no.csv", *asked[2:], "--model", folder("llama")], "no.csv"),
+        ([*asked, "--model", folder("llama"), "--words", "terrible,great,fine"], "label"),
+        ([*asked, "--model", folder("llama"), "--label", "stars"], "stars"),
+    ):
+        said = []
+        for command in ("lr", "finetune"):
+            assert main([command, *arguments]) == 2, arguments
+            said.append(capsys.readouterr().err.splitlines()[-1])
+        assert said[0] == said[1] and message in said[0]
+
+
+def test_it_predicts_and_leaves_the_folder_alone(folder, asked, capsys, tmp_path):
+    """A model that has learnt a little, as the loss of a random one may curve downwards."""
+    where = folder("llama")
+    assert main(["lr", *asked, "--model", fitted(where, asked, tmp_path / "fitted"), "--draws", "100"]) == 0
+    told = capsys.readouterr().out
+    rate = float(re.search(r"largest stable lr +(\S+)", told)[1])
+    trace, norm = (float(re.search(name + r" +(\S+)", told)[1]) for name in ("tr H ", "λ_max"))
+    assert 2 / (trace + 2 * norm) * 0.99 < rate < 2 / trace
+    assert re.search(r"fitted, d = [\d,]+, 8 examples of .*; gaussian law, n = 1", told)
+
+
+def fitted(model, asked, where) -> str:
+    from mezo_lab.finetune.losses import batch_loss
+
+    options = finetune.given_fields(main_options(["finetune", *asked, "--model", model]))
+    ready = prepared(Plan(**options).settled(), lambda line: None)
+    loss = batch_loss(ready.loaded.model, ready.encoder, ready.splits.train[:8])
+    descent = torch.optim.Adam(ready.loaded.model.parameters(), lr=0.01)
+    for _ in range(30):
+        descent.zero_grad()
+        loss().backward()
+        descent.step()
+    ready.loaded.model.save_pretrained(where)
+    ready.loaded.tokenizer.save_pretrained(where)
+    return str(where)
+
+
+def main_options(arguments):
+    from mezo_lab.cli import parser
+
+    return parser().parse_args(arguments)

@@ -7,7 +7,14 @@ from scipy import optimize, stats
 
 from mezo_lab import theory
 from mezo_lab.directions import LAWS
-from mezo_lab.theory.stability import largest_stable_step, own_and_shared, stability_bounds, stability_limit
+from mezo_lab.theory.stability import (
+    heavy_ball_lr,
+    largest_stable_step,
+    momentum_lr,
+    own_and_shared,
+    stability_bounds,
+    stability_limit,
+)
 
 DIM = 12
 INDEX = numpy.arange(1, DIM + 1)
@@ -154,3 +161,57 @@ def test_a_single_run_outlives_the_mean_by_what_the_docstring_says(rank, expecte
     limit = 2 / (rank + 2)
     edge = optimize.brentq(lambda step: exponent(step, rank), 0.99 * limit, 5 * limit, xtol=1e-6)
     assert edge / limit == pytest.approx(expected, abs=tolerance)
+
+
+def momentum_matrix(eigenvalues, lr, probes, moments, beta, fresh):
+    """The map of (E[θ_i²], E[θ_i m_i], E[m_i²]) in one step of m ← βm + fresh·ĝ, θ ← θ − ηm."""
+    seen = eigenvalues[eigenvalues > 0]
+    square = moment_matrix(seen, 1.0, probes, moments) - numpy.diag(1 - 2 * seen)  # E[ĝ_i²] from E[θ_j²]
+    slope, one, none = numpy.diag(seen), numpy.eye(len(seen)), numpy.zeros((len(seen), len(seen)))
+    with_m = numpy.hstack([fresh * slope, beta * one, none])  # E[θ_i m_i⁺]
+    m = numpy.hstack([fresh**2 * square, 2 * beta * fresh * slope, beta**2 * one])
+    theta = numpy.hstack([one, none, none]) - 2 * lr * with_m + lr**2 * m
+    return numpy.vstack([theta, with_m - lr * m, m])
+
+
+def momentum_radius(*arguments):
+    return abs(numpy.linalg.eigvals(momentum_matrix(*arguments))).max()
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_momentum_lowers_gamma_by_the_same_on_every_spectrum(name, law, beta):
+    eigenvalues, moments = SPECTRA[name], LAWS[law].moments(DIM)
+    for probes in (1, 4):
+        limit = stability_limit(eigenvalues, probes, moments, beta)
+        around = [
+            momentum_radius(eigenvalues, share * limit, probes, moments, beta, 1 - beta) for share in (0.99, 1, 1.01)
+        ]
+        assert around[1] == pytest.approx(1, abs=1e-8) and around[0] < 1 - 1e-6 and around[2] > 1 + 1e-6
+        trace, trace_sq, norm = eigenvalues.sum(), (eigenvalues**2).sum(), eigenvalues.max()
+        low, high = stability_bounds(trace, trace_sq, norm, probes, moments, beta)
+        assert low * (1 - 1e-9) <= limit <= high * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("rank", [1, 5, 50])
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+def test_the_heavy_ball_has_one_minus_beta_of_the_averaged_forms_limit(rank, beta):
+    eigenvalues, gamma = numpy.full(rank, 2.0), rank + 2.0
+    for limit, fresh in ((momentum_lr(2.0, gamma, beta), 1 - beta), (heavy_ball_lr(2.0, gamma, beta), 1.0)):
+        assert momentum_radius(eigenvalues, limit, 1, GAUSSIAN, beta, fresh) == pytest.approx(1, abs=1e-8)
+    assert momentum_lr(2.0, gamma, beta) == pytest.approx(stability_limit(eigenvalues, 1, GAUSSIAN, beta))
+
+
+@pytest.mark.parametrize("rank", [5, 50])
+def test_first_order_intuition_and_the_averaged_rate_diverge_in_a_heavy_ball_loop(rank):
+    eigenvalues, gamma, beta = numpy.ones(rank), rank + 2.0, 0.9
+    believed = 2 * (1 + beta) / ((1 - beta) * gamma)
+    assert believed > 15 * momentum_lr(1.0, gamma, beta)
+    assert momentum_radius(eigenvalues, believed, 1, GAUSSIAN, beta, 1 - beta) > 2
+    assert momentum_radius(eigenvalues, 2 / gamma, 1, GAUSSIAN, beta, 1.0) > 1.5
+
+
+def test_momentum_buys_no_larger_step_where_many_directions_matter():
+    gains = [momentum_lr(1.0, gamma, 0.9) * gamma / 2 for gamma in (1.0, 3.0, 52.0, 10_002.0)]
+    assert gains[0] == pytest.approx(19) and gains[1] < 1.5 and gains[2] < 1.02 and gains[3] < 1.0001
