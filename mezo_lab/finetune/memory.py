@@ -115,7 +115,7 @@ def untrained(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) ->
     masked = bool(config.architectures) and is_masked(type(config).__name__, config)
     auto = AutoModelForMaskedLM if masked else AutoModelForCausalLM
     with quiet():
-        model = auto.from_config(config, dtype=dtype, attn_implementation=attention)
+        model = auto.from_config(config, dtype=dtype, attn_implementation=attention, trust_remote_code=False)
     return Loaded(model.eval(), None, masked, type(config).__name__, 0)  # type: ignore[arg-type]  # nothing reads text
 
 

