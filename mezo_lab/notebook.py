@@ -29,15 +29,19 @@ def sized(full: Size, fast: Size) -> Size:
     return fast if FAST else full
 
 
-class Unexpected(AssertionError):
+class _OneLine(Exception):
+    """Shown in a notebook as its message alone, where a traceback would only frighten."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        return [" ".join(str(self).split())]
+
+
+class Unexpected(_OneLine, AssertionError):
     """A verdict that is not the one from which the notebook's words go on."""
 
 
-class Stop(Exception):
-    """Ends a notebook with its message alone, where a traceback would only frighten."""
-
-    def _render_traceback_(self) -> list[str]:  # IPython asks for it
-        return [str(self)]
+class Stop(_OneLine):
+    """Ends a notebook, as where something is not installed."""
 
 
 def needs_real_model() -> None:

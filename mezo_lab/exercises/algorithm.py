@@ -1,16 +1,23 @@
 """Notebook 8: Algorithm 1, built from nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mezo_lab.claims.engine_costs import peak
 from mezo_lab.estimators import two_point
-from mezo_lab.exercises.judge import Answer, Wrong, judge
+from mezo_lab.exercises.ask import Answer, Wrong, ask
+from mezo_lab.exercises.judge import expect_right
 from mezo_lab.objectives import Cubic
+from mezo_lab.optim import MeZO
 
 SHAPES, CHUNK = [(50, 40), (50, 40), (7,)], 64
+NAMED = {"embedding": (30, 4), "body": (4, 4), "head": (4, 2)}
+SEEDS = (0, 1, 2, 3, 1000)
+DIFFERENT = 0.99  # of all numbers
 ROOM = 4  # chunks that may be alive at once: z, its multiple, and some to spare
 MOMENTS = {"mean": (1, 0.0, 1.0), "variance": (2, 1.0, 2.0), "fourth moment": (4, 3.0, 96.0)}  # power, E zᵖ, Var zᵖ
 CHANCE = 4.5  # standard errors: a right moment is refused once in 150,000 times
@@ -19,7 +26,7 @@ STEPS = [
     {"lr": 0.02, "weight_decay": 2.0, "epsilon": 0.3, "seed": 2},
     {"lr": 0.05, "weight_decay": 0.0, "epsilon": 0.2, "seed": 3},
 ]
-SWEEPS = 3
+SWEEPS, EVALUATIONS = 3, 2
 
 Move = Callable[..., None]
 Step = Callable[[Move, Callable[[], Tensor], float, float, float, int], object]
@@ -33,18 +40,24 @@ def check_perturb(perturb: Answer) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         before = torch.get_rng_state()
         z = moved(perturb, 1.0, seed=1)
-        if not any(tensor.any() for tensor in z):
-            raise Wrong("Nothing has moved: the tensors of the list must change in place, as by `add_`.")
         touched = not torch.equal(before, torch.get_rng_state())
+        every_coordinate(z)
         torch.manual_seed(12345)
         if not equal(z, moved(perturb, 1.0, seed=1)):
             raise Wrong("The same seed gave another z: draw from a generator of your own, made from `seed`.")
         if touched:
             raise Wrong("You moved torch's global generator, from which dropout draws: make a torch.Generator().")
-        if equal(z, moved(perturb, 1.0, seed=2)):
-            raise Wrong("Another seed gave the same z.")
-        if not close([2 * tensor for tensor in z], moved(perturb, 2.0, seed=1)):
-            raise Wrong("Twice the scale should move twice as far along the same z.")
+        for one, other in combinations(SEEDS, 2):
+            if equal(moved(perturb, 1.0, seed=one), moved(perturb, 1.0, seed=other)):
+                raise Wrong(f"Two seeds, {one} and {other}, gave the same z.")
+        if not equal(moved(perturb, 1.0, seed=0), moved(perturb, 1.0, seed=0)):
+            raise Wrong("Seed 0 gave two different z: it is a seed like any other.")
+        for scale in (2.0, -0.5):
+            if not close([scale * tensor for tensor in z], moved(perturb, scale, seed=1)):
+                raise Wrong(f"With scale = {scale:g} the move should be {scale:g} times the same z.")
+        there = moved(perturb, 1.0, seed=1, tensors=[torch.ones(shape) for shape in SHAPES])
+        if not close([1 + tensor for tensor in z], there):
+            raise Wrong("Tensors of ones should become 1 + z: add to what is there.")
         independent(z)
         standard_normal(torch.cat([tensor.flatten() for tensor in z]))
         most = peak(lambda: moved(perturb, 1.0, seed=1, tensors=[torch.zeros(shape) for shape in SHAPES]))
@@ -57,8 +70,24 @@ def check_perturb(perturb: Answer) -> None:
 def moved(perturb: Answer, scale: float, seed: int, tensors: Sequence[Tensor] | None = None) -> list[Tensor]:
     """What a call does to tensors that are zero."""
     tensors = [torch.zeros(shape) for shape in SHAPES] if tensors is None else list(tensors)
-    perturb(list(tensors), scale, seed, CHUNK)
+    ask(perturb, list(tensors), scale, seed, CHUNK)
     return tensors
+
+
+def every_coordinate(z: Sequence[Tensor]) -> None:
+    """Whether each number of each tensor has moved. Raises: Wrong, naming the part that has not."""
+    still = [(tensor == 0).flatten() for tensor in z]
+    if all(part.all() for part in still):
+        raise Wrong("Nothing has moved: the tensors of the list must change in place, as by `add_`.")
+    if not any(part.any() for part in still):
+        return
+    count = sum(int(part.sum()) for part in still)
+    rest = [part[len(part) // CHUNK * CHUNK :] for part in still]
+    if all(part.all() for part in rest) and count == sum(map(len, rest)):
+        raise Wrong(f"{count} numbers never move: the last piece of a tensor is shorter than a chunk, and moves too.")
+    raise Wrong(
+        f"{count:,} of {sum(map(len, still)):,} numbers never move: each coordinate of each tensor needs its z."
+    )
 
 
 def equal(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
@@ -70,12 +99,15 @@ def close(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 
 
 def independent(z: Sequence[Tensor]) -> None:
-    """Whether neither two chunks nor two tensors have the same z. Raises: Wrong."""
+    """Whether no z comes twice: in two chunks, in two tensors, or elsewhere. Raises: Wrong."""
     chunks = z[0].flatten().split(CHUNK)
     if torch.equal(chunks[0], chunks[1]):
         raise Wrong("All chunks get the same z: seed the generator once, before all loops.")
     if torch.equal(z[0], z[1]):
         raise Wrong("Tensors of one shape get the same z: seed the generator once, before the loop over tensors.")
+    every = torch.cat([tensor.flatten() for tensor in z])
+    if len(every.unique()) < DIFFERENT * len(every):  # of 4,007 float32 numbers two or three may agree by chance
+        raise Wrong("The same numbers come back: each coordinate needs a z of its own. Seed once, before all loops.")
 
 
 def standard_normal(z: Tensor) -> None:
@@ -86,14 +118,66 @@ def standard_normal(z: Tensor) -> None:
             raise Wrong(f"z should be N(0, 1), with {name} {value:g}; yours has {found:.2f}.")
 
 
+def check_order(z_of_perturb: Answer, z_of_mezo: Answer) -> None:
+    """Whether each returns the z of tensors of zeros by name: those of `perturb`, and those of `MeZO` with names.
+
+    The tensors come in two orders. The z of a stream follow the order, those of an address do not. Raises: Wrong.
+    """
+    for z_of in (z_of_perturb, z_of_mezo):
+        there, back = (z_by_name(z_of, order) for order in (list(NAMED), list(NAMED)[::-1]))
+        standard_normal(torch.cat([tensor.flatten() for tensor in there.values()]))
+        agree = {name: torch.allclose(there[name], back[name]) for name in NAMED}
+        name = z_of.__name__
+        print(name, {tensor: "same" if here else "another z" for tensor, here in agree.items()})
+        if z_of is z_of_perturb and any(agree.values()):
+            raise Wrong("A place in a stream moves with the order of the tensors: take the z that `perturb` adds.")
+        if z_of is z_of_mezo and not all(agree.values()):
+            raise Wrong("An address does not move with the order of the tensors: hand `MeZO` their names.")
+        if z_of is z_of_mezo and not close(list(there.values()), visited_first()):
+            raise Wrong("The first point that `MeZO` visits from 0 with ε = 1 is z itself: return the tensors there.")
+    print("✓ a place in a stream moves with the order of the tensors, an address does not")
+
+
+def z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
+    """What a student's function returns for tensors of zeros in this order. Raises: Wrong, where they are no z."""
+    found = ask(z_of, {name: torch.zeros(NAMED[name]) for name in order})
+    if not isinstance(found, Mapping) or set(found) != set(NAMED):
+        raise Wrong(f"Return a dictionary: the z of each of {', '.join(NAMED)}.")
+    for name, shape in NAMED.items():
+        if not isinstance(found[name], Tensor) or found[name].shape != shape:
+            raise Wrong(f"The z of {name} must be a tensor of the shape {shape}, as {name} is.")
+        if not found[name].all():
+            raise Wrong(f"Some numbers of {name} have not moved: return the tensors after the move, not before.")
+    return {name: found[name].detach() for name in NAMED}
+
+
+def visited_first() -> list[Tensor]:
+    """θ + z of the first probe of `MeZO` with its seed, from θ = 0."""
+    tensors = {name: torch.zeros(shape) for name, shape in NAMED.items()}
+    seen: list[list[Tensor]] = []
+
+    def closure() -> float:
+        seen.append([tensor.clone() for tensor in tensors.values()])
+        return 0.0
+
+    MeZO([(name, nn.Parameter(tensor)) for name, tensor in tensors.items()], lr=1.0, epsilon=1.0).step(closure)
+    return seen[0]
+
+
 def check_step(step: Step) -> None:
     """Whether step(move, loss, lr, weight_decay, epsilon, seed) leads to (1 − ηλ)θ − η·pg·z, in three sweeps.
 
     Source: paper, Algorithm 1; the fold is that of `mezo_lab.optim.position`. Raises: Wrong.
     """
-    judge(arrives(step), truth, STEPS, {sentence: arrives(slip) for sentence, slip in SLIPS.items()})
-    if (sweeps := walk(step, **STEPS[0])[1]) > SWEEPS:
-        raise Wrong(f"Right, but in {sweeps} sweeps: nothing is evaluated between restore and update, so merge them.")
+    expect_right(arrives(step), truth, STEPS, {sentence: arrives(slip) for sentence, slip in SLIPS.items()})
+    walked = walk(step, **STEPS[0])
+    if walked.sweeps > SWEEPS:
+        raise Wrong(
+            f"Right, but in {walked.sweeps} sweeps: nothing is evaluated between restore and update, so merge them."
+        )
+    if walked.evaluations > EVALUATIONS:
+        raise Wrong(f"Right, but with {walked.evaluations} evaluations of the loss: two are enough, one on each side.")
+    print(f"✓ right in {len(STEPS)} cases, in {walked.sweeps} sweeps and {walked.evaluations} evaluations")
 
 
 def bed(seed: int) -> tuple[Cubic, Tensor, Tensor]:
@@ -108,22 +192,35 @@ def truth(lr: float, weight_decay: float, epsilon: float, seed: int) -> Tensor:
     return (1 - lr * weight_decay) * theta - lr * two_point(loss, theta, z[None], epsilon)
 
 
-def walk(step: Step, lr: float, weight_decay: float, epsilon: float, seed: int) -> tuple[Tensor, int]:
-    """Where a step leads, and in how many sweeps."""
+class Walk(NamedTuple):
+    """Where a step leads, and what it took."""
+
+    weights: Tensor
+    sweeps: int
+    evaluations: int
+
+
+def walk(step: Step, lr: float, weight_decay: float, epsilon: float, seed: int) -> Walk:
     objective, weights, z = bed(seed)
     sweeps = 0
+    evaluations = 0
 
     def move(scale: float, with_seed: int, decay: float = 1.0) -> None:
         nonlocal sweeps
         sweeps += 1
         weights.mul_(decay).add_(z if with_seed == seed else z.flip(0), alpha=float(scale))
 
-    step(move, lambda: objective(weights), lr, weight_decay, epsilon, seed)
-    return weights, sweeps
+    def loss() -> Tensor:
+        nonlocal evaluations
+        evaluations += 1
+        return objective(weights)
+
+    ask(step, move, loss, lr, weight_decay, epsilon, seed)
+    return Walk(weights, sweeps, evaluations)
 
 
 def arrives(step: Step) -> Answer:
-    return lambda **case: walk(step, **case)[0]
+    return lambda **case: walk(step, **case).weights
 
 
 def slip(

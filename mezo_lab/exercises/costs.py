@@ -1,6 +1,7 @@
 """Notebook 14: what a method holds, and what it takes."""
 
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 
 GIBIBYTE = 2**30
 # numbers kept for each parameter: the weight; its gradient; Adam's two means

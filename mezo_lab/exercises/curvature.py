@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from mezo_lab.directions import LAWS
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 from mezo_lab.objectives import Cubic
 from mezo_lab.theory.stability import largest_stable_step
 

@@ -3,7 +3,8 @@
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.directions import law_named
-from mezo_lab.exercises.judge import Answer, Wrong, expect_form, formula_of, judge, same
+from mezo_lab.exercises.ask import Answer, Wrong, ask
+from mezo_lab.exercises.judge import formula_of, judge, numbers, numbers_of, same, value_of
 from mezo_lab.expressions import Expression
 
 FACTORS = [
@@ -59,27 +60,29 @@ def check_sparse_kurtosis(kurtosis: Answer) -> None:
 
     >>> check_sparse_kurtosis(lambda: 1)
     Traceback (most recent call last):
-    mezo_lab.exercises.judge.Wrong: That is E[z²], the variance; the kurtosis is E[z⁴].
+    mezo_lab.exercises.ask.Wrong: That is E[z²], the variance; the kurtosis is E[z⁴].
     """
-    found = kurtosis()
-    expect_form(found, SPARSE)
+    found = numbers_of(ask(kurtosis), numbers(SPARSE))
     if not same(found, SPARSE):
         raise Wrong(SPARSE_SLIPS.get(float(found), "κ = E[z⁴]: what is z⁴ where z is not 0, and how often is that?"))
     print("✓ the kurtosis of the sparse law")
 
 
-def check_orthogonal_formula(text: str) -> None:
-    """Whether the draws agree with a formula of E‖ĝ‖²/‖g‖² for orthogonal probes, in d and n.
+def check_orthogonal_formula(formula: Answer | str) -> None:
+    """Whether the draws agree with a formula of E‖ĝ‖²/‖g‖² for orthogonal probes, in d and n alone.
 
     As `mezo-lab verify norm-factor --law orthogonal --expect`: no answer is stored here, the draws decide.
 
-    Raises: Wrong, where the draws refute it. ExpressionError, where it is not arithmetic.
+    Args: formula: the student's function, which returns text; or the text.
+    Raises: Wrong, where the draws refute it, where it is not arithmetic, and where it has other names than d and n.
 
     >>> check_orthogonal_formula("d/n")
     ✓ the draws agree with d/n in 3 cases
     """
-    expect, claim, law = formula_of(text), claim_named("norm-factor"), law_named("orthogonal")
+    expect, claim, law = formula_of(formula, {"d", "n"}), claim_named("norm-factor"), law_named("orthogonal")
+    text = expect.text
     for case in ORTHOGONAL:
+        value_of(expect, {"d": case["dim"], "n": case["probes"]})
         verdict = check(claim, law, case, draws=DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             where, found = f"d = {case['dim']}, n = {case['probes']}", f"{verdict.estimate}, z = {verdict.z_score:+.0f}"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn.functional import cross_entropy
 
-from mezo_lab.exercises.judge import Answer, Wrong, judge
+from mezo_lab.exercises.ask import Answer, Wrong, ask, brief
+from mezo_lab.exercises.judge import judge
 from mezo_lab.finetune import scores
 from mezo_lab.finetune.scores import Z95, difference, score
 from mezo_lab.finetune.tasks import Task, task_named
@@ -197,6 +198,7 @@ OWN_SLIPS: dict[str, Callable[[Task], bool]] = {
     "A review has no other columns than text and label: put {text} alone in braces.": (
         lambda own: set(fields(own.prompt)) != {"text"}
     ),
+    "The right answers stand in the column label: leave `label` as it is.": lambda own: own.label != "label",
     "The reviews have two labels: give two words, one for negative and one for positive.": (
         lambda own: len(own.answers) != 2
     ),
@@ -217,16 +219,13 @@ def check_own_task(task: Answer) -> None:
 
     >>> check_own_task(lambda: ORIGINAL)
     Traceback (most recent call last):
-    mezo_lab.exercises.judge.Wrong: That is the original's prompt with its words, so each gap is 0: change one of them.
+    mezo_lab.exercises.ask.Wrong: That is the original's prompt with its words, so each gap is 0: change one of them.
     """
-    try:
-        own = task()
-    except ValueError as error:  # by `custom_task`, which says what is wrong and how to mend it
-        raise Wrong(str(error)) from None
+    own = ask(task)
     if own is None or own is ...:
         raise Wrong(f"Your function returned {own}: let it return its answer.")
     if not isinstance(own, Task) or own.kind != "classification":
-        raise Wrong(f"Your function returned {own!r}: let it return custom_task(prompt, words).")
+        raise Wrong(f"Your function returned {brief(own)}: let it return custom_task(prompt, words).")
     for sentence, slipped in OWN_SLIPS.items():
         if slipped(own):
             raise Wrong(sentence)

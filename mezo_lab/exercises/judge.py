@@ -1,18 +1,17 @@
 """How an answer is judged: against the truth at several points, and against the mistakes that are often made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from mezo_lab.expressions import Expression
+from mezo_lab.exercises.ask import Answer, Wrong, ask, brief
+from mezo_lab.expressions import Expression, ExpressionError
 
-Answer = Callable[..., Any]
 TOLERANCE = 1e-6  # relative: a formula is right or it is not
-
-
-class Wrong(AssertionError):
-    """An answer that is not right yet; the message says what the right one has to do with it."""
+TINY = 1e-15  # what rounding may leave of an answer that is 0
 
 
 def judge(answer: Answer, truth: Answer, cases: Sequence[Mapping[str, Any]], mistakes: Mapping[str, Answer]) -> None:
@@ -27,36 +26,70 @@ def judge(answer: Answer, truth: Answer, cases: Sequence[Mapping[str, Any]], mis
     ✓ right in 2 cases
     >>> judge(lambda x: x, double, [{"x": 1.0}], {"Twice, not once.": lambda x: x})
     Traceback (most recent call last):
-    mezo_lab.exercises.judge.Wrong: Twice, not once.
+    mezo_lab.exercises.ask.Wrong: Twice, not once.
     """
-    said = [answer(**case) for case in cases]
-    for case, found in zip(cases, said, strict=True):
-        expect_form(found, truth(**case))
-        if same(found, truth(**case)):
+    expect_right(answer, truth, cases, mistakes)
+    print(f"✓ right in {len(cases)} cases")
+
+
+def expect_right(
+    answer: Answer, truth: Answer, cases: Sequence[Mapping[str, Any]], mistakes: Mapping[str, Answer]
+) -> None:
+    """The same without a word for the right answer, for checks that go on. Raises: Wrong."""
+    expected = [numbers(truth(**case)) for case in cases]
+    said = [numbers_of(ask(answer, **case), right) for case, right in zip(cases, expected, strict=True)]
+    for case, found, right in zip(cases, said, expected, strict=True):
+        if same(found, right):
             continue
         for sentence, mistake in mistakes.items():
             if all(same(one, mistake(**each)) for one, each in zip(said, cases, strict=True)):
                 raise Wrong(sentence)
-        where = ", ".join(f"{name} = {value:g}" for name, value in case.items() if isinstance(value, int | float))
-        raise Wrong(f"At {where or 'a random point'} it should be {shown(truth(**case))}, yours is {shown(found)}.")
-    print(f"✓ right in {len(cases)} cases")
+        where = ", ".join(f"{name} = {shown(value)}" for name, value in case.items() if isinstance(value, int | float))
+        raise Wrong(f"At {where or 'a random point'} it should be {shown(right)}, yours is {shown(found)}.")
 
 
-def expect_form(found: Any, right: Any) -> None:
-    """Raises: Wrong for an answer that is no number or tensor, or one of another shape than the right one.
+def numbers(value: Any) -> Tensor:
+    """A number, or numbers in a list, an array or a tensor, of any library, as a float64 tensor.
 
-    >>> expect_form(torch.ones(1, 5), torch.ones(5))
+    Raises: TypeError or ValueError for anything else, text and complex numbers among it.
+
+    >>> from fractions import Fraction
+    >>> numbers([Fraction(1, 2), torch.tensor(2)])
+    tensor([0.5000, 2.0000], dtype=torch.float64)
+    """
+    array = np.asarray(plain(value))
+    if array.dtype.kind not in "biufO":
+        raise TypeError(f"expected numbers, got {array.dtype}")
+    values = [float(each) for each in array.flat]  # which refuses None, unlike numpy
+    return torch.tensor(values, dtype=torch.float64).reshape(array.shape)
+
+
+def plain(value: Any) -> Any:
+    """Without the tensors in it, which numpy takes only where they need no gradient."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def numbers_of(found: Any, right: Tensor) -> Tensor:
+    """A student's answer as numbers.
+
+    Raises: Wrong for an answer that is no number or tensor, or one of another shape than the right one.
+
+    >>> numbers_of(torch.ones(1, 5), torch.ones(5))
     Traceback (most recent call last):
-    mezo_lab.exercises.judge.Wrong: Its shape should be (5,), yours is (1, 5): return one vector, not one for each.
+    mezo_lab.exercises.ask.Wrong: Its shape should be (5,), yours is (1, 5): return one vector, not one for each.
     """
     if found is None or found is ...:
         raise Wrong(f"Your function returned {found}: let it return its answer.")
     try:
-        shape, due = (tuple(torch.as_tensor(value, dtype=torch.float64).shape) for value in (found, right))
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"Your function returned {found!r}: let it return a number or a tensor.") from None
+        value = numbers(found)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise Wrong(f"Your function returned {brief(found)}: let it return a number or a tensor.") from None
+    shape, due = tuple(value.shape), tuple(right.shape)
     if shape != due:
         raise Wrong(f"Its shape should be {due}, yours is {shape}: {remedy(shape, due)}.")
+    return value
 
 
 def remedy(shape: tuple[int, ...], due: tuple[int, ...]) -> str:
@@ -69,22 +102,57 @@ def remedy(shape: tuple[int, ...], due: tuple[int, ...]) -> str:
     return "return one vector, not one for each" if len(shape) > len(due) else f"return {due[0]} numbers"
 
 
-def formula_of(text: Any) -> Expression:
-    """What a student wrote as a formula. Raises: Wrong for anything but text; ExpressionError for no arithmetic."""
+def formula_of(answer: Any, names: set[str]) -> Expression:
+    """What a student wrote as a formula in these names, or what the student's function returns.
+
+    Raises: Wrong for anything but text, for what is not arithmetic, and for other names.
+
+    >>> formula_of(lambda: "c/n", {"d", "n"})
+    Traceback (most recent call last):
+    mezo_lab.exercises.ask.Wrong: Write the formula in d and n alone: it has c.
+    """
+    text = ask(answer) if callable(answer) else answer
     if not isinstance(text, str):
-        raise Wrong(f"Your function returned {text!r}: let it return a formula as text, in quotes.")
-    return Expression(text)
+        raise Wrong(f"Your function returned {brief(text)}: let it return a formula as text, in quotes.")
+    try:
+        formula = Expression(text)
+    except ExpressionError as error:
+        raise Wrong(str(error)) from None
+    if others := sorted(formula.names - names):
+        raise Wrong(f"Write the formula in {listed(sorted(names))} alone: it has {listed(others)}.")
+    return formula
+
+
+def listed(words: Sequence[str]) -> str:
+    """
+    >>> listed(["d"]), listed(["d", "eps", "n"])
+    ('d', 'd, eps and n')
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def value_of(formula: Expression, values: Mapping[str, float]) -> float:
+    """A student's formula at these values. Raises: Wrong where it has none there, as for a division by zero."""
+    try:
+        return formula(values)
+    except ExpressionError as error:
+        raise Wrong(str(error)) from None
 
 
 def same(one: Any, other: Any) -> bool:
-    one, other = (torch.as_tensor(value, dtype=torch.float64) for value in (one, other))
-    return one.shape == other.shape and torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE * 1e-3)
+    one, other = numbers(one), numbers(other)
+    if one.shape != other.shape:
+        return False
+    size = float(other.abs().max())  # so that a small answer is judged as strictly as a large one
+    return torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE * 1e-3 * size if size else TINY)
 
 
 def shown(value: Any) -> str:
     """
-    >>> shown(0.123456789), shown(torch.tensor([1.0, 2.0]))
-    ('0.123457', '[1.0, 2.0]')
+    >>> shown(0.123456789), shown(13_000_000_000), shown(torch.tensor([1.0, 2.0]))
+    ('0.123457', '1.3e+10', '[1, 2]')
     """
-    value = torch.as_tensor(value)
-    return f"{value.item():.6g}" if value.ndim == 0 else str([round(float(x), 4) for x in value.flatten()[:4]])
+    value = numbers(value)
+    return (
+        f"{value.item():.6g}" if value.ndim == 0 else f"[{', '.join(f'{x:.4g}' for x in value.flatten()[:4].tolist())}]"
+    )

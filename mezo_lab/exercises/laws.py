@@ -1,14 +1,18 @@
 """Notebook 2: the laws of z and their moments."""
 
 import math
+from itertools import combinations
 
 import torch
+from torch import Tensor
 
 from mezo_lab import theory
-from mezo_lab.exercises.judge import Answer, Wrong, judge
+from mezo_lab.exercises.ask import Answer, Wrong, ask, brief
+from mezo_lab.exercises.judge import judge, numbers
 from mezo_lab.montecarlo import Running
 
 DRAWS, DIM = 40_000, 3
+FEW, WIDE = 50, 10  # draws in a second dimension, for their lengths
 CHANCE = 5.0  # standard errors; a sampler is tried with one seed, so it passes always or never
 MOMENTS = [{"dim": 10, "kurtosis": 3.0}, {"dim": 50, "kurtosis": 1.0}, {"dim": 4, "kurtosis": 9.0}]
 NEEDED = [{"share": 0.5, "dim": 10}, {"share": 0.2, "dim": 1001}, {"share": 1.0, "dim": 7}]
@@ -39,31 +43,52 @@ def check_sphere(sphere: Answer) -> None:
 
     Tested: shape, lengths, the mean, and E[(vᵀz)⁴] = 3d/(d+2) along several unit vectors v. Raises: Wrong.
     """
-    z, again = (sphere(DRAWS, DIM, torch.Generator().manual_seed(1)) for _ in range(2))
-    if not isinstance(z, torch.Tensor):
-        raise Wrong(f"Your function returned {z}: let it return a tensor of shape (count, dim).")
-    if z.shape != (DRAWS, DIM):
-        raise Wrong(f"The shape should be (count, dim) = ({DRAWS}, {DIM}), yours is {tuple(z.shape)}.")
-    if not torch.equal(z, again):
-        raise Wrong("Two runs with one seed differ: hand `generator` to torch, or nobody can repeat your draws.")
-    z = z.double()
-    of_one_length(z.norm(dim=-1))
+    with torch.random.fork_rng(devices=[]):
+        z, again = (drawn(sphere, DRAWS, DIM, seed=1) for _ in range(2))
+        if not torch.equal(z, again):
+            raise Wrong("Two runs with one seed differ: hand `generator` to torch, or nobody can repeat your draws.")
+        if torch.equal(z, drawn(sphere, DRAWS, DIM, seed=2)):
+            raise Wrong("Two seeds gave the same draws: leave the seed of `generator` as it is.")
+        for dim, points in ((DIM, z), (WIDE, drawn(sphere, FEW, WIDE, seed=1))):
+            of_one_length(points.norm(dim=-1), dim)
     if any(far(z[:, i], 0.0) for i in range(DIM)):
         raise Wrong("The mean of z should be 0: z and −z must be equally likely.")
-    directions = torch.cat([torch.eye(DIM, dtype=torch.float64), torch.full((1, DIM), DIM**-0.5, dtype=torch.float64)])
-    if any(far((z @ v) ** 4, 3 * DIM / (DIM + 2)) for v in directions):
+    if any(far((z @ v) ** 4, 3 * DIM / (DIM + 2)) for v in directions()):
         raise Wrong("The lengths are right, but some directions come up more often: start from a law that has none.")
+    if any(far((one * other).sum(-1), 0.0) for one, other in ((z[1:], z[:-1]), z.chunk(2))):
+        raise Wrong("Draws repeat one another: each row of z must be independent of the others.")
     print(f"✓ right in {DRAWS:,} draws")
 
 
-def of_one_length(length: torch.Tensor) -> None:
+def drawn(sphere: Answer, count: int, dim: int, seed: int) -> Tensor:
+    """What a student's sampler draws, float64 (count, dim). Raises: Wrong for another shape."""
+    found = ask(sphere, count, dim, torch.Generator().manual_seed(seed))
+    due = f"(count, dim) = ({count}, {dim})"
+    try:
+        z = found.detach().double() if isinstance(found, Tensor) else numbers(found)
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"Your function returned {brief(found)}: let it return a tensor of shape {due}.") from None
+    if z.shape != (count, dim):
+        raise Wrong(f"The shape should be {due}, yours is {tuple(z.shape)}.")
+    return z
+
+
+def directions() -> list[Tensor]:
+    """Unit vectors along the axes, between two of them, and between all."""
+    axes = list(torch.eye(DIM, dtype=torch.float64))
+    between = [one + sign * other for one, other in combinations(axes, 2) for sign in (1, -1)]
+    every = torch.ones(DIM, dtype=torch.float64)
+    return [v / v.norm() for v in (*axes, *between, every)]
+
+
+def of_one_length(length: Tensor, dim: int) -> None:
     if (length / length.mean() - 1).abs().max() > 1e-4:
         raise Wrong("The lengths differ: divide each z by its own length, the norm along the last axis.")
-    if abs(length.mean() / math.sqrt(DIM) - 1) > 1e-4:
-        raise Wrong(f"The radius should be √d, for E[zzᵀ] = I: at d = {DIM} yours is {length.mean():.3f}.")
+    if abs(length.mean() / math.sqrt(dim) - 1) > 1e-4:
+        raise Wrong(f"The radius should be √d, for E[zzᵀ] = I: at d = {dim} yours is {length.mean():.3f}.")
 
 
-def far(values: torch.Tensor, expected: float) -> bool:
+def far(values: Tensor, expected: float) -> bool:
     running = Running()
     running.add(values)
     return abs(running.estimate().z_score(expected)) > CHANCE

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 from mezo_lab.finetune.scores import f1, normalised
 
 POINTS = [{"theta": 0.3, "epsilon": 0.5}, {"theta": -1.0, "epsilon": 2.0}, {"theta": 0.0, "epsilon": 0.1}]
@@ -140,6 +142,39 @@ def check_zero_probability(chance: Answer) -> None:
                     for k in range(batch // 2 + 1)
                 )
             ),
+        },
+    )
+
+
+def step_worth(pg: Tensor, along: Tensor) -> float:
+    """What the best step gains, up to a factor: (E[pg·zᵀv])²/E[pg²]. pg, along: (draws,)
+
+    >>> round(step_worth(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0])), 6)
+    3.2
+    """
+    return float((pg * along).mean() ** 2 / pg.square().mean())
+
+
+def check_worth(worth: Answer) -> None:
+    """Whether worth(pg, along) is (E[pg·zᵀv])²/E[pg²], from samples of pg and of zᵀv. Raises: Wrong."""
+    generator = torch.Generator().manual_seed(1)
+    pairs = [torch.randn(2, draws, generator=generator, dtype=torch.float64) for draws in (4, 7)]
+    judge(
+        worth,
+        step_worth,
+        [{"pg": pg + 1, "along": along + 0.5} for pg, along in pairs],
+        {
+            "The square is of the mean of pg·along: first the mean, then the square.": lambda pg, along: (
+                (pg * along).square().mean() / pg.square().mean()
+            ),
+            "The mean of a product is not the product of the means: multiply draw by draw.": lambda pg, along: (
+                (pg.mean() * along.mean()) ** 2 / pg.square().mean()
+            ),
+            "Below stands E[pg²], the mean of the squares, not the square of the mean.": lambda pg, along: (
+                (pg * along).mean() ** 2 / pg.mean() ** 2
+            ),
+            "The first factor is squared.": lambda pg, along: (pg * along).mean() / pg.square().mean(),
+            "Divide by E[pg²]: a longer step also costs more.": lambda pg, along: (pg * along).mean() ** 2,
         },
     )
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from mezo_lab import theory
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 
 SIZES = [
     {"parameters": 1_000, "processes": 2},

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.directions import LAWS
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 from mezo_lab.hessian import effective_rank
 
 FACTORS = [
@@ -59,7 +60,7 @@ def check_rank_factor(factor: Answer) -> None:
             "The sphere has a γ of its own: its fourth moments are d/(d+2) of the Gaussian's.": (
                 lambda law, rank, probes, dim: rank_factor("gaussian", rank, probes, dim)
             ),
-            "Right at r = d only: below, the sphere's γ depends on d, (dr + d − 2)/(n(d + 2)) + 1.": (
+            "Right at r = d only: below, the sphere's γ depends on d as well.": (
                 lambda law, rank, probes, dim: (rank + probes + (1 if law == "gaussian" else -1)) / probes
             ),
             "The pairs of different probes are missing: they add (n − 1)/n.": lambda law, rank, probes, dim: (

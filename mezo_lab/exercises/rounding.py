@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 from mezo_lab.optim.scan import EpsilonScan, ScanRow, spacing
 
 DTYPES = {7: torch.bfloat16, 10: torch.float16, 23: torch.float32, 52: torch.float64}  # by bits of the mantissa

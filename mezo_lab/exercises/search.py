@@ -7,7 +7,8 @@ import torch
 
 from mezo_lab import theory
 from mezo_lab.estimators import two_point
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 from mezo_lab.objectives import Cubic
 
 CHANGES = [

@@ -8,7 +8,8 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.directions import law_named
-from mezo_lab.exercises.judge import Answer, Wrong, formula_of, judge, same
+from mezo_lab.exercises.ask import Answer, Wrong, ask
+from mezo_lab.exercises.judge import formula_of, judge, numbers, same, value_of
 from mezo_lab.expressions import Expression
 
 ONE_SIDED = [
@@ -140,25 +141,33 @@ def check_best_scale(scale: Answer) -> None:
 
 
 def up_to_a_factor(scale: Answer) -> Answer:
-    def normalised(**case: Tensor) -> Tensor | None:
-        given = scale(**case)
-        return given / given.norm() if isinstance(given, Tensor) else given
+    def normalised(**case: Tensor) -> Any:
+        given = ask(scale, **case)
+        try:
+            given = numbers(given)
+        except (TypeError, ValueError, RuntimeError):  # `judge` says what it is instead
+            return given
+        return given / given.norm()
 
     return normalised
 
 
-def check_residual_formula(text: str) -> None:
+def check_residual_formula(formula: Answer | str) -> None:
     """Whether the draws agree with a formula of E‖ĝ‖² for residual feedback, in d, g2, delta and eps.
 
     As `mezo-lab verify residual-feedback --expect`; a formula that fits is then asked for other ‖g‖, Δ and ε.
 
-    Raises: Wrong, where the draws refute it. ExpressionError, where it is not arithmetic.
+    Args: formula: the student's function, which returns text; or the text.
+    Raises: Wrong, where the draws refute it, where it is not arithmetic, and where it has other names than these.
 
     >>> check_residual_formula("(2*d+2)*g2 + d*delta**2/eps**2")
     ✓ the draws agree with (2*d+2)*g2 + d*delta**2/eps**2 in 2 cases
     """
-    expect, claim, law = formula_of(text), claim_named("residual-feedback"), law_named("gaussian")
+    claim, law = claim_named("residual-feedback"), law_named("gaussian")
+    expect = formula_of(formula, {"d", *ELSEWHERE})
+    text = expect.text
     for case in RESIDUAL:
+        value_of(expect, claim.experiment(law, **case).symbols)
         verdict = check(claim, law, case, draws=DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             found = f"{verdict.estimate}, z = {verdict.z_score:+.0f}"
@@ -166,7 +175,7 @@ def check_residual_formula(text: str) -> None:
             raise Wrong(f"{where} {hint(expect)}")
     values = claim.experiment(law, **RESIDUAL[0]).symbols | ELSEWHERE
     truth = theory.residual_feedback_norm(values["d"], values["g2"], values["delta"], values["eps"])
-    if not same(expect(values), truth):
+    if not same(value_of(expect, values), truth):
         raise Wrong("It fits where ‖g‖ = 1 and Δ = ε, as in these draws: write it with g2, delta and eps for others.")
     print(f"✓ the draws agree with {text} in {len(RESIDUAL)} cases")
 

@@ -2,7 +2,8 @@
 
 from mezo_lab import theory
 from mezo_lab.directions import LAWS
-from mezo_lab.exercises.judge import Answer, judge
+from mezo_lab.exercises.ask import Answer
+from mezo_lab.exercises.judge import judge
 
 CONTRACTIONS = [
     {"lr": 0.01, "smoothness": 3.0, "factor": 12.0},

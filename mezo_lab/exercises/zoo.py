@@ -6,21 +6,24 @@ it gives the direction; asked with `update` it gives what the step moves along, 
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from mezo_lab.claims.beds import tied
 from mezo_lab.claims.verdict import ALARM
-from mezo_lab.exercises.judge import Wrong
+from mezo_lab.exercises.ask import Wrong, ask, brief, brief_text
 from mezo_lab.noise import tensor_key
+from mezo_lab.optim import MeZO
 from mezo_lab.sweeps import Field, Parameter, Term
 
 Shapes = Mapping[str, tuple[int, ...]]
 Z = dict[str, Tensor]
 Zoo = Callable[..., Z]
+Closure = Callable[[], Any]
 
 SHAPES: Shapes = {"embedding": (5, 20), "body": (5, 20), "head": (2, 20)}
 SEED, STEPS = 0, 100  # seed 0 is a seed like any other
@@ -190,20 +193,29 @@ def check_generator(z: Zoo) -> None:
 
     Source: CLAIMS C1, C2. Raises: Wrong.
     """
+
+    def asked(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:
+        found = ask(z, shapes, seed, step, update)
+        if not isinstance(found, Mapping) or {name: shape_of(x) for name, x in found.items()} != dict(shapes):
+            raise Wrong("Return a dictionary: for each name of `shapes` a tensor of that shape.")
+        return dict(found)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STEPS)
         before = torch.get_rng_state()
-        found = z(SHAPES, SEED, 0)
+        asked(SHAPES, SEED, 0)
         touched = not torch.equal(before, torch.get_rng_state())
-    if not isinstance(found, dict) or {name: tuple(x.shape) for name, x in found.items()} != SHAPES:
-        raise Wrong("Return a dictionary: for each name of `shapes` a tensor of that shape.")
-    wrong = caught(checks(z))
+    wrong = caught(checks(asked))
     for name, sentence in SENTENCES.items():
         if name in wrong:
             raise Wrong(sentence)
     if touched:
         raise Wrong("You moved torch's global generator, from which dropout draws: make a torch.Generator().")
     print(f"✓ passes {len(SENTENCES)} checks over {STEPS} steps")
+
+
+def shape_of(found: object) -> tuple[int, ...] | None:
+    return tuple(found.shape) if isinstance(found, Tensor) else None
 
 
 def backwards(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:
@@ -234,12 +246,62 @@ CURES = {
 }
 
 
-def check_diagnoses(diagnoses: Mapping[str, str]) -> None:
-    """Whether each mystery is given its illness, a key of ILLNESSES. Raises: Wrong."""
+def check_diagnoses(diagnoses: Callable[[], Mapping[str, str]]) -> None:
+    """Whether diagnoses() gives each mystery its illness, a key of ILLNESSES. Raises: Wrong."""
+    given = ask(diagnoses)
+    if not isinstance(given, Mapping):
+        raise Wrong(f"Your function returned {brief(given)}: let it return a dictionary, mystery → illness.")
     for name, (illness, hint) in CURES.items():
-        said = diagnoses.get(name)
-        if said not in ILLNESSES:
-            raise Wrong(f"{name} must be one of {', '.join(ILLNESSES)}; yours is {said}.")
+        said = given.get(name)
+        if not isinstance(said, str) or said not in ILLNESSES:
+            raise Wrong(f"{name} must be one of {', '.join(ILLNESSES)}; yours is {brief(said)}.")
         if said != illness:
             raise Wrong(hint)
     print(f"✓ {len(CURES)} of {len(CURES)}")
+
+
+def check_contracts(broken: Callable[[], Mapping[str, Closure]], sound: Closure, parameters: Iterable[Any]) -> None:
+    """Whether broken() has two closures that break the contract: `noisy` at one point, `stale` at all points.
+
+    Printed for each, and for `sound`: what the diagnostics of 30 steps say, and whether `check_closure` refuses it.
+    It compares two calls at one point; `zero_rate` compares the two sides of a probe. Raises: Wrong.
+    """
+    closures = ask(broken)
+    if not isinstance(closures, Mapping) or set(closures) != {"noisy", "stale"}:
+        raise Wrong("Return a dictionary with two closures: noisy, and stale.")
+    moved = list(parameters)
+    for name, closure in {"sound": sound, **closures}.items():
+        try:
+            blind, refused = diagnosed(closure, moved, name)
+        except (TypeError, ValueError, RuntimeError) as error:  # by `MeZO`, of what the closure returned
+            raise Wrong(f"{name}: the closure must return a loss. {brief_text(str(error))}") from None
+        if name == "noisy" and not refused:
+            raise Wrong("noisy: `check_closure` saw no noise. At one point, two calls must give two losses.")
+        if name == "noisy" and blind:
+            raise Wrong(
+                "noisy: the two sides of each probe gave one loss. It must depend on the weights, and be noisy."
+            )
+        if name == "stale" and refused:
+            raise Wrong("stale: two calls gave two losses. At all points it must give the same one.")
+        if name == "stale" and not blind:
+            raise Wrong("stale: the loss moved with the weights. At all points it must give the same one.")
+    print("✓ `check_closure` compares two calls at one point, `zero_rate` the two sides of a probe")
+
+
+def diagnosed(closure: Closure, parameters: Sequence[Any], name: str) -> tuple[bool, bool]:
+    """Whether 30 steps saw no difference at all, and whether `check_closure` refuses the closure; prints both."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)  # for the noise
+        opt = MeZO(parameters, lr=1e-30)
+        for _ in range(30):
+            opt.step(lambda: ask(closure))
+        zeros = opt.diagnostics.zero_rate()
+        try:
+            MeZO(parameters, lr=1e-30, check_closure=True).step(lambda: ask(closure))
+            verdict = "passes"
+        except ValueError:
+            verdict = "refuses"
+    print(
+        f"{name:<6} ‖g‖ = {opt.diagnostics.gradient_norm()}, no difference seen: {zeros:.0%}; check_closure {verdict}"
+    )
+    return zeros == 1, verdict == "refuses"

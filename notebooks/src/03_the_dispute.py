@@ -262,7 +262,7 @@ def orthogonal_formula() -> str:
     # END SOLUTION
 
 
-check_orthogonal_formula(orthogonal_formula())
+check_orthogonal_formula(orthogonal_formula)
 
 # %% [markdown] tags=["solution"]
 # **Solution.** Step 2 breaks: $z_i^\top z_j = 0$, so those terms are 0. Left are $n$ terms of $c\|g\|^2 = d\|g\|^2$: $nd/n^2 = d/n$ (question 4).

@@ -526,7 +526,7 @@ for epsilon in (1e-8, 0.3):
 # **12.2 (code).** The slope of the smoothed step, and the chance that a probe sees no difference. Ten minutes.
 
 # %%
-from mezo_lab.exercises.objective import check_f1_objective, check_smoothed_slope, check_zero_probability
+from mezo_lab.exercises.objective import check_f1_objective, check_smoothed_slope, check_worth, check_zero_probability
 
 
 def smoothed_slope(theta: float, epsilon: float) -> float:
@@ -576,9 +576,7 @@ def worth(pg, along) -> float:
     # END SOLUTION
 
 
-assert abs(worth(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0])) - 3.2) < 1e-6, (
-    "The square is of the mean of pg·along."
-)
+check_worth(worth)
 z = torch.randn(20_000, dim, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
 for epsilon in (0.003, 0.03, 0.1, 0.3, 1.0, 3.0):
     pg = projected_gradient(lambda points: error_rate((points @ x.T) * labels), start, z, epsilon)

@@ -3,6 +3,7 @@
 import torch
 
 from mezo_lab.exercises import algorithm as exercises
+from mezo_lab.optim import MeZO
 
 
 def perturbing(*, reseed="never", draw=torch.randn, chunk=None, factor=1.0):
@@ -68,6 +69,82 @@ def in_four(move, loss, lr, weight_decay, epsilon, seed):
     move(-lr * pg, seed, 1 - lr * weight_decay)
 
 
+def without_a_tail(parameters, scale, seed, chunk):
+    """The wrong program of the findings: whole chunks only."""
+    rng = torch.Generator().manual_seed(seed)
+    for p in parameters:
+        flat = p.view(-1)
+        for i in range(len(flat) // chunk):
+            flat[i * chunk : (i + 1) * chunk].add_(torch.randn(chunk, generator=rng), alpha=scale)
+
+
+def without_the_last(parameters, scale, seed, chunk):
+    perturbing()(parameters[:-1], scale, seed, chunk)
+
+
+def every_second(parameters, scale, seed, chunk):
+    perturbing()([p.view(-1)[::2] for p in parameters], scale, seed, chunk)
+
+
+def overwriting(parameters, scale, seed, chunk):
+    for p in parameters:
+        p.zero_()
+    perturbing()(parameters, scale, seed, chunk)
+
+
+def seeded_if(parameters, scale, seed, chunk):
+    perturbing()(parameters, scale, seed or torch.seed(), chunk)
+
+
+def parity(parameters, scale, seed, chunk):
+    perturbing()(parameters, scale, seed % 2, chunk)
+
+
+def squared(parameters, scale, seed, chunk):
+    perturbing()(parameters, abs(scale), seed, chunk)
+
+
+def third_chunk_again(parameters, scale, seed, chunk):
+    """The stream is seeded again at every third chunk."""
+    rng = torch.Generator()
+    for p in parameters:
+        for i, piece in enumerate(p.view(-1).split(chunk)):
+            if i % 3 == 0:
+                rng.manual_seed(seed + p.numel())
+            piece.add_(torch.randn(piece.shape, generator=rng), alpha=scale)
+
+
+WRONG_PERTURBS = [
+    (without_a_tail, "39 numbers never move: the last piece of a tensor is shorter than a chunk"),
+    (without_the_last, r"7 of 4,007 numbers never move"),
+    (every_second, r"2,003 of 4,007 numbers never move"),
+    (overwriting, r"ones should become 1 \+ z"),
+    (seeded_if, "Seed 0 gave two different z|moved torch's global generator"),
+    (parity, "Two seeds, 0 and 2"),
+    (squared, "With scale = -0.5"),
+    (third_chunk_again, "same z|come back"),
+]
+
+
+def looking_twice(move, loss, lr, weight_decay, epsilon, seed):
+    """Right, with each loss evaluated twice."""
+    stepping()(move, lambda: (loss() + loss()) / 2, lr, weight_decay, epsilon, seed)
+
+
+def by_stream(tensors, **changed):
+    settings = {"scale": 1.0, "seed": 0, "chunk": 64} | changed
+    perturbing()(list(tensors.values()), *settings.values())
+    return dict(tensors)
+
+
+def by_address(tensors, *, epsilon=1.0, which=0, named=True):
+    seen = []
+    moved = [(name, torch.nn.Parameter(tensor)) for name, tensor in tensors.items()]
+    opt = MeZO(moved if named else [p for _, p in moved], lr=1.0, epsilon=epsilon)
+    opt.step(lambda: seen.append({name: tensor.clone() for name, tensor in tensors.items()}) or 0.0)
+    return seen[which]
+
+
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
     exercises.check_perturb: (
@@ -81,8 +158,9 @@ ANSWERS = {
             (out_of_place, "in place"),
             (unseeded, "a generator of your own"),
             (globally, "global generator"),
-            (one_seed, "Another seed"),
-            (unscaled, "Twice the scale"),
+            (one_seed, "Two seeds, 0 and 1"),
+            (unscaled, "With scale = 2 the move should be 2 times"),
+            *WRONG_PERTURBS,
         ],
     ),
     exercises.check_step: (
@@ -98,6 +176,21 @@ ANSWERS = {
             (stepping(decay=lambda lr, wd: 1 - wd), "ηλ, not λ"),
             (stepping(other=1), r"At lr = 0\.1"),
             (in_four, "in 4 sweeps"),
+            (looking_twice, "4 evaluations of the loss"),
+        ],
+    ),
+    exercises.check_order: (
+        (by_stream, by_address),
+        [
+            ((by_address, by_address), "moves with the order"),
+            ((by_stream, by_stream), "does not move with the order"),
+            ((lambda tensors: None, by_address), "Return a dictionary"),
+            ((lambda tensors: tensors, by_address), "not before"),
+            ((lambda tensors: {name: torch.ones(2) for name in tensors}, by_address), "of the shape"),
+            ((lambda tensors: by_stream(tensors, scale=2.0), by_address), "variance 1"),
+            ((by_stream, lambda tensors: by_address(tensors, which=1)), "z itself"),
+            ((by_stream, lambda tensors: by_address(tensors, epsilon=0.9)), "z itself"),
+            ((by_stream, lambda tensors: by_address(tensors, named=False)), "hand `MeZO` their names"),
         ],
     ),
 }

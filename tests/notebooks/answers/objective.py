@@ -66,4 +66,15 @@ ANSWERS = {
             (lambda answers, references: 7.0, "it should be"),
         ],
     ),
+    exercises.check_worth: (
+        lambda pg, along: sum(p * a for p, a in zip(pg, along, strict=True)) ** 2 / len(pg) / sum(p * p for p in pg),
+        [
+            (lambda pg, along: (pg * along).square().mean() / pg.square().mean(), "first the mean, then the square"),
+            (lambda pg, along: (pg.mean() * along.mean()) ** 2 / pg.square().mean(), "draw by draw"),
+            (lambda pg, along: (pg * along).mean() ** 2 / pg.mean() ** 2, "the mean of the squares"),
+            (lambda pg, along: (pg * along).mean() / pg.square().mean(), "is squared"),
+            (lambda pg, along: (pg * along).mean() ** 2, "Divide by"),
+            (lambda pg, along: pg, "return one number"),
+        ],
+    ),
 }

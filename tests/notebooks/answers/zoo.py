@@ -23,6 +23,21 @@ def published(name):
     return ZOO[name][0]
 
 
+WEIGHTS = [torch.nn.Parameter(torch.linspace(-1, 1, 6))]
+
+
+def sound():
+    return WEIGHTS[0].square().sum() + WEIGHTS[0].sum()
+
+
+def noise():
+    return float(torch.distributions.Normal(0.0, 0.01).sample())
+
+
+def broken(**changed):
+    return lambda: {"noisy": lambda: sound() + noise(), "stale": lambda: 0.7} | changed
+
+
 ANSWERS = {
     exercises.check_generator: (
         keyed(),
@@ -45,12 +60,27 @@ ANSWERS = {
         ],
     ),
     exercises.check_diagnoses: (
-        RIGHT,
+        lambda: RIGHT,
         [
-            ({**RIGHT, "A": "sum"}, "Which arithmetic"),
-            ({**RIGHT, "B": "variance"}, "Look at one z"),
-            ({**RIGHT, "C": "shared"}, "Print one coordinate"),
-            ({"A": "product"}, "B must be one of"),
+            (lambda: {**RIGHT, "A": "sum"}, "Which arithmetic"),
+            (lambda: {**RIGHT, "B": "variance"}, "Look at one z"),
+            (lambda: {**RIGHT, "C": "shared"}, "Print one coordinate"),
+            (lambda: {"A": "product"}, "B must be one of"),
+            (lambda: {**RIGHT, "A": ["product"]}, "A must be one of"),
+            (lambda: "product", "return a dictionary"),
+        ],
+    ),
+    exercises.check_contracts: (
+        (broken(), sound, WEIGHTS),
+        [
+            ((lambda: None, sound, WEIGHTS), "two closures"),
+            ((lambda: {"noisy": sound}, sound, WEIGHTS), "two closures"),
+            ((broken(noisy=sound), sound, WEIGHTS), "saw no noise"),
+            ((broken(noisy=lambda: 0.5), sound, WEIGHTS), "saw no noise"),
+            ((broken(stale=sound), sound, WEIGHTS), "moved with the weights"),
+            ((broken(stale=lambda: noise()), sound, WEIGHTS), "stale: two calls gave two losses"),
+            ((broken(stale=0.7), sound, WEIGHTS), "takes your function itself"),
+            ((broken(stale=lambda: "0.7"), sound, WEIGHTS), "the closure must return a loss"),
         ],
     ),
 }
