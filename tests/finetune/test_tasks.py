@@ -1,10 +1,15 @@
 """Each task reads a row of its data set: the prompt, the answers, the right one."""
 
+from decimal import Decimal
+
+import numpy as np
 import pytest
+import torch
 
 from mezo_lab.finetune.tables import Row
 from mezo_lab.finetune.tasks import TASKS, custom_task, task_named
 
+OF_OTHER_LIBRARIES = (np.int64(1), np.float32(1), np.bool_(True), torch.tensor(1), torch.tensor(True))
 NLI = {"premise": "A man sleeps.", "hypothesis": "He rests."}
 SUPPOSE = 'Suppose A man sleeps. Can we infer that "He rests."? Yes, No, or Maybe?\n'
 
@@ -160,12 +165,18 @@ def test_one_space_or_line_break_stands_between_prompt_and_answer(name):
     assert all(answer.startswith(" ") is not prompt.endswith("\n") for answer in candidates)
 
 
-@pytest.mark.parametrize("value", [1, "1", 1.0, "1.0", True, "positive", " Positive ", "great"])
+@pytest.mark.parametrize(
+    "value",
+    [1, "1", 1.0, "1.0", True, "positive", " Positive ", "great", Decimal(1), *OF_OTHER_LIBRARIES],
+)
 def test_a_label_is_a_number_a_name_or_the_label_word(value):
     assert task_named("sst2").gold({"label": value}) == 1
 
 
-@pytest.mark.parametrize("value", [2, -1, "2", 0.5, "", "good", None, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "value",
+    [2, -1, "2", 0.5, "", "good", None, float("nan"), float("inf"), 10**400, 1j, [1], np.float32(0.5), np.nan],
+)
 def test_a_label_that_is_none_is_refused(value):
     with pytest.raises(ValueError, match="`label` must be a number from 0 to 1 or one of negative, positive, got"):
         task_named("sst2").gold({"label": value})
@@ -240,6 +251,13 @@ def test_a_custom_task_reads_its_own_columns():
         ({"answers": "bad"}, "`answers` must be at least two words, one for each label, got 'bad'"),
         ({"answers": ["bad", " Bad"]}, "`answers` must be different words, none of them empty"),
         ({"answers": ["bad", " "]}, "`answers` must be different words, none of them empty"),
+        ({"prompt": "{a} {label} was"}, "`prompt` must not show the answer, and {label} is the column that holds it"),
+        ({"label": "a"}, "`prompt` must not show the answer, and {a} is the column"),
+        ({"masked_prompt": "{label} {mask}"}, "`masked_prompt` must not show the answer, and {label} is the column"),
+        ({"prompt": "{a} caf\udce9"}, r"`prompt` must be text, got '{a} caf\\udce9' with half of a character"),
+        ({"masked_prompt": "{a}\0{mask}"}, "`masked_prompt` must be text, got .* with a NUL character: type it again"),
+        ({"answers": ["bad", "go\ud83dd"]}, "`answers` must be text, got .* with half of a character"),
+        ({"labels": ["bad", "go\udce9d"]}, "`labels` must be text, got .* with half of a character"),
         ({"labels": ["0", "1", "2"]}, "`labels` must name each of the 2 answers, got 3"),
     ],
 )

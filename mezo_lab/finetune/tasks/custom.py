@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from string import Formatter
 
+from mezo_lab.finetune.tables import check_argument
 from mezo_lab.finetune.tasks.task import Task, fields
 
 
@@ -31,13 +32,13 @@ def custom_task(
     >>> task.text({"title": "Final", "body": "They won. "}), task.answers, task.gold({"topic": "politics"})
     ('Final: They won.\\nTopic:', (' sports', ' politics'), 1)
     """
-    check_template("prompt", prompt)
+    check_template("prompt", prompt, label)
     if "mask" in fields(prompt):
         raise ValueError(
             f"`prompt` must end where the answer follows, got {prompt!r}: {{mask}} goes into `masked_prompt`."
         )
     if masked_prompt is not None:
-        check_template("masked_prompt", masked_prompt)
+        check_template("masked_prompt", masked_prompt, label)
         if masked_prompt.count("{mask}") != 1:
             raise ValueError(f"`masked_prompt` must hold {{mask}} once, where the word goes, got {masked_prompt!r}.")
     if prompt.endswith(" "):
@@ -54,7 +55,9 @@ def custom_task(
     return Task(name, "classification", prompt, words, masked_prompt, label, tuple(labels))
 
 
-def check_template(argument: str, template: str) -> None:
+def check_template(argument: str, template: str, answer: str) -> None:
+    """Raises: ValueError for a template that cannot be filled in, or that shows the column with the answer."""
+    check_argument(argument, template)
     try:
         names = fields(template)
     except ValueError as error:
@@ -73,9 +76,16 @@ def check_template(argument: str, template: str) -> None:
             raise ValueError(
                 f"`{argument}` must hold names of columns in its braces, got {{{name}}}: rename the column."
             )
+    if answer in names:
+        raise ValueError(
+            f"`{argument}` must not show the answer, and {{{answer}}} is the column that holds it: leave it out, or "
+            "name another column as the answer."
+        )
 
 
 def check_words(argument: str, words: Sequence[str]) -> None:
+    for word in words:
+        check_argument(argument, word)
     bare = [word.strip().casefold() for word in words]
     if isinstance(words, str) or len(bare) < 2:
         raise ValueError(

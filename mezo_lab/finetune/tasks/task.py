@@ -159,7 +159,7 @@ def whole(value: Any) -> int | None:
     """The integer that a value is or spells: 1, True, 1.0, "1" and "1.0" are 1."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # an integer of 400 digits is no float
         return None
     return int(number) if number.is_integer() else None
 
