@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -101,12 +102,16 @@ def run_finetune(options: argparse.Namespace) -> int:
     out = options.out or Path("runs", folder_name(plan.settled()))
     from mezo_lab.finetune.folder import Stopped
     from mezo_lab.finetune.run import finetune
+    from mezo_lab.finetune.scores import NotFinite
 
     try:
         finetune(plan, out, resume=options.resume)
     except Stopped as stopped:
         print(f"mezo-lab: {stopped}")
         return 130
+    except NotFinite as failed:
+        print(f"mezo-lab: {failed}", file=sys.stderr)
+        return 1
     print(f"kept in {out}")
     return 0
 

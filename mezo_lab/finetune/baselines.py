@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from mezo_lab.finetune.answers import answer_states, at_once, in_groups
-from mezo_lab.finetune.evaluate import BATCH
+from mezo_lab.finetune.evaluate import BATCH, judged
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded
-from mezo_lab.finetune.scores import Score, score
+from mezo_lab.finetune.scores import NotFinite, Score, score
 from mezo_lab.finetune.tables import Row
 from mezo_lab.finetune.tasks import Task
 from mezo_lab.finetune.wheels import ModelNotInstalled, require
@@ -40,7 +40,9 @@ def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0
 def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: Sequence[Row]) -> Score:
     """Logistic regression on what the output layer reads where the model is asked.
 
-    Source: paper, Table 1 (LP). Cost: a forward pass for each row. Raises: ValueError for a task without label words.
+    A test row whose features are not finite is not answered, and counts as wrong.
+    Source: paper, Table 1 (LP). Cost: a forward pass for each row.
+    Raises: ValueError for a task without label words; NotFinite for training rows whose features are not.
     """
     require(("sklearn",), ModelNotInstalled)
     from sklearn.linear_model import LogisticRegression
@@ -51,9 +53,18 @@ def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: S
     if task.kind != "classification":
         raise ValueError(f"`method` linear-probe needs a task with label words, got {task.name}, a {task.kind}.")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    probe.fit(features(loaded.model, encoder, train).numpy(), [task.gold(row) for row in train])
-    found = probe.predict(features(loaded.model, encoder, test).numpy())
-    return score("accuracy", [float(said == task.gold(row)) for said, row in zip(found, test, strict=True)])
+    seen = features(loaded.model, encoder, train)
+    if broken := int((~seen.isfinite().all(1)).sum()):
+        raise NotFinite(
+            f"{loaded.name} gives a linear probe features that are not finite for {broken} of {len(train)} training "
+            "rows: look at its weights, or take --dtype float32."
+        )
+    probe.fit(seen.numpy(), [task.gold(row) for row in train])
+    asked = features(loaded.model, encoder, test)
+    finite = asked.isfinite().all(1)
+    said = probe.predict(asked.nan_to_num().numpy())
+    answers = [int(answer) if known else None for answer, known in zip(said, finite.tolist(), strict=True)]
+    return score("accuracy", judged(task, answers, test, "accuracy"), unanswered=answers.count(None))
 
 
 @torch.no_grad()

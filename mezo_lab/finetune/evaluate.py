@@ -1,5 +1,6 @@
 """What a model answers, and how often it is right."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,22 +28,24 @@ def evaluate(
     metric: str | None = None,
     progress: Progress | None = None,
 ) -> Score:
-    """How often a model is right, with a 95 % interval.
+    """How often a model is right, with a 95 % interval. A row whose scores are not finite counts as wrong.
 
     Cost: as `predictions`. Args: metric: "accuracy", "f1" or "exact-match"; default the task's own.
     Raises: ValueError for a metric that the task's answers do not have.
     """
     metric = metric or encoder.task.metric
-    return score(metric, judged(encoder.task, predictions(model, encoder, rows, progress=progress), rows, metric))
+    answers = predictions(model, encoder, rows, progress=progress)
+    return score(metric, judged(encoder.task, answers, rows, metric), unanswered=answers.count(None))
 
 
 def judged(task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> list[float]:
-    """What each answer counts for, from 0 to 1."""
+    """What each answer counts for, from 0 to 1; None, for which no finite score speaks, counts for 0."""
+    pairs = list(zip(answers, rows, strict=True))
     if task.kind == "generation" and metric in ("f1", "exact-match"):
         judge = {"f1": f1, "exact-match": exact_match}[metric]
-        return [judge(said, task.references(row)) for said, row in zip(answers, rows, strict=True)]
+        return [0.0 if said is None else judge(said, task.references(row)) for said, row in pairs]
     if task.kind != "generation" and metric == "accuracy":
-        return [float(answer in task.golds(row)) for answer, row in zip(answers, rows, strict=True)]
+        return [float(answer is not None and answer in task.golds(row)) for answer, row in pairs]
     known = "f1 or exact-match" if task.kind == "generation" else "accuracy"
     raise ValueError(f"`metric` must be {known} for {task.name}, a {task.kind}; got {metric!r}: take one of these.")
 
@@ -52,6 +55,8 @@ def predictions(
     model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], *, progress: Progress | None = None
 ) -> list[Any]:
     """What the model answers to each row: the index of a label word or option, or one line of text.
+
+    A row whose scores are not all finite is not answered, as the likeliest of them is not known: None.
 
     Source: paper, Appendix E: the likeliest label word; the option of largest mean log-likelihood per token; greedy
     decoding to the end of the line.
@@ -69,12 +74,21 @@ def predictions(
     return found
 
 
-def classes(model, encoder: Encoder, rows: Sequence[Row]) -> list[int]:
+def _likeliest(scores: Sequence[float]) -> int | None:
+    """The index of the largest score, or None where one is not finite: the argmax of NaN would be the first.
+
+    >>> _likeliest([0.5, 2.0]), _likeliest([math.nan, 2.0]), _likeliest([0.5, math.inf])
+    (1, None, None)
+    """
+    return scores.index(max(scores)) if all(map(math.isfinite, scores)) else None
+
+
+def classes(model, encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
     logits = grouped_logits(model, [encoder.asked(row, encoder.labels[0]) for row in rows])  # (rows, vocabulary)
-    return logits[:, list(encoder.labels)].argmax(1).tolist()
+    return [_likeliest(scores) for scores in logits[:, list(encoder.labels)].tolist()]
 
 
-def choices(model, encoder: Encoder, rows: Sequence[Row]) -> list[int]:
+def choices(model, encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
     options = [encoder.options(row) for row in rows]
     flat = [option for several in options for option in several]
     targets = torch.tensor([target for option in flat for target in option.targets])
@@ -82,15 +96,15 @@ def choices(model, encoder: Encoder, rows: Sequence[Row]) -> list[int]:
     log_likelihood = logits.log_softmax(-1).gather(1, targets.to(logits.device)[:, None])[:, 0]
     means = iter([float(own.mean()) for own in log_likelihood.split([len(option.targets) for option in flat])])
     likely = [[next(means) for _ in several] for several in options]
-    return [several.index(max(several)) for several in likely]
+    return [_likeliest(several) for several in likely]
 
 
-def texts(model, encoder: Encoder, rows: Sequence[Row]) -> list[str]:
+def texts(model, encoder: Encoder, rows: Sequence[Row]) -> list[str | None]:
     return [line(model, encoder, row) for row in rows]
 
 
-def line(model, encoder: Encoder, row: Row) -> str:
-    """One line by greedy decoding, as far as the model's positions reach."""
+def line(model, encoder: Encoder, row: Row) -> str | None:
+    """One line by greedy decoding, as far as the positions reach; None where a token's scores are not finite."""
     tokenizer = encoder.tokenizer
     prompt = torch.tensor([encoder.asked(row, 0).input_ids], device=model.device)  # (1, length)
     room = NEW_TOKENS if encoder.limit is None else min(NEW_TOKENS, encoder.limit - prompt.shape[1])
@@ -99,9 +113,18 @@ def line(model, encoder: Encoder, row: Row) -> str:
     stops = [tokenizer("\n", add_special_tokens=False).input_ids[-1], tokenizer.eos_token_id]
     ends = {"eos_token_id": [stop for stop in stops if stop is not None], "pad_token_id": stops[0]}
     written = model.generate(
-        input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=room, do_sample=False, **ends
+        input_ids=prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=room,
+        do_sample=False,
+        output_logits=True,
+        return_dict_in_generate=True,
+        **ends,
     )
-    said = str(tokenizer.decode(written[0, prompt.shape[1] :], skip_special_tokens=True))
+    largest = torch.stack([logits.max() for logits in written.logits])  # (tokens,); NaN where one of a token's is
+    if not largest.isfinite().all():
+        return None
+    said = str(tokenizer.decode(written.sequences[0, prompt.shape[1] :], skip_special_tokens=True))
     return said.strip().split("\n")[0]
 
 

@@ -1,12 +1,17 @@
 """What a step makes smaller: the cross-entropy of the right answers, or one minus a score that has no gradient."""
 
 import importlib
+import inspect
+import math
 import os
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 
 Batch = Mapping[str, Any]  # "groups": tensors of sequences of like length; "rows": what they were made of
 Objective = Callable[["PreTrainedModel", Batch], Tensor]
+PACKAGE = str(Path(__file__).resolve().parent.parent)
+LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib")})
 SCORES = {"classification": ("accuracy", "f1"), "choice": ("accuracy",), "generation": ("f1", "exact-match")}
 
 
@@ -61,41 +68,79 @@ def objective_named(name: str | Callable[[list, list], float], encoder: Encoder)
     Source: paper, Section 3.3 and Appendix E (objectives without gradients).
 
     Args: name: "loss"; a score, which is then made larger; "module:function", or the function itself, which is given
-        the model's answers and their rows and returns a number to be made larger.
+        the model's answers and their rows and returns a number to be made larger. An answer is None where the model's
+        scores are not finite; a batch of nothing else has the loss NaN.
     Raises: ValueError for an unknown name, a score that the answers do not have, or a function that is not there.
     """
     if name == "loss":
         return answer_loss(encoder.labels)
     if callable(name):
-        return lambda model, batch: torch.tensor(
-            -asked(name, predictions(model, encoder, batch["rows"]), batch["rows"])
-        )
+        return _Answered(encoder, lambda answers, rows: -asked(name, answers, rows))
     check_objective(name, encoder.task)
     if name in SCORES[encoder.task.kind]:
-        return lambda model, batch: torch.tensor(1 - batch_score(model, encoder, batch["rows"], name))
+        return _Answered(encoder, lambda answers, rows: 1 - batch_score(encoder.task, answers, rows, name))
     return objective_named(function_named(name), encoder)
 
 
+class _Answered:
+    """An objective of the model's answers, which counts those that no finite score speaks for."""
+
+    def __init__(self, encoder: Encoder, loss: Callable[[list, list], float]):
+        self.encoder = encoder
+        self.loss = loss
+        self.asked = 0
+        self.unanswered = 0
+
+    def __call__(self, model: "PreTrainedModel", batch: Batch) -> Tensor:
+        answers = predictions(model, self.encoder, batch["rows"])
+        unanswered = answers.count(None)
+        self.asked += len(answers)
+        self.unanswered += unanswered
+        # nothing was answered, so that nothing was measured: such a step moves nothing
+        value = math.nan if unanswered == len(answers) else self.loss(answers, list(batch["rows"]))
+        return torch.tensor(value)
+
+
 def check_objective(name: str, task: Task) -> None:
-    """Raises: ValueError for a score that the answers of a task do not have."""
+    """Raises: ValueError for a score that the answers of a task do not have, or a function that cannot be called."""
     known = SCORES[task.kind]
-    if name not in known and any(name in scores for scores in SCORES.values()):
+    if name == "loss" or name in known:
+        return
+    if any(name in scores for scores in SCORES.values()):
         raise ValueError(
             f"`objective` must be loss, {', '.join(known)} or module:function for {task.name}, a {task.kind}; got "
             f"{name!r}: take one of these."
         )
+    function_named(name)
 
 
 def asked(function: Callable[[list, list], float], answers: list, rows: list) -> float:
     """What a user's function says. Raises: ValueError where it fails, or says no number."""
     try:
-        return float(function(answers, rows))
-    except Exception as error:
+        value = function(answers, rows)
+        if not isinstance(value, SupportsFloat) or torch.is_complex(torch.as_tensor(value)):
+            raise TypeError(f"it returned {type(value).__name__}, which is no real number")
+        return float(value)
+    except (Exception, SystemExit) as error:
         called = getattr(function, "__name__", repr(function))
+        none = "; None stands for an answer without finite scores" if None in answers else ""
         raise ValueError(
             f"`objective` {called} must take (answers, rows) and return a number, and failed "
-            f"({type(error).__name__}: {line(error)}): try it on a few rows first."
+            f"({_failure(error)}{none}): try it on a few rows first."
         ) from error
+
+
+def _failure(error: BaseException) -> str:
+    """An error in one line, with the place in the user's own file where it came about."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _foreign(frame.filename)]
+    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    return f"{type(error).__name__}: {line(error)}{place}"
+
+
+def _foreign(file: str) -> bool:
+    # of this package, of an installed one, or frozen into the interpreter: not what the user wrote
+    return file.startswith(("<", PACKAGE, *LIBRARIES)) or "site-packages" in file
 
 
 def answer_loss(labels: Sequence[int] = ()) -> Objective:
@@ -155,9 +200,8 @@ def batch_loss(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) 
     return lambda: loss(model, batch)
 
 
-def batch_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], metric: str) -> float:
+def batch_score(task: Task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> float:
     """A score of a batch: a mean over its rows, but for the F1 of a classification, which no parts of it add up to."""
-    answers, task = predictions(model, encoder, rows), encoder.task
     if task.kind == "classification" and metric == "f1":
         return macro_f1(answers, [task.gold(row) for row in rows])
     each = judged(task, answers, rows, metric)
@@ -165,18 +209,32 @@ def batch_score(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row],
 
 
 def function_named(name: str) -> Callable[[list, list], float]:
-    """The function of "module:function"."""
+    """The function of "module:function". Raises: ValueError for one that is not there or takes other arguments."""
     module, _, function = name.partition(":")
     try:
         if not function:
             raise ValueError("it names no function")
         with here():
-            return getattr(importlib.import_module(module), function)
-    except Exception as error:  # a module of the user's may fail in any way
+            found = getattr(importlib.import_module(module), function)
+        if not callable(found):
+            raise TypeError(f"{function} is a {type(found).__name__}, which cannot be called")
+        _check_signature(found)
+    except (Exception, SystemExit) as error:  # a module of the user's may fail in any way
         known = "loss, accuracy, f1, exact-match or module:function"
-        raise ValueError(
-            f"`objective` must be {known}, got {name!r} ({type(error).__name__}: {line(error)}): check the name."
-        ) from None
+        raise ValueError(f"`objective` must be {known}, got {name!r} ({_failure(error)}): check the name.") from error
+    return found
+
+
+def _check_signature(function: Callable[..., Any]) -> None:
+    """Raises: TypeError for a function that two positional arguments do not fit."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are built in have none
+        return
+    try:
+        signature.bind([], [])
+    except TypeError as error:
+        raise TypeError(f"it takes {signature}, and is called with (answers, rows); {error}") from None
 
 
 @contextmanager

@@ -10,10 +10,10 @@ import torch
 
 from mezo_lab.finetune import baselines
 from mezo_lab.finetune.evaluate import evaluate
-from mezo_lab.finetune.folder import check_folder
+from mezo_lab.finetune.folder import check_folder, held
 from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes
 from mezo_lab.finetune.prepare import Prepared, Say, model_of, prepared
-from mezo_lab.finetune.scores import Score
+from mezo_lab.finetune.scores import NotFinite, Score
 from mezo_lab.machine import machine
 
 
@@ -24,16 +24,23 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
 
     Args: out: a folder that is new, or, with `resume`, one that holds the checkpoints of this plan.
     Returns: the result, as result.json has it.
-    Raises: ValueError and OSError, of data before any model is loaded; Stopped.
+    Raises: ValueError and OSError, of data before any model is loaded; Stopped; NotFinite, where no answer is finite.
     """
-    plan, first = plan.settled(), first_process()
+    plan = plan.settled()
     check_processes(plan, processes())
-    say = say if first else lambda line: None
-    if first:
+    if not first_process():
+        return _run(plan, out, resume, lambda line: None)
+    with held(out):
         check_folder(out, plan, resume)
-    began, ready = time.monotonic(), prepared(plan, say)
+        return _run(plan, out, resume, say)
+
+
+def _run(plan: Plan, out: Path, resume: bool, say: Say) -> dict[str, Any]:
+    """What every process does, in a folder that the first one holds."""
+    began = time.monotonic()
+    ready = prepared(plan, say)
+    first = first_process()
     if first:
-        out.mkdir(parents=True, exist_ok=True)
         plan.write(out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
     if plan.method in TRAINED:
@@ -48,6 +55,10 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     result |= {**facts, "test": told(score), "seconds": seconds, "peak_mebibytes": peak(ready)}
     if first:
         (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    if score.unanswered == len(score.each):
+        raise NotFinite(
+            f"none of the {len(score.each)} test examples had a finite score: {plan.model} answers nothing."
+        )
     return result
 
 
@@ -63,7 +74,8 @@ def untrained(ready: Prepared) -> tuple[Score, dict[str, Any]]:
 def told(score: Score) -> dict[str, Any]:
     """A score for a file; what each example counted for as well, so that runs can be compared on the same examples."""
     each = "".join("01"[int(x)] for x in score.each) if set(score.each) <= {0.0, 1.0} else list(score.each)
-    return {"metric": score.metric, "value": score.value, "low": score.low, "high": score.high, "each": each}
+    kept = {"metric": score.metric, "value": score.value, "low": score.low, "high": score.high, "each": each}
+    return kept | {"unanswered": score.unanswered}
 
 
 def peak(ready: Prepared) -> float | None:

@@ -10,11 +10,16 @@ from dataclasses import dataclass
 Z95 = 1.959964  # of N(0, 1)
 
 
+class NotFinite(ArithmeticError):
+    """Nothing that a run computed was finite, so that it has no result; the message says what and where."""
+
+
 @dataclass(frozen=True)
 class Score:
     """A mean over examples, between 0 and 1, with its 95 % interval.
 
     each: what every example counted for, in order, so that two methods can be compared example by example.
+    unanswered: how many of them had no finite score, and counted for nothing.
     """
 
     metric: str
@@ -22,15 +27,19 @@ class Score:
     low: float
     high: float
     each: tuple[float, ...]
+    unanswered: int = 0
 
     def __str__(self) -> str:
-        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%}, {len(self.each)} examples)"
+        count = len(self.each)
+        told = f"; {self.unanswered} of {count} rows had no finite score and count as wrong" if self.unanswered else ""
+        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%}, {count} examples{told})"
 
 
-def score(metric: str, each: Sequence[float]) -> Score:
+def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
     """The mean of what every example counts for.
 
     Source: for hits and misses Wilson's interval (1927), which holds near 0 and 1 too; else the normal one.
+    Args: each: from 0 to 1. unanswered: how many of them are 0 because the model gave no finite score.
 
     >>> print(score("accuracy", [1.0] * 67 + [0.0] * 33))
     67.0% (57.3% to 75.4%, 100 examples)
@@ -43,7 +52,7 @@ def score(metric: str, each: Sequence[float]) -> Score:
     else:
         spread = Z95 * math.sqrt(sum((x - mean) ** 2 for x in each) / max(n - 1, 1) / n)
         low, high = max(0.0, mean - spread), min(1.0, mean + spread)
-    return Score(metric, mean, low, high, tuple(each))
+    return Score(metric, mean, low, high, tuple(each), unanswered)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -94,13 +103,17 @@ def f1(said: str, references: Sequence[str]) -> float:
     return max(overlap(normalised(said), normalised(reference)) for reference in references)
 
 
-def macro_f1(said: Sequence[int], right: Sequence[int]) -> float:
+def macro_f1(said: Sequence[int | None], right: Sequence[int]) -> float:
     """F1 of a classification, a score of many examples together: the mean over labels of 2·hits/(said + right).
+
+    Args: said: None where the model gave no finite score: wrong, and no label of its own. right: as many.
 
     >>> macro_f1([0, 0, 1, 1], [0, 0, 0, 1]) == (2 * 2 / (2 + 3) + 2 * 1 / (2 + 1)) / 2
     True
     """
-    hits, spoken, due = Counter(a for a, b in zip(said, right, strict=True) if a == b), Counter(said), Counter(right)
+    hits = Counter(a for a, b in zip(said, right, strict=True) if a == b)
+    spoken = Counter(answer for answer in said if answer is not None)
+    due = Counter(right)
     labels = spoken | due
     return sum(2 * hits[label] / (spoken[label] + due[label]) for label in labels) / len(labels)
 
