@@ -185,7 +185,7 @@ class MeZOTrainer(Trainer):
         if os.path.exists(path) and not opt.steps:
             remedy = "resume_from_checkpoint=True goes on with the run that wrote it"
             raise FileExistsError(f"`log` must be a new file, got {path}: {remedy}.")
-        Journal(opt, path, append=opt.steps > 0)
+        Journal(opt, path, append=os.path.exists(path))
 
     def probe(self, model: nn.Module) -> float:
         """The mean loss of the probes, which leave the weights displaced."""
