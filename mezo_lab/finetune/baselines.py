@@ -11,6 +11,7 @@ from mezo_lab.finetune.answers import answer_states, at_once, in_groups
 from mezo_lab.finetune.evaluate import BATCH, judged
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded
+from mezo_lab.finetune.prompts import Prompt, quoted, written
 from mezo_lab.finetune.scores import NotFinite, Score, score
 from mezo_lab.finetune.tables import Row
 from mezo_lab.finetune.tasks import Task
@@ -22,19 +23,23 @@ if TYPE_CHECKING:
 SHOWN = 32  # solved examples: paper, Table 1
 
 
-def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0) -> str:
+def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0) -> Prompt:
     """Prompts with their right answers, to stand before a question: in-context learning.
 
     Source: paper, Table 1 (32 examples). Args: rows: at least one. seed: which of them, and their order.
 
     >>> from mezo_lab.finetune.tasks import task_named
-    >>> solved(task_named("rotten-tomatoes"), [{"text": "A fine film.", "label": 1}])
+    >>> str(solved(task_named("rotten-tomatoes"), [{"text": "A fine film.", "label": 1}]))
     'A fine film. It was great\\n\\n'
     """
     if count < 1 or not rows:
         raise ValueError(f"`count` must be at least 1 with as many rows, got {count} of {len(rows)}: give examples.")
     shown = random.Random(f"mezo_lab shown {seed}").sample(list(rows), min(count, len(rows)))
-    return "".join((task.text(row) + task.answer(row, task.gold(row))).strip("\n") + "\n\n" for row in shown)
+    found = Prompt()
+    for row in shown:
+        example = task.filled(row) + quoted(task.answer(row, task.gold(row)))
+        found += example.without_line_breaks() + written("\n\n")
+    return found
 
 
 def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: Sequence[Row]) -> Score:
@@ -70,6 +75,6 @@ def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: S
 @torch.no_grad()
 def features(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Tensor:
     """(rows, hidden), float32, on the CPU."""
-    encoded = [encoder.asked(row, encoder.labels[0]) for row in rows]
+    encoded = [encoder.asked(row) for row in rows]
     groups, order = in_groups(encoded, at_once(model, BATCH))
     return torch.cat([answer_states(model, group).float().cpu() for group in groups])[order]

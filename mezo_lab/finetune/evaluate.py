@@ -64,7 +64,7 @@ def predictions(
 
     Args: model: in eval mode. progress: called with (rows done, rows).
     """
-    answer = {"classification": classes, "choice": choices, "generation": texts}[encoder.task.kind]
+    answer = {"classification": classes, "choice": choices, "generation": texts}[encoder.kind]
     found: list[Any] = []
     size = SHOWN_BATCH if encoder.before else BATCH
     for start in range(0, len(rows), size):

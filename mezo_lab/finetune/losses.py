@@ -36,7 +36,9 @@ from mezo_lab.finetune.tasks import Task, task_named
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Batch = Mapping[str, Any]  # "groups": tensors of sequences of like length; "rows": what they were made of
+# "groups": tensors of sequences of like length; "rows": what they were made of; "order": how to put the places of all
+# groups back in the order of the sequences; "lengths": places of each sequence; "gold": the right sequence of each row
+Batch = Mapping[str, Any]
 Objective = Callable[["PreTrainedModel", Batch], Tensor]
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib")})
@@ -45,21 +47,31 @@ SCORES = {"classification": ("accuracy", "f1"), "choice": ("accuracy",), "genera
 
 @dataclass(frozen=True)
 class Lesson:
-    """A row, and the prompt with its right answer."""
+    """A row, and what the loss asks of it: the prompt with its right answer, or with every one of its label words."""
 
     row: Row
-    encoded: Encoded
+    encoded: tuple[Encoded, ...]
+    gold: int = 0  # which of them is right
 
 
 def lessons(encoder: Encoder, rows: Sequence[Row]) -> list[Lesson]:
     """What a data loader draws from; a text that is too long is told now."""
-    return [Lesson(row, encoder.taught(row)) for row in rows]
+    if encoder.compares_words:
+        return [Lesson(row, tuple(encoder.options(row)), encoder.task.gold(row)) for row in rows]
+    return [Lesson(row, (encoder.taught(row),)) for row in rows]
 
 
 def collated(batch: Sequence[Lesson], *, pad: int, together: int) -> Batch:
     """A batch for an `Objective`: the collate function of a data loader."""
-    groups, _ = in_groups([lesson.encoded for lesson in batch], together)
-    return {"groups": [padded(group, pad) for group in groups], "rows": [lesson.row for lesson in batch]}
+    asked = [one for lesson in batch for one in lesson.encoded]
+    groups, order = in_groups(asked, together)
+    return {
+        "groups": [padded(group, pad) for group in groups],
+        "rows": [lesson.row for lesson in batch],
+        "order": order,
+        "lengths": [len(one.places) for one in asked],
+        "gold": [lesson.gold for lesson in batch],
+    }
 
 
 def objective_named(name: str | Callable[[list, list], float], encoder: Encoder) -> Objective:
@@ -73,7 +85,7 @@ def objective_named(name: str | Callable[[list, list], float], encoder: Encoder)
     Raises: ValueError for an unknown name, a score that the answers do not have, or a function that is not there.
     """
     if name == "loss":
-        return answer_loss(encoder.labels)
+        return answer_loss(encoder)
     if callable(name):
         return _Answered(encoder, lambda answers, rows: -asked(name, answers, rows))
     check_objective(name, encoder.task)
@@ -143,23 +155,43 @@ def _foreign(file: str) -> bool:
     return file.startswith(("<", PACKAGE, *LIBRARIES)) or "site-packages" in file
 
 
-def answer_loss(labels: Sequence[int] = ()) -> Objective:
-    """The mean cross-entropy of the right tokens: against the other label words, or against the whole vocabulary.
+def answer_loss(encoder: Encoder) -> Objective:
+    """The mean cross-entropy of the right tokens, or of the right label word.
 
-    Formula: −mean log softmax(logits[labels])[right], over all places where the model is asked.
-    Cost: a forward pass of the batch; the output layer reads the places only.
+    Formula: −mean log softmax(s)[right], over all places where the model is asked. s: the logits of the label words,
+    where each is one token; without label words, those of the whole vocabulary. Where a label word is several tokens:
+    one number for each word, the mean over its tokens of log softmax(logits)[token], which for words of one token is
+    the same loss.
+    Cost: a forward pass of the batch, and where a label word is several tokens of each row with each word; the output
+    layer reads the places only.
     """
+    if encoder.compares_words:
+        return word_loss
 
     def loss(model: "PreTrainedModel", batch: Batch) -> Tensor:
-        logits = torch.cat([logits_of(model, group) for group in batch["groups"]])  # (places, vocabulary)
-        asked = torch.cat([group["targets"][group["targets"] != NOT_ASKED] for group in batch["groups"]])
-        targets = asked.to(logits.device)  # (places,)
-        if labels:
-            words = torch.tensor(labels, device=logits.device)
+        logits, targets = asked_logits(model, batch)
+        if encoder.labels:
+            words = torch.tensor(encoder.labels, device=logits.device)
             logits, targets = logits[:, words], (targets[:, None] == words).long().argmax(1)
         return cross_entropy(logits, targets)
 
     return loss
+
+
+def word_loss(model: "PreTrainedModel", batch: Batch) -> Tensor:
+    """`answer_loss` of label words of several tokens: each row stands in the batch with every word behind it."""
+    logits, targets = asked_logits(model, batch)
+    likelihoods = logits.log_softmax(-1).gather(1, targets[:, None])[batch["order"], 0]  # (places,), by sequence
+    means = torch.stack([own.mean() for own in likelihoods.split(batch["lengths"])])  # (rows · words,)
+    gold = torch.tensor(batch["gold"], device=means.device)
+    return cross_entropy(means.view(len(gold), -1), gold)
+
+
+def asked_logits(model: "PreTrainedModel", batch: Batch) -> tuple[Tensor, Tensor]:
+    """(places, vocabulary) and the right tokens there, group by group."""
+    logits = torch.cat([logits_of(model, group) for group in batch["groups"]])
+    targets = torch.cat([group["targets"][group["targets"] != NOT_ASKED] for group in batch["groups"]])
+    return logits, targets.to(logits.device)
 
 
 def task_loss(
@@ -173,6 +205,7 @@ def task_loss(
     """A closure: the loss of one batch, always the same, for `MeZO.step`, `gradient` or `predict`.
 
     Source: paper, Appendix E: cross-entropy over the label words of a classification, over all tokens of other answers.
+    Formula: `answer_loss`.
     Cost: a forward pass of the body at each call; of the output layer only where the model is asked.
 
     Args: model: in eval mode, causal or, with `masked`, one that fills in a mask. tokenizer: its own.
@@ -196,7 +229,7 @@ def task_loss(
 def batch_loss(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Callable[[], Tensor]:
     """`task_loss` of rows that an encoder reads: the loss of a run, of one batch that is always the same."""
     batch = collated(lessons(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
-    loss = answer_loss(encoder.labels)
+    loss = answer_loss(encoder)
     return lambda: loss(model, batch)
 
 

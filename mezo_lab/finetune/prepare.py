@@ -11,6 +11,7 @@ from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
 from mezo_lab.finetune.losses import check_objective
 from mezo_lab.finetune.plan import TEST, TRAINED, Plan
+from mezo_lab.finetune.prompts import Prompt
 from mezo_lab.finetune.splits import Splits, splits
 from mezo_lab.finetune.tables import rows
 from mezo_lab.finetune.tasks import Task, custom_task, task_named
@@ -36,7 +37,7 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
     check_objective(plan.objective, task)
     data = data_of(plan, task)
     loaded = loaded_for(plan)
-    before = ""
+    before = Prompt()
     if plan.method == "icl":
         before = baselines.solved(task, data.train, seed=plan.data_seed)
     room = plan.tokens if plan.tuning == "prefix" and plan.method in TRAINED else 0

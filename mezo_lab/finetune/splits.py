@@ -114,9 +114,10 @@ def distinct(task: Task, rows: Sequence[Row], argument: str) -> dict[tuple[str, 
             continue
         try:
             task.gold(row)
+            question = said(task, row)
         except ValueError as error:
             raise ValueError(f"row {number} of `{argument}`: {error}") from None
-        found.setdefault(said(task, row), row)
+        found.setdefault(question, row)
     return found
 
 

@@ -104,10 +104,66 @@ def test_a_label_word_that_the_tokenizer_does_not_know_is_refused(tokenizer):
         Encoder(task, told, ROW)
 
 
-def test_a_label_word_of_several_tokens_is_refused(tokenizer):
-    task = custom_task("{text} It was", ("terrible", "great film"))
-    with pytest.raises(ValueError, match="`answers` must each be one token behind the prompt, got ' great film'"):
+def test_a_label_word_of_several_tokens_makes_all_of_them_a_choice(tokenizer):
+    encoder = Encoder(custom_task("{text} It was", ("terrible", "great film")), tokenizer, ROW)
+    assert encoder.labels == () and encoder.kind == "choice" and encoder.compares_words
+    words = [list(one.targets) for one in encoder.questions(ROW)]
+    assert words == [tokenizer(" terrible").input_ids, tokenizer(" great film").input_ids]
+    assert encoder.taught(ROW) == encoder.options(ROW)[1]
+
+
+def test_words_of_one_token_are_asked_at_one_place_as_ever(tokenizer):
+    encoder = Encoder(REVIEWS, tokenizer, ROW)
+    assert encoder.kind == "classification" and not encoder.compares_words
+    assert encoder.questions(ROW) == [encoder.asked(ROW)]
+
+
+def test_a_word_that_changes_the_token_before_it_is_no_token_of_its_own():
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    merges = [("w", "a"), ("wa", "s"), ("was", "g"), ("i", "t")]
+    pieces = [*"wasgitb", "wa", "was", "wasg", "it"]
+    bytes_pairs = tokenizers.Tokenizer(tokenizers.models.BPE({piece: i for i, piece in enumerate(pieces)}, merges))
+    joined = transformers.PreTrainedTokenizerFast(tokenizer_object=bytes_pairs)
+    task = Task("joined", "classification", "{text}was", ("g", "b"))
+    encoder = Encoder(task, joined, {"text": "it"})
+    assert encoder.labels == ()  # "g" becomes "wasg", and "b" stays a token by itself
+    assert [list(one.targets) for one in encoder.options({"text": "it"})] == [[pieces.index("wasg")], [6]]
+
+
+def test_the_same_words_to_the_tokenizer_are_refused_whatever_their_length(tokenizer):
+    task = custom_task("{text} It was", ("great unheard", "great unknown"))
+    with pytest.raises(
+        ValueError, match="`answers` must be different tokens, got ' great unheard', ' great unknown' as"
+    ):
         Encoder(task, tokenizer, ROW)
+
+
+def test_a_masked_model_fills_one_mask(tokenizer):
+    masked = deepcopy(tokenizer)
+    masked.mask_token = "wit"
+    task = custom_task("{text} It was", ("terrible", "great film"), masked_prompt="{text} It was {mask}")
+    with pytest.raises(
+        ValueError, match=r"must each be one token for a masked model, got ' great film', which makes \["
+    ):
+        Encoder(task, masked, ROW, masked=True)
+
+
+def test_a_prompt_that_leaves_no_room_for_its_column_is_refused(tokenizer):
+    task = custom_task("{text}" + " It was" * 10, ("terrible", "great"))
+    with pytest.raises(ValueError, match=r"leave room for its columns in the 12 tokens .* nothing is left of 'a fine"):
+        Encoder(task, tokenizer, ROW, limit=12, cut=True).asked(ROW)
+    before = "a fine film " * 3
+    with pytest.raises(ValueError, match="leave room for its columns"):
+        Encoder(task, tokenizer, ROW, limit=20, cut=True, before=before).asked(ROW)
+    assert Encoder(task, tokenizer, ROW, limit=21, cut=True, before=before).asked(ROW)
+
+
+def test_an_answer_that_is_longer_than_the_model_reads_is_refused(tokenizer):
+    lines = Task("lines", "generation", "{text} It was", right=lambda row: ("great film " * 9,), metric="f1")
+    with pytest.raises(
+        ValueError, match=r"an answer must have less than the 12 tokens that the model reads, got 19 in"
+    ):
+        Encoder(lines, tokenizer, ROW, limit=12, cut=True).taught(ROW)
 
 
 def test_a_masked_model_needs_a_prompt_with_a_mask(tokenizer):

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from mezo_lab.finetune.evaluate import evaluate, predictions
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.losses import collated, lessons, objective_named
-from mezo_lab.finetune.tasks import Task, task_named
+from mezo_lab.finetune.tasks import Task, custom_task, task_named
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
 ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]
@@ -87,3 +87,50 @@ def test_a_function_that_fails_is_told_in_one_line(answer, model, tokenizer):
     encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
     with pytest.raises(ValueError, match=r"`objective` <lambda> must take \(answers, rows\) and return a number, and"):
         objective_named(answer, encoder)(model, batch_of(encoder))
+
+
+WORDS = custom_task("{text} It was", ("no wit", "great", "a fine plot"))
+
+
+def log_likelihoods(model, tokenizer, row, words):
+    """By hand, each text alone: the mean over the word's tokens of log p."""
+    prompt, found = tokenizer(row["text"] + " It was").input_ids, []
+    for word in words:
+        tokens = prompt + tokenizer(word).input_ids
+        log_p = model(torch.tensor([tokens])).logits[0].log_softmax(-1)
+        found.append(
+            sum(log_p[i - 1, tokens[i]] for i in range(len(prompt), len(tokens))) / (len(tokens) - len(prompt))
+        )
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("together", [1, 2, 7, 50])
+def test_the_loss_of_words_of_several_tokens_is_that_over_their_mean_log_likelihoods(any_model, tokenizer, together):
+    rows = [{**row, "label": index % 3} for index, row in enumerate(ROWS)]
+    encoder = Encoder(WORDS, tokenizer, rows[0])
+    batch = collated(lessons(encoder, rows), pad=0, together=together)
+    found = objective_named("loss", encoder)(any_model, batch)
+    scores = torch.stack([log_likelihoods(any_model, tokenizer, row, WORDS.answers) for row in rows])
+    expected = cross_entropy(scores, torch.tensor([row["label"] for row in rows]))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    shifted = cross_entropy(scores, torch.tensor([(row["label"] + 1) % 3 for row in rows]))
+    assert abs(found.item() - shifted.item()) > 0.01
+    assert predictions(any_model, encoder, rows) == scores.argmax(1).tolist()
+
+
+def test_for_words_of_one_token_either_loss_is_the_same(model, tokenizer, monkeypatch):
+    encoder = Encoder(REVIEWS, tokenizer, ROWS[0])
+    single = objective_named("loss", encoder)(model, batch_of(encoder))
+    answers = predictions(model, encoder, ROWS)
+    monkeypatch.setattr(encoder, "labels", ())
+    assert objective_named("loss", encoder)(model, batch_of(encoder)).item() == pytest.approx(single.item(), rel=1e-5)
+    assert predictions(model, encoder, ROWS) == answers
+
+
+def test_that_loss_has_the_gradient_of_its_formula(model, tokenizer):
+    encoder, parameters = Encoder(WORDS, tokenizer, ROWS[0]), list(model.parameters())
+    rows = [{**row, "label": index % 3} for index, row in enumerate(ROWS)]
+    ours = torch.autograd.grad(objective_named("loss", encoder)(model, batch_of(encoder, rows)), parameters)
+    scores = torch.stack([log_likelihoods(model, tokenizer, row, WORDS.answers) for row in rows])
+    full = torch.autograd.grad(cross_entropy(scores, torch.tensor([row["label"] for row in rows])), parameters)
+    torch.testing.assert_close(ours, full, rtol=1e-4, atol=1e-5)

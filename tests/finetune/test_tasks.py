@@ -223,6 +223,40 @@ def test_label_words_get_the_space_that_the_prompt_asks_for():
     assert custom_task("{a}\n", (" bad", "good")).answers == ("bad", "good")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "word", "joined"),
+    [
+        ("{a} It was", "good", " good"),
+        ("{a} It was", "正面", " 正面"),
+        ("{a}", "good", " good"),
+        ("{a}", "正面", "正面"),
+        ("{a}", "ดี", "ดี"),
+        ("{a}。评价：", "正面", "正面"),
+        ("{a}。评价：", "good", "good"),
+        ("评论：{a}\n情感是", "正面", "正面"),
+        ("{a} これは", "良い", "良い"),
+        ("{a} ﾃｽﾄ", "良い", "良い"),
+        ("{a} 평가:", "좋다", " 좋다"),
+        ("{a} 평가는", "좋다", " 좋다"),
+        ("{a}「", "良い", "良い"),
+        ("{a} It was (", "good", "good"),
+        ("{a} It was “", "good", "good"),
+        ('{a} It was "', "good", "good"),
+        ('"{a}" It is "', "good", "good"),
+        ('Is "{a}"', "good", " good"),
+        ("{a} isn't", "good", " good"),
+        ("{a} the critics'", "view", " view"),
+        ("{a} It was '", "good", "good"),
+        ("{a} 👍", "good", " good"),
+        ("{a} is {{b}}", "good", " good"),
+        ("{a}\n", "good", "good"),
+        ("{a} 5", "stars", " stars"),
+    ],
+)
+def test_a_space_stands_before_a_word_where_running_text_has_one(prompt, word, joined):
+    assert custom_task(prompt, (word, "other")).answers[0] == joined
+
+
 def test_a_custom_task_reads_its_own_columns():
     task = custom_task(
         "{title}: {body} {{so}} is", ["bad", "good"], "stars", "{body} is {mask}", "mine", labels=("*", "**")
@@ -243,6 +277,9 @@ def test_a_custom_task_reads_its_own_columns():
         ({"prompt": "{a!r} was"}, "`prompt` must hold bare names"),
         ({"prompt": "{a was"}, "`prompt` must have its braces in pairs, got '{a was'"),
         ({"prompt": "{a} was "}, "`prompt` must end without a space, got '{a} was '"),
+        ({"prompt": "{a} was\t"}, "`prompt` must end without a space, got"),
+        ({"prompt": "{a} was\N{NO-BREAK SPACE}"}, "`prompt` must end without a space, got"),
+        ({"prompt": "{a} was\u3000"}, "`prompt` must end without a space, got"),
         ({"prompt": "{a} was {mask}"}, "`prompt` must end where the answer follows, .*`masked_prompt`"),
         ({"masked_prompt": "{a} was"}, "`masked_prompt` must hold {mask} once, where the word goes, got '{a} was'"),
         ({"masked_prompt": "{a} {mask}{mask}"}, "`masked_prompt` must hold {mask} once"),

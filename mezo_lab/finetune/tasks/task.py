@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
+from mezo_lab.finetune.prompts import Prompt, filled
 from mezo_lab.finetune.tables import Row
 
 Kind = Literal["classification", "choice", "generation"]
@@ -64,15 +65,18 @@ class Task:
     note: str = ""
 
     def text(self, row: Row, masked: bool = False) -> str:
-        """The prompt of one row, without an answer; a masked one keeps "{mask}" for its caller to replace.
+        """The prompt of one row, without an answer; a masked one shows "{mask}" where the mask goes.
 
         Raises: ValueError where the task has no masked prompt.
         """
+        return str(self.filled(row, masked))
+
+    def filled(self, row: Row, masked: bool = False) -> Prompt:
+        """`text` with its origins: what is in the task, what came with the row, and the mask. Raises: as `text`."""
         template = self.masked_prompt if masked else self.prompt
         if template is None:
             raise ValueError(f"`task` must have a prompt with a mask, {self.name} has none: take a causal model.")
-        values = {**row, **(self.pieces(row) if self.pieces else {}), "mask": "{mask}"}
-        return template.format_map({name: stripped(value) for name, value in values.items()})
+        return filled(template, {**row, **(self.pieces(row) if self.pieces else {})})
 
     def words(self, masked: bool = False) -> tuple[str, ...]:
         """The label words; in a mask's place each has a space in front, as the words of running text have.
@@ -162,10 +166,6 @@ def whole(value: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):  # an integer of 400 digits is no float
         return None
     return int(number) if number.is_integer() else None
-
-
-def stripped(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
 
 
 def called(function: Callable[[Row], Sequence[str]] | None) -> Callable[[Row], Sequence[str]]:
