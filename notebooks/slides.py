@@ -1,15 +1,20 @@
-"""Slides of five notebooks, for a projector without a network: `make slides` writes them to out/slides.
+"""Lectures of five notebooks, for a projector without a network: `make slides` writes them to out/slides.
 
     python notebooks/slides.py [NAME ...] [--out FOLDER]
 
-A slide begins at a heading; what follows it lies below (arrow down); solutions are left out. Everything a page loads,
-reveal.js and MathJax, is copied beside it from packages of the extra `slides`.
+A slide is a section of the notebook: its heading with its first words, or with a figure and the words that read it.
+What is left goes to the notes (key S): derivations, code, what was printed, TEACHING's answers to the predictions. A
+code cell tagged `slide` is shown. `?print-pdf` behind the address prints. What a page loads, reveal.js and MathJax, is
+copied beside it from packages of the extra `slides`.
 """
 
 import argparse
 import re
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,22 +24,28 @@ from build import HERE, unsolved  # beside this file
 from nbconvert import SlidesExporter
 
 LECTURES = ("01", "03", "05", "08", "11")
+MOST_SLIDES = 15  # of a lecture: two minutes each, and half an hour
+MOST_WORDS, FIGURE_WORDS = 90, 40  # of a slide; of one with a figure
+MOST_LINES, MOST_COLUMNS = 9, 88  # of what was printed, to be shown
+EXERCISES, CHECK, PREDICTIONS = "## Exercises", "## Check", "## Predict"  # headings with a meaning
 ASSETS = {  # where beside a page → package, folder in it
     "reveal/dist": ("sphinx_revealjs", "_static/revealjs/dist"),
     "notes": ("sphinx_revealjs", "_static/revealjs/plugin/notes"),
     "mathjax": ("nbclassic", "static/components/MathJax"),
 }
-# nbconvert's page, with scripts that lie beside it, and with the words of a figure, which it leaves out. Formulas are
-# drawn, as a page opened from a disk may load no fonts, and each when its slide is first shown, as what is hidden has
-# no size.
+# nbconvert's page, with scripts that lie beside it. Formulas are drawn, as a page opened from a disk may load no fonts,
+# and each when its slide is first shown, as what is hidden has no size; on paper nothing is hidden.
 PAGE = """{% extends 'reveal/index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mathjax %}
 <style>
-.reveal .slides > section > section { max-height: 100%; overflow-y: auto }
-.reveal .slides h1, .reveal .slides h2 { text-transform: none }
-.reveal .slides pre { width: 100% }
+.reveal .slides { text-align: left }
+.reveal .slides h1, .reveal .slides h2 { text-transform: none; font-size: 44px !important; margin-bottom: 20px }
+.reveal .slides p, .reveal .slides li { font-size: 27px !important; line-height: 1.35 }
 .reveal .slides ol, .reveal .slides ul { display: block }
+.reveal .slides pre { width: 100%; font-size: 21px !important; white-space: pre-wrap; box-shadow: none }
+.reveal .slides img { display: block; width: 80%; max-height: 490px; object-fit: contain; margin: 0 auto 8px }
+.reveal .slides .jp-Cell, .reveal .slides .jp-InputArea { padding: 0; margin: 0; overflow: visible }
 </style>
 <script type="text/x-mathjax-config">
 MathJax.Hub.Config({
@@ -51,21 +62,32 @@ MathJax.Hub.Config({
 <script src="assets/reveal/dist/reveal.js"></script>
 <script src="assets/notes/notes.js"></script>
 {% endblock %}
-{% block data_png scoped %}
-<div class="jp-RenderedImage jp-OutputArea-output">
-<img src="data:image/png;base64,{{ output.data['image/png'] }}"
- alt="{{ output.metadata['image/png']['alt'] | escape_html }}" />
-</div>
-{% endblock data_png %}
 {% block footer_js %}
 <script>
-const typeset = () => MathJax.Hub.Queue(["Typeset", MathJax.Hub, Reveal.getCurrentSlide()]);
-Reveal.on("ready", typeset);
-Reveal.on("slidechanged", typeset);
-Reveal.initialize({width: 1200, height: 750, hash: true, slideNumber: "c/t", plugins: [RevealNotes]});
+const typeset = (place) => MathJax.Hub.Queue(["Typeset", MathJax.Hub, place]);
+Reveal.on("ready", () => typeset(Reveal.getCurrentSlide()));
+Reveal.on("slidechanged", () => typeset(Reveal.getCurrentSlide()));
+Reveal.on("pdf-ready", () => typeset(document.querySelector(".reveal")));
+Reveal.initialize({width: 1200, height: 750, center: false, hash: true, transition: "none",
+  slideNumber: "c/t", plugins: [RevealNotes]});
 </script>
 {% endblock %}
 """
+
+
+@dataclass
+class Slide:
+    """What is shown of a section, and what the speaker has beside it."""
+
+    heading: str
+    words: list[str] = field(default_factory=list)  # paragraphs
+    figure: str = ""  # HTML, with its alternative text
+    shown: list[str] = field(default_factory=list)  # code, or what it printed
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """The slide as one cell of words."""
+        return "\n\n".join(part for part in (self.heading, self.figure, *self.words, *self.shown) if part)
 
 
 def names() -> list[str]:
@@ -73,28 +95,145 @@ def names() -> list[str]:
     return [path.stem for path in sorted(HERE.glob("[0-9]*.ipynb")) if path.stem[:2] in LECTURES]
 
 
-def as_slides(notebook: Any) -> Any:
-    """The notebook cut at its headings, without solutions."""
-    cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", ())]
-    notebook.cells = [part for cell in cells for part in cut(cell)]
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source != (asked := unsolved(cell.source)):
-            cell.source, cell.outputs = asked, []
-        heads = cell.cell_type == "markdown" and cell.source.startswith("#")
-        cell.metadata["slideshow"] = {"slide_type": "slide" if heads else "subslide"}
+def as_slides(notebook: Any, answers: str = "") -> Any:
+    """The lecture of a notebook: a cell for each slide, and one for its notes. answers: to the predictions."""
+    slides = [slide for heading, cells in sections(notebook) for slide in slides_of(heading, cells)]
+    slides = fitted(slides)
+    for slide in slides:
+        if slide.heading.startswith(PREDICTIONS) and answers:
+            slide.notes.insert(0, f"**Answers.** {answers}")
+    notebook.cells = []
+    for number, slide in enumerate(slides):
+        shown = nbformat.v4.new_markdown_cell(slide.markdown(), id=f"slide-{number}")
+        notes = nbformat.v4.new_markdown_cell("\n\n".join(slide.notes) or "–", id=f"notes-{number}")
+        shown.metadata["slideshow"] = {"slide_type": "slide"}
+        notes.metadata["slideshow"] = {"slide_type": "notes"}
+        notebook.cells += [shown, notes]
     return notebook
 
 
-def cut(cell: Any) -> list[Any]:
-    """A cell of words, at the headings in it; one of code as it is.
+def sections(notebook: Any) -> Iterator[tuple[str, list[Any]]]:
+    """(heading, cells) of each section, without exercises and their solutions."""
+    heading, cells = "", []
+    for cell in notebook.cells:
+        if "solution" in cell.metadata.get("tags", ()):
+            continue
+        parts = re.split(r"\n+(?=#{1,2} )", cell.source) if cell.cell_type == "markdown" else [cell.source]
+        for part in parts:
+            if cell.cell_type == "markdown" and part.startswith("#"):
+                if heading and not heading.startswith(EXERCISES):
+                    yield heading, cells
+                heading, _, part = part.partition("\n")
+                cells = []
+            cells.append(nbformat.from_dict({**cell, "source": part.strip("\n")}))
+    yield heading, cells
 
-    >>> [part.source for part in cut(nbformat.v4.new_markdown_cell("The end.\\n\\n## Check\\n\\nIs it?"))]
-    ['The end.', '## Check\\n\\nIs it?']
+
+def slides_of(heading: str, cells: list[Any]) -> list[Slide]:
+    """The slide of a section, and one more for each of its figures behind the first."""
+    opening = Slide(heading)
+    room = sys.maxsize if heading.startswith(PREDICTIONS) else MOST_WORDS
+    slides = [opening]
+    reading: Slide | None = None  # the slide of a figure that still lacks the words behind it
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            paragraphs = [text for text in re.split(r"\n{2,}", cell.source) if text.strip()]
+            if reading is not None and paragraphs:
+                reading.words, paragraphs = taken(paragraphs, FIGURE_WORDS)
+                reading = None
+            elif opening.words == []:
+                opening.words, paragraphs = taken(paragraphs, room)
+            slides[-1].notes += paragraphs
+            continue
+        source = unsolved(cell.source)
+        if "slide" in cell.metadata.get("tags", ()):
+            opening.shown.append(fenced(source, "python"))
+        elif not is_imports(source):
+            slides[-1].notes.append(fenced(source, "python"))
+        for output in cell.outputs if source == cell.source else ():
+            if "image/png" in output.get("data", {}):
+                reading = Slide(heading, figure=image(output))
+                slides.append(reading)
+            elif printed := text_of(output):
+                slides[-1].notes.append(fenced(printed))
+                if is_short(printed) and not opening.shown and words_in(opening.words) <= FIGURE_WORDS:
+                    opening.shown.append(fenced(printed))
+    return slides
+
+
+def fitted(slides: list[Slide]) -> list[Slide]:
+    """At most so many: an opening gives its place to its figure, a check goes to the notes, as does a second figure."""
+    kept: list[Slide] = []
+    excess = len(slides) - MOST_SLIDES
+    for number, slide in enumerate(slides):
+        behind = slides[number + 1] if number + 1 < len(slides) else None
+        figure_follows = behind is not None and behind.heading == slide.heading and not slide.figure
+        check = slide.heading.startswith(CHECK) and not slide.figure
+        repeated = bool(kept) and kept[-1].heading == slide.heading and bool(kept[-1].figure)
+        if excess > 0 and kept and (figure_follows or check or repeated):
+            receiver = behind if figure_follows and behind is not None else kept[-1]
+            said = [slide.heading, slide.figure, *slide.words, *slide.notes] if check else [*slide.words, *slide.notes]
+            receiver.notes = [*said, *receiver.notes] if receiver is behind else [*receiver.notes, *said]
+            excess -= 1
+        else:
+            kept.append(slide)
+    return kept
+
+
+def taken(paragraphs: list[str], most: int) -> tuple[list[str], list[str]]:
+    """The first paragraphs, of so many words together, and the others; the first always, but for one far too long."""
+    number = 1
+    while number < len(paragraphs) and words_in(paragraphs[: number + 1]) <= most:
+        number += 1
+    return paragraphs[:number], paragraphs[number:]
+
+
+def words_in(paragraphs: list[str]) -> int:
+    """Words, of which a displayed formula takes the place of fifteen.
+
+    >>> words_in(["Two words.", "$$x = 1$$"])
+    17
     """
-    if cell.cell_type != "markdown":
-        return [cell]
-    parts = re.split(r"\n+(?=#{1,2} )", cell.source)
-    return [nbformat.v4.new_markdown_cell(part, id=f"{cell.id}-{number}") for number, part in enumerate(parts)]
+    return sum(15 if text.startswith("$$") else len(text.split()) for text in paragraphs)
+
+
+def is_imports(source: str) -> bool:
+    lines = [line for line in source.splitlines() if line.strip() and not line.startswith((" ", ")", "#"))]
+    return all(line.startswith(("import ", "from ")) for line in lines)
+
+
+def is_short(text: str) -> bool:
+    lines = text.splitlines()
+    return len(lines) <= MOST_LINES and all(len(line) <= MOST_COLUMNS for line in lines)
+
+
+def text_of(output: Any) -> str:
+    if output.output_type == "stream":
+        return output.text.strip("\n")
+    return (
+        str(output.get("data", {}).get("text/plain", "")).strip("\n")
+        if "text/html" not in output.get("data", {})
+        else ""
+    )
+
+
+def fenced(text: str, language: str = "text") -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def image(output: Any) -> str:
+    words = output.metadata.get("image/png", {}).get("alt", "")
+    data = output.data["image/png"].replace("\n", "")
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(words)}" />'
+
+
+def predictions() -> dict[str, str]:
+    """Number of a notebook → TEACHING's answers to its predictions."""
+    teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
+    answers = teaching.partition("## Answers to the predict cells")[2].partition("\n## ")[0]
+    return {
+        number.zfill(2): text for number, text in re.findall(r"\*\*(\d+)\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.S)
+    }
 
 
 def page(name: str) -> str:
@@ -102,7 +241,8 @@ def page(name: str) -> str:
     exporter = SlidesExporter(raw_template=PAGE, reveal_url_prefix="assets/reveal", reveal_theme="white")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
-    return exporter.from_notebook_node(as_slides(notebook), resources={"metadata": {"name": name}})[0]
+    lecture = as_slides(notebook, predictions().get(name[:2], ""))
+    return exporter.from_notebook_node(lecture, resources={"metadata": {"name": name}})[0]
 
 
 def place_assets(folder: Path) -> None:

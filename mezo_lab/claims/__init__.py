@@ -8,6 +8,7 @@ from mezo_lab.claims import (  # noqa: F401  importing them fills the registry
     estimator,
     models,
     rates,
+    successors,
     variants,
 )
 from mezo_lab.claims.claim import REGISTRY, SYMBOLS, Claim, Decoy, Experiment, claim, claim_named, grid

@@ -52,6 +52,7 @@ SYMBOLS = {
     "Dg2": "‖D⁻¹g‖²",
     "delta": "Δ = L(θ_t) − L(θ_{t−1})",
     "p1": "log-progress per pair with one probe",
+    "wash": "log-progress per pair of n independent Gaussian probes",
     "u": "excess over the degrees of freedom",
     "K": "walks to the two sides of a probe and back",
     "ulp": "distance from the loss to the next number of its dtype",

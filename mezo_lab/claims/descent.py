@@ -1,10 +1,21 @@
-"""Section B, first part: what a step does to the loss. B1 to B4."""
+"""Section B, first part: what a step does to the loss. B1 to B4, and B10."""
 
 import torch
 
 from mezo_lab import theory
-from mezo_lab.claims.beds import BRUTE_FORCE_DIM, PAPER, at_most_dim, curved, gradient, named, one_step
+from mezo_lab.claims.beds import (
+    BRUTE_FORCE_DIM,
+    MOST_ROWS,
+    PAPER,
+    at_most_dim,
+    curved,
+    gradient,
+    named,
+    one_step,
+    within,
+)
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.directions import gaussian, gram_schmidt
 from mezo_lab.estimators import two_point
 from mezo_lab.hessian import effective_rank, largest_eigenvalue
 from mezo_lab.objectives import Quadratic
@@ -124,4 +135,38 @@ def any_spectrum(law, dim, probes):
             Decoy("ell*gamma*g2"),  # the bound, taken as an equality
             Decoy("((n+1)*gHg + trH*g2)/n"),  # the (κ−3) term dropped; true for κ = 3
         ),
+    )
+
+
+@claim(
+    "B10",
+    "general-directions",
+    r"\gamma = 1 + \frac{1}{n}\left(c\,\frac{r+2}{d+2} - 1\right)\ \mathrm{for}\ H = \ell P\ "
+    r"\mathrm{in\ random\ directions}",
+    source="derived",
+    laws=["rademacher", "uniform", "coordinate"],  # a law that no rotation changes has no special directions
+    default=grid(dim=[8], probes=[1, 2], rank=[2]),
+    fast=grid(dim=[6], probes=[1], rank=[2]),
+    full=grid(dim=[8, 20], probes=[1], rank=[2, 4, 8]),
+    sweep="rank",
+)
+def general_directions(law, dim, probes, rank):
+    at_most_dim(rank, dim)
+    within(dim, MOST_ROWS)
+    moments = law.moments(dim)
+
+    def draw(count, generator):
+        # a Haar basis of the range of P in each draw; g lies along its first vector
+        basis = gram_schmidt(gaussian((count, rank, dim), generator).double())
+        z = law.sample(count, probes, dim, generator)
+        pg = z @ basis[:, 0, :, None]  # (count, n, 1)
+        return (basis @ (pg * z).mean(1)[..., None]).square().sum((-2, -1))  # ‖Pĝ‖²/‖g‖²
+
+    return Experiment(
+        expected=float(theory.effective_rank_factor(rank, probes, theory.turned(dim, moments))),
+        draw=draw,
+        numbers_per_draw=dim * (rank + probes),
+        symbols=named(law, dim, probes, r=rank),
+        # signs along the axes; the Gaussian, which they are not either; the norm factor
+        decoys=(Decoy("(r+n-1)/n"), Decoy("(r+n+1)/n"), Decoy("(c+n-1)/n")),
     )

@@ -3,7 +3,9 @@
 import copy
 import functools
 import os
+import warnings
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -19,6 +21,13 @@ REFUSED = {
     "fp16": "no gradient needs a scale; bf16=True, or a bfloat16 model with MeZO(…, exact=True), does instead",
     "deepspeed": SHARDING,
     "fsdp": SHARDING,
+}
+# settings of the Trainer that reach no MeZO that was given → the argument of MeZO that does the same
+MOVED = {"learning_rate": "lr", "weight_decay": "weight_decay"}
+# those that reach none at all
+WITHOUT_EFFECT = {
+    "optim": "rule chooses its update, such as rule='adam'",
+    "max_grad_norm": "there is no gradient to clip; clip bounds |pg|",
 }
 
 
@@ -41,9 +50,13 @@ class MeZOTrainer(Trainer):
 
     The model is in eval mode while it is probed; with `common_random_numbers` it is in train mode, with its dropout.
     Logged beside the loss: `projected_gradient`, √(mean pg²) of the last step that moved, and `zero_gradients`, the
-    share of probes so far that saw no difference. `max_grad_norm` has nothing to clip: MeZO(…, clip=…) does.
-    Several processes, as torchrun starts them, need a MeZO with `parallel`, and no DistributedDataParallel: replicas
-    start from rank 0's weights, and only losses travel.
+    share of probes so far that saw no difference.
+    Ignored, and warned of where they were set: `optim` and `max_grad_norm`, for which MeZO has `rule` and `clip`; and,
+    where a MeZO is given, `learning_rate` and `weight_decay`, as it has its own.
+    Several processes, as torchrun starts them, need MeZO(…, parallel="batch") or `optimizers=(None, None)`, and no
+    DistributedDataParallel: replicas start from rank 0's weights, and only losses travel.
+    Other trainers become one of MeZO as a mixin, this class first: `class S(MeZOTrainer, Seq2SeqTrainer)`, or
+    `class S(MeZOTrainer, SFTTrainer)` with trl's.
 
     Args: as the Trainer's, but the optimizer is a MeZO. Where none is given it is made from `learning_rate` (whose
         default, 5e-5, is large: 1e-6 is usual for all weights), `weight_decay`, `seed`, and the settings of
@@ -90,6 +103,24 @@ class MeZOTrainer(Trainer):
         if not (isinstance(kind, type) and issubclass(kind, MeZO)):
             remedy = "give it one, or (None, None), or take the Trainer of transformers"
             raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
+        self.warn_of_ignored()
+
+    def warn_of_ignored(self) -> None:
+        """Tell of each setting that somebody chose and that no step reads."""
+        usual = {field.name: field.default for field in fields(type(self.args))}
+        for name, remedy in WITHOUT_EFFECT.items():
+            if (value := getattr(self.args, name)) != usual[name] and value:
+                warnings.warn(f"`{name}` is ignored by MeZO, got {value!r}: {remedy}.", UserWarning, stacklevel=3)
+        for name, argument in MOVED.items() if self.optimizer else ():
+            value = getattr(self.args, name)
+            own = {float(group[argument]) for group in self.mezo.param_groups}
+            if value != usual[name] and value not in own:
+                warnings.warn(
+                    f"`{name}` is ignored, got {value!r}, as the MeZO that was given has its own: MeZO(…, "
+                    f"{argument}={value!r}), or optimizers=(None, None), takes it.",
+                    UserWarning,
+                    stacklevel=3,
+                )
 
     @property
     def mezo(self) -> MeZO:
@@ -154,7 +185,7 @@ class MeZOTrainer(Trainer):
         if os.path.exists(path) and not opt.steps:
             remedy = "resume_from_checkpoint=True goes on with the run that wrote it"
             raise FileExistsError(f"`log` must be a new file, got {path}: {remedy}.")
-        Journal(opt, path, append=opt.steps > 0)
+        Journal(opt, path, append=os.path.exists(path))
 
     def probe(self, model: nn.Module) -> float:
         """The mean loss of the probes, which leave the weights displaced."""

@@ -148,7 +148,7 @@ def arguments(plan: Plan, out: Path) -> TrainingArguments:
         learning_rate=plan.lr,
         lr_scheduler_type=plan.schedule,
         weight_decay=plan.weight_decay,
-        optim="sgd" if plan.method == "sgd" else "adamw_torch",
+        **({} if plan.method == "mezo" else {"optim": "sgd" if plan.method == "sgd" else "adamw_torch"}),
         seed=plan.seed,
         eval_strategy="steps",
         eval_steps=plan.every,

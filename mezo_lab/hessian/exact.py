@@ -35,7 +35,8 @@ def largest_eigenvalue(matrix: Tensor) -> float:
 def effective_rank(matrix: Tensor) -> float:
     """r = tr(H)/‖H‖_op: how many directions the curvature really has.
 
-    Source: paper, Assumption 1. Assumes: H positive semidefinite. Returns: between 1 and d.
+    Source: paper, Assumption 1. Assumes: H ⪰ 0. Returns: between 1 and d; of an indefinite H tr(H)/‖H‖_op still, which
+    counts no directions, may be below 1 or negative, and is an effective rank no longer.
     Raises: ValueError for a zero matrix, which has no rank to speak of.
 
     >>> effective_rank(torch.diag(torch.tensor([4.0, 2.0, 1.0, 1.0])))

@@ -1,33 +1,46 @@
-"""The log of a run, and the weights rebuilt from it: the same walk, with the losses already known."""
+"""The run log of an optimizer, and the weights replayed from it: the same walk, with the losses already known."""
 
-import dataclasses
+import logging
+import math
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 import torch
 
-from mezo_lab.optim import layout
-from mezo_lab.optim.arguments import RULES
-from mezo_lab.optim.broken_walk import drop_broken_walk
-from mezo_lab.optim.mezo import MeZO
-from mezo_lab.replay import Event, LogError, LogWriter, check_model, fingerprint, read_log, weights_hash
+from mezo_lab.optim import layout, recorded, state
+from mezo_lab.optim.logged import (
+    NOISE,
+    changeable,
+    check_masters,
+    continued,
+    current_hash,
+    fixed,
+    header_of,
+    memory,
+    names_of,
+    settings_at_the_end,
+)
+from mezo_lab.optim.mezo import MeZO, single
+from mezo_lab.optim.state import BACK, GROUP
+from mezo_lab.replay import Event, Log, LogError, LogWriter, check_model, fingerprint, read_log
 
-NOISE = "threefry2x32-20/1"  # the generator and the version of the transforms in `mezo_lab.noise`
-GROUP = ("weight_decay", "scale")  # settings of a parameter group that a step depends on, beside its rate
-BACK = -1  # a move back to θ: after an exception, or a flush between probe and step
-KINDS = ("law", "seed", "epsilon", "probes", "estimator", "modified", "fused", "exact", "centre")
+logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """Writes a run's log: a header, and after each step its projected gradients and rates.
+    """Writes a run log: a header, and after each step its projected gradients and rates.
 
-    Claim: the log alone, on the weights that the run started from, rebuilds its weights bit for bit (`replay`).
+    Claim: the run log alone, on the weights that the run started from, rebuilds its weights bit for bit (`replay`), and
+    what it rebuilds can go on: the log holds every setting of the steps, and what a later step reads.
     Source: paper, §2.1 (storage). Cost: at most 5 bytes a step and probe, and no pass over the weights between `open`
     and `close`, which take a hash of them.
 
-    Args: opt: between two steps. path: a new file, or with `append` the log that `opt` was rebuilt from. A log that is
-        longer than the run so far, as after a checkpoint, is cut to it.
+    Args: opt: between two steps. path: a new file, or with `append` the run log of `opt`, as of a checkpoint or a
+        `replay`. A log that is longer than the run so far, as after a checkpoint, is cut to it.
+
+    Raises: LogError for a run log that is missing, damaged or of another run; ValueError for what no log can hold: a
+    second journal of one optimizer, a rule of one's own, parameters or settings that change what its header says.
 
     >>> import tempfile
     >>> theta = torch.nn.Parameter(torch.ones(3))
@@ -41,61 +54,134 @@ class Journal:
     """
 
     def __init__(self, opt: MeZO, path: str | os.PathLike[str], *, append: bool = False, seal_every: int = 16):
+        if opt.journal is not None:
+            raise ValueError(
+                f"`opt` writes to the run log {opt.journal.writer.path} already: close() its journal, `opt.journal`, "
+                "before another begins."
+            )
         opt.flush()
-        self.opt, self.settings = opt, settings(opt)
+        self.opt = opt
         self.moves: list[int] = []  # since the last step: points of its walk, and BACK to θ
-        header, until = header_of(opt), None
-        if append and os.path.exists(path):
-            log = read_log(path)
-            header |= {key: log.header[key] for key in ("weights", "first_step", *GROUP) if key in log.header}
-            until = opt.steps - header["first_step"]
-            if log.steps < until:
-                raise LogError(
-                    f"{path} ends after {log.steps} steps, {until - log.steps} before this run: start another."
-                )
-            drop_broken_walk(path, until, current_hash(opt))
-            until = until if os.path.exists(path) else None
+        self.owed: tuple[int, list[float], list[float]] | None = None  # a step that the log does not hold yet
+        header = header_of(opt)
+        if not append:
+            check_masters(opt)
+        self.settings = changeable(opt)
+        now = self.settings
+        if append:
+            log = continued(opt, path, header)
+            header, self.settings = log.header, settings_at_the_end(log)
+        elif opt.steps:
+            logger.warning("%s begins after step %d: a replay of it begins with the weights of now", path, opt.steps)
         columns = {"probes": opt.probes, "groups": len(opt.param_groups)}
+        until = opt.steps - header["first_step"] if append else None
         self.writer = LogWriter(path, header, **columns, seal_every=seal_every, append=append, until=until)
+        self.fixed = fixed(opt)
+        self.note()
         opt.journal = self
+        if self.settings != now:
+            self.before_step()
 
-    def step(self, projected: Iterable[float], rates: Iterable[float]) -> None:
-        """Called by the optimizer after each step. A walk that was broken off or begun anew is written too."""
-        self.write_moves(usual=list(range(len(self.opt.visits()))))
-        self.writer.step(list(projected), list(rates))
-
-    def moved(self, point: int) -> None:
-        """Called by the optimizer when it displaces the weights to a point of its walk."""
-        self.moves.append(point)
-
-    def write_moves(self, usual: list[int]) -> None:
-        # an exact θ does not feel how the weights around it move
-        if self.moves != usual and not self.opt.exact:
-            self.writer.event("settings", {"moves": self.moves})
-        self.moves = []
+    @property
+    def steps(self) -> int:
+        """The number of the step that the log takes next."""
+        return self.writer.header["first_step"] + self.writer.steps
 
     def before_step(self) -> None:
-        """Called by the optimizer before each step, which depends on settings that may have changed."""
-        now = settings(self.opt)
+        """Called by the optimizer before each step, which depends on settings that may have changed.
+
+        Raises: ValueError for a change that the log cannot hold, before anything moves.
+        """
+        self.settle()
+        self.check()
+        now = changeable(self.opt)
         if now != self.settings:
             self.writer.event("settings", now)
             self.settings = now
 
+    def moved(self, point: int) -> None:
+        """Called by the optimizer when it displaces the weights to a point of its walk."""
+        self.settle()
+        self.moves.append(point)
+
     def flushed(self) -> None:
         """Called by the optimizer: a flush rounds the weights on its own, so a replay must make it too."""
+        self.settle()
         if self.moves:
             self.moves.append(BACK)
         else:
             self.writer.event("flush")
+        self.note()
+
+    def step(self, projected: Sequence[float], rates: Sequence[float]) -> None:
+        """Called by the optimizer after each step."""
+        self.owed = (self.opt.steps - 1, list(projected), list(rates))
+        self.settle()
+        self.note()
+
+    def settle(self) -> None:
+        """Write the step that was made and is not written yet.
+
+        Every call begins with it, so that an interrupt anywhere leaves a log that the next call makes whole.
+        """
+        if self.owed is None:
+            return
+        number, projected, rates = self.owed
+        if self.steps == number:
+            # a walk that was broken off or begun anew is written too; an exact θ does not feel it
+            if self.moves != list(range(len(self.opt.visits()))) and not self.opt.exact:
+                self.writer.event("settings", {"moves": self.moves})
+            self.writer.step(projected, rates)
+        self.moves = []
+        self.owed = None
+
+    def note(self) -> None:
+        """The weights are where the optimizer put them."""
+        self.engine = self.opt.engine or self.opt.ready()
+        self.versions = layout.versions(self.engine.field.parameters)
+
+    def check(self) -> None:
+        """Raises: ValueError where the next step is none of this run log's."""
+        opt, path = self.opt, self.writer.path
+        for number, group in enumerate(opt.param_groups):
+            if not math.isfinite(single(group["lr"])):
+                raise ValueError(
+                    f"`lr` must be finite in float32, got {float(group['lr'])} in group {number}: look at its schedule."
+                )
+        remedy = f"close() the journal of {path} before the change, and begin another behind it"
+        if opt.steps != self.steps:
+            raise ValueError(f"`opt` must be after step {self.steps} of its log, is after {opt.steps}: {remedy}.")
+        now = fixed(opt)
+        for name, was in self.fixed.items():
+            if now[name] != was:
+                raise ValueError(f"`{name}` was {was!r} when {path} began, and is {now[name]!r}: {remedy}.")
+        engine = opt.ready()
+        if engine is not self.engine:
+            if len(opt.param_groups) != self.writer.groups or (
+                fingerprint(names_of(opt)) != self.writer.header["fingerprint"]
+            ):
+                raise ValueError(f"`params` must be those with which {path} began, and have changed: {remedy}.")
+        elif not self.moves and self.versions != layout.versions(engine.field.parameters):
+            raise ValueError(f"`params` were written by others since the last step of {path}: {remedy}.")
+        self.note()
 
     def close(self) -> None:
-        """Flush the optimizer, write the hash of its weights, and let go of the file."""
-        if self.opt.journal is self:
+        """Flush the optimizer, write what a later step reads and the hash of its weights, and let go of the file."""
+        if self.opt.journal is not self:
+            return
+        try:
             self.opt.flush()
-            self.write_moves(usual=[])
-            self.opt.journal = None
+            self.settle()
+            if self.moves and not self.opt.exact:
+                self.writer.event("settings", {"moves": self.moves})
+            self.moves = []
+            self.writer.event("settings", changeable(self.opt) | {"state": memory(self.opt)})
             self.writer.event("hash", current_hash(self.opt))
-            self.writer.close()
+        finally:  # an interrupt, as while the hash is taken, costs the hash alone
+            try:
+                self.writer.close()
+            finally:
+                self.opt.journal = None
 
     def __enter__(self) -> "Journal":
         return self
@@ -103,34 +189,11 @@ class Journal:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-
-def settings(opt: MeZO) -> dict[str, Any]:
-    return {name: [group[name] for group in opt.param_groups] for name in GROUP} | {"epsilon": opt.epsilon}
-
-
-def header_of(opt: MeZO) -> dict[str, Any]:
-    """All that a replay has to know, for an optimizer whose weights are at θ."""
-    kinds = {name: getattr(opt, name) for name in KINDS} | {"law": opt.law.name, "estimator": opt.estimator.name}
-    rule = next(name for name, kind in RULES.items() if type(opt.rule) is kind)
-    return {
-        "noise": NOISE,
-        **kinds,
-        **{name: [group[name] for group in opt.param_groups] for name in GROUP},
-        "rule": {"name": rule, **dataclasses.asdict(opt.rule)},  # type: ignore[call-overload]
-        "compiled": bool(opt.ready().field.fast),
-        "first_step": opt.steps,
-        "fingerprint": fingerprint(names_of(opt)),
-        "weights": current_hash(opt).hex(),
-    }
-
-
-def names_of(opt: MeZO) -> list[tuple[str, torch.Tensor]]:
-    places = {layout.place(parameter.tensor) for parameter in opt.ready().field.parameters}
-    return [(str(name), tensor) for name, tensor, _ in layout.named(opt.param_groups) if layout.place(tensor) in places]
-
-
-def current_hash(opt: MeZO) -> bytes:
-    return weights_hash([tensor for _, tensor in names_of(opt)])
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"a Journal holds the open file {self.writer.path} and cannot be copied or pickled: close() it, and "
+            "Journal(opt, path, append=True) goes on."
+        )
 
 
 def replay(
@@ -139,68 +202,147 @@ def replay(
     *,
     until: int | None = None,
     check: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> MeZO:
-    """Rebuild the weights of a run from its log, with no data and no forward pass.
+    """Rebuild the weights of a run from its run log, with no data and no forward pass.
 
     Claim: bit for bit, on the device, the versions and the path (compiled or not) that the run had; elsewhere to the
-    rounding of float32 (signs have none), and then `check=False` leaves the hashes aside.
+    rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The weights are θ after a
+    whole step, also of a run with `fused` that was cut off, whose last update is made.
     Source: paper, §2.1 and footnote 3. Cost: the sweeps of the run.
 
     Args: params: the model the run started from, with the weights it started from; or what the optimizer was given.
         until: stop after this many steps, as for the checkpoint in the middle of a run.
+        progress: called with the steps made and those of the log.
 
-    Returns: the optimizer as it was after the last step; `Journal(opt, path, append=True)` goes on with the run.
-    Raises: LogError for a damaged log, another model, or other weights at the start or at the end.
+    Returns: the optimizer as it was after the last step, of one process; `Journal(opt, path, append=True)` goes on with
+        the run, bit for bit. Rates, `before` and diagnostics are exact where the run closed its log, and otherwise
+        what its steps tell: rates in float32, no losses. Residual feedback, which needs a loss, is then refused.
+    Raises: LogError, naming the file and the place, for a log that is damaged or makes no sense, before any weight is
+        moved; for another model, or other weights at the start or at the end.
     """
     log = read_log(path, until)
-    header = log.header
-    if header.get("noise") != NOISE:
-        raise LogError(
-            f"{path} was made with noise {header.get('noise')!r}, not {NOISE!r}: use the version that wrote it."
-        )
+    header = recorded.header_of(log)
+    if header["noise"] != NOISE:
+        raise LogError(f"{path} was made with noise {header['noise']!r}, not {NOISE!r}: use the version that wrote it.")
+    recorded.check_items(log, header)
     opt = rebuilt(params, header)
-    check_model(header, names_of(opt))
+    try:
+        check_model(header, names_of(opt))
+    except LogError as error:
+        raise LogError(f"{path} does not fit `params`: {error}") from None
     if check and current_hash(opt).hex() != header["weights"]:
         raise LogError(f"{path} starts from other weights than these: load the weights that the run started from.")
-    moves = usual = list(range(len(opt.visits())))
-    for item in log:
-        if isinstance(item, Event) and isinstance(item.data, dict) and "moves" in item.data:
-            moves = item.data["moves"]
-        elif isinstance(item, Event):
-            if item.kind == "hash" and moves != usual:  # a walk that no step came of
-                walk(opt, moves)
-                moves = usual
-            apply(opt, item, path, check)
-        else:
-            walk(opt, moves)
-            repeat(opt, item.projected, item.rates)
-            moves = usual
-    opt.fused = header["fused"]
+    Replaying(opt, log, header, check).walk(progress)
     return opt
 
 
+class Replaying:
+    """One pass over a run log, that moves the weights of an optimizer as the run did."""
+
+    def __init__(self, opt: MeZO, log: Log, header: dict[str, Any], check: bool):
+        self.opt, self.log, self.check = opt, log, check
+        self.fused = bool(header["fused"])
+        self.moves: list[int] | None = None  # of the step to come, where they are not the usual ones
+
+    def walk(self, progress: Callable[[int, int], None] | None) -> None:
+        opt = self.opt
+        reads_before = opt.estimator.name == "residual-feedback"
+        for item in self.log:
+            if isinstance(item, Event):
+                self.apply(item)
+                continue
+            probe(opt, range(len(opt.visits())) if self.moves is None else self.moves)
+            repeat(opt, item.projected, item.rates)
+            self.moves = None
+            if reads_before:
+                opt.missing = missing_before(self.log, opt.steps)
+            if progress is not None:
+                progress(opt.steps - self.log.header["first_step"], self.log.steps)
+        opt.flush()
+        opt.fused = self.fused
+
+    def apply(self, event: Event) -> None:
+        """What happened between two steps: a flush, a hash to compare with, settings that changed."""
+        if isinstance(event.data, dict):
+            self.take(event)
+        elif event.kind == "flush":
+            self.opt.flush()
+        else:
+            self.compare(event)
+
+    def take(self, event: Event) -> None:
+        found = event.data
+        assert isinstance(found, dict)
+        if "moves" in found:
+            self.moves = found["moves"]
+            return
+        take_settings(self.opt, found)
+        self.fused = found.get("fused", self.fused)
+        self.opt.fused = self.fused and not self.opt.exact
+        if "state" in found:
+            remember(self.opt, found["state"])
+
+    def compare(self, event: Event) -> None:
+        """Raises: LogError where the weights are not those that the run had."""
+        if self.moves is not None:  # a walk that no step came of
+            probe(self.opt, self.moves)
+            self.moves = None
+        if self.check and event.data != current_hash(self.opt):
+            raise LogError(
+                f"{self.log.path} does not lead to the weights that its run had after {event.step} steps: another "
+                "device or version rounds otherwise, and replay(…, check=False) rebuilds to float32 rounding."
+            )
+
+
+def missing_before(log: Log, steps: int) -> str:
+    return (
+        f"{log.path} does not hold the loss after step {steps:,} with which residual feedback compares: a run writes "
+        "it when it closes its log. Go on from a checkpoint with `load_state_dict`, or set `opt.missing = None` and go "
+        "on as at a first step, which does not move."
+    )
+
+
 def rebuilt(params: torch.nn.Module | Iterable[Any], header: dict[str, Any]) -> MeZO:
+    """The optimizer as it was when its log began."""
     params = params.named_parameters() if isinstance(params, torch.nn.Module) else params
-    kinds = {name: header[name] for name in KINDS}
-    rule = dict(header["rule"])
-    opt = MeZO(params, lr=1.0, rule=RULES[rule.pop("name")](**rule), compiled=header["compiled"], **kinds)
+    defaults = header["defaults"]
+    kinds = recorded.settings_of(header)
+    opt = MeZO(params, lr=defaults["lr"], weight_decay=defaults["weight_decay"], compiled=header["compiled"], **kinds)
     if len(opt.param_groups) != header["groups"]:
         raise LogError(f"`params` must have {header['groups']} groups, got {len(opt.param_groups)}: as in the run.")
     opt.steps = header["first_step"]
-    opt.fused = header["fused"] and not header["exact"]  # to an exact θ it makes no difference
+    opt.fused = opt.fused and not opt.exact  # to an exact θ it makes no difference
     take_settings(opt, {name: header[name] for name in GROUP})
+    if "start" in header:
+        remember(opt, header["start"])
+        state.recall(opt.history, header["start"]["history"])
     return opt
 
 
 def take_settings(opt: MeZO, found: dict[str, Any]) -> None:
-    opt.epsilon = found.get("epsilon", opt.epsilon)
+    for name in recorded.CHANGEABLE:
+        if name in found:
+            setattr(opt, name, found[name])
     for name in GROUP:
-        for group, value in zip(opt.param_groups, found[name], strict=True):
-            group[name] = value
+        take_groups(opt, name, found.get(name, []))
+
+
+def take_groups(opt: MeZO, name: str, values: list[float]) -> None:
+    for group, value in zip(opt.param_groups, values, strict=False):
+        group[name] = value
+
+
+def remember(opt: MeZO, found: dict[str, Any]) -> None:
+    """Take what `memory` has written."""
+    for name in recorded.RATES:
+        take_groups(opt, name, found.get(name, []))
+    opt.before, opt.missing = found["before"], None
+    state.count_on(opt.diagnostics, found["diagnostics"])
 
 
 @torch.no_grad()
-def walk(opt: MeZO, moves: list[int]) -> None:
+def probe(opt: MeZO, moves: Sequence[int]) -> None:
     """The probes of a step, in plain mode, where each of them rounds the weights."""
     visits = opt.visits()
     for point in () if opt.exact else moves:
@@ -212,18 +354,5 @@ def repeat(opt: MeZO, projected: tuple[float, ...], rates: tuple[float, ...]) ->
     """The update of one step of the log."""
     opt.make(projected, rates)
     for group, rate in zip(opt.param_groups, rates, strict=True):
-        group["lr"] = rate if rate > 0 else group["lr"]
-
-
-def apply(opt: MeZO, event: Event, path: str | os.PathLike[str], check: bool) -> None:
-    """What happened between two steps: a flush, a hash to compare with, settings that changed."""
-    if event.kind == "settings":
-        assert isinstance(event.data, dict)
-        take_settings(opt, event.data)
-    elif event.kind == "flush":
-        opt.flush()
-    elif check and event.data != current_hash(opt):
-        raise LogError(
-            f"{path} does not lead to the weights that its run had after {event.step} steps: another device or version "
-            "rounds otherwise, and replay(…, check=False) rebuilds to float32 rounding."
-        )
+        if single(group["lr"]) != rate:  # a rate that did not change keeps the digits that float32 has not
+            group["lr"] = rate

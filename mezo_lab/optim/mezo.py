@@ -105,6 +105,7 @@ class MeZO(Optimizer):
         self.projected: list[float] | None = None  # of a probe whose step is still to come
         self.engine: Engine | None = None
         self.journal: Any = None
+        self.missing: str | None = None  # what a step needs and a run log did not hold
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "scale": 1.0})
         moving = layout.moving(self.param_groups)  # says now what is wrong with the parameters
         if isinstance(self.law, Orthogonal):
@@ -145,6 +146,8 @@ class MeZO(Optimizer):
         """How this step asks for its losses. Raises: what is wrong before anything moves."""
         if self.fresh_batches and len(batches) != self.probes:
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
+        if self.missing is not None:
+            raise RuntimeError(self.missing)
         engine = self.ready()
         if self.journal is not None:
             self.journal.before_step()
@@ -237,7 +240,8 @@ class MeZO(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """As for any torch optimizer, after a `flush`; save the model's after it."""
         self.flush()
-        return super().state_dict() | {"mezo": state.saved(self)}
+        found = super().state_dict()
+        return found | {"param_groups": state.plain(found["param_groups"]), "mezo": state.saved(self)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken, bitwise; load the model's weights before. Raises: ValueError."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Losses = dict[Visit, float]
 
 MODES = (None, "batch", "probe")
-SHARED = ("centre", "check_replicas_every")  # beside what a checkpoint fixes
+SHARED = ("check_replicas_every",)  # beside the settings of its steps
 GROUP = ("lr", "weight_decay", "scale")
 
 
@@ -125,7 +125,7 @@ class Ranks(Alone):
     def settings(self, opt: "MeZO") -> dict[str, Any]:
         """What must be the same on all ranks at every step, by name."""
         assert opt.engine is not None  # they have met
-        fixed = {name: getattr(opt, name) for name in (*state.FIXED, *SHARED)} | state.names(opt)
+        fixed = {name: getattr(opt, name) for name in SHARED} | state.settings(opt)
         groups = {name: [float(group[name]) for group in opt.param_groups] for name in GROUP}
         # in plain mode every sweep rounds, so one that a rank makes alone, as in a flush, would part the replicas
         sweeps = None if opt.exact else opt.engine.cost.sweeps

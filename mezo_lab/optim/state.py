@@ -1,42 +1,114 @@
-"""What a checkpoint holds beside the weights: scalars, and in exact mode θ itself. No generator has to be saved."""
+"""What the steps of an optimizer depend on beside its weights: one list, for checkpoints, run logs and replicas."""
 
+import functools
+import inspect
+import math
+from collections import deque
+from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy
+from torch import Tensor
+
 from mezo_lab.optim import layout
+from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.position import Exact
-from mezo_lab.optim.rules import Record
+from mezo_lab.optim.rules import RULES, Record, Rule
 
 if TYPE_CHECKING:
     from mezo_lab.optim.mezo import MeZO
 
-# a run goes on as it began only with the same of these
-FIXED = ("epsilon", "probes", "seed", "modified", "fused", "exact", "clip")
+BACK = -1  # a move back to θ: after an exception, or a flush between probe and step
+
+# The arguments of `MeZO` that are no settings of its steps, and why. Any other one is a setting: it is saved, compared
+# and logged without being named here, so that a new argument cannot be forgotten.
+ELSEWHERE = {
+    "params": "the weights: their names and shapes are compared",
+    "lr": "in `param_groups`, and in every step of a run log",
+    "weight_decay": "in `param_groups`",
+    "check_closure": "asks for one more loss, which no step uses",
+    "parallel": "says who evaluates a loss; the replicas compare it",
+    "check_replicas_every": "says when weights are compared; the replicas compare it",
+    "compiled": "says how a sweep is computed; a run log holds how it was",
+}
+GROUP = ("weight_decay", "scale")  # settings of a parameter group that a step depends on, beside its rate
+
+
+@functools.cache
+def arguments(kind: type["MeZO"]) -> tuple[str, ...]:
+    """The arguments of `MeZO` that are settings of its steps, also for a class derived from it."""
+    own = next(each for each in kind.__mro__ if each.__name__ == "MeZO")
+    return tuple(name for name in inspect.signature(own).parameters if name not in ELSEWHERE)
+
+
+def settings(opt: "MeZO") -> dict[str, Any]:
+    """Every setting of the steps, by the name of its argument, as JSON could hold it."""
+    return {name: described(setting(opt, name)) for name in arguments(type(opt))}
+
+
+def setting(opt: "MeZO", name: str) -> Any:
+    """An argument of an optimizer, which it keeps under the same name, or its estimator or law does."""
+    owner = next(each for each in (opt, opt.estimator, opt.law) if hasattr(each, name))
+    return getattr(owner, name)
+
+
+def described(value: Any) -> Any:
+    if isinstance(value, Rule):
+        return rule_described(value)
+    if isinstance(value, Tensor):
+        return value.item()
+    return plain(getattr(value, "name", value))  # a law and an estimator are known by their names
+
+
+def rule_described(rule: Rule) -> dict[str, Any]:
+    """A rule by its name; a user's own one by its class."""
+    kind = type(rule)
+    known = [name for name, each in RULES.items() if each is kind]
+    parts = asdict(rule) if is_dataclass(rule) else vars(rule)
+    return {"name": known[0] if known else f"{kind.__module__}.{kind.__qualname__}"} | plain(parts)
+
+
+def plain(value: Any) -> Any:
+    """The same with Python's own numbers in place of numpy's, which `torch.load(…, weights_only=True)` refuses."""
+    if isinstance(value, (numpy.generic, numpy.ndarray)):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value))
+    return value
 
 
 def saved(opt: "MeZO") -> dict[str, Any]:
-    """The state of an optimizer whose weights are at θ."""
+    """The state of an optimizer whose weights are at θ. Raises: RuntimeError after a replay that could not know it."""
+    if opt.missing is not None:
+        raise RuntimeError(opt.missing)
     position = opt.ready().position
     return {
-        "settings": {name: getattr(opt, name) for name in FIXED} | names(opt),
+        "settings": settings(opt),
         "steps": opt.steps,
         "before": opt.before,
-        "history": [(record.step, record.coefficients, record.projected) for record in opt.history],
+        "history": history(opt),
+        "diagnostics": asdict(opt.diagnostics),
         "masters": position.masters if isinstance(position, Exact) else None,
     }
 
 
-def names(opt: "MeZO") -> dict[str, Any]:
-    return {"law": opt.law.name, "estimator": opt.estimator.name, "rule": repr(opt.rule)}
+def history(opt: "MeZO") -> list[tuple[int, tuple[float, ...], tuple[float, ...]]]:
+    return [(record.step, record.coefficients, record.projected) for record in opt.history]
 
 
 def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
     """Raises: ValueError when the optimizer of a state was built otherwise."""
-    mine = {name: getattr(opt, name) for name in FIXED} | names(opt)
+    mine = settings(opt)
     for name, value in state_dict["mezo"]["settings"].items():
-        if mine[name] != value:
+        if name not in mine:
             raise ValueError(
-                f"`{name}` was {value!r} when the state was saved, and is {mine[name]!r}: build it as it was."
+                f"`{name}` was {value!r} when the state was saved, and is unknown here: use the version that saved it."
             )
+        here = repr(opt.rule) if isinstance(value, str) and name == "rule" else mine[name]  # as version 0.1 saved it
+        if here != value:
+            raise ValueError(f"`{name}` was {value!r} when the state was saved, and is {here!r}: build it as it was.")
     # torch matches parameters by position, and would give z and θ itself to others
     for theirs, ours in zip(state_dict["param_groups"], opt.param_groups, strict=False):
         pairs = zip(theirs.get("param_names") or [None], ours.get("param_names") or [None], strict=False)
@@ -53,10 +125,28 @@ def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
 def load(opt: "MeZO", state: dict[str, Any]) -> None:
     """Go on from `saved`, once it is checked."""
     opt.steps, opt.before, opt.projected = state["steps"], state["before"], None
-    opt.history.clear()
-    opt.history.extend(Record(step, tuple(c), tuple(pg)) for step, c, pg in state["history"])
+    opt.missing = None
+    recall(opt.history, state["history"])
+    opt.diagnostics = Diagnostics()
+    count_on(opt.diagnostics, state.get("diagnostics", {}))
     opt.engine = None  # the weights may have been loaded too
     position = opt.ready().position
     if isinstance(position, Exact):
         for master, before in zip(position.masters, state["masters"], strict=True):
             master.copy_(before)
+
+
+def recall(records: deque[Record], found: list[Any]) -> None:
+    records.clear()
+    records.extend(Record(step, tuple(c), tuple(pg)) for step, c, pg in found)
+
+
+def count_on(diagnostics: Diagnostics, found: dict[str, Any]) -> None:
+    """Let diagnostics go on from those that were saved. None stands for NaN, which JSON has no word for."""
+    for name in (field.name for field in fields(diagnostics)):
+        if name not in found:
+            continue
+        now, before = getattr(diagnostics, name), found[name]
+        if is_dataclass(now):
+            before = type(now)(**before)
+        setattr(diagnostics, name, math.nan if before is None else before)

@@ -1,14 +1,16 @@
 """The header of a log, and JSON that gives back what it was given."""
 
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
 
 from mezo_lab.replay.frames import MOST_PAYLOAD, LogError
 
 Header = dict[str, Any]
 
 MOST_COLUMNS = 1 << 16  # probes, or groups: a step with the most of both takes half of the largest frame
-RANGES = {"probes": (1, MOST_COLUMNS), "groups": (1, MOST_COLUMNS), "first_step": (0, 1 << 53)}
+# the noise numbers its steps with 32 bits
+RANGES = {"probes": (1, MOST_COLUMNS), "groups": (1, MOST_COLUMNS), "first_step": (0, (1 << 32) - 1)}
 
 
 def complete(header: Header, probes: int, groups: int) -> Header:
@@ -65,9 +67,28 @@ def as_json(argument: str, data: dict[str, Any]) -> bytes:
 
 def parse_json(payload: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(payload)
+        data = json.loads(payload, parse_constant=refused, parse_float=finite, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise LogError(f"its JSON cannot be read ({error})") from None
     if not isinstance(data, dict):
         raise LogError("its JSON is not a dict")
     return data
+
+
+def refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:20]} is too large")
+    return value
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ: of two values for one key a reader would take the last, in silence."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found

@@ -58,6 +58,20 @@ class Coding(NamedTuple):
         return self.steps | self.order << 8 | self.width << 10 | self.shared << 16
 
 
+def misfit(argument: int) -> str | None:
+    """What is wrong with the argument of a frame of steps."""
+    coding = Coding.parse(argument)
+    if argument >> 17:
+        return "it sets bits that no frame of steps uses"
+    if not coding.steps:
+        return "it holds no step"
+    if not 1 <= coding.order <= rates.REACH:
+        return f"its rates are differences of order {coding.order}, which is none of 1 to {rates.REACH}"
+    if coding.width > 32:
+        return f"its rates take {coding.width} bits each, more than the 32 of a float32"
+    return None
+
+
 def payload_size(kind: Kind, argument: int, header: Header) -> int:
     """Bytes of the payload that a head announces."""
     if kind is not Kind.STEPS:
@@ -146,4 +160,6 @@ def parse_event(payload: bytes, step: int) -> Event:
     kind, body = EVENTS[payload[0]], payload[1:]
     if kind == "settings":
         return Event(kind, step, parse_json(body))
+    if len(body) != (HASH if kind == "hash" else 0):
+        raise LogError(f"its event {kind!r} has {len(body)} bytes of data")
     return Event(kind, step, body or None)

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy
 
+from mezo_lab.replay import header as headers
 from mezo_lab.replay.frames import (
     CHECKSUM,
     HEAD,
@@ -21,9 +22,18 @@ from mezo_lab.replay.frames import (
     chained,
     parse_head,
 )
-from mezo_lab.replay.header import Header, misfit, parse_json
+from mezo_lab.replay.header import Header, parse_json
 from mezo_lab.replay.rates import REACH, Words
-from mezo_lab.replay.records import Event, Place, StepRecord, as_record, parse_event, payload_size, unpack_steps
+from mezo_lab.replay.records import (
+    Event,
+    Place,
+    StepRecord,
+    as_record,
+    misfit,
+    parse_event,
+    payload_size,
+    unpack_steps,
+)
 
 
 class Walk:
@@ -35,7 +45,7 @@ class Walk:
     """
 
     def __init__(self, file: BinaryIO, path: Path, until: int | None = None, size: int | None = None):
-        if until is not None and until < 0:
+        if until is not None and (type(until) is not int or until < 0):
             raise ValueError(f"`until` must be a number of steps, got {until}: 0 reads the header alone.")
         self.file, self.path, self.until = file, path, until
         self.size = os.fstat(file.fileno()).st_size if size is None else size
@@ -53,9 +63,11 @@ class Walk:
     def first_frame(self) -> Header:
         frame = self.frame()
         if frame is None:
-            raise LogError(f"{self.path} ends inside its header, so it holds no step: delete it and start again.")
+            raise LogError(
+                f"{self.path} ends inside its header, so it holds no step: put a copy back, or begin the run anew."
+            )
         header = self.parsed(parse_json, frame.payload)
-        if problem := misfit(header):
+        if problem := headers.misfit(header):
             raise self.damaged(problem.rstrip("."))
         self.advance(frame, 0, numpy.zeros((REACH, header["groups"]), numpy.uint32))
         return header
@@ -107,6 +119,8 @@ class Walk:
         kind, argument = parsed
         if (kind is Kind.HEADER) != (self.frames == 0):
             raise self.damaged("the header must come first, and once")
+        if kind is Kind.STEPS and (problem := misfit(argument)):
+            raise self.damaged(problem)
         length = payload_size(kind, argument, self.header)
         if length > MOST_PAYLOAD:
             raise self.damaged(f"it announces {length:,} bytes, more than any frame has")
@@ -142,11 +156,11 @@ def check_preamble(file: BinaryIO, path: Path) -> None:
     """Raise unless the file starts as a log that this version reads."""
     start = file.read(len(PREAMBLE))
     if not start:
-        raise LogError(f"{path} is empty, so it holds no step: delete it and start again.")
+        raise LogError(f"{path} is empty, so it holds no step: put a copy back, or begin the run anew.")
     if start[: len(MAGIC)] != MAGIC[: len(start)]:
         raise LogError(f"{path} is not a mezo_lab log: it starts with {start!r}.")
     if len(start) < len(PREAMBLE):
-        raise LogError(f"{path} ends inside its header, so it holds no step: delete it and start again.")
+        raise LogError(f"{path} ends inside its header, so it holds no step: put a copy back, or begin the run anew.")
     if start[-1] > VERSION:
         raise LogError(f"{path} was written by a newer mezo_lab (format {start[-1]}, here {VERSION}): upgrade.")
     if start[-1] != VERSION:

@@ -19,6 +19,7 @@ PARTS = {
     "B": "Descent and learning rates",
     "C": "The optimizer that trains the models",
     "D": "Real models",
+    "E": "After MeZO: what its successors claim",
 }
 EXPLAINED = {
     "✓ CONSISTENT": "The draws agree with the formula, and their number, fixed beforehand, was large enough to show a"

@@ -28,8 +28,10 @@ from mezo_lab.theory.estimator import (
     probe_magnitude,
     random_search_change,
     residual_feedback_norm,
+    residual_feedback_run_norm,
     second_moment,
     smoothing_bias,
+    turned,
     variance_factor,
     variance_modified_norm,
 )
@@ -54,9 +56,11 @@ __all__ = [
     "progress_per_pair",
     "random_search_change",
     "residual_feedback_norm",
+    "residual_feedback_run_norm",
     "second_moment",
     "sgd_rate",
     "smoothing_bias",
+    "turned",
     "variance_factor",
     "variance_modified_norm",
 ]

@@ -5,8 +5,12 @@ The step is written as s = ηℓ, learning rate times smoothness, which has no u
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 from mezo_lab.theory.estimator import Moments, Number, second_moment
+
+GAUSSIAN = Moments(pair=1, coincidence=0)
+ROUNDING = 1e-12  # of γ in floats: d orthogonal probes have γ = 1
 
 
 def descent_bound(lr: Number, smoothness: Number, grad_sq: Number, estimator_sq: Number) -> Number:
@@ -26,8 +30,10 @@ def effective_rank_factor(rank: Number, probes: Number, moments: Moments) -> Num
     """γ, which replaces the norm factor when the Hessian is ℓ times a projector of rank r: d is gone.
 
     Source: paper, Theorem 2 (Gaussian, (r+n+1)/n) and the proof of Theorem 1 (sphere, (dr+d−2)/(n(d+2)) + 1).
-    Assumes: H = ℓ·P_r; for laws with coincidence ≠ 0, P_r aligned with the coordinates. At r = d it is `norm_factor`.
-    Formula: `second_moment` at W = P_r with P_r·g = g.
+    Assumes: H = ℓ·P_r; for laws with coincidence ≠ 0, P_r aligned with the coordinates (in general directions pass
+    the moments of `turned`). At r = d it is `norm_factor`. The paper's γ = Θ(r/n) holds for n = O(r) alone: no number
+    of independent probes takes γ below 1.
+    Formula: `second_moment` at W = P_r with P_r·g = g; for independent probes 1 + (γ₁ − 1)/n, γ₁ that of one probe.
 
     Args: rank: r = tr(H)/‖H‖_op. probes: n. moments: of the law, at the full dimension.
 
@@ -41,7 +47,8 @@ def contraction(step: Number, factor: Number) -> Number:
     """E[L(θ⁺)]/L(θ) on L = ½·ℓ·‖P_r θ‖², for one step.
 
     Source: derived; the equality case of the paper's Theorems 1 and 2. Formula: 1 − 2s + s²·γ, s = ηℓ. Least at
-    s = 1/γ, where it is 1 − 1/γ; back to 1 at s = 2/γ, where stability ends.
+    s = 1/γ, where it is 1 − 1/γ; back to 1 at s = 2/γ, where stability ends. Both are of the mean, which rare bad steps
+    carry: where r is small, a typical run does best at longer steps (about 1.8/γ at r = 1, 1.3/γ at r = 2).
 
     >>> contraction(0.25, 4.0), contraction(0.5, 4.0)
     (0.75, 1.0)
@@ -60,16 +67,37 @@ def largest_stable_lr(smoothness: Number, factor: Number) -> Number:
     return 2 / (smoothness * factor)
 
 
-def progress_per_pair(rank: Number, probes: Number, *, log: Callable[[Number], Number] = math.log) -> Number:
-    """Best decrease of log E[L] per pair of forward passes: decreasing in n, so one probe is best.
+def progress_per_pair(
+    rank: Number,
+    probes: Number,
+    moments: Moments = GAUSSIAN,
+    *,
+    log: Callable[[Number], Number] = math.log,
+) -> Number:
+    """Best decrease of log E[L] per pair of forward passes.
 
-    Source: derived; the paper's Table 6 sees it. Assumes: z Gaussian, H = ℓ·P_r.
-    Formula: (1/n)·log(1 + n/(r+1)) = −(1/n)·log(1 − 1/γ).
+    For independent probes, whatever their law, it falls with n: one probe is best. Orthogonal probes see no direction
+    twice, and it rises with n where r is more than about d/2, or n near d: d of them return the gradient itself.
+
+    Source: derived; the paper's Table 6 sees the former. Lin, Song and Xu, "The Multi-Query Paradox in Zeroth-Order
+    Optimization" (2025, arXiv 2509.15552), prove both for general losses. Assumes: H = ℓ·P_r, as
+    `effective_rank_factor` does.
+    Formula: (1/n)·log(γ/(γ−1)); for the Gaussian (1/n)·log(1 + n/(r+1)).
+
+    Args: rank: r. probes: n. moments: of the law, at the full dimension; the default is the Gaussian's.
+    Returns: a number; infinity where γ = 1, as the best step then ends at the minimum.
 
     >>> round(progress_per_pair(10, 1), 4), round(progress_per_pair(10, 8), 4)
     (0.087, 0.0683)
+    >>> from mezo_lab.directions import LAWS
+    >>> orthogonal = LAWS["orthogonal"].moments(12)
+    >>> round(progress_per_pair(10, 1, orthogonal), 4), round(progress_per_pair(10, 8, orthogonal), 4)
+    (0.1023, 0.1518)
     """
-    return log(1 + probes / (rank + 1)) / probes
+    factor = effective_rank_factor(rank, probes, moments)
+    if isinstance(factor, Real) and factor - 1 < ROUNDING:
+        return math.inf
+    return log(factor / (factor - 1)) / probes
 
 
 def sgd_rate(pl: Number, smoothness: Number, noise: Number, batch: Number) -> Number:

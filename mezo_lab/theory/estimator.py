@@ -45,6 +45,25 @@ def fourth_moment(dim: Number, moments: Moments) -> Number:
     return moments.pair * (dim + 2) + moments.coincidence
 
 
+def turned(dim: Number, moments: Moments) -> Moments:
+    """The moments that a law has on average over all rotations of the loss: what it sees in general directions.
+
+    Signs have their small γ, r at n = 1, only where H lies along the coordinates. In general directions they have
+    neither that nor the Gaussian's r + 2: a law whose length is fixed becomes the sphere, γ = d(r+2)/(d+2), about
+    r + 2 − 2r/d. For r ≪ d that is the Gaussian's; at r = d it is the signs' own.
+
+    Source: derived; the mean of δ_ijkl over rotations is (δ_ij δ_kl + δ_ik δ_jl + δ_il δ_jk)/(d + 2), the one symmetric
+    tensor that no rotation changes and that has the same trace. Formula: pair + coincidence/(d + 2), and coincidence 0.
+    Assumes: probes that are independent, or a law that no rotation changes.
+
+    Args: dim: d. moments: of the law. Returns: moments without coincidence, of the same c = `fourth_moment`.
+
+    >>> turned(18, Moments(1, -2))  # signs: the sphere's d/(d+2)
+    Moments(pair=0.9, coincidence=0, across=1, swap=0)
+    """
+    return moments._replace(pair=moments.pair + moments.coincidence / (dim + 2), coincidence=0)
+
+
 def cross_moment(dim: Number, moments: Moments) -> Number:
     """The x in E[z zᵀ z′ z′ᵀ] = x·I for two probes of one step: 1 when independent, 0 when orthogonal.
 
@@ -108,8 +127,9 @@ def variance_factor(dim: Number, probes: Number, moments: Moments) -> Number:
 def capture(dim: Number, probes: Number) -> Number:
     """E‖Pg‖²/‖g‖² = n/d: the share of the gradient that n probes can see, P projecting on their span.
 
-    Source: derived. Assumes: directions uniform on the sphere (any length), n ≤ d; for n = 1, any exchangeable law with
-    a fixed ‖z‖ as well. For n = 1 this is E[cos²(ĝ, g)].
+    Source: derived. Assumes: directions uniform on the sphere (any length), n ≤ d; for n = 1, any isotropic law with a
+    fixed ‖z‖ as well. (That its coordinates may be exchanged is not enough: ±(1, …, 1) sees (Σ g_i)²/d.) For n = 1 this
+    is E[cos²(ĝ, g)].
 
     >>> capture(50, 4)
     0.08
@@ -120,9 +140,10 @@ def capture(dim: Number, probes: Number) -> Number:
 def minibatch_shared(grad_sq: Number, noise: Number, dim: Number, probes: Number, moments: Moments) -> Number:
     """E‖ĝ‖² when all n probes of a step look at one minibatch.
 
-    Source: paper, Lemma 2. Formula: factor·(‖g‖² + tr Σ/B).
+    Source: paper, Lemma 2. Assumes: z independent of the minibatch. Formula: factor·(‖g‖² + tr Σ/B).
 
-    Args: grad_sq: ‖g‖². noise: tr Σ/B, the trace of the covariance of the minibatch gradient.
+    Args: grad_sq: ‖g‖². noise: the trace of the covariance of the minibatch gradient: tr Σ/B for B examples of N drawn
+    with replacement, and (N − B)/(N − 1) times that without.
 
     >>> minibatch_shared(1, 3, 50, 4, Moments(1, 0))
     55.0
@@ -133,7 +154,8 @@ def minibatch_shared(grad_sq: Number, noise: Number, dim: Number, probes: Number
 def minibatch_fresh(grad_sq: Number, noise: Number, dim: Number, probes: Number, moments: Moments) -> Number:
     """E‖ĝ‖² when every probe draws its own minibatch: smaller, as the noise is averaged too.
 
-    Source: paper, Algorithm 2 as printed; derived. Formula: (c/n)·(‖g‖² + tr Σ/B) + ((n−1)/n)·x·‖g‖².
+    Source: paper, Algorithm 2 as printed; derived. Assumes: minibatches independent of each other and of z; those of
+    one pass through shuffled data are not quite. Formula: (c/n)·(‖g‖² + tr Σ/B) + ((n−1)/n)·x·‖g‖².
 
     >>> minibatch_fresh(1, 3, 50, 4, Moments(1, 0))
     52.75
@@ -211,7 +233,8 @@ def residual_feedback_norm(dim: Number, grad_sq: Number, change: Number, epsilon
     """E‖ĝ‖² of one-point residual feedback [L(θ_t+εz_t) − L(θ_{t−1}+εz_{t−1})]·z_t/ε on a linear loss.
 
     Source: paper, Definition 8, with the factor z_t that its print lacks (Zhang et al. 2022); derived.
-    Assumes: z Gaussian. Formula: (2d+2)·‖g‖² + d·Δ²/ε².
+    Assumes: z Gaussian; Δ independent of z_{t−1}, as for two points given beforehand. In a run it is not: see
+    `residual_feedback_run_norm`. That E[ĝ] = g needs no such thing. Formula: (2d+2)·‖g‖² + d·Δ²/ε².
 
     Args: change: Δ = L(θ_t) − L(θ_{t−1}).
 
@@ -219,3 +242,26 @@ def residual_feedback_norm(dim: Number, grad_sq: Number, change: Number, epsilon
     22.0
     """
     return (2 * dim + 2) * grad_sq + dim * change**2 / epsilon**2
+
+
+def residual_feedback_run_norm(dim: Number, grad_sq: Number, lr: Number, epsilon: Number) -> Number:
+    """E‖ĝ‖² of residual feedback in the midst of a run θ_t = θ_{t−1} − ηĝ_{t−1} on a linear loss.
+
+    There Δ_t = −η·pg_{t−1}·gᵀz_{t−1} depends on z_{t−1}, and E‖ĝ‖² is 2d·η²‖g‖⁴/ε² less than `residual_feedback_norm`
+    with E[Δ²] in the place of Δ².
+
+    Source: derived. With w_t = gᵀz_t and a = η/ε, pg_t = w_t − w_{t−1}·(1 + a·pg_{t−1}), whose second part R_t has
+    E[R_t] = −a‖g‖² and E[R_t²] = ‖g‖² + a²‖g‖⁴ + a²‖g‖²·E[R_{t−1}²].
+    Assumes: z Gaussian; a constant learning rate with η‖g‖ < ε, beyond which E[R_t²] grows without end; some steps
+    behind it. Formula: (d+2)·‖g‖² + d·‖g‖²·(1 + a²‖g‖²)/(1 − a²‖g‖²).
+
+    Args: lr: η. epsilon: ε.
+
+    >>> round(residual_feedback_run_norm(20, 1, 0.2, 1), 2)
+    43.67
+    >>> change_sq = 0.2**2 * (3 + 1.04 / 0.96)  # E[Δ²] of this run
+    >>> round(residual_feedback_norm(20, 1, change_sq**0.5, 1) - residual_feedback_run_norm(20, 1, 0.2, 1), 6)
+    1.6
+    """
+    ratio = (lr / epsilon) ** 2 * grad_sq
+    return (dim + 2) * grad_sq + dim * grad_sq * (1 + ratio) / (1 - ratio)

@@ -8,10 +8,16 @@ A = (n+1)/n and B = 1/n for the Gaussian. The matrix of this map has no negative
 largest eigenvalue is 1, and that is the case at the smallest η with F(η) = Σ_j Bηλ_j/(2 − Aηλ_j) = 1
 (`stability_limit`). There V = Σ_j λ_jθ_j²/(2 − Aηλ_j) is a fair game, for E[V⁺] = V + η‖g‖²·(F(η) − 1) at every θ.
 
-Assumes throughout: H ⪰ 0; for laws with coincidence ≠ 0 also an H along the coordinates, as in B3 (an H in general
-directions sees the same law without coincidence). For the mean of the loss the limit is exact. A single run outlives it
-where few eigenvalues matter, since rare long steps carry the mean: for H = ℓ·P_r and one Gaussian probe it diverges at
-a step about 1 + 12/r² times as long when r is large, but 3.6 times when r = 1.
+Source: derived here; published first, with momentum and Adam, by Song et al., "Zeroth-Order Optimization at the Edge of
+Stability" (2026, arXiv 2604.14669), who find full-batch training of deep networks to stay near this edge.
+
+Assumes throughout: H ⪰ 0, as along a negative eigenvalue no step is stable; for laws with coincidence ≠ 0 also an H
+along the coordinates, as in B3. For an H in general directions pass `theory.turned(d, moments)`, right for one step on
+average over rotations: signs see the sphere there, which is the Gaussian only where tr H/λ_max ≪ d.
+
+For the mean of the loss the limit is exact. A single run outlives it where few eigenvalues matter, since rare long
+steps carry the mean: for H = ℓ·P_r and one Gaussian probe it diverges at a step about 1 + 12/r² times as long when r is
+large, but 3.6 times when r = 1.
 
 With momentum the second moments of θ_i and m_i and their mixed one obey three such equations for each eigenvalue.
 Eliminating two of them leaves F with A − 2β/(1+β) in place of A, so that every formula here holds with it. As γ grows,
@@ -98,7 +104,8 @@ def stability_bounds(
     """Between which learning rates every spectrum with these three numbers has its limit; both ends are attained.
 
     Source: derived; the extreme measures of the moments (tr H, tr H²) on [0, λ_max], Gauss' and Lobatto's, as
-    1/(2 − Aηx) is convex in x, whatever the sign of A.
+    1/(2 − Aηx) is convex in x, whatever the sign of A. Song et al. have bounds from tr H and λ_max alone.
+    Assumes: H ⪰ 0.
     Formula: above, `largest_stable_step` at c = tr H²/tr H; below, the limit of tr H²/λ_max² eigenvalues λ_max, with
     the rest of the trace in infinitesimal ones: 4/(S + √(S² − 4AB(λ_max·tr H − tr H²))), S = B·tr H + A·λ_max.
 
@@ -118,7 +125,8 @@ def stability_bounds(
 def stability_limit(eigenvalues: Number, probes: int, moments: Moments, beta: float = 0.0) -> float:
     """The largest stable learning rate on a quadratic with these eigenvalues, for the mean of its loss.
 
-    Source: derived, see the head of this file. Formula: the root η of Σ_j Bηλ_j/(2 − Aηλ_j) = 1, by bisection.
+    Source: derived; Song et al. (2026); see the head of this file. Claim E6.
+    Formula: the root η of Σ_j Bηλ_j/(2 − Aηλ_j) = 1, by bisection.
     Cost: some fifty passes over the eigenvalues.
 
     Args: eigenvalues: a numpy array or torch tensor (d,), none negative. probes: n. moments: of the law.

@@ -34,6 +34,7 @@ PROMISED = {  # id: name, the laws its row names
     "B7": ("probes-are-a-wash", GAUSSIAN),
     "B8": ("pl-rate", ["gaussian", "sphere"]),
     "B9": ("tail", GAUSSIAN),
+    "B10": ("general-directions", ["rademacher", "uniform", "coordinate"]),
     "C1": ("same-z", EVERY_LAW),
     "C2": ("isotropic", [*IID, "sphere"]),
     "C3": ("engine-factor", EVERY_LAW),
@@ -41,6 +42,8 @@ PROMISED = {  # id: name, the laws its row names
     "C5": ("replay", PAPER),
     "C6": ("memory", ["gaussian", "rademacher"]),
     "C7": ("rounding", GAUSSIAN),
+    "E4": ("orthogonal-probes", ["orthogonal"]),
+    "E6": ("edge", [*IID, "sphere", "orthogonal"]),
 }
 SAMPLED = [found for found in REGISTRY.values() if not found.real]
 MODES = ("fast", "default", "full")
@@ -181,6 +184,36 @@ def test_a_name_that_is_taken_is_refused():
             "`expected` must not be 0, got .*: fewer probes, or a higher",
         ),
         ("dimension-tax", "sphere", {"dim": 1, "probes": 3, "t": 1.0}, "`expected` must not be 0, got 0 at these"),
+        (
+            "orthogonal-probes",
+            "orthogonal",
+            {"dim": 6, "probes": 6, "rank": 4},
+            "`probes` must be below `dim` here, got 6 for 6: .* return g itself, .*; lower --probes or raise --dim",
+        ),
+        (
+            "orthogonal-probes",
+            "orthogonal",
+            {"dim": 6, "probes": 7, "rank": 4},
+            "`probes` must be at most `dim` for the orthogonal law, got 7 > 6",
+        ),
+        (
+            "edge",
+            "orthogonal",
+            {"dim": 6, "probes": 6, "spectrum": "power"},
+            "`probes` must be below `dim` here, got 6 for 6",
+        ),
+        (
+            "edge",
+            "gaussian",
+            {"dim": 6, "probes": 1, "spectrum": "steep"},
+            "`spectrum` must be one of flat, exponential, power, isotropic; got 'steep'",
+        ),
+        (
+            "general-directions",
+            "rademacher",
+            {"dim": 6, "probes": 1, "rank": 7},
+            "`rank` must be at most `dim`, got 7 > 6",
+        ),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(name, law, parameters, message):

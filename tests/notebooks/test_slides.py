@@ -1,5 +1,6 @@
 """Slides need nothing but their folder: no network, no solutions, and formulas that a browser draws."""
 
+import json
 import re
 from pathlib import Path
 
@@ -41,9 +42,8 @@ def test_a_page_that_loads_from_elsewhere_is_caught():
 @pytest.mark.parametrize("name", slides.names())
 def test_a_page_has_no_solution(folder, name):
     shown = (folder / f"{name}.html").read_text()
-    asked = sum(cell.source.count("# BEGIN SOLUTION") for cell in build.read(name).cells)
-    assert shown.count("Your turn: replace this line.") == asked > 0
-    assert "BEGIN SOLUTION" not in shown and "<strong>Solution.</strong>" not in shown
+    assert any("BEGIN SOLUTION" in cell.source for cell in build.read(name).cells)
+    assert "BEGIN SOLUTION" not in shown and "<strong>Solution.</strong>" not in shown and "Your turn" not in shown
 
 
 @pytest.mark.parametrize("name", slides.names())
@@ -54,19 +54,136 @@ def test_every_figure_has_its_words(folder, name):
     assert not any("No description" in found[1] for found in words if found)
 
 
-def test_a_heading_begins_a_slide_and_what_follows_lies_below(folder):
+def notebook(*cells):
     import nbformat
 
-    cells = [nbformat.v4.new_markdown_cell("The end of a part.\n\n## Check"), nbformat.v4.new_code_cell("1 + 1")]
-    made = slides.as_slides(nbformat.v4.new_notebook(cells=cells))
-    kinds = [(cell.source, cell.metadata["slideshow"]["slide_type"]) for cell in made.cells]
-    assert kinds == [("The end of a part.", "subslide"), ("## Check", "slide"), ("1 + 1", "subslide")]
+    return nbformat.v4.new_notebook(cells=list(cells))
+
+
+def words(text: str, **metadata):
+    import nbformat
+
+    return nbformat.v4.new_markdown_cell(text, metadata=metadata)
+
+
+def figure(alt: str):
+    import nbformat
+
+    data = {"data": {"image/png": "AAAA"}, "metadata": {"image/png": {"alt": alt}}}
+    return nbformat.v4.new_code_cell("plot()", outputs=[nbformat.v4.new_output("display_data", **data)])
+
+
+def lecture(*cells) -> list[tuple[str, str]]:
+    """(slide, notes) of a notebook of these cells."""
+    made = slides.as_slides(notebook(*cells)).cells
+    return [(shown.source, notes.source) for shown, notes in zip(made[::2], made[1::2], strict=True)]
+
+
+def test_a_section_is_a_slide_and_its_later_paragraphs_are_notes():
+    (shown, notes), (last, _) = lecture(words("# One\n\nFirst.\n\n" + "long " * 90), words("## Two\n\nShort."))
+    assert shown == "# One\n\nFirst." and notes.startswith("long long") and last == "## Two\n\nShort."
+
+
+def test_code_is_hidden_unless_its_tag_says_slide_and_imports_are_nowhere():
+    import nbformat
+
+    code, chosen = nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell("y = 2", metadata={"tags": ["slide"]})
+    imports = nbformat.v4.new_code_cell("import math\n\nfrom os import (\n    path,\n)")
+    ((shown, notes),) = lecture(words("# One\n\nWords."), imports, code, chosen)
+    assert "x = 1" not in shown and "x = 1" in notes and "y = 2" in shown
+    assert "import" not in shown + notes
+
+
+def test_a_figure_and_the_words_that_read_it_are_on_one_slide_with_its_alternative_text():
+    opening, (shown, _) = lecture(words("# One\n\nBefore."), figure("Seven <dots>."), words("It falls.\n\nMore."))
+    assert opening[0] == "# One\n\nBefore."
+    assert 'alt="Seven &lt;dots&gt;."' in shown and shown.endswith("It falls.\n\nMore.")
+
+
+def test_exercises_and_solutions_are_left_out():
+    cells = [words("# One\n\nA."), words("Key.", tags=["solution"]), words("## Exercises\n\nDo."), words("## Summary")]
+    assert [shown for shown, _ in lecture(*cells)] == ["# One\n\nA.", "## Summary"]
+
+
+@pytest.mark.parametrize("name", slides.names())
+def test_a_lecture_has_fifteen_slides_at_most_and_the_answers_beside_the_predictions(name):
+    import nbformat
+
+    answers = slides.predictions()[name[:2]]
+    made = slides.as_slides(nbformat.read(slides.HERE / f"{name}.ipynb", as_version=4), answers).cells
+    assert len(made) // 2 <= slides.MOST_SLIDES
+    (place,) = [number for number, cell in enumerate(made) if cell.source.startswith(slides.PREDICTIONS)]
+    assert answers in made[place + 1].source and made[place + 1].metadata.slideshow.slide_type == "notes"
+
+
+def test_what_does_not_fit_in_fifteen_slides_is_in_the_notes_and_not_lost():
+    cells = [words("# One\n\nA."), *(cell for k in range(10) for cell in (words(f"## Part {k}\n\nW{k}."), figure("F")))]
+    made = lecture(*cells)
+    assert len(made) == slides.MOST_SLIDES
+    assert all(any(f"W{k}." in shown + notes for shown, notes in made) for k in range(10))
+
+
+MEASURE = """
+Reveal.on("ready", () => {
+  const found = [];
+  const measure = () => {
+    const slide = Reveal.getCurrentSlide(), box = document.querySelector(".reveal .slides").getBoundingClientRect();
+    let low = 0, right = 0;
+    for (const part of slide.querySelectorAll("h1, h2, p, li, pre, img, svg")) {
+      if (part.closest("aside")) continue;
+      const at = part.getBoundingClientRect();
+      low = Math.max(low, at.bottom - box.bottom);
+      right = Math.max(right, at.right - box.right, part.scrollWidth - part.clientWidth - 1);
+    }
+    found.push([Reveal.getIndices().h, Math.round(low), Math.round(right)]);
+    if (Reveal.isLastSlide()) document.body.dataset.found = JSON.stringify(found);
+    else { Reveal.next(); MathJax.Hub.Queue(["Typeset", MathJax.Hub, Reveal.getCurrentSlide()], measure); }
+  };
+  MathJax.Hub.Queue(["Typeset", MathJax.Hub, Reveal.getCurrentSlide()], measure);
+});
+"""
+
+
+def too_large(page: Path, opened) -> list[list[int]]:
+    """[slide, pixels below the screen, pixels beside it] of each slide that does not fit into 1280 × 720."""
+    measured = page.with_name("measured.html")
+    measured.write_text(page.read_text().replace("Reveal.initialize", MEASURE + "Reveal.initialize"))
+    document, complaints = opened(measured, "--window-size=1280,720", "--virtual-time-budget=120000")
+    assert complaints == []
+    (found,) = re.findall(r'data-found="([^"]*)"', document)
+    return [row for row in json.loads(found) if row[1] > 2 or row[2] > 2]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", slides.names())
+def test_every_slide_fits_on_a_screen_of_1280_by_720(folder, opened, name):
+    assert too_large(folder / f"{name}.html", opened) == []
+
+
+@pytest.mark.browser
+def test_a_slide_that_is_too_long_is_seen(folder, opened):
+    page = folder / "long.html"
+    text = (folder / f"{slides.names()[0]}.html").read_text()
+    page.write_text(text.replace("</h2>", "</h2>" + "<p>One more line.</p>" * 30, 1))
+    assert too_large(page, opened)
 
 
 @pytest.mark.browser
 def test_a_browser_without_a_network_shows_the_slides_and_draws_their_formulas(folder, opened):
     document, complaints = opened(folder / f"{slides.names()[0]}.html", "--virtual-time-budget=20000")
     assert complaints == []
-    assert 'class="reveal' in document and "has-vertical-slides" in document  # written by reveal.js
+    assert 'class="reveal' in document and 'class="slides"' in document and "slide-number" in document  # by reveal.js
     first = document.split("</section>")[0]
     assert "MathJax_SVG" in first and "Math Processing Error" not in first
+
+
+@pytest.mark.browser
+def test_on_paper_every_formula_is_drawn(folder, opened):
+    page = folder / "paper.html"
+    text = (folder / f"{slides.names()[1]}.html").read_text()
+    page.write_text(text.replace("Reveal.initialize({", 'Reveal.initialize({view: "print", '))
+    document, complaints = opened(page, "--virtual-time-budget=60000")
+    assert complaints == []
+    shown = re.sub(r"<(script|aside)\b.*?</\1>", "", document, flags=re.DOTALL)
+    assert "pdf-page" in shown and shown.count("MathJax_SVG_Display") >= text.count("$$") // 4
+    assert not re.search(r">[^<]*\$\\\w+", shown)  # no raw formula is left

@@ -54,7 +54,7 @@ def test_a_log_cut_in_its_header_is_refused(written, tmp_path):
     data = written.path.read_bytes()
     for length in range(1, min(written.ends)):
         (tmp_path / "cut.log").write_bytes(data[:length])
-        with pytest.raises(LogError, match=r"cut.log ends inside its header, so it holds no step: delete it"):
+        with pytest.raises(LogError, match=r"cut.log ends inside its header, so it holds no step: put a copy back"):
             read_log(tmp_path / "cut.log")
 
 
@@ -123,7 +123,7 @@ def test_a_frame_of_another_log_is_refused(written, tmp_path):
 def test_an_empty_file_a_directory_and_a_pipe_are_refused(tmp_path):
     (tmp_path / "empty.log").touch()
     os.mkfifo(tmp_path / "pipe.log")
-    with pytest.raises(LogError, match=r"empty.log is empty, so it holds no step: delete it"):
+    with pytest.raises(LogError, match=r"empty.log is empty, so it holds no step: put a copy back"):
         read_log(tmp_path / "empty.log")
     with pytest.raises(LogError, match="is a directory, and a log is a file: name the file"):
         read_log(tmp_path)

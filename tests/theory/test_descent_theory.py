@@ -86,7 +86,8 @@ def test_more_probes_always_mean_less_progress_per_pair():
 
 def test_progress_per_pair_takes_symbols_with_their_own_logarithm():
     r, n = sympy.symbols("r n", positive=True)
-    assert theory.progress_per_pair(r, n, log=sympy.log) == sympy.log(1 + n / (r + 1)) / n
+    gained = sympy.exp(n * theory.progress_per_pair(r, n, log=sympy.log))
+    assert sympy.simplify(gained - (1 + n / (r + 1))) == 0
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(2, Fraction(1, 16)), (16, Fraction(1, 4))])
@@ -104,3 +105,48 @@ def test_the_chi_square_tail_is_an_upper_bound_of_the_exact_tail():
     assert all(stats.chi2.sf(k + u, k) <= theory.chi_square_tail(k, u) for k, u in grid)
     # the same grid refutes the bound with ½ in place of 1/16
     assert any(stats.chi2.sf(k + u, k) > math.exp(-min(u**2 / (2 * k), u / 2)) for k, u in grid)
+
+
+def orthogonal_factor(d, r, n):
+    spread = d * (d - n) / (n * (d + 2) * (d - 1))  # b of γ = a + b·r, as printed in claim E4
+    return d / n - d * spread + r * spread
+
+
+def test_the_effective_rank_factor_of_orthogonal_probes_is_the_one_printed():
+    d, r, n = sympy.symbols("d r n", positive=True)
+    stated = theory.effective_rank_factor(r, n, LAWS["orthogonal"].moments(d))
+    assert sympy.simplify(stated - orthogonal_factor(d, r, n)) == 0
+
+
+@pytest.mark.parametrize("law", ["gaussian", "rademacher", "uniform", "three-point", "sphere", "coordinate"])
+@pytest.mark.parametrize("rank", [2, 9, 20])
+def test_independent_probes_of_any_law_make_less_progress_per_pair_the_more_they_are(law, rank):
+    moments = LAWS[law].moments(20)
+    progress = [theory.progress_per_pair(rank, probes, moments) for probes in range(1, 30)]
+    assert progress == sorted(progress, reverse=True) and len(set(progress)) == len(progress)
+
+
+@pytest.mark.parametrize(("dim", "rank"), [(6, 6), (20, 20), (20, 15), (100, 60)])
+def test_orthogonal_probes_make_more_progress_per_pair_the_more_they_are_where_most_directions_are_curved(dim, rank):
+    moments = LAWS["orthogonal"].moments(dim)
+    progress = [theory.progress_per_pair(rank, probes, moments) for probes in range(1, dim + 1)]
+    assert progress == sorted(progress) and len(set(progress)) == dim
+    assert progress[-1] == math.inf  # d of them return the gradient itself
+
+
+@pytest.mark.parametrize("dim", range(1, 60))
+def test_rounding_makes_no_finite_progress_of_a_step_that_ends_at_the_minimum(dim):
+    moments = LAWS["orthogonal"].moments(dim)
+    assert {theory.progress_per_pair(rank, dim, moments) for rank in range(1, dim + 1)} == {math.inf}
+
+
+def test_few_curved_directions_make_orthogonal_probes_no_better_than_independent_ones_at_first():
+    moments = LAWS["orthogonal"].moments(20)
+    one, eight, all_but_one = (theory.progress_per_pair(5, probes, moments) for probes in (1, 8, 19))
+    assert eight < one < all_but_one
+
+
+@pytest.mark.parametrize("law", ["gaussian", "rademacher", "sphere"])
+def test_no_number_of_independent_probes_takes_the_factor_below_one(law):
+    factors = [theory.effective_rank_factor(5, probes, LAWS[law].moments(20)) for probes in (1, 10, 10**6)]
+    assert factors == sorted(factors, reverse=True) and factors[-1] > 1  # γ = Θ(r/n) needs n = O(r)

@@ -180,3 +180,54 @@ def test_random_search_descends_only_below_its_largest_step():
     change = theory.random_search_change(sigma, g, trace, pi=sympy.pi)
     assert sympy.simplify(change - (-sigma * sympy.sqrt(2 / sympy.pi) * g + sigma**2 * trace / 2)) == 0
     assert sympy.solve(change, sigma) == [2 * sympy.sqrt(2) * g / (sympy.sqrt(sympy.pi) * trace)]
+
+
+@pytest.mark.parametrize("law", [law for law in LAWS if law != "orthogonal"])
+def test_a_turned_law_keeps_its_fourth_moment_and_loses_its_coincidence(law):
+    moments = LAWS[law].moments(d)
+    turned = theory.turned(d, moments)
+    assert turned.coincidence == 0
+    assert sympy.simplify(theory.fourth_moment(d, turned) - theory.fourth_moment(d, moments)) == 0
+
+
+@pytest.mark.parametrize("law", ["rademacher", "coordinate", "sphere"])
+def test_a_law_of_fixed_length_is_the_sphere_in_general_directions(law):
+    assert sympy.simplify(theory.turned(d, LAWS[law].moments(d)).pair - d / (d + 2)) == 0
+
+
+@pytest.mark.parametrize(("dim", "rank", "expected"), [(20, 20, 20.0), (20, 10, 10.91), (20, 4, 5.45), (200, 4, 5.94)])
+def test_turned_signs_have_neither_their_own_factor_nor_that_of_the_gaussian(dim, rank, expected):
+    factor = theory.effective_rank_factor(rank, 1, theory.turned(dim, LAWS["rademacher"].moments(dim)))
+    assert round(factor, 2) == expected
+    assert rank <= factor < rank + 2
+
+
+def test_the_mean_of_a_coincidence_over_rotations_of_the_plane_is_the_one_that_turns():
+    angle = sympy.Symbol("t", real=True)
+    x, y = sympy.cos(angle), sympy.sin(angle)  # a rotation takes Σ_i z_i⁴ along e₁ to x⁴ + y⁴
+    fourth, mixed = (
+        sympy.integrate(over, (angle, 0, 2 * sympy.pi)) / (2 * sympy.pi)
+        for over in (x**4 + y**4, x**2 * y**2 + y**2 * x**2)
+    )
+    plain, turned = theory.Moments(0, 1), theory.turned(sympy.Integer(2), theory.Moments(0, 1))
+    assert plain.coincidence == 1 and turned.pair == sympy.Rational(1, 4)
+    assert (fourth, mixed) == (3 * turned.pair, turned.pair)
+
+
+def test_residual_feedback_in_a_run_is_the_mean_over_its_chain_of_probes():
+    a, g, second, first = sympy.symbols("a g Q R")
+    w = sympy.Symbol("w")  # gᵀz of the step before, N(0, g²); R of the step before that is independent of it
+    seen = w * (1 + a * (w + first))
+    mean = gaussian_mean((seen**2).subs(w, g * w), w)
+    mean = sympy.expand(mean).subs(first**2, second).subs(first, -a * g**2)  # E[R²] = Q, E[R] = −a‖g‖²
+    (settled,) = sympy.solve(sympy.Eq(mean, second), second)
+    stated = theory.residual_feedback_run_norm(d, g**2, a, 1)
+    assert sympy.simplify((d + 2) * g**2 + d * settled - stated) == 0
+
+
+def test_a_run_of_residual_feedback_is_shorter_than_the_mean_square_change_says():
+    a, g = sympy.symbols("a g", positive=True)
+    settled = g**2 * (1 + a**2 * g**2) / (1 - a**2 * g**2)
+    change = sympy.sqrt(a**2 * (3 * g**4 + g**2 * settled))  # √E[Δ²]/ε
+    apart = theory.residual_feedback_norm(d, g**2, change, 1) - theory.residual_feedback_run_norm(d, g**2, a, 1)
+    assert sympy.simplify(apart - 2 * d * a**2 * g**4) == 0

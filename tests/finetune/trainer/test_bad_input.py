@@ -68,3 +68,50 @@ def test_a_loss_of_many_numbers_is_refused(trainer, classifier, texts, equal):
     with pytest.raises(ValueError, match=r"`closure` must return one number, got a tensor of shape \(4, 2\)"):
         trainer(model, texts, opt={"exact": True}, kind=Unreduced).train()
     assert equal(model, classifier())
+
+
+IGNORED = [
+    ("optim", "adafactor", r"`optim` is ignored by MeZO, got .*adafactor.*: rule chooses its update"),
+    ("max_grad_norm", 0.5, r"`max_grad_norm` is ignored by MeZO, got 0.5: there is no gradient to clip; clip bounds"),
+    ("learning_rate", 3e-4, r"`learning_rate` is ignored, got 0.0003, as the MeZO .*: MeZO\(…, lr=0.0003\), or"),
+    ("weight_decay", 0.1, r"`weight_decay` is ignored, got 0.1, as the MeZO .*: MeZO\(…, weight_decay=0.1\), or"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), IGNORED)
+def test_a_setting_that_somebody_chose_and_no_step_reads_is_warned_of(trainer, classifier, texts, name, value, message):
+    with pytest.warns(UserWarning, match=message) as told:
+        trainer(classifier(), texts, args={name: value})
+    assert len([warning for warning in told if "is ignored" in str(warning.message)]) == 1
+
+
+def test_what_nobody_chose_and_what_agrees_are_not_warned_of(trainer, classifier, texts):
+    trainer(classifier(), texts)  # warnings are errors here
+    trainer(
+        classifier(), texts, opt={"lr": 3e-4, "weight_decay": 0.1}, args={"learning_rate": 3e-4, "weight_decay": 0.1}
+    )
+    trainer(classifier(), texts, args={"max_grad_norm": 0.0})  # no clipping is what there is
+
+
+def test_a_mezo_made_of_the_arguments_takes_its_rate_and_decay_from_them(classifier, texts, tmp_path):
+    args = transformers.TrainingArguments(str(tmp_path), use_cpu=True, learning_rate=3e-4, weight_decay=0.1)
+    built = MeZOTrainer(classifier(), args, train_dataset=texts)  # without a warning
+    built.create_optimizer()
+    groups = built.mezo.param_groups
+    assert {group["lr"] for group in groups} == {3e-4} and {group["weight_decay"] for group in groups} == {0.1, 0.0}
+
+
+def test_defaults_of_other_arguments_are_their_own(trainer, classifier, texts, tmp_path):
+    """Arguments of trl, such as SFTConfig, have another learning rate by default, which nobody chose either."""
+    from dataclasses import dataclass
+
+    @dataclass
+    class Config(transformers.TrainingArguments):
+        learning_rate: float = 2e-5
+
+    model = classifier()
+    opt = MeZO(model.named_parameters(), lr=1e-3)
+    MeZOTrainer(model, Config(str(tmp_path), use_cpu=True), train_dataset=texts, optimizers=(opt, None))
+    with pytest.warns(UserWarning, match="`learning_rate` is ignored, got 5e-05"):
+        args = Config(str(tmp_path), use_cpu=True, learning_rate=5e-5)
+        MeZOTrainer(model, args, train_dataset=texts, optimizers=(opt, None))

@@ -204,3 +204,33 @@ def test_a_second_training_goes_on_with_new_directions(trainer, classifier, text
     built.train()
     built.train()
     assert built.mezo.steps == 6
+
+
+class Pairs(MeZOTrainer, transformers.Seq2SeqTrainer):
+    """The mixin that the docstring names."""
+
+
+def test_the_trainer_of_sequence_pairs_becomes_one_of_mezo_as_a_mixin(tmp_path):
+    sizes = {"vocab_size": 24, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    tokens = {"decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1}
+    model = transformers.AutoModelForSeq2SeqLM.from_config(transformers.AutoConfig.for_model("t5", **sizes, **tokens))
+    rows = torch.randint(2, 24, (8, 6), generator=torch.Generator().manual_seed(0))
+    data = [{"input_ids": row, "labels": row} for row in rows]
+    args = transformers.Seq2SeqTrainingArguments(
+        str(tmp_path),
+        max_steps=3,
+        use_cpu=True,
+        report_to="none",
+        disable_tqdm=True,
+        predict_with_generate=True,
+        generation_max_length=4,
+    )
+    scored = {"compute_metrics": lambda found: {"tokens": float(found.predictions.ndim == 2)}}  # not logits
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    opt = MeZO(model.named_parameters(), lr=1e-3, compiled=False)
+    pairs = Pairs(model, args, train_dataset=data, eval_dataset=data, optimizers=(opt, None), **scored)
+    pairs.remove_callback(transformers.PrinterCallback)
+    assert pairs.train().global_step == opt.steps == 3
+    assert pairs.evaluate()["eval_tokens"] == 1
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert any(not torch.equal(*pair) for pair in zip(model.parameters(), before, strict=True))

@@ -9,8 +9,12 @@ import torch
 
 pytest.importorskip("datasets")
 transformers = pytest.importorskip("transformers")
-# a script that sets nothing about it asks for pinned memory, with or without a GPU
-pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
+pytestmark = [
+    # a script that sets nothing about it asks for pinned memory, with or without a GPU
+    pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true"),
+    # it sets a learning rate and a weight decay for Adam, and is told that MeZO does not read them
+    pytest.mark.filterwarnings("ignore:`(learning_rate|weight_decay)` is ignored, got .*, as the MeZO that was given"),
+]
 
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 

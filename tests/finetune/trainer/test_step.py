@@ -211,6 +211,7 @@ def test_the_logs_show_how_often_an_objective_did_not_change(trainer, classifier
     assert built.state.log_history[-2]["zero_gradients"] == 1
 
 
+@pytest.mark.filterwarnings("ignore:`max_grad_norm` is ignored by MeZO")
 def test_max_grad_norm_clips_nothing_and_clip_does(trainer, classifier, texts, equal):
     models = {}
     for name, norm, clip in (("loose", 1.0, None), ("tight", 1e-9, None), ("clipped", 1.0, 1e-9)):

@@ -1,0 +1,65 @@
+"""What the claims about successors and general directions say at parameters that their tables do not have."""
+
+import pytest
+
+from mezo_lab.claims import check, claim_named
+from mezo_lab.directions import LAWS
+from mezo_lab.expressions import Expression
+
+RESOLUTION = 0.03
+
+
+def verdict(name, law, expect=None, **parameters):
+    formula = None if expect is None else Expression(expect)
+    return check(claim_named(name), LAWS[law], parameters, resolution=RESOLUTION, expect=formula)
+
+
+@pytest.mark.parametrize(("dim", "probes", "rank"), [(5, 4, 5), (9, 3, 2), (2, 1, 2)])
+def test_the_progress_of_orthogonal_probes_is_measured_at_other_sizes_too(dim, probes, rank):
+    assert verdict("orthogonal-probes", "orthogonal", dim=dim, probes=probes, rank=rank).passed
+
+
+def test_that_one_probe_is_best_is_refuted_for_orthogonal_probes():
+    found = verdict("orthogonal-probes", "orthogonal", dim=8, probes=6, rank=8)
+    constant, independent = (
+        next(decoy for decoy in found.decoys if decoy.statement == name) for name in ("p1", "wash")
+    )
+    assert found.estimate.mean > constant.expected > independent.expected
+    assert constant.status.name == independent.status.name == "REFUTED"
+
+
+@pytest.mark.parametrize("law", ["gaussian", "rademacher", "sphere", "orthogonal"])
+@pytest.mark.parametrize("spectrum", ["power", "exponential"])
+def test_the_edge_of_every_law_is_measured_on_a_spectrum_that_is_not_flat(law, spectrum):
+    assert verdict("edge", law, dim=7, probes=3, spectrum=spectrum).passed
+
+
+@pytest.mark.parametrize("formula", ["2/ell", "2/trH", "2*n/(trH + (n+1)*ell)"])
+def test_an_edge_from_the_trace_or_the_largest_eigenvalue_alone_is_refuted(formula):
+    found = verdict("edge", "gaussian", formula, dim=8, probes=2, spectrum="power")
+    assert found.status.name == "REFUTED"
+
+
+def test_the_edge_of_a_flat_spectrum_is_that_of_the_effective_rank():
+    found = verdict("edge", "gaussian", "2*n/(trH + (n+1)*ell)", dim=8, probes=2, spectrum="isotropic")
+    assert found.status.name == "CONSISTENT"
+
+
+@pytest.mark.parametrize(("dim", "rank"), [(3, 1), (6, 6), (10, 5)])
+@pytest.mark.parametrize("law", ["rademacher", "three-point", "coordinate"])
+def test_a_turned_bowl_shows_the_factor_of_the_turned_law(law, dim, rank):
+    assert verdict("general-directions", law, dim=dim, probes=1, rank=rank).status.name == "CONSISTENT"
+
+
+@pytest.mark.parametrize("formula", ["r+2", "r"])
+def test_signs_are_neither_gaussian_nor_themselves_on_a_turned_bowl(formula):
+    found = verdict("general-directions", "rademacher", formula, dim=6, probes=1, rank=3)
+    assert found.status.name == "REFUTED"
+
+
+def test_the_mean_square_change_of_a_run_does_not_give_the_norm_of_its_residual_feedback():
+    found = verdict("residual-feedback", "gaussian", dim=8, moment="run")
+    assert found.passed
+    with_mean_square = found.decoys[0]
+    assert with_mean_square.statement == "(2*d+2)*g2 + d*delta**2/eps**2"
+    assert with_mean_square.expected > found.expected
