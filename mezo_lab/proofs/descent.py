@@ -35,7 +35,11 @@ def expected_change(law: str) -> tuple[Expr, tuple[Step, ...]]:
 
 
 def descent_lemma(law: str) -> Proof:
-    """B1: E[L(θ⁺)] − L ≤ −η‖g‖² + ½η²ℓE‖ĝ‖², with equality when H = ℓI."""
+    """B1: E[L(θ⁺)] − L ≤ −η‖g‖² + ½η²ℓE‖ĝ‖², with equality when H = ℓI.
+
+    What is derived and compared is the case of a quadratic loss; for any other ℓ-smooth loss the bound rests on
+    Taylor's theorem, which the proof quotes.
+    """
     change, change_steps = expected_change(law)
     squared = quadratic_form(law)
     bound = -eta * GG + eta**2 * ell * squared.total / 2
@@ -43,7 +47,9 @@ def descent_lemma(law: str) -> Proof:
     steps = (
         *change_steps,
         Step(
-            "H ⪯ ℓI bounds the curvature term along every ĝ (and by Taylor's theorem on every ℓ-smooth loss).",
+            "H ⪯ ℓI bounds the curvature term along every ĝ. (On an ℓ-smooth loss that is not quadratic, Taylor's "
+            "theorem puts the Hessian at a point between θ and θ⁺ here, with the same bound; that case is quoted, and "
+            "not among the conclusions below.)",
             sympy.Le(Scalar("ĝᵀHĝ"), ell * Scalar("‖ĝ‖²")),
         ),
         Step("So the change is, on average, at most", -eta * GG + eta**2 * ell * Scalar("E‖ĝ‖²") / 2),
@@ -58,8 +64,8 @@ def descent_lemma(law: str) -> Proof:
     claimed_room = eta**2 / 2 * theory.second_moment(*gap, probes=n, moments=theory_moments(law))
     claimed = theory.descent_bound(eta, ell, GG, squared.total)
     conclusions = (
-        Conclusion("E[L(θ⁺)] − L at H = ℓI", attained, claimed, exact_isotropic),
-        Conclusion("bound − (E[L(θ⁺)] − L)", room, claimed_room, exact_room),
+        Conclusion("E[L(θ⁺)] − L of a quadratic at H = ℓI", attained, claimed, exact_isotropic),
+        Conclusion("bound − (E[L(θ⁺)] − L) of a quadratic", room, claimed_room, exact_room),
     )
     return Proof("B1", "descent-lemma", law, steps, conclusions)
 

@@ -63,7 +63,7 @@ def quadratic_form(law: str, weight_matrix: str = "I", gradient: str = "g", othe
 
 def counted(what: str, name: Scalar, pieces: Sequence[Piece], weight: Weights) -> Step:
     """The step that contracts every pattern and adds them up."""
-    return Step(f"{what}: {table(pieces, weight)}.", equation(name, expectation(pieces, weight)))
+    return Step(f"{what}. {table(pieces, weight)}.", equation(name, expectation(pieces, weight)))
 
 
 def taylor(step: Expr | int) -> Expr:

@@ -167,8 +167,9 @@ def sphere_entries() -> Entries:
         d**2 * flat.mixed / length_4,
         d**2 * flat.fourth / length_4,
         f"{SPHERE} a second moment of z is d/E‖x‖² times that of x, and E‖x‖² = {plain(length_sq)}.",
-        f"{SPHERE} a fourth moment of z is d²/E‖x‖⁴ times that of x, and pairing the legs of xᵀx·xᵀx gives "
-        f"E‖x‖⁴ = {plain(length_4)}.",
+        f"{SPHERE} a fourth moment of z is d²/E‖x‖⁴ times that of x. Pairing the legs of xᵀx·xᵀx gives "
+        f"E‖x‖⁴ = {plain(length_4)}; of a Gaussian, E[x₁²x₂²] = E[x₁²]·E[x₂²] = {plain(flat.mixed)} and "
+        f"E[x₁⁴] = {plain(flat.fourth)}.",
     )
 
 
@@ -216,7 +217,10 @@ def orthogonal_cross() -> tuple[Expr, Expr, tuple[Step, ...]]:
         ),
         Step("Both have length √d: contract i with j and k with l.", equation(lengths, d**2)),
         Step("They are orthogonal, (zᵀz′)² = 0: contract i with k and j with l.", equation(overlap, Integer(0))),
-        Step("The first of the two numbers that solve this:", equation(across, a)),
+        Step(
+            "The first of the two numbers that solve this, for d ≥ 2 (one dimension has no room for a second probe):",
+            equation(across, a),
+        ),
         Step("and the second:", equation(swap, b)),
     )
     return a, b, steps

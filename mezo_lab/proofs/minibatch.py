@@ -24,8 +24,15 @@ def minibatch(law: str) -> Proof:
     fresh = by_powers(put(squared.total, {SQUARE: square_mean, PRODUCT: product_mean}), GG, noise)
     steps = (
         *squared.steps,
-        Step("A minibatch gradient is g plus noise ξ, E[ξ] = 0 and E[ξξᵀ] = Σ/B.", equation(f"E{SQUARE}", square_mean)),
-        Step("The noise of two minibatches is independent.", equation(f"E[{PRODUCT}]", product_mean)),
+        Step(
+            "A minibatch gradient is g plus noise ξ that is independent of z, with E[ξ] = 0. For B examples drawn with "
+            "replacement E[ξξᵀ] = Σ/B; without it, of N examples, (N−B)/(N−1) times that.",
+            equation(f"E{SQUARE}", square_mean),
+        ),
+        Step(
+            "Two minibatches that are drawn independently have independent noise.",
+            equation(f"E[{PRODUCT}]", product_mean),
+        ),
         Step("One minibatch for all probes of a step: g_B′ = g_B.", equation("E‖ĝ‖²", shared)),
         Step("A fresh minibatch for each probe: two different probes see no noise.", equation("E‖ĝ‖²", fresh)),
     )

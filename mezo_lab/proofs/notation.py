@@ -38,6 +38,7 @@ SIGNS = {
     "ℓ": r"\ell ",
 }
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 RAISED, LOWERED = str.maketrans("²⁴⁻¹⁺", "24-1+"), str.maketrans("ᵢⱼₖₗ₁₂", "ijkl12")
 
 
@@ -74,7 +75,7 @@ d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension
 kappa, epsilon, eta, ell = (Scalar(name, positive=True) for name in ("κ", "ε", "η", "ℓ"))
 s = Scalar("s", positive=True)  # the step without units, ηℓ
 noise, batch = Scalar("tr(Σ)"), Scalar("B", positive=True)  # Σ, covariance of one example's gradient; minibatch size
-batch_gradient_sq = Scalar("‖∇L(θ;B)‖²", positive=True)
+batch_gradient_sq = Scalar("E‖∇L(θ;B)‖²", positive=True)  # over minibatches of B examples
 
 
 def equation(left: Expr | str, right: Expr) -> Eq:

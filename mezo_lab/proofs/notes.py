@@ -14,12 +14,15 @@ from mezo_lab.proofs.algebra import factored, put
 from mezo_lab.proofs.case import Case, add, dot, number
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, batch, batch_gradient_sq, d, equation, n
+from mezo_lab.proofs.printing import plain
 from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import chain, expectation, matrix, vector
 
 FIRST, SECOND = "∇L(x₁)", "∇L(x₂)"
 PAIR = chain(FIRST, SECOND)
+MEAN_PAIR = Scalar(f"E[{FIRST}ᵀ{SECOND}]")  # over the examples that a batch may hold
+OUTER = f"E[{FIRST}{SECOND}ᵀ]"
 BASIS = {chain("e", "e"): 1, chain("f", "f"): 1, chain("e", "f"): 0}  # e = eᵢ, f = eⱼ, two unit vectors
 SETTING = {
     "gaussian": "z ~ N(0, I), as in the notes",
@@ -35,8 +38,9 @@ NO_SLIP = (
 def notes(law: str) -> Proof:
     """Claim A2 in the notes' own order: the sums outside, a trace, then i ≠ j and i = j."""
     trace, c = "E tr(zᵢzᵢᵀ∇L(x₁)∇L(x₂)ᵀzⱼzⱼᵀ)", derived_c(law)
-    for_pair = derived_factor(law) * PAIR
-    derived = put(for_pair, {PAIR: batch_gradient_sq})
+    for_pair = put(derived_factor(law) * PAIR, {PAIR: MEAN_PAIR})
+    different, same = put(different_probes(law), {PAIR: MEAN_PAIR}), c * MEAN_PAIR
+    derived = put(for_pair, {MEAN_PAIR: batch_gradient_sq})
     steps = (
         Step(
             f"Take {SETTING[law]}. ĝ is a mean over B examples and n probes, so E‖ĝ‖² = E tr(ĝĝᵀ) is a sum over "
@@ -44,26 +48,28 @@ def notes(law: str) -> Proof:
             equation("E‖ĝ‖²", Scalar(f"Σₓ Σᵢⱼ {trace}") / (n**2 * batch**2)),
         ),
         Step(
-            "The trace is cyclic: bring the two gradients to the ends.",
-            equation(trace, Scalar(f"{SECOND}ᵀE[zⱼzⱼᵀzᵢzᵢᵀ]{FIRST}")),
+            "The trace is cyclic: bring the probes together. They are independent of the examples, so the mean of the "
+            "product is the product of the means.",
+            equation(trace, Scalar(f"tr(E[zⱼzⱼᵀzᵢzᵢᵀ]·{OUTER})")),
         ),
         Step(
             "i ≠ j, n(n−1) terms: the probes are independent, and each has E[zzᵀ] = I.",
-            equation(f"{SECOND}ᵀE[zⱼzⱼᵀ]E[zᵢzᵢᵀ]{FIRST}", different_probes(law)),
+            equation(f"tr(E[zⱼzⱼᵀ]E[zᵢzᵢᵀ]·{OUTER})", different),
         ),
         Step(
             "i = j, n terms: the number zᵀz in the middle moves to the front.",
             equation("E[zzᵀzzᵀ]", Scalar("E[‖z‖²zzᵀ]")),
         ),
         *one_probe(law),
-        Step("So E[‖z‖²zzᵀ] = c·I, and a term with i = j is", equation(f"{SECOND}ᵀE[zᵢzᵢᵀzᵢzᵢᵀ]{FIRST}", c * PAIR)),
+        Step("So the matrix is c times the identity:", equation("E[zzᵀzzᵀ]", Scalar(f"{bracketed(c)}·I"))),
+        Step("and a term with i = j is", equation(f"tr(E[zᵢzᵢᵀzᵢzᵢᵀ]·{OUTER})", same)),
         Step(
             "All n² terms, for one pair of examples:",
-            equation(f"Σᵢⱼ {trace}", n * (n - 1) * different_probes(law) + n * c * PAIR),
+            equation(f"Σᵢⱼ {trace}", n * (n - 1) * different + n * same),
         ),
         Step(
-            "The examples assemble the gradient of the minibatch.",
-            equation(Scalar(f"Σₓ {FIRST}ᵀ{SECOND}") / batch**2, batch_gradient_sq),
+            "The examples assemble the gradient of the minibatch, whose squared length is averaged over minibatches.",
+            equation(Scalar(f"Σₓ {MEAN_PAIR}") / batch**2, batch_gradient_sq),
         ),
         Step("Put all together.", equation("E‖ĝ‖²", derived)),
         Step(NO_SLIP, equation(derived_factor("gaussian"), derived_factor("sphere") + 2 / n)),
@@ -96,6 +102,10 @@ def derived_c(law: str) -> Expr:
 
 def different_probes(law: str) -> Expr:
     return expectation([vector(FIRST), matrix("I", "z", "z′"), vector(SECOND, "z′")], weights(law))
+
+
+def bracketed(formula: Expr) -> str:
+    return f"({plain(formula)})" if formula.is_Add else plain(formula)
 
 
 def derived_factor(law: str) -> Expr:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Integer
 
-from mezo_lab.proofs.notation import SUPERSCRIPT, Scalar, d
+from mezo_lab.proofs.notation import SUBSCRIPT, SUPERSCRIPT, Scalar, d
 from mezo_lab.proofs.printing import NO_BREAK, plain
 
 Leg = tuple[int, int]  # (which piece, which of its slots)
@@ -42,7 +42,7 @@ def third_derivative(probe: str = "z") -> Piece:
 class Pattern(NamedTuple):
     """One way for indices to coincide: what legs, in what probes, and what the network becomes."""
 
-    label: str  # such as (g g)(I I)
+    label: str  # such as (g g)(I I): factors in one bracket share an index
     probes: tuple[tuple[str, ...], ...]  # the probe of each leg, block by block
     value: Expr
 
@@ -71,9 +71,25 @@ def patterns(pieces: Sequence[Piece]) -> list[Pattern]:
 
 def described(pieces: Sequence[Piece], blocks: Sequence[Block], value: Expr) -> Pattern:
     probes = tuple(tuple(pieces[i].probes[slot] for i, slot in block) for block in blocks)
-    names = [[pieces[i].name.removesuffix("′") + pieces[i].probes[slot][1:] for i, slot in block] for block in blocks]
+    told = told_apart(pieces)
+    names = [[told[i] + pieces[i].probes[slot][1:] for i, slot in block] for block in blocks]
     labels = (f"({' '.join(sorted(block, key=str.swapcase))})" for block in names)
     return Pattern("".join(sorted(labels, key=str.swapcase)), probes, value)
+
+
+def told_apart(pieces: Sequence[Piece]) -> list[str]:
+    """The pieces' names in a label; factors of two legs or more that occur twice are numbered, as their legs differ.
+
+    >>> told_apart([vector("g"), vector("g"), matrix("H"), matrix("H"), matrix("I")])
+    ['g', 'g', 'H₁', 'H₂', 'I']
+    """
+    times, met = Counter(piece.name for piece in pieces if len(piece.probes) > 1), Counter()
+    names = []
+    for piece in pieces:
+        met[piece.name] += 1
+        number = str(met[piece.name]).translate(SUBSCRIPT) if times[piece.name] > 1 else ""
+        names.append(piece.name.removesuffix("′") + number)
+    return names
 
 
 def expectation(pieces: Sequence[Piece], weight: Callable[[Pattern], Expr]) -> Expr:
@@ -96,17 +112,19 @@ def gaussian(*pieces: Piece) -> Expr:
 
 
 def table(pieces: Sequence[Piece], weight: Callable[[Pattern], Expr]) -> str:
-    """The patterns that count, each once, as text.
+    """The patterns that count, each once, as text, headed by what a bracket says.
 
-    >>> table([vector("g"), vector("g"), matrix("I")], isserlis)
-    '(g\\xa0g)(I\\xa0I):\\xa0d·‖g‖²; (g\\xa0I)(g\\xa0I):\\xa0‖g‖²,\\xa0twice'
+    >>> print(table([vector("g"), vector("g"), matrix("I")], isserlis).replace(NO_BREAK, " "))
+    Factors in one bracket share an index: (g g)(I I): d·‖g‖²; (g I)(g I): ‖g‖², twice
     """
     rows = Counter((pattern.label, weight(pattern) * pattern.value) for pattern in patterns(pieces))
     times = {1: "", 2: ", twice"}
     lines = (
         f"{label}: {plain(value)}{times.get(k, f', {k} times')}" for (label, value), k in rows.items() if value != 0
     )
-    return "; ".join(line.replace(" ", NO_BREAK) for line in lines)
+    primed = any(probe != "z" for piece in pieces for probe in piece.probes)
+    head = "Factors in one bracket share an index" + (", those with ′ one of z′: " if primed else ": ")
+    return head + "; ".join(line.replace(" ", NO_BREAK) for line in lines)
 
 
 def paired(pieces: Sequence[Piece], pairs: Sequence[Block]) -> Expr:

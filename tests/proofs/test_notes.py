@@ -1,7 +1,9 @@
 from mezo_lab.proofs import prove
 from mezo_lab.proofs.notation import Scalar, d, n
 
-BATCH_SQ = Scalar("‖∇L(θ;B)‖²", positive=True)
+BATCH_SQ = Scalar("E‖∇L(θ;B)‖²", positive=True)
+
+LAWS_OF_NOTES = ("gaussian", "sphere")
 
 
 def formula(law, left):
@@ -27,6 +29,27 @@ def test_the_scalar_c_is_found_entry_by_entry():
     assert formula("gaussian", "c") == "c = d + 2"
     assert formula("sphere", "E[z₁²z₂²]") == "E[z₁²z₂²] = d/(d + 2)"
     assert formula("sphere", "c") == "c = d"
+
+
+def test_both_sides_of_every_line_are_means_over_the_batch():
+    sides = [side for step in prove("notes", "gaussian").steps for side in step.text.split(" = ") if "∇L" in side]
+    assert len(sides) > 8
+    assert not [side for side in sides if "E" not in side]
+
+
+def test_the_probes_are_averaged_apart_from_the_examples():
+    step = prove("notes", "gaussian").steps[1]
+    assert "independent of the examples" in step.sentence
+    assert step.text == "E tr(zᵢzᵢᵀ∇L(x₁)∇L(x₂)ᵀzⱼzⱼᵀ) = tr(E[zⱼzⱼᵀzᵢzᵢᵀ]·E[∇L(x₁)∇L(x₂)ᵀ])"
+
+
+def test_the_matrix_of_one_probe_is_written_out_and_not_only_its_scalar():
+    assert formula("gaussian", "E[zzᵀzzᵀ]") == "E[zzᵀzzᵀ] = E[‖z‖²zzᵀ]"
+    matrices = {
+        law: [step.text for step in prove("notes", law).steps if step.text.endswith("I")] for law in LAWS_OF_NOTES
+    }
+    assert "E[zzᵀzzᵀ] = (d + 2)·I" in matrices["gaussian"]
+    assert "E[zzᵀzzᵀ] = d·I" in matrices["sphere"]
 
 
 def test_the_lines_come_in_the_order_of_the_notes():

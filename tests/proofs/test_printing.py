@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import sympy
 
@@ -69,6 +71,33 @@ def test_a_printed_proof_numbers_its_steps_and_ends_in_the_verdict():
     assert "        E‖ĝ‖² = (d + n + 1)·‖g‖²/n" in lines
     assert lines[-1] == "derived − theory = 0   ∎   brute force agrees for d = 1, 2, 3, 4"
     assert NO_BREAK not in str(proof)
+
+
+BRACKETS = re.compile(r"\([^()]* [^()]*\)\([^()]* [^()]*\)[^:]*:")
+TABLES = {
+    step.sentence.replace(NO_BREAK, " ") for step in STEPS if BRACKETS.search(step.sentence.replace(NO_BREAK, " "))
+}
+
+
+def test_every_table_of_a_proof_says_what_its_brackets_mean():
+    assert len(TABLES) > 20
+    assert not [sentence for sentence in TABLES if "Factors in one bracket share an index" not in sentence]
+
+
+def test_no_table_of_a_proof_gives_one_pattern_two_values():
+    for sentence in TABLES:
+        rows = re.findall(r"((?:\([^()]*\))+): ([^;]*?)(?:, twice|, \d+ times)?(?=;|\.$|\. )", sentence)
+        labels = [label for label, _ in rows]
+        assert labels and len(set(labels)) == len(labels), sentence
+
+
+def test_a_sphere_proof_shows_the_gaussian_moments_that_it_divides():
+    told = " ".join(step.sentence for step in prove("norm-factor", "sphere").steps)
+    assert "E[x₁²x₂²] = E[x₁²]·E[x₂²] = 1 and E[x₁⁴] = 3" in told
+
+
+def test_a_proof_for_orthogonal_probes_says_that_it_needs_two_dimensions():
+    assert any("for d ≥ 2" in step.sentence for step in prove("norm-factor", "orthogonal").steps)
 
 
 def test_a_proof_with_several_conclusions_lists_each():

@@ -46,7 +46,44 @@ def test_legs_of_two_probes_never_coincide():
 
 def test_the_table_of_a_norm_lists_each_pattern_with_its_value():
     lines = table(NORM, weights("iid")).replace(NO_BREAK, " ")
-    assert lines == "(g g)(I I): d·‖g‖²; (g I)(g I): ‖g‖², twice; (g g I I): (κ − 3)·‖g‖²"
+    head = "Factors in one bracket share an index: "
+    assert lines == f"{head}(g g)(I I): d·‖g‖²; (g I)(g I): ‖g‖², twice; (g g I I): (κ − 3)·‖g‖²"
+
+
+def test_the_table_of_two_probes_says_what_a_prime_means():
+    cross = [vector("g"), matrix("W", "z", "z′"), vector("g", "z′")]
+    lines = table(cross, weights("sphere")).replace(NO_BREAK, " ")
+    assert lines == "Factors in one bracket share an index, those with ′ one of z′: (g W)(g′ W′): gᵀWg"
+
+
+def test_two_equal_matrices_are_told_apart_so_that_no_pattern_has_two_values():
+    pieces = [matrix("H"), matrix("H"), matrix("I")]
+    lines = table(pieces, isserlis).replace(NO_BREAK, " ").split(": ", 1)[1].split("; ")
+    assert lines == [
+        "(H₁ H₁)(H₂ H₂)(I I): d·tr(H)²",
+        "(H₁ H₁)(H₂ I)(H₂ I): tr(H)², twice",
+        "(H₁ H₂)(H₁ H₂)(I I): d·tr(H²), twice",
+        "(H₁ H₂)(H₁ I)(H₂ I): tr(H²), 8 times",
+        "(H₁ I)(H₁ I)(H₂ H₂): tr(H)², twice",
+    ]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        NORM,
+        [matrix("H"), matrix("H"), matrix("I")],
+        [matrix("I")] * 3,
+        [vector("g"), vector("g"), matrix("A"), matrix("A")],
+        [vector("g"), vector("u"), matrix("H"), matrix("I")],
+        [vector("g"), matrix("I", "z", "z′"), vector("g", "z′")],
+        [vector("u"), third_derivative()],
+    ],
+)
+def test_a_label_says_what_its_pattern_becomes(pieces):
+    values = {}
+    for pattern in patterns(pieces):
+        assert values.setdefault(pattern.label, pattern.value) == pattern.value, pattern.label
 
 
 def test_the_gaussian_has_no_coincidence_term():
@@ -96,7 +133,7 @@ def test_two_third_derivatives_have_no_name():
 
 
 def test_only_the_gaussian_goes_beyond_four_legs():
-    with pytest.raises(ValueError, match=r"`pattern` must have two or four legs, got \(H H\).*use `wick.gaussian`"):
+    with pytest.raises(ValueError, match=r"`pattern` must have two or four legs, got \(H₁ H₁\).*use `wick.gaussian`"):
         expectation([matrix("H")] * 3, weights("sphere"))
 
 
