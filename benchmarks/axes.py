@@ -1,8 +1,8 @@
 """Whether a real Hessian lies along the coordinates, which decides what signs see of it: Σ H_ii g_i²/(tr H·‖g‖²).
 
 For one probe E[ĝᵀHĝ] = tr H·‖g‖² + 2gᵀHg + (κ − 3)·Σ H_ii g_i² (claim B4), so signs differ from Gaussian probes by
-2·Σ H_ii g_i². Of an H in general directions the share is about 1/d, and signs are then as good as Gaussian; of one along
-the coordinates it is up to 1/r. With signs s, (s∘g)ᵀH(s∘g) has the mean Σ H_ii g_i², by a Hessian-vector product each.
+2·Σ H_ii g_i². Of an H in general directions the share is about 1/d, and signs are then as good as Gaussian; of one
+along the coordinates it is up to 1/r. With signs s, (s∘g)ᵀH(s∘g) has the mean Σ H_ii g_i², a product with H each.
 The bed is that of benchmarks/curvature.py, whose record has tr H.
 """
 
@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 import torch
-
 from curvature import BATCH, TASK, bed
+
 from mezo_lab.hessian import gradient, hessian_products
 from mezo_lab.hessian.lanczos import dot
 from mezo_lab.machine import machine

@@ -180,8 +180,8 @@ def capture(law, dim, probes):
     "minibatch",
     r"\mathbb{E}\|\hat g\|^2 = f\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right), \quad \mathrm{fresh\ batches:}\ "
     r" \frac{c}{n}\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right) + \frac{n-1}{n}\|g\|^2",
-    source="paper, Lemma 2 (one batch) and Algorithm 2 as printed (a fresh, independent batch per probe); derived; batches"
-    " drawn with replacement",
+    source="paper, Lemma 2 (one batch) and Algorithm 2 as printed (a fresh, independent batch per probe); derived;"
+    " batches drawn with replacement",
     default=grid(dim=[10], probes=[3], batch=[4], sharing=["shared", "fresh"]),
     fast=grid(dim=[6], probes=[2], batch=[4], sharing=["shared", "fresh"]),
 )
