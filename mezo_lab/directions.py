@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from mezo_lab.noise import COORDINATES
-from mezo_lab.theory import Moments, Number, fourth_moment
+from mezo_lab.theory import Moments, Number, fourth_moment, low_rank_fourth_moment
 
 Draw = Callable[[tuple[int, ...], Generator], Tensor]
 
@@ -168,6 +168,48 @@ class Orthogonal(Law):
                 f"`probes` must be at most `dim` for the orthogonal law, got {probes} > {dim}: "
                 f"only {dim} directions can be orthogonal; lower --probes or raise --dim."
             )
+
+
+@dataclass(frozen=True)
+class LowRank(Law):
+    """z = UVᵀ/√k on one m×n matrix of weights, d = mn, U (m, k) and V (n, k) of independent coordinates.
+
+    The law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652). It is isotropic, and so ĝ is unbiased; its fourth
+    moments depend on m, n and k and are no `Moments` (z is no more alike in all directions than a matrix is): of them
+    `fourth_moment` has the c of the norm factor, `theory.low_rank_fourth_moment`.
+
+    Args: name. rank: k. shape: (m, n), which a sample needs; `MeZO` has it of each of its parameters. factors: the law
+        of the coordinates of U and V; `MeZO` draws Gaussian ones.
+
+    >>> z = LowRank("low-rank", rank=2, shape=(4, 3)).sample(1, 1, 12, torch.Generator().manual_seed(0))
+    >>> z.shape, int(torch.linalg.matrix_rank(z.view(4, 3)))
+    (torch.Size([1, 1, 12]), 2)
+    """
+
+    rank: int = 1
+    shape: tuple[int, int] | None = None
+    factors: Iid | None = None
+
+    def fourth_moment(self, dim: Number) -> Number:
+        rows, columns = self.matrix(dim)
+        return low_rank_fourth_moment(rows, columns, self.rank, self.factors.kurtosis if self.factors else 3)
+
+    def sample(self, count, probes, dim, generator):
+        rows, columns = self.matrix(dim)
+        draw = (self.factors.draw if self.factors else None) or gaussian
+        u = draw((count, probes, rows, self.rank), generator).double()
+        v = draw((count, probes, columns, self.rank), generator).double()
+        return (u @ v.mT).flatten(2) / self.rank**0.5
+
+    def streams(self):
+        return "low-rank"
+
+    def matrix(self, dim: Number) -> tuple[int, int]:
+        if self.shape is None or self.shape[0] * self.shape[1] != dim:
+            raise ValueError(
+                f"`shape` must be that of a matrix of {dim} weights, got {self.shape}: give (rows, columns)."
+            )
+        return self.shape
 
 
 def gram_schmidt(x: Tensor) -> Tensor:

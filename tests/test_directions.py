@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from mezo_lab.claims.beds import TIED
-from mezo_lab.directions import LAWS, Iid, gram_schmidt, law_named, signs
+from mezo_lab.directions import LAWS, Iid, LowRank, gram_schmidt, law_named, signs
 from mezo_lab.montecarlo import Running
 from mezo_lab.theory import Moments
 
@@ -181,3 +181,24 @@ def test_a_kurtosis_below_one_is_refused():
 def test_an_unknown_law_names_the_nearest():
     with pytest.raises(ValueError, match=r"`law` must be one of .* got 'gausian'\. Nearest: gaussian"):
         law_named("gausian")
+
+
+@pytest.mark.parametrize("factors", [None, LAWS["rademacher"]])
+@pytest.mark.parametrize("rank", [1, 3])
+def test_the_low_rank_law_is_isotropic_with_the_c_it_states(rank, factors):
+    law, dim, count = LowRank("low-rank", rank=rank, shape=(6, 4), factors=factors), 24, 40_000
+    z = law.sample(count, 1, dim, torch.Generator().manual_seed(0))[:, 0]
+    c = float(law.fourth_moment(dim))
+    assert float((z.T @ z / count - torch.eye(dim)).abs().max()) < 5 * (c / count) ** 0.5
+    running = Running()
+    running.add(z.square().sum(1) * z[:, 3].square())
+    assert abs(running.estimate().z_score(c)) < 5
+    others = LowRank("low-rank", rank=rank, shape=(6, 4), factors=None if factors else LAWS["rademacher"])
+    assert abs(running.estimate().z_score(float(others.fourth_moment(dim)))) > 5  # the control
+
+
+def test_a_low_rank_law_without_its_matrix_says_what_it_needs():
+    with pytest.raises(ValueError, match=r"`shape` must be that of a matrix of 24 weights, got None: give \(rows"):
+        LowRank("low-rank", rank=1).sample(1, 1, 24, torch.Generator())
+    with pytest.raises(ValueError, match=r"`shape` must be that of a matrix of 25 weights, got \(6, 4\)"):
+        LowRank("low-rank", shape=(6, 4)).fourth_moment(25)

@@ -4,6 +4,7 @@ import difflib
 import math
 from numbers import Integral
 
+from mezo_lab.directions import LAWS, Law, LowRank
 from mezo_lab.optim.estimates import ESTIMATORS, Estimator
 from mezo_lab.optim.rules import RULES, Rule
 
@@ -43,6 +44,18 @@ def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator,
 
 def whole(number) -> bool:
     return isinstance(number, Integral)
+
+
+def law_of(name: str, rank: int | None) -> Law:
+    """The law of that name; of a low-rank one, of that rank. Raises: ValueError naming the nearest."""
+    if known("law", name, LAWS | {"low-rank": None}) != "low-rank":
+        if rank is not None:
+            raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
+        return LAWS[name]
+    rank = 1 if rank is None else rank
+    if not whole(rank) or rank < 1:
+        raise ValueError(f"`rank` must be a whole number, at least 1, got {rank}: 1 is the cheapest.")
+    return LowRank(name, rank=rank)
 
 
 def estimator_named(name: str) -> Estimator:

@@ -3,17 +3,27 @@
 import math
 from collections.abc import Sequence
 
-from mezo_lab.directions import Law
+from mezo_lab.directions import Coordinate, Law, LowRank
 from mezo_lab.optim import layout
 from mezo_lab.optim.position import Exact, Offset, Plain, combined, terms
 from mezo_lab.optim.rules import Record, Rule
-from mezo_lab.sweeps import Cost, Field, OneHot
+from mezo_lab.sweeps import Cost, Field, OneHot, Parameter
+from mezo_lab.sweeps import LowRank as LowRankField
 
 Decay = list[float] | None
 
 CHANGED = (
     "the parameters changed in the middle of a step: call `flush()` before you change them, and change them again."
 )
+
+
+def field_of(parameters: Sequence[Parameter], law: Law, seed: int, compiled: bool | None) -> Field:
+    """The field that draws the streams of a law."""
+    if isinstance(law, Coordinate):
+        return OneHot(parameters, seed)
+    if isinstance(law, LowRank):
+        return LowRankField(parameters, seed, law.rank)
+    return Field(parameters, law.streams(), seed, compiled)
 
 
 class Engine:
@@ -27,8 +37,8 @@ class Engine:
     ):
         self.groups, self.law, self.modified = groups, law, modified
         self.signature = layout.signature(groups)
-        parameters, streams = layout.moving(groups), law.streams()
-        field = OneHot(parameters, seed) if streams == "coordinate" else Field(parameters, streams, seed, compiled)
+        parameters = layout.moving(groups)
+        field = field_of(parameters, law, seed, compiled)
         field.groups, field.cost = len(groups), cost
         self.field: Field = field
         self.position: Plain | Exact = Exact(field) if exact else Plain(field)

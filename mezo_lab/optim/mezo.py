@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from mezo_lab.directions import Orthogonal, law_named
+from mezo_lab.directions import LowRank, Orthogonal
 from mezo_lab.optim import layout, state
-from mezo_lab.optim.arguments import check_arguments, check_group, estimator_named, rule_named
+from mezo_lab.optim.arguments import check_arguments, check_group, estimator_named, law_of, rule_named
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.engine import CHANGED, Engine
 from mezo_lab.optim.estimates import Visit, curvature, mean_loss
@@ -39,7 +39,9 @@ class MeZO(Optimizer):
             their order nor a frozen subset changes it; otherwise to the positions. A group may set `lr`,
             `weight_decay` and `scale`, the D of `modified`.
         lr: η. epsilon: ε, the length of a probe per coordinate. probes: n.
-        law: of z: "gaussian", "rademacher" (fastest), "uniform", "three-point", "sphere", "coordinate", "orthogonal".
+        law: of z: "gaussian", "rademacher" (fastest), "uniform", "three-point", "sphere", "coordinate", "orthogonal",
+            "low-rank": UVᵀ/√rank for each matrix, Gaussian for tensors of one dimension (`sweeps.LowRank`).
+        rank: of law="low-rank", by default 1: a sweep reads rank·(rows + columns) random numbers, and is not compiled.
         seed: below 2⁶⁴; with the step's number it fixes every z.
         weight_decay: λ, in one move with the update, as in the paper's code; give biases and norms a group with 0.
         estimator: "two-sided", "one-sided" (n + 1 passes), "residual-feedback" (one pass).
@@ -77,6 +79,7 @@ class MeZO(Optimizer):
         seed: int = 0,
         weight_decay: float = 0.0,
         *,
+        rank: int | None = None,
         estimator: str = "two-sided",
         rule: str | Rule = "sgd",
         modified: str | None = None,
@@ -91,7 +94,8 @@ class MeZO(Optimizer):
         check_replicas_every: int = 100,
         compiled: bool | None = None,
     ):
-        self.estimator, self.rule, self.law = estimator_named(estimator), rule_named(rule), law_named(law)
+        self.estimator, self.rule, self.law = estimator_named(estimator), rule_named(rule), law_of(law, rank)
+        self.rank = self.law.rank if isinstance(self.law, LowRank) else None
         check_arguments(epsilon, probes, seed, clip, modified, self.estimator, fresh_batches, check_replicas_every)
         self.epsilon, self.probes, self.seed, self.modified, self.clip = epsilon, probes, seed, modified, clip
         self.fused, self.exact, self.centre, self.fresh_batches = fused, exact, centre, fresh_batches

@@ -7,6 +7,7 @@ without a compiler, run them as they stand (`eager`).
 
 from mezo_lab.sweeps.eager import Pass
 from mezo_lab.sweeps.field import Cost, Field, Parameter, Term
+from mezo_lab.sweeps.low_rank import LowRank
 from mezo_lab.sweeps.one_hot import OneHot
 
-__all__ = ["Cost", "Field", "OneHot", "Parameter", "Pass", "Term"]
+__all__ = ["Cost", "Field", "LowRank", "OneHot", "Parameter", "Pass", "Term"]

@@ -78,6 +78,15 @@ def draw(batch: Sequence[Slice], keys: Tensor, law: str) -> list[Tensor]:
     return [own[0, : piece.rest] if piece.rest else own if coordinates.packed else own.T for piece, own in parts]
 
 
+def draw_whole(numel: int, key: Tensor, law: str) -> Tensor:
+    """All coordinates of a tensor, in flat order, that no parameter holds. Returns: float32 (numel,)."""
+    z = torch.empty(numel, dtype=torch.float32, device=key.device)
+    for batch in batches({0: numel}, law):
+        for piece, drawn in zip(batch, draw(batch, key[None], law), strict=True):
+            piece.view(z, COORDINATES[law]).copy_(drawn)
+    return z
+
+
 def pieces(tensor: Tensor, most: int = STRIDED_CHUNK, start: int = 0) -> Iterator[tuple[Tensor, int]]:
     """Views of a tensor of any strides, at most `most` coordinates each, with the flat index of their first."""
     if tensor.numel() <= most or tensor.dim() == 0:

@@ -1,6 +1,6 @@
 """`Field`: a set of parameters under one law and seed, and the sweeps that move all of them along z."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -79,7 +79,7 @@ class Field:
         self.groups = 1 + max((parameter.group for parameter in parameters), default=0)
         wanted = self.numel >= COMPILE_FROM if compiled is None else compiled
         self.fast = [i for i, tensor in enumerate(self.tensors) if wanted and self.suits_kernel(tensor)]
-        self.strided = [i for i, tensor in enumerate(self.tensors) if not tensor.is_contiguous()]
+        self.strided = [i for i, tensor in enumerate(self.tensors) if not self.in_blocks(tensor)]
         self.all_batches, self.slow_batches = self.cut(), self.cut(only_rest_of=self.fast)
         small = len(self.all_batches) == 1 and 2 * self.numel <= KEPT and not self.fast and not self.strided
         self.one_batch = self.all_batches[0] if small else None
@@ -91,13 +91,17 @@ class Field:
         other.groups, other.cost = self.groups, self.cost
         return other
 
+    def in_blocks(self, tensor: Tensor) -> bool:
+        """Whether z can be drawn block by block; otherwise it is drawn piece by piece, `draw_anywhere`."""
+        return tensor.is_contiguous()
+
     def suits_kernel(self, tensor: Tensor) -> bool:
         large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
         return large and kernels.available(self.law, tensor.dtype, tensor.device)
 
     def cut(self, only_rest_of: Sequence[int] = (), chunk: int = eager.CHUNK) -> list[list[Slice]]:
         """Batches of slices of the contiguous parameters, one device to a batch."""
-        flat = [i for i, tensor in enumerate(self.tensors) if tensor.is_contiguous()]
+        flat = [i for i, tensor in enumerate(self.tensors) if self.in_blocks(tensor)]
         found = []
         for device in dict.fromkeys(self.tensors[i].device for i in flat):
             numels = {i: self.tensors[i].numel() for i in flat if self.tensors[i].device == device}
@@ -219,10 +223,13 @@ class Field:
         self.cost.words += sum((term.step, term.probe) not in kept for term in terms) * self.words()
         self.cost.bytes += moved * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
 
-    def words(self) -> int:
-        """How many random words one z takes: where strides keep lanes apart, a block of two for each coordinate."""
+    def words(self, without: Container[int] = ()) -> int:
+        """How many random words one z takes: where strides keep lanes apart, a block of two for each coordinate.
+
+        without: parameters that are left out.
+        """
         alone = set() if self.coordinates.packed else set(self.strided)
-        numels = ((i, tensor.numel()) for i, tensor in enumerate(self.tensors))
+        numels = ((i, tensor.numel()) for i, tensor in enumerate(self.tensors) if i not in without)
         return sum(2 * (numel if i in alone else -(-numel // self.coordinates.per_block)) for i, numel in numels)
 
 

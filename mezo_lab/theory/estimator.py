@@ -64,6 +64,26 @@ def turned(dim: Number, moments: Moments) -> Moments:
     return moments._replace(pair=moments.pair + moments.coincidence / (dim + 2), coincidence=0)
 
 
+def low_rank_fourth_moment(rows: Number, columns: Number, rank: Number, kurtosis: Number = 3) -> Number:
+    """The c in E[‖z‖² z zᵀ] = c·I for z = vec(UVᵀ)/√k, U (m, k) and V (n, k) of independent coordinates.
+
+    Drawing k(m+n) numbers in place of mn does not reduce the variance: c is above the Gaussian's d + 2 for every k, and
+    falls to it as k grows. Signs alone keep a length when k = 1, and have c = d.
+
+    Source: derived; the law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652). CLAIMS E1.
+    Assumes: coordinates that are symmetric about 0, of variance 1.
+    Formula: d + 2 + ((κ−1)(m+n+κ−1) − 2)/k with d = mn; Gaussian d + 2 + 2(m+n+1)/k, at k = 1 (m+2)(n+2); signs
+    d + 2 − 2/k.
+
+    Args: rows: m. columns: n. rank: k. kurtosis: κ of the coordinates of U and V.
+
+    >>> low_rank_fourth_moment(6, 4, 1), low_rank_fourth_moment(6, 4, 2), low_rank_fourth_moment(6, 4, 1, kurtosis=1)
+    (48.0, 37.0, 24.0)
+    """
+    own = (kurtosis - 1) * (rows + columns + kurtosis - 1) - 2
+    return rows * columns + 2 + own / rank
+
+
 def cross_moment(dim: Number, moments: Moments) -> Number:
     """The x in E[z zᵀ z′ z′ᵀ] = x·I for two probes of one step: 1 when independent, 0 when orthogonal.
 

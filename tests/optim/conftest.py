@@ -32,8 +32,13 @@ def wave(tensors: Tensors) -> float:
     return float((torch.sin(place + x) + 0.3 * x.square()).mean() + 0.5 * x.mean().exp())
 
 
-def directions(law: str, seed: int, step: int, probes: int, names: list, theta: Tensors) -> list[Tensors]:
+def directions(
+    law: str, seed: int, step: int, probes: int, names: list, theta: Tensors, rank: int | None = None
+) -> list[Tensors]:
     """z_k of every tensor, from `coordinates_at`."""
+    if law == "low-rank":
+        pairs = [list(zip(names, theta, strict=True))] * probes
+        return [[low_rank(seed, step, k, name, t, rank or 1) for name, t in pair] for k, pair in enumerate(pairs)]
     if law == "coordinate":
         return [spike(seed, step, k, names, theta) for k in range(probes)]
     streams, dim = law if law in COORDINATES else "gaussian", sum(t.numel() for t in theta)
@@ -55,6 +60,18 @@ def drawn(streams: str, seed: int, step: int, probe: int, sizes: tuple[tuple[str
     kind = COORDINATES[streams]
     parts = zip(keys, sizes, strict=True)
     return torch.cat([coordinates_at(kind, key, torch.arange(numel), numel) for key, (_, numel) in parts])
+
+
+def low_rank(seed: int, step: int, probe: int, name: str | int, theta: Tensor, rank: int) -> Tensor:
+    """Gaussian for a vector; else UVᵀ/√k, product by product in float32."""
+    if theta.dim() < 2:
+        return drawn("gaussian", seed, step, probe, ((name, theta.numel()),)).view(theta.shape)
+    rows, columns = len(theta), theta.numel() // len(theta)
+    numbers = drawn("gaussian", seed, step, probe, ((name, rank * (rows + columns)),)).view(-1, rank)
+    z = torch.zeros(rows, columns)
+    for a in range(rank):
+        z += (numbers[:rows, a] * rank**-0.5)[:, None] * numbers[rows:, a]
+    return z.view(theta.shape)
 
 
 def spike(seed: int, step: int, probe: int, names: list, theta: Tensors) -> Tensors:
@@ -84,6 +101,7 @@ class Twin:
     epsilon: float = 1e-3
     probes: int = 1
     law: str = "gaussian"
+    rank: int | None = None
     seed: int = 0
     decay: PerTensor = 0.0
     scale: PerTensor = 1.0
@@ -122,7 +140,7 @@ class Twin:
 
     def step(self) -> list[float]:
         """θ ← (1 − ηλ)θ − (η/n)·D·Σ_k pg_k z_k. Returns: the pg_k."""
-        z = directions(self.law, self.seed, self.steps, self.probes, self.names, self.now)
+        z = directions(self.law, self.seed, self.steps, self.probes, self.names, self.now, self.rank)
         found = self.projected(z)
         rates, decays = map(float32, self.each(self.lr)), self.each(self.decay)
         scales = self.each(self.scale if self.modified == "variance" else 1.0)
@@ -135,7 +153,7 @@ class Twin:
 
     def estimate(self) -> tuple[Tensors, list[float]]:
         """(1/n)·Σ_k pg_k z_k, without a step, and the pg_k."""
-        z = directions(self.law, self.seed, self.steps, self.probes, self.names, self.now)
+        z = directions(self.law, self.seed, self.steps, self.probes, self.names, self.now, self.rank)
         found = self.projected(z)
         return [
             sum(pg * x[i].double() for pg, x in zip(found, z, strict=True)) / self.probes for i in range(len(self.now))

@@ -103,7 +103,7 @@ def test_frozen_integers_are_left_alone():
 
 def test_a_law_with_a_sampler_only_has_no_keyed_coordinates(monkeypatch):
     coin = Iid("coin", draw=lambda shape, generator: torch.ones(shape), kurtosis=1)
-    monkeypatch.setattr("mezo_lab.optim.mezo.law_named", lambda name: coin if name == "coin" else law_named(name))
+    monkeypatch.setattr("mezo_lab.optim.mezo.law_of", lambda name, rank: coin if name == "coin" else law_named(name))
     with pytest.raises(
         ValueError, match="`law` 'coin' has no keyed coordinates, only a sampler: choose one of gaussian"
     ):
@@ -225,3 +225,19 @@ def test_a_flush_between_probe_and_step_changes_nothing_but_rounding(weights, wa
         opt.flush()
         ends.append(list(free.values()))
     assert apart(*ends) < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rank": 2}, "`rank` belongs to law='low-rank', got 2 for 'gaussian': leave it out"),
+        ({"law": "rademacher", "rank": 1}, "`rank` belongs to law='low-rank', got 1 for 'rademacher'"),
+        ({"law": "low-rank", "rank": 0}, "`rank` must be a whole number, at least 1, got 0: 1 is the cheapest"),
+        ({"law": "low-rank", "rank": 1.5}, "`rank` must be a whole number, at least 1, got 1.5"),
+        ({"law": "low-rank", "rank": -3}, "`rank` must be a whole number, at least 1, got -3"),
+        ({"law": "lowrank"}, "`law` must be one of gaussian.*, low-rank; got 'lowrank'. Nearest: low-rank"),
+    ],
+)
+def test_a_rank_is_a_whole_number_and_belongs_to_the_low_rank_law(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MeZO([torch.nn.Parameter(torch.zeros(3, 3))], lr=0.1, **settings)

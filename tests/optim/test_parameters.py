@@ -28,7 +28,7 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("law", IID)
+@pytest.mark.parametrize("law", [*IID, "low-rank"])
 def test_frozen_parameters_stay_and_change_no_others_z(weights, law):
     free, partly = weights(), weights()
     partly["layer.weight"].requires_grad_(False)
@@ -39,7 +39,7 @@ def test_frozen_parameters_stay_and_change_no_others_z(weights, law):
         close(some_moves[name], all_moves[name])
 
 
-@pytest.mark.parametrize("law", [law for law in LAWS if law != "coordinate"])
+@pytest.mark.parametrize("law", [*(law for law in LAWS if law != "coordinate"), "low-rank"])
 def test_the_order_of_named_parameters_is_irrelevant(weights, law):
     forth, back = moves(weights().items(), law), moves(reversed(weights().items()), law)
     for name in forth:
@@ -164,7 +164,7 @@ STRIDED = {
 
 
 @pytest.mark.parametrize("mode", [{}, {"exact": True, "fused": True}], ids=str)
-@pytest.mark.parametrize("law", [*IID, "sphere", "coordinate"])
+@pytest.mark.parametrize("law", [*IID, "sphere", "coordinate", "low-rank"])
 @pytest.mark.parametrize("kind", STRIDED)
 def test_strides_do_not_change_z(kind, law, mode):
     """A tensor that is not contiguous moves as its contiguous copy, and what lies between its numbers stays."""

@@ -20,6 +20,7 @@ KINDS = {
     "one-sided": ({"estimator": "one-sided", "probes": 2}, 3),
     "residual feedback": ({"estimator": "residual-feedback"}, 1),
     "sphere": ({"law": "sphere"}, 2),
+    "low-rank": ({"law": "low-rank", "rank": 2}, 2),
     "sign": ({"rule": "sign"}, 2),
     "decay": ({"weight_decay": 0.5}, 2),
 }

@@ -48,6 +48,22 @@ def test_a_step_is_that_of_the_twin(race, law, probes, mode):
     assert found == expected
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("estimator", ["two-sided", "one-sided"])
+def test_low_rank_steps_are_those_of_the_twin(race, rank, estimator, mode):
+    both = {"law": "low-rank", "rank": rank, "probes": 2, "estimator": estimator}
+    difference, found, expected = race(both | {"weight_decay": 0.1}, both | {"decay": 0.1}, mode)
+    assert difference < ROUNDING
+    assert found == expected
+
+
+def test_another_rank_is_another_run(race):
+    """The control: what the race can see."""
+    assert race({"law": "low-rank", "rank": 2}, {"law": "low-rank", "rank": 1})[0] > 1e-2
+    assert race({"law": "low-rank"}, {"law": "gaussian"})[0] > 1e-2
+
+
 def test_another_seed_is_another_run(race):
     """The control: what the race can see."""
     assert race({"seed": 6}, {"seed": 5})[0] > 1e-2
@@ -62,7 +78,7 @@ def test_the_other_sign_is_seen(race):
     assert race({}, {"lr": -0.1})[0] > 1e-2
 
 
-@pytest.mark.parametrize("law", [*COORDINATES, "coordinate"])
+@pytest.mark.parametrize("law", [*COORDINATES, "coordinate", "low-rank"])
 @pytest.mark.parametrize(
     "dtype, mode",
     [

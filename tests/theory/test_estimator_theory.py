@@ -231,3 +231,21 @@ def test_a_run_of_residual_feedback_is_shorter_than_the_mean_square_change_says(
     change = sympy.sqrt(a**2 * (3 * g**4 + g**2 * settled))  # √E[Δ²]/ε
     apart = theory.residual_feedback_norm(d, g**2, change, 1) - theory.residual_feedback_run_norm(d, g**2, a, 1)
     assert sympy.simplify(apart - 2 * d * a**2 * g**4) == 0
+
+
+@pytest.mark.parametrize("kurtosis", [1, Fraction(9, 5), 3])
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_the_low_rank_law_has_the_c_that_its_factors_give(rank, kurtosis):
+    """c·d = E‖z‖⁴ summed pair by pair: (Σ_ab (U_aᵀU_b)(V_aᵀV_b))²/k², the pairs that match being all that count."""
+    rows, columns = 6, 4
+    own = (rows**2 + rows * (kurtosis - 1)) * (columns**2 + columns * (kurtosis - 1))
+    others = rank * (rank - 1) * ((rows * columns) ** 2 + 2 * rows * columns)
+    length_fourth = (rank * own + others) / Fraction(rank**2)
+    assert theory.low_rank_fourth_moment(rows, columns, Fraction(rank), kurtosis) == length_fourth / (rows * columns)
+
+
+def test_low_rank_directions_do_not_have_the_variance_of_the_numbers_drawn():
+    gaussian = [theory.low_rank_fourth_moment(6, 4, rank) for rank in (1, 2, 4, 1_000_000)]
+    assert gaussian[0] == (6 + 2) * (4 + 2) and gaussian == sorted(gaussian, reverse=True)
+    assert gaussian[-1] == pytest.approx(24 + 2, rel=1e-5) and gaussian[0] > 2 * (1 * (6 + 4) + 2)
+    assert [theory.low_rank_fourth_moment(6, 4, rank, kurtosis=1) for rank in (1, 2)] == [24, 25]
