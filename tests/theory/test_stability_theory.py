@@ -209,7 +209,7 @@ def test_first_order_intuition_and_the_averaged_rate_diverge_in_a_heavy_ball_loo
     believed = 2 * (1 + beta) / ((1 - beta) * gamma)
     assert believed > 15 * momentum_lr(1.0, gamma, beta)
     assert momentum_radius(eigenvalues, believed, 1, GAUSSIAN, beta, 1 - beta) > 1.5
-    assert momentum_radius(eigenvalues, 2 / gamma, 1, GAUSSIAN, beta, 1.0) > 1.5
+    assert momentum_radius(eigenvalues, 2 / gamma, 1, GAUSSIAN, beta, 1.0) > 1.05
 
 
 def test_momentum_buys_no_larger_step_where_many_directions_matter():
