@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mezo_lab import doctor
@@ -53,6 +54,26 @@ def needs_real_model() -> None:
         if not found.ok:
             raise Stop(f"This notebook needs the real {found.name}, which is not installed. Run: {found.remedy}")
     warnings.filterwarnings("ignore", message="IProgress not found")  # by tqdm, whose bars are of no use here
+
+
+def record_path(name: str) -> Path:
+    """The file or folder of a record, such as "results/finetune.json", whatever the working directory is.
+
+    In a checkout it is the one that a command rewrites; a wheel carries a copy.
+
+    Raises: FileNotFoundError, for a name that is no record.
+
+    >>> record_path("results/finetune.json").exists()
+    True
+    """
+    package = Path(__file__).resolve().parent
+    for home in (package / "records", package.parent):
+        if (home / name).exists():
+            return home / name
+    raise FileNotFoundError(
+        f"`name` must be a record, such as results/finetune.json, got {name!r}: neither {package / 'records'} nor "
+        f"{package.parent} has it. Install mezo_lab from a wheel or a checkout that has it."
+    )
 
 
 def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:

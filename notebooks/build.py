@@ -10,22 +10,22 @@ import argparse
 import copy
 import hashlib
 import os
-import re
+import resource
 import sys
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
+from marks import MarkError, unsolved, words_are_marked  # beside this file
 from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 
 HERE = Path(__file__).resolve().parent
 SOURCES, STUDENT, BUDGET = HERE / "src", HERE / "student", HERE / "budget.toml"
-SOLUTION = re.compile(r"^([ \t]*)# BEGIN SOLUTION\n.*?^[ \t]*# END SOLUTION\n?", re.DOTALL | re.MULTILINE)
-TURN = 'raise NotImplementedError("Your turn: replace this line.")'
-PATIENCE = 3  # times the budget: a machine may be busy
+PATIENCE = 3  # times the budget: machines differ
+HANGS = 10  # times what a notebook may take, by the clock: what ends a notebook that waits for ever, and nothing else
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -50,57 +50,82 @@ def read(name: str) -> Any:
     return notebook
 
 
-def executed(notebook: Any, *, fast: bool, seconds: float) -> Any:
-    """The notebook with the outputs of its cells, run in so many seconds.
+def cpu_seconds() -> float:
+    """CPU time of all processes that this one has started and waited for, and of theirs."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
-    Raises: CellExecutionError; TimeoutError where a cell, or all of them together, take longer.
+
+def executed(
+    notebook: Any, *, fast: bool, seconds: float, name: str = "", folder: Path = HERE, library: Path = HERE.parent
+) -> Any:
+    """The notebook with the outputs of its cells, run in so many seconds of CPU time.
+
+    CPU time is the same on a busy machine; the clock ends only what hangs, at `HANGS` times the seconds.
+
+    Args: name: of the notebook, for errors. folder: the kernel's working directory. library: where mezo_lab lies.
+    Raises: CellExecutionError, DeadKernelError, CellTimeoutError, each with a note that names notebook and cell;
+        TimeoutError where the cells together take longer.
     """
-    began = time.monotonic()
-    before = {name: os.environ.get(name) for name in ("MEZO_LAB_FAST", "PYTHONPATH")}
-    inherited = filter(None, (str(HERE.parent), before["PYTHONPATH"]))  # the library of this checkout
-    os.environ |= {"MEZO_LAB_FAST": str(int(fast)), "PYTHONPATH": os.pathsep.join(inherited)}
+    began = cpu_seconds()
+    before = {variable: os.environ.get(variable) for variable in ("MEZO_LAB_FAST", "PYTHONPATH", "OMP_WAIT_POLICY")}
+    inherited = filter(None, (str(library), before["PYTHONPATH"]))
+    # threads that wait must not spin, which would count as work
+    os.environ |= {"MEZO_LAB_FAST": str(int(fast)), "OMP_WAIT_POLICY": "passive"}
+    os.environ["PYTHONPATH"] = os.pathsep.join(inherited)
+    running = ["before the first cell"]
+    limits = dict.fromkeys(("timeout", "startup_timeout", "iopub_timeout"), max(round(HANGS * seconds), HANGS))
+    # streams in one piece: how they arrive in parts depends on the moment
+    settings = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": folder}}}
+    client = NotebookClient(notebook, kernel_name="python3", **limits, **settings)
+    client.on_cell_start = lambda cell, cell_index: running.append(f"cell {cell.get('id', cell_index)}")
     try:
-        # streams in one piece: how they arrive in parts depends on the moment
-        settings = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": HERE}}}
-        client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", **settings)
         client.execute()
+    except (CellControlSignal, DeadKernelError) as error:
+        error.add_note(f"In notebook {name or '(unnamed)'}, {running[-1]}.")
+        raise
     finally:
         for variable, value in before.items():
             if value is None:
                 os.environ.pop(variable, None)
             else:
                 os.environ[variable] = value
-    if (took := time.monotonic() - began) > seconds:
-        raise TimeoutError(f"the notebook took {took:.0f} s, and may take {seconds:.0f}: budget.toml says how long.")
+    took = cpu_seconds() - began
+    if took > seconds:
+        raise TimeoutError(
+            f"The notebook {name} took {took:.1f} CPU seconds, and may take {seconds:g}: budget.toml says how long."
+        )
     notebook.metadata.pop("widgets", None)
     notebook.metadata["mezo_lab"] = dict(notebook.metadata.get("mezo_lab", {}), fast=fast)
     notebook.metadata["language_info"] = {"name": "python"}  # not which Python: it differs between machines
     return notebook
 
 
-def for_students(notebook: Any) -> Any:
-    """A copy that asks where the original answers, and has not been run."""
+def for_students(notebook: Any, name: str = "") -> Any:
+    """A copy that asks where the original answers, and has not been run.
+
+    Raises: MarkError, naming notebook, cell and line, for what looks like the mark of a solution and is none.
+    """
     asked = copy.deepcopy(notebook)
-    asked.cells = [cell for cell in asked.cells if "solution" not in cell.metadata.get("tags", ())]
-    for cell in asked.cells:
+    asked.cells = []
+    for cell in notebook.cells:
+        try:
+            solved = words_are_marked(cell)
+            source = unsolved(cell.source) if cell.cell_type == "code" else cell.source
+        except MarkError as error:
+            raise MarkError(f"Notebook {name or '(unnamed)'}, cell {cell.get('id')}, {error}") from None
+        if solved:
+            continue
+        kept = copy.deepcopy(cell)
+        kept.source = source
         if cell.cell_type == "code":
-            cell.source = unsolved(cell.source)
-            cell.outputs, cell.execution_count = [], None
+            kept.outputs, kept.execution_count = [], None
+        asked.cells.append(kept)
     return asked
 
 
-def unsolved(source: str) -> str:
-    """Code that asks where its solution was.
-
-    >>> print(unsolved("def double(x):\\n    # BEGIN SOLUTION\\n    return 2 * x\\n    # END SOLUTION"))
-    def double(x):
-        raise NotImplementedError("Your turn: replace this line.")
-    """
-    return SOLUTION.sub(lambda found: f"{found[1]}{TURN}\n", source + "\n").removesuffix("\n")
-
-
 def budget(name: str) -> dict[str, Any]:
-    """Seconds that a notebook may take, fast and full; `skip` says why it is not run, where it is not."""
+    """CPU seconds that a notebook may take, fast and full; `skip` says why it is not run, where it is not."""
     table = tomllib.loads(BUDGET.read_text())
     return table["default"] | table.get(name, {})
 
@@ -108,8 +133,8 @@ def budget(name: str) -> dict[str, Any]:
 def build(name: str, *, fast: bool = False) -> None:
     """Write both notebooks of a source."""
     limits, source = budget(name), read(name)
-    asked = for_students(source)
-    made = executed(source, fast=fast, seconds=PATIENCE * limits["fast" if fast else "full"])
+    asked = for_students(source, name)
+    made = executed(source, fast=fast, seconds=PATIENCE * limits["fast" if fast else "full"], name=name)
     STUDENT.mkdir(exist_ok=True)
     write(asked, STUDENT / f"{name}.ipynb")
     write(made, HERE / f"{name}.ipynb")

@@ -12,14 +12,13 @@
 # Assumption 1, Theorem 2.
 
 # %%
-from mezo_lab.notebook import needs_real_model, show, sized
+from mezo_lab.notebook import needs_real_model, record_path, show, sized
 
 needs_real_model()  # it is named, with the command that installs it, where it is missing
 
 # %%
 import json
 import math
-from pathlib import Path
 
 import torch
 
@@ -166,7 +165,7 @@ print(f"r = {live.mean / top.value:.2f} ± {live.standard_error / top.value:.2f}
 # gradients on 16 reviews and their squares on 2, the second differences on 16.
 
 # %%
-records = [json.loads(Path(f"../results/{name}.json").read_text()) for name in ("models", "curvature")]
+records = [json.loads(record_path(f"results/{name}.json").read_text()) for name in ("models", "curvature")]
 for verdict in [verdict for record in records for verdict in record["verdicts"]]:
     found = Estimate(verdict["mean"], verdict["standard_error"], verdict["count"])
     print(f"{verdict['id']} {verdict['law']} {verdict['parameters']}: {found!r}")
@@ -183,7 +182,7 @@ for verdict in [verdict for record in records for verdict in record["verdicts"]]
 # A second record, which `benchmarks/curvature.py` writes, has $\operatorname{tr}H$, $\operatorname{tr}H^2$ and $\lambda_{\max}$ at the pretrained $\theta$ on 16 reviews, and the runs of the next section.
 
 # %%
-record = json.loads(Path("../benchmarks/curvature.json").read_text())
+record = json.loads(record_path("benchmarks/curvature.json").read_text())
 trace, trace_sq, norm, rank = (record["curvature"][name] for name in ("trace", "trace_sq", "norm", "effective_rank"))
 for name, (value, error) in {"tr H": trace, "tr H²": trace_sq, "λ_max": norm}.items():
     print(f"{name:>5} = {value:.4g} ± {error:.2g}")

@@ -21,7 +21,6 @@ import copy
 import itertools
 import json
 import math
-from pathlib import Path
 
 import sympy
 import torch
@@ -39,11 +38,11 @@ from mezo_lab.finetune.prepare import prepared
 # %%
 from mezo_lab.finetune.scores import Z95, difference, score, wilson
 from mezo_lab.finetune.tasks import custom_task
-from mezo_lab.notebook import show, sized
+from mezo_lab.notebook import record_path, show, sized
 from mezo_lab.plots import style
 from mezo_lab.replay import StepRecord, read_log
 
-RESULTS = Path("../results")  # the records; `make accuracy` writes them
+RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
 ready = prepared(read_plan(run))
 model, tokenizer, encoder, task = ready.loaded.model, ready.loaded.tokenizer, ready.encoder, ready.task

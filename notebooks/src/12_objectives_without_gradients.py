@@ -18,7 +18,6 @@ needs_real_model()
 
 import json
 import math
-from pathlib import Path
 
 import sympy
 import torch
@@ -31,7 +30,7 @@ from mezo_lab.finetune.answers import answer_logits
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.losses import objective_named
 from mezo_lab.finetune.tasks import task_named
-from mezo_lab.notebook import show, sized, tried
+from mezo_lab.notebook import record_path, show, sized, tried
 from mezo_lab.plots import style
 
 # %% [markdown]
@@ -310,7 +309,7 @@ for epsilon in sized(full=(1e-3, 1e-2), fast=(3e-2,)):
 # `make accuracy`, beside the paper:
 
 # %%
-rows = json.loads(Path("../results/finetune.json").read_text())["rows"]
+rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
 
 
 def line(row) -> str:

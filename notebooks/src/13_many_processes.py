@@ -25,7 +25,7 @@ import sympy
 import torch
 
 from mezo_lab import theory
-from mezo_lab.notebook import show, sized, tried
+from mezo_lab.notebook import record_path, show, sized, tried
 from mezo_lab.plots import style
 
 # %% [markdown]
@@ -192,7 +192,7 @@ for told, scene, settings in (
 # send its gradient to every other.
 
 # %%
-record = json.loads(Path("../benchmarks/wire.json").read_text())
+record = json.loads(record_path("benchmarks/wire.json").read_text())
 
 
 def gathered(ranks: int, parameters: int) -> int:

@@ -15,7 +15,6 @@
 # %%
 import json
 import warnings
-from pathlib import Path
 
 import torch
 
@@ -26,7 +25,7 @@ from mezo_lab import LAWS, theory
 from mezo_lab.claims.engine_costs import peak
 from mezo_lab.finetune.memory import METHODS, Step, bytes_of, predicted_memory, trained_by, untrained
 from mezo_lab.finetune.opt import REPORTED, SECONDS, SIZES, STEPS, as_the_paper_ran_it, gpu_hours, opt_config
-from mezo_lab.notebook import show, sized, tried
+from mezo_lab.notebook import record_path, show, sized, tried
 from mezo_lab.plots import style
 
 MIB, GIB = 2**20, 2**30
@@ -96,7 +95,7 @@ for size in sized(full=("1.3B", "13B"), fast=("1.3B",)):
 # All sizes are in the record `results/memory.txt`, written by `mezo-lab memory`.
 
 # %%
-measured_block, opt_block, *_ = Path("../results/memory.txt").read_text().split("\n\n")
+measured_block, opt_block, *_ = record_path("results/memory.txt").read_text().split("\n\n")
 
 
 def table(block, names):
@@ -209,7 +208,7 @@ for method, cells in table(measured_block, METHODS).items():
 # The record `benchmarks/step.json` (from `python benchmarks/step.py`) has it for one machine; nothing follows for others.
 
 # %%
-record = json.loads(Path("../benchmarks/step.json").read_text())
+record = json.loads(record_path("benchmarks/step.json").read_text())
 bed = record["beds"][0]
 ratios = {row["method"]: row["ratio"] for row in bed["rows"]}
 machine = record["machine"]
@@ -256,7 +255,7 @@ for size in SECONDS["mezo"]:
 # include loading and testing; MiB are the peak of the process, of a training also while it loads its best checkpoint.
 
 # %%
-rows = json.loads(Path("../results/finetune.json").read_text())["rows"]
+rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
 groups = {}
 for row in rows:
     if row["objective"] == "loss" and not row["scratch"] and not row["prompt"].endswith("no-prompt"):
@@ -342,7 +341,7 @@ fits["LoRA, checkpoints, 4 bits"] = fits["LoRA, checkpoints"] - lora.weights * (
 print(f"{layers} layers: " + "; ".join(f"{name} {total / GIB:.1f} GiB" for name, total in fits.items()))
 
 # %%
-r, error = json.loads(Path("../benchmarks/curvature.json").read_text())["curvature"]["effective_rank"]
+r, error = json.loads(record_path("benchmarks/curvature.json").read_text())["curvature"]["effective_rank"]
 here = ratios["Adam, backpropagation"] / ratios["MeZO rademacher, 3 sweeps"]
 days = (10**6 / 8) * (STEPS["mezo"]["30B"] / STEPS["adam"]["30B"]) * SECONDS["mezo"]["30B"][0] / 86_400
 scratch = [row["test"] for row in rows if row["scratch"] and row["method"] == "mezo"]

@@ -1,0 +1,35 @@
+"""All is said in pyproject.toml, but for one step: a wheel carries the records that the notebooks read."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+HERE = Path(__file__).resolve().parent
+RECORDS = ["results/**/*", "benchmarks/*.json"]
+
+
+class WithRecords(build_py):
+    """Their home is `results/` and `benchmarks/`; `mezo_lab.notebook.record_path` finds them there, or in the wheel."""
+
+    def records(self) -> dict[str, str]:
+        """Where a record goes → where it is."""
+        found = [path for pattern in RECORDS for path in sorted(HERE.glob(pattern)) if path.is_file()]
+        place = Path(self.build_lib) / "mezo_lab/records"
+        return {str(place / path.relative_to(HERE)): str(path) for path in found}
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        shutil.rmtree(Path(self.build_lib) / "mezo_lab/records", ignore_errors=True)  # of an earlier build
+        for place, path in self.records().items():
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        return super().get_outputs(include_bytecode) + ([] if self.editable_mode else list(self.records()))
+
+
+setup(cmdclass={"build_py": WithRecords})
