@@ -44,13 +44,14 @@ def check_sphere(sphere: Answer) -> None:
     Tested: shape, lengths, the mean, and E[(vᵀz)⁴] = 3d/(d+2) along several unit vectors v. Raises: Wrong.
     """
     with torch.random.fork_rng(devices=[]):
+        few = drawn(sphere, FEW, WIDE, seed=1)  # first: a wrong shape may be a huge one with many draws
         z, again = (drawn(sphere, DRAWS, DIM, seed=1) for _ in range(2))
         if not torch.equal(z, again):
             raise Wrong("Two runs with one seed differ: hand `generator` to torch, or nobody can repeat your draws.")
         if torch.equal(z, drawn(sphere, DRAWS, DIM, seed=2)):
             raise Wrong("Two seeds gave the same draws: leave the seed of `generator` as it is.")
-        for dim, points in ((DIM, z), (WIDE, drawn(sphere, FEW, WIDE, seed=1))):
-            of_one_length(points.norm(dim=-1), dim)
+    for dim, points in ((WIDE, few), (DIM, z)):
+        of_one_length(points.norm(dim=-1), dim)
     if any(far(z[:, i], 0.0) for i in range(DIM)):
         raise Wrong("The mean of z should be 0: z and −z must be equally likely.")
     if any(far((z @ v) ** 4, 3 * DIM / (DIM + 2)) for v in directions()):
