@@ -6,7 +6,7 @@ from mezo_lab.exercises.judge import judge
 GIBIBYTE = 2**30
 # numbers kept for each parameter: the weight; its gradient; Adam's two means
 HELD = {"inference": 1, "mezo": 1, "sgd": 2, "adam": 4}
-SIZES = (1_300_000_000, 13_000_000_000, 30_000_000_000)
+SIZES = (1_000, 1_300_000_000, 13_000_000_000, 30_000_000_000)
 BYTES = [{"parameters": size, "each": each, "method": method} for size in SIZES for each in (2, 4) for method in HELD]
 CARDS = [{"gib": gib, "each": each, "method": method} for gib in (24.0, 80.0) for each in (2, 4) for method in HELD]
 STEPS = [

@@ -83,6 +83,7 @@ def check_orthogonal_formula(formula: Answer | str) -> None:
     text = expect.text
     for case in ORTHOGONAL:
         value_of(expect, {"d": case["dim"], "n": case["probes"]})
+    for case in ORTHOGONAL:
         verdict = check(claim, law, case, draws=DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             where, found = f"d = {case['dim']}, n = {case['probes']}", f"{verdict.estimate}, z = {verdict.z_score:+.0f}"

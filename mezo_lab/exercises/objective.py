@@ -11,7 +11,7 @@ from mezo_lab.exercises.judge import judge
 from mezo_lab.finetune.scores import f1, normalised
 
 POINTS = [{"theta": 0.3, "epsilon": 0.5}, {"theta": -1.0, "epsilon": 2.0}, {"theta": 0.0, "epsilon": 0.1}]
-FLIPS = [{"flip": 0.1, "batch": 16}, {"flip": 0.5, "batch": 3}, {"flip": 0.02, "batch": 64}]
+FLIPS = [{"flip": 0.1, "batch": 16}, {"flip": 0.5, "batch": 3}, {"flip": 0.02, "batch": 64}, {"flip": 0.9, "batch": 9}]
 TEXTS = [
     {"answers": ["in paris france", "paris"], "references": ["paris", "paris"]},
     {"answers": ["red red", "big blue sky", "green"], "references": ["red", "deep blue sky", "yellow"]},

@@ -18,6 +18,7 @@ FACTORS = [
     {"law": "sphere", "rank": 6, "probes": 1, "dim": 6},
 ]
 BEST = [{"rank": 5, "overhead": 0}, {"rank": 10, "overhead": 2}, {"rank": 100, "overhead": 5}]
+BEST += [{"rank": 2, "overhead": 4}, {"rank": 3, "overhead": 10}]  # where r + 1 is told from r
 MOST_PROBES = 10_000
 SPECTRA = [[2.0, 2.0, 2.0, 0.0, 0.0, 0.0], [1.0, 5.0, 2.0, 2.0], [0.5, 0.25, 0.25, 0.125, 0.0]]
 

@@ -168,6 +168,8 @@ def check_residual_formula(formula: Answer | str) -> None:
     text = expect.text
     for case in RESIDUAL:
         value_of(expect, claim.experiment(law, **case).symbols)
+        value_of(expect, claim.experiment(law, **case).symbols | ELSEWHERE)
+    for case in RESIDUAL:
         verdict = check(claim, law, case, draws=DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             found = f"{verdict.estimate}, z = {verdict.z_score:+.0f}"

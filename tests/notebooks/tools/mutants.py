@@ -177,6 +177,8 @@ def other_statements(function: ast.FunctionDef) -> Iterator[ast.FunctionDef]:
     blocks = [node for node in ast.walk(function) if isinstance(getattr(node, "body", None), list)]
     for number, block in enumerate(blocks):
         for position, statement in enumerate(block.body):
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                continue  # a docstring
             for kind in ("out", "twice", "early", "after the loop"):
                 slipped = copy.deepcopy(function)
                 target = [node for node in ast.walk(slipped) if isinstance(getattr(node, "body", None), list)][number]
@@ -184,7 +186,7 @@ def other_statements(function: ast.FunctionDef) -> Iterator[ast.FunctionDef]:
                     del target.body[position]
                 elif kind == "twice" and acts(statement):
                     target.body.insert(position, copy.deepcopy(target.body[position]))
-                elif kind == "early" and position:
+                elif kind == "early" and position and not ast.get_docstring(function):
                     target.body[position - 1 : position + 1] = target.body[position - 1 : position + 1][::-1]
                 elif kind == "after the loop" and isinstance(block, ast.For) and len(target.body) > 1:
                     moved = target.body.pop(position)
