@@ -32,7 +32,7 @@ ANSWERS = {
         drawn("sphere"),
         [
             (lambda count, dim, generator: None, "let it return a tensor"),
-            (lambda count, dim, generator: torch.ones(dim, count), r"\(count, dim\) = \(40000, 3\)"),
+            (lambda count, dim, generator: torch.ones(dim, count), r"\(count, dim\) = \(50, 10\)"),
             (lambda count, dim, generator: scaled(torch.randn(count, dim), dim**0.5), "nobody can repeat"),
             (drawn("gaussian"), "its own length"),
             (lambda *given: scaled(drawn("gaussian")(*given), 1.0), r"radius should be √d.*yours is 1\.000"),
