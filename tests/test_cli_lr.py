@@ -88,7 +88,7 @@ def test_the_seed_decides_the_numbers(capsys):
         ("--model ./llama", "`name` must be smollm2-135m, a model's folder or a name on the hub; ./llama is none"),
         ("--model smollm2-135m --tuning some", "`tuning` must be one of full, lora, prefix; got 'some'"),
         ("--model smollm2-135m --dtype int8", "`dtype` must be one of float32, bfloat16, float16; got 'int8'"),
-        ("--model smollm2-135m --words good,bad", "`prompt` and `words` must be given together"),
+        ("--model smollm2-135m --words good,bad", "`prompt` must be given together with one of words"),
         ("--model smollm2-135m --task chess", "`task` must be one of"),
         ("--model smollm2-135m --measure", "--measure, --dim and --spectrum belong to a quadratic"),
         ("--model smollm2-135m --dim 5", "--measure, --dim and --spectrum belong to a quadratic"),

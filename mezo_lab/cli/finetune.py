@@ -20,10 +20,15 @@ HELP = {
     "test_data": "rows to test on; without them --data is split",
     "prompt": "a task of your own: its text, with columns in braces; --words goes with it",
     "masked_prompt": "the same for a model that fills in a mask, with {mask}",
-    "words": "its label words, in the order of the labels, with commas between them",
-    "label": "its column with the label",
+    "words": "its label words, of any length, in the order of the labels, with commas between them",
+    "label": "its column with the label, or of --options with the right one: its number, letter or text",
+    "completion": "in place of --words: its column with the text that follows the prompt",
+    "options": "in place of --words: its column with a list of endings to choose among, or several columns with commas",
+    "messages": "in place of --prompt: a column with chats (lists of role and content), the last being the answer",
+    "metric": "of completions and chats: likelihood, of a token of the right text (default); of a line f1, exact-match",
     "shots": "examples of each class to train on (default 16)",
-    "train": "examples to train on, of all classes together, in place of --shots (default 1,000 without classes)",
+    "train": "examples to train on, of all classes together, in place of --shots (default without classes 1,000, or "
+    "what one file has room for)",
     "validation": "examples to choose the checkpoint by (default: as many as to train on)",
     "test": "held-out examples for the last word (default 1,000; of one file of your own at most a fifth)",
     "steps": "steps of training",
@@ -124,6 +129,6 @@ def folder_name(plan: Plan) -> str:
     """
     size = plan.shots or plan.train
     tuning = (plan.tuning,) if plan.method in TRAINED else ()
-    task = Path(plan.data).stem if plan.data and plan.prompt else plan.task
+    task = Path(plan.data).stem if plan.data and plan.owns_task() else plan.task
     parts = (Path(plan.model).name, task, plan.method, *tuning, size, plan.seed)
     return re.sub(r"[^\w.-]+", "-", "-".join(map(str, parts)))

@@ -34,6 +34,10 @@ def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0
     """
     if count < 1 or not rows:
         raise ValueError(f"`count` must be at least 1 with as many rows, got {count} of {len(rows)}: give examples.")
+    if task.chat:
+        raise ValueError(
+            "`method` icl needs a prompt before which solved examples can stand, got a chat: take another."
+        )
     shown = random.Random(f"mezo_lab shown {seed}").sample(list(rows), min(count, len(rows)))
     found = Prompt()
     for row in shown:

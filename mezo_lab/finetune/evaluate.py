@@ -30,10 +30,13 @@ def evaluate(
 ) -> Score:
     """How often a model is right, with a 95 % interval. A row whose scores are not finite counts as wrong.
 
-    Cost: as `predictions`. Args: metric: "accuracy", "f1" or "exact-match"; default the task's own.
+    Cost: as `predictions`. Args: metric: "accuracy", "f1", "exact-match" or "likelihood"; default the task's own.
     Raises: ValueError for a metric that the task's answers do not have.
     """
     metric = metric or encoder.task.metric
+    if metric == "likelihood" and encoder.task.kind == "generation":
+        each = likelihoods(model, encoder, rows, progress=progress)
+        return score(metric, [value or 0.0 for value in each], unanswered=each.count(None))
     answers = predictions(model, encoder, rows, progress=progress)
     return score(metric, judged(encoder.task, answers, rows, metric), unanswered=answers.count(None))
 
@@ -46,7 +49,7 @@ def judged(task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> li
         return [0.0 if said is None else judge(said, task.references(row)) for said, row in pairs]
     if task.kind != "generation" and metric == "accuracy":
         return [float(answer is not None and answer in task.golds(row)) for answer, row in pairs]
-    known = "f1 or exact-match" if task.kind == "generation" else "accuracy"
+    known = "f1, exact-match or likelihood" if task.kind == "generation" else "accuracy"
     raise ValueError(f"`metric` must be {known} for {task.name}, a {task.kind}; got {metric!r}: take one of these.")
 
 
@@ -90,13 +93,34 @@ def classes(model, encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
 
 def choices(model, encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
     options = [encoder.options(row) for row in rows]
-    flat = [option for several in options for option in several]
-    targets = torch.tensor([target for option in flat for target in option.targets])
-    logits = grouped_logits(model, flat)  # (tokens of all options, vocabulary)
-    log_likelihood = logits.log_softmax(-1).gather(1, targets.to(logits.device)[:, None])[:, 0]
-    means = iter([float(own.mean()) for own in log_likelihood.split([len(option.targets) for option in flat])])
+    means = iter(_mean_log_likelihoods(model, [option for several in options for option in several]))
     likely = [[next(means) for _ in several] for several in options]
     return [_likeliest(several) for several in likely]
+
+
+@torch.no_grad()
+def likelihoods(
+    model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], *, progress: Progress | None = None
+) -> list[float | None]:
+    """The probability of a token of each row's right answer: the geometric mean over its tokens, 1/perplexity.
+
+    None where it is not finite. Cost: a forward pass for each row.
+    """
+    found: list[float | None] = []
+    for start in range(0, len(rows), BATCH):
+        means = _mean_log_likelihoods(model, [encoder.taught(row) for row in rows[start : start + BATCH]])
+        found += [math.exp(mean) if math.isfinite(mean) else None for mean in means]
+        if progress is not None:
+            progress(len(found), len(rows))
+    return found
+
+
+def _mean_log_likelihoods(model, encoded: Sequence[Encoded]) -> list[float]:
+    """The mean over the targets of each sequence of log p."""
+    targets = torch.tensor([target for one in encoded for target in one.targets])
+    logits = grouped_logits(model, encoded)  # (tokens of all answers, vocabulary)
+    log_likelihood = logits.log_softmax(-1).gather(1, targets.to(logits.device)[:, None])[:, 0]
+    return [float(own.mean()) for own in log_likelihood.split([len(one.targets) for one in encoded])]
 
 
 def texts(model, encoder: Encoder, rows: Sequence[Row]) -> list[str | None]:

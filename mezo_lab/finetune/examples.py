@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mezo_lab.finetune.answers import Encoded
-from mezo_lab.finetune.prompts import Prompt, quoted
+from mezo_lab.finetune.chats import rendered
+from mezo_lab.finetune.prompts import Prompt, quoted, written
 from mezo_lab.finetune.segmentation import Segmenter, Token
 from mezo_lab.finetune.tables import Row
 from mezo_lab.finetune.tasks import Task
@@ -78,6 +79,8 @@ class Encoder:
 
     def questions(self, row: Row) -> list[Encoded]:
         """What an evaluation asks of a row: every option of a choice, otherwise its prompt."""
+        if self.task.metric == "likelihood":
+            return [self.taught(row)]
         return self.options(row) if self.kind == "choice" else [self.asked(row)]
 
     def asked(self, row: Row, target: int = 0) -> Encoded:
@@ -92,7 +95,7 @@ class Encoder:
 
     def answered(self, row: Row, option: int) -> Encoded:
         """The prompt and an answer behind it, asked for every token of the answer."""
-        prompt, answer = self.prompt(row), quoted(self.task.answer(row, option))
+        prompt, answer = self.prompt(row), self._answer(row, option)
         whole = prompt + answer
         alone, found = _ids(self._tokens(prompt)), self._tokens(whole)
         targets = _ids(found)[_shared(alone, _ids(found)) :]
@@ -111,8 +114,17 @@ class Encoder:
 
     def prompt(self, row: Row) -> Prompt:
         """`text` with its origins."""
+        if self.task.chat:
+            return rendered(self.tokenizer, self.task.messages(row))[0]
         prompt = self.before + self.task.filled(row, self.masked)
         return prompt.with_mask(str(self.tokenizer.mask_token)) if self.masked else prompt
+
+    def _answer(self, row: Row, option: int) -> Prompt:
+        """An answer, and what closes it where that is the model's own mark."""
+        if self.task.chat:
+            return rendered(self.tokenizer, self.task.messages(row))[1]
+        answer = quoted(self.task.answer(row, option))
+        return answer + written(str(self.tokenizer.eos_token or "\n")) if self.task.metric == "likelihood" else answer
 
     def _tokens(self, prompt: Prompt) -> list[Token]:
         """A causal model goes on where the text ends, and not behind a mark of its end."""

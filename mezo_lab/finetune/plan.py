@@ -37,11 +37,12 @@ class Plan:
     """One run.
 
     model, task, method, tuning: what is trained, and how. data, test_data: in place of the task's own; prompt, words,
-    masked_prompt, label: of a task of one's own, which `data` then holds. shots, train, validation, test: examples, as
-    `splits` takes them. steps, batch, micro_batches, lr, schedule, weight_decay, epsilon, probes, law, rule, seed: of
-    the optimizer; `data_seed` chooses the examples. objective: what a step makes smaller. every: steps between two
-    evaluations. scratch: random weights instead of the model's. cut: long texts lose their beginning. tensorboard:
-    whether the Trainer writes its curves too.
+    masked_prompt, label: of a task of one's own, which `data` then holds; completion, options, messages: columns of
+    one that has no label words; metric: how completions and chats are judged. shots, train, validation, test:
+    examples, as `splits` takes them. steps, batch, micro_batches, lr, schedule, weight_decay, epsilon, probes, law,
+    rule, seed: of the optimizer; `data_seed` chooses the examples. objective: what a step makes smaller. every: steps
+    between two evaluations. scratch: random weights instead of the model's. cut: long texts lose their beginning.
+    tensorboard: whether the Trainer writes its curves too.
     """
 
     model: str = "smollm2-135m"
@@ -54,6 +55,10 @@ class Plan:
     masked_prompt: str | None = None
     words: tuple[str, ...] = ()
     label: str = "label"
+    completion: str | None = None
+    options: str | None = None
+    messages: str | None = None
+    metric: str | None = None
     shots: int | None = None
     train: int | None = None
     validation: int | None = None
@@ -91,15 +96,19 @@ class Plan:
             "epsilon": EPSILONS[self.tuning] if self.epsilon is None else self.epsilon,
             "every": max(1, self.steps // 5) if self.every is None else self.every,
             "shots": SHOTS if no_size and classes else self.shots,
-            "train": TRAIN if no_size and not classes else self.train,
             # of one file of one's own as many as it has room for
+            "train": TRAIN if no_size and not classes and self.data is None else self.train,
             "test": TEST if self.test is None and (self.data is None or self.test_data) else self.test,
         }
         return replace(self, **chosen)
 
     def classifies(self) -> bool:
-        """Whether its task has classes; one of one's own has."""
-        return self.prompt is not None or task_named(self.task).kind == "classification"
+        """Whether its task has classes; one of one's own has where it has label words."""
+        return bool(self.words) if self.owns_task() else task_named(self.task).kind == "classification"
+
+    def owns_task(self) -> bool:
+        """Whether its task is one of one's own, which `data` holds."""
+        return self.prompt is not None or self.messages is not None
 
     def write(self, folder: Path) -> None:
         (folder / PLAN).write_text(json.dumps(asdict(self), indent=1) + "\n")
@@ -144,13 +153,33 @@ def check(plan: Plan) -> None:
         raise ValueError(
             f"`objective` must be loss for {plan.method}, which needs its gradient; got {plan.objective!r}."
         )
-    if (plan.prompt is None) != (not plan.words):
-        raise ValueError("`prompt` and `words` must be given together: the text, and a word for each label.")
-    for name, usual in (("label", "label"), ("masked_prompt", None)):
-        if plan.prompt is None and (value := getattr(plan, name)) != usual:
-            raise ValueError(f"`{name}` belongs to a prompt of your own, got {value!r} without one: give `prompt` too.")
-    if plan.prompt is not None and plan.data is None:
-        raise ValueError("`data` must be given with a prompt of your own: the file or data set that it is about.")
+    check_own_task(plan)
+
+
+def check_own_task(plan: Plan) -> None:
+    """Raises: ValueError for parts of a task of one's own that do not belong together."""
+    answers = [name for name in ("words", "completion", "options") if getattr(plan, name)]
+    if plan.messages is not None and (plan.prompt is not None or answers):
+        raise ValueError(
+            f"`messages` must be given without {answers[0] if answers else 'prompt'}, as a chat has its own template: "
+            "leave one out."
+        )
+    if len(answers) != (plan.prompt is not None):
+        given = f", got {' and '.join(answers)}" if answers else ""
+        raise ValueError(
+            f"`prompt` must be given together with one of words, completion and options{given}: the text, and what may "
+            "follow it."
+        )
+    belongs = {
+        "label": ("label", "a prompt with words or options", bool(plan.words or plan.options)),
+        "masked_prompt": (None, "a prompt with words", bool(plan.words)),
+        "metric": (None, "a completion or a chat", bool(plan.completion or plan.messages)),
+    }
+    for name, (usual, to, there) in belongs.items():
+        if not there and (value := getattr(plan, name)) != usual:
+            raise ValueError(f"`{name}` belongs to {to} of your own, got {value!r} without one: leave it out.")
+    if plan.owns_task() and plan.data is None:
+        raise ValueError("`data` must be given with a task of your own: the file or data set that it is about.")
 
 
 def first_process() -> bool:

@@ -10,11 +10,11 @@ from mezo_lab.finetune import baselines
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
 from mezo_lab.finetune.losses import check_objective
-from mezo_lab.finetune.plan import TEST, TRAINED, Plan
+from mezo_lab.finetune.plan import TEST, TRAIN, TRAINED, Plan
 from mezo_lab.finetune.prompts import Prompt
 from mezo_lab.finetune.splits import Splits, splits
 from mezo_lab.finetune.tables import rows
-from mezo_lab.finetune.tasks import Task, custom_task, task_named
+from mezo_lab.finetune.tasks import Task, chat_task, choice_task, completion_task, custom_task, task_named
 from mezo_lab.finetune.tuning import tune
 
 Say = Callable[[str], None]
@@ -74,8 +74,15 @@ def read_all(encoder: Encoder, data: Splits, plan: Plan) -> None:
 
 
 def task_of(plan: Plan) -> Task:
+    metric: Any = plan.metric or "likelihood"
+    if plan.messages is not None:
+        return chat_task(plan.messages, metric=metric)
     if plan.prompt is None:
         return task_named(plan.task)
+    if plan.completion is not None:
+        return completion_task(plan.prompt, plan.completion, metric=metric)
+    if plan.options is not None:
+        return choice_task(plan.prompt, [column.strip() for column in plan.options.split(",")], plan.label)
     return custom_task(plan.prompt, plan.words, plan.label, plan.masked_prompt)
 
 
@@ -92,7 +99,11 @@ def data_of(plan: Plan, task: Task) -> Splits:
         train = rows(source.path, split=source.train, columns=task.needs())
         test = None if source.test is None else rows(source.path, split=source.test, columns=task.needs())
     held_out = min(TEST, max(1, len(train) // 5)) if plan.test is None else plan.test
-    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation}
+    size = plan.train
+    if size is None and plan.shots is None:  # of a file of one's own: half of what is left, and as many to validate
+        left = len(train) if test is not None else len(train) - held_out
+        size = max(1, min(TRAIN, left // 2 if plan.validation is None else left - plan.validation))
+    sizes = {"shots": plan.shots, "train": size, "validation": plan.validation}
     return splits(task, train, test=held_out, test_rows=test, seed=plan.data_seed, **sizes)
 
 

@@ -1,6 +1,7 @@
 """A prompt in parts: what the author of a task wrote, and what came with the data and is never anything but text."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from string import Formatter
@@ -10,6 +11,8 @@ Origin = Literal["template", "data", "mask"]
 Span = tuple[int, int]  # from a character to the one behind the last
 
 MASK = "{mask}"
+QUOTES = ('"', "'")
+SPACELESS = ("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "HALFWIDTH KATAKANA")
 
 
 class Part(NamedTuple):
@@ -116,3 +119,30 @@ def between(template: str, mark: re.Pattern[str], values: Mapping[str, str]) -> 
         Part(values[piece], "data") if index % 2 else Part(piece, "template") for index, piece in enumerate(pieces)
     ]
     return Prompt(tuple(parts))
+
+
+def joint(prompt: str, answer: str) -> str:
+    """The space between a prompt and an answer, or none.
+
+    None stands behind a line break, an opening bracket or quotation mark, and behind a letter or sign of a script that
+    is written without spaces, such as Chinese. Where the prompt ends in a column, the answer's own script decides.
+
+    >>> [joint(prompt, "good") for prompt in ("It was", "Label:\\n", 'It was "', "评价：")]
+    [' ', '', '', '']
+    >>> joint("{text}", "正面"), joint("{text}", "good"), joint('"{text}" was', "正面")
+    ('', ' ', ' ')
+    """
+    if prompt.endswith("}") and not prompt.endswith("}}"):
+        return "" if without_spaces(answer[:1]) else " "
+    last = prompt[-1:]
+    # an apostrophe may close a word, as in "the critics'"
+    opened = (last == '"' and prompt.count(last) % 2 == 1) or (last in QUOTES and prompt[-2:-1].isspace())
+    opening = unicodedata.category(last) in ("Ps", "Pi") if last else False
+    return "" if last == "\n" or opened or opening or without_spaces(last) else " "
+
+
+def without_spaces(character: str) -> bool:
+    """Whether a character is of a script that is written without spaces between words; Korean has them."""
+    name = unicodedata.name(character, "") if character else ""
+    wide = unicodedata.east_asian_width(character) in ("W", "F") if character else False
+    return (wide and "HANGUL" not in name and unicodedata.category(character)[0] in "LPN") or name.startswith(SPACELESS)

@@ -100,7 +100,7 @@ def test_looking_leaves_no_gradient(model, tokenizer):
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "known"), [(REVIEWS, "f1", "accuracy"), (LINES, "accuracy", "f1 or exact-match")]
+    ("task", "metric", "known"), [(REVIEWS, "f1", "accuracy"), (LINES, "accuracy", "f1, exact-match or likelihood")]
 )
 def test_a_score_that_the_answers_do_not_have_is_refused(task, metric, known):
     with pytest.raises(ValueError, match=f"`metric` must be {known} for {task.name}"):

@@ -50,12 +50,32 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ({"weight_decay": -0.1}, r"`weight_decay` must be 0 or more, got -0\.1"),
         ({"validation": 0}, "`validation` must be at least 1, got 0"),
         ({"rank": 0}, "`rank` must be at least 1, got 0"),
-        ({"label": "stars"}, "`label` belongs to a prompt of your own, got 'stars' without one"),
-        ({"masked_prompt": "{text} {mask}"}, "`masked_prompt` belongs to a prompt of your own"),
+        ({"label": "stars"}, "`label` belongs to a prompt with words or options of your own, got 'stars' without one"),
+        ({"masked_prompt": "{text} {mask}"}, "`masked_prompt` belongs to a prompt with words of your own"),
+        ({"metric": "f1"}, "`metric` belongs to a completion or a chat of your own, got 'f1' without one"),
+        (
+            {"completion": "answer"},
+            "`prompt` must be given together with one of words, completion and options, got comp",
+        ),
+        (
+            {"completion": "a", "options": "b"},
+            "together with one of words, completion and options, got completion and op",
+        ),
+        ({"prompt": "{text}", "words": ("no", "yes"), "options": "b"}, "with one of .*, got words and options"),
+        (
+            {"messages": "m", "prompt": "{text}", "words": ("a", "b")},
+            "`messages` must be given without words, as a chat",
+        ),
+        ({"messages": "m", "completion": "a"}, "`messages` must be given without completion"),
+        ({"messages": "m"}, "`data` must be given with a task of your own"),
+        (
+            {"prompt": "{text}", "completion": "a", "label": "b", "data": "x.csv"},
+            "`label` belongs to a prompt with words",
+        ),
         ({"task": "sst"}, "`task` must be one of the .* names, got 'sst': nearest sst"),
         ({"method": "adam", "objective": "accuracy"}, "`objective` must be loss for adam, which needs its gradient"),
-        ({"prompt": "{text}"}, "`prompt` and `words` must be given together"),
-        ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a prompt of your own"),
+        ({"prompt": "{text}"}, "`prompt` must be given together with one of words, completion and options: the"),
+        ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a task of your own"),
     ],
 )
 def test_what_cannot_be_run_is_told(wrong, told):

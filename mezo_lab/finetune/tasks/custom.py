@@ -1,14 +1,14 @@
-"""A task of one's own: a prompt over one's own columns, and label words."""
+"""Tasks of one's own: a prompt over one's own columns with label words, a completion or options; or a chat."""
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import Formatter
+from typing import Any
 
-from mezo_lab.finetune.tables import check_argument
-from mezo_lab.finetune.tasks.task import Task, fields
+from mezo_lab.finetune.prompts import as_text, joint
+from mezo_lab.finetune.tables import Row, check_argument
+from mezo_lab.finetune.tasks.task import Metric, Task, fields, whole
 
-QUOTES = ('"', "'")
-SPACELESS = ("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "HALFWIDTH KATAKANA")
+COMPLETED_BY: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # how a completion may be judged
 
 
 def custom_task(
@@ -36,16 +36,11 @@ def custom_task(
     >>> task.text({"title": "Final", "body": "They won. "}), task.answers, task.gold({"topic": "politics"})
     ('Final: They won.\\nTopic:', (' sports', ' politics'), 1)
     """
-    check_template("prompt", prompt, label)
-    if "mask" in fields(prompt):
-        raise ValueError(
-            f"`prompt` must end where the answer follows, got {prompt!r}: {{mask}} goes into `masked_prompt`."
-        )
+    check_prompt(prompt, label, "label words")
     if masked_prompt is not None:
         check_template("masked_prompt", masked_prompt, label)
         if masked_prompt.count("{mask}") != 1:
             raise ValueError(f"`masked_prompt` must hold {{mask}} once, where the word goes, got {masked_prompt!r}.")
-    check_end(prompt, "label words")
     check_words("answers", answers)
     if labels:
         check_words("labels", labels)
@@ -57,29 +52,151 @@ def custom_task(
     return Task(name, "classification", prompt, words, masked_prompt, label, tuple(labels))
 
 
-def joint(prompt: str, answer: str) -> str:
-    """The space between a prompt and an answer, or none.
+def completion_task(prompt: str, completion: str, *, metric: Metric = "likelihood", name: str = "custom") -> Task:
+    """Prompt → completion: the loss is that of all tokens of the completion, and of the mark that ends it.
 
-    None stands behind a line break, an opening bracket or quotation mark, and behind a letter or sign of a script that
-    is written without spaces, such as Chinese. Where the prompt ends in a column, the answer's own script decides.
+    Args:
+        prompt: a format string over the columns, ending where the completion follows.
+        completion: the column with the right text; a list of texts, as SQuAD has it, whose first is the one to learn.
+        metric: "likelihood" (the probability of a token of the completion: the geometric mean over its tokens, one over
+            the perplexity), or, of a completion of one line that the model writes, "f1" of its words or "exact-match".
 
-    >>> [joint(prompt, "good") for prompt in ("It was", "Label: ```\\n", 'It was "', "评价：")]
-    [' ', '', '', '']
-    >>> joint("{text}", "正面"), joint("{text}", "good"), joint('"{text}" was', "正面")
-    ('', ' ', ' ')
+    Raises: ValueError.
+
+    >>> task = completion_task("{instruction}\\n", "output")
+    >>> row = {"instruction": "Say it in Chinese: film", "output": "电影"}
+    >>> task.text(row), task.answer(row, 0), task.needs()
+    ('Say it in Chinese: film\\n', '电影', ('instruction', 'output'))
     """
-    last = answer[:1] if prompt.endswith("}") and not prompt.endswith("}}") else prompt[-1:]
-    # an apostrophe may close a word, as in "the critics'"
-    opened = (last == '"' and prompt.count(last) % 2 == 1) or (last in QUOTES and prompt[-2:-1].isspace())
-    opening = unicodedata.category(last) in ("Ps", "Pi") if last else False
-    return "" if last == "\n" or opened or opening or without_spaces(last) else " "
+    check_column("completion", completion)
+    check_prompt(prompt, completion, "completion")
+    check_metric(metric)
+
+    def right(row: Row) -> list[str]:
+        return [judged_by(metric, text, completion) for text in texts_of(row, completion)]
+
+    columns = (*fields(prompt), completion)
+    return Task(name, "generation", prompt, columns=columns, right=right, metric=metric)
 
 
-def without_spaces(character: str) -> bool:
-    """Whether a character is of a script that is written without spaces between words; Korean has them."""
-    name = unicodedata.name(character, "") if character else ""
-    wide = unicodedata.east_asian_width(character) in ("W", "F") if character else False
-    return (wide and "HANGUL" not in name and unicodedata.category(character)[0] in "LPN") or name.startswith(SPACELESS)
+def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, name: str = "custom") -> Task:
+    """A choice among the options of each row, which are compared by mean log-likelihood per token.
+
+    Args:
+        prompt: a format string over the columns, ending where an option follows.
+        options: one column with a list of texts; or several, each with the text of one option.
+        label: the column with the right one: its number from 0, its letter from A, or its text.
+
+    Raises: ValueError.
+
+    >>> task = choice_task("{question}\\nAnswer:", ["choices"], "answer")
+    >>> row = {"question": "2 + 2?", "choices": ["3", "4"], "answer": "B"}
+    >>> task.candidates(row), task.golds(row)
+    ((' 3', ' 4'), (1,))
+    """
+    columns = [options] if isinstance(options, str) else list(options)
+    for column in columns or [""]:
+        check_column("options", column)
+    check_prompt(prompt, label, "options")
+
+    def texts(row: Row) -> list[str]:
+        found = [text for column in columns for text in texts_of(row, column)]
+        if len(found) < 2:
+            raise ValueError(
+                f"`options` must be two texts or more, got {found!r:.60} in {', '.join(columns)}: mend or drop the row."
+            )
+        return [joint(prompt, text) + text for text in found]
+
+    def right(row: Row) -> list[str]:
+        return [texts(row)[chosen(row[label], [text.strip() for text in texts(row)], label)]]
+
+    return Task(name, "choice", prompt, columns=(*fields(prompt), *columns, label), options=texts, right=right)
+
+
+def chosen(value: Any, texts: Sequence[str], label: str) -> int:
+    """Which option a label means: one by its text, else by its number from 0, else by its letter from A."""
+    word = str(value).strip()
+    if word in texts:
+        return texts.index(word)
+    number = whole(value)
+    if number is None and len(word) == 1 and word.isascii() and word.isupper():
+        number = ord(word) - ord("A")
+    if number is None or not 0 <= number < len(texts):
+        raise ValueError(
+            f"`{label}` must be the text of an option, its number from 0 to {len(texts) - 1} or its letter from A, got "
+            f"{value!r}: mend the row."
+        )
+    return number
+
+
+def chat_task(messages: str = "messages", *, metric: Metric = "likelihood", name: str = "custom") -> Task:
+    """Chats in the model's own template; the answer is the last message, and the others stand before it.
+
+    Source: the chat template of the tokenizer, whose special tokens are the only ones: what is said in a chat is text.
+
+    Args:
+        messages: the column with a list of {"role": …, "content": …}; the last is the assistant's.
+        metric: as for `completion_task`.
+
+    Raises: ValueError.
+
+    >>> chat = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
+    >>> chat_task().references({"messages": chat})
+    ['4']
+    """
+    check_column("messages", messages)
+    check_metric(metric)
+
+    def right(row: Row) -> list[str]:
+        return [judged_by(metric, task.messages(row)[-1].content, messages)]
+
+    task = Task(name, "generation", "", columns=(messages,), right=right, chat=messages, metric=metric)
+    return task
+
+
+def texts_of(row: Row, column: str) -> list[str]:
+    """The texts of a column: one, a list of them, or {"text": a list}, as SQuAD has it.
+
+    Raises: ValueError for a column that holds none, or an empty one.
+    """
+    value = row[column]
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    texts = [as_text(column, text) for text in (value if isinstance(value, list | tuple) else [value])]
+    if not texts or not all(texts):
+        raise ValueError(f"the column {column!r} must hold a text, got {row[column]!r:.60}: mend or drop the row.")
+    return texts
+
+
+def judged_by(metric: str, text: str, column: str) -> str:
+    """The text. Raises: ValueError where a model that writes one line could not be right."""
+    if metric != "likelihood" and "\n" in text:
+        raise ValueError(
+            f"the column {column!r} must hold texts of one line where they are judged by {metric}, got {text!r:.60}: "
+            "take likelihood."
+        )
+    return text
+
+
+def check_prompt(prompt: str, answer: str, what: str) -> None:
+    """Raises: ValueError for a prompt of a causal model that cannot be filled in or continued."""
+    check_template("prompt", prompt, answer)
+    if "mask" in fields(prompt):
+        raise ValueError(
+            f"`prompt` must end where the answer follows, got {prompt!r}: {{mask}} goes into `masked_prompt`."
+        )
+    check_end(prompt, what)
+
+
+def check_column(argument: str, name: str) -> None:
+    check_argument(argument, name)
+    if not name.strip():
+        raise ValueError(f"`{argument}` must name a column, got {name!r}: give its name as the file has it.")
+
+
+def check_metric(metric: str) -> None:
+    if metric not in COMPLETED_BY:
+        raise ValueError(f"`metric` must be one of {', '.join(COMPLETED_BY)}; got {metric!r}.")
 
 
 def check_end(prompt: str, what: str) -> None:

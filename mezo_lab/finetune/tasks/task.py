@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
-from mezo_lab.finetune.prompts import Prompt, filled
+from mezo_lab.finetune.chats import Message, messages, transcript
+from mezo_lab.finetune.prompts import Prompt, filled, joint
 from mezo_lab.finetune.tables import Row
 
 Kind = Literal["classification", "choice", "generation"]
-Metric = Literal["accuracy", "f1", "exact-match"]
+Metric = Literal["accuracy", "f1", "exact-match", "likelihood"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Task:
     label, labels: the column with the right answer, and the names of the labels, by label; a row may hold either.
     pieces: row → more values for the prompt. columns: those that the functions read, where they are not in the prompt.
     options: row → the endings of a choice. right: row → its right endings, or the texts of a generation.
-    metric: how answers are judged. data: where the rows come from; None for one's own.
+    chat: the column with the messages of a chat, in place of a prompt; its last message is the answer.
+    metric: how answers are judged; a generation is one line, which ends with a line break, but where it is judged by
+        "likelihood": it then is any text, and ends with the model's own mark.
+    data: where the rows come from; None for one's own.
 
     >>> great = Task("reviews", "classification", "{text} It was", (" terrible", " great"), labels=("neg", "pos"))
     >>> great.text({"text": "A fine film."}), great.gold({"label": "pos"}), great.answer({}, 1), great.needs()
@@ -59,6 +63,7 @@ class Task:
     columns: tuple[str, ...] = ()
     options: Callable[[Row], Sequence[str]] | None = None
     right: Callable[[Row], Sequence[str]] | None = None
+    chat: str | None = None
     metric: Metric = "accuracy"
     data: Data | None = None
     source: str = "the user's own"
@@ -73,6 +78,8 @@ class Task:
 
     def filled(self, row: Row, masked: bool = False) -> Prompt:
         """`text` with its origins: what is in the task, what came with the row, and the mask. Raises: as `text`."""
+        if self.chat and not masked:
+            return transcript(self.messages(row)[:-1])
         template = self.masked_prompt if masked else self.prompt
         if template is None:
             raise ValueError(f"`task` must have a prompt with a mask, {self.name} has none: take a causal model.")
@@ -92,7 +99,8 @@ class Task:
             return self.answers
         if self.kind == "choice":
             return tuple(called(self.options)(row))
-        return tuple(f" {reference}\n" for reference in self.references(row))  # the newline says where to stop
+        end = "" if self.metric == "likelihood" else "\n"  # says where to stop
+        return tuple(f"{joint(self.prompt, reference)}{reference}{end}" for reference in self.references(row))
 
     def answer(self, row: Row, option: int) -> str:
         """The text of one candidate, with the space in front of it."""
@@ -126,6 +134,10 @@ class Task:
         if not texts:
             raise ValueError("a row must have at least one right answer, and has none: drop it.")
         return texts
+
+    def messages(self, row: Row) -> tuple[Message, ...]:
+        """The messages of a chat. Raises: ValueError where they are none, or end without an answer."""
+        return messages(row[str(self.chat)], str(self.chat))
 
     def needs(self) -> tuple[str, ...]:
         """The columns that a row must have."""
