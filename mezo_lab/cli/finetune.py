@@ -34,13 +34,14 @@ HELP = {
     "steps": "steps of training",
     "batch": "examples per step",
     "micro_batches": "parts of a batch that are read one after another, under one z",
-    "lr": "learning rate (default: the first of the paper's grid)",
-    "schedule": "of the learning rate: constant, linear or cosine",
+    "lr": "learning rate (default: measured for smollm2-135m, else the first of the paper's grid; the run says which)",
+    "schedule": "constant, linear or cosine, of the rate (default: linear with a measured rate, else constant)",
     "weight_decay": "of the optimizer",
-    "epsilon": "size of a probe (default: the paper's)",
+    "epsilon": "size of a probe (default: the paper's, and 1e-2 for a score as objective of smollm2-135m)",
     "probes": "directions per step",
     "law": "of z: rademacher, gaussian, …",
-    "rule": "of MeZO's update: sgd, momentum, adam, sign, normalised",
+    "rule": "of MeZO's update: sgd, momentum, sign, normalised; adam draws z again for each of the last 1,000 steps, "
+    "so that a step soon costs minutes",
     "seed": "of z and of the order of the data",
     "data_seed": "which examples are drawn",
     "objective": "loss, accuracy, f1, exact-match, or module:function of (answers, rows), which is made larger",
@@ -51,7 +52,7 @@ HELP = {
     "tokens": "of a prefix",
     "scratch": "start from random weights",
     "cut": "drop the beginnings of texts that are too long",
-    "device": "cpu or cuda (default: a GPU where there is one)",
+    "device": "cpu, cuda or mps (default: a GPU where there is one); CUDA_VISIBLE_DEVICES chooses among several",
     "tensorboard": "write the Trainer's curves for TensorBoard too",
 }
 TYPES = {"int": int, "int | None": int, "float": float, "float | None": float}
@@ -113,11 +114,10 @@ def run_finetune(options: argparse.Namespace) -> int:
         finetune(plan, out, resume=options.resume)
     except Stopped as stopped:
         print(f"mezo-lab: {stopped}")
-        return 130
+        return stopped.code
     except NotFinite as failed:
         print(f"mezo-lab: {failed}", file=sys.stderr)
         return 1
-    print(f"kept in {out}")
     return 0
 
 

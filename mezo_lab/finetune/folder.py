@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -10,13 +11,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
-from mezo_lab.finetune.plan import LOG, RESULT, Plan, read_plan
+from mezo_lab.finetune.models import DIGESTS, sha256
+from mezo_lab.finetune.plan import LOG, RESULT, Plan, read_plan, write_whole
+from mezo_lab.replay import LogError, read_log
 
 HOLDER = ".running"  # a file of the folder: locked while a process writes there, with the number of that process
 
 
 class Stopped(Exception):
-    """The user ended a run early; the message says how to go on with it."""
+    """The user ended a run early; the message says how to go on with it, `code` is the exit status of a process."""
+
+    def __init__(self, message: str, code: int = 130):
+        super().__init__(message)
+        self.code = code
 
 
 @contextmanager
@@ -104,10 +111,31 @@ def check_folder(out: Path, plan: Plan, resume: bool) -> None:
     if changed := [field.name for field in fields(Plan) if getattr(before, field.name) != getattr(plan, field.name)]:
         was, now = (getattr(each, changed[0]) for each in (before, plan))
         raise ValueError(f"`{changed[0]}` was {was!r} when {out} began, and is {now!r} now: leave it as it was.")
-    if newest_checkpoint(out) is None:
+    if not checkpoints(out):
+        raise ValueError(f"`resume` needs a checkpoint in {out}, and there is none yet: {_without_checkpoint(out)}.")
+    if plan.method == "mezo":
+        _check_log(out)
+    found, problems = resumable(out)
+    if found is None:
         raise ValueError(
-            f"`resume` needs a checkpoint in {out}, and there is none yet: remove the folder and start anew."
+            f"`resume` needs a whole checkpoint in {out}, and there is none ({'; '.join(problems)}): "
+            f"{_without_checkpoint(out)}."
         )
+
+
+def _check_log(out: Path) -> None:
+    """Raises: ValueError where the log of a run is gone or damaged: going on would begin another, of half a run."""
+    try:
+        read_log(out / LOG)
+        return
+    except FileNotFoundError:
+        trouble = "is missing"
+    except LogError as error:
+        trouble = f"is damaged ({str(error).rstrip('.').partition(': ')[0]})"
+    raise ValueError(
+        f"`resume` needs {out / LOG}, the log of the run, which {trouble}: put it back as it was, or begin a new run "
+        f"in another --out; {checkpoints(out)[0]} stays where it is, and from_pretrained loads it."
+    )
 
 
 def begun(out: Path) -> bool:
@@ -115,22 +143,117 @@ def begun(out: Path) -> bool:
     return any((out / name).exists() for name in (RESULT, LOG)) or any(out.glob("checkpoint-*"))
 
 
+def checkpoints(out: Path) -> list[Path]:
+    """All of a run, the latest first, whole or not."""
+    found = [each for each in out.glob("checkpoint-*") if each.name.partition("-")[2].isdecimal()]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.partition("-")[2])
+
+
+def seal(checkpoint: Path) -> None:
+    """Bring every file of a checkpoint onto the disk, and then, as the last one, their digests.
+
+    A power cut leaves files that are there and hold nothing; a checkpoint is whole when its files are those of the
+    digests. Cost: one pass of SHA-256.
+    """
+    digests = {}
+    for file in sorted(path for path in checkpoint.iterdir() if path.is_file() and path.name != DIGESTS):
+        _sync(file)
+        digests[file.name] = sha256(file)
+    write_whole(checkpoint / DIGESTS, json.dumps(digests, indent=1) + "\n")
+    _sync(checkpoint)
+
+
+def damage(checkpoint: Path) -> str | None:
+    """Which file of a checkpoint is not what was written, in words; None where it is whole."""
+    try:
+        digests = json.loads((checkpoint / DIGESTS).read_bytes())
+        for name, digest in digests.items():
+            if not (checkpoint / name).is_file():
+                return f"{checkpoint.name}/{name} is missing"
+            if sha256(checkpoint / name) != digest:
+                return f"{checkpoint.name}/{name} is damaged"
+    except FileNotFoundError:
+        return f"{checkpoint.name} was not written to its end"
+    except (OSError, ValueError, AttributeError, TypeError):
+        return f"{checkpoint.name}/{DIGESTS} is damaged"
+    return None
+
+
+def resumable(out: Path) -> tuple[Path | None, list[str]]:
+    """The latest checkpoint from which a run can go on, and what is wrong with each that is later.
+
+    Its own files are whole, and so are those of the best so far, which is loaded at the end; and the log reaches it.
+    """
+    problems: list[str] = []
+    reach = _reach(out)
+    for checkpoint in checkpoints(out):
+        trouble = damage(checkpoint) or _damage_of_best(checkpoint)
+        if trouble is None and step_of(checkpoint) > reach:
+            trouble = f"{LOG} ends behind step {reach:.0f}"
+        if trouble is None:
+            return checkpoint, problems
+        problems.append(trouble)
+    return None, problems
+
+
 def newest_checkpoint(out: Path) -> Path | None:
-    """The latest that is whole: a full disk leaves one without the state, which the Trainer writes last."""
-    found = {int(folder.name.partition("-")[2]): folder for folder in out.glob("checkpoint-*") if state_of(folder)}
-    return found[max(found)] if found else None
+    """The latest from which a run can go on."""
+    return resumable(out)[0]
+
+
+def _damage_of_best(checkpoint: Path) -> str | None:
+    best = state_of(checkpoint).get("best_global_step") or 0
+    if best in (0, step_of(checkpoint)):  # the start needs no file
+        return None
+    return damage(checkpoint.with_name(f"checkpoint-{best}"))
+
+
+def _reach(out: Path) -> float:
+    """How many steps the log of a run has; no bound where it has none, as backpropagation writes none."""
+    try:
+        return read_log(out / LOG).steps
+    except (OSError, LogError):  # `_check_log` tells of it
+        return math.inf
 
 
 def kept(out: Path) -> str:
     """What is there to go on with, in words."""
     newest = newest_checkpoint(out)
     if newest is None:
-        return f"there is no checkpoint yet: remove {out} and start anew"
+        return f"there is no checkpoint yet: {_without_checkpoint(out)}"
     return f"{newest.name} is kept: the same command with --resume goes on"
 
 
+def _without_checkpoint(out: Path) -> str:
+    """What can be done with a run that has no checkpoint."""
+    if (out / LOG).exists():
+        return (
+            f"`mezo-lab replay {out} --step last` rebuilds the weights from the log of its steps, and a new run needs "
+            "another --out"
+        )
+    if begun(out):
+        return "begin a new run in another --out"
+    return "the same command begins anew"
+
+
 def state_of(checkpoint: Path) -> dict[str, Any]:
+    """What the Trainer has kept of a run; nothing where it cannot be read."""
     try:
-        return json.loads((checkpoint / "trainer_state.json").read_text())
+        found = json.loads((checkpoint / "trainer_state.json").read_bytes())
+        return found if isinstance(found, dict) else {}
     except (OSError, ValueError):
         return {}
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the entries of a folder, onto the disk."""
+    with suppress(OSError):  # Windows syncs neither a folder nor what is open for reading
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

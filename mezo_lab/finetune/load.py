@@ -54,6 +54,7 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
     place = place_of(device)
     if name == SHIPPED:
         model, tokenizer, masked = *smollm2(), False
+        cast(model, dtype)
     else:
         require(READERS, ModelNotInstalled)
         config = read_config(name)
@@ -62,8 +63,19 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
         model = read_weights(name, config, masked, dtype)
         with reading(name, remedy=remedy(name)), torch.no_grad():
             _ = model.eval()(input_ids=torch.tensor([[0]])).logits  # what a configuration has wrong may show only here
-    model.to(device=place, dtype=dtype)  # type: ignore[call-arg]  # transformers wraps Module.to without its types
+    model.to(device=place)  # type: ignore[call-arg]  # transformers wraps Module.to without its types
     return Loaded(model.eval(), tokenizer, masked, name, longest(name, model, tokenizer))
+
+
+def cast(model: "PreTrainedModel", dtype: torch.dtype) -> None:
+    """Give the weights a dtype, as `from_pretrained(dtype=…)` does.
+
+    Buffers stay as they are, such as the frequencies of rotary positions, whose rounding would turn late tokens by a
+    radian: a model that is saved and loaded again must answer as it was tested.
+    """
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+    model.config.dtype = dtype  # type: ignore[assignment]  # as from_pretrained has it
 
 
 def place_of(device: torch.device | str | None) -> torch.device:

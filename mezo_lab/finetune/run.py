@@ -3,79 +3,152 @@
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mezo_lab.finetune import baselines
+from mezo_lab.finetune.ends import Interrupts, Say, counted
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.folder import check_folder, held
-from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes
-from mezo_lab.finetune.prepare import Prepared, Say, model_of, prepared
-from mezo_lab.finetune.scores import NotFinite, Score
+from mezo_lab.finetune.load import place_of
+from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes, write_whole
+from mezo_lab.finetune.prepare import Prepared, model_of, prepared
+from mezo_lab.finetune.scores import NotFinite, Score, difference, record
+from mezo_lab.finetune.start import scored_at_start
 from mezo_lab.machine import machine
 
 
 def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
     """Run a plan, and write plan.json, result.json and, of a training, run.mezo and the best checkpoint to a folder.
 
-    Several processes, as torchrun starts them, share each batch (mezo); the first prints and writes.
+    A training is compared with its start on the same examples. Several processes, as torchrun starts them, share each
+    batch (mezo); the first prints and writes.
 
     Args: out: a folder that is new, or, with `resume`, one that holds the checkpoints of this plan.
     Returns: the result, as result.json has it.
-    Raises: ValueError and OSError, of data before any model is loaded; Stopped; NotFinite, where no answer is finite.
+    Raises: ValueError and OSError, of data before any model is loaded; Stopped; NotFinite, where no step moved anything
+    or no answer is finite.
     """
+    usual = plan.usual_rate()[2] if plan.lr is None and plan.method in TRAINED else ""
     plan = plan.settled()
     check_processes(plan, processes())
-    if not first_process():
-        return _run(plan, out, resume, lambda line: None)
-    with held(out):
-        check_folder(out, plan, resume)
-        return _run(plan, out, resume, say)
+    first = first_process()
+    say = say if first else lambda line: None
+    interrupts = Interrupts(say)
+    with interrupts.heard(out), held(out) if first else nullcontext():
+        if first:
+            check_folder(out, plan, resume)
+        if usual:
+            say(f"--lr {plan.lr:g} --schedule {plan.schedule}: {usual}")
+        return _run(plan, out, resume, say, interrupts)
 
 
-def _run(plan: Plan, out: Path, resume: bool, say: Say) -> dict[str, Any]:
+def _run(plan: Plan, out: Path, resume: bool, say: Say, interrupts: Interrupts) -> dict[str, Any]:
     """What every process does, in a folder that the first one holds."""
     began = time.monotonic()
+    if plan.method in TRAINED:
+        check_device(plan.device)
     ready = prepared(plan, say)
-    first = first_process()
-    if first:
+    if first_process():
         plan.write(out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
     if plan.method in TRAINED:
-        from mezo_lab.finetune import training  # with the Trainer of transformers, which takes seconds to load
-
-        model, facts = training.train(ready, model_of(ready), out, resume=resume, say=say)
-        score = evaluate(model, ready.encoder, ready.splits.test)
+        before, after, facts = trained(ready, out, resume, say, interrupts)
+        gain = difference(after, before)
+        result |= {"test_before": record(before), "gain": list(gain)}
+        last = told_gain(before, after, gain)
     else:
-        score, facts = untrained(ready)
-    say(f"test {score.metric}  {score}")
+        after, facts = untrained(ready, say)
+        last = f"test {after.metric}  {after}"
     seconds = time.monotonic() - began + facts.pop("earlier_seconds", 0.0)
-    result |= {**facts, "test": told(score), "seconds": seconds, "peak_mebibytes": peak(ready)}
-    if first:
-        (out / RESULT).write_text(json.dumps(result, indent=1) + "\n")
-    if score.unanswered == len(score.each):
-        raise NotFinite(
-            f"none of the {len(score.each)} test examples had a finite score: {plan.model} answers nothing."
-        )
+    result |= {**facts, "test": record(after), "seconds": seconds, "peak_mebibytes": peak(ready)}
+    if first_process():
+        write_whole(out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    say(where(ready, out, result))
+    say(last)
+    check_finite(result)
     return result
 
 
-def untrained(ready: Prepared) -> tuple[Score, dict[str, Any]]:
+def trained(
+    ready: Prepared, out: Path, resume: bool, say: Say, interrupts: Interrupts
+) -> tuple[Score, Score, dict[str, Any]]:
+    """(test before the first step, test of the best, facts of the training)."""
+    from mezo_lab.finetune import training  # with the Trainer of transformers, which takes seconds to load
+
+    model = model_of(ready)
+    test = ready.splits.test
+    before = scored_at_start("test", out, model, ready.encoder, test, say)
+    model, facts = training.train(ready, model, out, resume=resume, say=say, interrupts=interrupts)
+    if facts["best_step"] == 0:  # the weights are those of the start
+        return before, before, facts
+    return before, evaluate(model, ready.encoder, test, progress=counted(say, "test")), facts
+
+
+def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> str:
+    """before → after on the same examples, with the interval of their difference, in one line."""
+    mean, low, high = (100 * each for each in gain)
+    told = f"test {after.metric}  {before.value:.1%} → {after.value:.1%} on the same {len(after.each):,} examples"
+    kept = "" if after is not before else "; no checkpoint was better by validation, so that the start is kept"
+    unanswered = f"; {after.unanswered:,} had no finite score and count as wrong" if after.unanswered else ""
+    return f"{told}: {mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %){unanswered}{kept}"
+
+
+def where(ready: Prepared, out: Path, result: dict[str, Any]) -> str:
+    """Where the result lies, and how its model is loaded."""
+    plan, best = ready.plan, result.get("best_step")
+    if plan.method not in TRAINED:
+        return f"kept in {out}: {RESULT}"
+    if best == 0:
+        return f"kept in {out}: {RESULT}; the model is {plan.model}, as it was"
+    folder = out / f"checkpoint-{best}"
+    kind = "AutoModelForMaskedLM" if ready.loaded.masked else "AutoModelForCausalLM"
+    load = f'{kind}.from_pretrained("{folder}")'
+    if plan.tuning != "full":
+        load = f'PeftModel.from_pretrained({kind}.from_pretrained("{base_of(ready)}"), "{folder}")'
+    return f"kept in {out}: {load} loads the model of step {best:,}"
+
+
+def base_of(ready: Prepared) -> str:
+    """The folder or name from which transformers loads the model that adapters belong to."""
+    return str(getattr(ready.loaded.model.config, "_name_or_path", "") or ready.plan.model)
+
+
+def check_finite(result: dict[str, Any]) -> None:
+    """Raises: NotFinite for a run that has computed nothing, after all that there is has been written."""
+    steps, skipped = result.get("steps", 0), result.get("skipped", 0)
+    if steps and skipped >= steps:
+        raise NotFinite(
+            f"none of the {steps:,} steps moved anything, as no loss was finite: nothing was trained. Look at the "
+            "model's weights and at the objective, or take --dtype float32."
+        )
+    test = result["test"]
+    if test["unanswered"] == len(test["each"]):
+        count = len(test["each"])
+        raise NotFinite(f"none of the {count:,} test examples had a finite score: the model answers nothing.")
+
+
+def check_device(device: str | None) -> None:
+    """Raises: ValueError for a device on which the Trainer of transformers does not train, before anything is read."""
+    place = place_of(device)
+    if place.type == "cuda" and (place.index or 0) > 0:
+        raise ValueError(
+            f"`device` must be cpu, cuda or mps for a training, as the Trainer of transformers takes the first GPU "
+            f"that is visible; got {device!r}: set CUDA_VISIBLE_DEVICES={place.index} and take --device cuda."
+        )
+
+
+def untrained(ready: Prepared, say: Say) -> tuple[Score, dict[str, Any]]:
     """Zero-shot, in-context learning (whose encoder shows solved examples), or a linear probe."""
     train, test = ready.splits.train, ready.splits.test
     if ready.plan.method == "linear-probe":
         found = baselines.linear_probe(ready.loaded, ready.encoder, train, test)
         return found, {"trained": ready.loaded.model.config.hidden_size, "forward_passes": len(train)}
-    return evaluate(ready.loaded.model, ready.encoder, test), {"trained": 0, "forward_passes": 0}
-
-
-def told(score: Score) -> dict[str, Any]:
-    """A score for a file; what each example counted for as well, so that runs can be compared on the same examples."""
-    each = "".join("01"[int(x)] for x in score.each) if set(score.each) <= {0.0, 1.0} else list(score.each)
-    kept = {"metric": score.metric, "value": score.value, "low": score.low, "high": score.high, "each": each}
-    return kept | {"unanswered": score.unanswered}
+    found = evaluate(ready.loaded.model, ready.encoder, test, progress=counted(say, "test"))
+    return found, {"trained": 0, "forward_passes": 0}
 
 
 def peak(ready: Prepared) -> float | None:

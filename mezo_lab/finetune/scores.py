@@ -4,8 +4,9 @@ import math
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 Z95 = 1.959964  # of N(0, 1)
 
@@ -53,6 +54,21 @@ def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
         spread = Z95 * math.sqrt(sum((x - mean) ** 2 for x in each) / max(n - 1, 1) / n)
         low, high = max(0.0, mean - spread), min(1.0, mean + spread)
     return Score(metric, mean, low, high, tuple(each), unanswered)
+
+
+def record(found: Score) -> dict[str, Any]:
+    """A score for a file; what each example counted for as well, so that runs can be compared on the same examples.
+
+    >>> record(score("accuracy", [1.0, 0.0]))["each"], from_record(record(score("f1", [0.5]))) == score("f1", [0.5])
+    ('10', True)
+    """
+    each = "".join("01"[int(x)] for x in found.each) if set(found.each) <= {0.0, 1.0} else list(found.each)
+    return {**asdict(found), "each": each}
+
+
+def from_record(kept: Mapping[str, Any]) -> Score:
+    """The score that `record` wrote. Raises: what a mapping of another form does."""
+    return score(kept["metric"], [float(each) for each in kept["each"]], int(kept.get("unanswered", 0)))
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -2,9 +2,10 @@
 
 import copy
 import functools
+import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -49,8 +50,10 @@ class MeZOTrainer(Trainer):
     Cost: that of `MeZO`; the micro-batches of a step are kept until its end.
 
     The model is in eval mode while it is probed; with `common_random_numbers` it is in train mode, with its dropout.
-    Logged beside the loss: `projected_gradient`, √(mean pg²) of the last step that moved, and `zero_gradients`, the
-    share of probes so far that saw no difference.
+    Logged beside the loss, which is the mean of the finite ones since the last entry: `projected_gradient`, √(mean pg²)
+    of the last step that moved; `zero_gradients`, the share of probes so far that saw no difference; and `skipped`, how
+    many steps so far moved nothing, as a loss was not finite. Loss and projected gradient are None where no step since
+    the last entry had one, never NaN, which JSON does not know.
     Ignored, and warned of where they were set: `optim` and `max_grad_norm`, for which MeZO has `rule` and `clip`; and,
     where a MeZO is given, `learning_rate` and `weight_decay`, as it has its own.
     Several processes, as torchrun starts them, need MeZO(…, parallel="batch") or `optimizers=(None, None)`, and no
@@ -92,6 +95,11 @@ class MeZOTrainer(Trainer):
     ):
         refuse({name: getattr(args, name, None) for name in REFUSED})
         self.log_file, self.gathered = log, list[Any]()
+        self.losses: list[float] = []  # finite ones since the last entry of the log
+        self.logged_step: int | None = None  # how many steps the optimizer had made then
+        self.loss_sum, self.loss_count = 0.0, 0  # of the finite losses of all steps
+        args = TrainingArguments("tmp_trainer") if args is None else args  # as the Trainer's own default
+        one_gpu(args)
         super().__init__(model, args, *arguments, **settings)
         # what `accelerate launch` may ask for
         fp16 = self.accelerator.mixed_precision == "fp16"
@@ -171,11 +179,14 @@ class MeZOTrainer(Trainer):
     ) -> Tensor:
         """The forward passes of a step, at its last micro-batch; the Trainer's own `optimizer.step()` then makes it.
 
-        Returns: the loss of the step, and 0 before its last micro-batch.
+        Returns: the loss of the step, and 0 before its last micro-batch or where it is not finite.
         """
         self.gathered.append(self._prepare_inputs(inputs))
         loss = self.probe(model) if self.accelerator.sync_gradients else 0.0
-        return torch.tensor(loss, device=self.args.device)
+        if self.accelerator.sync_gradients and math.isfinite(loss):
+            self.losses.append(loss)
+        # one that is not finite would stay in the Trainer's running sum for ever; `log` has the mean without it
+        return torch.tensor(loss if math.isfinite(loss) else 0.0, device=self.args.device)
 
     def open_log(self) -> None:
         """Begin the run's log at its first step, or go on with it from a checkpoint."""
@@ -191,6 +202,8 @@ class MeZOTrainer(Trainer):
         """The mean loss of the probes, which leave the weights displaced."""
         batches, self.gathered = self.gathered, []
         self.open_log()
+        if self.logged_step is None:  # the first step, also of a run that is resumed
+            self.logged_step = self.mezo.steps
         model.train(self.mezo.common_random_numbers)
         across = self.args.average_tokens_across_devices
         try:
@@ -206,7 +219,7 @@ class MeZOTrainer(Trainer):
         with self.compute_loss_context_manager():
             # a copy, as `compute_loss` may take the labels out
             loss = self.compute_loss(model, copy.copy(inputs), num_items_in_batch=items)
-        return weight * number(loss.mean() if self.args.n_gpu > 1 else loss)  # type: ignore[union-attr]
+        return weight * number(loss)
 
     def weighted(self, batches: list[Any], across: bool) -> list[tuple[Any, Any, float]]:
         """(inputs, items, weight) of micro-batches whose losses are means, over their items where those can be counted.
@@ -222,19 +235,36 @@ class MeZOTrainer(Trainer):
         weights = counts / everywhere.mean()  # type: ignore[union-attr]
         return list(zip(batches, items, weights.tolist(), strict=True))
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
         if "learning_rate" in logs:  # of training steps
             logs.pop("grad_norm", None)  # of gradients that are not there
-            if self.mezo.history:
-                logs["projected_gradient"] = self.mezo.history[-1].norm()
+            logs["loss"] = mean(self.losses)
+            self.loss_sum += sum(self.losses)
+            self.loss_count += len(self.losses)
+            last = self.mezo.history[-1] if self.mezo.history else None
+            # that of an earlier entry would be stale
+            logs["projected_gradient"] = last.norm() if last and last.step >= (self.logged_step or 0) else None
             logs["zero_gradients"] = self.mezo.diagnostics.zero_rate()
+            logs["skipped"] = self.mezo.diagnostics.skipped
+            self.losses, self.logged_step = [], self.mezo.steps
+        if "train_loss" in logs:
+            logs["train_loss"] = self.mean_loss()
         super().log(logs, start_time)
 
+    def mean_loss(self) -> float | None:
+        """The mean of the finite losses of all steps; None where there was none."""
+        count = self.loss_count + len(self.losses)
+        return (self.loss_sum + sum(self.losses)) / count if count else None
+
     def train(self, *arguments: Any, **settings: Any) -> Any:
+        self.losses, self.logged_step = [], None
+        self.loss_sum, self.loss_count = 0.0, 0
         try:
-            return super().train(*arguments, **settings)
+            found = super().train(*arguments, **settings)
         finally:  # after an interrupt too
             self.settle()
+        loss = self.mean_loss()
+        return found._replace(training_loss=math.nan if loss is None else loss)
 
     def save_model(self, *arguments: Any, **settings: Any) -> None:
         if self.optimizer is not None:
@@ -261,3 +291,22 @@ def refuse(asked: Mapping[str, Any]) -> None:
     for name, remedy in REFUSED.items():
         if asked[name]:
             raise ValueError(f"`{name}` must be off, got {asked[name]!r}: {remedy}.")
+
+
+def one_gpu(args: TrainingArguments) -> None:
+    """Keep the Trainer from wrapping the model in DataParallel, which splits batches and hides the output layer.
+
+    Several GPUs are for several processes. Says so where there are some.
+    """
+    if args.n_gpu > 1:
+        warnings.warn(
+            f"{args.n_gpu} GPUs are visible and this process takes one, {args.device}: torchrun "
+            f"--nproc-per-node={args.n_gpu} takes all, CUDA_VISIBLE_DEVICES chooses one.",
+            UserWarning,
+            stacklevel=3,
+        )
+        args._n_gpu = 1
+
+
+def mean(numbers: Sequence[float]) -> float | None:
+    return sum(numbers) / len(numbers) if numbers else None

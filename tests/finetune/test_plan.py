@@ -1,11 +1,14 @@
 """A plan says what it cannot be, in one line, and reads back as it was written."""
 
 import json
+import re
 from dataclasses import replace
 
+import accuracy
 import pytest
+import rates
 
-from mezo_lab.finetune.plan import Plan, check_processes, from_preset, read_plan
+from mezo_lab.finetune.plan import MEASURED, Plan, check_processes, from_preset, read_plan
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path):
@@ -14,15 +17,61 @@ def test_a_plan_reads_back_as_it_was_written(tmp_path):
     assert read_plan(tmp_path) == plan != replace(plan, lr=2e-5)
 
 
-def test_the_usual_values_are_the_papers(tmp_path):
-    full, lora, prefix = (Plan(tuning=tuning).settled() for tuning in ("full", "lora", "prefix"))
+def kind(method: str, tuning: str, objective: str) -> str:
+    return f"{method} {tuning} {'accuracy' if objective == 'score' else objective}"
+
+
+@pytest.mark.parametrize("measured", sorted(MEASURED), ids=lambda measured: kind(*measured))
+def test_the_usual_rate_of_the_shipped_model_is_the_one_that_was_measured(measured):
+    method, tuning, objective = measured
+    chosen = rates.chosen(kind(*measured))
+    if kind(*measured) == "mezo full loss":  # two rates are alike there: the smaller, with the schedule of the larger
+        tried = {
+            row["lr"] for row in json.loads(rates.RECORD.read_text())["rows"] if rates.kind_of(row) == kind(*measured)
+        }
+        chosen |= {"lr": min(tried), "schedule": accuracy.LONG["schedule"]}
+        assert chosen["lr"] == accuracy.LONG["lr"]
+    for name in ("accuracy", "f1", "module:function") if objective == "score" else ("loss",):
+        plan = Plan(method=method, tuning=tuning, objective=name)
+        found = plan.settled()
+        assert {name: getattr(found, name) for name in chosen} == chosen
+        assert plan.usual_rate()[2].startswith("measured on this model")
+
+
+@pytest.mark.parametrize(
+    ("more", "source"),
+    [
+        (
+            {"model": "facebook/opt-125m"},
+            r"the first of the paper's grid for OPT-13B \(Table 16\), and facebook/opt-125m",
+        ),
+        ({"model": "other", "tuning": "lora"}, r"OPT-13B \(Table 16\), and other may want another: compare several"),
+        ({"method": "adam", "tuning": "lora"}, r"RoBERTa-large \(Table 15\), and smollm2-135m may want another"),
+        ({"method": "sgd", "tuning": "prefix"}, "a guess of ours, and smollm2-135m may want another"),
+    ],
+)
+def test_any_other_rate_says_where_it_comes_from(more, source):
+    assert re.search(source, Plan(**more).usual_rate()[2])
+    assert Plan(**more).settled().schedule == "constant"
+
+
+def test_what_was_given_is_taken_as_it_was_given():
+    found = Plan(lr=3e-5, epsilon=1e-2, every=7).settled()
+    assert (found.lr, found.epsilon, found.every, found.schedule) == (3e-5, 1e-2, 7, "constant")
+    assert Plan(schedule="cosine").settled().schedule == "cosine"
+    assert Plan(**vars(found)).settled() == found  # a plan that was read goes on as it was
+    assert Plan(method="zero-shot").settled().lr is None and Plan(method="zero-shot").settled().schedule == "constant"
+
+
+def test_the_usual_values_of_another_model_are_the_papers():
+    other = {"model": "facebook/opt-125m"}
+    full, lora, prefix = (Plan(tuning=tuning, **other).settled() for tuning in ("full", "lora", "prefix"))
     assert [(plan.lr, plan.epsilon) for plan in (full, lora, prefix)] == [(1e-6, 1e-3), (1e-4, 1e-2), (1e-2, 1e-1)]
     assert (full.shots, full.every) == (16, 200)
     assert Plan(train=100).settled().shots is None
     assert (Plan(task="copa").settled().shots, Plan(task="copa").settled().train) == (None, 1000)
     own = {"prompt": "{text} It was", "words": ("no", "yes"), "data": "rows.csv"}
     assert [Plan(**more).settled().test for more in ({}, own, own | {"test_data": "others.csv"})] == [1000, None, 1000]
-    assert Plan(lr=3e-5, epsilon=1e-2, every=7).settled().lr == 3e-5
 
 
 def test_a_preset_is_the_middle_of_the_papers_grid():

@@ -42,15 +42,17 @@ def test_a_run_writes_its_plan_its_result_and_a_log_that_rebuilds_its_best_model
     result = finetune(plan, out, say=lines.append)
     assert json.loads((out / RESULT).read_text()) == result
     assert (result["steps"], result["forward_passes"], result["backward_passes"]) == (10, 20, 0)
-    assert [entry["step"] for entry in result["validation"]] == [5, 10] and len(result["test"]["each"]) == 20
+    assert [entry["step"] for entry in result["validation"]] == [0, 5, 10] and len(result["test"]["each"]) == 20
     assert any(line.startswith("step 10/10  loss") for line in lines) and lines[-1].startswith("test accuracy")
-    model, _, steps = rebuilt(out, until=result["best_step"])
-    assert steps == result["best_step"]
     from mezo_lab.finetune.load import load_model
 
-    kept = load_model(str(out / f"checkpoint-{steps}"), device="cpu").model
-    assert same(weights(kept), weights(model))
-    assert not same(weights(kept), weights(load_model(plan.model, device="cpu").model))
+    start = weights(load_model(plan.model, device="cpu").model)
+    for until in (5, 10):
+        model, _, steps = rebuilt(out, until=until)
+        assert steps == until
+        kept = load_model(str(out / f"checkpoint-{steps}"), device="cpu").model
+        assert same(weights(kept), weights(model)) and not same(weights(kept), start)
+    assert result["best_step"] in (0, 5, 10) and same(weights(rebuilt(out, until=0)[0]), start)
 
 
 @pytest.mark.parametrize("tuning", ["lora", "prefix"])

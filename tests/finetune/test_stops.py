@@ -1,6 +1,7 @@
 """How a run ends before its time: one clear line, nothing lost, and a way to go on."""
 
 import errno
+import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,14 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from mezo_lab.cli import main
+from mezo_lab.finetune.ends import of_the_disk
 from mezo_lab.finetune.folder import Stopped, newest_checkpoint
+from mezo_lab.finetune.plan import RESULT
 from mezo_lab.finetune.prepare import prepared
-from mezo_lab.finetune.progress import Telling, of_the_disk
+from mezo_lab.finetune.progress import Telling
 from mezo_lab.finetune.rebuild import rebuilt
 from mezo_lab.finetune.run import finetune
+from mezo_lab.finetune.scores import NotFinite
 from mezo_lab.finetune.training import ForwardTrainer
 
 # what torch, safetensors and tokenizers say where a file does not fit
@@ -84,7 +88,10 @@ def test_an_error_that_is_not_of_the_disk_is_not_called_one(plan, tmp_path, monk
         finetune(plan, tmp_path / "run", say=quiet)
 
 
-@pytest.mark.parametrize(("step", "kept"), [(7, "checkpoint-5 is kept"), (3, "there is no checkpoint yet: remove")])
+@pytest.mark.parametrize(
+    ("step", "kept"),
+    [(7, "checkpoint-5 is kept"), (3, "there is no checkpoint yet: `mezo-lab replay .* --step last` rebuilds")],
+)
 def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, plan, tmp_path, monkeypatch):
     on_step_end = Telling.on_step_end
 
@@ -102,8 +109,11 @@ def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, pl
 def test_a_loss_that_is_not_finite_moves_nothing_is_told_once_and_the_run_goes_on(plan, tmp_path, monkeypatch):
     lines = []
     monkeypatch.setattr("mezo_lab.finetune.losses.cross_entropy", lambda *_: torch.tensor(float("nan")))
-    result = finetune(plan, tmp_path / "run", say=lines.append)
-    assert result["steps"] == 10 and all(loss != loss for _, loss in result["losses"]) and result["losses"]
+    with pytest.raises(NotFinite, match="none of the 10 steps moved anything, as no loss was finite"):
+        finetune(plan, tmp_path / "run", say=lines.append)
+    result = json.loads((tmp_path / "run" / RESULT).read_text(), parse_constant=pytest.fail)
+    assert result["losses"] == [[step, None] for step in range(1, 11)] and result["skipped"] == 10
+    assert result["best_step"] == 0 and result["test"] == result["test_before"]
     told = "had a loss that is not finite and moved nothing; where that goes on, stop and take a smaller --lr"
     assert [line for line in lines if told in line] == [f"step 1 {told}"]
     before, after = weights(prepared(plan.settled(), quiet).loaded.model), weights(rebuilt(tmp_path / "run")[0])

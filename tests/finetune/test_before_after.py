@@ -1,0 +1,160 @@
+"""A run is compared with its start: on the same examples, by the same rule, also where it is stopped and resumed."""
+
+import json
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mezo_lab.finetune import start, training
+from mezo_lab.finetune.ends import Interrupts
+from mezo_lab.finetune.folder import Stopped
+from mezo_lab.finetune.load import load_model
+from mezo_lab.finetune.plan import RESULT
+from mezo_lab.finetune.progress import Telling
+from mezo_lab.finetune.rebuild import rebuilt, steps_of
+from mezo_lab.finetune.run import finetune
+from mezo_lab.finetune.scores import difference, from_record, score
+
+CLOCK = {"seconds", "peak_mebibytes", "machine"}
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+def weights(model) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def without_clock(result: dict) -> dict:
+    return {name: value for name, value in result.items() if name not in CLOCK}
+
+
+def validating(monkeypatch, before: int, *after: int) -> None:
+    """Let validation have so many hits of 16: before the first step, and at each evaluation."""
+    hits = iter(after)
+
+    def scripted(count):
+        return score("accuracy", [1.0] * count + [0.0] * (16 - count))
+
+    def at_start(name, *arguments):
+        return scripted(before) if name == "validation" else start.scored_at_start(name, *arguments)
+
+    monkeypatch.setattr(training, "scored_at_start", at_start)
+    monkeypatch.setattr(training, "evaluate", lambda *_, **__: scripted(next(hits)))
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora", "prefix"])
+def test_the_start_is_kept_where_no_checkpoint_beats_it(tuning, plan, tmp_path, monkeypatch):
+    validating(monkeypatch, 8, 3, 8)
+    lines, out = [], tmp_path / "run"
+    result = finetune(replace(plan, tuning=tuning), out, say=lines.append)
+    assert result["best_step"] == 0 and result["test"] == result["test_before"] and result["gain"][0] == 0.0
+    assert [point["value"] for point in result["validation"]] == [8 / 16, 3 / 16, 8 / 16]
+    assert lines[-1].endswith("no checkpoint was better by validation, so that the start is kept")
+    assert f"the model is {plan.model}, as it was" in lines[-2]
+    if tuning == "full":  # and `mezo-lab replay` rebuilds the same
+        model, _, steps = rebuilt(out, until=steps_of(out, "best"))
+        assert steps == 0 and torch.equal(weights(model), weights(load_model(plan.model, device="cpu").model))
+
+
+@pytest.mark.parametrize(("after", "best"), [((9, 12), 10), ((12, 9), 5), ((12, 12), 5)])
+def test_the_best_checkpoint_is_tested_and_told_how_to_load(after, best, plan, tmp_path, monkeypatch):
+    validating(monkeypatch, 8, *after)
+    lines, out = [], tmp_path / "run"
+    result = finetune(plan, out, say=lines.append)
+    assert result["best_step"] == best
+    load = f'AutoModelForCausalLM.from_pretrained("{out}/checkpoint-{best}")'
+    assert lines[-2] == f"kept in {out}: {load} loads the model of step {best}"
+    before, tested = from_record(result["test_before"]), from_record(result["test"])
+    assert result["gain"] == list(difference(tested, before))
+    percent = f"{before.value:.1%} → {tested.value:.1%} on the same 20 examples: "
+    assert lines[-1].startswith(f"test accuracy  {percent}{100 * result['gain'][0]:+.1f} points (")
+    assert "paired 95 %" in lines[-1]
+
+
+def test_the_first_test_is_that_of_the_model_as_it_was(plan, tmp_path):
+    result = finetune(plan, tmp_path / "run", say=quiet)
+    zero_shot = finetune(replace(plan, method="zero-shot"), tmp_path / "zero", say=quiet)
+    assert result["test_before"] == zero_shot["test"]
+
+
+@pytest.mark.parametrize(("steps", "every", "evaluated"), [(10, 4, [0, 4, 8, 10]), (3, 100, [0, 3]), (4, 4, [0, 4])])
+def test_the_last_step_competes_too_whatever_lies_between_two_evaluations(steps, every, evaluated, plan, tmp_path):
+    result = finetune(replace(plan, steps=steps, every=every), tmp_path / "run", say=quiet)
+    assert [point["step"] for point in result["validation"]] == evaluated
+
+
+def test_what_a_run_costs_is_said_before_its_first_step(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "WORTH_TELLING", 0.0)
+    lines = []
+    finetune(replace(plan, probes=3), tmp_path / "run", say=lines.append)
+    (told,) = [line for line in lines if line.startswith("to come: ")]
+    assert told.startswith("to come: 10 steps of 6 × 8 examples, 2 evaluations of 16, a test of 20; some ")
+    assert lines.index(told) < next(i for i, line in enumerate(lines) if line.startswith("step "))
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "status"), [(2, signal.SIGTERM, 143), (5, signal.SIGINT, 130), (10, signal.SIGTERM, 143)]
+)
+def test_a_run_that_was_stopped_has_the_result_of_one_that_was_not(step, number, status, plan, tmp_path, monkeypatch):
+    whole = finetune(plan, tmp_path / "whole", say=quiet)
+    on_step_end = Telling.on_step_end
+
+    def interrupted(self, args, state, control, **others):
+        if state.global_step == step:
+            signal.raise_signal(number)
+        on_step_end(self, args, state, control, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Telling, "on_step_end", interrupted)
+        with pytest.raises(Stopped, match=f"stopped after step {step}, which is kept: the same command with") as raised:
+            finetune(plan, tmp_path / "parted", say=quiet)
+    assert raised.value.code == status
+    asked = []
+    with monkeypatch.context() as patch:
+        patch.setattr(start, "evaluate", lambda *_, **__: asked.append(1))
+        parted = finetune(plan, tmp_path / "parted", resume=True, say=quiet)
+    assert not asked  # the start was evaluated once
+    assert without_clock(parted) == without_clock(whole)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"test": 3}'])
+def test_without_the_record_of_the_start_a_resumed_run_evaluates_it_again(content, plan, tmp_path):
+    whole = finetune(plan, tmp_path / "run", say=quiet)
+    file = tmp_path / "run" / start.START
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    (tmp_path / "run" / RESULT).unlink()
+    again = finetune(plan, tmp_path / "run", resume=True, say=quiet)
+    assert without_clock(again) == without_clock(whole)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_nothing_is_trained_stops_at_once(number, status, plan, tmp_path, monkeypatch):
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr("mezo_lab.finetune.run.prepared", lambda *_: signal.raise_signal(number))
+    told = "stopped at once; there is no checkpoint yet: the same command begins anew"
+    with pytest.raises(Stopped, match=told) as raised:
+        finetune(plan, tmp_path / "run", say=quiet)
+    assert raised.value.code == status and not (tmp_path / "run").exists()
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_the_second_signal_is_at_once_whichever_came_first():
+    interrupts = Interrupts(quiet)
+    with interrupts.after_the_step():
+        interrupts(signal.SIGTERM)
+        assert interrupts.asked and interrupts.code == 143
+        with pytest.raises(KeyboardInterrupt):
+            interrupts(signal.SIGINT)
+
+
+def test_a_result_is_strict_json_with_entries_at_fixed_steps(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr("mezo_lab.finetune.progress.LINE_EVERY", 0.0)  # a line at each step, as on a slow machine
+    finetune(replace(plan, steps=300, every=150), tmp_path / "run", say=quiet)
+    result = json.loads((tmp_path / "run" / RESULT).read_text(), parse_constant=pytest.fail)
+    assert [step for step, _ in result["losses"]] == list(range(3, 301, 3))
