@@ -34,7 +34,7 @@ from mezo_lab.theory.stability import stability_limit
 #
 # **Assumption 1.** Near $\theta$ the Hessian is at most some $H \preceq \ell I$ with $\operatorname{tr}(H)/\|H\| \le r$.
 #
-# **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then for a $\gamma=\Theta(r/n)$
+# **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then for a $\gamma=\Theta(r/n)$ (a slip: it holds for $n=O(r)$, as $\gamma\ge1$)
 #
 # $$\mathbb{E}[L(\theta^+)] - L(\theta) \le -\eta\|g\|^2 + \tfrac12\eta^2\ell\,\gamma\,\|g\|^2.$$
 #
@@ -195,8 +195,8 @@ for verdict in verdicts:
 show(verdicts)
 
 # %% [markdown]
-# **Best step, and the edge** (claim B6). With $t=\eta\ell\gamma$ the ratio is $1-(2t-t^2)/\gamma$: least at $\eta=1/(\ell\gamma)$, where it is $1-1/\gamma$, and 1 again at
-# $2/(\ell\gamma)$. At a billion dimensions:
+# **Best step, and the edge** (claim B6), of the *mean*: at small $r$ a typical run likes longer steps. With $t=\eta\ell\gamma$ the ratio is $1-(2t-t^2)/\gamma$:
+# least at $\eta=1/(\ell\gamma)$, where it is $1-1/\gamma$, and 1 again at $2/(\ell\gamma)$. At a billion dimensions:
 
 # %%
 curve = [tried("best-step", dim=10**9, rank=3, t=t) for t in sized(full=(0.5, 1.0, 1.5, 2.0), fast=(1.0, 2.0))]
@@ -205,20 +205,22 @@ for verdict in curve:
 show(curve)
 
 # %% [markdown]
-# **$n$ is a wash** (claim B7). A step with $n$ probes costs $n$ pairs of forward passes. At its best rate it brings, for each pair,
+# **$n$ is a wash** (claim B7), for probes that are independent. A step with $n$ of them costs $n$ pairs of forward passes. At its best rate it brings, for each pair,
 #
 # $$-\frac1n\log\frac{\mathbb{E}[L^+]}{L} = \frac1n\log\Big(1 + \frac{n}{r+1}\Big),$$
 #
 # which falls as $n$ grows, though hardly while $n \ll r$. The decoy is constant in $n$. The paper's Table 6: at equal
-# passes, more probes gain little at best.
+# passes, more probes gain little at best. *Orthogonal* probes (claim E4) do gain, where $r$ exceeds about $d/2$ or $n$ is near $d$; decoys: constant, and the wash.
 
 # %%
 for r in (5, 100, 1000):
     kept = {n: theory.progress_per_pair(r, n) / theory.progress_per_pair(r, 1) for n in (2, 8, 32)}
     print(f"r = {r:>4}: progress per pair, of one probe's: " + ", ".join(f"{kept[n]:.1%} at n = {n}" for n in kept))
 wash = [tried("probes-are-a-wash", dim=10**9, rank=5, probes=n) for n in sized(full=(2, 4, 8), fast=(2, 8))]
-for verdict in wash:
+right_angles = [tried("orthogonal-probes", "orthogonal", dim=20, rank=20, probes=n) for n in (2, 8)]
+for verdict in wash + right_angles:
     print(verdict)
+print("; ".join(f"{d.statement} {d.expected:.4f}: {d.status.name}" for d in right_angles[-1].decoys))
 show(wash)
 
 # %% [markdown]
@@ -239,7 +241,7 @@ for verdict in fall:
 # %% [markdown]
 # So on a decaying spectrum $2/(\ell\gamma)$ is a safe rate, not the last one. For the exact edge of $\mathbb{E}[L]$, A3 along eigenvector $i$:
 # $\mathbb{E}[g_i^{+2}]=g_i^2-2\eta\lambda_ig_i^2+\eta^2\lambda_i^2\left(\tfrac{n+1}ng_i^2+\tfrac1n\|g\|^2\right)$. Where that is $g_i^2$ again, the shares $g_i^2/\|g\|^2=\frac{\eta\lambda_i}{2n-(n+1)\eta\lambda_i}$ sum
-# to 1, which gives $\eta$ (`theory.stability`). MeZO itself, on two spectra:
+# to 1, which gives $\eta$ (claim E6; Song et al. 2026). MeZO itself, on two spectra:
 
 # %%
 d = 300
@@ -393,13 +395,14 @@ print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, m
 # ## Summary
 #
 # - A step pays for $\mathbb{E}[\hat g^\top H\hat g]$. With curvature $\ell$ in $r$ directions that is $\ell\gamma\|g\|^2$: flat in $d$, linear in $r$, and at $r=d$ the norm factor.
-# - Best rate $1/(\ell\gamma)$, last rate $2/(\ell\gamma)$; one probe is best, by little while $n \ll r$.
+# - Best rate $1/(\ell\gamma)$, last rate $2/(\ell\gamma)$, of the mean. Of independent probes one is best, by little while $n \ll r$; orthogonal ones may gain.
 # - On decaying spectra $\gamma$ is an upper bound; on spectra whose trace grows with $d$ the tax returns.
 #
 # **Limits.** Quadratic losses. Whether a real model has a small $r$ must be measured. And Assumption 1 must hold within a radius $\eta\,d\,G$ of
 # $\theta$, $G$ the largest gradient of an example: for a large model no small neighbourhood.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 4 and Appendix G. V. Papyan, *The full
-# spectrum of deepnet Hessians at scale*, 2018. M. S. Bartlett, *On the theory of statistical regression*, 1933.
+# spectrum of deepnet Hessians at scale*, 2018. M. S. Bartlett, *On the theory of statistical regression*, 1933. W. Lin, Q. Song and H. Xu, *The multi-query paradox in
+# zeroth-order optimization*, arXiv 2509.15552, 2025. M. Song et al., *Zeroth-order optimization at the edge of stability*, arXiv 2604.14669, 2026.
 #
 # **Next:** what a finite ε and a finite precision do to all this.

@@ -151,8 +151,8 @@ for law, probes in [("gaussian", 1), ("rademacher", 1), ("sphere", 1), ("gaussia
     print(f"{law:<10} n = {probes}, {2 * probes} passes: formula {right:.3f}, measured {found}; {scores}")
 
 # %% [markdown]
-# Signs descend further than Gaussian draws here, as the bowl lies along the axes ($\gamma=r$ instead of $r+2$). Four probes leave less, and cost
-# four times as many passes: per pass, one is best (claim B7).
+# Signs descend further than Gaussian draws here, as the bowl lies along the axes ($\gamma=r$ instead of $r+2$). In general directions they see the sphere, $\gamma=d(r+2)/(d+2)=5.45$ (claim
+# B10). Four probes leave less, and cost four times as many passes: per pass, one of such independent probes is best (claim B7).
 #
 # `exact` and `fused` change the arithmetic and the number of sweeps, but not the path:
 

@@ -281,8 +281,8 @@ for verdict in ways:
 # %% [markdown]
 # ## What it means
 #
-# In notebook 5 more probes were a wash: per pair of forward passes they never gain. With $p$ processes the pairs run side by side, so what
-# counts is progress per *step*. It grows nearly in proportion to $p$ while that is far below the effective rank $r$, and then bends.
+# In notebook 5 more probes were a wash: per pair of forward passes independent ones never gain (orthogonal ones do, where $n$ and $r$ are of the order of $d$). With $p$ processes the
+# pairs run side by side, so what counts is progress per *step*. It grows nearly in proportion to $p$ while that is far below the effective rank $r$, and then bends.
 #
 # A method that sends gradients waits for a wire that carries the whole model. For MeZO's few numbers a slow network will do; but each process must hold the model.
 #
