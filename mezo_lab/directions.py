@@ -20,7 +20,10 @@ Draw = Callable[[tuple[int, ...], Generator], Tensor]
 
 @dataclass(frozen=True)
 class Law:
-    """A law of z: E[z] = 0, E[z zᵀ] = I.
+    """A law of z: E[z zᵀ] = I.
+
+    Two-sided estimates need no more: pg·z is the same for z and −z, so that E[z] does not matter. One-sided ones are
+    unbiased only where third moments are 0, as they are for every law of the library.
 
     `rotation_invariant` says that z and Rz have one law for every rotation R; such laws can be sampled through a
     handful of scalars at any dimension (`mezo_lab.reduced`).

@@ -28,8 +28,8 @@ def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator,
         raise ValueError(f"`epsilon` must be positive, got {epsilon}: 1e-3 suits a language model in float32.")
     if not whole(probes) or probes < 1:
         raise ValueError(
-            f"`probes` must be a whole number, at least 1, got {probes}: take 1; `mezo-lab list` says what more of them "
-            "buy (probes-are-a-wash, orthogonal-probes)."
+            f"`probes` must be a whole number, at least 1, got {probes}: take 1; `mezo-lab list` says what more of "
+            "them buy (probes-are-a-wash, orthogonal-probes)."
         )
     if not whole(seed) or not 0 <= seed < 2**64:
         raise ValueError(f"`seed` must be a whole number in [0, 2**64), got {seed}: any such number does.")

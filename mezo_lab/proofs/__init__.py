@@ -8,12 +8,12 @@ means of polynomials, in rational numbers, on the small instances of `case`.
 import difflib
 from functools import cache
 
-from mezo_lab.proofs.best_step import best_step, probes_are_a_wash
+from mezo_lab.proofs.best_step import best_step, orthogonal_probes, probes_are_a_wash
 from mezo_lab.proofs.descent import any_spectrum, descent_lemma
-from mezo_lab.proofs.effective_rank import dimension_tax, low_rank, same_object
+from mezo_lab.proofs.effective_rank import dimension_tax, general_directions, low_rank, same_object
 from mezo_lab.proofs.estimator import curvature_probe, norm_factor, second_moment, unbiased, variance
 from mezo_lab.proofs.finite_epsilon import one_sided, smoothing
-from mezo_lab.proofs.laws import SYMBOLIC_LAWS
+from mezo_lab.proofs.laws import IID, SYMBOLIC_LAWS
 from mezo_lab.proofs.minibatch import minibatch
 from mezo_lab.proofs.notes import notes
 from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
@@ -42,6 +42,8 @@ DERIVATIONS = {
     "same-object": (same_object, SYMBOLIC_LAWS),
     "best-step": (best_step, SYMBOLIC_LAWS),
     "probes-are-a-wash": (probes_are_a_wash, GAUSSIAN),
+    "general-directions": (general_directions, (*IID, "sphere", "coordinate")),
+    "orthogonal-probes": (orthogonal_probes, ("orthogonal",)),
 }
 
 
@@ -49,7 +51,7 @@ DERIVATIONS = {
 def prove(claim: str, law: str) -> Proof:
     """Derive a claim for one law of z by counting moments, for every d and n at once.
 
-    Source: CLAIMS, sections A and B; "notes" is the original derivation, line by line. Cost: well under a second.
+    Source: the list of claims; "notes" is the original derivation, line by line. Cost: well under a second.
 
     Args: claim: a name out of `provable()`. law: a law of `mezo_lab.directions`, or "iid" for a generic kurtosis κ.
     Returns: the proof; `print` it. Raises: ValueError naming what can be proved.

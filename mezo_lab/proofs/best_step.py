@@ -11,10 +11,11 @@ from mezo_lab.proofs.effective_rank import (
     derived_contraction,
     derived_gamma,
     exact_end,
+    exact_gamma,
     largest_stable,
     parabola,
 )
-from mezo_lab.proofs.notation import Scalar, ell, equation, n, r, s
+from mezo_lab.proofs.notation import Scalar, d, ell, equation, n, r, s
 from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 
@@ -75,7 +76,10 @@ def probes_are_a_wash(law: str) -> Proof:
         Step("With y = n/(r+1), its derivative in n is p′(n) = f(y)/n².", equation("f(y)", bracket)),
         Step("f starts from 0,", equation("f(0)", bracket_start)),
         Step("and falls from there,", equation("f′(y)", bracket_slope)),
-        Step("as this is negative: so f is negative, p decreases in n, and one probe is best.", falls),
+        Step(
+            "as this is negative: so f is negative, p decreases in n, and of independent probes one is best.",
+            falls,
+        ),
     )
     claimed = theory.progress_per_pair(r, n, log=sympy.log)
     conclusions = (
@@ -88,3 +92,54 @@ def probes_are_a_wash(law: str) -> Proof:
 
 def exact_progress(case: Case) -> Expr:
     return -sympy.log(exact_least(case)) / case.probes
+
+
+def orthogonal_probes(law: str) -> Proof:
+    """E4: at right angles the probes of a step gain per pair of forward passes, where most directions are curved."""
+    gamma, gamma_steps = derived_gamma(law)
+    ratio, ratio_steps = derived_contraction(law)
+    (best,) = sympy.solve(sympy.diff(ratio, s), s)
+    least = put(ratio, {s: best})
+    progress = sympy.log(1 / factored(put(least, {GAMMA: gamma}))) / n
+    spread = d * (d - n) / (n * (d + 2) * (d - 1))
+    linear, all_probes = d / n - (d - r) * Scalar("q"), factored(put(gamma, {n: d}))
+    isotropic = factored(put(put(least, {GAMMA: gamma}), {r: d}))
+    x = Scalar("x", positive=True)
+    bracket = x / (1 - x) + sympy.log(1 - x)
+    bracket_slope, bracket_start = factored(sympy.diff(bracket, x)), put(bracket, {x: 0})
+    steps = (
+        *gamma_steps,
+        Step("It is linear in r:", equation("γ", linear)),
+        Step("where q, 0 at n = d, is", equation("q", spread)),
+        *ratio_steps,
+        Step("The best step is s = 1/γ.", equation("E[L⁺]/L", sympy.expand(least))),
+        Step("A step costs n pairs of forward passes. Log-progress per pair:", equation("p(n)", progress)),
+        Step(
+            "At n = d, γ is 1 whatever r: ĝ = g, and the step ends at the minimum.", equation("γ", put(gamma, {n: d}))
+        ),
+        Step("Where all directions are curved, r = d, a step leaves", equation("E[L⁺]/L", isotropic)),
+        Step("With x = n/d, p = −log(1 − x)/n there, and n²·p′(n) = f(x).", equation("f(x)", bracket)),
+        Step("f starts from 0,", equation("f(0)", bracket_start)),
+        Step(
+            "and rises from there: so f is positive, and the more probes the better.",
+            sympy.Gt(bracket_slope, 0, evaluate=False),
+        ),
+    )
+    moments = theory_moments(law)
+    claimed = theory.effective_rank_factor(r, n, moments)
+    best_claimed, isotropic_claimed = (
+        theory.contraction(1 / each, each) for each in (claimed, theory.norm_factor(d, n, moments))
+    )
+    conclusions = (
+        Conclusion("γ", put(linear, {Scalar("q"): spread}), claimed, exact_gamma),
+        Conclusion("E[L⁺]/L at the best step", put(least, {GAMMA: gamma}), best_claimed, exact_least),
+        Conclusion("log-progress per pair", progress, theory.progress_per_pair(r, n, moments, log=sympy.log)),
+        Conclusion("γ at n = d", all_probes, theory.effective_rank_factor(r, d, moments)),
+        Conclusion("E[L⁺]/L at the best step and r = d", isotropic, isotropic_claimed, exact_isotropic_least),
+    )
+    return Proof("E4", "orthogonal-probes", law, steps, conclusions)
+
+
+def exact_isotropic_least(case: Case) -> Expr:
+    slope, bend = parabola(case, case.dim)
+    return 1 - slope**2 / (4 * bend)

@@ -4,20 +4,21 @@ At r = d the Hessian is ℓI, and γ is the norm factor: the dimension tax.
 """
 
 import sympy
-from sympy import QQ, Expr
+from sympy import QQ, Expr, Integer
 
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import factored, put
 from mezo_lab.proofs.case import ELL, ETA, Case, add, number, square
 from mezo_lab.proofs.forms import GG, quadratic_form
-from mezo_lab.proofs.laws import weights
+from mezo_lab.proofs.laws import PAIRS, weights
 from mezo_lab.proofs.notation import Scalar, d, ell, equation, eta, n, r, s
 from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import chain, cycle, diagonal, expectation, matrix, vector
 
 LOSS, GAMMA = Scalar("L", positive=True), Scalar("γ", positive=True)
-PROJECTED = {chain("g", "P", "g"): GG, cycle("P"): r, diagonal(matrix("P"), vector("g"), vector("g")): GG}
+PROJECTED_DIAGONAL = diagonal(matrix("P"), vector("g"), vector("g"))
+PROJECTED = {chain("g", "P", "g"): GG, cycle("P"): r, PROJECTED_DIAGONAL: GG}
 PRINTED = {
     "gaussian": ("in Theorem 2", (r + n + 1) / n),
     "sphere": ("in the proof of Theorem 1", (d * r + d - 2) / (n * (d + 2)) + 1),
@@ -112,6 +113,26 @@ def same_object(law: str) -> Proof:
     return Proof("B5", "same-object", law, steps, conclusions)
 
 
+def general_directions(law: str) -> Proof:
+    """B10: the γ of a projector in random directions, the mean over all rotations of the loss."""
+    projected = quadratic_form(law, "P")
+    mean = GG * (r + 2) / (d + 2)
+    gamma = factored(put(projected.total, {**PROJECTED, PROJECTED_DIAGONAL: mean}) / GG)
+    steps = (
+        *projected.steps,
+        Step(
+            "Turn the loss, and P and g with it, by all rotations. Only Σᵢ Pᵢᵢgᵢ² changes: δᵢⱼₖₗ contracted with P, "
+            "g and g. The mean of δᵢⱼₖₗ is symmetric and no rotation changes it, so it is a multiple of the three "
+            "pairings. Contracted with δᵢⱼδₖₗ it gives d, and they give d² + 2d.",
+            equation("E[δᵢⱼₖₗ]", sum(PAIRS, Integer(0)) / (d + 2)),
+        ),
+        Step("Contract it: tr(P)·‖g‖² = r‖g‖² once, gᵀPg = ‖g‖² twice.", equation("E[Σᵢ Pᵢᵢgᵢ²]", mean)),
+        Step("Put it in, with gᵀPg = ‖g‖² and tr(P) = r, and divide by ‖g‖².", equation("γ", gamma)),
+    )
+    claimed = theory.effective_rank_factor(r, n, theory.turned(d, theory_moments(law)))
+    return Proof("B10", "general-directions", law, steps, (Conclusion("γ", gamma, claimed, exact_turned_gamma),))
+
+
 S = ETA * ELL
 
 
@@ -123,6 +144,13 @@ def exact_gamma(case: Case) -> Expr:
     """E[ĝᵀPĝ]/‖g‖² for a gradient g in the range of P."""
     g = [x * (i < case.rank) for i, x in enumerate(case.g)]
     return case.mean(square(case.estimate(g)[: case.rank])) / number(square(g))
+
+
+def exact_turned_gamma(case: Case) -> Expr:
+    """A probe turned at random is ‖z‖·u, u uniform on the unit sphere, of which E[uᵀPu·(uᵀg)²] = (r+2)‖g‖²/(d(d+2))."""
+    length_4 = case.mean(square(case.z[0]) ** 2)
+    one_probe = length_4 * (case.rank + 2) / (case.dim * (case.dim + 2))
+    return (one_probe + case.probes - 1) / case.probes
 
 
 def exact_low_rank(case: Case) -> Expr:

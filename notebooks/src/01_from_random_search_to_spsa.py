@@ -122,8 +122,8 @@ show(verdict)
 #
 # **Statement** (claim A1). As $\varepsilon\to 0$, $\mathbb{E}[\hat g] = g$ for every law of $z$ with $\mathbb{E}[zz^\top] = I$.
 #
-# **Derivation.** $\mathbb{E}[z z^\top g] = \mathbb{E}[z z^\top]\,g = I\,g$. That is all: the normal law is not needed, only that the
-# coordinates have mean 0 and variance 1 and are uncorrelated.
+# **Derivation.** $\mathbb{E}[z z^\top g] = \mathbb{E}[z z^\top]\,g = I\,g$. That is all: the normal law is not needed, and not even $\mathbb{E}[z]=0$, for $z$ and $-z$ give
+# the same $\hat g$. ($+\sqrt d\,e_i$ with $i$ at random will do.) A one-sided difference needs third moments of 0 too, since it keeps $\tfrac\varepsilon2\,z\,z^\top Hz$.
 
 # %%
 generator = torch.Generator().manual_seed(0)

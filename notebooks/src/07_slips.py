@@ -163,13 +163,14 @@ for name, (estimate, _) in orders.items():
 #
 # **In print:** one forward pass a step, $[L(\theta_t+\varepsilon z_t)-L(\theta_{t-1}+\varepsilon z_{t-1})]/\varepsilon$, after Zhang et al. That is a number, not a gradient.
 #
-# **What holds** (claim A14). With a factor $z_t$ it is unbiased on a linear loss, and with $\Delta=L(\theta_t)-L(\theta_{t-1})$
+# **What holds** (claim A14). With a factor $z_t$ it is unbiased on a linear loss, and with $\Delta=L(\theta_t)-L(\theta_{t-1})$ *independent of* $z_{t-1}$
 #
 # $$\mathbb{E}\|\hat g\|^2 = (2d+2)\|g\|^2 + d\,\Delta^2/\varepsilon^2.$$
 #
 # **Derivation.**
 #
-# 1. $\hat g=(z_t^\top g-z_{t-1}^\top g+\Delta/\varepsilon)\,z_t$. Square the bracket: mixed products are odd in $z_t$ or $z_{t-1}$, so their means are 0.
+# 1. $\hat g=(z_t^\top g-z_{t-1}^\top g+\Delta/\varepsilon)\,z_t$. Square the bracket: mixed products are odd in $z_t$ or $z_{t-1}$, so their means are 0. (In a run $\Delta=-\eta\,pg_{t-1}\,g^\top z_{t-1}$, which
+#    is not independent: see below.)
 # 2. $\mathbb{E}[(z_t^\top g)^2\|z_t\|^2]=(d+2)\|g\|^2$, from notebook 3.
 # 3. $z_{t-1}$ is independent of $\|z_t\|^2$, whose mean is $d$: the others are $d\,\|g\|^2$ and $d\,\Delta^2/\varepsilon^2$.
 #
@@ -195,10 +196,12 @@ for estimator in (as_printed, with_factor):
 # %%
 residual = told("residual-feedback", moment="norm")
 residual_mean = told("residual-feedback", moment="mean")
+in_a_run = told("residual-feedback", moment="run")  # the first decoy: the formula with E[Δ²]
 
 # %% [markdown]
 # As printed, the mean is $\Delta/\varepsilon$ in every coordinate, whatever the slope. The decoys of the norm are that of two points, and the
-# right formula without $\Delta$. One pass instead of two costs a squared length about twice as large, even when $\Delta=0$.
+# right formula without $\Delta$. One pass instead of two costs a squared length about twice as large, even when $\Delta=0$. In a run $\mathbb{E}\|\hat g\|^2$ is
+# $2d\,\eta^2\|g\|^4/\varepsilon^2$ less than the formula with $\mathbb{E}[\Delta^2]$; the mean stays $g$.
 #
 # ## Not in print, but tempting: one side instead of two
 #
@@ -238,8 +241,8 @@ print(f"{share.sentence}\n    {share.text}")
 adam = told("adam-blind")
 
 # %% [markdown]
-# No coordinate has more than three times the second moment of another, whatever $g$ is. With one probe MeZO-Adam is nearly
-# normalised MeZO with momentum. In the paper's Table 18 the two are close with 512 examples a class; with 16 several points apart on some tasks, either way, which this does
+# No coordinate has more than three times the second moment of another, whatever $g$ is. With one probe, a large $d$ and a long average ($\beta_2$ near 1: one draw of $\hat g_i^2$ varies by
+# nearly three times its mean, and the first step is $\operatorname{sign}\hat g$) MeZO-Adam is nearly normalised MeZO with momentum. In the paper's Table 18 the two are close with 512 examples a class; with 16 several points apart on some tasks, either way, which this does
 # not explain.
 #
 # ## Check
@@ -294,7 +297,7 @@ show(
 # What is *not* touched: the paper's Algorithm 1, its theorems and its measured accuracies. Table 8, where a scaled probe did not help,
 # stands as measured; but on layers of equal size that scale reduces nothing, so it says little of less variance. Other slips
 # are pure misprints: an $L$ for $\nabla L$ in the proof of Lemma 2, a reference to (9) where (7) is used in that of Theorem 1, an
-# $L(\theta_{t+1})$ for $L(\theta_t)$ in Theorem 2.
+# $L(\theta_{t+1})$ for $L(\theta_t)$ in Theorem 2. And $\gamma=\Theta(r/n)$ needs $n=O(r)$: $1+(r+1)/n\ge1$.
 #
 # ## Where it breaks
 #
@@ -386,7 +389,7 @@ for name, per_layer in {"no scale": norms**0, "in print": norms, "yours": best_s
 
 # %% [markdown]
 # **7.4 (experiment).** "Residual feedback uses two probes, so $\|\hat g\|^2$ is twice that of the two-point estimator, plus $d\,\Delta^2/\varepsilon^2$." Suspicious? Test
-# it, then write the right one. At the command line: `mezo-lab verify residual-feedback --expect "..."`. Then take a formula in print
+# it, then write the right one. At the command line: `mezo-lab verify residual-feedback --set moment=norm --expect "..."`. Then take a formula in print
 # that *you* doubt; `mezo-lab list` has the names that each claim knows.
 
 

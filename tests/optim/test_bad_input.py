@@ -24,7 +24,10 @@ ARGUMENTS = [
     ({"epsilon": -1}, r"`epsilon` must be positive, got -1: 1e-3 suits"),
     ({"epsilon": math.nan}, r"`epsilon` must be positive, got nan"),
     ({"epsilon": math.inf}, r"`epsilon` must be positive, got inf"),
-    ({"probes": 0}, r"`probes` must be a whole number, at least 1, got 0: 1 is best"),
+    (
+        {"probes": 0},
+        r"`probes` must be a whole number, at least 1, got 0: take 1; `mezo-lab list` says .*orthogonal-probes",
+    ),
     ({"probes": -2}, r"`probes` must be a whole number, at least 1, got -2"),
     ({"probes": 1.5}, r"`probes` must be a whole number, at least 1, got 1.5"),
     ({"probes": math.nan}, r"`probes` must be a whole number, at least 1, got nan"),

@@ -29,6 +29,8 @@ CLAIMS = {
     "same-object": "B5",
     "best-step": "B6",
     "probes-are-a-wash": "B7",
+    "general-directions": "B10",
+    "orthogonal-probes": "E4",
 }
 
 
@@ -93,10 +95,20 @@ def test_smoothing_counts_three_pairings_and_one_sided_fifteen():
     assert pairings_told("one-sided", "Six legs have 15") == 15
 
 
-def test_more_probes_never_help_on_the_test_bed():
-    last = prove("probes-are-a-wash", "gaussian").steps[-1].formula
-    assert isinstance(last, sympy.StrictLessThan)
-    assert last.lhs.is_negative
+def test_more_independent_probes_never_help_on_the_test_bed():
+    last = prove("probes-are-a-wash", "gaussian").steps[-1]
+    assert isinstance(last.formula, sympy.StrictLessThan)
+    assert last.formula.lhs.is_negative
+    assert "of independent probes one is best" in last.sentence
+
+
+def test_more_orthogonal_probes_always_help_where_all_directions_are_curved():
+    last = prove("orthogonal-probes", "orthogonal").steps[-1].formula
+    assert isinstance(last, sympy.StrictGreaterThan)
+    (x,) = last.free_symbols  # n/d, between 0 and 1
+    assert sympy.solveset(last.lhs, x, sympy.Interval.open(0, 1)) == sympy.EmptySet and last.subs(
+        x, sympy.Rational(1, 2)
+    )
 
 
 def test_an_unknown_claim_is_named_with_its_neighbours():

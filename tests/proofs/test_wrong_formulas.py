@@ -48,6 +48,11 @@ WRONG = {  # (claim, law, which conclusion): a plausible formula that does not h
     ("same-object", "sphere", 0): (d + n + 1) / n,
     ("best-step", "gaussian", 2): 1 / theory.effective_rank_factor(r, n, GAUSSIAN),
     ("probes-are-a-wash", "gaussian", 0): sympy.log(1 + 1 / (r + 1)),
+    ("general-directions", "rademacher", 0): (r + n - 1) / n,
+    ("general-directions", "coordinate", 0): (r + n + 1) / n,
+    ("orthogonal-probes", "orthogonal", 0): theory.effective_rank_factor(r, n, SPHERE),
+    ("orthogonal-probes", "orthogonal", 1): (r + 1) / (r + n + 1),
+    ("orthogonal-probes", "orthogonal", 4): 1 - n / (d + n + 1),
 }
 CASES = [(claim, law, which, formula) for (claim, law, which), formula in WRONG.items()]
 
