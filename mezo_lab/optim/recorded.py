@@ -16,6 +16,7 @@ from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.rules import RULES
 from mezo_lab.optim.state import BACK, GROUP, arguments, described
 from mezo_lab.replay import Log, LogError, StepRecord
+from mezo_lab.replay.header import brief
 from mezo_lab.replay.records import HASH
 
 VERSION = 2  # of what a header says; 1 said less, and its log is read with the usual values in place
@@ -44,7 +45,7 @@ def header_of(log: Log) -> dict[str, Any]:
     version = found.get("version", 1)
     if type(version) is int and version > VERSION:
         raise LogError(f"{log.path} was written by a newer mezo_lab (header {version}, here {VERSION}): upgrade.")
-    if version not in (1, VERSION):
+    if type(version) is not int or version not in (1, VERSION):
         refuse(f"`version` must be 1 or {VERSION}, got {brief(version)}")
     header = usual() | {"defaults": {"lr": 1.0, "weight_decay": 0.0, "scale": 1.0}} | found
     count = header["groups"]
@@ -106,8 +107,10 @@ def check_start(header: dict[str, Any], refuse: Callable[[str], NoReturn]) -> No
     start = header.get("start")
     if not is_memory(start, header["groups"]):
         refuse(f"`start` makes no sense, got {brief(start)}")
-    before = -1
-    for record in start.get("history", [None]):
+    history, before = start.get("history"), -1
+    if type(history) is not list:
+        refuse(f"`start` makes no sense in its history, got {brief(history)}")
+    for record in history:
         if not is_past(record, header["probes"], before, header["first_step"]):
             refuse(f"`start` makes no sense in its history, got {brief(record)}")
         before = record[0]
@@ -175,12 +178,6 @@ def refusing(log: Log, where: str) -> Callable[[str], NoReturn]:
         raise LogError(f"{log.path} makes no sense in {where}: {what}. Take a copy of the log that its run wrote.")
 
     return refuse
-
-
-def brief(value: Any) -> str:
-    """At most one line of anything."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def options(hint: Any) -> tuple[Any, ...]:

@@ -33,7 +33,7 @@ def misfit(header: Header) -> str | None:
     for key, (least, most) in RANGES.items():
         value = header.get(key)
         if type(value) is not int or not least <= value <= most:
-            return f"`{key}` must be an integer from {least} to {most:,}, got {value!r}."
+            return f"`{key}` must be an integer from {least} to {most:,}, got {brief(value)}."
     return None
 
 
@@ -46,8 +46,17 @@ def difference(header: Header, logged: Header) -> str | None:
     for key in (*logged, *header):
         ours, theirs = (repr(side[key]) if key in side else "missing" for side in (header, logged))
         if ours != theirs:
-            return f"`header[{key!r}]` is {ours}, but {theirs} in the log"
+            return f"`header[{brief(key)}]` is {shortened(ours)}, but {shortened(theirs)} in the log"
     return None
+
+
+def brief(value: Any) -> str:
+    """At most one line of anything."""
+    return shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def as_json(argument: str, data: dict[str, Any]) -> bytes:

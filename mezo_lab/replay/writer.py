@@ -75,6 +75,7 @@ class LogWriter:
         self.probes, self.groups = probes, groups
         self.seal_every = min(seal_every, MOST_PAYLOAD // (4 * (probes + groups)))
         self.pending: list[bytes] = []
+        self.broken = False  # whether an interrupt may have left bytes behind `place` in the file
         resumes = append and (until is not None or self.path.exists())
         self.file, self.place = self.resume(until) if resumes else self.create()
         try:
@@ -144,19 +145,32 @@ class LogWriter:
         payload = as_event(kind, data)
         self.seal()
         self.place = self.write(Kind.EVENT, len(payload), payload)
+        self.broken = False
 
     def seal(self) -> None:
         """Write the pending steps."""
         self.check_open()
         while rows := self.pending[: self.seal_every]:
             argument, payload, past = pack_steps(rows, self.probes, self.place.past)
-            after, rest = self.write(Kind.STEPS, argument, payload), self.pending[len(rows) :]
-            self.place, self.pending = after._replace(steps=self.place.steps + len(rows), past=past), rest
+            place = self.write(Kind.STEPS, argument, payload)
+            place = place._replace(steps=self.place.steps + len(rows), past=past)
+            rest = self.pending[len(rows) :]
+            # one statement without a call: an interrupt finds both changed, or none
+            self.place, self.pending = place, rest
+            self.broken = False
 
     def write(self, kind: Kind, argument: int, payload: bytes) -> Place:
         frame = chained(kind, argument, payload, self.place.checksum)
         with disk.naming(self.path, f"the {self.place.steps:,} steps sealed before are safe"):
-            disk.append(self.file, self.place.end, as_bytes(frame), self.path)
+            if self.broken:
+                self.file.truncate(self.place.end)
+                self.file.seek(self.place.end)
+            self.broken = True
+            try:
+                disk.append(self.file, self.place.end, as_bytes(frame), self.path)
+            except Exception:  # which leaves the file as it was
+                self.broken = False
+                raise
         return self.place._replace(end=self.place.end + frame.size, checksum=frame.checksum)
 
     def check_open(self) -> None:
