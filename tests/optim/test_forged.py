@@ -207,6 +207,7 @@ SENSELESS = {
     "version": [0, -1, 1.5, "2", None, True],
     "noise": [None, 3, ["threefry2x32-20/1"]],
     "law": [None, 1, "", "normal", ["gaussian"], "\ud800"],
+    "rank": [0, -1, 1, "1", 1.5, True, [1]],
     "seed": [-1, 2**64, 1.5, "1", None, True],
     "epsilon": [0, -1e-3, "1e-3", None, True, 10**400, 1e-320, [1e-3]],
     "probes": [0, -1, 1.0, True, None, "1", 2**17, [1]],

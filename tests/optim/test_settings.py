@@ -19,6 +19,7 @@ VALUES = {
     "epsilon": [{"epsilon": 1e-2}],
     "probes": [{"probes": 3}],
     "law": [{"law": "rademacher"}, {"law": "sphere", "probes": 2}, {"law": "orthogonal", "probes": 2}],
+    "rank": [{"law": "low-rank", "rank": 2}],
     "seed": [{"seed": 2**64 - 1}],
     "estimator": [{"estimator": "one-sided"}, {"estimator": "residual-feedback", "lr": 1e-3}],
     "rule": [
