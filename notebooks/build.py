@@ -25,6 +25,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 HERE = Path(__file__).resolve().parent
 SOURCES, STUDENT, BUDGET = HERE / "src", HERE / "student", HERE / "budget.toml"
 PATIENCE = 3  # times the budget: machines differ
+STARTS = 600  # seconds by the clock that a kernel may take to start, or to hand over its last output
 HANGS = 10  # times what a notebook may take, by the clock: what ends a notebook that waits for ever, and nothing else
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -74,7 +75,7 @@ def executed(
     os.environ |= {"MEZO_LAB_FAST": str(int(fast)), "OMP_WAIT_POLICY": "passive"}
     os.environ["PYTHONPATH"] = os.pathsep.join(inherited)
     running = ["before the first cell"]
-    limits = dict.fromkeys(("timeout", "startup_timeout", "iopub_timeout"), max(round(HANGS * seconds), HANGS))
+    limits = {"timeout": max(round(HANGS * seconds), HANGS), "startup_timeout": STARTS, "iopub_timeout": STARTS}
     # streams in one piece: how they arrive in parts depends on the moment
     settings = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": folder}}}
     client = NotebookClient(notebook, kernel_name="python3", **limits, **settings)

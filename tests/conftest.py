@@ -29,7 +29,7 @@ def opened() -> Callable[..., tuple[str, list[str]]]:
             *("--host-resolver-rules=MAP * ~NOTFOUND", "--allow-file-access-from-files", *flags),
             *(f"--user-data-dir={page.parent / 'profile'}", "--enable-logging=stderr", "--v=0", "--dump-dom"),
         ]
-        run = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+        run = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=1200, check=True)
         return run.stdout, re.findall(r":CONSOLE.*?\] (.*)", run.stderr)
 
     return document

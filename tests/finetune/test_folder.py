@@ -80,7 +80,7 @@ def test_a_folder_is_held_while_its_process_lives_and_no_longer(tmp_path):
     other = SPAWN.Process(target=hold_and_wait, args=(tmp_path / "run", ready))
     other.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(600)
         told = f"`out` must be a folder that no other run holds, .* is held by process {other.pid}: wait for its end"
         with pytest.raises(ValueError, match=told), held(tmp_path / "run"):
             pass

@@ -1,7 +1,6 @@
 """The committed notebooks are their sources, run; students get the same without solutions."""
 
 import re
-import time
 from html import escape
 from pathlib import Path
 
@@ -56,29 +55,26 @@ def test_a_notebook_whose_cells_together_take_too_much_cpu_time_is_told():
         build.executed(busy, fast=True, seconds=0.1, name="99_x")
 
 
-def test_a_notebook_that_waits_is_not_told_it_takes_too_long():
-    """Another process holds the machine: the clock runs on, the notebook's CPU time does not."""
-    waiting = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(4)")])
-    before = build.cpu_seconds()
-    began = time.monotonic()
-    build.executed(waiting, fast=True, seconds=60)
-    slept = 4 - 0.1  # the clocks differ a little
-    assert time.monotonic() - began >= slept and build.cpu_seconds() - before < 60
+def test_a_notebook_that_waits_does_not_take_too_long():
+    """As where other processes hold the machine: the clock runs on, the CPU time of the notebook does not."""
+    waiting = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(11)")])
+    build.executed(waiting, fast=True, seconds=10)
 
 
 @pytest.mark.parametrize(
     ("source", "error"),
     [
         ("import os\nos._exit(1)", DeadKernelError),
-        ("while True:\n    pass", CellTimeoutError),
+        ("import time\ntime.sleep(100_000)", CellTimeoutError),
         ("1 / 0", CellExecutionError),
     ],
 )
 def test_what_ends_a_notebook_names_notebook_and_cell(monkeypatch, source, error):
     monkeypatch.setattr(build, "HANGS", 1)
-    cells = [nbformat.v4.new_code_cell(text, id=f"99-0{i}") for i, text in enumerate(["1 + 1", source])]
+    seconds = 5 if error is CellTimeoutError else 7200  # only the cell that hangs meets its limit
+    broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="99-01")])
     with pytest.raises(error, match=r"In notebook 99_broken, cell 99-01\."):
-        build.executed(nbformat.v4.new_notebook(cells=cells), fast=True, seconds=15, name="99_broken")
+        build.executed(broken, fast=True, seconds=seconds, name="99_broken")
 
 
 @every

@@ -50,7 +50,8 @@ WRONG = {(each.cell, kind): source for each in exercises() for kind, source in w
 
 def ran(cells: list) -> list:
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, timeout=HANGS, kernel_name="python3", allow_errors=True).execute()
+    limits = dict.fromkeys(("timeout", "startup_timeout", "iopub_timeout"), HANGS)
+    NotebookClient(notebook, kernel_name="python3", allow_errors=True, **limits).execute()
     return notebook.cells
 
 

