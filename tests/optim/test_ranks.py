@@ -269,7 +269,7 @@ def check_ended(found: Launch, scene: str, ranks: int) -> None:
     assert found[scene].keys() == set(range(ranks)) - {1} and found.ran.returncode != 0
     for rank, outcome in found[scene].items():
         assert outcome["error"].startswith(f"RuntimeError: rank {rank} has lost the others: one of them")
-        # no limit of time is at work: where a rank dies the group would wait for hours, where one hangs it would succeed
+        # no limit of time is at work: a dead rank would be waited for for hours, and one that hangs would come back
         assert outcome["restored"]
 
 
