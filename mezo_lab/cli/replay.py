@@ -1,11 +1,11 @@
-"""`mezo-lab replay RUN`: the fine-tuned model of a run, rebuilt from its log alone."""
+"""`mezo-lab replay RUN`: the fine-tuned model of a run, rebuilt from its run log alone."""
 
 import argparse
 from pathlib import Path
 
 
 def add_to(commands) -> None:
-    replay = commands.add_parser("replay", help="rebuild a fine-tuned model from the log of its run")
+    replay = commands.add_parser("replay", help="rebuild a fine-tuned model from its run log")
     replay.add_argument("folder", type=Path, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
     replay.add_argument("--out", type=Path, metavar="DIR", help="folder for the model (default RUN/model)")
     replay.add_argument("--step", default="best", metavar="N", help="best by validation, last, or a number of steps")
@@ -16,6 +16,6 @@ def run_replay(options: argparse.Namespace) -> int:
     from mezo_lab.finetune.rebuild import rebuild
 
     out = options.out or options.folder / "model"
-    steps = rebuild(options.folder, out, step=options.step)
+    steps = rebuild(options.folder, out, step=options.step, say=lambda line: print(line, flush=True))
     print(f"rebuilt {steps:,} steps of {options.folder}; kept in {out}")
     return 0

@@ -5,7 +5,7 @@ import math
 import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
@@ -165,17 +165,34 @@ def write_whole(file: Path, text: str) -> None:
 def read_plan(folder: Path) -> Plan:
     """The plan of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
     try:
-        found: dict[str, Any] = json.loads((folder / PLAN).read_text())
+        found: Any = json.loads((folder / PLAN).read_text())
+        if not isinstance(found, dict):
+            raise ValueError("it is no plan")
         known = {field.name for field in fields(Plan)}
         if unknown := sorted(set(found) - known):
             raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
+        for field in fields(Plan):
+            check_kind(field.name, field.type, found.get(field.name))
         return Plan(**{**found, "words": tuple(found.get("words", ()))})
     except FileNotFoundError:
         raise ValueError(
             f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {PLAN}."
         ) from None
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"`run` has a {PLAN} that cannot be read ({error}): use the version that wrote it.") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"`run` has a {folder / PLAN} that cannot be read ({error}): use the version that wrote it."
+        ) from None
+
+
+def check_kind(name: str, kind: Any, value: Any) -> None:
+    """Raises: ValueError for a value of another type than a plan writes; None is what was not given."""
+    kinds = [list] if get_origin(kind) is tuple else [*(get_args(kind) or (kind,))]
+    if float in kinds:
+        kinds.append(int)
+    if value is not None and type(value) not in kinds:
+        raise ValueError(f"its {name!r} is {str(value)[:40]!r}")
+    if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+        raise ValueError(f"its {name!r} holds what is no text")
 
 
 def check(plan: Plan) -> None:

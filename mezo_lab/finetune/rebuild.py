@@ -1,38 +1,50 @@
-"""A fine-tuned model from the log of its run: no data loader, no forward pass, only the sweeps."""
+"""A fine-tuned model from the run log of its run: no data loader, no forward pass, only the sweeps."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mezo_lab.finetune.plan import LOG, RESULT, read_plan
-from mezo_lab.finetune.prepare import loaded_for, model_of, prepared, tuned
+from mezo_lab.finetune.models import without_bars
+from mezo_lab.finetune.plan import LOG, PLAN, RESULT, Plan, read_plan
+from mezo_lab.finetune.prepare import Say, loaded_for, model_of, prepared, tuned
 from mezo_lab.optim import replay
+from mezo_lab.replay import LogError, read_log
+
+PATIENCE, LINE_EVERY = 2.0, 10.0  # seconds of silence before the first line of progress, and between two
 
 
-def rebuild(folder: Path, out: Path, *, step: str = "best") -> int:
+def unheard(line: str) -> None:
+    """Say nothing."""
+
+
+def rebuild(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) -> int:
     """Write the model of a run with `save_pretrained`, and its tokenizer.
 
     Source: paper, §2.1 (storage). Assumes: the run's model and, for a prefix, its data are at hand.
     Cost: the sweeps of the run. The weights are compared with the hash in the log, bit for bit, where the log ends.
 
     Args: folder: with plan.json and run.mezo. out: a new folder. step: "best" by validation as result.json has it
-        (the last, without one), "last", or a number.
+        (the last, without one), "last", or a number. say: takes a line of progress, where it takes longer than seconds.
     Returns: the steps made. Raises: ValueError; LogError for a damaged log, or that of another model.
     """
     until = steps_of(folder, step)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder, or the name of a new one, {out} is a file: name another.")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"`out` must be a new folder, {out} holds files: name another.")
-    model, tokenizer, steps = rebuilt(folder, until)
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    model, tokenizer, steps = rebuilt(folder, until, say)
+    with without_bars():
+        model.save_pretrained(out)
+        tokenizer.save_pretrained(out)
     return steps
 
 
-def rebuilt(folder: Path, until: int | None = None) -> tuple[Any, Any, int]:
+def rebuilt(folder: Path, until: int | None = None, say: Say = unheard) -> tuple[Any, Any, int]:
     """(model, tokenizer, steps) of a run after so many steps.
 
     A prefix begins as activations, which are computed again, and are the same to the last digit on processors of one
@@ -40,24 +52,66 @@ def rebuilt(folder: Path, until: int | None = None) -> tuple[Any, Any, int]:
     """
     if not (folder / LOG).is_file():
         raise ValueError(f"`run` must hold {LOG}, the log of a run with --method mezo; {folder} has none.")
-    plan = read_plan(folder).settled()
+    plan = settled(folder)
+    check_steps(folder, until)
     if plan.tuning == "prefix":
         with threads_of(folder):
-            ready = prepared(plan, say=lambda line: None)
+            ready = prepared(plan, say=unheard)
             loaded, model = ready.loaded, model_of(ready)
     else:
         loaded = loaded_for(plan)
         model = tuned(plan, loaded)
     moving = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    steps = replay(moving, folder / LOG, until=until).steps
+    steps = replay(moving, folder / LOG, until=until, progress=telling(say)).steps
     return model, loaded.tokenizer, steps
+
+
+def settled(folder: Path) -> Plan:
+    """The plan of a run. Raises: ValueError naming the file, also for fields of other types than a plan's."""
+    plan = read_plan(folder)
+    try:
+        return plan.settled()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"`run` has a {folder / PLAN} that makes no sense ({error}): use a copy of it.") from None
+
+
+def check_steps(folder: Path, until: int | None) -> None:
+    """Raises: ValueError for more steps than a log holds."""
+    try:
+        held = read_log(folder / LOG).steps
+    except LogError:  # it may be damaged further on; a replay says where
+        return
+    if until is not None and until > held:
+        raise ValueError(
+            f"`step` must be at most {held:,}, the steps that {folder / LOG} holds, got {until:,}: pass --step last."
+        )
+
+
+def telling(say: Say) -> Callable[[int, int], None]:
+    """A line of progress after two seconds, and then every ten."""
+    began = time.monotonic()
+    told = began + PATIENCE - LINE_EVERY
+
+    def progress(done: int, of: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told < LINE_EVERY:
+            return
+        told = now
+        left = (now - began) / done * (of - done)
+        say(f"rebuilding step {done:,}/{of:,}  {left / 60:,.1f} min left")
+
+    return progress
 
 
 @contextmanager
 def threads_of(folder: Path) -> Iterator[None]:
     """While this lasts torch has as many threads as the run had, on which the last digits of activations depend."""
-    own, file = torch.get_num_threads(), folder / RESULT
-    there = json.loads(file.read_text())["machine"]["threads"] if file.exists() else own
+    own = torch.get_num_threads()
+    machine = result_of(folder).get("machine")
+    there = machine.get("threads", own) if isinstance(machine, dict) else own
+    if type(there) is not int or not 0 < there < 1 << 16:
+        raise ValueError(f"`run` has a {folder / RESULT} that makes no sense in its threads, {there!r}: use a copy.")
     torch.set_num_threads(there)
     try:
         yield
@@ -70,14 +124,30 @@ def steps_of(folder: Path, step: str) -> int | None:
     if step == "last":
         return None
     if step == "best":
-        file = folder / RESULT
-        try:
-            return json.loads(file.read_text()).get("best_step") if file.exists() else None
-        except ValueError as error:
-            raise ValueError(f"`run` has a {RESULT} that cannot be read ({error}): pass --step last.") from None
+        best = result_of(folder).get("best_step")
+        if best is not None and (type(best) is not int or best < 0):
+            raise ValueError(
+                f"`run` has a {folder / RESULT} whose best_step is no number of steps, {str(best)[:40]!r}: pass --step "
+                "last."
+            )
+        return best
     try:
         if (number := int(step)) >= 0:
             return number
     except ValueError:
         pass
     raise ValueError(f"`step` must be best, last or a number of steps, got {step!r}.")
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """What a run wrote at its end; nothing, where it has not come to it. Raises: ValueError naming the file."""
+    file = folder / RESULT
+    if not file.exists():
+        return {}
+    try:
+        found = json.loads(file.read_text())
+    except (ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"`run` has a {file} that cannot be read ({error}): pass --step last.") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"`run` has a {file} that is no result but {str(found)[:40]}: pass --step last.")
+    return found
