@@ -5,7 +5,7 @@ import math
 from numbers import Integral
 
 from mezo_lab.directions import LAWS, Law, LowRank
-from mezo_lab.optim.estimates import ESTIMATORS, Estimator
+from mezo_lab.optim.estimates import BASELINES, ESTIMATORS, SHAPINGS, Estimator, Population
 from mezo_lab.optim.rules import RULES, Rule
 
 MODIFIED = (None, "variance", "expectation")
@@ -37,6 +37,11 @@ def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator,
         raise ValueError(f"`clip` must be positive or None, got {clip}: it bounds the projected gradient.")
     if modified not in MODIFIED:
         raise ValueError(f"`modified` must be one of {', '.join(map(str, MODIFIED))}; got {modified!r}.")
+    if isinstance(estimator, Population) and estimator.compares and probes < 2:
+        raise ValueError(
+            f"`probes` must be at least 2 for a population with a baseline or a shaping, got {probes}: a loss "
+            "alone has nothing to be compared with."
+        )
     if estimator.name == "residual-feedback" and probes > 1:
         raise ValueError(f"`probes` must be 1 for residual feedback, got {probes}: it compares one loss a step.")
     if estimator.name != "two-sided" and fresh_batches:
@@ -58,12 +63,30 @@ def law_of(name: str, rank: int | None) -> Law:
     rank = 1 if rank is None else rank
     if not whole(rank) or rank < 1:
         raise ValueError(f"`rank` must be a whole number, at least 1, got {rank}: 1 is the cheapest.")
-    return LowRank(name, rank=rank)
+    return LowRank(name, rank=int(rank))
 
 
-def estimator_named(name: str) -> Estimator:
-    """The estimator of that name. Raises: ValueError naming the nearest."""
-    return ESTIMATORS[known("estimator", name, ESTIMATORS)]
+def estimator_of(name: str, baseline: str, shaping: str) -> Estimator:
+    """The estimator of that name; of a population, with its baseline and shaping. Raises: ValueError."""
+    found = ESTIMATORS[known("estimator", name, ESTIMATORS)]
+    given = {
+        "baseline": known("baseline", baseline, dict.fromkeys(BASELINES)),
+        "shaping": known("shaping", shaping, dict.fromkeys(SHAPINGS)),
+    }
+    chosen = [argument for argument, value in given.items() if value != "none"]
+    if not isinstance(found, Population):
+        if chosen:
+            argument = chosen[0]
+            raise ValueError(
+                f"`{argument}` belongs to estimator='population', got {given[argument]!r} for {name!r}: leave it out."
+            )
+        return found
+    if len(chosen) == 2:
+        raise ValueError(
+            f"`baseline` changes nothing under shaping={shaping!r}, which takes off the mean itself; got {baseline!r}: "
+            "leave it out."
+        )
+    return Population(**given)
 
 
 def rule_named(rule: str | Rule) -> Rule:

@@ -1,5 +1,6 @@
 """What a step evaluates, and how losses become projected gradients."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,8 +49,68 @@ class ResidualFeedback:
         return [0.0 if before is None else (losses[0, 1] - before) / epsilon]
 
 
-Estimator = TwoSided | OneSided | ResidualFeedback
-ESTIMATORS: dict[str, Estimator] = {each.name: each for each in (TwoSided(), OneSided(), ResidualFeedback())}
+BASELINES = ("none", "mean", "leave-one-out")
+SHAPINGS = ("none", "z-score", "rank")
+
+
+@dataclass(frozen=True)
+class Population:
+    """pg_k = shaped_k/ε of the losses at θ + εz_k, k = 1 … N: N evaluations, and none at θ. For evolution strategies.
+
+    baseline: what is taken off each loss. "none" leaves ĝ unbiased, with a variance of L²/ε² along every direction;
+    "mean", that of all N, leaves ((N−1)/N)·g on average, as each loss is in its own baseline; "leave-one-out", the mean
+    of the others, g itself. All three as ε→0 and for independent or orthogonal directions. Source: CLAIMS E7.
+    shaping: "z-score" divides what the mean leaves by its standard deviation, which is about ε‖g‖, so that the length
+    of a step depends on neither the loss nor the slope; "rank" takes the places, from −½ for the lowest loss to ½ for
+    the highest, equal losses sharing the mean of theirs: only the order of the losses counts.
+    """
+
+    baseline: str = "none"
+    shaping: str = "none"
+    name = "population"
+
+    @property
+    def compares(self) -> bool:
+        """Whether a loss counts by its difference from the others."""
+        return (self.baseline, self.shaping) != ("none", "none")
+
+    def visits(self, probes: int) -> list[Visit]:
+        return [(k, 1) for k in range(probes)]
+
+    def projected(self, losses: dict[Visit, float], probes: int, epsilon: float, before: float | None) -> list[float]:
+        return [shaped / epsilon for shaped in self.shaped([losses[k, 1] for k in range(probes)])]
+
+    def shaped(self, losses: Sequence[float]) -> list[float]:
+        """What each direction is weighted with, before the division by ε.
+
+        >>> Population(baseline="leave-one-out").shaped([1.0, 2.0, 6.0])
+        [-3.0, -1.5, 4.5]
+        >>> Population(shaping="rank").shaped([1.0, 2.0, 2.0, 9.0])
+        [-0.5, 0.0, 0.0, 0.5]
+        """
+        if not all(map(math.isfinite, losses)):
+            return [math.nan] * len(losses)
+        if self.shaping == "rank":
+            return [place / (len(losses) - 1) - 0.5 for place in places(losses)]
+        mean = sum(losses) / len(losses)
+        if self.shaping == "z-score":
+            deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / len(losses))
+            return [(loss - mean) / deviation if deviation else 0.0 for loss in losses]
+        if self.baseline == "none":
+            return list(losses)
+        own = len(losses) / (len(losses) - 1) if self.baseline == "leave-one-out" else 1.0
+        return [own * (loss - mean) for loss in losses]
+
+
+def places(losses: Sequence[float]) -> list[float]:
+    """Where each loss stands in their order, from 0; equal ones share the mean of their places."""
+    return [sum(other < loss for other in losses) + (sum(other == loss for other in losses) - 1) / 2 for loss in losses]
+
+
+Estimator = TwoSided | OneSided | ResidualFeedback | Population
+ESTIMATORS: dict[str, Estimator] = {
+    each.name: each for each in (TwoSided(), OneSided(), ResidualFeedback(), Population())
+}
 
 
 def mean_loss(losses: dict[Visit, float]) -> float:

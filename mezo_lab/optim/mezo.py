@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from mezo_lab.directions import LowRank, Orthogonal
 from mezo_lab.optim import layout, state
-from mezo_lab.optim.arguments import check_arguments, check_group, estimator_named, law_of, rule_named
+from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, law_of, rule_named
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.engine import CHANGED, Engine
 from mezo_lab.optim.estimates import Visit, curvature, mean_loss
@@ -44,7 +44,10 @@ class MeZO(Optimizer):
         rank: of law="low-rank", by default 1: a sweep reads rank·(rows + columns) random numbers, and is not compiled.
         seed: below 2⁶⁴; with the step's number it fixes every z.
         weight_decay: λ, in one move with the update, as in the paper's code; give biases and norms a group with 0.
-        estimator: "two-sided", "one-sided" (n + 1 passes), "residual-feedback" (one pass).
+        estimator: "two-sided", "one-sided" (n + 1 passes), "residual-feedback" (one pass), "population" (n passes, for
+            rewards that no gradient has: `estimates.Population`).
+        baseline: of a population: "none", "mean" ((n−1)/n of the gradient on average) or "leave-one-out" (all of it).
+        shaping: of a population, in place of a baseline: "z-score" or "rank", for which η is another than for a loss.
         rule: "sgd", "momentum", "adam", "sign", "normalised", or one of `mezo_lab.optim.rules`, as Momentum(0.9).
         modified: "variance" (Definition 6) or "expectation" (Definition 7): probe along z/scale.
         clip: bound on |pg|.
@@ -81,6 +84,8 @@ class MeZO(Optimizer):
         *,
         rank: int | None = None,
         estimator: str = "two-sided",
+        baseline: str = "none",
+        shaping: str = "none",
         rule: str | Rule = "sgd",
         modified: str | None = None,
         clip: float | None = None,
@@ -94,7 +99,12 @@ class MeZO(Optimizer):
         check_replicas_every: int = 100,
         compiled: bool | None = None,
     ):
-        self.estimator, self.rule, self.law = estimator_named(estimator), rule_named(rule), law_of(law, rank)
+        self.estimator, self.rule, self.law = (
+            estimator_of(estimator, baseline, shaping),
+            rule_named(rule),
+            law_of(law, rank),
+        )
+        self.baseline, self.shaping = baseline, shaping
         self.rank = self.law.rank if isinstance(self.law, LowRank) else None
         check_arguments(epsilon, probes, seed, clip, modified, self.estimator, fresh_batches, check_replicas_every)
         self.epsilon, self.probes, self.seed, self.modified, self.clip = epsilon, probes, seed, modified, clip

@@ -87,6 +87,19 @@ def float32(number: float) -> float:
     return float(torch.tensor(number, dtype=torch.float32))
 
 
+def shaped(losses: Tensor, baseline: str, shaping: str) -> Tensor:
+    """What a population weighs its directions with, sample by sample as it is written down."""
+    if shaping == "z-score":
+        return (losses - losses.mean()) / losses.std(correction=0)
+    if shaping == "rank":  # of losses that all differ
+        return losses.argsort().argsort().double() / (len(losses) - 1) - 0.5
+    if baseline == "mean":
+        return losses - losses.mean()
+    if baseline == "leave-one-out":
+        return torch.stack([losses[k] - torch.cat([losses[:k], losses[k + 1 :]]).mean() for k in range(len(losses))])
+    return losses
+
+
 @dataclass
 class Twin:
     """Algorithm 1 with θ, θ + εz and θ − εz in tensors of their own.
@@ -108,6 +121,8 @@ class Twin:
     modified: str | None = None
     clip: float = math.inf
     estimator: str = "two-sided"
+    baseline: str = "none"
+    shaping: str = "none"
     steps: int = 0
     before: float | None = None  # the loss that residual feedback compares with
     losses: dict[tuple[int, int], float] = field(default_factory=dict)
@@ -133,6 +148,9 @@ class Twin:
         elif self.estimator == "one-sided":
             centre = self.at(z[0], 0.0)
             found = [(self.at(x, self.epsilon) - centre) / self.epsilon for x in z]
+        elif self.estimator == "population":
+            losses = torch.tensor([self.at(x, self.epsilon) for x in z], dtype=torch.float64)
+            found = (shaped(losses, self.baseline, self.shaping) / self.epsilon).tolist()
         else:
             here, before = self.at(z[0], self.epsilon), self.before
             found, self.before = [0.0 if before is None else (here - before) / self.epsilon], here

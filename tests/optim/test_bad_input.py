@@ -244,3 +244,31 @@ def test_a_flush_between_probe_and_step_changes_nothing_but_rounding(weights, wa
 def test_a_rank_is_a_whole_number_and_belongs_to_the_low_rank_law(settings, message):
     with pytest.raises(ValueError, match=message):
         MeZO([torch.nn.Parameter(torch.zeros(3, 3))], lr=0.1, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"baseline": "mean"},
+            "`baseline` belongs to estimator='population', got 'mean' for 'two-sided': leave it out",
+        ),
+        ({"estimator": "one-sided", "shaping": "rank"}, "`shaping` belongs to estimator='population', got 'rank' for"),
+        ({"baseline": "median"}, "`baseline` must be one of none, mean, leave-one-out; got 'median'. Nearest: mean"),
+        ({"shaping": "ranks"}, "`shaping` must be one of none, z-score, rank; got 'ranks'. Nearest: rank"),
+        ({"baseline": None}, "`baseline` must be one of none, mean, leave-one-out; got None"),
+        ({"estimator": "population", "baseline": "mean"}, "`probes` must be at least 2 for a population with"),
+        ({"estimator": "population", "shaping": "rank"}, "`probes` must be at least 2 .*, got 1: a loss"),
+        (
+            {"estimator": "population", "probes": 4, "shaping": "z-score", "baseline": "mean"},
+            "`baseline` changes nothing under shaping='z-score', which takes off the mean itself; got 'mean'",
+        ),
+        (
+            {"estimator": "population", "probes": 4, "fresh_batches": True},
+            "`fresh_batches` needs both sides of a probe, got estimator='population'",
+        ),
+    ],
+)
+def test_baselines_and_shapings_belong_to_a_population_of_two_at_least(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MeZO([theta()], lr=0.1, **settings)

@@ -19,6 +19,7 @@ KINDS = {
     "sphere": {"law": "sphere", "rule": Momentum(0.5)},
     "orthogonal": {"law": "orthogonal", "probes": 2},
     "coordinate": {"law": "coordinate"},
+    "population": {"estimator": "population", "baseline": "leave-one-out", "probes": 3, "epsilon": 0.1, "lr": 0.01},
     "low-rank": {"law": "low-rank", "rank": 2},
     "modified": {"modified": "variance", "clip": 10.0},
 }

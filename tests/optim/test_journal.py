@@ -51,6 +51,7 @@ KINDS = {
     "fused exact": {"fused": True, "exact": True},
     "three probes": {"probes": 3, "law": "rademacher"},
     "orthogonal": {"probes": 2, "law": "orthogonal"},
+    "population": {"estimator": "population", "shaping": "rank", "probes": 3, "rule": "momentum"},
     "low-rank": {"probes": 2, "law": "low-rank", "rank": 2},
     "one-sided": {"estimator": "one-sided", "lr": 0.01},
     "residual feedback": {"estimator": "residual-feedback", "lr": 1e-4},

@@ -18,6 +18,7 @@ KINDS = {
     "two-sided": ({"probes": 2}, 4),
     "centre": ({"centre": True}, 3),
     "one-sided": ({"estimator": "one-sided", "probes": 2}, 3),
+    "population": ({"estimator": "population", "baseline": "mean", "probes": 3}, 3),
     "residual feedback": ({"estimator": "residual-feedback"}, 1),
     "sphere": ({"law": "sphere"}, 2),
     "low-rank": ({"law": "low-rank", "rank": 2}, 2),

@@ -1,5 +1,7 @@
 """Sweeps in place, fused and chained, make the step that four sweeps out of place make."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -56,6 +58,27 @@ def test_low_rank_steps_are_those_of_the_twin(race, rank, estimator, mode):
     difference, found, expected = race(both | {"weight_decay": 0.1}, both | {"decay": 0.1}, mode)
     assert difference < ROUNDING
     assert found == expected
+
+
+POPULATIONS = [{}, {"baseline": "mean"}, {"baseline": "leave-one-out"}, {"shaping": "z-score"}, {"shaping": "rank"}]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", POPULATIONS, ids=str)
+@pytest.mark.parametrize("law", ["gaussian", "orthogonal"])
+def test_population_steps_are_those_of_the_twin(race, kind, law, mode):
+    # ε is large, so that what one sum rounds otherwise than the other is small beside the losses' differences
+    both = {"estimator": "population", "probes": 5, "law": law, "epsilon": 0.1, "lr": 0.01} | kind
+    difference, found, expected = race(both | {"weight_decay": 0.1}, both | {"decay": 0.1}, mode)
+    assert difference < 1e-7  # projected gradients are float32, and may round to a neighbour
+    assert torch.allclose(torch.tensor(found), torch.tensor(expected), rtol=1e-6)
+
+
+def test_another_baseline_is_another_run(race):
+    """The control: what the race can see."""
+    population = {"estimator": "population", "probes": 5, "epsilon": 0.1, "lr": 0.01}
+    for kind, other in pairwise(POPULATIONS):
+        assert race(population | kind, population | other)[0] > 1e-4
 
 
 def test_another_rank_is_another_run(race):
