@@ -57,7 +57,7 @@ def one_sided(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
 def curvature(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     """The second difference along z, averaged over the probes: estimates tr H from one more forward pass.
 
-    Source: Hutchinson's estimator; CLAIMS A10. Formula: [L(θ + εz) + L(θ − εz) − 2L(θ)]/ε². Returns: shape (…).
+    Source: Hutchinson's estimator; claim A10. Formula: [L(θ + εz) + L(θ − εz) − 2L(θ)]/ε². Returns: shape (…).
 
     >>> import torch
     >>> from mezo_lab.objectives import Quadratic

@@ -35,7 +35,7 @@ Step = Callable[[Move, Callable[[], Tensor], float, float, float, int], object]
 def check_perturb(perturb: Answer) -> None:
     """Whether perturb(parameters, scale, seed, chunk) adds scale·z(seed) in place, a chunk at a time.
 
-    Source: paper, Algorithm 1, Perturb; CLAIMS C1, C2, C6. Raises: Wrong.
+    Source: paper, Algorithm 1, Perturb; claims C1, C2, C6. Raises: Wrong.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         before = torch.get_rng_state()

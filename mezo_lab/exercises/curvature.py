@@ -52,7 +52,7 @@ def differences(loss: Answer, theta: Tensor, z: Tensor, epsilon: float) -> tuple
 def check_second_difference(estimate: Answer) -> None:
     """Whether estimate(loss, theta, z, epsilon) is zᵀHz, from three evaluations of a loss without a fourth derivative.
 
-    Source: Hutchinson (1989); CLAIMS A10. Raises: Wrong.
+    Source: Hutchinson (1989); claim A10. Raises: Wrong.
     """
     generator = torch.Generator().manual_seed(1)
     cases: list[dict[str, Any]] = []

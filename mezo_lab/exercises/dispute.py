@@ -32,7 +32,7 @@ SLIPS = {
 def check_norm_factor(factor: Answer) -> None:
     """Whether factor(dim, probes, kurtosis) is E‖ĝ‖²/‖g‖² for independent coordinates.
 
-    Source: CLAIMS A2, the i.i.d. laws. Raises: Wrong.
+    Source: claim A2, the i.i.d. laws. Raises: Wrong.
     """
     judge(
         factor,

@@ -22,7 +22,7 @@ TEXTS = [
 def smoothed_slope(theta: float, epsilon: float) -> float:
     """The mean of the two-point estimate for a step: L = 1 where θ < 0, else 0.
 
-    Source: CLAIMS A7. Formula: d/dθ Φ(−θ/ε) = −φ(θ/ε)/ε.
+    Source: claim A7. Formula: d/dθ Φ(−θ/ε) = −φ(θ/ε)/ε.
 
     >>> round(smoothed_slope(0.0, 0.5), 4)
     -0.7979

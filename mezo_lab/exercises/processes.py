@@ -44,7 +44,7 @@ def combined(losses: Tensor, sizes: Tensor) -> float:
 def speedup(rank: int, processes: int) -> float:
     """How many times more a step of n = processes probes lowers log E[L] than one of a single probe, each at its best.
 
-    Source: CLAIMS B7.
+    Source: claim B7.
 
     >>> round(speedup(100, 2), 3)
     1.99
@@ -99,7 +99,7 @@ def check_combined(combine: Answer) -> None:
 def check_speedup(gain: Answer) -> None:
     """Whether gain(rank, processes) is the log-progress of a step with n = processes over that with n = 1.
 
-    Source: CLAIMS B6 and B7, z Gaussian. Formula: log(1 + p/(r+1))/log(1 + 1/(r+1)). Raises: Wrong.
+    Source: claims B6 and B7, z Gaussian. Formula: log(1 + p/(r+1))/log(1 + 1/(r+1)). Raises: Wrong.
     """
     judge(
         gain,

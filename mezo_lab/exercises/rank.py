@@ -48,7 +48,7 @@ def best_probes(rank: int, overhead: float) -> int:
 def check_rank_factor(factor: Answer) -> None:
     """Whether factor(law, rank, probes, dim) is γ on H = ℓ·P_r, for the gaussian and the sphere.
 
-    Source: paper, Theorem 2 and the proof of Theorem 1; CLAIMS B3. Raises: Wrong.
+    Source: paper, Theorem 2 and the proof of Theorem 1; claim B3. Raises: Wrong.
     """
     judge(
         factor,
@@ -77,7 +77,7 @@ def check_rank_factor(factor: Answer) -> None:
 def check_best_probes(best: Answer) -> None:
     """Whether best(rank, overhead) is the number of Gaussian probes of most progress per forward pass.
 
-    Source: CLAIMS B7. Formula: the n at which log(1 + n/(r+1))/(n + overhead) is largest. Raises: Wrong.
+    Source: claim B7. Formula: the n at which log(1 + n/(r+1))/(n + overhead) is largest. Raises: Wrong.
     """
     judge(
         best,

@@ -39,7 +39,7 @@ def ulp(value: float, mantissa_bits: int) -> float:
 def best_epsilon(ulp: float, third: float) -> float:
     """ε* of a loss with this last digit, whose third derivative along z has rms 6T.
 
-    Source: CLAIMS C7. Formula: (ulp/(4√3·T))^⅓, as `EpsilonScan.predicted` has it.
+    Source: claim C7. Formula: (ulp/(4√3·T))^⅓, as `EpsilonScan.predicted` has it.
 
     >>> round(best_epsilon(2.0**-22, 1.0), 5)
     0.00325
@@ -49,7 +49,7 @@ def best_epsilon(ulp: float, third: float) -> float:
 
 
 def cycles_until(share: float, ulp: float, rms: float) -> float:
-    """The K at which the drift √(K/2)·ulp is this share of the weights' rms. Source: CLAIMS C4.
+    """The K at which the drift √(K/2)·ulp is this share of the weights' rms. Source: claim C4.
 
     >>> round(cycles_until(0.1, 0.01, 0.1))
     2
@@ -83,7 +83,7 @@ def check_ulp(answer: Answer) -> None:
 def check_cycles(answer: Answer) -> None:
     """Whether answer(share, ulp, rms) is the number of cycles until the drift is that share of the rms.
 
-    Source: CLAIMS C4. Raises: Wrong.
+    Source: claim C4. Raises: Wrong.
     """
     judge(
         answer,

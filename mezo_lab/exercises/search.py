@@ -22,7 +22,7 @@ BESTS = [{"grad_norm": 1.0, "trace": 10.0}, {"grad_norm": 3.0, "trace": 2.0}]
 def check_search_change(change: Answer) -> None:
     """Whether change(sigma, grad_norm, trace) is the mean change of the loss in a step of random search.
 
-    Source: the notes, first method; CLAIMS A0. Raises: Wrong.
+    Source: the notes, first method; claim A0. Raises: Wrong.
     """
     judge(
         change,

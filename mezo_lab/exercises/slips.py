@@ -33,7 +33,7 @@ RESIDUAL_SLIPS = {
 def check_one_sided_norm(norm: Answer) -> None:
     """Whether norm(dim, grad_sq, trace, trace_sq, epsilon) is E‖ĝ‖² of the one-sided estimator on a quadratic.
 
-    Source: CLAIMS A8; z Gaussian, n = 1. Raises: Wrong.
+    Source: claim A8; z Gaussian, n = 1. Raises: Wrong.
     """
     judge(
         norm,
@@ -80,7 +80,7 @@ def modified_variance(g: Tensor, scale: Tensor) -> Tensor:
 def check_modified_variance(variance: Answer) -> None:
     """Whether variance(g, scale) is E‖ĝ − g‖² for the paper's Definition 6, one Gaussian probe.
 
-    Source: CLAIMS A11. Raises: Wrong.
+    Source: claim A11. Raises: Wrong.
     """
     judge(
         variance,
@@ -106,7 +106,7 @@ def check_modified_variance(variance: Answer) -> None:
 def best_scale(norms: Tensor, sizes: Tensor) -> Tensor:
     """The D of each layer for which E‖ĝ‖² is least, up to a common factor.
 
-    Formula: D² ∝ ‖g_ℓ‖/√p_ℓ, where p_ℓ is the size of the layer. Source: derived; CLAIMS A11 is p = 1.
+    Formula: D² ∝ ‖g_ℓ‖/√p_ℓ, where p_ℓ is the size of the layer. Source: derived; claim A11 is p = 1.
 
     >>> best_scale(torch.tensor([4.0, 9.0]), torch.ones(2))
     tensor([2., 3.])

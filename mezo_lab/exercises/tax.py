@@ -39,7 +39,7 @@ def stable_lr(smoothness: float, dim: int, probes: int) -> float:
 def check_contraction(contraction: Answer) -> None:
     """Whether contraction(lr, smoothness, factor) is E[L(θ⁺)]/L(θ) of a step on L = ½ℓ‖θ‖².
 
-    Source: paper, Lemma 1 at H = ℓI; CLAIMS B2. Raises: Wrong.
+    Source: paper, Lemma 1 at H = ℓI; claim B2. Raises: Wrong.
     """
     judge(
         contraction,
@@ -65,7 +65,7 @@ def check_contraction(contraction: Answer) -> None:
 def check_stable_lr(stable: Answer) -> None:
     """Whether stable(smoothness, dim, probes) is MeZO's largest stable rate, z Gaussian, H = ℓI.
 
-    Source: paper, eq. (3); CLAIMS B2. Raises: Wrong.
+    Source: paper, eq. (3); claim B2. Raises: Wrong.
     """
     judge(
         stable,
@@ -92,7 +92,7 @@ def check_stable_lr(stable: Answer) -> None:
 def check_probe_gain(gain: Answer) -> None:
     """Whether gain(dim, probes) is the stable rate of n probes over that of one probe, z Gaussian.
 
-    Source: CLAIMS B2. Formula: n(d+2)/(d+n+1). Raises: Wrong.
+    Source: claim B2. Formula: n(d+2)/(d+n+1). Raises: Wrong.
     """
     judge(
         gain,

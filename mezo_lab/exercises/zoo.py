@@ -191,7 +191,7 @@ SENTENCES = {
 def check_generator(z: Zoo) -> None:
     """Whether z(shapes, seed, step, update=False) passes all checks of the zoo, and leaves torch's own generator alone.
 
-    Source: CLAIMS C1, C2. Raises: Wrong.
+    Source: claims C1, C2. Raises: Wrong.
     """
 
     def asked(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:

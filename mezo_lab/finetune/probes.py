@@ -28,7 +28,7 @@ def projected_gradients(
 ) -> Tensor:
     """pg of `count` directions, each one vector over all parameters: those of `MeZO(parameters)` in its first step.
 
-    Source: paper, Definition 1 and Algorithm 1 (CLAIMS D1).
+    Source: paper, Definition 1 and Algorithm 1 (claim D1).
     Formula: pg = [L(θ + εz) − L(θ − εz)]/(2ε); as ε→0 it is zᵀg, which `projections` gives.
     Cost: two forward passes and two sweeps per probe; memory for a copy of θ.
     Precision: with ε large, pg − zᵀg is the third derivative, ∝ ε², which biases the slope; with ε small it is the

@@ -25,7 +25,7 @@ def second_differences(
 ) -> Tensor:
     """zᵀHz along Gaussian directions, each one vector over all parameters.
 
-    Source: Hutchinson (1989); CLAIMS A10. Assumes: ε → 0, or a quadratic loss.
+    Source: Hutchinson (1989); claim A10. Assumes: ε → 0, or a quadratic loss.
     Formula: [L(θ + εz) + L(θ − εz) − 2L(θ)]/ε².
     Cost: 2·draws + 1 forward passes; memory for a copy of θ and the z of one tensor.
     Precision: a loss with rounding error δ shows zᵀHz to within about 2δ/ε².

@@ -43,12 +43,12 @@ class Diagnostics:
         self.__init__()
 
     def gradient_norm(self) -> Estimate:
-        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: CLAIMS A9. Raises: ValueError for one probe."""
+        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: claim A9. Raises: ValueError for one probe."""
         self.needs("gradient_norm", 2)
         return self.squares.estimate().map(lambda square: math.sqrt(max(square, 0.0)))  # the mean less its error: ≥ 0
 
     def trace(self) -> Estimate:
-        """tr H, from the second differences; needs `centre=True`. Source: CLAIMS A10."""
+        """tr H, from the second differences; needs `centre=True`. Source: claim A10."""
         if not self.curvatures.count:
             raise ValueError("`trace` needs the loss at θ itself, one more forward pass a step: ask for centre=True.")
         return self.curvatures.estimate()

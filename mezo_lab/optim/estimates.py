@@ -22,7 +22,7 @@ class TwoSided:
 
 @dataclass(frozen=True)
 class OneSided:
-    """pg_k = [L(θ + εz_k) − L(θ)]/ε: n + 1 evaluations, and a bias that two sides would cancel. Source: CLAIMS A8."""
+    """pg_k = [L(θ + εz_k) − L(θ)]/ε: n + 1 evaluations, and a bias that two sides would cancel. Source: claim A8."""
 
     name = "one-sided"
 
@@ -35,7 +35,7 @@ class OneSided:
 
 @dataclass(frozen=True)
 class ResidualFeedback:
-    """pg = [L(θ_t + εz_t) − L(θ_{t−1} + εz_{t−1})]/ε: one evaluation. Source: paper, Definition 8; CLAIMS A14.
+    """pg = [L(θ_t + εz_t) − L(θ_{t−1} + εz_{t−1})]/ε: one evaluation. Source: paper, Definition 8; claim A14.
 
     The first step has no loss to compare with, and does not move.
     """
@@ -119,5 +119,5 @@ def mean_loss(losses: dict[Visit, float]) -> float:
 
 
 def curvature(losses: dict[Visit, float], probes: Sequence[int], epsilon: float) -> float:
-    """[L(θ + εz) + L(θ − εz) − 2L(θ)]/ε², averaged over the probes: tr H on average. Source: CLAIMS A10."""
+    """[L(θ + εz) + L(θ − εz) − 2L(θ)]/ε², averaged over the probes: tr H on average. Source: claim A10."""
     return sum(losses[k, 1] + losses[k, -1] - 2 * losses[0, 0] for k in probes) / (epsilon**2 * len(probes))

@@ -25,7 +25,7 @@ class Record:
     projected: tuple[float, ...]
 
     def norm(self) -> float:
-        """√(mean pg²), which estimates ‖g‖ (CLAIMS A9)."""
+        """√(mean pg²), which estimates ‖g‖ (claim A9)."""
         return math.sqrt(sum(pg * pg for pg in self.projected) / len(self.projected))
 
 
@@ -61,7 +61,7 @@ class SGD(Rule):
 
 @dataclass(frozen=True)
 class Normalised(Rule):
-    """ĝ/√(mean pg²): steps of one length whatever the slope, since √(mean pg²) estimates ‖g‖ (CLAIMS A9)."""
+    """ĝ/√(mean pg²): steps of one length whatever the slope, since √(mean pg²) estimates ‖g‖ (claim A9)."""
 
     def weights(self, history: Sequence[Record]) -> Weights:
         norm = history[-1].norm()

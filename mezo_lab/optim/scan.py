@@ -66,7 +66,7 @@ def epsilon_scan(
 ) -> EpsilonScan:
     """The error of pg against zᵀg for each ε, in the precision that the parameters have; scan a copy for another.
 
-    Source: CLAIMS C7; derived.
+    Source: claim C7; derived.
     Formula: pg = [L(θ + εz) − L(θ − εz)]/(2ε). Rounding: the two losses, independently, and the two displacements of a
     weight, oppositely, are off by up to half a unit in the last place u, so pg by √(u_L²/6 + Σ g_i²u_i²/3)/(2ε), rms
     (where the losses mirror each other about L(θ) to within u_L, that part is off by up to √2; a network whose forward

@@ -35,7 +35,7 @@ class Moments(NamedTuple):
 def fourth_moment(dim: Number, moments: Moments) -> Number:
     """The c in E[‖z‖² z zᵀ] = c·I.
 
-    Source: CLAIMS, laws of z. Formula: c = pair·(d + 2) + coincidence.
+    Source: derived for each law in `mezo_lab.proofs`. Formula: c = pair·(d + 2) + coincidence.
 
     Args: dim: d. moments: of the law. Returns: c; d + 2 for the Gaussian, d for the sphere and for signs.
 
@@ -70,7 +70,7 @@ def low_rank_fourth_moment(rows: Number, columns: Number, rank: Number, kurtosis
     Drawing k(m+n) numbers in place of mn does not reduce the variance: c is above the Gaussian's d + 2 for every k, and
     falls to it as k grows. Signs alone keep a length when k = 1, and have c = d.
 
-    Source: derived; the law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652). CLAIMS E1.
+    Source: derived; the law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652).
     Assumes: coordinates that are symmetric about 0, of variance 1.
     Formula: d + 2 + ((κ−1)(m+n+κ−1) − 2)/k with d = mn; Gaussian d + 2 + 2(m+n+1)/k, at k = 1 (m+2)(n+2); signs
     d + 2 − 2/k.

@@ -43,7 +43,7 @@ def own_and_shared(probes: Number, moments: Moments) -> tuple[Number, Number]:
 def momentum_relief(beta: Number) -> Number:
     """What momentum takes off γ in the largest stable learning rate.
 
-    Source: derived; CLAIMS E5. Assumes: m ← βm + (1−β)ĝ and θ ← θ − ηm. Formula: 2β/(1+β), which stays below 1.
+    Source: derived. Assumes: m ← βm + (1−β)ĝ and θ ← θ − ηm. Formula: 2β/(1+β), which stays below 1.
 
     Args: beta: β in [0, 1).
 
@@ -56,7 +56,7 @@ def momentum_relief(beta: Number) -> Number:
 def momentum_lr(smoothness: Number, factor: Number, beta: Number) -> Number:
     """The largest stable learning rate of MeZO's own momentum, m ← βm + (1−β)ĝ, on H = ℓ·P_r.
 
-    Source: derived; CLAIMS E5. For the full spectrum of SGD: Song et al., arXiv 2604.14669.
+    Source: derived. For the full spectrum of SGD: Song et al., arXiv 2604.14669.
     Assumes: as this file does, and an average over all steps (`optim.rules.Momentum` keeps all but a thousandth).
     Formula: 2/(ℓ(γ − 2β/(1+β))). β = 0 gives `largest_stable_lr`; γ = 1, the true gradient, gives 2(1+β)/((1−β)ℓ).
 
@@ -72,7 +72,7 @@ def heavy_ball_lr(smoothness: Number, factor: Number, beta: Number) -> Number:
     """The largest stable learning rate of the heavy ball, m ← βm + ĝ, as `torch.optim.SGD(momentum=β)` has it.
 
     Its m is 1/(1−β) times the averaged one, so its learning rate must be (1−β) times that of `momentum_lr`.
-    Source: derived; CLAIMS E5. Assumes: as `momentum_lr`. Formula: 2(1−β)/(ℓ(γ − 2β/(1+β))).
+    Source: derived. Assumes: as `momentum_lr`. Formula: 2(1−β)/(ℓ(γ − 2β/(1+β))).
 
     >>> round(heavy_ball_lr(1.0, 1.0, 0.9), 6)  # the true gradient: 2(1+β)/ℓ
     3.8

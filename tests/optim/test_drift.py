@@ -28,7 +28,7 @@ def drift_of(dtype, cycles, **kinds):
 @pytest.mark.parametrize(("dtype", "low", "high"), [(torch.bfloat16, 0.02, 0.08), (torch.float32, 1e-7, 2e-6)])
 def test_the_plain_mode_drifts_as_the_square_root_of_the_cycles(dtype, low, high):
     few, many = drift_of(dtype, 25), drift_of(dtype, 100)
-    assert low < many < high  # CLAIMS C4 has 3.9 % and 6e-7 after 100 cycles
+    assert low < many < high  # claim C4 has 3.9 % and 6e-7 after 100 cycles
     assert 1.5 < many / few < 2.7  # √4 = 2
 
 

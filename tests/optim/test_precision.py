@@ -8,7 +8,7 @@ from mezo_lab.optim import MeZO
 
 DIM = 4096
 LOW = [torch.bfloat16, torch.float16, torch.float32]
-# share of the weights' rms after 1000 cycles at ε = 1e-3, weights of s.d. 0.02: CLAIMS C4, and for float16 the same
+# share of the weights' rms after 1000 cycles at ε = 1e-3, weights of s.d. 0.02: claim C4, and for float16 the same
 # sum in numpy; it grows as the root of the cycles
 DRIFT = {torch.bfloat16: 0.121, torch.float16: 0.015, torch.float32: 1.9e-6}
 
