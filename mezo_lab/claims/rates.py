@@ -55,8 +55,9 @@ def best_step(law, dim, probes, rank, t):
 @claim(
     "B7",
     "probes-are-a-wash",
-    r"-\frac{1}{n}\log\frac{\mathbb{E}[L(\theta^+)]}{L(\theta)} = \frac{1}{n}\log\left(1 + \frac{n}{r+1}\right)",
-    source="derived; seen in the paper's Table 6",
+    r"-\frac{1}{n}\log\frac{\mathbb{E}[L(\theta^+)]}{L(\theta)} = \frac{1}{n}\log\left(1 + \frac{n}{r+1}\right)"
+    r" \ \mathrm{for\ independent\ probes}",
+    source="derived; seen in the paper's Table 6; Lin, Song and Xu (2025), arXiv 2509.15552",
     laws=["gaussian"],
     default=grid(dim=[20], probes=[2, 4, 8], rank=[5]),
     fast=grid(dim=[6], probes=[2, 4, 8], rank=[5]),

@@ -286,7 +286,8 @@ for n in sized(full=(1, 4, 16), fast=(1, 4)):
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The gain is $n(d+2)/(d+n+1)$: nearly $n$ while $n \ll d$, and never more than $d+2$, which is SGD's rate. For each pair of passes it
-# is $(d+2)/(d+n+1)$, below 1 for $n>1$: more probes buy longer steps at more than their price, slightly more while $n\ll d$.
+# is $(d+2)/(d+n+1)$, below 1 for $n>1$: more independent probes buy longer steps at more than their price, slightly more while $n\ll d$. Orthogonal ones ($f=d/n$) buy them at
+# their price exactly.
 
 # %% [markdown]
 # ## Summary

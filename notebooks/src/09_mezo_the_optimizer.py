@@ -98,7 +98,7 @@ print(f"a loss of {loss}: {said[0].message} Largest change of a weight: {moved:.
 #
 # 1. $\Delta\theta=-\eta\hat g$, where $pg_k=z_k^\top g$ exactly: on linear and quadratic losses a two-sided difference has no error.
 # 2. Length: $\mathbb{E}\|\Delta\theta\|^2=\eta^2\,\mathbb{E}\|\hat g\|^2$, and $f=(n-1+c)/n$ is notebook 3 (Lemma 2).
-# 3. Descent: notebook 5 (Theorem 2). The best rate is $\eta\ell=1/\gamma$, which leaves $1-1/\gamma$ of the loss.
+# 3. Descent: notebook 5 (Theorem 2). The best rate, for the mean, is $\eta\ell=1/\gamma$, which leaves $1-1/\gamma$ of the loss.
 # 4. The rule `Normalised` steps along $\hat g/\sqrt{\text{mean } pg^2}$: with one probe, $\Delta\theta=-\eta\,\mathrm{sign}(pg)\,z$, the random search of notebook 1. On
 #    average the loss changes by $-\eta\sqrt{2/\pi}\,\|g\|+\tfrac12\eta^2\ell r$. At a constant rate it stalls where this vanishes.
 
