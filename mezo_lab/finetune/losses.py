@@ -130,7 +130,8 @@ def asked(function: Callable[[list, list], float], answers: list, rows: list) ->
     """What a user's function says. Raises: ValueError where it fails, or says no number."""
     try:
         value = function(answers, rows)
-        if not isinstance(value, SupportsFloat) or torch.is_complex(torch.as_tensor(value)):
+        # a string of digits is none, and float() would drop an imaginary part
+        if not isinstance(value, SupportsFloat) or "complex" in str(getattr(value, "dtype", "")):
             raise TypeError(f"it returned {type(value).__name__}, which is no real number")
         return float(value)
     except (Exception, SystemExit) as error:

@@ -128,7 +128,7 @@ class Plan:
         if (found := self.measured()) is not None:
             of = "accuracy" if self.objective != "loss" and self.tuning == "full" else "loss"
             setting = f"film reviews, --objective {of}, --schedule {MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
-            return *found, f"measured on this model ({setting})"
+            return *found, f"the rate that was measured on this model ({setting})"
         rate = RATES.get((self.method, self.tuning))
         source = "the first of the paper's grid for OPT-13B (Table 16)"
         if self.method != "mezo":

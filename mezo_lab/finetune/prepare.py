@@ -36,6 +36,7 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
     task = task_of(plan)
     check_objective(plan.objective, task)
     data = data_of(plan, task)
+    say(f"loading {plan.model}")
     loaded = loaded_for(plan)
     before = Prompt()
     if plan.method == "icl":

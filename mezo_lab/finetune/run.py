@@ -42,7 +42,7 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
         if first:
             check_folder(out, plan, resume)
         if usual:
-            say(f"--lr {plan.lr:g} --schedule {plan.schedule}: {usual}")
+            say(f"no --lr was given: {plan.lr:g}, {plan.schedule}, is {usual}")
         return _run(plan, out, resume, say, interrupts)
 
 
@@ -57,7 +57,7 @@ def _run(plan: Plan, out: Path, resume: bool, say: Say, interrupts: Interrupts) 
     result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
     if plan.method in TRAINED:
         before, after, facts = trained(ready, out, resume, say, interrupts)
-        gain = difference(after, before)
+        gain = difference(after, before) if after is not before else (0.0, 0.0, 0.0)
         result |= {"test_before": record(before), "gain": list(gain)}
         last = told_gain(before, after, gain)
     else:
@@ -92,9 +92,11 @@ def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> 
     """before → after on the same examples, with the interval of their difference, in one line."""
     mean, low, high = (100 * each for each in gain)
     told = f"test {after.metric}  {before.value:.1%} → {after.value:.1%} on the same {len(after.each):,} examples"
-    kept = "" if after is not before else "; no checkpoint was better by validation, so that the start is kept"
+    change = f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %)"
+    if after is before:
+        change = "no checkpoint was better by validation, so that the start is kept"
     unanswered = f"; {after.unanswered:,} had no finite score and count as wrong" if after.unanswered else ""
-    return f"{told}: {mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %){unanswered}{kept}"
+    return f"{told}: {change}{unanswered}"
 
 
 def where(ready: Prepared, out: Path, result: dict[str, Any]) -> str:

@@ -80,11 +80,17 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 def difference(one: Score, other: Score) -> tuple[float, float, float]:
     """one − other on the same examples, paired: (mean, low, high), with the normal 95 % interval.
 
+    Where all n examples differ alike there is no scatter, and no certainty either: another one has a probability of up
+    to 1 − 0.025^(1/n), the upper end of Clopper and Pearson's interval, and could differ by anything from −1 to 1.
+
     >>> difference(score("accuracy", [1.0, 1.0, 0.0, 1.0]), score("accuracy", [0.0, 1.0, 0.0, 1.0]))[0]
     0.25
     """
     gaps = [a - b for a, b in zip(one.each, other.each, strict=True)]
     n, mean = len(gaps), sum(gaps) / len(gaps)
+    if min(gaps) == max(gaps):
+        others = 1 - 0.025 ** (1 / n)
+        return mean, mean - others * (1 + mean), mean + others * (1 - mean)
     spread = Z95 * math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / max(n - 1, 1) / n)
     return mean, mean - spread, mean + spread
 

@@ -207,7 +207,8 @@ def cost(ready: Prepared, seconds: float) -> str:
         return told
     # backpropagation costs about two forward passes more
     examples = plan.steps * plan.batch * (passes if plan.method == "mezo" else 3) + rounds * validation + test
-    return f"{told}; some {examples * seconds / validation / 60:,.0f} min, by the speed of the first evaluation"
+    minutes = math.ceil(examples * seconds / validation / 60)
+    return f"{told}; some {minutes:,} min, by the speed of the evaluation before"
 
 
 def cost_of_adam(numbers: int, plan: Plan) -> str:

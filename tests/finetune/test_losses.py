@@ -1,12 +1,17 @@
 """The loss of a batch is the cross-entropy of its right answers; a score is an objective too."""
 
+import sys
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune.evaluate import evaluate, predictions
 from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.losses import collated, lessons, objective_named
+from mezo_lab.finetune.losses import check_objective, collated, lessons, objective_named
 from mezo_lab.finetune.tasks import Task, custom_task, task_named
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
@@ -80,6 +85,118 @@ def test_a_function_of_ones_own_lies_in_the_current_folder(model, tokenizer, tmp
     assert objective_named("own_objective:brevity", encoder)(model, batch_of(encoder)).item() == 5
     with pytest.raises(ValueError, match=r"`objective` must be .*, got 'broken_objective:brevity' \(SyntaxError: "):
         objective_named("broken_objective:brevity", encoder)
+
+
+def encoder_of(tokenizer):
+    return Encoder(REVIEWS, tokenizer, ROWS[0])
+
+
+OWN = """import math
+number = 3
+class Counter:
+    def __call__(self, answers, rows):
+        return len(rows)
+counter = Counter()
+def one(answers): return 1.0
+def three(answers, rows, weight): return 1.0
+def keyword(answers, *, rows): return 1.0
+def nothing(): return 1.0
+def weighted(answers, rows, weight=2.0): return weight
+def any_number(*arguments): return 1.0
+def deep(answers, rows): return inner(rows)
+def inner(rows): return 1 / 0
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_functions.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_functions", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("math:inf", r"TypeError: inf is a float, which cannot be called"),
+        ("own_functions:number", r"TypeError: number is a int, which cannot be called"),
+        ("own_functions:math", r"TypeError: math is a module, which cannot be called"),
+        ("own_functions:one", r"it takes \(answers\), and is called with \(answers, rows\)"),
+        ("own_functions:three", r"it takes \(answers, rows, weight\), and is called with .*; missing"),
+        ("own_functions:keyword", r"it takes \(answers, \*, rows\), and is called with"),
+        ("own_functions:nothing", r"it takes \(\), and is called with"),
+        ("own_functions:missing", r"AttributeError: module 'own_functions' has no attribute 'missing'"),
+        ("own_functions:", "ValueError: it names no function"),
+        (":f", "ValueError: Empty module name"),
+        ("os.path:no.such", "AttributeError"),
+        ("..:f", "TypeError"),
+    ],
+)
+def test_what_cannot_be_an_objective_is_told_before_a_model_is_loaded(name, told, own):
+    with pytest.raises(ValueError, match=told) as raised:
+        check_objective(name, REVIEWS)
+    assert "\n" not in str(raised.value) and raised.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("name", ["counter", "weighted", "any_number"])
+def test_whatever_takes_answers_and_rows_is_an_objective(name, own, model, tokenizer):
+    encoder = encoder_of(tokenizer)
+    check_objective(f"own_functions:{name}", REVIEWS)
+    assert objective_named(f"own_functions:{name}", encoder)(model, batch_of(encoder)).item() < 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def f(answers, rows)\n", "SyntaxError"),
+        ("import no_such_module\n", r"ModuleNotFoundError: No module named 'no_such_module' at broken_own\.py:1"),
+        ("x = 1\n\ny = x / 0\n", r"ZeroDivisionError: division by zero at broken_own\.py:3"),
+        ("raise SystemExit(3)\n", r"SystemExit: 3 at broken_own\.py:1"),
+        ("def f(a, b):\n    pass\nopen('no such file')\n", r"FileNotFoundError: .* at broken_own\.py:3"),
+    ],
+)
+def test_a_module_that_fails_on_import_keeps_its_error_and_its_place(text, told, tmp_path, monkeypatch):
+    (tmp_path / "broken_own.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_own", raising=False)
+    with pytest.raises(ValueError, match=told) as raised:
+        check_objective("broken_own:f", REVIEWS)
+    assert raised.value.__cause__ is not None  # which --debug shows
+
+
+def test_a_function_that_fails_tells_where(own, model, tokenizer):
+    encoder = encoder_of(tokenizer)
+    with pytest.raises(ValueError, match=r"failed \(ZeroDivisionError: .* at own_functions\.py:14\)"):
+        objective_named("own_functions:deep", encoder)(model, batch_of(encoder))
+
+
+@pytest.mark.parametrize(
+    "value", [2, True, torch.tensor(2.0), torch.tensor([2]), numpy.float32(2), numpy.array(2), Fraction(2), Decimal(2)]
+)
+def test_every_real_number_is_one(value, model, tokenizer):
+    encoder = encoder_of(tokenizer)
+    found = objective_named(lambda said, rows: value, encoder)(model, batch_of(encoder))
+    assert found.item() == -float(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2", b"2", None, [2], {}, 2j, numpy.complex64(2), torch.tensor(2j), torch.ones(2), torch.ones(0), numpy.ones(3)],
+    ids=repr,
+)
+def test_what_is_no_real_number_is_told_in_one_line(value, model, tokenizer):
+    encoder = encoder_of(tokenizer)
+    with pytest.raises(
+        ValueError, match=r"`objective` <lambda> must take \(answers, rows\) and return a number"
+    ) as told:
+        objective_named(lambda said, rows: value, encoder)(model, batch_of(encoder))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), torch.tensor(float("nan"))])
+def test_a_number_that_is_not_finite_is_a_loss_that_moves_nothing(value, model, tokenizer):
+    encoder = encoder_of(tokenizer)
+    assert not objective_named(lambda said, rows: value, encoder)(model, batch_of(encoder)).isfinite()
 
 
 @pytest.mark.parametrize("answer", [lambda said, rows: 1 / 0, lambda said, rows: "many", lambda said: 1.0])

@@ -35,7 +35,7 @@ def test_the_usual_rate_of_the_shipped_model_is_the_one_that_was_measured(measur
         plan = Plan(method=method, tuning=tuning, objective=name)
         found = plan.settled()
         assert {name: getattr(found, name) for name in chosen} == chosen
-        assert plan.usual_rate()[2].startswith("measured on this model")
+        assert plan.usual_rate()[2].startswith("the rate that was measured on this model")
 
 
 @pytest.mark.parametrize(

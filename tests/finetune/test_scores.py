@@ -44,6 +44,18 @@ def test_a_difference_is_paired():
     assert high - mean < unpaired
 
 
+@pytest.mark.parametrize("gap", [-1, 0, 1])
+def test_a_difference_without_scatter_is_no_certainty(gap):
+    """Its interval is the one that would leave no other outcome in 2.5 of 100 samples, by counting."""
+    one, other = score("accuracy", [float(gap > 0)] * 20), score("accuracy", [float(gap < 0)] * 20)
+    mean, low, high = difference(one, other)
+    assert mean == gap and -1 <= low <= mean <= high <= 1 and high - low > 0.1
+    least = binomtest(0, 20).proportion_ci().high  # of another outcome, at most
+    assert max(high - mean, mean - low) == pytest.approx(least * (1 + abs(gap)))
+    many = difference(score("accuracy", [1.0] * 10_000), score("accuracy", [1.0] * 10_000))
+    assert many[2] - many[1] < 1e-3
+
+
 def test_answers_are_compared_as_squad_compares_them():
     assert exact_match("The Eiffel-Tower ", ["eiffeltower"]) == 1.0 and exact_match("a tower", ["Eiffel tower"]) == 0.0
     assert f1("Eiffel tower in Paris", ["the Eiffel Tower", "Paris"]) == pytest.approx(2 * 2 / (4 + 2))
