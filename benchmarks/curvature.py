@@ -18,6 +18,7 @@ from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.machine import machine
 from mezo_lab.optim import MeZO
 from mezo_lab.stability import predict
+from mezo_lab.theory import turned
 
 TASK = "rotten-tomatoes/sentiment"
 BATCH, DRAWS, PRODUCTS, TOLERANCE = 16, 100, 30, 0.02
@@ -34,7 +35,8 @@ def bed():
 
 def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:
     """tr H, tr H², λ_max, r and the rate predicted from them, with their errors."""
-    moments = law_named(LAW).moments(sum(parameter.numel() for parameter in parameters))._replace(coincidence=0)
+    dim = sum(parameter.numel() for parameter in parameters)
+    moments = turned(dim, law_named(LAW).moments(dim))
     found = predict(parameters, loss, moments=moments, draws=DRAWS, products=PRODUCTS, tolerance=TOLERANCE)
     rank = found.effective_rank
     return {

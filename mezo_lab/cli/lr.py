@@ -13,7 +13,7 @@ from mezo_lab.finetune.plan import Plan
 from mezo_lab.optim.rules import Momentum
 from mezo_lab.stability import SPECTRA, Divergence, StableStep, bowl, divergence, predict, spectrum
 from mezo_lab.stability.divergence import steps_for
-from mezo_lab.theory import Moments
+from mezo_lab.theory import Moments, turned
 
 if TYPE_CHECKING:
     from mezo_lab.finetune.prepare import Prepared
@@ -160,7 +160,7 @@ def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     if isinstance(law, Orthogonal):
         law.fits(plan.probes, dim)
     print(cost(options.draws or DRAWS, len(rows), dim), flush=True)
-    moments = law.moments(dim)._replace(coincidence=0)  # the eigenvectors are spread over the coordinates
+    moments = turned(dim, law.moments(dim))  # the eigenvectors are spread over the coordinates
     name = f"{plan.model}, {tuning_of(ready)}d = {dim:,}, {len(rows)} examples of {ready.task.name}"
     loss = batch_loss(model, ready.encoder, rows)
     return Bed(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, plan.epsilon)

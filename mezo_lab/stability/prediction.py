@@ -85,7 +85,7 @@ def predict(
     """The largest learning rate at which the mean loss of MeZO does not grow, from the curvature at the present θ.
 
     Source: derived, `theory.stability`. Assumes: the loss is the quadratic that it looks like at θ, with H ⪰ 0; for
-    laws with coincidence ≠ 0, H along the coordinates (elsewhere pass moments without it).
+    laws with coincidence ≠ 0, H along the coordinates (in general directions pass the moments of `theory.turned`).
     Cost: 2·draws + 1 forward passes and at most `products` Hessian-vector products; memory for four copies of θ.
 
     Args:

@@ -8,11 +8,14 @@ import pytest
 import torch
 
 from mezo_lab.cli import finetune, lr, main
+from mezo_lab.directions import law_named
 from mezo_lab.finetune import load_model, task_loss
 from mezo_lab.finetune.plan import EPSILONS, Plan
 from mezo_lab.finetune.prepare import model_of, prepared
 from mezo_lab.finetune.tuning import trainable
 from mezo_lab.hessian import gradient, hessian_products
+from mezo_lab.theory import fourth_moment
+from mezo_lab.theory.stability import stability_bounds
 
 STEP = 1e-5  # the loss is float32 in the end, and OPT has kinks
 
@@ -82,6 +85,17 @@ def test_it_looks_at_the_loss_that_finetune_trains(folder, asked, bed, monkeypat
     assert bed.epsilon == plan.epsilon == EPSILONS[tuning]
     products = hessian_products(bed.parameters, bed.loss)([torch.ones_like(each) for each in bed.parameters])
     assert any(float(product.abs().max()) > 0 for product in products)  # it has a second derivative
+
+
+@pytest.mark.parametrize("law", ["gaussian", "rademacher", "uniform", "three-point", "sphere", "coordinate"])
+def test_the_law_of_a_model_is_the_one_that_it_is_in_general_directions(law, folder, asked, bed):
+    main(["lr", *asked, "--model", folder("llama"), "--law", law])
+    dim = sum(parameter.numel() for parameter in bed.parameters)
+    given = law_named(law).moments(dim)
+    assert bed.moments.coincidence == 0
+    assert fourth_moment(dim, bed.moments) == pytest.approx(float(fourth_moment(dim, given)), rel=1e-12)
+    low, high = stability_bounds(50.0, 50.0, 1.0, 1, bed.moments)  # of a coordinate law too, whose pairs count nothing
+    assert low == pytest.approx(high) == pytest.approx(2 / 52, rel=0.01)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
