@@ -154,7 +154,10 @@ def main() -> None:
     if unknown := sorted(set(arguments.names) - set(names())):
         parser.error(f"NAME must be one of {', '.join(names())}; got {unknown[0]}")
     for name in arguments.names or names():
-        build(name, fast=arguments.fast)
+        try:
+            build(name, fast=arguments.fast)
+        except MarkError as error:
+            sys.exit(str(error))
         print(name, file=sys.stderr)
 
 

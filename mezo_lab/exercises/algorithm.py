@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mezo_lab.claims.engine_costs import peak
 from mezo_lab.estimators import two_point
 from mezo_lab.exercises.ask import Answer, Wrong, ask
-from mezo_lab.exercises.judge import expect_right
+from mezo_lab.exercises.judge import expect_right, real
 from mezo_lab.objectives import Cubic
 from mezo_lab.optim import MeZO
 
@@ -20,6 +20,8 @@ SEEDS = (0, 1, 2, 3, 1000)
 DIFFERENT = 0.99  # of all numbers
 ROOM = 4  # chunks that may be alive at once: z, its multiple, and some to spare
 MOMENTS = {"mean": (1, 0.0, 1.0), "variance": (2, 1.0, 2.0), "fourth moment": (4, 3.0, 96.0)}  # power, E zᵖ, Var zᵖ
+PRECISION = torch.float32
+KOLMOGOROV = 2.5  # √n times the largest distance of the distributions: more, once in 130,000 times
 CHANCE = 4.5  # standard errors: a right moment is refused once in 150,000 times
 STEPS = [
     {"lr": 0.1, "weight_decay": 0.5, "epsilon": 0.1, "seed": 1},
@@ -59,7 +61,9 @@ def check_perturb(perturb: Answer) -> None:
         if not close([1 + tensor for tensor in z], there):
             raise Wrong("Tensors of ones should become 1 + z: add to what is there.")
         independent(z)
-        standard_normal(torch.cat([tensor.flatten() for tensor in z]))
+        numbers = torch.cat([tensor.flatten() for tensor in z])
+        standard_normal(numbers)
+        distinct(numbers)
         most = peak(lambda: moved(perturb, 1.0, seed=1, tensors=[torch.zeros(shape) for shape in SHAPES]))
         most -= sum(tensor.nbytes for tensor in z)
         if most > ROOM * CHUNK * z[0].element_size():
@@ -71,6 +75,8 @@ def moved(perturb: Answer, scale: float, seed: int, tensors: Sequence[Tensor] | 
     """What a call does to tensors that are zero."""
     tensors = [torch.zeros(shape) for shape in SHAPES] if tensors is None else list(tensors)
     ask(perturb, list(tensors), scale, seed, CHUNK)
+    if [tuple(tensor.shape) for tensor in tensors] != SHAPES or any(tensor.dtype != PRECISION for tensor in tensors):
+        raise Wrong("The tensors have another shape or precision than before: add to them, and leave them as they are.")
     return tensors
 
 
@@ -99,23 +105,31 @@ def close(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 
 
 def independent(z: Sequence[Tensor]) -> None:
-    """Whether no z comes twice: in two chunks, in two tensors, or elsewhere. Raises: Wrong."""
+    """Whether neither two chunks nor two tensors have the same z. Raises: Wrong."""
     chunks = z[0].flatten().split(CHUNK)
     if torch.equal(chunks[0], chunks[1]):
         raise Wrong("All chunks get the same z: seed the generator once, before all loops.")
     if torch.equal(z[0], z[1]):
         raise Wrong("Tensors of one shape get the same z: seed the generator once, before the loop over tensors.")
-    every = torch.cat([tensor.flatten() for tensor in z])
-    if len(every.unique()) < DIFFERENT * len(every):  # of 4,007 float32 numbers two or three may agree by chance
+
+
+def distinct(z: Tensor) -> None:
+    """Whether nearly all numbers differ. Raises: Wrong."""
+    if len(z.unique()) < DIFFERENT * len(z):  # of 4,007 float32 numbers two or three may agree by chance
         raise Wrong("The same numbers come back: each coordinate needs a z of its own. Seed once, before all loops.")
 
 
 def standard_normal(z: Tensor) -> None:
-    """Whether the moments of z are those of N(0, 1). Raises: Wrong."""
+    """Whether the moments of z, and its distribution, are those of N(0, 1). Raises: Wrong."""
     for name, (power, value, variance) in MOMENTS.items():
         found = float((z**power).mean())
         if abs(found - value) > CHANCE * (variance / len(z)) ** 0.5:
             raise Wrong(f"z should be N(0, 1), with {name} {value:g}; yours has {found:.2f}.")
+    steps = torch.arange(len(z) + 1, dtype=torch.float64) / len(z)
+    normal = torch.special.ndtr(z.double().sort().values)
+    farthest = max(float((steps[1:] - normal).max()), float((normal - steps[:-1]).max()))
+    if farthest * len(z) ** 0.5 > KOLMOGOROV:
+        raise Wrong("z should be N(0, 1): the moments of yours are right, and its distribution is another.")
 
 
 def check_order(z_of_perturb: Answer, z_of_mezo: Answer) -> None:
@@ -144,11 +158,11 @@ def z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
     if not isinstance(found, Mapping) or set(found) != set(NAMED):
         raise Wrong(f"Return a dictionary: the z of each of {', '.join(NAMED)}.")
     for name, shape in NAMED.items():
-        if not isinstance(found[name], Tensor) or found[name].shape != shape:
-            raise Wrong(f"The z of {name} must be a tensor of the shape {shape}, as {name} is.")
+        if not real(found[name]) or found[name].shape != shape:
+            raise Wrong(f"The z of {name} must be a tensor of floats of the shape {shape}, as {name} is.")
         if not found[name].all():
             raise Wrong(f"Some numbers of {name} have not moved: return the tensors after the move, not before.")
-    return {name: found[name].detach() for name in NAMED}
+    return {name: found[name].detach().double() for name in NAMED}
 
 
 def visited_first() -> list[Tensor]:
@@ -157,7 +171,7 @@ def visited_first() -> list[Tensor]:
     seen: list[list[Tensor]] = []
 
     def closure() -> float:
-        seen.append([tensor.clone() for tensor in tensors.values()])
+        seen.append([tensor.double() for tensor in tensors.values()])
         return 0.0
 
     MeZO([(name, nn.Parameter(tensor)) for name, tensor in tensors.items()], lr=1.0, epsilon=1.0).step(closure)

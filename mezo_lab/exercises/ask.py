@@ -1,6 +1,7 @@
 """How a student's function is called: what goes wrong inside it becomes one sentence, with its place in the cell."""
 
 import copy
+import functools
 import inspect
 import linecache
 import traceback
@@ -50,7 +51,7 @@ def ask(answer: Answer, *args: Any, **kwargs: Any) -> Any:
         raise Wrong(
             f"Your turn: {name} is not written yet. Replace the line that raises NotImplementedError."
         ) from None
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:  # the latter ends a loop without an end
         raise Wrong(located(error, answer)) from None
 
 
@@ -78,10 +79,11 @@ def signature_text(signature: inspect.Signature) -> str:
     return f"({', '.join(signature.parameters)})"
 
 
-def located(error: Exception, answer: Answer) -> str:
+def located(error: BaseException, answer: Answer) -> str:
     """What a student's function raised, and where in the student's cell."""
     frame = student_frame(error, answer)
-    what = brief_text(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    message = str(error).strip().rstrip(".")
+    what = brief_text(f"{type(error).__name__}: {message}" if message else type(error).__name__)
     name = named(frame, answer)
     said = f"{name[0].upper()}{name[1:]} raised {what}"
     if frame is None:
@@ -91,11 +93,19 @@ def located(error: Exception, answer: Answer) -> str:
     return f"{said}, at line {number} of its cell{f': {line}' if line else '.'}"
 
 
-def student_frame(error: Exception, answer: Answer) -> tuple[FrameType, int] | None:
+def student_frame(error: BaseException, answer: Answer) -> tuple[FrameType, int] | None:
     """The innermost frame of the student's own code and its line, or None where no frame of theirs is left."""
-    own = getattr(inspect.unwrap(answer), "__globals__", None)
+    own = namespace(answer)
     frames = [(frame, number) for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_globals is own]
     return frames[-1] if frames else None
+
+
+def namespace(answer: Answer) -> dict[str, Any] | None:
+    """The names among which a student's code runs: the notebook's."""
+    while isinstance(answer, functools.partial):
+        answer = answer.func
+    code = inspect.unwrap(answer)
+    return getattr(code, "__globals__", None) or getattr(type(code).__call__, "__globals__", None)
 
 
 def named(frame: tuple[FrameType, int] | None, answer: Answer) -> str:
@@ -109,7 +119,10 @@ def brief(value: Any) -> str:
     >>> brief([1.0, 2.0])
     '[1.0, 2.0]'
     """
-    return brief_text(repr(value))
+    try:
+        return brief_text(repr(value))
+    except Exception:  # a class of the student's own
+        return f"an object of the class {type(value).__name__}"
 
 
 def brief_text(text: str) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.exercises.ask import Answer, Wrong, ask, brief
-from mezo_lab.exercises.judge import judge, numbers
+from mezo_lab.exercises.judge import judge, numbers, real
 from mezo_lab.montecarlo import Running
 
 DRAWS, DIM = 40_000, 3
@@ -66,8 +66,8 @@ def drawn(sphere: Answer, count: int, dim: int, seed: int) -> Tensor:
     found = ask(sphere, count, dim, torch.Generator().manual_seed(seed))
     due = f"(count, dim) = ({count}, {dim})"
     try:
-        z = found.detach().double() if isinstance(found, Tensor) else numbers(found)
-    except (TypeError, ValueError, RuntimeError):
+        z = found.detach().double() if real(found) else numbers(found)
+    except Exception:  # whatever a value of any class answers
         raise Wrong(f"Your function returned {brief(found)}: let it return a tensor of shape {due}.") from None
     if z.shape != (count, dim):
         raise Wrong(f"The shape should be {due}, yours is {tuple(z.shape)}.")

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from mezo_lab.claims.beds import tied
 from mezo_lab.claims.verdict import ALARM
 from mezo_lab.exercises.ask import Wrong, ask, brief, brief_text
+from mezo_lab.exercises.judge import real
 from mezo_lab.noise import tensor_key
 from mezo_lab.optim import MeZO
 from mezo_lab.sweeps import Field, Parameter, Term
@@ -197,7 +198,7 @@ def check_generator(z: Zoo) -> None:
     def asked(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:
         found = ask(z, shapes, seed, step, update)
         if not isinstance(found, Mapping) or {name: shape_of(x) for name, x in found.items()} != dict(shapes):
-            raise Wrong("Return a dictionary: for each name of `shapes` a tensor of that shape.")
+            raise Wrong("Return a dictionary: for each name of `shapes` a tensor of floats of that shape.")
         return dict(found)
 
     with torch.random.fork_rng(devices=[]):
@@ -215,7 +216,7 @@ def check_generator(z: Zoo) -> None:
 
 
 def shape_of(found: object) -> tuple[int, ...] | None:
-    return tuple(found.shape) if isinstance(found, Tensor) else None
+    return tuple(found.shape) if isinstance(found, Tensor) and real(found) else None
 
 
 def backwards(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:

@@ -15,6 +15,10 @@ BODIES = {
     "own bug": "values = []\n    return values[3]",
     "library's bug": "import torch\n    return torch.zeros(2) @ torch.zeros(3)",
     "nothing": "return None",
+    "interrupted": "raise KeyboardInterrupt",
+    "own assertion": "assert False",
+    "never ends": "return {name}({arguments})",
+    "many lines": "raise ValueError('one\\n' * 500)",
     "object": "return object()",
     "text": 'return "abc\\nd^2"',
     "no arithmetic": 'return "d^2"',
@@ -35,8 +39,10 @@ def wrong_cells(exercise: Exercise) -> dict[str, str]:
     for name in exercise.solved:
         node = exercise.function(name)
         head = f"def {name}({ast.unparse(node.args)}):"
+        arguments = ", ".join(each.arg for each in node.args.args)
         for kind, body in BODIES.items():
-            found[f"{name}: {kind}"] = exercise.with_function(name, f"{head}\n    {body}")
+            text = body.replace("{name}", name).replace("{arguments}", arguments)
+            found[f"{name}: {kind}"] = exercise.with_function(name, f"{head}\n    {text}")
         others = ", ".join(f"{each.arg}_" for each in node.args.args)
         more = f"{others}, more" if others else "more"
         found[f"{name}: renamed"] = exercise.with_function(name, f"def {name}({others}):\n    return None")

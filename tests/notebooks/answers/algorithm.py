@@ -69,6 +69,29 @@ def in_four(move, loss, lr, weight_decay, epsilon, seed):
     move(-lr * pg, seed, 1 - lr * weight_decay)
 
 
+def signs(shape, generator):
+    return torch.randint(2, shape, generator=generator) * 2.0 - 1
+
+
+def flat(shape, generator):
+    return (torch.rand(shape, generator=generator) * 2 - 1) * 3**0.5
+
+
+def mixed(shape, generator):
+    """Signs or wide flat numbers, by the toss of a coin, with the moments of N(0, 1) up to the fourth."""
+    wide = (WIDE / 3) ** 0.5 * flat(shape, generator)
+    coin = torch.rand(shape, generator=generator) < 0.5
+    return torch.where(coin, wide, (2 - WIDE / 3) ** 0.5 * signs(shape, generator))
+
+
+WIDE = (30 + 2160**0.5) / 14  # squared: the root of 14u²/45 − 4u/3 − 2 = 0
+
+
+def growing(parameters, scale, seed, chunk):
+    for p in parameters:
+        p.data = torch.zeros(3)
+
+
 def without_a_tail(parameters, scale, seed, chunk):
     """The wrong program of the findings: whole chunks only."""
     rng = torch.Generator().manual_seed(seed)
@@ -160,6 +183,10 @@ ANSWERS = {
             (globally, "global generator"),
             (one_seed, "Two seeds, 0 and 1"),
             (unscaled, "With scale = 2 the move should be 2 times"),
+            (perturbing(draw=signs), "fourth moment 3"),
+            (perturbing(draw=flat), "fourth moment 3"),
+            (perturbing(draw=mixed), "its distribution is another"),
+            (growing, "another shape"),
             *WRONG_PERTURBS,
         ],
     ),

@@ -19,6 +19,10 @@ def globally(shapes, seed, step, update=False):
     return found
 
 
+def tensors(**kind):
+    return lambda shapes, seed, step, update=False: {name: torch.zeros(shape, **kind) for name, shape in shapes.items()}
+
+
 def published(name):
     return ZOO[name][0]
 
@@ -43,7 +47,14 @@ ANSWERS = {
         keyed(),
         [
             (lambda shapes, seed, step, update=False: None, "Return a dictionary"),
-            (lambda shapes, seed, step, update=False: {name: torch.zeros(3) for name in shapes}, "of that shape"),
+            (
+                lambda shapes, seed, step, update=False: {name: torch.zeros(3) for name in shapes},
+                "of floats of that shape",
+            ),
+            (tensors(dtype=torch.int64), "of floats of that shape"),
+            (tensors(dtype=torch.bool), "of floats of that shape"),
+            (tensors(device="meta"), "of floats of that shape"),
+            (tensors(layout=torch.sparse_coo), "of floats of that shape"),
             (published("row by row"), "The update has another z than the probe"),
             (published("unseeded"), "The update has another z than the probe"),
             (published("seed 0 unset"), "for seed 0 too"),
