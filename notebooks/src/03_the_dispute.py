@@ -184,9 +184,9 @@ print(check(claim, LAWS["gaussian"], {"dim": huge, "probes": 4}, resolution=0.02
 #
 # ## Minibatches and Algorithm 2
 #
-# A minibatch gradient is $g_B = g + \xi$ with $\mathbb{E}\|\xi\|^2 = \operatorname{tr}\Sigma/B$. Lemma 2 has one minibatch for all probes of a step: $g$ becomes
-# $g_B$ in all $n^2$ terms. Algorithm 2 as printed draws a fresh minibatch for each probe: then the terms with $i\ne j$ meet two
-# independent noises, which drop out.
+# A minibatch gradient is $g_B = g + \xi$ with $\mathbb{E}\|\xi\|^2 = \operatorname{tr}\Sigma/B$ for $B$ examples drawn with replacement (without, $\frac{N-B}{N-1}$ times that, of $N$). Lemma 2
+# has one minibatch for all probes of a step: $g$ becomes $g_B$ in all $n^2$ terms. Algorithm 2 as printed draws a fresh minibatch for each probe; if these are independent, the
+# terms with $i\ne j$ meet two independent noises, which drop out.
 
 # %%
 for step in prove("minibatch", "gaussian").steps[-2:]:
@@ -295,9 +295,9 @@ print(check(claim, Iid("sparse", draw=sparse, kurtosis=kurtosis()), {"dim": 6, "
 #
 # - $\mathbb{E}\|\hat g\|^2 = \frac{n-1+c}{n}\|g\|^2$ with $c = d + \operatorname{Var}(\|z\|^2)/d$: Gaussian $d+2$, sphere and signs $d$, independent coordinates $d-1+\kappa$.
 # - The notes and the paper use different laws. There is no slip on either side.
-# - One minibatch for all probes multiplies the noise by the whole factor; fresh ones by $c/n$ only.
+# - One minibatch for all probes multiplies the noise by the whole factor; fresh, independent ones by $c/n$ only.
 #
-# **Limits.** All of it is for $\varepsilon\to0$, or a loss on which the difference is exact. A measured agreement is no proof; sympy did
+# **Limits.** All of it is for $\varepsilon\to0$, or a loss on which the difference is exact. Error bars of $\|\hat g\|^2$ need a law with a finite eighth moment. A measured agreement is no proof; sympy did
 # that part, for the laws named.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 4 and Appendix G.

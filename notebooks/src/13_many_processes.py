@@ -50,7 +50,7 @@ from mezo_lab.plots import style
 #
 # ## Which way gives the shorter estimate?
 #
-# Each process evaluates two losses on $B$ examples, in the time of one step of one process. By claim A6 (Lemma 2), with
+# Each process evaluates two losses on $B$ examples of its own, drawn independently and with replacement, in the time of one step of one process. By claim A6 (Lemma 2), with
 # $G=\|g\|^2$, $S=\operatorname{tr}\Sigma$, and $c=d+2$ for Gaussian $z$:
 #
 # | way | probes | $\mathbb{E}\Vert\hat g\Vert^2$ |
