@@ -15,6 +15,7 @@ from mezo_lab.optim.logged import (
     check_masters,
     continued,
     current_hash,
+    ends_in_a_step,
     fixed,
     header_of,
     memory,
@@ -68,9 +69,11 @@ class Journal:
             check_masters(opt)
         self.settings = changeable(opt)
         now = self.settings
+        flush = False
         if append:
             log = continued(opt, path, header)
             header, self.settings = log.header, settings_at_the_end(log)
+            flush = ends_in_a_step(log)  # of a run that broke off with an update pending, which is made by now
         elif opt.steps:
             logger.warning("%s begins after step %d: a replay of it begins with the weights of now", path, opt.steps)
         columns = {"probes": opt.probes, "groups": len(opt.param_groups)}
@@ -79,6 +82,8 @@ class Journal:
         self.fixed = fixed(opt)
         self.note()
         opt.journal = self
+        if flush and opt.fused and not opt.exact:
+            self.writer.event("flush")
         if self.settings != now:
             self.before_step()
 
@@ -175,7 +180,10 @@ class Journal:
             if self.moves and not self.opt.exact:
                 self.writer.event("settings", {"moves": self.moves})
             self.moves = []
-            self.writer.event("settings", changeable(self.opt) | {"state": memory(self.opt)})
+            now = changeable(self.opt)
+            if recorded.strict(now) == now:  # else of the last step: no step was made with these
+                self.settings = now
+            self.writer.event("settings", self.settings | {"state": memory(self.opt)})
             self.writer.event("hash", current_hash(self.opt))
         finally:  # an interrupt, as while the hash is taken, costs the hash alone
             try:

@@ -1,5 +1,6 @@
 """What a run log holds of an optimizer, and whether the log of a run is that of an optimizer that goes on with it."""
 
+import math
 import os
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,7 @@ from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.position import Exact
 from mezo_lab.optim.rules import RULES
 from mezo_lab.optim.state import GROUP
-from mezo_lab.replay import Event, Log, LogError, fingerprint, read_log, weights_hash
+from mezo_lab.replay import Event, Log, LogError, StepRecord, fingerprint, read_log, weights_hash
 from mezo_lab.replay.header import difference
 
 NOISE = "threefry2x32-20/1"  # the generator and the version of the transforms in `mezo_lab.noise`
@@ -81,6 +82,7 @@ def groups(opt: MeZO, name: str) -> list[float]:
 def memory(opt: MeZO) -> dict[str, Any]:
     """What a later step reads and the steps of a log do not tell; rates, whose float32 alone is in the steps."""
     rates = {name: groups(opt, name) for name in recorded.RATES if all(name in group for group in opt.param_groups)}
+    rates = {name: values for name, values in rates.items() if all(map(math.isfinite, values))}
     return rates | {"before": opt.before, "diagnostics": recorded.strict(asdict(opt.diagnostics))}
 
 
@@ -123,6 +125,13 @@ def settings_at_the_end(log: Log) -> dict[str, Any]:
         if isinstance(item, Event) and isinstance(item.data, dict):
             now |= {name: value for name, value in item.data.items() if name in now}
     return now
+
+
+def ends_in_a_step(log: Log) -> bool:
+    last = None
+    for item in log:
+        last = item
+    return isinstance(last, StepRecord)
 
 
 def names_of(opt: MeZO) -> list[tuple[str, torch.Tensor]]:
