@@ -214,6 +214,8 @@ SENSELESS = {
     "groups": [0, 1, 3, True, None, 2**17, 10**30],
     "first_step": [-1, 0.0, None, True, 2**32, 10**30, "1"],
     "estimator": [None, 0, "both", ["two-sided"]],
+    "baseline": [None, 0, "median", "mean"],
+    "shaping": [None, True, "rank", ["rank"]],
     "modified": [0, "mean", True, []],
     "clip": [0, -1, "1", True, [1.0], 10**400],
     "fused": [0, 1, None, "yes", []],

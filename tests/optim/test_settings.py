@@ -22,6 +22,8 @@ VALUES = {
     "rank": [{"law": "low-rank", "rank": 2}],
     "seed": [{"seed": 2**64 - 1}],
     "estimator": [{"estimator": "one-sided"}, {"estimator": "residual-feedback", "lr": 1e-3}],
+    "baseline": [{"estimator": "population", "probes": 3, "baseline": "leave-one-out"}],
+    "shaping": [{"estimator": "population", "probes": 3, "shaping": "rank"}],
     "rule": [
         {"rule": Momentum(0.5, window=4)},
         {"rule": Adam(0.5, 0.75, delta=1e-6, window=5)},
