@@ -56,7 +56,7 @@ class Encoder:
                 "causal model."
             )
         # in the order of the labels; empty where a word is several tokens, and for tasks without label words
-        self.labels = self._label_tokens(sample) if task.kind == "classification" else ()
+        self.labels: tuple[int, ...] = self._label_tokens(sample) if task.kind == "classification" else ()
 
     @property
     def kind(self) -> Kind:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from mezo_lab.finetune import baselines
+from mezo_lab.finetune.answers import Encoded
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
 from mezo_lab.finetune.losses import check_objective
@@ -51,7 +52,7 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
         cut=plan.cut,
         before=before,
     )
-    read_all(encoder, data, plan)
+    read_all(encoder, data, plan, loaded.model.get_input_embeddings().weight.shape[0])
     say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
     say(f"{task.name}: {data}")
     return Prepared(plan, task, data, loaded, encoder)
@@ -65,13 +66,23 @@ def loaded_for(plan: Plan) -> Loaded:
     return loaded
 
 
-def read_all(encoder: Encoder, data: Splits, plan: Plan) -> None:
-    """Every text once, so that one that cannot be read is told before the run and not behind it. Raises: ValueError."""
+def read_all(encoder: Encoder, data: Splits, plan: Plan, vocabulary: int) -> None:
+    """Every text once, so that one that cannot be read is told before the run and not behind it.
+
+    Args: vocabulary: how many tokens the model has. Raises: ValueError.
+    """
     trained = plan.method in TRAINED
+    asked: list[Encoded] = []
     for row in data.train if trained or plan.method == "linear-probe" else ():
-        encoder.taught(row)
+        asked.append(encoder.taught(row))
     for row in (*(data.validation if trained else ()), *data.test):
-        encoder.questions(row)
+        asked += encoder.questions(row)
+    largest = max((*encoder.labels, *(max((*one.input_ids, *one.targets)) for one in asked)))
+    if largest >= vocabulary:
+        raise ValueError(
+            f"`model` must have a tokenizer of its own, and token {largest} is none of its {vocabulary}: copy the "
+            "tokenizer's files from where the model came from."
+        )
 
 
 def task_of(plan: Plan) -> Task:

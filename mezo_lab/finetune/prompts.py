@@ -106,10 +106,17 @@ def as_text(name: str, value: Any) -> str:
     """
     if isinstance(value, str):
         return value.strip()
+    value = scalar(value)
     if value is None or isinstance(value, bytes | bytearray | memoryview | Mapping | list | tuple | set):
         kind = "nothing" if value is None else f"a value of type {type(value).__name__}"
         raise ValueError(f"the column {name!r} must hold text or a number, got {kind}: make a text of it.")
     return str(value)
+
+
+def scalar(value: Any) -> Any:
+    """The number that a scalar of numpy or torch holds, a list for an array; anything else as it is."""
+    holds = getattr(value, "tolist", None)
+    return holds() if callable(holds) else value
 
 
 def between(template: str, mark: re.Pattern[str], values: Mapping[str, str]) -> Prompt:

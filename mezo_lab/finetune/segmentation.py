@@ -91,7 +91,7 @@ class Segmenter:
     def _read_slowly(self, text: str, framed: bool) -> list[Token]:
         """With a tokenizer that does not say where its tokens stand, but splits a text at the names of special ones."""
         names = self._names.finditer(text)
-        marks = self._marks.keys() - {self.tokenizer.unk_token_id}  # which any word may become
+        marks = [id for id in self._marks if id != self.tokenizer.unk_token_id]  # which any word may become
         found = []
         for id in self.tokenizer(text, add_special_tokens=False).input_ids:
             name = next(names, None) if id in marks else None
@@ -109,7 +109,8 @@ class Segmenter:
 
     @cached_property
     def _names(self) -> re.Pattern[str]:
-        longest_first = sorted(set(self._marks.values()) - {self.tokenizer.unk_token}, key=len, reverse=True)
+        names = [name for name in self._marks.values() if name != self.tokenizer.unk_token]
+        longest_first = sorted(names, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
     @cached_property

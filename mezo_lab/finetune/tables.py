@@ -280,19 +280,18 @@ def unreadable(value: Any) -> str | None:
     >>> unreadable("a fine film"), unreadable({"answers": ["\\ud83d half"]}), unreadable(1.5)
     (None, "half of a character, '\\\\ud83d'", None)
     """
-    if isinstance(value, str):
-        if "\0" in value:
+    parts = [value]
+    while parts:  # by hand, as a value may be nested more deeply than Python calls functions
+        part = parts.pop()
+        if isinstance(part, Mapping):
+            parts.extend(part.values())
+        elif isinstance(part, list | tuple):
+            parts.extend(part)
+        elif isinstance(part, str) and "\0" in part:
             return "a NUL character"
-        if value.isascii():
-            return None
-        half = HALF.search(value)
-        return half and f"half of a character, {half.group()!r}"
-    inside: Iterable[Any] = ()
-    if isinstance(value, Mapping):
-        inside = value.values()
-    elif isinstance(value, list | tuple):
-        inside = value
-    return next((wrong for part in inside if (wrong := unreadable(part)) is not None), None)
+        elif isinstance(part, str) and not part.isascii() and (half := HALF.search(part)):
+            return f"half of a character, {half.group()!r}"
+    return None
 
 
 def check_argument(argument: str, text: str) -> None:

@@ -301,3 +301,11 @@ def test_the_row_with_a_wrong_chat_is_named(data, capsys):
     common = ["--model", str(data / "model"), "--data", str(data / "rows.jsonl"), "--out", str(data / "out")]
     assert main(["finetune", *common, "--messages", "messages"]) == 2
     assert "row 7 of `train_rows`: the column 'messages' must hold a list of at least two" in capsys.readouterr().err
+
+
+def test_a_tokenizer_of_another_model_is_told_before_a_step(data, speaker, capsys, folder):
+    where = folder("llama")  # of 24 tokens
+    speaker.save_pretrained(where)
+    common = ["--model", where, "--data", str(data / "rows.jsonl"), "--device", "cpu", "--out", str(data / "out")]
+    assert main(["finetune", *common, "--messages", "messages", "--steps", "1"]) == 2
+    assert "`model` must have a tokenizer of its own, and token 2" in capsys.readouterr().err

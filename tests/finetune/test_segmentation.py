@@ -1,6 +1,8 @@
 """What came with the data is text: no tokenizer makes a special token of it, and a plain text has its usual tokens."""
 
+import numpy as np
 import pytest
+import torch
 
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.prompts import Prompt, as_text, filled, quoted, written
@@ -210,13 +212,15 @@ def test_a_marker_in_brackets_that_is_not_called_special_is_not_made_of_data_eit
     assert think in [token.id for token in Segmenter(tokenizer).tokens(written("<think> film"))]
 
 
-@pytest.mark.parametrize("value", [b"\xff", None, ["a"], ("a",), {"a": 1}, bytearray(b"a"), {1}])
+@pytest.mark.parametrize("value", [b"\xff", None, ["a"], {"a": 1}, bytearray(b"a"), {1}, np.ones(2)])
 def test_a_value_that_is_no_text_is_refused_with_its_column(value):
     with pytest.raises(ValueError, match=r"the column 'text' must hold text or a number, got .*: make a text of it"):
         filled("{text} It was", {"text": value})
 
 
-@pytest.mark.parametrize(("value", "shown"), [(" a ", "a"), (1, "1"), (1.5, "1.5"), (True, "True")])
+@pytest.mark.parametrize(
+    ("value", "shown"), [(" a ", "a"), (1.5, "1.5"), (True, "True"), (np.int8(1), "1"), (torch.tensor(2), "2")]
+)
 def test_numbers_are_shown_as_ever(value, shown):
     assert as_text("text", value) == shown
 

@@ -282,6 +282,15 @@ def test_json_that_is_nested_too_deeply_is_one_line(tmp_path, name, opening):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("depth", [300, 900, 990, 2000, 5000, 20000])
+def test_json_of_any_depth_is_read_or_refused(tmp_path, depth):
+    file = written(tmp_path, "films.jsonl", '{"text": ' + "[" * depth + "]" * depth + "}")
+    try:
+        assert len(rows(file)) == 1
+    except ValueError as error:
+        assert "nested too deeply" in str(error)
+
+
 @pytest.mark.parametrize("name", ["films.csv", "films.tsv"])
 def test_a_cell_may_be_as_long_as_a_text_of_json(tmp_path, name):
     import csv
