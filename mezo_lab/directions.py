@@ -266,7 +266,7 @@ def law_named(name: str) -> Law:
     >>> law_named("gaussian").fourth_moment(10)
     12
     """
-    if name not in LAWS:
-        near = difflib.get_close_matches(name, LAWS, n=3) or list(LAWS)
+    if not isinstance(name, str) or name not in LAWS:
+        near = difflib.get_close_matches(str(name), LAWS, n=3) or list(LAWS)
         raise ValueError(f"`law` must be one of {', '.join(LAWS)}; got {name!r}. Nearest: {', '.join(near)}.")
     return LAWS[name]

@@ -260,6 +260,7 @@ def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback, say
         seed=plan.seed,
         exact=plan.dtype != "float32",
         parallel="batch" if args.world_size > 1 else None,
+        check_closure=False,  # an objective in eval mode repeats itself, and every pass of a run is counted
     )
     return ForwardTrainer(model, args, optimizers=(opt, None), log=out / LOG, **kinds)
 

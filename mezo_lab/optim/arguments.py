@@ -1,57 +1,146 @@
-"""What the arguments of `MeZO` may be, and what is said when they are not."""
+"""What the arguments of `MeZO` may be, as Python numbers, and what is said when they are not."""
 
 import difflib
 import math
-from numbers import Integral
+from collections.abc import MutableMapping
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import numpy
+import torch
 
 from mezo_lab.directions import LAWS, Law, LowRank
 from mezo_lab.optim.estimates import BASELINES, ESTIMATORS, SHAPINGS, Estimator, Population
 from mezo_lab.optim.rules import RULES, Rule
 
 MODIFIED = (None, "variance", "expectation")
+REMEDIES = {
+    "lr": "1e-6 is usual for all weights of a language model",
+    "weight_decay": "0 switches it off",
+    "scale": "it divides the probes; 1 changes nothing",
+    "epsilon": "1e-3 suits a language model in float32",
+    "probes": "take 1; `mezo-lab list` says what more of them buy (probes-are-a-wash, orthogonal-probes)",
+    "rank": "1 is the cheapest",
+    "seed": "any such number does",
+    "clip": "it bounds the projected gradient",
+    "check_replicas_every": "100 costs little",
+}
+LARGEST = torch.finfo(torch.float32).max
 
 
-def check_group(group: dict) -> None:
-    """Raises: ValueError for the hyperparameters of a parameter group."""
-    lr, decay, scale = (float(group[name]) for name in ("lr", "weight_decay", "scale"))
-    if not (lr > 0 and math.isfinite(lr)):
-        raise ValueError(f"`lr` must be positive, got {lr}: 1e-6 is usual for all weights of a language model.")
-    if not (decay >= 0 and math.isfinite(decay)):
-        raise ValueError(f"`weight_decay` must not be negative, got {decay}: 0 switches it off.")
-    if not (scale > 0 and math.isfinite(scale)):
-        raise ValueError(f"`scale` must be positive, got {scale}: it divides the probes; 1 changes nothing.")
+def item(value: Any) -> Any:
+    """The Python number of a number of numpy or torch; anything else as it is."""
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
+        return value.item()
+    if isinstance(value, numpy.generic) or (isinstance(value, numpy.ndarray) and value.ndim == 0):
+        return value.item()
+    return value
 
 
-def check_arguments(epsilon, probes, seed, clip, modified, estimator: Estimator, fresh_batches, every) -> None:
-    """Raises: ValueError for what is not a matter of one group."""
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise ValueError(f"`epsilon` must be positive, got {epsilon}: 1e-3 suits a language model in float32.")
-    if not whole(probes) or probes < 1:
+def number(name: str, value: Any) -> float:
+    """A number of Python, numpy or torch as a float. Raises: ValueError."""
+    found = item(value)
+    if isinstance(found, bool) or not isinstance(found, Real | Decimal):
+        raise ValueError(f"`{name}` must be a number, got {value!r}: {REMEDIES[name]}.")
+    try:
+        return float(found)
+    except OverflowError:
+        return math.copysign(math.inf, found)
+
+
+def positive(name: str, value: Any) -> float:
+    found = number(name, value)
+    if not (found > 0 and math.isfinite(found)):
+        raise ValueError(f"`{name}` must be positive, got {value}: {REMEDIES[name]}.")
+    return found
+
+
+def not_negative(name: str, value: Any) -> float:
+    found = number(name, value)
+    if not (found >= 0 and math.isfinite(found)):
+        rule = "not be negative" if not math.isinf(found) else "be finite"
+        raise ValueError(f"`{name}` must {rule}, got {value}: {REMEDIES[name]}.")
+    return found
+
+
+def whole(name: str, value: Any, rule: str, least: int, below: float = math.inf) -> int:
+    """A whole number of Python, numpy or torch as an int. Raises: ValueError."""
+    found = item(value)
+    if isinstance(found, bool) or not isinstance(found, Integral) or not least <= found < below:
+        raise ValueError(f"`{name}` must be {rule}, got {value}: {REMEDIES[name]}.")
+    return int(found)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, also of numpy or torch. Raises: ValueError."""
+    found = item(value)
+    if not isinstance(found, bool):
+        raise ValueError(f"`{name}` must be True or False, got {value!r}: leave it out for the default.")
+    return found
+
+
+def check_group(group: MutableMapping[str, Any], *, first: bool) -> None:
+    """Make Python numbers of the settings of a group; a rate that is a tensor stays one.
+
+    Args: first: as the group is given; later a schedule may take the rate to zero.
+    Raises: ValueError for what no step can be made of.
+    """
+    lr = positive("lr", group["lr"]) if first else not_negative("lr", group["lr"])
+    if not isinstance(group["lr"], torch.Tensor):
+        group["lr"] = lr
+    group["weight_decay"] = not_negative("weight_decay", group["weight_decay"])
+    group["scale"] = positive("scale", group["scale"])
+    rounded = float(torch.tensor(lr, dtype=torch.float32))
+    if math.isinf(rounded) or (first and not rounded):
         raise ValueError(
-            f"`probes` must be a whole number, at least 1, got {probes}: take 1; `mezo-lab list` says what more of "
-            "them buy (probes-are-a-wash, orthogonal-probes)."
+            f"`lr` must be a number that float32 can hold, got {lr}, which is {rounded} there: {REMEDIES['lr']}."
         )
-    if not whole(seed) or not 0 <= seed < 2**64:
-        raise ValueError(f"`seed` must be a whole number in [0, 2**64), got {seed}: any such number does.")
-    if clip is not None and not clip > 0:
-        raise ValueError(f"`clip` must be positive or None, got {clip}: it bounds the projected gradient.")
-    if modified not in MODIFIED:
-        raise ValueError(f"`modified` must be one of {', '.join(map(str, MODIFIED))}; got {modified!r}.")
-    if isinstance(estimator, Population) and estimator.compares and probes < 2:
+    if not abs(1 - rounded * group["weight_decay"]) <= LARGEST:
         raise ValueError(
-            f"`probes` must be at least 2 for a population with a baseline or a shaping, got {probes}: a loss "
-            "alone has nothing to be compared with."
+            f"`weight_decay` times `lr` must be a number that float32 can hold, got {group['weight_decay']} times "
+            f"{lr}: {REMEDIES['weight_decay']}."
         )
-    if estimator.name == "residual-feedback" and probes > 1:
-        raise ValueError(f"`probes` must be 1 for residual feedback, got {probes}: it compares one loss a step.")
-    if estimator.name != "two-sided" and fresh_batches:
+
+
+def check_arguments(settings: MutableMapping[str, Any]) -> None:
+    """Make Python numbers of the settings that are not a matter of one group, by their names in `MeZO`.
+
+    Raises: ValueError.
+    """
+    settings["epsilon"] = positive("epsilon", settings["epsilon"])
+    settings["probes"] = whole("probes", settings["probes"], "a whole number, at least 1", 1)
+    settings["seed"] = whole("seed", settings["seed"], "a whole number in [0, 2**64)", 0, 2**64)
+    every = settings["check_replicas_every"]
+    settings["check_replicas_every"] = whole("check_replicas_every", every, "at least 1", 1)
+    if settings["clip"] is not None:
+        clip = number("clip", settings["clip"])
+        if not clip > 0:
+            raise ValueError(f"`clip` must be positive or None, got {settings['clip']}: {REMEDIES['clip']}.")
+        settings["clip"] = clip
+    for name in ("fused", "exact", "centre", "fresh_batches", "common_random_numbers"):
+        settings[name] = flag(name, settings[name])
+    for name in ("check_closure", "compiled"):
+        if settings[name] is not None:
+            settings[name] = flag(name, settings[name])
+    if settings["modified"] not in MODIFIED:
+        raise ValueError(f"`modified` must be one of {', '.join(map(str, MODIFIED))}; got {settings['modified']!r}.")
+    check_together(settings)
+
+
+def check_together(settings: MutableMapping[str, Any]) -> None:
+    estimator: Estimator = settings["estimator"]
+    if isinstance(estimator, Population) and estimator.compares and settings["probes"] < 2:
+        raise ValueError(
+            f"`probes` must be at least 2 for a population with a baseline or a shaping, got {settings['probes']}: a "
+            "loss alone has nothing to be compared with."
+        )
+    if estimator.name == "residual-feedback" and settings["probes"] > 1:
+        raise ValueError(
+            f"`probes` must be 1 for residual feedback, got {settings['probes']}: it compares one loss a step."
+        )
+    if estimator.name != "two-sided" and settings["fresh_batches"]:
         raise ValueError(f"`fresh_batches` needs both sides of a probe, got estimator={estimator.name!r}.")
-    if every < 1:
-        raise ValueError(f"`check_replicas_every` must be at least 1, got {every}: 100 costs little.")
-
-
-def whole(number) -> bool:
-    return isinstance(number, Integral)
 
 
 def law_of(name: str, rank: int | None) -> Law:
@@ -60,10 +149,7 @@ def law_of(name: str, rank: int | None) -> Law:
         if rank is not None:
             raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
         return LAWS[name]
-    rank = 1 if rank is None else rank
-    if not whole(rank) or rank < 1:
-        raise ValueError(f"`rank` must be a whole number, at least 1, got {rank}: 1 is the cheapest.")
-    return LowRank(name, rank=int(rank))
+    return LowRank(name, rank=1 if rank is None else whole("rank", rank, "a whole number, at least 1", 1))
 
 
 def estimator_of(name: str, baseline: str, shaping: str) -> Estimator:
@@ -94,8 +180,8 @@ def rule_named(rule: str | Rule) -> Rule:
     return rule if isinstance(rule, Rule) else RULES[known("rule", rule, RULES)]()
 
 
-def known(argument: str, name: str, table: dict) -> str:
-    if name not in table:
+def known(argument: str, name: Any, table: dict) -> str:
+    if not isinstance(name, str) or name not in table:
         near = difflib.get_close_matches(str(name), table, n=1) or list(table)
         raise ValueError(f"`{argument}` must be one of {', '.join(table)}; got {name!r}. Nearest: {near[0]}.")
     return name

@@ -26,11 +26,11 @@ class Diagnostics:
     zeros: int = 0
     last_loss: float = math.nan
 
-    def see(self, loss: float, projected: Sequence[float], curvature: float | None) -> None:
-        """Take in one step."""
+    def see(self, loss: float, projected: Sequence[float], curvature: float | None, moved: bool = True) -> None:
+        """Take in one step. Args: moved: False for a step that was skipped whatever its projected gradients."""
         self.steps += 1
         self.last_loss = loss
-        if not all(map(math.isfinite, projected)):
+        if not moved or not all(map(math.isfinite, projected)):
             self.skipped += 1
             return
         self.zeros += sum(pg == 0 for pg in projected)
@@ -73,12 +73,7 @@ class Diagnostics:
 
 
 def update_over_spacing(engine: Engine) -> float:
-    """The rms of the last update over the distance between neighbouring weights: the median over the parameters.
-
-    Formula: √(Σ_j scale_j²), as z has unit variance, over `spacing`. Below about ½ most of an update would be lost if
-    it were added by itself; folded into a probe's last move, as here, it arrives on average, beside the drift of the
-    probe's walk. exact=True has neither loss nor drift. Cost: a pass over the weights.
-    """
+    """See `MeZO.update_over_spacing`."""
     field, (change, _) = engine.field, engine.last
     rms = [math.sqrt(sum(scales[group] ** 2 for scales in change.values())) for group in range(field.groups)]
     found = [rms[p.group] / spacing(tensor) for p, tensor in zip(field.parameters, field.tensors, strict=True)]

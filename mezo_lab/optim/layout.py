@@ -1,16 +1,58 @@
 """From parameter groups to the tensors that move: each once, with the key of its noise."""
 
+from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from mezo_lab.noise import tensor_key
 from mezo_lab.sweeps import Parameter
+from mezo_lab.sweeps.eager import pieces
 
 Group = dict[str, Any]
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # of torch.compile, FSDP, checkpointing
+PARALLEL = "module."  # of DataParallel and DistributedDataParallel
+NONE = "`params` must hold a parameter with requires_grad=True, got none: unfreeze what is to be trained."
+
+
+def given(params: Any) -> Any:
+    """The parameters as torch takes them. Raises: ValueError where there are none; TypeError for a module."""
+    if isinstance(params, torch.nn.Module):
+        raise TypeError(f"`params` must be model.named_parameters(), got the {type(params).__name__} itself.")
+    if isinstance(params, Tensor):
+        return params  # torch refuses it
+    found = list(params)
+    if not found:
+        raise ValueError(f"{NONE} Integers, as of a quantized model, cannot be: add an adapter, as LoRA.")
+    return found
+
+
+def unwrapped(names: Sequence[str | int]) -> list[str | int]:
+    """The names that the parameters have in the model itself, without those of wrappers around it or its parts.
+
+    Where two names would become one, as of a model that has both "w" and "module.w", all keep their "module.".
+
+    >>> unwrapped(["module._orig_mod.layer._orig_mod.weight", 3])
+    ['layer.weight', 3]
+    """
+    inner = [
+        ".".join(part for part in name.split(".") if part not in WRAPPERS) if isinstance(name, str) else name
+        for name in names
+    ]
+    bare = [without(name) if isinstance(name, str) else name for name in inner]
+    alike = max(Counter(bare).values(), default=1) > max(Counter(names).values(), default=1)
+    return inner if alike else bare
+
+
+def without(name: str) -> str:
+    while name.startswith(PARALLEL):
+        name = name.removeprefix(PARALLEL)
+    return name
 
 
 def named(groups: Sequence[Group]) -> list[tuple[str | int, Tensor, int]]:
@@ -20,7 +62,8 @@ def named(groups: Sequence[Group]) -> list[tuple[str | int, Tensor, int]]:
         names = group.get("param_names") or range(position, position + len(group["params"]))
         found += [(name, tensor, number) for name, tensor in zip(names, group["params"], strict=True)]
         position += len(group["params"])
-    return found
+    names = unwrapped([name for name, _, _ in found])
+    return [(name, tensor, number) for name, (_, tensor, number) in zip(names, found, strict=True)]
 
 
 def moving(groups: Sequence[Group]) -> list[Parameter]:
@@ -31,12 +74,10 @@ def moving(groups: Sequence[Group]) -> list[Parameter]:
     found: dict[tuple, Parameter] = {}
     names: dict[int, str | int] = {}  # by key
     for name, tensor, group in named(groups):
-        if not tensor.requires_grad or not tensor.numel():
+        if not tensor.requires_grad or is_lazy(tensor) or not tensor.numel():
+            check_lazy(name, tensor)
             continue
-        if not tensor.dtype.is_floating_point:
-            raise ValueError(
-                f"`params` must be real floating point numbers, got {tensor.dtype} for {name!r}: freeze it."
-            )
+        check_kind(name, tensor)
         if place(tensor) in found:
             continue
         key = tensor_key(name)
@@ -55,18 +96,59 @@ def place(tensor: Tensor) -> tuple:
     return (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
 
 
+def check_lazy(name: str | int, tensor: Tensor) -> None:
+    if tensor.requires_grad and is_lazy(tensor):
+        raise ValueError(f"`params` must have a shape, got a lazy one for {name!r}: call the model once before.")
+
+
+def check_kind(name: str | int, tensor: Tensor) -> None:
+    """Raises: ValueError for numbers that cannot be moved in place."""
+    if tensor.is_meta:
+        remedy = "model.to_empty(device='cpu') and load its weights before"
+        raise ValueError(f"`params` must lie in memory, got a meta tensor for {name!r}: {remedy}.")
+    if tensor.layout is not torch.strided:
+        raise ValueError(
+            f"`params` must be dense, got {tensor.layout} for {name!r}: take to_dense() of it, or freeze it."
+        )
+    if tensor.is_inference():
+        remedy = "make the model outside, or clone() it there"
+        raise ValueError(f"`params` must not be made under torch.inference_mode(), as {name!r} was: {remedy}.")
+    if not tensor.dtype.is_floating_point:
+        raise ValueError(f"`params` must be real floating point numbers, got {tensor.dtype} for {name!r}: freeze it.")
+    if tensor.dtype not in DTYPES:
+        known = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)
+        raise ValueError(f"`params` must be {known}, got {tensor.dtype} for {name!r}: freeze it, or take bfloat16.")
+
+
 def check_separate(tensors: Sequence[Tensor]) -> None:
     """No number in memory may be moved twice. Raises: ValueError."""
     if not tensors:
-        raise ValueError(
-            "`params` must hold a parameter with requires_grad=True, got none: unfreeze what is to be trained."
-        )
-    spans = sorted((str(tensor.device), *span(tensor)) for tensor in tensors)
-    for (device, _, end), (other, start, _) in pairwise(spans):
-        if device == other and start < end:
+        raise ValueError(NONE)
+    spans = sorted(((str(tensor.device), *span(tensor), i) for i, tensor in enumerate(tensors)))
+    reached: list[tuple[str, int, int, int]] = []  # spans before that reach as far as the present one
+    for device, start, end, i in spans:
+        reached = [other for other in reached if other[0] == device and other[2] > start]
+        if any(shared(tensors[i], tensors[other[3]]) for other in reached):
             raise ValueError(
                 "`params` must not overlap in memory unless they are the same tensor: clone() one of them."
             )
+        reached.append((device, start, end, i))
+
+
+def shared(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors whose spans overlap have a number in common; columns that alternate have none."""
+    size = one.element_size()
+    if size != other.element_size() or (one.data_ptr() - other.data_ptr()) % size:
+        return True
+    start = min(one.data_ptr(), other.data_ptr())
+    end = max(span(one)[1], span(other)[1])
+    taken = torch.zeros((end - start) // size, dtype=torch.bool)
+    for tensor in (one, other):
+        part = taken.as_strided(tensor.shape, tensor.stride(), (tensor.data_ptr() - start) // size)
+        if part.any():
+            return True
+        part.fill_(True)
+    return False
 
 
 def span(tensor: Tensor) -> tuple[int, int]:
@@ -93,5 +175,6 @@ def spacing(tensor: Tensor) -> float:
     >>> spacing(torch.ones(4, dtype=torch.bfloat16))
     0.0078125
     """
-    rms = tensor.detach().double().square().mean().sqrt().to(tensor.dtype)
-    return float(torch.nextafter(rms.cpu(), torch.tensor(torch.inf, dtype=tensor.dtype)).double() - rms.cpu().double())
+    square = sum(float(part.double().square().sum()) for part, _ in pieces(tensor.detach()))
+    rms = torch.tensor((square / tensor.numel()) ** 0.5, dtype=torch.float64).to(tensor.dtype)
+    return float(torch.nextafter(rms, torch.tensor(torch.inf, dtype=tensor.dtype)).double() - rms.double())

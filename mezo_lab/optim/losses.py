@@ -1,6 +1,6 @@
 """Asking the closure for a loss: one number, finite or not, at the point where the weights are."""
 
-import warnings
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.estimates import Visit
+from mezo_lab.optim.notices import warn
 
 Closure = Callable[..., Any]
+
+SAME = 1e-6  # relative difference of two losses that the rounding of a parallel sum explains
+REPEAT = "call model.eval() or ask for common_random_numbers=True if it has dropout, and keep one batch for the step"
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,25 @@ class Asking:
         first, second = self((0, 1), last=False), self((0, 1), last=True)
         if first != second and first == first:
             raise ValueError(
-                f"`closure` must give the same loss at the same point, got {first} and then {second}: call "
-                "model.eval() or ask for common_random_numbers=True if it has dropout, and keep one batch for the step."
+                f"`closure` must give the same loss at the same point, got {first} and then {second}: {REPEAT}."
             )
+
+    def twice(self, visit: Visit) -> tuple[float, str]:
+        """Ask twice at one point. Returns: the loss, and what differs the second time, if anything.
+
+        torch's generators are left as after one evaluation.
+        """
+        back = same_random_numbers(self.devices)
+        with back if self.same_draws else nullcontext():
+            first = self(visit, last=True)
+        try:
+            with nullcontext() if self.same_draws else back:
+                second = self(visit, last=True)
+        except StopIteration:  # losses by script: it says no more of θ
+            return first, ""
+        if first == second or math.isnan(first) or math.isclose(first, second, rel_tol=SAME):
+            return first, ""
+        return first, f"gave {first} and then {second}"
 
 
 def number(loss: Any) -> float:
@@ -62,8 +82,7 @@ def number(loss: Any) -> float:
     if loss.requires_grad:
         raise ValueError("`closure` must not build a graph, got a loss that requires grad: leave out enable_grad().")
     if loss.dtype in (torch.float16, torch.bfloat16):
-        coarse = f"`closure` returned a {loss.dtype} loss, too coarse for a difference: compute the loss in float32."
-        warnings.warn(coarse, RuntimeWarning, stacklevel=2)
+        warn(f"`closure` returned a {loss.dtype} loss, too coarse for a difference: compute the loss in float32.")
     return float(loss)
 
 

@@ -1,21 +1,23 @@
 """`MeZO`: Algorithm 1 as a `torch.optim.Optimizer`, in place and at the speed of inference."""
 
 import math
-import warnings
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
 from mezo_lab.directions import LowRank, Orthogonal
-from mezo_lab.optim import layout, state
+from mezo_lab.optim import interrupts, layout, state
 from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, law_of, rule_named
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.engine import CHANGED, Engine
 from mezo_lab.optim.estimates import Visit, curvature, mean_loss
-from mezo_lab.optim.losses import Asking, Closure
+from mezo_lab.optim.losses import REPEAT, Asking, Closure
+from mezo_lab.optim.made import Made
+from mezo_lab.optim.notices import warn
 from mezo_lab.optim.ranks import ranks
 from mezo_lab.optim.rules import Record, Rule
 from mezo_lab.sweeps import Cost
@@ -90,11 +92,11 @@ class MeZO(Optimizer):
         modified: str | None = None,
         clip: float | None = None,
         fused: bool = False,
-        exact: bool = False,
+        exact: bool | None = None,
         centre: bool = False,
         fresh_batches: bool = False,
         common_random_numbers: bool = False,
-        check_closure: bool = False,
+        check_closure: bool | None = None,
         parallel: str | None = None,
         check_replicas_every: int = 100,
         compiled: bool | None = None,
@@ -106,42 +108,80 @@ class MeZO(Optimizer):
         )
         self.baseline, self.shaping = baseline, shaping
         self.rank = self.law.rank if isinstance(self.law, LowRank) else None
-        check_arguments(epsilon, probes, seed, clip, modified, self.estimator, fresh_batches, check_replicas_every)
         self.epsilon, self.probes, self.seed, self.modified, self.clip = epsilon, probes, seed, modified, clip
-        self.fused, self.exact, self.centre, self.fresh_batches = fused, exact, centre, fresh_batches
+        self.fused, self.exact, self.centre, self.fresh_batches = fused, exact or False, centre, fresh_batches
         self.common_random_numbers, self.check_closure, self.compiled = common_random_numbers, check_closure, compiled
-        self.ranks, self.check_replicas_every = ranks(parallel, probes), check_replicas_every
+        self.check_replicas_every = check_replicas_every
+        check_arguments(vars(self))
+        self.ranks = ranks(parallel, self.probes)
         self.law.streams()  # says now if the law has none
         self.steps, self.before = 0, None  # steps made; the loss that residual feedback compares with
         self.ahead: float | None = None  # the loss that it will compare with after the step to come
         self.history: deque[Record] = deque(maxlen=self.rule.window)
-        self.diagnostics = Diagnostics()
+        self.diagnostics, self.cost = Diagnostics(), Cost()
         self.projected: list[float] | None = None  # of a probe whose step is still to come
+        self.seen: tuple[float, float | None] = (math.nan, None)  # its loss and curvature
+        self.once = set() if exact is None else {"precision"}  # what was told, or tried, and is not again
+        self.missing: str | None = None  # what a step needs and a run log did not hold
+        self.own = tuple(vars(self))  # what a copy takes over
+        self.evaluating = False
+        self.made: Made | None = None  # a step that is decided, but not yet made to its end
         self.engine: Engine | None = None
         self.journal: Any = None
-        self.missing: str | None = None  # what a step needs and a run log did not hold
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "scale": 1.0})
+        super().__init__(layout.given(params), {"lr": lr, "weight_decay": weight_decay, "scale": 1.0})
         moving = layout.moving(self.param_groups)  # says now what is wrong with the parameters
         if isinstance(self.law, Orthogonal):
-            self.law.fits(probes, sum(parameter.tensor.numel() for parameter in moving))
+            self.law.fits(self.probes, sum(parameter.tensor.numel() for parameter in moving))
+
+    def __repr__(self) -> str:
+        names = ("epsilon", "probes", "seed", "modified", "clip", "fused", "exact", "centre", "fresh_batches")
+        settings = {"law": self.law.name, "estimator": self.estimator.name, "rule": self.rule}
+        settings |= {name: getattr(self, name) for name in names} | {"steps": self.steps}
+        lines = "".join(f"\n    {name}: {value}" for name, value in settings.items())
+        return super().__repr__().replace(" (", f" ({lines}", 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `copy.deepcopy` and `pickle`: a copy goes on bitwise, on copies of the weights, and without a log.
+
+        The weights may be displaced; a copy knows it. To copy a model too, copy both in one call: (model, opt).
+        """
+        position = None if self.engine is None else self.engine.position.saved()
+        return (
+            super().__getstate__()
+            | {name: getattr(self, name) for name in self.own}
+            | {"own": self.own, "position": position}
+        )
+
+    def __setstate__(self, copied: dict[str, Any]) -> None:
+        position = copied.pop("position", None)
+        super().__setstate__(copied)
+        self.evaluating, self.made, self.engine, self.journal = False, None, None, None
+        if position is not None:
+            self.ready().position.resume(position)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
+        self.outside("add_param_group")
         self.flush()
         super().add_param_group(param_group)
-        check_group(self.param_groups[-1])
+        check_group(self.param_groups[-1], first=True)
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None, batches: Sequence[Any] = ()) -> float:  # type: ignore[override]
         """One step. Args: closure: () → the loss at the weights' present values; or batch → loss, with `batches`.
 
         Returns: the mean loss of the probes (L(θ) itself with `centre` or one side). A loss that is not finite is
-        returned and warned of, and moves nothing. Raises: RuntimeError without closure and without a `probe` before.
+        returned and warned of, and moves nothing. Raises: RuntimeError without closure and without a `probe` before,
+        and inside a closure; ValueError for a setting that was changed to what cannot be.
         """
-        if closure is not None:
-            self.probe(closure, batches)
-        if self.projected is None:
-            raise RuntimeError("`step` needs a closure, or a `probe(closure)` before it: nothing has been evaluated.")
-        self.make(self.projected, [single(group["lr"]) for group in self.param_groups])
+        with self.restoring("step", drop=closure is not None):
+            if closure is not None:
+                self.evaluate(closure, batches)
+            if self.projected is None:
+                raise RuntimeError(
+                    "`step` needs a closure, or a `probe(closure)` before it: nothing has been evaluated."
+                )
+            self.check_settings()
+            self.make(self.projected, [single(group["lr"]) for group in self.param_groups])
         return self.diagnostics.last_loss
 
     @torch.no_grad()
@@ -150,22 +190,91 @@ class MeZO(Optimizer):
 
         In between the weights are displaced by a probe; `flush()` puts them back.
         """
+        with self.restoring("probe", drop=True):
+            self.evaluate(closure, batches)
+        return self.seen[0]
+
+    def evaluate(self, closure: Closure, batches: Sequence[Any]) -> None:
+        self.take(self.ranks.losses(self, lambda: self.asking(closure, batches)))
+
+    @contextmanager
+    def restoring(self, call: str, *, drop: bool) -> Iterator[None]:
+        """Whatever is raised inside leaves θ where it was, or after the step where its update has begun.
+
+        Args: drop: whether a probe that was made is then forgotten. Raises: RuntimeError inside a closure.
+        """
+        self.outside(call)
         try:
-            return self.take(self.ranks.losses(self, lambda: self.asking(closure, batches)))
-        except BaseException:  # an interrupt too leaves θ restored
-            self.flush()
+            yield
+        except BaseException as error:  # an interrupt too
+            interrupts.hold()
+            try:
+                self.evaluating = False
+                self.projected = None if drop else self.projected
+                self.settle()
+            except Exception as second:
+                error.add_note(f"The weights could not be put back, and a `flush()` must be made: {second}")
+            finally:
+                interrupts.release()
             raise
+
+    def outside(self, call: str) -> None:
+        """Raises: RuntimeError inside a closure."""
+        if self.evaluating:
+            raise RuntimeError(
+                f"`{call}` must not be called inside a closure, which only evaluates the loss: call it after the step."
+            )
+
+    def settle(self) -> None:
+        """Make what is decided to its end, and put the weights at θ."""
+        if self.made is not None:
+            self.made.complete(self)
+        if self.engine is not None and self.engine.displaced:
+            self.engine.flush()
+            if self.journal is not None:
+                self.journal.flushed()
+
+    def check_settings(self) -> None:
+        """Raises: ValueError for a setting that was changed to what no step can be made of."""
+        check_arguments(vars(self))
+        for group in self.param_groups:
+            check_group(group, first=False)
 
     def asking(self, closure: Closure, batches: Sequence[Any]) -> Asking:
         """How this step asks for its losses. Raises: what is wrong before anything moves."""
+        self.check_settings()
         if self.fresh_batches and len(batches) != self.probes:
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
         if self.missing is not None:
             raise RuntimeError(self.missing)
         engine = self.ready()
+        engine.check_reach(self.epsilon)
+        self.places = {visit: place for place, visit in enumerate(self.visits())}
         if self.journal is not None:
             self.journal.before_step()
-        return Asking(closure, batches, engine.devices, self.fresh_batches, self.common_random_numbers)
+        return Asking(self.guarded(closure), batches, engine.devices, self.fresh_batches, self.common_random_numbers)
+
+    def guarded(self, closure: Closure) -> Closure:
+        """The closure, during which the optimizer refuses to move."""
+
+        def evaluated(*batch: Any) -> Any:
+            self.evaluating = True
+            try:
+                return closure(*batch)
+            finally:
+                self.evaluating = False
+
+        return evaluated
+
+    def ask(self, ask: Asking, visit: Visit, last: bool, check: bool) -> float:
+        """The loss at the stored weights. check: see, once in a run, whether the closure repeats itself."""
+        if not check or self.check_closure is not None or self.steps or "closure" in self.once:
+            return ask(visit, last)
+        self.once.add("closure")
+        loss, fault = ask.twice(visit)
+        if fault:
+            warn(f"`closure` {fault} at the same point, so that probes measure noise: {REPEAT}.")
+        return loss
 
     def visits(self) -> list[Visit]:
         """The points of a step, (probe, side)."""
@@ -180,39 +289,55 @@ class MeZO(Optimizer):
         (probe, side), engine = visit, self.engine or self.ready()
         mine = self.ranks.evaluates(visit)
         if mine or not self.exact:
-            engine.go(engine.along(self.steps, probe, self.probes, side * self.epsilon) if side else {})
-            if self.journal is not None:
-                self.journal.moved(self.visits().index(visit))
+            offset = engine.along(self.steps, probe, self.probes, side * self.epsilon) if side else {}
+            interrupts.hold()
+            try:
+                engine.go(offset)
+                if self.journal is not None:
+                    self.journal.moved(self.places[visit])
+            finally:
+                interrupts.release()
         return mine
 
-    def take(self, losses: dict[Visit, float]) -> float:
+    def take(self, losses: dict[Visit, float]) -> None:
         """From losses to the projected gradients of the step to come, in float32; NaN for a loss that is not finite."""
         found = self.estimator.projected(losses, self.probes, self.epsilon, self.before)
         if self.clip is not None:
             found = [max(-self.clip, min(self.clip, pg)) for pg in found]
         finite = all(map(math.isfinite, (*losses.values(), *map(single, found))))
-        self.projected = [single(pg) if finite else math.nan for pg in found]
-        self.ahead = losses.get((0, 1)) if finite else self.before
-        loss, both = mean_loss(losses), self.estimator.name == "two-sided" and (0, 0) in losses
+        both = self.estimator.name == "two-sided" and (0, 0) in losses
         bend = curvature(losses, range(self.probes), self.epsilon) if both and finite else None
-        self.diagnostics.see(loss, self.projected, bend)
+        self.seen = (mean_loss(losses), bend)
+        self.ahead = losses.get((0, 1)) if finite else self.before
+        self.projected = [single(pg) if finite else math.nan for pg in found]
         if not finite:
-            warnings.warn(
-                f"step {self.steps} has a loss that is not finite, and moves nothing.", RuntimeWarning, stacklevel=3
-            )
-        return loss
+            self.warn_once("skipped", f"step {self.steps} has a loss that is not finite, and moves nothing.")
+
+    def warn_once(self, kind: str, text: str) -> None:
+        """Warn of a kind of event, the first time; `diagnostics` counts the others."""
+        if kind not in self.once:
+            self.once.add(kind)
+            warn(text)
 
     def make(self, projected: Sequence[float], rates: Sequence[float]) -> None:
         """The step that these projected gradients and rates say, whoever found them."""
-        engine = self.ready()
-        if all(map(math.isfinite, projected)):
-            self.history.append(engine.estimate(self.steps, projected))
-            engine.update(self.rule, self.history, rates, wait=self.fused)
-        elif not self.fused:
+        engine, history, update = self.ready(), list(self.history), None
+        if engine.position.pending != ({}, None):  # of a fused step, after which nothing was probed
             engine.go({})
-        self.steps, self.projected, self.before = self.steps + 1, None, self.ahead
-        if self.journal is not None:
-            self.journal.step(projected, rates)
+        if all(map(math.isfinite, projected)):
+            history.append(engine.estimate(self.steps, projected))
+            update = engine.planned(self.rule, history[-self.rule.window :], rates)
+            if not engine.fits(update):
+                history, update = list(self.history), None
+                self.warn_once(
+                    "overflow", f"step {self.steps} leads farther than the weights' dtype reaches, and moves nothing."
+                )
+        interrupts.hold()
+        try:
+            self.made = Made(engine, update, history, self.steps + 1, self.ahead, projected, rates)
+            self.made.complete(self)
+        finally:
+            interrupts.release()
         if self.steps % self.check_replicas_every == 0:
             self.ranks.check_replicas(engine.position.weights(), self.steps)
 
@@ -223,26 +348,26 @@ class MeZO(Optimizer):
             self.flush()
             raise RuntimeError(CHANGED)
         if engine is None or engine.moved:
-            cost = engine.cost if engine else Cost()
             kinds = {"modified": self.modified, "exact": self.exact, "compiled": self.compiled}
-            self.engine = Engine(self.param_groups, self.law, self.seed, cost, **kinds)
+            built = Engine(self.param_groups, self.law, self.seed, self.cost, **kinds)
             if engine is not None:
-                self.engine.take_over(engine)
-            return self.engine
+                built.take_over(engine)
+            self.engine = built
+            return built
         engine.reread()
         return engine
 
-    @property
-    def cost(self) -> Cost:
-        """Sweeps, random words, and bytes read and written so far."""
-        return self.ready().cost
-
     def flush(self) -> None:
-        """Put the weights where the mathematics says, θ: no probe displaces them and no update is missing."""
-        if self.engine is not None and self.engine.displaced:
-            self.engine.flush()
-            if self.journal is not None:
-                self.journal.flushed()
+        """Put the weights where the mathematics says, θ: no probe displaces them and no update is missing.
+
+        Raises: RuntimeError inside a closure.
+        """
+        with self.restoring("flush", drop=False):
+            interrupts.hold()
+            try:
+                self.settle()
+            finally:
+                interrupts.release()
 
     def eval(self) -> None:
         """As `flush`; the Trainer calls it before it evaluates or saves."""
@@ -253,12 +378,14 @@ class MeZO(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """As for any torch optimizer, after a `flush`; save the model's after it."""
+        self.outside("state_dict")
         self.flush()
         found = super().state_dict()
         return found | {"param_groups": state.plain(found["param_groups"]), "mezo": state.saved(self)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken, bitwise; load the model's weights before. Raises: ValueError."""
+        self.outside("load_state_dict")
         if "mezo" not in state_dict:
             raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
         state.check(self, state_dict)

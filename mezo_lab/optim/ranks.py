@@ -48,12 +48,14 @@ class Alone:
         """The losses at the points where this rank asks its closure, on the way through all."""
         if opt.check_closure and not opt.steps:
             ask.check_repeats()
-        last = [visit for visit in opt.visits() if self.evaluates(visit)][-1]
-        return {
-            visit: ask(visit, last=visit == last or (visit[1] == -1 and (0, 0) not in opt.visits()))
-            for visit in way
-            if opt.go(visit)
-        }
+        visits = opt.visits()
+        own = [visit for visit in visits if self.evaluates(visit)]
+        centred, losses = (0, 0) in visits, {}
+        for visit in way:
+            if opt.go(visit):
+                last = visit == own[-1] or (visit[1] == -1 and not centred)
+                losses[visit] = opt.ask(ask, visit, last, check=visit == own[-1])
+        return losses
 
     def check_replicas(self, tensors: Sequence[Tensor], step: int) -> None:
         """Raises: RuntimeError when replicas differ."""

@@ -9,5 +9,6 @@ from mezo_lab.sweeps.eager import Pass
 from mezo_lab.sweeps.field import Cost, Field, Parameter, Term
 from mezo_lab.sweeps.low_rank import LowRank
 from mezo_lab.sweeps.one_hot import OneHot
+from mezo_lab.sweeps.progress import Progress
 
-__all__ = ["Cost", "Field", "LowRank", "OneHot", "Parameter", "Pass", "Term"]
+__all__ = ["Cost", "Field", "LowRank", "OneHot", "Parameter", "Pass", "Progress", "Term"]

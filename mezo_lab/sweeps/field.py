@@ -9,6 +9,7 @@ from torch import Tensor
 from mezo_lab.noise import coordinates_at, coordinates_named, stream_keys
 from mezo_lab.sweeps import eager, kernels
 from mezo_lab.sweeps.eager import Pass, Slice, Sum
+from mezo_lab.sweeps.progress import Progress, Witness
 
 COMPILE_FROM = 1 << 22  # parameters: below, an eager sweep takes less than 0.1 s and a compiler some seconds
 KERNEL_FROM = 1 << 10  # coordinates of one tensor: below, its lanes are too short to be worth a call
@@ -120,22 +121,28 @@ class Field:
         return torch.stack(keys) if keys else torch.empty(0, len(tensors), 2, dtype=torch.int32)
 
     def sweep(
-        self, terms: Sequence[Term], decay: Sequence[float] | None = None, sources: Sequence[Tensor] | None = None
+        self,
+        terms: Sequence[Term],
+        decay: Sequence[float] | None = None,
+        sources: Sequence[Tensor] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """θ ← decay·source + Σ_j scale_j·z_j, in place.
 
         Args: terms: the z and their scales. decay: one factor per parameter group, default 1.
             sources: where to start from, one tensor per parameter and laid out as it; default θ itself.
+            progress: that of the same sweep where an exception broke it off: the rest of it is made.
         Raises: ValueError when one of these has another length than it needs.
         """
         decay = tuple(decay or [1.0] * self.groups)
         self.check(terms, decay, sources)
         groups = [parameter.group for parameter in self.parameters]
         total = Sum([[term.scales[group] for term in terms] for group in groups], [decay[group] for group in groups])
-        self.count(terms, self.slow_batches)
+        progress = (progress or Progress()).begin()
+        self.count(terms, self.slow_batches, progress)
         with torch.no_grad():
-            self.run_kernels(terms, decay, sources)
-            self.visit(self.slow_batches, terms, total, sources)
+            self.run_kernels(terms, decay, sources, progress)
+            self.visit(self.slow_batches, terms, total, sources, progress)
 
     def check(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
         for name, factors in (("decay", decay), *(("scales", term.scales) for term in terms)):
@@ -147,13 +154,20 @@ class Field:
                 "`sources` must hold one tensor per parameter, of its shape: take clones of the parameters."
             )
 
-    def each(self, terms: Sequence[Term], use: Pass, sources: Sequence[Tensor] | None = None) -> None:
-        """A pass over all pieces with the z of `terms`, for what is not a sum of z."""
-        self.count(terms, self.all_batches)
+    def each(self, terms: Sequence[Term], use: Pass, progress: Progress | None = None) -> None:
+        """A pass over all pieces with the z of `terms`, for what is not a sum of z. Args: progress: as for `sweep`."""
+        progress = (progress or Progress()).begin()
+        self.count(terms, self.all_batches, progress)
         with torch.no_grad():
-            self.visit(self.all_batches, terms, use, sources)
+            self.visit(self.all_batches, terms, use, None, progress)
 
-    def run_kernels(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
+    def run_kernels(
+        self,
+        terms: Sequence[Term],
+        decay: Sequence[float],
+        sources: Sequence[Tensor] | None,
+        progress: Progress,
+    ) -> None:
         if not self.fast:
             return
         keys = self.keys(terms)
@@ -164,13 +178,23 @@ class Field:
             for i in (i for i in self.fast if self.tensors[i].device == device):
                 group, target = self.parameters[i].group, self.tensors[i].view(-1)
                 source = None if sources is None else sources[i].view(-1)
-                kernels.run(self.law, target, source, keys_there[:, i], decay_there[group], scales_there[:, group])
+                numbers = keys_there[:, i], decay_there[group], scales_there[:, group]
+                kernels.run(self.law, target, source, *numbers, progress)
 
-    def visit(self, batches: Sequence[Sequence[Slice]], terms: Sequence[Term], use: Pass, sources) -> None:
+    def visit(
+        self,
+        batches: Sequence[Sequence[Slice]],
+        terms: Sequence[Term],
+        use: Pass,
+        sources: Sequence[Tensor] | None,
+        progress: Progress,
+    ) -> None:
         """Take every piece of `batches`, and of the parameters that are not contiguous, through a pass."""
         sources = self.tensors if sources is None else sources
         keys = self.keys(terms)
         for batch in batches:
+            if progress.passed(len(batch)):
+                continue
             there = keys.to(self.tensors[batch[0].parameter].device)
             owners = [piece.parameter for piece in batch]
             origins, targets = (
@@ -182,14 +206,20 @@ class Field:
                 drawn = zip(owners, values, self.drawn(batch, terms[term], row), strict=True)
                 values = [use.add(i, value, term, z) for i, value, z in drawn]
             for i, target, value in zip(owners, targets, values, strict=True):
-                use.finish(i, target, value)
+                if progress.due(Witness.counting(target)):
+                    use.finish(i, target, value)
+                progress.over()
         for i in self.strided:
             parts = zip(eager.pieces(sources[i]), eager.pieces(self.tensors[i]), strict=True)
             for (origin, start), (target, _) in parts:
+                if progress.passed(1):
+                    continue
                 value = use.start(i, origin)
                 for term, row in enumerate(keys):
                     value = use.add(i, value, term, self.draw_anywhere(i, target, start, row))
-                use.finish(i, target, value)
+                if progress.due(Witness.counting(target)):
+                    use.finish(i, target, value)
+                progress.over()
 
     def drawn(self, batch: Sequence[Slice], term: Term, keys: Tensor) -> list[Tensor]:
         """z of every slice of a batch: kept from a sweep before, or drawn."""
@@ -212,16 +242,22 @@ class Field:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
         gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64, device="cpu"))
         batches = self.cut(chunk=eager.CHUNK // max(1, len(terms)))  # all z of a piece are alive at once
-        self.count(terms, batches, moved=False)
+        progress = Progress().begin()
+        self.count(terms, batches, progress, moved=False)
         with torch.no_grad():
-            self.visit(batches, terms, gram, None)
+            self.visit(batches, terms, gram, None, progress)
         return gram.total
 
-    def count(self, terms: Sequence[Term], batches: Sequence[Sequence[Slice]], moved: bool = True) -> None:
-        kept = self.kept if batches == [self.one_batch] else {}
-        self.cost.sweeps += 1
-        self.cost.words += sum((term.step, term.probe) not in kept for term in terms) * self.words()
-        self.cost.bytes += moved * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+    def count(
+        self, terms: Sequence[Term], batches: Sequence[Sequence[Slice]], progress: Progress, moved: bool = True
+    ) -> None:
+        """Add a sweep to the cost; one that is taken up again is counted once."""
+        if progress.cost is None:
+            kept = self.kept if batches == [self.one_batch] else {}
+            words = sum((term.step, term.probe) not in kept for term in terms) * self.words()
+            numbers = moved * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+            progress.cost = Cost(self.cost.sweeps + 1, self.cost.words + words, self.cost.bytes + numbers)
+        vars(self.cost).update(vars(progress.cost))
 
     def words(self, without: Container[int] = ()) -> int:
         """How many random words one z takes: where strides keep lanes apart, a block of two for each coordinate.

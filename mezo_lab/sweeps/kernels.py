@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.noise import COORDINATES, Coordinates, threefry
+from mezo_lab.sweeps.progress import Progress, Witness
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 8}
 PACKED_TERMS = 2  # z per call: what a fused step and a chain of probes need; more go through several calls
 TERMS = 1  # of the laws that are not packed: with two, Inductor would keep the lanes of one in tensors of their own
 PART = 1 << 20  # coordinates that take in several calls' z before the next: 4 MiB, so that they stay in cache
+SAMPLE = 64  # blocks of a part, at most twice as many, that tell whether a kernel has written it
 MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB for each z, are the only temporary
 
 
@@ -78,7 +80,7 @@ def available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's compiler warns of its own code: no failure, even under -W error
-            run(law, target, None, keys, one, one.view(1))
+            run(law, target, None, keys, one, one.view(1), Progress())
     except Exception as error:  # whatever a missing or broken compiler raises, the eager path needs none
         cause = " ".join(str(error).split("\n")[:2]).strip()
         logger.warning("no compiled sweeps on %s, slower ones instead: %s", device, cause)
@@ -86,11 +88,19 @@ def available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
     return True
 
 
-def run(law: str, target: Tensor, source: Tensor | None, keys: Tensor, decay: Tensor, scales: Tensor) -> None:
+def run(
+    law: str,
+    target: Tensor,
+    source: Tensor | None,
+    keys: Tensor,
+    decay: Tensor,
+    scales: Tensor,
+    progress: Progress,
+) -> None:
     """Sweep the full blocks of a contiguous flat tensor; the rest, fewer than a block's coordinates, is left.
 
     Args: target, source: (numel,). keys: int32 (terms, 2). decay, scales: float64 (), (terms,). All on one device, as
-    tensors: a Python number would be compiled in.
+    tensors: a Python number would be compiled in. progress: counts the calls; those that were made are left out.
     """
     coordinates = COORDINATES[law]
     blocks, per_block = coordinates.place(target.numel()), coordinates.per_block
@@ -105,26 +115,41 @@ def run(law: str, target: Tensor, source: Tensor | None, keys: Tensor, decay: Te
         origin = None if origins is None else origins[part]
         first = torch.full((), start, dtype=torch.int32, device=target.device)
         if several_calls:
-            several(law, rows[part], origin, keys, first, decay, scales)
+            several(law, rows[part], origin, keys, first, decay, scales, progress)
         else:
-            call(law, rows[part], origin, keys, first, decay, scales)
+            once(law, rows[part], origin, keys, first, decay, scales, progress)
 
 
 def per_call(coordinates: Coordinates) -> int:
     return PACKED_TERMS if coordinates.packed else TERMS
 
 
-def several(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales) -> None:
+def several(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales, progress: Progress) -> None:
     """More z than one call takes in, into a sum that is rounded to the target's precision once."""
     total = target if target.element_size() >= 4 else torch.empty_like(target, dtype=torch.float32)
     source = target if source is None and total is not target else source
     together = per_call(COORDINATES[law])
+    if total is not target and progress.passed(1):
+        return
     for start in range(0, len(keys), together):
         part = slice(start, start + together)
-        call(law, total, source, keys[part], first, decay, scales[part])
+        own = progress if total is target else Progress()  # a sum of its own is made anew
+        once(law, total, source, keys[part], first, decay, scales[part], own)
         source, decay = None, torch.ones_like(decay)
     if total is not target:
-        target.copy_(total)
+        if progress.due(Witness.counting(target)):
+            target.copy_(total)
+        progress.over()
+
+
+def once(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales, progress: Progress) -> None:
+    """One compiled call, unless it was made before."""
+    axis = 0 if COORDINATES[law].packed else 1
+    step = max(1, target.shape[axis] // SAMPLE)
+    sample = target[::step] if axis == 0 else target[:, ::step]
+    if progress.due(Witness.sampling(sample)):
+        call(law, target, source, keys, first, decay, scales)
+    progress.over()
 
 
 def call(law: str, target: Tensor, source: Tensor | None, keys, first, decay, scales) -> None:

@@ -87,7 +87,7 @@ PARAMETERS = [
         "`params` must be real floating point numbers, got torch.complex64 for 1",
     ),
     ([("w", theta(dtype=torch.complex128))], "`params` must be real .*got torch.complex128 for 'w': freeze it"),
-    ([], "empty parameter list"),
+    ([], "`params` must hold a parameter with requires_grad=True, got none: .*as of a quantized model"),
 ]
 
 
@@ -175,7 +175,7 @@ def test_the_closure_runs_without_grad_and_leaves_no_grad():
     for _ in range(2):
         opt.step(lambda: seen.append(torch.is_grad_enabled()) or (free * 2).sum())
     opt.probe(lambda: seen.append(torch.is_grad_enabled()) or (free * 2).sum())
-    assert seen == [False] * 6 and torch.is_grad_enabled()
+    assert seen == [False] * 7 and torch.is_grad_enabled()
     assert free.grad is None and free.requires_grad and free.is_leaf
     opt.step()
     free.sum().backward()  # the weights are as fit for a gradient as before

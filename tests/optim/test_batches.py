@@ -1,6 +1,7 @@
 """Micro-batches, fresh batches and the random numbers of the closure."""
 
 import random
+import warnings
 
 import numpy
 import pytest
@@ -50,7 +51,7 @@ def test_micro_batches_share_one_z():
         seen.append(tuple(theta.tolist()))
         return batch_loss(theta)(batch)
 
-    MeZO([theta], lr=0.1).step(closure, list(zip(x.split(6), y.split(6), strict=True)))
+    MeZO([theta], lr=0.1, check_closure=False).step(closure, list(zip(x.split(6), y.split(6), strict=True)))
     assert len(seen) == 8 and len(set(seen)) == 2
 
 
@@ -92,7 +93,7 @@ def masks_of_a_step(model, closure, **kinds):
     """The mask at each evaluation of a step, as the pattern of zeros behind the dropout."""
     masks = []
     hook = model[1].register_forward_hook(lambda _, inputs, output: masks.append((output == 0).clone()))
-    opt = MeZO(model.parameters(), lr=1e-3, **kinds)
+    opt = MeZO(model.parameters(), lr=1e-3, check_closure=False, **kinds)
     for _ in range(2):
         opt.step(closure)
     hook.remove()
@@ -125,7 +126,7 @@ def test_different_masks_would_drown_the_slope(dropped):
     model, closure = dropped
     sizes = {}
     for common in (True, False):
-        opt = MeZO(model.parameters(), lr=1e-9, common_random_numbers=common, seed=1)
+        opt = MeZO(model.parameters(), lr=1e-9, common_random_numbers=common, seed=1, check_closure=False)
         for _ in range(30):
             opt.step(closure)
         sizes[common] = opt.diagnostics.gradient_norm().mean
@@ -144,12 +145,50 @@ def test_a_closure_that_does_not_repeat_itself_is_told_of(dropped, equal):
     opt.step(closure)
 
 
-def test_the_closure_is_checked_once():
+@pytest.mark.parametrize("check, extra", [(None, 1), (True, 2), (False, 0)])
+@pytest.mark.parametrize("common", [False, True])
+def test_the_closure_is_checked_in_the_first_step_only(check, extra, common):
     theta, calls = linear(), []
-    opt = MeZO([theta], lr=0.1, check_closure=True)
+    opt = MeZO([theta], lr=0.1, check_closure=check, common_random_numbers=common)
     for _ in range(2):
         opt.step(lambda: calls.append(0) or float(theta.sum()))
-    assert len(calls) == 2 + 2 + 2
+    assert len(calls) == 2 + 2 + extra
+    opt.probe(lambda: calls.append(0) or float(theta.sum()))
+    assert len(calls) == 6 + extra
+
+
+def test_a_closure_that_does_not_repeat_itself_is_warned_of_by_default_and_once(dropped):
+    model, closure = dropped
+    opt = MeZO(model.parameters(), lr=1e-9)
+    with pytest.warns(
+        RuntimeWarning, match=r"at the same point, .*model.eval\(\) .*common_random_numbers=True"
+    ) as told:
+        for _ in range(3):
+            opt.step(closure)
+    assert len(told) == 1 and opt.steps == 3
+
+
+@pytest.mark.parametrize("kinds", [{"common_random_numbers": True}, {"probes": 2, "common_random_numbers": True}])
+def test_a_closure_that_repeats_itself_is_not_warned_of(dropped, kinds):
+    """The control: with common random numbers, and in eval mode; warnings are errors here."""
+    model, closure = dropped
+    MeZO(model.parameters(), lr=1e-9, **kinds).step(closure)
+    model.eval()
+    MeZO(model.parameters(), lr=1e-9).step(closure)
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_the_check_leaves_the_random_numbers_of_the_run_as_they_were(dropped, common):
+    model, closure = dropped
+    ends = []
+    for check in (None, False):
+        torch.manual_seed(1)
+        opt = MeZO(model.parameters(), lr=1e-30, common_random_numbers=common, check_closure=check)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opt.step(closure)
+        ends.append((opt.history[-1].projected, torch.get_rng_state().tolist()))
+    assert ends[0] == ends[1]
 
 
 def generators():
