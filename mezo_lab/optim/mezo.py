@@ -155,6 +155,8 @@ class MeZO(Optimizer):
     def __setstate__(self, copied: dict[str, Any]) -> None:
         position = copied.pop("position", None)
         super().__setstate__(copied)
+        if "own" not in copied:  # torch's way to load a state_dict
+            return
         self.evaluating, self.made, self.engine, self.journal = False, None, None, None
         if position is not None:
             self.ready().position.resume(position)
