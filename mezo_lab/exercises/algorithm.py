@@ -43,7 +43,7 @@ def check_perturb(perturb: Answer) -> None:
         before = torch.get_rng_state()
         z = moved(perturb, 1.0, seed=1)
         touched = not torch.equal(before, torch.get_rng_state())
-        every_coordinate(z)
+        _every_coordinate(z)
         torch.manual_seed(12345)
         if not equal(z, moved(perturb, 1.0, seed=1)):
             raise Wrong("The same seed gave another z: draw from a generator of your own, made from `seed`.")
@@ -63,7 +63,7 @@ def check_perturb(perturb: Answer) -> None:
         independent(z)
         numbers = torch.cat([tensor.flatten() for tensor in z])
         standard_normal(numbers)
-        distinct(numbers)
+        _distinct(numbers)
         most = peak(lambda: moved(perturb, 1.0, seed=1, tensors=[torch.zeros(shape) for shape in SHAPES]))
         most -= sum(tensor.nbytes for tensor in z)
         if most > ROOM * CHUNK * z[0].element_size():
@@ -80,7 +80,7 @@ def moved(perturb: Answer, scale: float, seed: int, tensors: Sequence[Tensor] | 
     return tensors
 
 
-def every_coordinate(z: Sequence[Tensor]) -> None:
+def _every_coordinate(z: Sequence[Tensor]) -> None:
     """Whether each number of each tensor has moved. Raises: Wrong, naming the part that has not."""
     still = [(tensor == 0).flatten() for tensor in z]
     if all(part.all() for part in still):
@@ -113,7 +113,7 @@ def independent(z: Sequence[Tensor]) -> None:
         raise Wrong("Tensors of one shape get the same z: seed the generator once, before the loop over tensors.")
 
 
-def distinct(z: Tensor) -> None:
+def _distinct(z: Tensor) -> None:
     """Whether nearly all numbers differ. Raises: Wrong."""
     if len(z.unique()) < DIFFERENT * len(z):  # of 4,007 float32 numbers two or three may agree by chance
         raise Wrong("The same numbers come back: each coordinate needs a z of its own. Seed once, before all loops.")
@@ -138,7 +138,7 @@ def check_order(z_of_perturb: Answer, z_of_mezo: Answer) -> None:
     The tensors come in two orders. The z of a stream follow the order, those of an address do not. Raises: Wrong.
     """
     for z_of in (z_of_perturb, z_of_mezo):
-        there, back = (z_by_name(z_of, order) for order in (list(NAMED), list(NAMED)[::-1]))
+        there, back = (_z_by_name(z_of, order) for order in (list(NAMED), list(NAMED)[::-1]))
         standard_normal(torch.cat([tensor.flatten() for tensor in there.values()]))
         agree = {name: torch.allclose(there[name], back[name]) for name in NAMED}
         name = z_of.__name__
@@ -147,12 +147,12 @@ def check_order(z_of_perturb: Answer, z_of_mezo: Answer) -> None:
             raise Wrong("A place in a stream moves with the order of the tensors: take the z that `perturb` adds.")
         if z_of is z_of_mezo and not all(agree.values()):
             raise Wrong("An address does not move with the order of the tensors: hand `MeZO` their names.")
-        if z_of is z_of_mezo and not close(list(there.values()), visited_first()):
+        if z_of is z_of_mezo and not close(list(there.values()), _visited_first()):
             raise Wrong("The first point that `MeZO` visits from 0 with ε = 1 is z itself: return the tensors there.")
     print("✓ a place in a stream moves with the order of the tensors, an address does not")
 
 
-def z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
+def _z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
     """What a student's function returns for tensors of zeros in this order. Raises: Wrong, where they are no z."""
     found = ask(z_of, {name: torch.zeros(NAMED[name]) for name in order})
     if not isinstance(found, Mapping) or set(found) != set(NAMED):
@@ -165,7 +165,7 @@ def z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
     return {name: found[name].detach().double() for name in NAMED}
 
 
-def visited_first() -> list[Tensor]:
+def _visited_first() -> list[Tensor]:
     """θ + z of the first probe of `MeZO` with its seed, from θ = 0."""
     tensors = {name: torch.zeros(shape) for name, shape in NAMED.items()}
     seen: list[list[Tensor]] = []
@@ -242,8 +242,12 @@ def slip(
     decay: Callable[[float, float], float] = lambda lr, weight_decay: 1 - lr * weight_decay,
     *,
     back: float = 2.0,
+    other: int = 0,
 ) -> Step:
-    """A step whose last sweep has the scale last(ε, η, pg, decay) and this decay; it probes at ε and (1 − back)·ε."""
+    """A step whose last sweep has the scale last(ε, η, pg, decay), this decay and another seed.
+
+    It probes at ε and (1 − back)·ε, which it takes to be 2ε apart.
+    """
 
     def step(move, loss, lr, weight_decay, epsilon, seed):
         move(epsilon, seed)
@@ -251,7 +255,7 @@ def slip(
         move(-back * epsilon, seed)
         pg = (plus - loss()) / (2 * epsilon)
         factor = decay(lr, weight_decay)
-        move(last(epsilon, lr, pg, factor), seed, factor)
+        move(last(epsilon, lr, pg, factor), seed + other, factor)
 
     return step
 
@@ -265,6 +269,12 @@ SLIPS = {
     ),
     "That climbs: the update is −η·pg·z.": slip(lambda epsilon, lr, pg, decay: decay * epsilon + lr * pg),
     "The two points lie 2ε apart: divide by it.": slip(lambda epsilon, lr, pg, decay: decay * epsilon - 2 * lr * pg),
+    "The last sweep has the seed of the probe: with another one it moves along another z.": slip(
+        lambda epsilon, lr, pg, decay: decay * epsilon - lr * pg, other=1
+    ),
+    "One side alone has the curvature in it: the second point is θ − εz, a move of −2ε away.": slip(
+        lambda epsilon, lr, pg, decay: -2 * lr * pg, back=1.0
+    ),
     "From θ + εz a move of −ε leads to θ, not to θ − εz.": slip(
         lambda epsilon, lr, pg, decay: decay * epsilon - lr * pg, back=1.0
     ),

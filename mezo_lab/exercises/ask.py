@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+__all__ = ["Answer", "Wrong", "ask", "brief", "brief_text"]
+
 Answer = Callable[..., Any]
 LONGEST = 160  # characters of a value or of another's message that a sentence may quote
 
@@ -41,26 +43,26 @@ def ask(answer: Answer, *args: Any, **kwargs: Any) -> Any:
     Traceback (most recent call last):
     mezo_lab.exercises.ask.Wrong: Your function raised ZeroDivisionError: division by zero, at line 1 of its cell...
     """
-    expect_parameters(answer, args, kwargs)
+    _expect_parameters(answer, args, kwargs)
     try:
-        return answer(*args, **{name: copied(value) for name, value in kwargs.items()})
+        return answer(*args, **{name: _copied(value) for name, value in kwargs.items()})
     except Wrong:
         raise
     except NotImplementedError as error:
-        name = named(student_frame(error, answer), answer)
+        name = _named(_student_frame(error, answer), answer)
         raise Wrong(
             f"Your turn: {name} is not written yet. Replace the line that raises NotImplementedError."
         ) from None
     except (Exception, KeyboardInterrupt) as error:  # the latter ends a loop without an end
-        raise Wrong(located(error, answer)) from None
+        raise Wrong(_located(error, answer)) from None
 
 
-def copied(value: Any) -> Any:
+def _copied(value: Any) -> Any:
     """A copy of data; a function, which answers for its own state, is handed over as it is."""
     return value if inspect.isroutine(value) else copy.deepcopy(value)
 
 
-def expect_parameters(answer: Answer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _expect_parameters(answer: Answer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raises: Wrong for what is no function, and for one that these arguments do not fit."""
     if not callable(answer):
         raise Wrong(f"The check takes your function itself, without brackets; you gave it {brief(answer)}.")
@@ -72,19 +74,19 @@ def expect_parameters(answer: Answer, args: tuple[Any, ...], kwargs: dict[str, A
         signature.bind(*args, **kwargs)
     except TypeError:
         asked = f"({', '.join(kwargs)})" if kwargs else f"{len(args) or 'none'} in number"
-        raise Wrong(f"Keep the exercise's parameters, {asked}: yours are {signature_text(signature)}.") from None
+        raise Wrong(f"Keep the exercise's parameters, {asked}: yours are {_signature_text(signature)}.") from None
 
 
-def signature_text(signature: inspect.Signature) -> str:
+def _signature_text(signature: inspect.Signature) -> str:
     return f"({', '.join(signature.parameters)})"
 
 
-def located(error: BaseException, answer: Answer) -> str:
+def _located(error: BaseException, answer: Answer) -> str:
     """What a student's function raised, and where in the student's cell."""
-    frame = student_frame(error, answer)
+    frame = _student_frame(error, answer)
     message = str(error).strip().rstrip(".")
     what = brief_text(f"{type(error).__name__}: {message}" if message else type(error).__name__)
-    name = named(frame, answer)
+    name = _named(frame, answer)
     said = f"{name[0].upper()}{name[1:]} raised {what}"
     if frame is None:
         return f"{said}."
@@ -93,14 +95,14 @@ def located(error: BaseException, answer: Answer) -> str:
     return f"{said}, at line {number} of its cell{f': {line}' if line else '.'}"
 
 
-def student_frame(error: BaseException, answer: Answer) -> tuple[FrameType, int] | None:
+def _student_frame(error: BaseException, answer: Answer) -> tuple[FrameType, int] | None:
     """The innermost frame of the student's own code and its line, or None where no frame of theirs is left."""
-    own = namespace(answer)
+    own = _namespace(answer)
     frames = [(frame, number) for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_globals is own]
     return frames[-1] if frames else None
 
 
-def namespace(answer: Answer) -> dict[str, Any] | None:
+def _namespace(answer: Answer) -> dict[str, Any] | None:
     """The names among which a student's code runs: the notebook's."""
     while isinstance(answer, functools.partial):
         answer = answer.func
@@ -108,7 +110,7 @@ def namespace(answer: Answer) -> dict[str, Any] | None:
     return getattr(code, "__globals__", None) or getattr(type(code).__call__, "__globals__", None)
 
 
-def named(frame: tuple[FrameType, int] | None, answer: Answer) -> str:
+def _named(frame: tuple[FrameType, int] | None, answer: Answer) -> str:
     """The student's function, by the name that it has in the cell."""
     name = frame[0].f_code.co_name if frame else getattr(answer, "__name__", "<callable>")
     return "your function" if name.startswith("<") else f"`{name}`"

@@ -48,6 +48,12 @@ def check_norm_factor(factor: Answer) -> None:
             "The terms with i ≠ j count too: there are n(n−1), each ‖g‖².": lambda dim, probes, kurtosis: (
                 (dim - 1 + kurtosis) / probes
             ),
+            "That is the variance, E‖ĝ − g‖²/‖g‖²: the norm has ‖g‖² itself on top.": lambda dim, probes, kurtosis: (
+                (dim + kurtosis - 2) / probes
+            ),
+            "ĝ is the mean of n probes, not their sum: divide by n.": lambda dim, probes, kurtosis: (
+                dim + probes + kurtosis - 2
+            ),
             "‖z‖² has z₁² once and d − 1 others: E[‖z‖²z₁²] = κ + d − 1.": lambda dim, probes, kurtosis: (
                 (dim + probes + kurtosis - 1) / probes
             ),

@@ -10,6 +10,8 @@ from torch import Tensor
 from mezo_lab.exercises.ask import Answer, Wrong, ask, brief
 from mezo_lab.expressions import Expression, ExpressionError
 
+__all__ = ["expect_right", "formula_of", "judge", "numbers", "numbers_of", "real", "same", "shown", "value_of"]
+
 TOLERANCE = 1e-6  # relative: a formula is right or it is not
 TINY = 1e-15  # what rounding may leave of an answer that is 0
 
@@ -57,7 +59,7 @@ def numbers(value: Any) -> Tensor:
     >>> numbers([Fraction(1, 2), torch.tensor(2)])
     tensor([0.5000, 2.0000], dtype=torch.float64)
     """
-    array = np.asarray(plain(value))
+    array = np.asarray(_plain(value))
     if array.dtype.kind not in "biufO":
         raise TypeError(f"expected numbers, got {array.dtype}")
     values = [float(each) for each in array.flat]  # which refuses None, unlike numpy
@@ -71,11 +73,11 @@ def real(value: Any) -> bool:
     return value.is_floating_point() and value.layout is torch.strided and not value.is_meta
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Without the tensors in it, which numpy takes only where they need no gradient."""
     if isinstance(value, Tensor):
         return value.tolist()
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def numbers_of(found: Any, right: Tensor) -> Tensor:
@@ -126,13 +128,13 @@ def formula_of(answer: Any, names: set[str]) -> Expression:
     except ExpressionError as error:
         raise Wrong(str(error)) from None
     if others := sorted(formula.names - names):
-        raise Wrong(f"Write the formula in {listed(sorted(names))} alone: it has {listed(others)}.")
+        raise Wrong(f"Write the formula in {_listed(sorted(names))} alone: it has {_listed(others)}.")
     return formula
 
 
-def listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str]) -> str:
     """
-    >>> listed(["d"]), listed(["d", "eps", "n"])
+    >>> _listed(["d"]), _listed(["d", "eps", "n"])
     ('d', 'd, eps and n')
     """
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

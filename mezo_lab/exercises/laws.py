@@ -44,24 +44,24 @@ def check_sphere(sphere: Answer) -> None:
     Tested: shape, lengths, the mean, and E[(vᵀz)⁴] = 3d/(d+2) along several unit vectors v. Raises: Wrong.
     """
     with torch.random.fork_rng(devices=[]):
-        few = drawn(sphere, FEW, WIDE, seed=1)  # first: a wrong shape may be a huge one with many draws
-        z, again = (drawn(sphere, DRAWS, DIM, seed=1) for _ in range(2))
+        few = _drawn(sphere, FEW, WIDE, seed=1)  # first: a wrong shape may be a huge one with many draws
+        z, again = (_drawn(sphere, DRAWS, DIM, seed=1) for _ in range(2))
         if not torch.equal(z, again):
             raise Wrong("Two runs with one seed differ: hand `generator` to torch, or nobody can repeat your draws.")
-        if torch.equal(z, drawn(sphere, DRAWS, DIM, seed=2)):
+        if torch.equal(z, _drawn(sphere, DRAWS, DIM, seed=2)):
             raise Wrong("Two seeds gave the same draws: leave the seed of `generator` as it is.")
     for dim, points in ((WIDE, few), (DIM, z)):
         of_one_length(points.norm(dim=-1), dim)
     if any(far(z[:, i], 0.0) for i in range(DIM)):
         raise Wrong("The mean of z should be 0: z and −z must be equally likely.")
-    if any(far((z @ v) ** 4, 3 * DIM / (DIM + 2)) for v in directions()):
+    if any(far((z @ v) ** 4, 3 * DIM / (DIM + 2)) for v in _directions()):
         raise Wrong("The lengths are right, but some directions come up more often: start from a law that has none.")
     if any(far((one * other).sum(-1), 0.0) for one, other in ((z[1:], z[:-1]), z.chunk(2))):
         raise Wrong("Draws repeat one another: each row of z must be independent of the others.")
     print(f"✓ right in {DRAWS:,} draws")
 
 
-def drawn(sphere: Answer, count: int, dim: int, seed: int) -> Tensor:
+def _drawn(sphere: Answer, count: int, dim: int, seed: int) -> Tensor:
     """What a student's sampler draws, float64 (count, dim). Raises: Wrong for another shape."""
     found = ask(sphere, count, dim, torch.Generator().manual_seed(seed))
     due = f"(count, dim) = ({count}, {dim})"
@@ -74,7 +74,7 @@ def drawn(sphere: Answer, count: int, dim: int, seed: int) -> Tensor:
     return z
 
 
-def directions() -> list[Tensor]:
+def _directions() -> list[Tensor]:
     """Unit vectors along the axes, between two of them, and between all."""
     axes = list(torch.eye(DIM, dtype=torch.float64))
     between = [one + sign * other for one, other in combinations(axes, 2) for sign in (1, -1)]

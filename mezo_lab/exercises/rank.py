@@ -67,6 +67,14 @@ def check_rank_factor(factor: Answer) -> None:
             "The pairs of different probes are missing: they add (n − 1)/n.": lambda law, rank, probes, dim: (
                 rank_factor(law, rank, 1, dim) / probes
             ),
+            "r/n leaves out what a probe gains along g itself, and the pairs of different probes.": (
+                lambda law, rank, probes, dim: rank / probes
+            ),
+            "Only the fourth moments shrink by d/(d+2); the pairs of different probes do not.": (
+                lambda law, rank, probes, dim: (
+                    rank_factor("gaussian", rank, probes, dim) * (dim / (dim + 2) if law == "sphere" else 1)
+                )
+            ),
             "That is for one probe: the mean of n of them is shorter.": lambda law, rank, probes, dim: rank_factor(
                 law, rank, 1, dim
             ),

@@ -197,7 +197,7 @@ def check_generator(z: Zoo) -> None:
 
     def asked(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:
         found = ask(z, shapes, seed, step, update)
-        if not isinstance(found, Mapping) or {name: shape_of(x) for name, x in found.items()} != dict(shapes):
+        if not isinstance(found, Mapping) or {name: _shape_of(x) for name, x in found.items()} != dict(shapes):
             raise Wrong("Return a dictionary: for each name of `shapes` a tensor of floats of that shape.")
         return dict(found)
 
@@ -215,7 +215,7 @@ def check_generator(z: Zoo) -> None:
     print(f"✓ passes {len(SENTENCES)} checks over {STEPS} steps")
 
 
-def shape_of(found: object) -> tuple[int, ...] | None:
+def _shape_of(found: object) -> tuple[int, ...] | None:
     return tuple(found.shape) if isinstance(found, Tensor) and real(found) else None
 
 
@@ -273,7 +273,7 @@ def check_contracts(broken: Callable[[], Mapping[str, Closure]], sound: Closure,
     moved = list(parameters)
     for name, closure in {"sound": sound, **closures}.items():
         try:
-            blind, refused = diagnosed(closure, moved, name)
+            blind, refused = _diagnosed(closure, moved, name)
         except (TypeError, ValueError, RuntimeError) as error:  # by `MeZO`, of what the closure returned
             raise Wrong(f"{name}: the closure must return a loss. {brief_text(str(error))}") from None
         if name == "noisy" and not refused:
@@ -289,7 +289,7 @@ def check_contracts(broken: Callable[[], Mapping[str, Closure]], sound: Closure,
     print("✓ `check_closure` compares two calls at one point, `zero_rate` the two sides of a probe")
 
 
-def diagnosed(closure: Closure, parameters: Sequence[Any], name: str) -> tuple[bool, bool]:
+def _diagnosed(closure: Closure, parameters: Sequence[Any], name: str) -> tuple[bool, bool]:
     """Whether 30 steps saw no difference at all, and whether `check_closure` refuses the closure; prints both."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)  # for the noise

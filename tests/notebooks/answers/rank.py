@@ -28,7 +28,14 @@ ANSWERS = {
             ),
             (lambda law, rank, probes, dim: gamma(law, rank, 1, dim) / probes, "pairs of different probes"),
             (lambda law, rank, probes, dim: gamma(law, rank, 1, dim), "for one probe"),
-            (lambda law, rank, probes, dim: rank / probes, "At rank = 5, probes = 1, dim = 8 it should be"),
+            (lambda law, rank, probes, dim: rank / probes, "r/n leaves out"),
+            (
+                lambda law, rank, probes, dim: (
+                    gamma("gaussian", rank, probes, dim) * (dim / (dim + 2) if law == "sphere" else 1)
+                ),
+                "Only the fourth moments shrink",
+            ),
+            (lambda law, rank, probes, dim: rank + probes, "At rank = 5, probes = 1, dim = 8 it should be"),
             (lambda law, rank, probes, dim: None, "let it return its answer"),
         ],
     ),
