@@ -32,9 +32,11 @@ class Telling(TrainerCallback):
     def on_step_end(self, args, state, control, **others) -> None:
         if self.trainer and self.trainer.skipped() and not self.warned:
             self.warned = True
+            # at the start no rate has moved anything yet
+            remedy = "take a smaller --lr" if state.global_step > 1 else "look at the model's weights and the objective"
             self.say(
                 f"step {state.global_step:,} had a loss that is not finite and moved nothing; where that goes on, stop "
-                "and take a smaller --lr"
+                f"and {remedy}"
             )
         if state.global_step >= state.max_steps:
             control.should_evaluate = True  # the last step competes too, where `every` does not divide the steps

@@ -17,7 +17,7 @@ from mezo_lab.finetune.answers import at_once, pad_token
 from mezo_lab.finetune.ends import Interrupts, Say, counted, disk_in_one_line
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.folder import Stopped, resumable, seal
+from mezo_lab.finetune.folder import Stopped, resumable, seal, step_of
 from mezo_lab.finetune.load import place_of
 from mezo_lab.finetune.losses import Objective, collated, lessons, objective_named
 from mezo_lab.finetune.models import without_bars
@@ -118,15 +118,15 @@ def train(
     trainer = built(ready, model, out, callback, say)
     callback.trainer = trainer
     trainer.remove_callback(PrinterCallback)
-    began = time.monotonic()
-    start = scored_at_start("validation", out, model, ready.encoder, ready.splits.validation, say)
-    say(cost(ready, time.monotonic() - began))
-    if plan.rule == "adam" and plan.method == "mezo":
-        say(cost_of_adam(trainable(model), plan))
-    trainer.add_callback(Start(start, out))
     checkpoint, problems = resumable(out) if resume else (None, [])
     if checkpoint is not None and problems:
         say(f"{'; '.join(problems)}: the run goes on from {checkpoint.name}")
+    began = time.monotonic()
+    start = scored_at_start("validation", out, model, ready.encoder, ready.splits.validation, say)
+    say(cost(ready, time.monotonic() - began, done=step_of(checkpoint) if checkpoint else 0))
+    if plan.rule == "adam" and plan.method == "mezo":
+        say(cost_of_adam(trainable(model), plan))
+    trainer.add_callback(Start(start, out))
     with interrupts.after_the_step(), without_bars(), disk_in_one_line(out), unwarned():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     state = trainer.state
@@ -194,19 +194,20 @@ def in_blocks(losses: Sequence[tuple[int, float | None]], steps: int) -> list[li
     return found
 
 
-def cost(ready: Prepared, seconds: float) -> str:
-    """What a training will take, in one line. seconds: of the evaluation that was just made."""
+def cost(ready: Prepared, seconds: float, done: int = 0) -> str:
+    """What a training will take, in one line. seconds: of the evaluation just made. done: steps made before."""
     plan = ready.plan
+    steps = plan.steps - done
     passes = 2 * plan.probes if plan.method == "mezo" else 1
-    rounds = math.ceil(plan.steps / plan.every)
+    rounds = math.ceil(plan.steps / plan.every) - done // plan.every
     validation, test = len(ready.splits.validation), len(ready.splits.test)
     back = "" if plan.method == "mezo" else " and back"
-    steps = f"{plan.steps:,} steps of {passes:,} × {plan.batch:,} examples{back}"
-    told = f"to come: {steps}, {rounds:,} evaluations of {validation:,}, a test of {test:,}"
+    work = f"{steps:,} steps of {passes:,} × {plan.batch:,} examples{back}"
+    told = f"to come: {work}, {rounds:,} evaluations of {validation:,}, a test of {test:,}"
     if ready.task.kind != "classification" or seconds < WORTH_TELLING:
         return told
     # backpropagation costs about two forward passes more
-    examples = plan.steps * plan.batch * (passes if plan.method == "mezo" else 3) + rounds * validation + test
+    examples = steps * plan.batch * (passes if plan.method == "mezo" else 3) + rounds * validation + test
     minutes = math.ceil(examples * seconds / validation / 60)
     return f"{told}; some {minutes:,} min, by the speed of the evaluation before"
 

@@ -158,3 +158,35 @@ def test_a_result_is_strict_json_with_entries_at_fixed_steps(plan, tmp_path, mon
     finetune(replace(plan, steps=300, every=150), tmp_path / "run", say=quiet)
     result = json.loads((tmp_path / "run" / RESULT).read_text(), parse_constant=pytest.fail)
     assert [step for step, _ in result["losses"]] == list(range(3, 301, 3))
+
+
+def test_the_counts_of_a_resumed_run_are_those_of_all_its_parts(plan, tmp_path, monkeypatch):
+    """Steps that were skipped, and probes that saw no difference, before and after the stop."""
+    plan = replace(plan, objective="accuracy", epsilon=0.05)
+    named, on_step_end = training.objective_named, Telling.on_step_end
+    now = {"step": 0, "stop": None}
+
+    def failing(name, encoder):
+        objective = named(name, encoder)
+        return lambda *asked: torch.tensor(float("nan")) if now["step"] in (1, 8) else objective(*asked)
+
+    def begun(self, args, state, control, **others):
+        now["step"] = state.global_step
+
+    def ended(self, args, state, control, **others):
+        if state.global_step == now["stop"]:
+            signal.raise_signal(signal.SIGINT)
+        on_step_end(self, args, state, control, **others)
+
+    monkeypatch.setattr(training, "objective_named", failing)
+    monkeypatch.setattr(Telling, "on_step_begin", begun)
+    monkeypatch.setattr(Telling, "on_step_end", ended)
+    whole = finetune(plan, tmp_path / "whole", say=quiet)
+    now["stop"] = 6
+    with pytest.raises(Stopped):
+        finetune(plan, tmp_path / "parted", say=quiet)
+    now["stop"] = None
+    parted = finetune(plan, tmp_path / "parted", resume=True, say=quiet)
+    assert whole["skipped"] == 2 and 0 < whole["zero_gradients"] <= 1
+    assert [step for step, loss in whole["losses"] if loss is None] == [2, 9]
+    assert without_clock(parted) == without_clock(whole)
