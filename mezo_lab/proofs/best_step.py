@@ -115,7 +115,8 @@ def orthogonal_probes(law: str) -> Proof:
         Step("The best step is s = 1/γ.", equation("E[L⁺]/L", sympy.expand(least))),
         Step("A step costs n pairs of forward passes. Log-progress per pair:", equation("p(n)", progress)),
         Step(
-            "At n = d, γ is 1 whatever r: ĝ = g, and the step ends at the minimum.", equation("γ", put(gamma, {n: d}))
+            "At n = d, γ is 1 whatever r: ĝ = g, and the step ends at the minimum.",
+            equation("γ", all_probes),
         ),
         Step("Where all directions are curved, r = d, a step leaves", equation("E[L⁺]/L", isotropic)),
         Step("With x = n/d, p = −log(1 − x)/n there, and n²·p′(n) = f(x).", equation("f(x)", bracket)),

@@ -95,7 +95,7 @@ def progress_per_pair(
     (0.1023, 0.1518)
     """
     factor = effective_rank_factor(rank, probes, moments)
-    if isinstance(factor, Real) and factor - 1 < ROUNDING:
+    if isinstance(factor, Real) and float(factor) - 1 < ROUNDING:
         return math.inf
     return log(factor / (factor - 1)) / probes
 

@@ -195,8 +195,19 @@ print(f"    r = {r:.2f} ± {error:.2f}, of d = {model.num_parameters():,} dimens
 #
 # $$\eta = \frac{2}{\lambda_{\max}\,\gamma},\qquad \gamma = \frac{r+n+1}{n},\qquad\text{that is}\quad \eta = \frac{2n}{\operatorname{tr}H + (n+1)\,\lambda_{\max}}.$$
 #
-# The true edge lies at or above this; $\operatorname{tr}H^2$ bounds it from above too (`theory.stability`). What would others have said? SGD: $\gamma=1$. The dimension tax: $d$ in place of $r$.
-# The runs use signs; $H$ is not along the coordinates, and there signs are as good as Gaussian.
+# The true edge lies at or above this; $\operatorname{tr}H^2$ bounds it from above too (claim E6; Song et al. 2026). What would others have said? SGD: $\gamma=1$. The dimension tax: $d$ in place of $r$.
+#
+# The runs use signs, for which $\mathbb{E}[\hat g^\top H\hat g]$ is $2\sum_iH_{ii}g_i^2$ less (claim B4). In directions drawn at random that is of the order of $2/d$ times $\operatorname{tr}H\,\|g\|^2$ (claim B10), and for $r \ll d$ signs
+# are as good as Gaussian; along the coordinates it may be $2/r$. Whether $H$ lies along them is a matter of measurement: $(s\circ g)^\top H(s\circ g)$ for random signs $s$ has the mean $\sum_iH_{ii}g_i^2$.
+
+# %%
+axes_record = json.loads(record_path("results/axes.json").read_text())
+share, share_error = axes_record["share"]
+print(f"Σ H_ii g_i² = ({share:.4f} ± {share_error:.4f})·tr H·‖g‖², where 1/d = {1 / axes_record['parameters']:.0e}")
+print(f"signs lower γ, {r + 2:.1f} for the Gaussian, by {2 * share * r:.2f}")
+
+# %% [markdown]
+# That is far more than $1/d$: this $H$ does lean towards the coordinates. Next to $\gamma$ it is little, and the Gaussian formula will do for these signs.
 
 # %%
 gaussian, d = LAWS["gaussian"].moments(1), model.num_parameters()
@@ -360,6 +371,7 @@ for name, (rows, task) in beds.items():
 # to lie between two rates that were tried.
 #
 # **Further reading.** B. A. Pearlmutter, *Fast exact multiplication by the Hessian*, 1994. B. Ghorbani, S. Krishnan and Y. Xiao, *An investigation into neural net
-# optimization via Hessian eigenvalue density*, 2019. J. Cohen et al., *Gradient descent on neural networks typically occurs at the edge of stability*, 2021.
+# optimization via Hessian eigenvalue density*, 2019. J. Cohen et al., *Gradient descent on neural networks typically occurs at the edge of stability*, 2021. M. Song et al.,
+# *Zeroth-order optimization at the edge of stability*, arXiv 2604.14669, 2026.
 #
 # **Next:** fine-tuning this model, from end to end.
