@@ -165,7 +165,7 @@ print(f"r = {live.mean / top.value:.2f} ± {live.standard_error / top.value:.2f}
 # gradients on 16 reviews and their squares on 2, the second differences on 16.
 
 # %%
-records = [json.loads(record_path(f"results/{name}.json").read_text()) for name in ("models", "curvature")]
+records = [json.loads(record_path(name).read_text()) for name in ("results/models.json", "results/curvature.json")]
 for verdict in [verdict for record in records for verdict in record["verdicts"]]:
     found = Estimate(verdict["mean"], verdict["standard_error"], verdict["count"])
     print(f"{verdict['id']} {verdict['law']} {verdict['parameters']}: {found!r}")

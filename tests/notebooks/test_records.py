@@ -25,11 +25,8 @@ def code_of(name: str) -> str:
 
 
 def records(name: str) -> list[str]:
-    """The records that a notebook asks for."""
-    calls = [node for node in ast.walk(ast.parse(code_of(name))) if isinstance(node, ast.Call)]
-    asked = [call.args[0] for call in calls if getattr(call.func, "id", "") == "record_path"]
-    constant = [node.value for node in asked if isinstance(node, ast.Constant)]
-    return constant + (["results/models.json", "results/curvature.json"] if len(constant) < len(asked) else [])
+    """The records that a notebook names."""
+    return re.findall(r"""["']((?:results|benchmarks)\b[^"']*)["']""", code_of(name))
 
 
 ASKED = sorted({record for name in build.names() for record in records(name)})
