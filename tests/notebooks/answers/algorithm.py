@@ -137,7 +137,24 @@ def third_chunk_again(parameters, scale, seed, chunk):
             piece.add_(torch.randn(piece.shape, generator=rng), alpha=scale)
 
 
+def leftovers(only):
+    """The last piece of a tensor takes the numbers of the piece before it."""
+
+    def perturb(parameters, scale, seed, chunk):
+        rng = torch.Generator().manual_seed(seed)
+        z = torch.randn(chunk, generator=rng)
+        for p in parameters:
+            for piece in p.view(-1).split(chunk):
+                if len(piece) == chunk or len(piece) not in only:
+                    z = torch.randn(chunk, generator=rng)
+                piece.add_(z[: len(piece)], alpha=scale)
+
+    return perturb
+
+
 WRONG_PERTURBS = [
+    (leftovers({7, 16}), "come back"),
+    (leftovers({7}), "come back"),
     (without_a_tail, "39 numbers never move: the last piece of a tensor is shorter than a chunk"),
     (without_the_last, r"7 of 4,007 numbers never move"),
     (every_second, r"2,003 of 4,007 numbers never move"),
@@ -177,7 +194,8 @@ ANSWERS = {
             (perturbing(reseed="chunk"), "All chunks"),
             (perturbing(draw=torch.rand), "mean 0"),
             (perturbing(factor=2.0), "variance 1"),
-            (perturbing(chunk=10_000), "cut the tensors"),
+            (perturbing(chunk=10_000), "With chunk = 64 numbers you had .* cut the tensors"),
+            (perturbing(chunk=64), "With chunk = 8 numbers you had .* cut the tensors"),
             (out_of_place, "in place"),
             (unseeded, "a generator of your own"),
             (globally, "global generator"),
