@@ -200,9 +200,12 @@ class LowRank(Law):
     def sample(self, count, probes, dim, generator):
         rows, columns = self.matrix(dim)
         draw = (self.factors.draw if self.factors else None) or gaussian
-        u = draw((count, probes, rows, self.rank), generator).double()
-        v = draw((count, probes, columns, self.rank), generator).double()
-        return (u @ v.mT).flatten(2) / self.rank**0.5
+        u = draw((self.rank, count, probes, rows), generator).double()
+        v = draw((self.rank, count, probes, columns), generator).double()
+        z = u[0, ..., None] * v[0, ..., None, :]
+        for a in range(1, self.rank):  # products of many small matrices would take several times as long
+            z += u[a, ..., None] * v[a, ..., None, :]
+        return z.flatten(2) / self.rank**0.5
 
     def streams(self):
         return "low-rank"

@@ -67,6 +67,27 @@ def curvature(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     return ((loss(theta + epsilon * z) + loss(theta - epsilon * z) - 2 * loss(theta)) / epsilon**2).mean(-1)
 
 
+def population(loss: Loss, theta: Tensor, z: Tensor, epsilon: float, *, baseline: str = "none") -> Tensor:
+    """The mean over n one-sided probes of (L(θ + εz) − baseline)·z/ε, as evolution strategies have it.
+
+    Source: derived; claim E7. Cost: n evaluations, none of them at θ.
+    Args: z (…, n, d). baseline: "none"; "mean", that of all n losses; "leave-one-out", that of the n − 1 others.
+    Returns: ĝ of shape (…, d).
+
+    >>> import torch
+    >>> from mezo_lab.objectives import Linear
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
+    >>> population(Linear(torch.tensor([1.0, 2.0])), torch.zeros(2), z, 0.5, baseline="leave-one-out")
+    tensor([0., 4.])
+    """
+    losses = loss(theta + epsilon * z)  # (…, n)
+    if baseline != "none":
+        losses = losses - losses.mean(-1, keepdim=True)
+    if baseline == "leave-one-out":
+        losses = losses * (z.shape[-2] / (z.shape[-2] - 1))
+    return along(losses / epsilon, z)
+
+
 def variance_modified(loss: Loss, theta: Tensor, z: Tensor, epsilon: float, scale: Tensor) -> Tensor:
     """Probe along D⁻¹z, update along Dz: still unbiased, with another variance.
 

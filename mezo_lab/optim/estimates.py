@@ -59,7 +59,7 @@ class Population:
 
     baseline: what is taken off each loss. "none" leaves ĝ unbiased, with a variance of L²/ε² along every direction;
     "mean", that of all N, leaves ((N−1)/N)·g on average, as each loss is in its own baseline; "leave-one-out", the mean
-    of the others, g itself. All three as ε→0 and for independent or orthogonal directions. Source: CLAIMS E7.
+    of the others, g itself. All three as ε→0 and for independent or orthogonal directions. Source: claim E7.
     shaping: "z-score" divides what the mean leaves by its standard deviation, which is about ε‖g‖, so that the length
     of a step depends on neither the loss nor the slope; "rank" takes the places, from −½ for the lowest loss to ½ for
     the highest, equal losses sharing the mean of theirs: only the order of the losses counts.

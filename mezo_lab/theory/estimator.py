@@ -185,6 +185,18 @@ def minibatch_fresh(grad_sq: Number, noise: Number, dim: Number, probes: Number,
     return (same + (probes - 1) * cross) / probes
 
 
+def own_mean_share(probes: Number) -> Number:
+    """What a population's mean loss as its baseline leaves of the gradient: each loss is in what is taken off it.
+
+    Source: derived; claim E7. Assumes: n one-sided losses along independent or orthogonal directions, ε → 0.
+    Formula: (n−1)/n; with the mean of the others, 1.
+
+    >>> own_mean_share(8)
+    0.875
+    """
+    return (probes - 1) / probes
+
+
 def smoothing_bias(epsilon: Number, third: Number) -> Number:
     """E[ĝ_ε] − g, exact for a cubic loss: ĝ_ε is the unbiased gradient of the smoothed loss E_z[L(θ + εz)].
 

@@ -46,6 +46,9 @@ PROMISED = {  # id: name, the laws its row names
     "C5": ("replay", PAPER),
     "C6": ("memory", ["gaussian", "rademacher"]),
     "C7": ("rounding", GAUSSIAN),
+    "E1": ("low-rank-direction", ["gaussian", "rademacher"]),
+    "E5": ("momentum", PAPER),
+    "E7": ("baseline", ["gaussian", "rademacher", "sphere"]),
     "E4": ("orthogonal-probes", ["orthogonal"]),
     "E6": ("edge", [*IID, "sphere", "orthogonal"]),
 }
@@ -197,6 +200,30 @@ def test_a_name_that_is_taken_is_refused():
             "orthogonal",
             {"dim": 6, "probes": 6},
             "`expected` must not be 0, got .*: fewer probes, or a higher",
+        ),
+        (
+            "low-rank-direction",
+            "gaussian",
+            {"p": 6, "q": 4, "k": 0, "probes": 1, "moment": "norm"},
+            "`p`, `q` and `k` must be at least 1, got 6, 4 and 0",
+        ),
+        (
+            "low-rank-direction",
+            "gaussian",
+            {"p": 6, "q": 4, "k": 1, "probes": 2, "moment": "cosine"},
+            "`probes` must be 1 for the cosine, got 2",
+        ),
+        (
+            "momentum",
+            "gaussian",
+            {"dim": 6, "probes": 1, "rank": 1, "beta": 0.9},
+            "`rank` must be at least 2 here, got",
+        ),
+        (
+            "baseline",
+            "gaussian",
+            {"dim": 6, "probes": 1, "baseline": "mean"},
+            "`probes` must be at least 2 here, got 1",
         ),
         ("dimension-tax", "sphere", {"dim": 1, "probes": 3, "t": 1.0}, "`expected` must not be 0, got 0 at these"),
         (
