@@ -18,6 +18,7 @@ from mezo_lab.proofs.minibatch import minibatch
 from mezo_lab.proofs.notes import notes
 from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
 from mezo_lab.proofs.proof import Conclusion, Proof
+from mezo_lab.proofs.residual import residual_feedback
 from mezo_lab.proofs.step import Step
 
 __all__ = ["Conclusion", "Proof", "Step", "provable", "prove"]
@@ -35,6 +36,7 @@ DERIVATIONS = {
     "curvature-probe": (curvature_probe, SYMBOLIC_LAWS),
     "variance-modified": (variance_modified, GAUSSIAN),
     "adam-blind": (adam_blind, GAUSSIAN),
+    "residual-feedback": (residual_feedback, GAUSSIAN),
     "descent-lemma": (descent_lemma, ("gaussian", "rademacher", "sphere")),
     "dimension-tax": (dimension_tax, SYMBOLIC_LAWS),
     "low-rank": (low_rank, SYMBOLIC_LAWS),

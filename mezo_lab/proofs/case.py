@@ -10,13 +10,26 @@ from sympy import QQ, Expr, Integer
 from sympy.polys.rings import ring
 
 from mezo_lab.proofs import brute
-from mezo_lab.proofs.notation import Scalar, batch, batch_gradient_sq, d, ell, epsilon, eta, n, noise, r, s
+from mezo_lab.proofs.notation import (
+    Scalar,
+    batch,
+    batch_gradient_sq,
+    change,
+    d,
+    ell,
+    epsilon,
+    eta,
+    n,
+    noise,
+    r,
+    s,
+)
 from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, vector
 
 Vector = Sequence[Any]  # of rationals or of polynomials in z
 Loss = Callable[[Vector], Any]
 
-EPSILON, ETA, ELL, BATCH = QQ(1, 3), QQ(1, 7), QQ(3, 2), 2
+EPSILON, ETA, ELL, DELTA, BATCH = QQ(1, 3), QQ(1, 7), QQ(3, 2), QQ(2, 5), 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,7 @@ class Case:
             batch_gradient_sq: square(self.g),
         }
         sizes = {d: self.dim, n: self.probes, r: self.rank, batch: BATCH}
-        constants = {epsilon: EPSILON, eta: ETA, ell: ELL, s: ETA * ELL}
+        constants = {epsilon: EPSILON, eta: ETA, ell: ELL, change: DELTA, s: ETA * ELL}
         return {symbol: number(value) for symbol, value in (numbers | sizes | constants).items()}
 
 

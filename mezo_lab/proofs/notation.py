@@ -74,6 +74,7 @@ class Scalar(Symbol):
 d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension, probes, effective rank
 kappa, epsilon, eta, ell = (Scalar(name, positive=True) for name in ("κ", "ε", "η", "ℓ"))
 s = Scalar("s", positive=True)  # the step without units, ηℓ
+change = Scalar("Δ")  # of the loss, from one step to the next
 noise, batch = Scalar("tr(Σ)"), Scalar("B", positive=True)  # Σ, covariance of one example's gradient; minibatch size
 batch_gradient_sq = Scalar("E‖∇L(θ;B)‖²", positive=True)  # over minibatches of B examples
 

@@ -22,6 +22,7 @@ CLAIMS = {
     "curvature-probe": "A10",
     "variance-modified": "A11",
     "adam-blind": "A13",
+    "residual-feedback": "A14",
     "descent-lemma": "B1",
     "dimension-tax": "B2",
     "low-rank": "B3",

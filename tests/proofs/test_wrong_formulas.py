@@ -39,6 +39,8 @@ WRONG = {  # (claim, law, which conclusion): a plausible formula that does not h
     ("variance-modified", "gaussian", 0): SCALE_SQ * SLOPE_SQ + GG,
     ("variance-modified", "gaussian", 2): GG + 2 * GG,
     ("adam-blind", "gaussian", 0): (d + 2) * ENTRY**2,
+    ("residual-feedback", "gaussian", 0): (d + 2) * GG,
+    ("residual-feedback", "gaussian", 1): 2 * GU,
     ("descent-lemma", "sphere", 0): -eta * GG + eta**2 * ell * (d + n - 1) / n * GG,
     ("dimension-tax", "gaussian", 1): 2 / ell,
     ("low-rank", "gaussian", 0): theory.norm_factor(d, n, GAUSSIAN),
