@@ -147,6 +147,12 @@ def check_config(name: str, config: "PreTrainedConfig") -> None:
                 f"`name` must be a model of 0 to {MOST_PARTS:,} layers or experts, and the config.json of {name} "
                 f"says {key} {value:,}: put the true number there."
             )
+    positions = settings.get("max_position_embeddings")
+    if isinstance(positions, int) and positions < 1:
+        raise ValueError(
+            f"`name` must be a model that reads a token or more, and the config.json of {name} says "
+            f"max_position_embeddings {positions}: put the true number there."
+        )
     pad, vocabulary = settings.get("pad_token_id"), settings.get("vocab_size")
     if isinstance(vocabulary, int) and pad is not None and not (isinstance(pad, int) and pad < vocabulary):
         raise ValueError(

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from mezo_lab.finetune.answers import forward, output_layer
 from mezo_lab.finetune.load import Loaded, is_masked, read_config
-from mezo_lab.finetune.models import quiet
+from mezo_lab.finetune.models import reading
 from mezo_lab.finetune.tuning import tune
 from mezo_lab.sweeps.eager import CHUNK
 from mezo_lab.sweeps.field import COMPILE_FROM
@@ -114,7 +114,7 @@ def untrained(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) ->
 
     masked = bool(config.architectures) and is_masked(type(config).__name__, config)
     auto = AutoModelForMaskedLM if masked else AutoModelForCausalLM
-    with quiet():
+    with reading("the configuration", remedy="mend it, or give another model"):
         model = auto.from_config(config, dtype=dtype, attn_implementation=attention, trust_remote_code=False)
     return Loaded(model.eval(), None, masked, type(config).__name__, 0)  # type: ignore[arg-type]  # nothing reads text
 

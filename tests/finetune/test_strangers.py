@@ -157,6 +157,27 @@ def test_so_it_is_for_another_architecture(folder, settings):
         load_model(where, device="cpu")
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hidden_act": "unheard-of"},
+        {"vocab_size": -1},
+        {"rope_parameters": {"rope_type": "unheard-of"}},
+        {"num_attention_heads": -1},
+        {"max_position_embeddings": 0},
+    ],
+    ids=str,
+)
+def test_a_prediction_of_memory_from_such_a_configuration_is_one_line(folder, settings):
+    from mezo_lab.finetune.memory import predicted_memory
+
+    where = folder("llama")
+    changed(where, "config.json", **settings)
+    with pytest.raises((OSError, ValueError), match=r"configuration|config\.json") as raised:
+        predicted_memory(where, method="mezo", batch=1, length=8)
+    assert "\n" not in str(raised.value)
+
+
 def test_the_padding_of_a_model_without_a_table_for_it_is_one_of_its_tokens(folder):
     where = folder("gpt2")
     changed(where, "config.json", pad_token_id=10**6)
