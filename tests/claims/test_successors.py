@@ -63,3 +63,21 @@ def test_the_mean_square_change_of_a_run_does_not_give_the_norm_of_its_residual_
     with_mean_square = found.decoys[0]
     assert with_mean_square.statement == "(2*d+2)*g2 + d*delta**2/eps**2"
     assert with_mean_square.expected > found.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "parameters"),
+    [
+        ("general-directions", "1 + (c*(r+2)/(d+2) - 1)/n", {"dim": 6, "probes": 2, "rank": 3}),
+        (
+            "residual-feedback",
+            "(2*d+2)*g2 + d*delta**2/eps**2 - 2*d*eta**2*g2**2/eps**2",
+            {"dim": 8, "moment": "run"},
+        ),
+    ],
+)
+def test_the_printed_formula_of_a_claim_is_its_own_value_when_it_is_given_back(name, formula, parameters):
+    law = claim_named(name).laws[0]
+    found = verdict(name, law, formula, **parameters)
+    assert abs(found.z_score) < 5
+    assert found.expected == pytest.approx(found.theory, rel=1e-12)
