@@ -6,6 +6,7 @@ it gives the direction; asked with `update` it gives what the step moves along, 
 
 import hashlib
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
@@ -291,7 +292,8 @@ def check_contracts(broken: Callable[[], Mapping[str, Closure]], sound: Closure,
 
 def _diagnosed(closure: Closure, parameters: Sequence[Any], name: str) -> tuple[bool, bool]:
     """Whether 30 steps saw no difference at all, and whether `check_closure` refuses the closure; prints both."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that the closure is noisy, as it is meant to be
         torch.manual_seed(SEED)  # for the noise
         opt = MeZO(parameters, lr=1e-30)
         for _ in range(30):
