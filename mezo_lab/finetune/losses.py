@@ -256,7 +256,7 @@ def function_named(name: str) -> Callable[[list, list], float]:
     except (Exception, SystemExit) as error:  # a module of the user's may fail in any way
         known = "loss, accuracy, f1, exact-match or module:function"
         raise ValueError(f"`objective` must be {known}, got {name!r} ({_failure(error)}): check the name.") from error
-    return found
+    return found  # type: ignore[return-value]  # what it takes and gives is seen when it is called
 
 
 def _check_signature(function: Callable[..., Any]) -> None:

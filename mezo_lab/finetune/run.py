@@ -82,6 +82,9 @@ def trained(
     model = model_of(ready)
     test = ready.splits.test
     before = scored_at_start("test", out, model, ready.encoder, test, say)
+    if before.unanswered == len(before.each):  # no loss would be finite either, for hours
+        nothing = {"validation": [], "losses": [], "forward_passes": 0, "backward_passes": 0, "skipped": 0}
+        return before, before, {"trained": 0, "steps": 0, "best_step": 0, **nothing}
     model, facts = training.train(ready, model, out, resume=resume, say=say, interrupts=interrupts)
     if facts["best_step"] == 0:  # the weights are those of the start
         return before, before, facts
@@ -130,7 +133,8 @@ def check_finite(result: dict[str, Any]) -> None:
     test = result["test"]
     if test["unanswered"] == len(test["each"]):
         count = len(test["each"])
-        raise NotFinite(f"none of the {count:,} test examples had a finite score: the model answers nothing.")
+        trained = ", and was not trained" if result.get("steps") == 0 else ""
+        raise NotFinite(f"none of the {count:,} test examples had a finite score: the model answers nothing{trained}.")
 
 
 def check_device(device: str | None) -> None:

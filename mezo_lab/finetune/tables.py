@@ -310,7 +310,7 @@ def nearest(source: str) -> str:
     return f"; nearest shipped name: {near[0]}" if near else ""
 
 
-def line(error: Exception) -> str:
+def line(error: BaseException) -> str:
     """What an error says, on one line that can stand inside another."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if len(said) <= 200 else f"{said[:199]}…"

@@ -28,11 +28,12 @@ from mezo_lab.finetune.scores import Score
 from mezo_lab.finetune.start import scored_at_start
 from mezo_lab.finetune.trainer import MeZOTrainer
 from mezo_lab.finetune.tuning import trainable
-from mezo_lab.noise import tensor_key
+from mezo_lab.noise import COORDINATES, tensor_key
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.arguments import rule_named
 from mezo_lab.sweeps import Field, Parameter, Term
 
+OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
 BLOCKS = 100  # entries of the losses in a result
 WORTH_TELLING = 0.5  # seconds of an evaluation, below which it says little of a speed
 SAMPLE = 2**20  # numbers of z by which their cost is measured
@@ -75,7 +76,7 @@ class OnTask(Trainer):
         if self.args.world_size > 1:
             distributed.barrier()  # each process has written the state of its generators
         if self.args.should_save:
-            seal(Path(self.args.output_dir, f"checkpoint-{self.state.global_step}"))
+            seal(Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}"))
 
 
 class ForwardTrainer(OnTask, MeZOTrainer):
@@ -124,7 +125,7 @@ def train(
     began = time.monotonic()
     start = scored_at_start("validation", out, model, ready.encoder, ready.splits.validation, say)
     say(cost(ready, time.monotonic() - began, done=step_of(checkpoint) if checkpoint else 0))
-    if plan.rule == "adam" and plan.method == "mezo":
+    if plan.rule == "adam" and plan.method == "mezo" and plan.law != "coordinate":  # whose z is one number
         say(cost_of_adam(trainable(model), plan))
     trainer.add_callback(Start(start, out))
     with interrupts.after_the_step(), without_bars(), disk_in_one_line(out), unwarned():
@@ -179,7 +180,7 @@ def unwarned() -> Iterator[None]:
         yield
 
 
-def in_blocks(losses: Sequence[tuple[int, float | None]], steps: int) -> list[list[Any]]:
+def in_blocks(losses: Sequence[tuple[Any, float | None]], steps: int) -> list[list[Any]]:
     """The mean loss of each hundredth of a run, at its last step; None where none was finite.
 
     >>> in_blocks([(1, 2.0), (2, None), (3, 4.0)], 3), in_blocks([(n, 1.0) for n in range(1, 301)], 300)[:2]
@@ -225,8 +226,9 @@ def cost_of_adam(numbers: int, plan: Plan) -> str:
 
 
 def seconds_of_z(law: str) -> float:
-    """The seconds that one number of z takes here, by a trial."""
-    field = Field([Parameter(torch.zeros(SAMPLE), tensor_key(0))], law, seed=0)
+    """The seconds that one number of z takes here, by a trial; the sphere and orthogonal z are made of Gaussian ones."""
+    drawn = law if law in COORDINATES else "gaussian"
+    field = Field([Parameter(torch.zeros(SAMPLE), tensor_key(0))], drawn, seed=0)
     field.sweep([Term(0, 0, (1.0,))])  # compiles
     began = time.perf_counter()
     field.sweep([Term(0, 1, (1.0,))])
@@ -268,6 +270,8 @@ def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback, say
 
 def arguments(plan: Plan, out: Path) -> TrainingArguments:
     """Raises: ValueError for a device on which the Trainer would not train."""
+    # MeZO has a rule, and would warn of an `optim`
+    own: dict[str, Any] = {} if plan.method == "mezo" else {"optim": OPTIMIZERS[plan.method]}
     found = TrainingArguments(
         str(out),
         max_steps=plan.steps,
@@ -276,7 +280,7 @@ def arguments(plan: Plan, out: Path) -> TrainingArguments:
         learning_rate=plan.lr,
         lr_scheduler_type=plan.schedule,
         weight_decay=plan.weight_decay,
-        **({} if plan.method == "mezo" else {"optim": "sgd" if plan.method == "sgd" else "adamw_torch"}),
+        **own,
         seed=plan.seed,
         eval_strategy="steps",
         eval_steps=plan.every,

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
+from mezo_lab.finetune import training
 from mezo_lab.finetune.baselines import linear_probe
 from mezo_lab.finetune.evaluate import evaluate, predictions
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
 from mezo_lab.finetune.losses import objective_named
 from mezo_lab.finetune.plan import RESULT
+from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.scores import NotFinite, macro_f1, score
 from mezo_lab.finetune.tasks import Task, task_named
 
@@ -126,7 +128,7 @@ def test_a_score_in_words_tells_nothing_where_all_were_answered():
     assert replace(score("accuracy", [1.0, 0.0]), unanswered=1) == score("accuracy", [1.0, 0.0], 1)
 
 
-@pytest.mark.parametrize("method", ["zero-shot", "icl", "linear-probe"])
+@pytest.mark.parametrize("method", ["zero-shot", "icl", "linear-probe", "mezo", "adam", "sgd"])
 def test_a_run_that_answers_nothing_ends_with_status_1_and_one_line(method, plan, tmp_path, capsys):
     broken = load_model(plan.model, device="cpu").model
     poison(broken)
@@ -141,3 +143,24 @@ def test_a_run_that_answers_nothing_ends_with_status_1_and_one_line(method, plan
     if method != "linear-probe":  # which ends before there is anything to count
         test = json.loads((out / RESULT).read_text())["test"]
         assert (test["unanswered"], test["value"], test["each"]) == (20, 0.0, "0" * 20)
+
+
+def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "evaluate", lambda *_, **__: score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6))
+    lines = []
+    result = finetune(plan, tmp_path / "run", say=lines.append)
+    told = "6 rows had no finite score and count as wrong"
+    assert len([line for line in lines if "  validation " in line and told in line]) == 2
+    assert [point["unanswered"] for point in result["validation"]] == [0, 6, 6]
+
+
+def test_a_model_that_training_breaks_is_no_success(plan, tmp_path, monkeypatch):
+    """The start was answered; of the best checkpoint nothing is."""
+    scores = iter([score("accuracy", [0.0] * 20, unanswered=20)])
+    monkeypatch.setattr("mezo_lab.finetune.run.evaluate", lambda *_, **__: next(scores))
+    monkeypatch.setattr("mezo_lab.finetune.training.Start.on_train_begin", lambda *_, **__: None)
+    lines = []
+    with pytest.raises(NotFinite, match="none of the 20 test examples had a finite score: the model answers nothing"):
+        finetune(plan, tmp_path / "run", say=lines.append)
+    assert "20 had no finite score and count as wrong" in lines[-1]
+    assert json.loads((tmp_path / "run" / RESULT).read_text())["test"]["unanswered"] == 20
