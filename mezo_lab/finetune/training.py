@@ -226,7 +226,7 @@ def cost_of_adam(numbers: int, plan: Plan) -> str:
 
 
 def seconds_of_z(law: str) -> float:
-    """The seconds that one number of z takes here, by a trial; the sphere and orthogonal z are made of Gaussian ones."""
+    """The seconds that one number of z takes here, by a trial; the other laws are made of Gaussian numbers."""
     drawn = law if law in COORDINATES else "gaussian"
     field = Field([Parameter(torch.zeros(SAMPLE), tensor_key(0))], drawn, seed=0)
     field.sweep([Term(0, 0, (1.0,))])  # compiles
