@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from mezo_lab.optim import layout, recorded, state
+from mezo_lab.optim import recorded, state
 from mezo_lab.optim.logged import (
     NOISE,
     changeable,
@@ -79,13 +79,16 @@ class Journal:
         columns = {"probes": opt.probes, "groups": len(opt.param_groups)}
         until = opt.steps - header["first_step"] if append else None
         self.writer = LogWriter(path, header, **columns, seal_every=seal_every, append=append, until=until)
-        self.fixed = fixed(opt)
-        self.note()
+        try:
+            self.fixed = fixed(opt)
+            if flush and opt.fused and not opt.exact:
+                self.writer.event("flush")
+            if self.settings != now:
+                self.before_step()
+        except BaseException:
+            self.writer.close()
+            raise
         opt.journal = self
-        if flush and opt.fused and not opt.exact:
-            self.writer.event("flush")
-        if self.settings != now:
-            self.before_step()
 
     @property
     def steps(self) -> int:
@@ -105,24 +108,28 @@ class Journal:
             self.settings = now
 
     def moved(self, point: int) -> None:
-        """Called by the optimizer when it displaces the weights to a point of its walk."""
+        """Called by the optimizer before it displaces the weights to a point of its walk.
+
+        A move that an exception breaks off is finished later, and so it is written down before it begins.
+        """
         self.settle()
         self.moves.append(point)
 
     def flushed(self) -> None:
-        """Called by the optimizer: a flush rounds the weights on its own, so a replay must make it too."""
+        """Called by the optimizer before a flush, which rounds the weights on its own, so a replay must make it too.
+
+        A second call for one flush does nothing: the weights are back already.
+        """
         self.settle()
         if self.moves:
             self.moves.append(BACK)
         else:
             self.writer.event("flush")
-        self.note()
 
     def step(self, projected: Sequence[float], rates: Sequence[float]) -> None:
-        """Called by the optimizer after each step."""
+        """Called by the optimizer after each step. A second call for one step does nothing."""
         self.owed = (self.opt.steps - 1, list(projected), list(rates))
         self.settle()
-        self.note()
 
     def settle(self) -> None:
         """Write the step that was made and is not written yet.
@@ -140,11 +147,6 @@ class Journal:
         self.moves = []
         self.owed = None
 
-    def note(self) -> None:
-        """The weights are where the optimizer put them."""
-        self.engine = self.opt.engine or self.opt.ready()
-        self.versions = layout.versions(self.engine.field.parameters)
-
     def check(self) -> None:
         """Raises: ValueError where the next step is none of this run log's."""
         opt, path = self.opt, self.writer.path
@@ -160,15 +162,13 @@ class Journal:
         for name, was in self.fixed.items():
             if now[name] != was:
                 raise ValueError(f"`{name}` was {was!r} when {path} began, and is {now[name]!r}: {remedy}.")
-        engine = opt.ready()
-        if engine is not self.engine:
+        if opt.engine is None or opt.engine.moved:
             if len(opt.param_groups) != self.writer.groups or (
                 fingerprint(names_of(opt)) != self.writer.header["fingerprint"]
             ):
                 raise ValueError(f"`params` must be those with which {path} began, and have changed: {remedy}.")
-        elif not self.moves and self.versions != layout.versions(engine.field.parameters):
+        elif opt.engine.written and not opt.engine.displaced:
             raise ValueError(f"`params` were written by others since the last step of {path}: {remedy}.")
-        self.note()
 
     def close(self) -> None:
         """Flush the optimizer, write what a later step reads and the hash of its weights, and let go of the file."""

@@ -232,9 +232,9 @@ class MeZO(Optimizer):
         if self.made is not None:
             self.made.complete(self)
         if self.engine is not None and self.engine.displaced:
-            self.engine.flush()
             if self.journal is not None:
                 self.journal.flushed()
+            self.engine.flush()
 
     def check_settings(self) -> None:
         """Raises: ValueError for a setting that was changed to what no step can be made of."""
@@ -249,11 +249,11 @@ class MeZO(Optimizer):
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
         if self.missing is not None:
             raise RuntimeError(self.missing)
+        if self.journal is not None:
+            self.journal.before_step()
         engine = self.ready()
         engine.check_reach(self.epsilon)
         self.places = {visit: place for place, visit in enumerate(self.visits())}
-        if self.journal is not None:
-            self.journal.before_step()
         return Asking(self.guarded(closure), batches, engine.devices, self.fresh_batches, self.common_random_numbers)
 
     def guarded(self, closure: Closure) -> Closure:
@@ -294,9 +294,9 @@ class MeZO(Optimizer):
             offset = engine.along(self.steps, probe, self.probes, side * self.epsilon) if side else {}
             interrupts.hold()
             try:
-                engine.go(offset)
                 if self.journal is not None:
                     self.journal.moved(self.places[visit])
+                engine.go(offset)
             finally:
                 interrupts.release()
         return mine

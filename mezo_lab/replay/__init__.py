@@ -1,4 +1,4 @@
-"""The training log: a header, the projected gradients and learning rates of each step, and what happened between.
+"""The run log: a header, the projected gradients and learning rates of each step, and what happened between.
 
 With one seed per run, a step of MeZO is a scalar (Malladi et al. 2023, §2.1: "20,000 steps × 2 bytes < 0.1 MB"); with
 the float32 of that scalar, the learning rate and the checksums it is still below 5 bytes, measured in `LogWriter`.

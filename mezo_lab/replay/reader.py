@@ -1,4 +1,4 @@
-"""Read a log: all of it is verified before any of it is used, and no pass holds more than a frame."""
+"""Read a run log: all of it is verified before any of it is used, and no pass holds more than a frame."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, repr=False)
 class Log:
-    """A verified log: its header at hand, its steps and events read from the file each time it is iterated.
+    """A verified run log: its header at hand, its steps and events read from the file each time it is iterated.
 
     steps: how many. torn: bytes of an unfinished frame at the end, left out. size: bytes of the frames that are read.
     """
@@ -43,7 +43,7 @@ class Log:
 
 
 def read_log(path: str | os.PathLike[str], until: int | None = None) -> Log:
-    """Verify a log and open it for reading.
+    """Verify a run log and open it for reading.
 
     Claim: what comes out is what was written. A torn tail, which a crash leaves, is left out with a warning. Any other
     damage is refused before a step is given out: a flipped bit anywhere, a frame that was removed or swapped.

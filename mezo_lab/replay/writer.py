@@ -1,4 +1,4 @@
-"""Write a log: steps gather in memory, some at a time are sealed, and what is sealed is in the system's hands."""
+"""Write a run log: steps gather in memory, some at a time are sealed, and what is sealed is in the system's hands."""
 
 import errno
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class LogWriter:
-    """The log of a run.
+    """Writes the log of a run.
 
     Claim: floats come back bit for bit. A crash of the program loses the steps that are not sealed yet, at most
     seal_every − 1, and none before; a crash of the machine may lose what came after the last `close`.

@@ -156,9 +156,9 @@ CHANGES = {
         lambda opt, w: _written(w),
         r"`params` were written by others since the last step of .*run\.mezo",
     ),
-    "an infinite rate": (lambda opt, w: opt.param_groups[0].update(lr=math.inf), "`lr` must be"),
-    "a rate that is none": (lambda opt, w: opt.param_groups[0].update(lr=math.nan), "`lr` must be"),
-    "a rate beyond float32": (lambda opt, w: opt.param_groups[0].update(lr=1e39), "`lr` must be"),
+    "an infinite rate": (lambda opt, w: opt.param_groups[0].update(lr=math.inf), "`lr` must "),
+    "a rate that is none": (lambda opt, w: opt.param_groups[0].update(lr=math.nan), "`lr` must "),
+    "a rate beyond float32": (lambda opt, w: opt.param_groups[0].update(lr=1e39), "`lr` must "),
     "steps": (lambda opt, w: setattr(opt, "steps", 70), r"`opt` must be after step 3 of its log, is after 70"),
 }
 
@@ -198,6 +198,22 @@ def test_the_remedy_for_such_a_change_is_another_log(name, tmp_path):
     names = [{"params": list(zip(group["param_names"], group["params"], strict=True))} for group in start]
     found = replay(names, tmp_path / "second.mezo")
     assert found.steps == 6 and torch.equal(start[0]["params"][0], weights)
+
+
+@pytest.mark.parametrize("rate", [math.inf, math.nan, 1e39, np.float64("inf"), torch.tensor(math.nan)])
+def test_a_rate_that_is_not_finite_between_probe_and_step_leaves_log_and_weights_alike(rate, tmp_path):
+    weights, again = theta(), theta()
+    opt = built(weights)
+    with Journal(opt, tmp_path / "run.mezo"):
+        make(opt, weights, 2)
+        opt.probe(lambda: (weights**2).sum().item())
+        opt.param_groups[0]["lr"] = rate
+        with pytest.raises(ValueError, match="`lr` must "):
+            opt.step()
+        opt.param_groups[0]["lr"] = 0.05
+        make(opt, weights, 2)
+    assert replay([("w", again)], tmp_path / "run.mezo").steps == 4
+    assert torch.equal(again, weights)
 
 
 @pytest.mark.parametrize("kinds", [{}, {"fused": True}, {"exact": True}])
