@@ -7,6 +7,7 @@ rich) and `mezo_lab.finetune` (transformers) load when they are imported by name
 from mezo_lab.claims import REGISTRY, Claim, Decoy, Experiment, Status, Verdict, check, claim, claim_named, grid
 from mezo_lab.directions import LAWS, Iid, Law, law_named
 from mezo_lab.estimators import curvature, one_sided, projected_gradient, two_point
+from mezo_lab.law_check import LawCheck, check_law
 from mezo_lab.montecarlo import Estimate, sample
 from mezo_lab.optim import MeZO
 
@@ -19,6 +20,8 @@ __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
     "LAWS",
     "Iid",
     "Law",
+    "LawCheck",
+    "check_law",
     "law_named",
     # sampling
     "Estimate",

@@ -7,7 +7,7 @@ result depends on the arguments alone.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy
 import torch
@@ -24,6 +24,9 @@ ROUNDING = 2.0**-40  # relative rounding error granted to a mean of doubles, for
 class Estimate:
     """A mean with its standard error, from `count` independent draws.
 
+    farthest: the part of the variance that the draw farthest from the mean holds, negative where that draw is below
+    the mean. An error bar that rests on one draw says little of the side on which that draw lies.
+
     >>> Estimate(mean=13.768, standard_error=0.056, count=40_000)
     13.768 ± 0.056 (40,000 draws)
     """
@@ -31,6 +34,7 @@ class Estimate:
     mean: float
     standard_error: float
     count: int
+    farthest: float = field(default=0.0, compare=False)
 
     def __repr__(self) -> str:
         return f"{self} ({self.count:,} draws)"
@@ -74,7 +78,8 @@ class Estimate:
             rise = function(self.mean + self.standard_error) - function(self.mean - self.standard_error)
         except ValueError:
             raise ValueError(f"`function` must be defined all over {self}, and is not: raise --draws.") from None
-        return Estimate(function(self.mean), abs(rise) / 2, self.count)
+        farthest = self.farthest if rise >= 0 else -self.farthest
+        return Estimate(function(self.mean), abs(rise) / 2, self.count, farthest)
 
 
 @dataclass
@@ -91,9 +96,14 @@ class Running:
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0  # Σ (x − mean)²
+    lowest: float = 0.0  # of what was added; where nothing was, 0 and not infinity, as states are kept as JSON
+    highest: float = 0.0
 
     def add(self, values: Tensor) -> None:
         values = values.double()
+        lowest, highest = (float(end) for end in values.aminmax())
+        self.lowest = min(self.lowest, lowest) if self.count else lowest
+        self.highest = max(self.highest, highest) if self.count else highest
         count, mean = values.numel(), float(values.mean())
         squares = float((values - mean).square().sum())
         total, shift = self.count + count, mean - self.mean
@@ -106,8 +116,15 @@ class Running:
         """Standard deviation of one draw."""
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else math.inf
 
+    @property
+    def farthest(self) -> float:
+        """The part of `squares` that the draw farthest from the mean holds, negative where it lies below the mean."""
+        below, above = self.mean - self.lowest, self.highest - self.mean
+        side = above if above >= below else -below
+        return side * abs(side) / self.squares if self.squares > 0 else 0.0
+
     def estimate(self) -> Estimate:
-        return Estimate(self.mean, self.deviation / math.sqrt(self.count), self.count)
+        return Estimate(self.mean, self.deviation / math.sqrt(self.count), self.count, self.farthest)
 
 
 def generator_for(seed: int, stream: int, chunk: int, device: str = "cpu") -> Generator:

@@ -1,6 +1,7 @@
 """The command line: what it answers, what it refuses, and its exit codes."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -107,7 +108,7 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify --draws 1", "--draws must be at least 2, got 1"),
         ("verify --seed -1", "--seed must be at least 0, got -1"),
         ("verify --draws many", "invalid int value: 'many'"),
-        ("verify --resolution 2", "--resolution must lie between 0 and 1, got 2"),
+        ("verify --resolution 2", "--resolution must lie between 1e-12 and 1, got 2"),
         ("verify --draws 10 --resolution 0.1", "not allowed with"),
         ("verify --fast --full", "not allowed with"),
         ("verify norm-facto", "nearest: norm-factor"),
@@ -128,7 +129,26 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify norm-factor --expect d.real", "got an attribute"),
         ("verify norm-factor --expect 9**9**9", "A power is at most 64"),
         ("verify norm-factor --expect " + "d+" * 5000 + "d", "at most 200 characters, got 10,001"),
-        ("verify norm-factor --expect 2d", "is not arithmetic"),
+        ("verify norm-factor --expect 1/2d", "may mean two things: write a * and brackets"),
+        ("verify norm-factor --expect (d+n–1)/n", "Character 5 of '(d+n–1)/n', '–' (en dash), has no meaning"),
+        ("verify --resolution 1e-320", "--resolution must lie between 1e-12 and 1, got 9.99989e-321: 0.01 means 1 %"),
+        ("verify --draws 9999999999999999999999", "--draws must be at most 9,007,199,254,740,992, which no run"),
+        ("verify norm-probe --set", "expected one argument"),
+        ("verify norm-probe --set average", "--set takes NAME=VALUE, got 'average': write for example --set moment"),
+        (
+            "verify norm-probe --set avrage=square",
+            "`avrage` is no parameter of norm-probe: it has dim, average; nearest",
+        ),
+        ("verify norm-probe --set average=squares", "must be one of square, magnitude; got 'squares'; nearest: square"),
+        ("verify norm-probe --set average=square --set average=magnitude", "--set average is given twice"),
+        ("verify best-step --set t=x", "`t` of best-step must be a number, got 'x': write --set t=0.5"),
+        ("verify best-step --set t=nan", "`t` of best-step must be a number, got 'nan'"),
+        (
+            "verify best-step --set rank=2.5",
+            "`rank` of best-step must be a whole number, got '2.5': write --set rank=3",
+        ),
+        ("verify norm-factor --dim 5 --set dim=6", "`dim` is given twice, by --dim and by --set: leave one out"),
+        ("verify --set dim=6", "--set chooses a parameter of one claim: name the claim, such as norm-probe"),
         ("verify norm-factor --expect 1/(n-n)", "divides by zero"),
         ("prove smoothing --law sphere", "gaussian"),
         ("prove nothing", "norm-factor"),
@@ -189,6 +209,118 @@ def test_without_the_real_model_the_rest_still_runs_and_the_gap_is_not_called_su
     assert main(["verify", "norm-factor", "projected-gradient", "--law", "gaussian", "--fast"]) == 1
     printed = capsys.readouterr()
     assert "Left out: projected-gradient" in printed.err and "norm-factor" in printed.out
+
+
+def stopped_at(monkeypatch, number: int, error=KeyboardInterrupt) -> None:
+    """Let the verdict of that number be interrupted."""
+    from mezo_lab.cli import verify
+
+    tested = iter(range(number))
+
+    def check(*arguments, **options):
+        if next(tested, None) is None:
+            raise error
+        return real_check(*arguments, **options)
+
+    real_check = verify.check
+    monkeypatch.setattr(verify, "check", check)
+
+
+def test_a_run_that_is_stopped_in_the_middle_prints_and_writes_what_is_done(tmp_path, capsys, monkeypatch):
+    stopped_at(monkeypatch, 2)
+    record, page = tmp_path / "record.json", tmp_path / "report.html"
+    command = f"verify norm-factor --dim 6 --probes 2 --resolution 0.05 --json {record} --html {page}"
+    assert main(command.split()) == 130
+    printed = capsys.readouterr()
+    assert printed.out.count("CONSISTENT") == 2 and "1 claim, 2 verdicts: 2 passed" in printed.out
+    assert "Stopped after 2 of 7 verdicts." in printed.err
+    told = json.loads(record.read_text())
+    assert (told["complete"], told["reached"], told["planned"]) == (False, 2, 7)
+    assert "✗ Not complete: 2 of 7 verdicts were reached" in page.read_text()
+
+
+def test_a_run_that_is_stopped_at_once_still_writes_its_empty_record(tmp_path, capsys, monkeypatch):
+    stopped_at(monkeypatch, 0)
+    record = tmp_path / "record.json"
+    assert main([*SMALL, "--json", str(record)]) == 130
+    assert json.loads(record.read_text())["complete"] is False
+    assert "Stopped after 0 of 1 verdicts." in capsys.readouterr().err
+
+
+def test_a_whole_run_is_marked_as_whole(tmp_path, capsys):
+    record, page = tmp_path / "record.json", tmp_path / "report.html"
+    assert main([*SMALL, "--json", str(record), "--html", str(page)]) == 0
+    assert json.loads(record.read_text())["complete"] is True
+    assert "Not complete" not in page.read_text()
+
+
+def test_the_row_that_was_meant_is_judged(capsys):
+    formula = "(2*d+2)*g2 + d*delta**2/eps**2"
+    command = ["verify", "residual-feedback", "--fast", "--expect", formula]
+    assert main(command) == 1
+    printed = capsys.readouterr().out
+    assert "which differ in moment (norm, mean" in printed
+    assert main([*command, "--set", "moment=norm"]) == 0
+    assert "held against" not in capsys.readouterr().out
+
+
+def test_a_formula_held_against_several_laws_says_how_one_is_chosen(capsys):
+    assert main("verify norm-factor --fast --draws 1000 --expect (d+n+1)/n".split()) == 1
+    assert "differ in law (gaussian, rademacher, uniform," in (told := capsys.readouterr().out)
+    assert "--law gaussian chooses one)" in told
+
+
+HUGE = ("99999999999999999999999999", "1000000000", "1" + "0" * 300)
+
+
+@pytest.mark.parametrize("huge", HUGE)
+@pytest.mark.parametrize("option", ["--dim", "--probes"])
+@pytest.mark.parametrize("law", ["gaussian", "rademacher", "sphere", "coordinate", "orthogonal"])
+def test_sizes_that_no_machine_holds_are_told_before_anything_is_allocated(capsys, option, law, huge):
+    for claim in ("norm-factor", "unbiased", "minibatch", "dimension-tax"):
+        if (claim, option, huge) == ("norm-factor", "--dim", "1000000000") and law != "coordinate":
+            continue  # 10⁹ dimensions are well within reach of the scalars
+        code = main(["verify", claim, "--law", law, option, huge, "--draws", "2"])
+        printed = capsys.readouterr()
+        if code != 2:
+            assert law in ("gaussian", "sphere", "orthogonal") and option == "--dim" and huge == "1000000000"
+            continue
+        assert printed.out == "" and printed.err.count("\n") == 1 and "Traceback" not in printed.err
+        assert any(word in printed.err for word in ("lower", "raise", "give", "reached"))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("verify minibatch --set batch=99999999999999999", "`batch` must be at most 65,536, got"),
+        ("verify low-rank --set rank=99999999999999999999999", "`rank` must be at most"),
+        ("verify replay --set steps=99999999999", "`steps` must be at most 1,000,000, got"),
+        ("verify memory --set d=99999999999999", "`dim` must be at most"),
+        ("verify tail --set dim=99999999999", "random numbers"),
+        ("verify norm-factor --law gaussian --probes 2000000", "One draw must take at most 33,554,432 random numbers"),
+    ],
+)
+def test_any_parameter_that_no_machine_holds_is_told(capsys, command, message):
+    assert message in refusal(capsys, *command.split())
+
+
+def test_a_long_run_says_how_long_it_will_take_where_no_terminal_shows_it():
+    command = "verify norm-factor --law gaussian --draws 1000000000000"
+    code = f"from mezo_lab.cli import main; raise SystemExit(main('{command}'.split()))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        lines = [run.stderr.readline()]
+        while (
+            "about" not in lines[-1] and lines[-1]
+        ):  # a busy machine may need more than two seconds for its first draws
+            lines.append(run.stderr.readline())
+        run.terminate()
+        out, _ = run.communicate()
+    assert lines[0].startswith("mezo-lab: 2 verdicts")
+    assert re.search(r"mezo-lab: 2 verdicts, about [\d,]+ (h|days|years) in all", lines[-1])
+    assert run.returncode == 143 and out == ""
 
 
 def test_a_run_that_is_stopped_says_so(capsys, monkeypatch):

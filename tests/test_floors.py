@@ -23,6 +23,7 @@ FLOORS = {
     "replay": 2,
     "hessian": 2,
     "estimators": 3,
+    "law_check": 3,
     "sweeps": 3,
     "reduced": 3,
     "optim": 4,

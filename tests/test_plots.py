@@ -12,8 +12,8 @@ from matplotlib.container import ErrorbarContainer
 
 from mezo_lab.claims import REGISTRY, SYMBOLS, Status, Verdict, check
 from mezo_lab.directions import LAWS
+from mezo_lab.expressions import NAMES
 from mezo_lab.plots import alt_text, claim_figure
-from mezo_lab.plots.labels import SIGNS
 from mezo_lab.plots.style import GREY, INK, LAW_STYLES
 
 ROOT = Path(__file__).parents[1]
@@ -209,7 +209,7 @@ def test_every_law_has_a_marker_and_a_colour_of_its_own():
 
 
 def test_every_sign_of_print_stands_for_a_name_that_formulas_may_use():
-    assert SIGNS.keys() <= SYMBOLS.keys()
+    assert NAMES.keys() <= SYMBOLS.keys()
 
 
 def test_the_alt_text_names_chart_data_and_finding(norm_factor, best_step):

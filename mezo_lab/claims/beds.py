@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mezo_lab.directions import Iid, Law
+from mezo_lab.claims.judge import same_value
+from mezo_lab.directions import Iid, Law, Orthogonal
 from mezo_lab.estimators import two_point
 from mezo_lab.hessian import random_spectrum
 from mezo_lab.objectives import LeastSquares, LowRank
@@ -50,6 +51,7 @@ def curved(dim: int, lowest: float = 0.1) -> Tensor:
 
 def regression(dim: int, examples: int = 8) -> tuple[LeastSquares, Tensor]:
     """A least-squares loss on fixed data and a point where ‖g‖ = 1; its minibatches are real ones."""
+    within(dim * examples, MOST_COORDINATES)
     data = torch.randn(examples, dim + 1, generator=Generator().manual_seed(dim), device="cpu")
     data = data.double().to(torch.get_default_device())
     inputs, targets = data[:, :dim], data[:, dim]
@@ -113,7 +115,19 @@ def one_step(law: Law, dim: int, probes: int, rank: int, step: float) -> dict:
         brute=brute,
         scalars=lambda frame: 1 - 2 * step * frame.overlap() + step**2 * frame.length_sq(),
         rank=rank,
-    )
+    ) | {"deterministic": certain(law, dim, probes, rank)}
+
+
+def certain(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
+    """Whether the law leaves ĝ no choice, on the r coordinates that count: it is g in every draw.
+
+    So it is for d orthogonal probes, and for |z_i| = 1 where one coordinate counts.
+    """
+    if isinstance(law, Orthogonal) and probes == dim:
+        return True
+    if dim == 1:
+        return same_value(float(law.fourth_moment(1)), 1.0)
+    return rank == 1 and isinstance(law, Iid) and law.kurtosis == 1
 
 
 def at_most_dim(rank: int, dim: int) -> None:

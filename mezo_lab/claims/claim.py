@@ -6,12 +6,30 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
 
+from mezo_lab.claims.judge import Kind, Relation, same_value
 from mezo_lab.directions import LAWS, Law
 from mezo_lab.expressions import Expression
 from mezo_lab.montecarlo import Draws
 
 Parameters = dict[str, Any]
 Mode = Literal["fast", "default", "full"]
+MOST_DIM = 1 << 53  # beyond it a double cannot tell d from d + 1
+MOST_NUMBERS_PER_DRAW = 1 << 25  # 256 MiB of doubles, and a few times that while they are worked on
+# the least and the most that a parameter of this name may be, whatever the claim
+RANGES = {
+    "dim": (1, MOST_DIM),
+    "d": (1, MOST_DIM),
+    "rank": (1, MOST_DIM),
+    "r": (1, MOST_DIM),
+    "probes": (1, 1 << 24),
+    "n": (1, 1 << 24),
+    "batch": (1, 1 << 16),
+    "steps": (1, 1_000_000),
+    "cycles": (1, 1_000_000),
+    "runs": (2, 1_000_000),
+    "layouts": (2, 1_000_000),
+    "u": (0, MOST_DIM),
+}
 EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
 
 # names a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
@@ -85,15 +103,26 @@ class Decoy:
         """What the decoy would have the mean be; a wrong experiment is held against the right formula."""
         return experiment.expected if self.draw else Expression(self.statement)(experiment.symbols)
 
+    def holds(self, experiment: "Experiment") -> bool:
+        """Whether it is simply true at these parameters: (d+n−1)/n at n = 1 for orthogonal probes."""
+        if self.draw:
+            return False
+        return same_value(experiment.expected, *Expression(self.statement).rounded(experiment.symbols))
+
 
 @dataclass(frozen=True)
 class Experiment:
     """One claim at one law and one set of parameters, ready to be sampled.
 
     expected: what the theory says. draw: the observable. numbers_per_draw: random numbers behind one value of it.
-    symbols: the numbers that anyone's formula may name. decoys: only those that differ from the truth here.
+    symbols: the numbers that anyone's formula may name. formula: what the theory says, in these names, where it can be
+    written so. decoys: only those that differ from the truth here.
     transform: applied to the mean, for claims about a function of it. relation: "==", or "<=" for a bound.
+    share: each draw is 1 or 0, and the claim is about how often it is 1. deterministic: the theory says that the
+    observable does not vary; without it, draws that are all equal tell nothing. unit: of the observable, to print.
     draws, resolution: fixed here only where a draw is too dear for a pilot.
+
+    Raises: ValueError for an experiment that is both a share and deterministic.
     """
 
     expected: float
@@ -102,18 +131,24 @@ class Experiment:
     symbols: dict[str, float]
     decoys: tuple[Decoy, ...] = ()
     transform: Callable[[float], float] | None = None
-    relation: Literal["==", "<="] = "=="
+    relation: Relation = "=="
     sampler: Literal["brute force", "reduced"] = "brute force"
     draws: int | None = None
     resolution: float | None = None
+    formula: str | None = None
+    share: bool = False
+    deterministic: bool = False
+    unit: str = ""
 
     def __post_init__(self):
-        distinct = (decoy for decoy in self.decoys if decoy.draw or not self.holds(decoy))
-        object.__setattr__(self, "decoys", tuple(distinct))
+        if self.share and self.deterministic:
+            raise ValueError("`share` and `deterministic` exclude each other: a share of draws varies; choose one.")
+        object.__setattr__(self, "decoys", tuple(decoy for decoy in self.decoys if not decoy.holds(self)))
 
-    def holds(self, decoy: Decoy) -> bool:
-        # at some parameters a decoy is simply true: (d+n−1)/n at n = 1 for orthogonal probes
-        return abs(decoy.expected(self) - self.expected) <= 1e-12 * abs(self.expected)  # rounding of the formulas
+    @property
+    def kind(self) -> Kind:
+        """How its draws are read."""
+        return "share" if self.share else "constant" if self.deterministic else "mean"
 
 
 Build = Callable[..., Experiment]
@@ -153,16 +188,33 @@ class Claim:
         for name in parameters:
             if name not in known:
                 raise ValueError(f"`{name}` is no parameter of {self.name}: it has {', '.join(known)}.")
-        for name, least in {"dim": 1, "probes": 1, "rank": 1, "batch": 1}.items():
-            if parameters.get(name, least) < least:
-                raise ValueError(f"`{name}` must be at least {least}, got {parameters[name]}: give a positive number.")
+        for name, value in parameters.items():
+            in_range(name, value)
         experiment = self.build(law, **parameters)
+        if experiment.numbers_per_draw > MOST_NUMBERS_PER_DRAW:
+            small = ", ".join(f"{name} = {value:,}" for name, value in parameters.items() if isinstance(value, int))
+            raise ValueError(
+                f"One draw must take at most {MOST_NUMBERS_PER_DRAW:,} random numbers (256 MiB), and takes "
+                f"{experiment.numbers_per_draw:,} at {small}: lower one of them."
+            )
         if abs(experiment.expected) < EXACT:
             raise ValueError(
                 f"`expected` must not be 0, got {experiment.expected:.2g} at these parameters: no relative error of it "
                 "can be promised; choose others (where ĝ = g exactly: fewer probes, or a higher --dim)."
             )
         return experiment
+
+
+def in_range(name: str, value: Any) -> None:
+    """Raise ValueError for a parameter that no claim could take, before anything is built of it."""
+    if isinstance(value, str) or name not in RANGES:
+        return
+    least, most = RANGES[name]
+    if not value >= least:
+        raise ValueError(f"`{name}` must be at least {least}, got {value}: give a positive number.")
+    if value > most:
+        shown = f"{value:.4g}" if value < 1e300 else "a number beyond 1e300"
+        raise ValueError(f"`{name}` must be at most {most:,}, got {shown}: lower it.")
 
 
 REGISTRY: dict[str, Claim] = {}

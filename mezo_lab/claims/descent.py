@@ -8,6 +8,7 @@ from mezo_lab.claims.beds import (
     MOST_ROWS,
     PAPER,
     at_most_dim,
+    certain,
     curved,
     gradient,
     named,
@@ -15,7 +16,7 @@ from mezo_lab.claims.beds import (
     within,
 )
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.directions import gaussian, gram_schmidt
+from mezo_lab.directions import Iid, gaussian, gram_schmidt
 from mezo_lab.estimators import two_point
 from mezo_lab.hessian import effective_rank, largest_eigenvalue
 from mezo_lab.objectives import Quadratic
@@ -46,6 +47,8 @@ def descent_lemma(law, dim, probes, spectrum):
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, eta=lr, ell=smoothness, g2=1.0, G2=estimator_sq),
+        formula="-eta*g2 + eta**2*ell*G2/2",
+        deterministic=certain(law, dim, probes),
         decoys=(
             Decoy("-eta*g2 + eta**2*ell*G2/4"),
             *([Decoy("-eta*g2 + eta**2*ell*G2")] if spectrum == "flat" else []),
@@ -69,6 +72,7 @@ def dimension_tax(law, dim, probes, t):
     return Experiment(
         expected=theory.contraction(step, factor),
         symbols=named(law, dim, probes, t=t, s=step),
+        formula="1 - 2*s + s**2*(c + (n-1)*cross)/n",
         decoys=(Decoy("(1-s)**2"),),  # SGD's own, for which η_SGD = 2/ℓ is the edge
         **one_step(law, dim, probes, rank=dim, step=step),
     )
@@ -99,6 +103,7 @@ def low_rank(law, dim, probes, rank):
     return Experiment(
         expected=theory.contraction(step, gamma),
         symbols=named(law, dim, probes, r=rank, s=step, gamma=gamma),
+        formula="1 - 2*s + s**2*gamma",
         decoys=(Decoy("1 - 2*s + s**2*(n-1+c)/n"), *gaussian),
         **one_step(law, dim, probes, rank, step),
     )
@@ -131,6 +136,10 @@ def any_spectrum(law, dim, probes):
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, r=rank, ell=1.0, gamma=gamma, trH=trace, gHg=curvature, Hgg=diagonal, g2=1.0),
+        formula="((n+1)*gHg + trH*g2 + (kappa-3)*Hgg)/n"
+        if isinstance(law, Iid)
+        else "((n-1)*gHg + d/(d+2)*(2*gHg + trH*g2))/n",
+        deterministic=certain(law, dim, probes),
         decoys=(
             Decoy("ell*gamma*g2"),  # the bound, taken as an equality
             Decoy("((n+1)*gHg + trH*g2)/n"),  # the (κ−3) term dropped; true for κ = 3
@@ -167,6 +176,7 @@ def general_directions(law, dim, probes, rank):
         draw=draw,
         numbers_per_draw=dim * (rank + probes),
         symbols=named(law, dim, probes, r=rank),
+        formula="1 + (c*(r+2)/(d+2) - 1)/n",
         # signs along the axes; the Gaussian, which they are not either; the norm factor
         decoys=(Decoy("(r+n-1)/n"), Decoy("(r+n+1)/n"), Decoy("(c+n-1)/n")),
     )

@@ -12,9 +12,10 @@ from mezo_lab import theory
 from mezo_lab.claims import engine_z
 from mezo_lab.claims.beds import at_most_dim, gradient, named
 from mezo_lab.claims.claim import Decoy, Experiment, Parameters, claim, grid
-from mezo_lab.claims.engine_z import ALWAYS, seed_from
+from mezo_lab.claims.engine_z import seed_from
+from mezo_lab.claims.judge import excluded_by
 from mezo_lab.directions import Law
-from mezo_lab.montecarlo import Draws
+from mezo_lab.montecarlo import CHUNK_NUMBERS, Draws
 from mezo_lab.noise import stream_keys
 from mezo_lab.objectives import Linear, LowRank
 from mezo_lab.optim import MeZO
@@ -22,12 +23,16 @@ from mezo_lab.sweeps import Field, Term
 
 IID = ["gaussian", "rademacher", "uniform", "three-point"]
 ROW_BY_ROW = "z drawn row by row in the update", engine_z.row_by_row
-SAME_Z = {  # where z must be one: (the agreement, a program that lacks it, layouts)
-    "step": (engine_z.one_z_per_step, *ROW_BY_ROW, 8),
-    "names": (engine_z.one_z_per_name, "z from one generator for all tensors", engine_z.one_generator, 8),
-    "chunks": (engine_z.one_z_per_chunk, *ROW_BY_ROW, 2),
-    "compiled": (engine_z.one_z_compiled, *ROW_BY_ROW, 2),
+SAME_Z = {  # where z must be one: (the agreement, a program that lacks it)
+    "step": (engine_z.one_z_per_step, *ROW_BY_ROW),
+    "names": (engine_z.one_z_per_name, "z from one generator for all tensors", engine_z.one_generator),
+    "chunks": (engine_z.one_z_per_chunk, *ROW_BY_ROW),
+    "large": (engine_z.one_z_of_large_tensors, *ROW_BY_ROW),
+    "compiled": (engine_z.one_z_compiled, *ROW_BY_ROW),
 }
+ONE_BY_ONE = {"large", "compiled"}  # a second a draw: two of them, which exclude little
+OPTIMIZERS = 12  # at least, with settings and a seed of their own, among which the layouts are dealt out
+ENOUGH = 299  # of them without a failure exclude that one in 100 would fail
 
 
 @claim(
@@ -37,25 +42,30 @@ SAME_Z = {  # where z must be one: (the agreement, a program that lacks it, layo
     r" = z_{\mathrm{replay}}] = 1, \quad z_i = z(\mathrm{seed, step, probe, name}, i)"
     r" \ \mathrm{for\ every\ layout\ of\ the\ parameters}",
     source="paper, Algorithm 1 and footnote 3",
-    default=grid(measure=["step", "names", "chunks"]),
-    fast=grid(measure=["step", "names"]),
-    full=grid(measure=["step", "names", "chunks", "compiled"]),
+    default=grid(measure=["step", "names", "chunks"], layouts=[ENOUGH]),
+    fast=grid(measure=["step", "names"], layouts=[24]),
+    full=grid(measure=["step", "names", "chunks"], layouts=[ENOUGH]) + grid(measure=["large", "compiled"], layouts=[2]),
     suits=lambda law, p: law.name in IID or p["measure"] == "step",  # the others' z depends on all that moves
 )
-def same_z(law, measure):
-    agreement, wrong, without, layouts = SAME_Z[measure]
+def same_z(law, measure, layouts):
+    agreement, wrong, without = SAME_Z[measure]
 
-    def share(agreement: Callable[[Law, int], bool]) -> Draws:
+    def one_by_one(agreement: Callable[[Law, int], bool]) -> Draws:
         return lambda count, rng: torch.tensor([float(agreement(law, seed_from(rng))) for _ in range(count)])
+
+    def side_by_side(count: int, rng: Generator) -> Tensor:
+        return torch.tensor(agreement(law, seed_from(rng), count)).double()
 
     return Experiment(
         expected=1.0,
-        draw=share(agreement),
-        numbers_per_draw=1 << 16,
+        draw=one_by_one(agreement) if measure in ONE_BY_ONE else side_by_side,
+        numbers_per_draw=CHUNK_NUMBERS // max(1, layouts // OPTIMIZERS),
         symbols={"pi": math.pi, "e": math.e},
-        decoys=(Decoy(wrong, draw=share(without), count=lambda draws: 20),),
+        formula="1",
+        decoys=(Decoy(wrong, draw=one_by_one(without), count=lambda draws: 20),),
+        share=True,
         draws=layouts,
-        resolution=ALWAYS,
+        resolution=excluded_by(layouts),
     )
 
 
@@ -92,6 +102,7 @@ def isotropic(law):
         draw=spans(law),
         numbers_per_draw=8,
         symbols=named(law, 2, 2),
+        formula="1",
         decoys=(
             Decoy("seeds anew for every tensor", draw=spans(law, same_for_tensors)),
             Decoy("seeds anew for every probe", draw=spans(law, same_for_probes)),
@@ -170,6 +181,7 @@ def length(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
     return Experiment(
         expected=float(theory.norm_factor(dim, probes, law.moments(dim))),
         draw=after_a_step(law, probes, loss, start, 1.0, lambda theta: theta.square().sum()),
+        formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(d+n-1)/n"), Decoy("(d+n+1)/n")),
         **more,
     )
@@ -183,6 +195,7 @@ def contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, f
     return Experiment(
         expected=theory.contraction(1 / gamma, gamma),
         draw=after_a_step(law, probes, loss, start, 1 / gamma, lambda theta: loss(theta) / loss(start)),
+        formula="1 - 2*s + s**2*gamma",
         decoys=(Decoy("1 - 2*s + s**2*(n-1+c)/n"), Decoy(f"1 - 2*s + s**2*({other})/n")),
         symbols=symbols | {"s": 1 / gamma, "gamma": gamma},
         **more,

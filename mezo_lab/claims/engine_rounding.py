@@ -8,7 +8,7 @@ from torch.nn import Parameter
 
 from mezo_lab.claims.beds import gradient, named
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.engine_z import ALWAYS, seed_from
+from mezo_lab.claims.engine_z import seed_from
 from mezo_lab.directions import Law
 from mezo_lab.expressions import Expression
 from mezo_lab.montecarlo import Draws
@@ -55,9 +55,10 @@ def unchanged(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
         draw=share(exact=True),
         numbers_per_draw=NUMBERS,
         symbols=named(law, 1, 1, K=cycles),
+        formula="1",
         decoys=(Decoy("the plain mode in this dtype", draw=share(exact=False)),),
         draws=1 << 16,
-        resolution=ALWAYS,
+        share=True,
     )
 
 
@@ -80,6 +81,7 @@ def drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
         draw=draw,
         numbers_per_draw=NUMBERS,
         symbols=named(law, 1, 1, K=cycles),
+        formula="K/2",
         decoys=(Decoy("K/4"), Decoy("K**2/2")),  # three independent roundings; a drift in one direction
         resolution=0.02,
     )
@@ -124,6 +126,7 @@ def rounding(law, dtype, epsilon):
         draw=square_errors(law, Cubic(third, slope=gradient(DIM)), getattr(torch, dtype), epsilon),
         numbers_per_draw=512,
         symbols=symbols,
+        formula="((ulp/(2*eps))**2*2/12 + T**2*eps**4)**0.5",
         decoys=(*apart, Decoy("ulp*(2/12)**0.5")),
         transform=math.sqrt,
         draws=250,

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from mezo_lab import theory
-from mezo_lab.claims.beds import TIED, curved, direction, gradient, named, regression, sampled
+from mezo_lab.claims.beds import TIED, certain, curved, direction, gradient, named, regression, sampled
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.directions import Coordinate, Iid, Orthogonal
 from mezo_lab.estimators import sign_search, two_point
 from mezo_lab.objectives import Linear, Quadratic
 from mezo_lab.reduced import Frame, frame_of
@@ -44,6 +45,7 @@ def random_search(law, dim, curvature):
         draw=draw,
         numbers_per_draw=dim,
         symbols=named(law, dim, 1, sigma=sigma, g=1.0, trH=trace),
+        formula="sigma**2*trH/2 - sigma*(2/pi)**0.5*g",
         decoys=(Decoy("sigma**2*trH/2 - sigma*g"), Decoy("-sigma*(2/pi)**0.5*g")),
     )
 
@@ -67,7 +69,9 @@ def unbiased(law, dim, probes):
         draw=along_v(law),
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, vg=float(v @ g)),
+        formula="vg",
         decoys=(Decoy("z with tied coordinates", draw=along_v(TIED)),),
+        deterministic=certain(law, dim, probes),
     )
 
 
@@ -84,7 +88,9 @@ def norm_factor(law, dim, probes):
     return Experiment(
         expected=float(theory.norm_factor(dim, probes, law.moments(dim))),
         symbols=named(law, dim, probes),
+        formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(d+n-1)/n"), Decoy("(d+n+1)/n")),
+        deterministic=certain(law, dim, probes),
         **sampled(
             law,
             dim,
@@ -108,6 +114,11 @@ def second_moment(law, dim, probes):
     g, u, v = gradient(dim), direction(dim, power=-1.0), direction(dim, power=-0.7)
     ug, vg, uv, uvgg = (float(x) for x in (u @ g, v @ g, u @ v, (u * v * g * g).sum()))
     gaussian, sphere = "((n+1)*ug*vg + uv)/n", "((n-1)*ug*vg + d/(d+2)*(2*ug*vg + uv))/n"
+    formula = "((n+1)*ug*vg + uv + (kappa-3)*uvgg)/n" if isinstance(law, Iid) else sphere
+    if isinstance(law, Coordinate):
+        formula = "((n-1)*ug*vg + d*uvgg)/n"
+    if isinstance(law, Orthogonal) and probes > 1:
+        formula = "(d/(d+2)*(2*ug*vg + uv) + (n-1)*(d**2*ug*vg - d*uv)/((d+2)*(d-1)))/n"
 
     def draw(count, generator):
         estimate = gradient_estimate(g, law.sample(count, probes, dim, generator))
@@ -119,7 +130,9 @@ def second_moment(law, dim, probes):
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, ug=ug, vg=vg, uv=uv, uvgg=uvgg),
         # the Gaussian's, in which the (κ−3) term is missing; for κ = 3, where that is right, the sphere's
+        formula=formula,
         decoys=(Decoy(sphere if law.moments(dim)[:2] == (1, 0) else gaussian),),
+        deterministic=certain(law, dim, probes),
     )
 
 
@@ -135,6 +148,7 @@ def variance(law, dim, probes):
     return Experiment(
         expected=float(theory.variance_factor(dim, probes, law.moments(dim))),
         symbols=named(law, dim, probes),
+        formula="(c + (n-1)*cross)/n - 1",
         decoys=(Decoy("(c + (n-1)*cross)/n"),),
         **sampled(
             law,
@@ -164,7 +178,9 @@ def capture(law, dim, probes):
     return Experiment(
         expected=theory.capture(dim, probes),
         symbols=named(law, dim, probes),
+        formula="n/d",
         decoys=(Decoy("n/(d+2)"),),
+        deterministic=probes == dim,
         **sampled(
             law,
             dim,
@@ -189,6 +205,7 @@ def minibatch(law, dim, probes, batch, sharing):
     loss, theta = regression(dim)
     batches = {"shared": 1, "fresh": probes}[sharing]  # how many a step draws
     noise = loss.noise(theta) / batch
+    shared, fresh = "(c + (n-1)*cross)/n*(g2 + S/B)", "(c*(g2 + S/B) + (n-1)*cross*g2)/n"
 
     def draw(count, generator):
         z = law.sample(count, probes, dim, generator)
@@ -200,11 +217,12 @@ def minibatch(law, dim, probes, batch, sharing):
     return Experiment(
         expected=float(formula(1.0, noise, dim, probes, law.moments(dim))),
         draw=draw,
-        numbers_per_draw=probes * max(dim, len(loss.targets)),
+        numbers_per_draw=probes * max(dim, len(loss.targets)) * max(1, batch // 4),
         symbols=named(law, dim, probes, B=batch, S=noise * batch, g2=1.0),
+        formula=shared if sharing == "shared" else fresh,
         decoys=(
-            Decoy("(c + (n-1)*cross)/n*(g2 + S/B)"),
-            Decoy("(c*(g2 + S/B) + (n-1)*cross*g2)/n"),
+            Decoy(shared),
+            Decoy(fresh),
             Decoy("(c + (n-1)*cross)/n*g2"),  # the noise forgotten
         ),
     )

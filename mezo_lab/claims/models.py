@@ -142,7 +142,9 @@ def direction(parameters: Sequence[Tensor], seed: int, draw: int) -> list[Tensor
 
 def experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
     numbers = CHUNK_NUMBERS // probes_per_chunk  # a chunk ends with a report of progress, and costs a copy of θ
-    return Experiment(expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, **more)
+    return Experiment(
+        expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, formula="1", **more
+    )
 
 
 def norm_of(vectors: Sequence[Tensor]) -> float:

@@ -25,6 +25,7 @@ def same_object(law, dim, probes):
     return Experiment(
         expected=factor,
         symbols=named(law, dim, probes, r=dim, s=step),
+        formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(r+n)/n"),),
         transform=lambda ratio: (ratio - 1 + 2 * step) / step**2,  # the γ that the loss shows
         **one_step(law, dim, probes, rank=dim, step=step),
@@ -47,6 +48,7 @@ def best_step(law, dim, probes, rank, t):
     return Experiment(
         expected=theory.contraction(t / gamma, gamma),
         symbols=named(law, dim, probes, r=rank, t=t, gamma=gamma),
+        formula="1 - (2*t - t**2)/gamma",
         decoys=(Decoy("1 - (4*t - 4*t**2)/gamma"),),  # stability at 1/γ
         **one_step(law, dim, probes, rank, step=t / gamma),
     )
@@ -69,6 +71,7 @@ def probes_are_a_wash(law, dim, probes, rank):
     return Experiment(
         expected=theory.progress_per_pair(rank, probes),
         symbols=named(law, dim, probes, r=rank, p1=theory.progress_per_pair(rank, 1)),
+        formula="log(1 + n/(r+1))/n",
         decoys=(Decoy("p1"),),  # constant in n
         transform=lambda ratio: -math.log(ratio) / probes,
         **one_step(law, dim, probes, rank, step=1 / gamma),
@@ -98,13 +101,15 @@ def pl_rate(law, dim, probes, batch):
         examples = torch.randint(len(loss.targets), (count, 1, batch), generator=generator).expand(-1, probes, -1)
         return loss(theta - lr * two_point(loss.on(examples), theta, z, epsilon=1.0)) / loss(theta)
 
-    rate = theory.sgd_rate(pl, smoothness, noise, batch)
+    small = theory.sgd_rate(pl, smoothness, noise, batch) < pl / (2 * smoothness)  # a batch so small that it decides
+    progress = "mu**2*B/(2*ell*alpha)" if small else "mu/(2*ell)"
     return Experiment(
         expected=theory.pl_contraction(gamma, pl, smoothness, noise, batch),
         draw=draw,
         numbers_per_draw=dim * probes + batch,
         symbols=named(law, dim, probes, B=batch, mu=pl, ell=smoothness, alpha=noise, gamma=gamma),
-        decoys=(Decoy("1 - mu/(2*ell)" if rate == pl / (2 * smoothness) else "1 - mu**2*B/(2*ell*alpha)"),),
+        formula=f"1 - {progress}/gamma",
+        decoys=(Decoy(f"1 - {progress}"),),
         relation="<=",
     )
 
@@ -128,6 +133,8 @@ def tail(law, dim, u):
         draw=draw,
         numbers_per_draw=dim,
         symbols=named(law, dim, 1, u=u),
+        formula="e**(-u**2/(16*d))" if u < dim else "e**(-u/16)",
         decoys=(Decoy("e**(-u**2/(2*d))" if u < dim else "e**(-u/2)"),),  # 1/2 in place of 1/16
         relation="<=",
+        share=True,
     )

@@ -85,6 +85,7 @@ def orthogonal_probes(law, dim, probes, rank):
             p1=float(theory.progress_per_pair(rank, 1, moments)),
             wash=theory.progress_per_pair(rank, probes),
         ),
+        formula="log(gamma/(gamma-1))/n",
         decoys=(Decoy("wash"), Decoy("p1")),  # as for independent probes; constant in n
         transform=lambda ratio: -math.log(ratio) / probes,
         **one_step(law, dim, probes, rank, step=1 / gamma),

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 
 from mezo_lab import theory
-from mezo_lab.claims.beds import curved, direction, gradient, named
+from mezo_lab.claims.beds import certain, curved, direction, gradient, named
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.estimators import (
     curvature,
@@ -45,6 +45,7 @@ def smoothing(law, dim, probes):
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, eps=epsilon, vg=vg, va=va),
+        formula="vg + eps**2*va/2",
         decoys=(Decoy("vg + eps**2*va"), Decoy("vg")),
     )
 
@@ -72,6 +73,7 @@ def one_sided_norm(law, dim):
         draw=draw,
         numbers_per_draw=dim,
         symbols=named(law, dim, 1, eps=epsilon, g2=1.0, trH=trace, trH2=trace_sq),
+        formula="(d+2)*g2 + eps**2/4*(d+4)*(trH**2 + 2*trH2)",
         decoys=(Decoy("(d+2)*g2"),),
     )
 
@@ -97,6 +99,7 @@ def norm_probe(law, dim, average):
         draw=draw,
         numbers_per_draw=dim,
         symbols=named(law, dim, 1, g=1.0, g2=1.0),
+        formula={"square": "g2", "magnitude": "(2/pi)**0.5*g"}[average],
         decoys=(Decoy("g"), Decoy("2/pi*g2")) if average == "square" else (Decoy("g"),),
     )
 
@@ -122,7 +125,9 @@ def curvature_probe(law, dim, probes):
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, trH=trace),
+        formula="trH",
         decoys=(Decoy("2*trH"),),
+        deterministic=certain(law, dim, probes),
     )
 
 
@@ -152,6 +157,7 @@ def variance_modified_norm(law, dim, scale, moment):
         draw=draw,
         numbers_per_draw=dim,
         symbols=symbols | {"vg": float(v @ g), "vDg": float(v @ (g / diagonal))},
+        formula={"norm": "trD2*Dg2 + 2*g2", "mean": "vg"}[moment],
         # D = |g| would be better than none, D = √|g| would not
         decoys=(Decoy("l1**2 + 2*g2"), Decoy("(d+2)*g2")) if moment == "norm" else (Decoy("vDg"),),
     )
@@ -178,6 +184,7 @@ def expectation_modified_mean(law, dim):
         draw=draw,
         numbers_per_draw=dim,
         symbols=named(law, dim, 1, vg=float(v @ g), vDg=float(v @ (g / diagonal))),
+        formula="vDg",
         decoys=(Decoy("vg"),),
     )
 
@@ -204,6 +211,7 @@ def adam_blind(law, dim):
         draw=draw,
         numbers_per_draw=dim,
         symbols=named(law, dim, 1, g1=g1, g2=1.0),
+        formula="g2 + 2*g1**2",
         decoys=(Decoy("(d+2)*g1**2"),),
     )
 
@@ -239,6 +247,7 @@ def residual_feedback_norm(law, dim, moment):
         draw=draw,
         numbers_per_draw=2 * dim,
         symbols=named(law, dim, 1, eps=epsilon, delta=change, g2=1.0, vg=float(v @ g)),
+        formula={"norm": "(2*d+2)*g2 + d*delta**2/eps**2", "mean": "vg"}[moment],
         decoys=(Decoy("(d+2)*g2"), Decoy("(2*d+2)*g2")) if moment == "norm" else (Decoy("2*vg"),),
     )
 

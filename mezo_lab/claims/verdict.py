@@ -4,31 +4,36 @@ import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from enum import Enum
 from zlib import crc32
 
 import torch
 
 from mezo_lab.claims.claim import Claim, Decoy, Experiment, Parameters
-from mezo_lab.directions import Law
+from mezo_lab.claims.judge import (
+    DETECTABLE,
+    DOMINANT,
+    MANY,
+    MARGIN,
+    Judge,
+    Kind,
+    Status,
+    certain,
+    draws_to_exclude,
+    same_value,
+    scattered,
+)
+from mezo_lab.claims.wording import line, percent
+from mezo_lab.directions import LAWS, Law
 from mezo_lab.expressions import Expression
+from mezo_lab.law_check import check_law
 from mezo_lab.montecarlo import Draws, Estimate, Progress, sample
 
-ALARM = 5.0  # standard errors: a true claim is refuted once in 1.7 million runs
-DETECTABLE = 10.0  # standard errors: a discrepancy this large is missed once in 3.5 million runs
 PILOT = 16_384  # draws that only set the size of the run, and are thrown away; fewer where they would take long
 FEWEST, PILOT_NUMBERS = 1_000, 1 << 28  # draws; random numbers, a few seconds
-MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tailed variance
-MOST_NUMBERS = 1 << 33  # random numbers, a minute or two: beyond this a run says UNDERPOWERED instead of going on
+MOST_NUMBERS = 1 << 33  # random numbers, minutes: a resolution that needs more is told, and not begun
+FINEST = 1e-12  # resolution: below it the formulas themselves round
+MOST_DRAWS = 1 << 53
 MAIN_STREAM, PILOT_STREAM, DECOY_STREAM = 1, 2, 3
-
-
-class Status(Enum):
-    """The verdict; its value is the advice to print."""
-
-    CONSISTENT = "the draws agree with the formula, and would have shown a discrepancy of the resolution"
-    REFUTED = "the draws contradict the formula"
-    UNDERPOWERED = "too few draws to tell"
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,20 @@ class DecoyVerdict:
     expected: float
     z_score: float
     status: Status
-    missing: int = 0  # draws still needed to stand 10 standard errors away
+    missing: int = 0  # draws still needed to stand 10 standard errors away; 0 where none are, or nobody can say
+    kind: Kind = "mean"
+    estimate: Estimate | None = None  # the draws that it was held against
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One claim, one law, one parameter set: what was expected, what was found, and what could have been seen.
 
-    detectable: the smallest relative discrepancy this run would have shown: 10 standard errors over the theory's value.
-    resolution: the one it promised to show.
+    detectable: the smallest relative discrepancy this run would have shown: 10 standard errors over the theory's value;
+    of what happened every time, the share of failures that so many draws exclude at 95 %; infinite where the draws
+    cannot tell. resolution: the one it promised to show.
     missing: draws still needed, when UNDERPOWERED. proof: "proved" where the derivation is part of `mezo_lab.proofs`.
+    kind: how the draws were read, see `Experiment`. notes: what makes the verdict weaker than it looks, in sentences.
     """
 
     claim: Claim
@@ -67,6 +76,10 @@ class Verdict:
     decoys: tuple[DecoyVerdict, ...]
     proof: str | None
     seconds: float
+    theory_formula: str | None = None  # what the theory says, as `--expect` reads it
+    kind: Kind = "mean"
+    unit: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -74,13 +87,7 @@ class Verdict:
         return self.status is Status.CONSISTENT and all(decoy.status is Status.REFUTED for decoy in self.decoys)
 
     def __str__(self) -> str:
-        setting = " ".join(f"{name}={value}" for name, value in self.parameters.items())
-        subject = f"{self.claim.name} {self.law} {setting}"
-        bound = "at most " if self.relation == "<=" else ""
-        score = f"{self.z_score:+.1f}" if abs(self.z_score) < 1e5 else f"{self.z_score:+.0e}"  # of no scatter: huge
-        found = f"expected {bound}{self.expected:.6g}, found {self.estimate}, z = {score}, {self.status.name}"
-        missing = f", {self.missing:,} more draws needed" if self.missing else ""
-        return f"{subject}: {found} (would see {self.detectable:.2%}{missing})"
+        return line(self)
 
 
 def check(
@@ -99,7 +106,11 @@ def check(
     """Test one claim at one law and parameter set.
 
     The number of draws is fixed before the first of them counts: `draws`, or what a discarded pilot says is needed to
-    see `resolution` and to stand 10 standard errors from every decoy.
+    see `resolution` and to stand 10 standard errors from every decoy. A resolution that would take more than a run
+    may draw is not tried: the verdict is UNDERPOWERED at once, and names the one within reach.
+
+    A law of your own is looked at first (`mezo_lab.check_law`): what it lacks is in the verdict's notes, and where its
+    eighth moment seems infinite, nothing is refuted on the side that rare large draws may have left empty.
 
     Args:
         claim, law, parameters: what to test.
@@ -118,18 +129,27 @@ def check(
     (4.5, 'CONSISTENT', ['REFUTED'])
     """
     start = time.perf_counter()
+    validate(resolution, draws)
     with on(device):  # experiments make their tensors where they run
         theory = claim.experiment(law, **parameters)
-    tested = theory if expect is None else against(theory, expect)
+    tested, rounding = (theory, 0.0) if expect is None else against(theory, expect)
+    trusted, notes = trust(law, device)
     subject = crc32(f"{claim.name} {law.name} {parameters}".encode())
-    run = Run(tested, seed, subject, "cpu" if tested.sampler == "reduced" else device)
-    scale, gap = abs(theory.expected), abs(tested.expected - theory.expected)
+    where = "cpu" if tested.sampler == "reduced" else device
+    run = Run(tested, seed, subject, where, Judge(tested.kind, tested.relation, trusted))
+    scale = abs(theory.expected)
     target = (tested.resolution or resolution) * scale
-    targets = [target, gap] if gap else [target]
-    fixed = tested.draws if draws is None else draws
-    count = run.planned(targets, progress) if fixed is None else fixed
+    gap = abs(tested.expected - theory.expected)
+    same = same_value(tested.expected, theory.expected, rounding)
+    targets = [target] if same else [target, gap]
+    count = tested.draws if draws is None else draws
+    if count is None and tested.share and certain(theory.expected):
+        count = max(2, draws_to_exclude(min(target, 0.5)))
+    elif count is None:
+        count, unreachable = run.planned(targets, progress)
+        notes += unreachable
     estimate = run.estimate(tested.draw, count, MAIN_STREAM, progress)
-    status, missing = judge(estimate, tested.expected, min(targets), tested.relation)
+    status, missing = run.judge.status(estimate, tested.expected, min(targets))
     return Verdict(
         claim=claim,
         law=law.name,
@@ -139,15 +159,29 @@ def check(
         expected=tested.expected,
         theory=theory.expected,
         estimate=estimate,
-        z_score=estimate.z_score(tested.expected),
-        detectable=DETECTABLE * estimate.standard_error / scale,
+        z_score=run.judge.z_score(estimate, tested.expected),
+        detectable=run.judge.reach(estimate, tested.expected) / scale,
         resolution=min(targets) / scale,
         status=status,
         missing=missing,
         decoys=tuple(run.judge_decoy(decoy, estimate) for decoy in tested.decoys),
         proof=proof,
         seconds=time.perf_counter() - start,
+        theory_formula=theory.formula,
+        kind=tested.kind,
+        unit=tested.unit,
+        notes=(*notes, *doubts(estimate, run.judge, tested.expected, status)),
     )
+
+
+def validate(resolution: float, draws: int | None) -> None:
+    if not FINEST <= resolution < 1:
+        raise ValueError(
+            f"`resolution` must lie between {FINEST:g}, where the formulas themselves round, and 1, got "
+            f"{resolution:g}: 0.01 means 1 %."
+        )
+    if draws is not None and draws > MOST_DRAWS:
+        raise ValueError(f"`draws` must be at most {MOST_DRAWS:,}, which no run would end: give a smaller --draws.")
 
 
 def on(device: str) -> AbstractContextManager[object]:
@@ -155,9 +189,33 @@ def on(device: str) -> AbstractContextManager[object]:
     return nullcontext() if torch.get_default_device().type == device else torch.device(device)
 
 
-def against(experiment: Experiment, expect: Expression) -> Experiment:
+def against(experiment: Experiment, expect: Expression) -> tuple[Experiment, float]:
+    """The experiment with a formula of the user's in place of the theory's, and what the formula may have rounded."""
+    expected, rounding = expect.rounded(experiment.symbols)
     # decoys were chosen to differ from the theory, not from a formula of the user's
-    return replace(experiment, expected=expect(experiment.symbols), decoys=())
+    return replace(experiment, expected=expected, decoys=()), rounding
+
+
+def trust(law: Law, device: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether the error bar may be believed with this law, and what its own check says against it."""
+    if any(law is known for known in LAWS.values()):
+        return True, ()
+    found = check_law(law, device=device)
+    return found.trusted, found.problems
+
+
+def doubts(estimate: Estimate, judge: Judge, expected: float, status: Status) -> tuple[str, ...]:
+    """What the draws themselves say against their error bar."""
+    if judge.kind != "mean":
+        return ()
+    if not scattered(estimate):
+        rare = f"what happens less than once in {max(1, estimate.count // 3):,} draws would not have shown"
+        return (f"all {estimate.count:,} draws are equal, and that is no certainty: {rare}",)
+    if estimate.count >= MANY and abs(estimate.farthest) > DOMINANT:
+        return (f"one draw holds {percent(abs(estimate.farthest))} of the variance: do not trust the error bar",)
+    if status is Status.UNDERPOWERED and judge.suspects(estimate, expected):
+        return ("the mean lies far off, on the side where rare large draws may be missing: take more draws",)
+    return ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +226,7 @@ class Run:
     seed: int
     subject: int  # so that two rows of one run never share their words
     device: str
+    judge: Judge
 
     def estimate(self, draw: Draws, count: int, stream: int, progress: Progress | None = None) -> Estimate:
         numbers, transform = self.experiment.numbers_per_draw, self.experiment.transform
@@ -178,50 +237,64 @@ class Run:
         found = running.estimate()
         return found.map(transform) if transform else found
 
-    def planned(self, targets: list[float], progress: Progress | None = None) -> int:
-        """Draws that put every target, and every decoy, 10 standard errors away; those out of reach are left aside."""
-        least = max(FEWEST, min(PILOT, PILOT_NUMBERS // self.experiment.numbers_per_draw))
-        pilot = self.estimate(self.experiment.draw, least, PILOT_STREAM, progress)
-        centre = self.experiment.expected if self.experiment.relation == "==" else pilot.mean
-        decoys = [decoy.expected(self.experiment) for decoy in self.experiment.decoys if not decoy.draw]
+    def planned(self, targets: list[float], progress: Progress | None = None) -> tuple[int, tuple[str, ...]]:
+        """Draws that put every target, and every decoy, 10 standard errors away, and a word on what is out of reach.
+
+        Args: targets: discrepancies to see, the one that was promised first.
+        """
+        experiment = self.experiment
+        least = max(FEWEST, min(PILOT, PILOT_NUMBERS // experiment.numbers_per_draw))
+        pilot = self.estimate(experiment.draw, least, PILOT_STREAM, progress)
+        centre = experiment.expected if experiment.relation == "==" else pilot.mean
+        decoys = [decoy.expected(experiment) for decoy in experiment.decoys if not decoy.draw]
         gaps = [*targets, *(abs(centre - wrong) for wrong in decoys)]
         deviation = pilot.standard_error * math.sqrt(least)
-        counts = [MARGIN * (DETECTABLE * deviation / gap) ** 2 for gap in gaps]
-        most = MOST_NUMBERS // self.experiment.numbers_per_draw
-        needed = max((count for count in counts if count <= most), default=most)
-        return rounded_up(max(needed, least))
+        counts = [draws_to_see(gap, deviation) for gap in gaps]
+        most = max(least, MOST_NUMBERS // experiment.numbers_per_draw)
+        needed = max((count for count in counts if count <= most), default=least)
+        told = (self.out_of_reach(targets[0], counts[0], deviation, most),) if counts[0] > most else ()
+        return rounded_up(max(needed, least)), told
+
+    def out_of_reach(self, target: float, count: float, deviation: float, most: int) -> str:
+        """A sentence on the resolution that was asked for, and on the one that may be had."""
+        scale = abs(self.experiment.expected) or 1.0
+        least = DETECTABLE * deviation * math.sqrt(MARGIN / most) / scale
+        reachable = float(f"{1.05 * least:.2g}")  # two digits, rounded up
+        within = f"{percent(reachable)} is within reach: --resolution {reachable:.2g} (resolution={reachable:.2g})"
+        if reachable >= 1:
+            within = "none is within reach; --draws N takes exactly N draws"
+        return (
+            f"a resolution of {percent(target / scale)} would take about {count:.1g} draws, and a run takes at most "
+            f"{most:,}: {within}"
+        )
 
     def judge_decoy(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:
         """A wrong formula against the same draws; a wrong experiment gets draws of its own."""
         if decoy.draw:
             estimate = self.estimate(decoy.draw, decoy.count(estimate.count), DECOY_STREAM)
-        expected, relation = decoy.expected(self.experiment), self.experiment.relation
-        if refuted(estimate, expected, relation):
-            return DecoyVerdict(decoy.statement, expected, estimate.z_score(expected), Status.REFUTED)
-        gap = abs(expected - (self.experiment.expected if relation == "==" else estimate.mean))
-        missing = shortage(estimate, gap) if gap else 0
-        status = Status.UNDERPOWERED if missing else Status.CONSISTENT
-        return DecoyVerdict(decoy.statement, expected, estimate.z_score(expected), status, missing)
+        expected, judge = decoy.expected(self.experiment), self.judge
+        told = {"kind": judge.kind, "estimate": estimate}
+        z = judge.z_score(estimate, expected)
+        if judge.refuted(estimate, expected):
+            return DecoyVerdict(decoy.statement, expected, z, Status.REFUTED, **told)
+        gap = abs(expected - (self.experiment.expected if judge.relation == "==" else estimate.mean))
+        seen = judge.reach(estimate, expected) <= gap or not gap
+        missing = 0 if seen else judge.missing(estimate, expected, gap)
+        return DecoyVerdict(
+            decoy.statement, expected, z, Status.CONSISTENT if seen else Status.UNDERPOWERED, missing, **told
+        )
 
 
-def judge(estimate: Estimate, expected: float, target: float, relation: str) -> tuple[Status, int]:
-    """The status of a formula, and how many draws are missing to see a discrepancy of `target`."""
-    if refuted(estimate, expected, relation):
-        return Status.REFUTED, 0
-    missing = shortage(estimate, target)
-    return (Status.UNDERPOWERED if missing else Status.CONSISTENT), missing
+def draws_to_see(gap: float, deviation: float) -> float:
+    """How many draws of this deviation put a discrepancy 10 standard errors away, with a margin for its own error.
 
-
-def refuted(estimate: Estimate, expected: float, relation: str) -> bool:
-    z = estimate.z_score(expected)
-    return z >= ALARM or (relation == "==" and z <= -ALARM)
-
-
-def shortage(estimate: Estimate, gap: float) -> int:
-    # standard errors shrink as 1/√count; the margin makes up for the error of the standard error
-    if DETECTABLE * estimate.standard_error <= gap:
-        return 0
-    return math.ceil(estimate.count * (MARGIN * (DETECTABLE * estimate.standard_error / gap) ** 2 - 1))
+    >>> draws_to_see(0.1, 1.0).__round__(), draws_to_see(0.0, 1.0)
+    (14000, inf)
+    """
+    if gap == 0:
+        return math.inf if deviation else 0.0
+    ratio = DETECTABLE * deviation / gap
+    return MARGIN * ratio * ratio  # a product overflows to infinity, a power would raise
 
 
 def rounded_up(count: float) -> int:

@@ -8,6 +8,7 @@ import torch
 
 from mezo_lab.claims import REGISTRY, Verdict, check
 from mezo_lab.claims.plan import Job, build_all, jobs
+from mezo_lab.claims.verdict import FINEST, MOST_DRAWS
 from mezo_lab.cli.limits import at_least
 from mezo_lab.expressions import Expression
 from mezo_lab.finetune import NotInstalled
@@ -21,6 +22,13 @@ def add_to(commands) -> None:
     verify.add_argument("--law", help="only this law of z")
     verify.add_argument("--dim", type=int, metavar="D", help="dimension d")
     verify.add_argument("--probes", type=int, metavar="N", help="probes per step n")
+    verify.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of a claim that was named, such as moment=norm; may be repeated",
+    )
     size = verify.add_mutually_exclusive_group()
     size.add_argument("--draws", type=int, metavar="N", help="exactly this many draws, in place of a planned number")
     size.add_argument(
@@ -52,20 +60,59 @@ def run_verify(options: argparse.Namespace) -> int:
         models=options.models,
         dim=options.dim,
         probes=options.probes,
+        choose=chosen(options.set),
     )
     build_all(planned)
     expect = expected_formula(options.expect, planned)
+    verdicts: list[Verdict] = []
+    stopped = None
     with Progress(len(planned)) as progress:
-        verdicts = [verdict for job in planned if (verdict := verdict_of(job, options, expect, progress))]
-    if not verdicts:
+        try:
+            for job in planned:
+                verdict = verdict_of(job, options, expect, progress)
+                verdicts += [verdict] if verdict else []
+        except KeyboardInterrupt as interrupt:  # what is done is kept
+            stopped = interrupt
+    if not verdicts and not stopped:
         return 2
-    show(verdicts)
-    if not options.names and not options.models:
+    if verdicts:
+        show(verdicts)
+    if expect and len(planned) > 1:
+        print(which_rows(planned))
+    if not options.names and not options.models and not stopped:
         left_out = ", ".join(claim.name for claim in REGISTRY.values() if claim.real)
         print(f"Left out, on a real language model: {left_out}. Run it with `mezo-lab verify --models`.")
-    write(verdicts, options)
+    write(verdicts, options, len(planned))
+    if stopped:
+        print(f"Stopped after {len(verdicts)} of {len(planned)} verdicts.", file=sys.stderr)
+        raise stopped
     complete = len(verdicts) == len(planned)
     return 0 if complete and all(verdict.passed for verdict in verdicts) else 1
+
+
+def chosen(settings: list[str]) -> dict[str, str]:
+    """The parameters of --set, by name."""
+    found: dict[str, str] = {}
+    for setting in settings:
+        name, sign, text = (part.strip() for part in setting.partition("="))
+        if not name or not sign or not text:
+            raise ValueError(f"--set takes NAME=VALUE, got {setting!r}: write for example --set moment=norm.")
+        if name in found:
+            raise ValueError(f"--set {name} is given twice, {found[name]} and {text}: leave one out.")
+        found[name] = text
+    return found
+
+
+def which_rows(planned: list[Job]) -> str:
+    """What the formula was held against where there is more than one row, and how one of them is chosen."""
+    laws = list(dict.fromkeys(job.law.name for job in planned))
+    names = dict.fromkeys(name for job in planned for name in job.parameters)
+    differing = {name: list(dict.fromkeys(job.parameters.get(name) for job in planned)) for name in names}
+    told = [f"law ({', '.join(laws)}; --law {laws[0]} chooses one)"] if len(laws) > 1 else []
+    for name, values in differing.items():
+        if len(values) > 1:
+            told.append(f"{name} ({', '.join(map(str, values))}; --set {name}={values[0]} chooses one)")
+    return f"The formula was held against {len(planned)} rows, which differ in {' and in '.join(told)}."
 
 
 def verdict_of(job: Job, options: argparse.Namespace, expect: Expression | None, progress) -> Verdict | None:
@@ -92,8 +139,10 @@ def verdict_of(job: Job, options: argparse.Namespace, expect: Expression | None,
 def validate(options: argparse.Namespace) -> None:
     """What can be said about the options before any claim is looked at."""
     at_least(options, dim=1, probes=1, draws=2, seed=0)
-    if options.resolution is not None and not 0 < options.resolution < 1:
-        raise ValueError(f"--resolution must lie between 0 and 1, got {options.resolution:g}: 0.01 means 1 %.")
+    if options.resolution is not None and not FINEST <= options.resolution < 1:
+        raise ValueError(f"--resolution must lie between {FINEST:g} and 1, got {options.resolution:g}: 0.01 means 1 %.")
+    if options.draws is not None and options.draws > MOST_DRAWS:
+        raise ValueError(f"--draws must be at most {MOST_DRAWS:,}, which no run would end: give a smaller number.")
     if options.device not in ("cpu", "cuda"):
         raise ValueError(f"--device must be cpu or cuda, got {options.device!r}.")
     if options.device == "cuda" and not torch.cuda.is_available():
@@ -130,15 +179,15 @@ def expected_formula(text: str | None, planned: list[Job]) -> Expression | None:
     return formula
 
 
-def write(verdicts: list[Verdict], options: argparse.Namespace) -> None:
+def write(verdicts: list[Verdict], options: argparse.Namespace, planned: int) -> None:
     from mezo_lab.report.record import as_json, environment
 
     where = environment(options.device)
     if options.json:
-        options.json.write_text(as_json(verdicts, where))
+        options.json.write_text(as_json(verdicts, where, planned))
         print(f"Verdicts: {options.json}", file=sys.stderr)
     if options.html:
         from mezo_lab.report.html import as_html
 
-        options.html.write_text(as_html(verdicts, where))
+        options.html.write_text(as_html(verdicts, where, planned=planned))
         print(f"Report: {options.html}", file=sys.stderr)

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from mezo_lab.claims.beds import tied
-from mezo_lab.claims.verdict import ALARM
+from mezo_lab.claims.judge import ALARM
 from mezo_lab.exercises.ask import Wrong, ask, brief, brief_text
 from mezo_lab.exercises.judge import real
 from mezo_lab.noise import tensor_key

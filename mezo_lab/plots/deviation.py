@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import Status, Verdict
+from mezo_lab.claims.wording import percent, strength
 from mezo_lab.plots import style
-from mezo_lab.plots.labels import percent, score, setting
+from mezo_lab.plots.labels import setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> Non
     else:
         axes.errorbar(at, row, xerr=bar(verdict), **look)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-    told = f"z = {score(verdict.z_score)} {MARKS[verdict.status]}"
+    told = f"{strength(verdict)} {MARKS[verdict.status]}"
     axes.annotate(told, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mezo_lab.claims import Claim, Verdict
-from mezo_lab.claims.verdict import ALARM, refuted
+from mezo_lab.claims.judge import ALARM, Judge
+from mezo_lab.claims.wording import percent
 from mezo_lab.plots import deviation, sweep
-from mezo_lab.plots.labels import LETTERS, joined, percent, setting, value
+from mezo_lab.plots.labels import LETTERS, joined, setting, value
 from mezo_lab.plots.style import is_drawn, stated_by
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def subject(verdicts: Sequence[Verdict], claim: Claim) -> str:
 def fit(verdicts: Sequence[Verdict]) -> str:
     """What the estimates say; only equalities have a distance that should be small."""
     stated = stated_by(verdicts[0])
-    missed = [v for v in verdicts if refuted(v.estimate, v.expected, v.relation)]
+    missed = [v for v in verdicts if Judge(v.kind, v.relation).refuted(v.estimate, v.expected)]
     if missed:
         return f"The {stated} is missed by {joined([f'{v.law} at {setting(v.parameters)}' for v in missed])}."
     distances = [abs(deviation.relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]

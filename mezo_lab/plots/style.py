@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import DecoyVerdict, Verdict
-from mezo_lab.claims.verdict import ALARM
+from mezo_lab.claims.judge import ALARM
 from mezo_lab.plots.labels import typographic
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import Status, Verdict
+from mezo_lab.expressions import printed
 from mezo_lab.plots import alt_text, claim_figure, formula_svg
 from mezo_lab.plots.formula import Glyph, glyph_defs
 from mezo_lab.report.picture import inline_svg
@@ -26,7 +27,8 @@ EXPLAINED = {
     " discrepancy of the size named.",
     "✗ REFUTED": "The mean of the draws lies five standard errors or more from what the formula says: |z| ≥ 5.",
     "? UNDERPOWERED": "Too few draws to tell; the sentence says how many are missing.",
-    "z": "How many standard errors the mean lies above the formula's value.",
+    "z": "How many standard errors the mean lies above the formula's value. A share of draws is held against the exact"
+    " binomial law; of what happened in each of n draws, a share of 0.05 to the power 1/n or less is excluded at 95 %.",
     "Decoy": "A plausible wrong formula, or a wrong experiment, that the same run must refute. One that is not refuted"
     " is a failure of the run.",
     "Proof": "Sampling proves nothing. Where a derivation is given, it holds for every dimension d and number of"
@@ -38,14 +40,17 @@ Glyphs = dict[str, Glyph]
 
 
 def as_html(
-    verdicts: Sequence[Verdict], environment: Mapping[str, Any], proofs: "Iterable[Proof] | None" = None
+    verdicts: Sequence[Verdict],
+    environment: Mapping[str, Any],
+    proofs: "Iterable[Proof] | None" = None,
+    planned: int | None = None,
 ) -> str:
     """Verdicts, figures and derivations as one page.
 
     Cost: 0.2 s a claim and 20 ms for each different formula; a full run makes 1.6 MB in about 10 s.
 
     Args: verdicts: in the order of the page. environment: of `environment()`. proofs: derivations to print; None: those
-    of the verdicts that say "proved".
+    of the verdicts that say "proved". planned: verdicts of the whole run, where it was stopped.
     """
     groups = by_claim(verdicts)
     derived = list(proofs_of(verdicts) if proofs is None else proofs)
@@ -59,7 +64,8 @@ def as_html(
         f'<section><h2 id="part-{letter}">{part(letter)}</h2>{told}</section>' for letter, told in parts.items()
     )
     failed = dict.fromkeys(verdict.claim.name for verdict in verdicts if not verdict.passed)
-    return page(tally(verdicts), [*failed], environment, contents(groups), body, glyphs)
+    missing = (planned or len(verdicts)) - len(verdicts)
+    return page(tally(verdicts), [*failed], environment, contents(groups), body, glyphs, missing)
 
 
 def proofs_of(verdicts: Iterable[Verdict]) -> "Iterable[Proof]":
@@ -72,11 +78,20 @@ def proofs_of(verdicts: Iterable[Verdict]) -> "Iterable[Proof]":
 
 
 def page(
-    told: Tally, failed: list[str], environment: Mapping[str, Any], navigation: str, body: str, glyphs: Glyphs
+    told: Tally,
+    failed: list[str],
+    environment: Mapping[str, Any],
+    navigation: str,
+    body: str,
+    glyphs: Glyphs,
+    missing: int = 0,
 ) -> str:
     names = ", ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in failed)
     failures = f"✗ {told.verdicts - told.passed} failed (exit status 1): {names}"
     outcome = failures if failed else "✓ All passed (exit status 0)"
+    if missing:
+        reached = f"{told.verdicts} of {told.verdicts + missing} verdicts were reached"
+        outcome = f"✗ Not complete: {reached}" + (f"; {failures[2:]}" if failed else "")
     facts = "".join(f"<li>{escape(f'{name}: {environment[name]}')}</li>" for name in FACTS if name in environment)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -88,7 +103,7 @@ def page(
 </head>
 <body>
 <a class="skip" href="#claims">Skip to the claims</a>
-<p class="outcome{" fail" if failed else ""}">{outcome}</p>
+<p class="outcome{" fail" if failed or missing else ""}">{outcome}</p>
 <div class="page">
 <header>
 <h1>The mathematics of MeZO, claim by claim</h1>
@@ -135,11 +150,17 @@ def article(group: Sequence[Verdict], proofs: Iterable["Proof"], glyphs: Glyphs)
 <article id="{name}" aria-labelledby="name-{name}">
 <header><h3 id="name-{name}"><span class="id">{escape(claim.id)}</span>{name}</h3>{badge(group)}</header>
 {block("statement", claim.statement, glyphs)}
-<p class="source">Source: {escape(claim.source)}</p>
+<p class="source">Source: {escape(claim.source)}{stated(group)}</p>
 <figure tabindex="0" aria-label="Figure of {name}">{figure}</figure>
 <ul class="verdicts">{"".join(map(entry, group))}</ul>
 {"".join(derivation(proof, glyphs) for proof in proofs)}
 </article>"""
+
+
+def stated(group: Sequence[Verdict]) -> str:
+    """The theory's formulas, as `--expect` reads them."""
+    formulas = dict.fromkeys(printed(verdict.theory_formula) for verdict in group if verdict.theory_formula)
+    return f". Formula: {escape('; '.join(formulas))}" if formulas else ""
 
 
 def entry(verdict: Verdict) -> str:

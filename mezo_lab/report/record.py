@@ -19,24 +19,29 @@ SCHEMA = 1
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any]) -> dict[str, Any]:
+def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned: int | None = None) -> dict[str, Any]:
     """The verdicts and where they were found, in numbers, strings, lists and dicts; what is not finite is None.
 
     Schema 1: `claim` is the claim's name, `statement` its LaTeX, `relation` "==" or "<=" (expected is then a bound),
     `detectable` the smallest relative discrepancy the run would have shown, `resolution` what it promised to see,
     `missing` the draws still needed, `formula` the user's own where one was tested in place of the theory's; `theory`
-    is then what the theory's says, else the same as `expected`.
+    is then what the theory's says, else the same as `expected`. `theory_formula` is what the theory says, as
+    `--expect` reads it; `kind` how the draws were read ("mean", "share", "constant"), `notes` what weakens a verdict.
+    `complete` is false where fewer verdicts were reached than `planned`, as after Ctrl-C.
     """
     return {
         "schema": SCHEMA,
+        "complete": planned is None or len(verdicts) == planned,
+        "reached": len(verdicts),
+        "planned": len(verdicts) if planned is None else planned,
         "environment": environment,
         "verdicts": [finite(recorded(verdict)) for verdict in verdicts],
     }
 
 
-def as_json(verdicts: Sequence[Verdict], environment: dict[str, Any]) -> str:
+def as_json(verdicts: Sequence[Verdict], environment: dict[str, Any], planned: int | None = None) -> str:
     """`as_record` as text."""
-    record = as_record(verdicts, environment)
+    record = as_record(verdicts, environment, planned)
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -50,6 +55,7 @@ def recorded(verdict: Verdict) -> dict[str, Any]:
         "statement": claim.statement,
         "source": claim.source,
         "formula": verdict.formula,
+        "theory_formula": verdict.theory_formula,
         "relation": verdict.relation,
         "expected": verdict.expected,
         "theory": verdict.theory,
@@ -61,12 +67,16 @@ def recorded(verdict: Verdict) -> dict[str, Any]:
         "resolution": verdict.resolution,
         "status": verdict.status.name,
         "missing": verdict.missing,
+        "kind": verdict.kind,
+        "unit": verdict.unit,
+        "notes": list(verdict.notes),
         "decoys": [
             {
                 "statement": decoy.statement,
                 "expected": decoy.expected,
                 "z_score": decoy.z_score,
                 "status": decoy.status.name,
+                "missing": decoy.missing,
             }
             for decoy in verdict.decoys
         ],

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
-from mezo_lab.plots.labels import number, score, setting, typographic
-from mezo_lab.report.wording import by_claim, marked, minus, sentences, tally
+from mezo_lab.claims.wording import decoy_found, has_score, measured, number, score
+from mezo_lab.plots.labels import setting, typographic
+from mezo_lab.report.wording import by_claim, marked, sentences, tally
 
 COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
 RIGHT = {"expected", "mean ± std. error", "z"}
@@ -96,8 +97,8 @@ def cells(verdict: Verdict, lettered: dict[str, str]) -> list[Text]:
         Text(f"  {verdict.law}"),
         Text(short_setting(verdict)),
         Text(("≤ " if verdict.relation == "<=" else "") + number(verdict.expected)),
-        Text(minus(verdict.estimate)),
-        Text(score(verdict.z_score)),
+        Text(measured(verdict)),
+        Text(score(verdict.z_score) if has_score(verdict) else ""),
         Text(marked(verdict.status), style=COLOURS[verdict.status]),
         Text("  ").join(decoy_cell(decoy, letter) for letter, decoy in sorted(decoys, key=itemgetter(0))),
         Text("∎ proved" if verdict.proof == "proved" else ""),
@@ -115,8 +116,8 @@ def short_setting(verdict: Verdict) -> str:
 
 def decoy_cell(decoy: DecoyVerdict, letter: str) -> Text:
     if decoy.status is Status.REFUTED:
-        return Text(f"{letter} {score(decoy.z_score)}")
-    return Text(f"✗ {letter} NOT REFUTED {score(decoy.z_score)}", style=LOUD)
+        return Text(f"{letter} {decoy_found(decoy)}")
+    return Text(f"✗ {letter} NOT REFUTED {decoy_found(decoy)}", style=LOUD)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:

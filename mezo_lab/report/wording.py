@@ -1,10 +1,24 @@
 """Verdicts in sentences, and a run in one line."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.plots.labels import is_formula, number, percent, score, setting, typographic
+from mezo_lab.claims.wording import (
+    counts,
+    decoy_found,
+    excluded,
+    has_score,
+    minus,
+    nines,
+    number,
+    outcome,
+    score,
+    settled,
+    successes,
+)
+from mezo_lab.plots.labels import is_formula, setting, typographic
 
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 
@@ -29,35 +43,47 @@ def finding(verdict: Verdict) -> str:
     whose = f"the formula {typographic(verdict.formula)}" if verdict.formula else "the theory"
     bound = " at most" if verdict.relation == "<=" else ""
     theory = f" and the theory {number(verdict.theory)}" if verdict.formula else ""
-    found = f"the mean of {verdict.estimate.count:,} draws is {minus(verdict.estimate)}"
+    distant = f" (z = {score(verdict.z_score)})" if has_score(verdict) else ""
     return (
-        f"{where}{how} {found} where {whose} says{bound}"
-        f" {number(verdict.expected)} (z = {score(verdict.z_score)}){theory}: {outcome(verdict)}"
+        f"{where}{how} {mean_of(verdict)} where {whose} says{bound} {number(verdict.expected)}{unit(verdict)}{distant}"
+        f"{theory}: {verdict_in_words(verdict)}{''.join(f' Note: {note}.' for note in verdict.notes)}"
     )
 
 
-def outcome(verdict: Verdict) -> str:
-    seen = percent(verdict.detectable)
+def mean_of(verdict: Verdict) -> str:
+    """What the draws gave."""
+    draws = f"{verdict.estimate.count:,} draws"
+    if counts(verdict):
+        return f"{successes(verdict.estimate)} draws hold"
+    if settled(verdict):
+        return f"each of {draws} is {number(verdict.estimate.mean)}{unit(verdict)}"
+    return f"the mean of {draws} is {minus(verdict.estimate)}"
+
+
+def unit(verdict: Verdict) -> str:
+    return f" {verdict.unit}" if verdict.unit else ""
+
+
+def verdict_in_words(verdict: Verdict) -> str:
     if verdict.status is Status.REFUTED:
         return "refuted."
+    told = outcome(verdict)
     if verdict.status is Status.UNDERPOWERED:
-        wanted = f"{percent(verdict.resolution)} was asked for; {verdict.missing:,} more draws are needed."
-        return f"too few draws to tell. A discrepancy of {seen} would have shown, {wanted}"
-    return f"consistent; a discrepancy of {seen} would have shown."
+        return f"too few draws to tell; {told}." if told else "too few draws to tell."
+    if counts(verdict):
+        return f"consistent; less than {nines(excluded(verdict))} is excluded."
+    return f"consistent; {told}." if told else "consistent."
 
 
 def decoy_finding(decoy: DecoyVerdict, verdict: Verdict) -> str:
     named = f"The decoy {typographic(decoy.statement)}"
     says = f" says {number(decoy.expected)} and" if is_formula(decoy.statement) else ""
+    found = f"z = {score(decoy.z_score)}" if math.isfinite(decoy.z_score) else decoy_found(decoy)
     if decoy.status is Status.REFUTED:
-        return f"{named}{says} is refuted at z = {score(decoy.z_score)}."
+        at = f" at {found}" if math.isfinite(decoy.z_score) else f": {found}"
+        return f"{named}{says} is refuted{at}."
     missing = f": {decoy.missing:,} more draws are needed" if decoy.missing else ""
-    return f"{named}{says} is NOT refuted (z = {score(decoy.z_score)}){missing}."
-
-
-def minus(value: object) -> str:
-    """With a true minus sign."""
-    return str(value).replace("-", "−")
+    return f"{named}{says} is NOT refuted ({found}){missing}."
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ class Field:
     tensor(0.)
     """
 
+    chunk, strided_chunk = eager.CHUNK, eager.STRIDED_CHUNK  # coordinates in flight, see `eager`
+
     def __init__(self, parameters: Sequence[Parameter], law: str, seed: int, compiled: bool | None = None):
         if len({parameter.key for parameter in parameters}) < len(parameters):
             raise ValueError("`parameters` must have different keys, or they move alike: tensor_key(name) of each.")
@@ -100,13 +102,13 @@ class Field:
         large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
         return large and kernels.available(self.law, tensor.dtype, tensor.device)
 
-    def cut(self, only_rest_of: Sequence[int] = (), chunk: int = eager.CHUNK) -> list[list[Slice]]:
+    def cut(self, only_rest_of: Sequence[int] = (), chunk: int | None = None) -> list[list[Slice]]:
         """Batches of slices of the contiguous parameters, one device to a batch."""
         flat = [i for i, tensor in enumerate(self.tensors) if self.in_blocks(tensor)]
         found = []
         for device in dict.fromkeys(self.tensors[i].device for i in flat):
             numels = {i: self.tensors[i].numel() for i in flat if self.tensors[i].device == device}
-            found += eager.batches(numels, self.law, set(only_rest_of), chunk)
+            found += eager.batches(numels, self.law, set(only_rest_of), chunk or self.chunk)
         return found
 
     def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
@@ -210,7 +212,9 @@ class Field:
                     use.finish(i, target, value)
                 progress.over()
         for i in self.strided:
-            parts = zip(eager.pieces(sources[i]), eager.pieces(self.tensors[i]), strict=True)
+            parts = zip(
+                *(eager.pieces(tensors[i], self.strided_chunk) for tensors in (sources, self.tensors)), strict=True
+            )
             for (origin, start), (target, _) in parts:
                 if progress.passed(1):
                     continue
@@ -241,7 +245,7 @@ class Field:
     def gram(self, terms: Sequence[Term]) -> Tensor:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
         gram = Gram(torch.zeros(len(terms), len(terms), dtype=torch.float64, device="cpu"))
-        batches = self.cut(chunk=eager.CHUNK // max(1, len(terms)))  # all z of a piece are alive at once
+        batches = self.cut(chunk=max(1, self.chunk // max(1, len(terms))))  # all z of a piece are alive at once
         progress = Progress().begin()
         self.count(terms, batches, progress, moved=False)
         with torch.no_grad():

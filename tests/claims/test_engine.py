@@ -1,12 +1,14 @@
 """Section C sees what it is there for: each claim is refuted, or left open, by an engine that breaks it."""
 
 import math
+import random
 
 import pytest
 import torch
 
-from mezo_lab.claims import REGISTRY, Status, Verdict, check, engine_costs, engine_rounding
+from mezo_lab.claims import REGISTRY, Status, Verdict, check, engine_costs, engine_rounding, engine_z
 from mezo_lab.claims import engine as engine_claims
+from mezo_lab.claims.judge import excluded_by
 from mezo_lab.directions import LAWS, Sphere
 from mezo_lab.montecarlo import generator_for
 from mezo_lab.noise import stream_keys
@@ -17,6 +19,8 @@ from mezo_lab.sweeps import Field, field
 
 
 def tried(name: str, law: str = "gaussian", draws: int | None = None, **parameters) -> Verdict:
+    few = {"same-z": {"layouts": 20}, "replay": {"runs": 4}}.get(name, {})
+    parameters = parameters if parameters.get("measure") == "bytes" else few | parameters
     return check(REGISTRY[name], LAWS[law], parameters, resolution=0.05, seed=1, draws=draws)
 
 
@@ -82,10 +86,35 @@ def test_z_that_depends_on_the_piece_breaks_same_z(monkeypatch):
 def test_one_layout_of_many_that_fails_is_enough(monkeypatch):
     rounds = iter(range(100))
     monkeypatch.setitem(
-        engine_claims.SAME_Z, "step", (lambda law, seed: next(rounds) != 5, "none", lambda law, seed: False, 8)
+        engine_claims.SAME_Z,
+        "step",
+        (lambda law, seed, count: [next(rounds) != 5 for _ in range(count)], "none", lambda law, seed: False),
     )
     found = tried("same-z", measure="step")
-    assert found.estimate.mean == 7 / 8 and found.status is Status.UNDERPOWERED and not found.passed
+    assert found.estimate.mean == pytest.approx(19 / 20) and found.status is Status.REFUTED and not found.passed
+
+
+def test_a_layout_that_fails_beside_others_is_told_from_them():
+    model = engine_z.random_models(random.Random(0), layouts=5)
+    agrees = torch.ones(sum(parameter.numel() for parameter in model.values()), dtype=torch.bool)
+    assert engine_z.by_layout(model, agrees) == [True] * 5
+    agrees[-1] = False
+    assert engine_z.by_layout(model, agrees) == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize("measure", ["step", "names", "chunks"])
+def test_layouts_side_by_side_are_as_many_draws_and_all_agree(measure):
+    agreement = engine_claims.SAME_Z[measure][0]
+    assert agreement(LAWS["gaussian"], 3, 7) == [True] * 7
+
+
+@pytest.mark.parametrize("name", ["same-z", "replay"])
+def test_in_the_default_mode_what_must_always_hold_excludes_that_one_in_a_hundred_fails(name):
+    claim = REGISTRY[name]
+    for law in (LAWS[name] for name in claim.laws):
+        for parameters in claim.parameter_sets(law, "default"):
+            experiment = claim.experiment(law, **parameters)
+            assert experiment.deterministic or (experiment.share and excluded_by(experiment.draws) <= 0.01)
 
 
 def test_tensors_that_share_a_stream_break_isotropy(monkeypatch):

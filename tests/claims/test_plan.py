@@ -35,9 +35,8 @@ def test_an_override_replaces_the_parameter_in_every_set_and_merges_equal_ones()
 
 
 def test_a_law_chosen_for_all_claims_leaves_out_those_not_stated_for_it():
-    assert {job.claim.id for job in jobs(law="coordinate")} == {
-        *("A1", "A2", "A3", "A4", "A6", "A10", "B2", "B10", "C1", "C3")
-    }
+    stated = {"A1", "A2", "A3", "A4", "A6", "A10", "B2", "B10", "C1", "C3"}
+    assert {job.claim.id for job in jobs(law="coordinate")} == stated
 
 
 @pytest.mark.parametrize(
@@ -68,3 +67,29 @@ def test_a_job_says_proved_where_a_derivation_exists_and_nothing_elsewhere():
 def test_without_sympy_a_job_claims_no_proof(monkeypatch):
     monkeypatch.setitem(sys.modules, "mezo_lab.proofs", None)
     assert jobs(["norm-factor"], law="gaussian")[0].proof is None
+
+
+@pytest.mark.parametrize(
+    ("name", "choose", "sets"),
+    [
+        ("residual-feedback", {"moment": "norm"}, [{"dim": 8, "moment": "norm"}]),
+        ("norm-probe", {"average": "magnitude"}, [{"dim": 8, "average": "magnitude"}]),
+        ("variance-modified", {"moment": "mean", "scale": "|g|"}, [{"dim": 8, "scale": "|g|", "moment": "mean"}]),
+        ("best-step", {"t": "1"}, [{"dim": 6, "probes": 2, "rank": 3, "t": 1.0}]),
+        ("tail", {"dim": "40"}, [{"dim": 40, "u": 20}]),
+        ("tail", {"u": "7"}, [{"dim": 40, "u": 7}, {"dim": 10, "u": 7}]),  # no set has it
+        ("same-z", {"measure": "compiled"}, [{"measure": "compiled", "layouts": 2}]),  # another mode has it
+        ("replay", {"measure": "bytes"}, [{"measure": "bytes", "steps": 20_000}]),
+        ("replay", {"runs": "7"}, [{"measure": "rebuilt", "steps": 3, "runs": 7}]),  # a log's size has no runs
+    ],
+)
+def test_a_parameter_can_be_chosen_by_its_name_and_value(name, choose, sets):
+    assert [job.parameters for job in jobs([name], law="gaussian", mode="fast", choose=choose)] == sets
+
+
+@pytest.mark.parametrize("claim", REGISTRY.values(), ids=REGISTRY)
+def test_every_word_of_every_claim_can_be_chosen_and_is_then_in_every_row(claim):
+    for mode, sets in claim.settings.items():
+        for name, value in ((name, value) for parameters in sets for name, value in parameters.items()):
+            chosen = jobs([claim.name], mode=mode, choose={name: str(value)})
+            assert chosen and all(job.parameters[name] == value for job in chosen)

@@ -24,6 +24,10 @@ PROMISED = {
         "decoys",
         "proof",
         "seconds",
+        "theory_formula",
+        "kind",
+        "unit",
+        "notes",
     ),
 }
 
@@ -31,11 +35,14 @@ PROMISED = {
 def test_the_record_survives_json_with_the_promised_keys(verdicts):
     record = as_record(verdicts, {"python": "3.11"})
     assert json.loads(as_json(verdicts, {"python": "3.11"})) == record
-    assert record.keys() == {"schema", "environment", "verdicts"} and record["schema"] == 1
+    assert (
+        record.keys() == {"schema", "complete", "reached", "planned", "environment", "verdicts"}
+        and record["schema"] == 1
+    )
     for verdict in record["verdicts"]:
         assert verdict.keys() == PROMISED
         for decoy in verdict["decoys"]:
-            assert decoy.keys() == {"statement", "expected", "z_score", "status"}
+            assert decoy.keys() == {"statement", "expected", "z_score", "status", "missing"}
 
 
 def test_the_numbers_are_the_verdicts_own(verdicts):
@@ -64,3 +71,9 @@ def test_the_environment_names_versions_and_machine_but_nobody():
     text = json.dumps(told)
     for private in (platform.node(), str(Path.home()), f"/{getpass.getuser()}", str(Path.cwd())):
         assert private not in text
+
+
+def test_a_run_that_was_stopped_is_marked_as_such(verdicts):
+    whole, part = as_record(verdicts, {}), as_record(verdicts[:2], {}, planned=len(verdicts))
+    assert (whole["complete"], whole["reached"], whole["planned"]) == (True, len(verdicts), len(verdicts))
+    assert (part["complete"], part["reached"], part["planned"]) == (False, 2, len(verdicts))

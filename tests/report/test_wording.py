@@ -35,7 +35,7 @@ def test_a_refutation_is_told(refuted):
 
 def test_what_is_missing_is_told(underpowered):
     told = sentences(underpowered)
-    assert "too few draws to tell. A discrepancy of 20 % would have shown, 5.0 % was asked for" in told
+    assert "too few draws to tell; a discrepancy of 20 % would have shown, 5.0 % was asked for" in told
     assert "1,234,567 more draws are needed" in told
 
 
