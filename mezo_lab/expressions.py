@@ -136,12 +136,13 @@ def printed(formula: str) -> str:
     """
 
     def in_print(name: re.Match) -> str:
-        sign = NAMES.get(name[1], name[1])
-        single = len(sign) == 1 or sign == name[1] or sign in ("g₁", "p₁", "tr(H)", "tr(Σ)")
-        return sign + name[2] if single or not name[2] else f"({sign}){name[2]}"
+        typed, power = name.group(1, 2)
+        sign = NAMES.get(typed, typed)
+        single = len(sign) == 1 or sign == typed or sign in ("g₁", "p₁", "tr(H)", "tr(Σ)")
+        return sign + power if single or not power else f"({sign}){power}"
 
     named = re.sub(r"([A-Za-z_]\w*)(\*\*|)", in_print, keyboard(formula), flags=re.ASCII)
-    powers = re.sub(r"\*\*(\d+)\b(?!\.)", lambda found: "".join(DIGITS[int(digit)] for digit in found[1]), named)
+    powers = re.sub(r"\*\*(\d+)\b(?!\.)", lambda found: "".join(DIGITS[int(digit)] for digit in str(found[1])), named)
     return powers.replace("**", "^").replace("*", "·").replace("-", "−")
 
 

@@ -16,6 +16,7 @@ from mezo_lab.claims.judge import (
     MARGIN,
     Judge,
     Kind,
+    Relation,
     Status,
     certain,
     draws_to_exclude,
@@ -64,7 +65,7 @@ class Verdict:
     law: str
     parameters: Parameters
     formula: str | None  # anyone's formula, when one was given in place of the theory's
-    relation: str
+    relation: Relation
     expected: float
     theory: float  # equal to `expected`, unless a formula was given
     estimate: Estimate
