@@ -1,6 +1,6 @@
 """`MeZO`, an optimizer that needs forward passes only; it knows nothing of any model."""
 
-from mezo_lab.optim.diagnostics import Diagnostics, update_over_spacing
+from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.drift import DriftMeter
 from mezo_lab.optim.journal import Journal, replay
 from mezo_lab.optim.mezo import MeZO
@@ -18,5 +18,4 @@ __all__ = [
     "Rule",
     "Sign",
     "replay",
-    "update_over_spacing",
 ]

@@ -16,7 +16,7 @@ class DriftMeter:
     Args: opt: between two steps, with a rule that is a sum of z. coordinates: about how many to follow.
 
     >>> theta = torch.nn.Parameter(torch.full((100,), 0.02, dtype=torch.bfloat16))
-    >>> opt = MeZO([theta], lr=1e-6)
+    >>> opt = MeZO([theta], lr=1e-6, exact=False)
     >>> meter = DriftMeter(opt)
     >>> for _ in range(100):
     ...     _ = opt.step(lambda: 0.0)  # no slope, so nothing should move

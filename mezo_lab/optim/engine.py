@@ -137,6 +137,11 @@ class Engine:
             return update.sizes[0] * self.farthest < SQUARED
         return all(update.sizes[group] * self.farthest < torch.finfo(dtype).max for group, dtype in self.kinds)
 
+    def half(self) -> str:
+        """The half-precision dtypes among the weights."""
+        found = {dtype for _, dtype in self.kinds if dtype.itemsize < 4}
+        return " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in found))
+
     def check_reach(self, epsilon: float) -> None:
         """Raises: ValueError where a probe is nothing, or too much, in the dtype of the weights."""
         for group, dtype in self.kinds:

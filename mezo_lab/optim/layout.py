@@ -93,6 +93,8 @@ def moving(groups: Sequence[Group]) -> list[Parameter]:
 
 def place(tensor: Tensor) -> tuple:
     # two parameters at one place are one: tied by their storage, if not by their name
+    if tensor.layout is not torch.strided or is_lazy(tensor):  # frozen, and at no place of its own
+        return (id(tensor),)
     return (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
 
 
@@ -161,7 +163,7 @@ def span(tensor: Tensor) -> tuple[int, int]:
 
 def signature(groups: Sequence[Group]) -> tuple:
     """Changes when the tensors that move do: unfrozen, added, or moved to another device or dtype."""
-    return tuple((t.data_ptr(), t.dtype, t.requires_grad, g) for _, t, g in named(groups))
+    return tuple((t.data_ptr() if t.requires_grad else 0, t.dtype, t.requires_grad, g) for _, t, g in named(groups))
 
 
 def versions(parameters: Sequence[Parameter]) -> int:

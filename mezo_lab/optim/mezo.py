@@ -12,12 +12,13 @@ from torch.optim import Optimizer
 from mezo_lab.directions import LowRank, Orthogonal
 from mezo_lab.optim import interrupts, layout, state
 from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, law_of, rule_named
-from mezo_lab.optim.diagnostics import Diagnostics
+from mezo_lab.optim.closures import guarded
+from mezo_lab.optim.diagnostics import Diagnostics, update_over_spacing
 from mezo_lab.optim.engine import CHANGED, Engine
 from mezo_lab.optim.estimates import Visit, curvature, mean_loss
 from mezo_lab.optim.losses import REPEAT, Asking, Closure
 from mezo_lab.optim.made import Made
-from mezo_lab.optim.notices import warn
+from mezo_lab.optim.notices import of_rounding, warn
 from mezo_lab.optim.ranks import ranks
 from mezo_lab.optim.rules import Record, Rule
 from mezo_lab.sweeps import Cost
@@ -121,7 +122,7 @@ class MeZO(Optimizer):
         self.diagnostics, self.cost = Diagnostics(), Cost()
         self.projected: list[float] | None = None  # of a probe whose step is still to come
         self.seen: tuple[float, float | None] = (math.nan, None)  # its loss and curvature
-        self.once = set() if exact is None else {"precision"}  # what was told, or tried, and is not again
+        self.once = set() if exact is None else {"precision", "zeros"}  # what was told, or tried, and is not again
         self.missing: str | None = None  # what a step needs and a run log did not hold
         self.own = tuple(vars(self))  # what a copy takes over
         self.evaluating = False
@@ -134,23 +135,14 @@ class MeZO(Optimizer):
             self.law.fits(self.probes, sum(parameter.tensor.numel() for parameter in moving))
 
     def __repr__(self) -> str:
-        names = ("epsilon", "probes", "seed", "modified", "clip", "fused", "exact", "centre", "fresh_batches")
-        settings = {"law": self.law.name, "estimator": self.estimator.name, "rule": self.rule}
-        settings |= {name: getattr(self, name) for name in names} | {"steps": self.steps}
-        lines = "".join(f"\n    {name}: {value}" for name, value in settings.items())
-        return super().__repr__().replace(" (", f" ({lines}", 1)
+        return super().__repr__().replace(" (", f" ({state.told(self)}", 1)
 
     def __getstate__(self) -> dict[str, Any]:
         """For `copy.deepcopy` and `pickle`: a copy goes on bitwise, on copies of the weights, and without a log.
 
         The weights may be displaced; a copy knows it. To copy a model too, copy both in one call: (model, opt).
         """
-        position = None if self.engine is None else self.engine.position.saved()
-        return (
-            super().__getstate__()
-            | {name: getattr(self, name) for name in self.own}
-            | {"own": self.own, "position": position}
-        )
+        return super().__getstate__() | state.copied(self)
 
     def __setstate__(self, copied: dict[str, Any]) -> None:
         position = copied.pop("position", None)
@@ -160,6 +152,13 @@ class MeZO(Optimizer):
         self.evaluating, self.made, self.engine, self.journal = False, None, None, None
         if position is not None:
             self.ready().position.resume(position)
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        # torch's GradScaler asks for this before a step
+        raise RuntimeError(
+            "a GradScaler has nothing to scale, as MeZO takes no gradient: call opt.step(closure) itself."
+        )
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         self.outside("add_param_group")
@@ -253,20 +252,9 @@ class MeZO(Optimizer):
             self.journal.before_step()
         engine = self.ready()
         engine.check_reach(self.epsilon)
+        of_rounding(self, engine)
         self.places = {visit: place for place, visit in enumerate(self.visits())}
-        return Asking(self.guarded(closure), batches, engine.devices, self.fresh_batches, self.common_random_numbers)
-
-    def guarded(self, closure: Closure) -> Closure:
-        """The closure, during which the optimizer refuses to move."""
-
-        def evaluated(*batch: Any) -> Any:
-            self.evaluating = True
-            try:
-                return closure(*batch)
-            finally:
-                self.evaluating = False
-
-        return evaluated
+        return Asking(guarded(self, closure), batches, engine.devices, self.fresh_batches, self.common_random_numbers)
 
     def ask(self, ask: Asking, visit: Visit, last: bool, check: bool) -> float:
         """The loss at the stored weights. check: see, once in a run, whether the closure repeats itself."""
@@ -358,6 +346,20 @@ class MeZO(Optimizer):
             return built
         engine.reread()
         return engine
+
+    def update_over_spacing(self) -> float:
+        """The rms of the last update over the distance between neighbouring weights: the median over the parameters.
+
+        Formula: √(Σ_j scale_j²), as z has unit variance, over the spacing of the weights' dtype at their rms. Below
+        about ½ most of an update would be lost if it were added by itself; folded into a probe's last move, as here, it
+        arrives on average, beside the drift of the probe's walk. exact=True has neither loss nor drift.
+        Cost: a pass over the weights. Raises: ValueError before a step, and for a rule that is no sum of z.
+        """
+        if type(self.rule).moving is not Rule.moving:
+            raise ValueError(f"`rule` must be a sum of z, such as SGD, got {self.rule}: its update has another length.")
+        if self.engine is None or not self.engine.last[0]:
+            raise ValueError("`update_over_spacing` needs an update, and none was made: make a step.")
+        return update_over_spacing(self.engine)
 
     def flush(self) -> None:
         """Put the weights where the mathematics says, θ: no probe displaces them and no update is missing.

@@ -5,6 +5,7 @@ import inspect
 import math
 from collections import deque
 from dataclasses import asdict, fields, is_dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -111,7 +112,10 @@ def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
             raise ValueError(f"`{name}` was {value!r} when the state was saved, and is {here!r}: build it as it was.")
     # torch matches parameters by position, and would give z and θ itself to others
     for theirs, ours in zip(state_dict["param_groups"], opt.param_groups, strict=False):
-        pairs = zip(theirs.get("param_names") or [None], ours.get("param_names") or [None], strict=False)
+        if len(theirs["params"]) != len(ours["params"]):
+            continue  # torch refuses it
+        there_and_here = (layout.unwrapped(group.get("param_names") or []) for group in (theirs, ours))
+        pairs = zip_longest(*there_and_here)
         for there, here in pairs:
             if there != here:
                 raise ValueError(
@@ -150,3 +154,15 @@ def count_on(diagnostics: Diagnostics, found: dict[str, Any]) -> None:
         if is_dataclass(now):
             before = type(now)(**before)
         setattr(diagnostics, name, math.nan if before is None else before)
+
+
+def told(opt: "MeZO") -> str:
+    """The settings, a line each, for `repr`."""
+    found = settings(opt) | {"rule": opt.rule, "parallel": getattr(opt.ranks, "mode", None), "steps": opt.steps}
+    return "".join(f"\n    {name}: {value}" for name, value in found.items())
+
+
+def copied(opt: "MeZO") -> dict[str, Any]:
+    """All that a copy takes over beside the weights: settings, memory, and where the stored weights are."""
+    position = None if opt.engine is None else opt.engine.position.saved()
+    return {name: getattr(opt, name) for name in opt.own} | {"own": opt.own, "position": position}

@@ -390,7 +390,7 @@ model.insert(1, nn.Dropout(0.1))
 
 
 def spread(**options):
-    opt = MeZO(model.named_parameters(), lr=1e-30, **options)
+    opt = MeZO(model.named_parameters(), lr=1e-30, check_closure=False, **options)
     pgs = []
     for _ in range(50):
         opt.step(lambda: loss(model))

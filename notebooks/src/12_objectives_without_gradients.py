@@ -291,7 +291,7 @@ home = seen[0]
 moving = sized(full=list(model.named_parameters()), fast=list(model.model.layers[-1].named_parameters()))
 for epsilon in sized(full=(1e-3, 1e-2), fast=(3e-2,)):
     seen.clear()
-    probe = MeZO(moving, lr=1e-6, epsilon=epsilon, law="rademacher", probes=sized(full=8, fast=1))
+    probe = MeZO(moving, 1e-6, epsilon, sized(full=8, fast=1), "rademacher", check_closure=False)
     probe.probe(error)
     probe.flush()  # back to θ, without a step
     sides = torch.stack(seen).unflatten(0, (-1, 2))  # (probes, two sides, examples)

@@ -6,8 +6,8 @@ import torch
 from mezo_lab.optim import MeZO
 
 MODES = {
-    "plain": {},
-    "fused": {"fused": True},
+    "plain": {"exact": False},
+    "fused": {"fused": True, "exact": False},
     "exact": {"exact": True},
     "exact, fused": {"exact": True, "fused": True},
 }

@@ -22,7 +22,7 @@ def start(dtype):
 
 def cycle(theta, count, **kinds):
     """Steps on a flat loss: to +ε, to −ε, and back."""
-    opt = MeZO([theta], lr=1e-6, seed=1, **kinds)
+    opt = MeZO([theta], lr=1e-6, seed=1, **{"exact": False} | kinds)
     for _ in range(count):
         opt.step(lambda: 0.0)
     opt.flush()
@@ -64,7 +64,7 @@ def test_a_fused_step_rounds_less_often():
 def scripted(theta, steps, lr, **kinds):
     """Steps with pg = 1, whatever θ: a walk of known size. Returns: how far each weight went."""
     before = theta.detach().double().clone()
-    opt = MeZO([theta], lr=lr, law="rademacher", seed=1, **kinds)
+    opt = MeZO([theta], lr=lr, law="rademacher", seed=1, **{"exact": False} | kinds)
     for _ in range(steps):
         losses = iter([opt.epsilon, -opt.epsilon])
         opt.step(lambda losses=losses: next(losses))
@@ -102,7 +102,7 @@ def test_the_exact_mode_follows_a_slope_that_the_plain_mode_blurs():
     ):
         theta = nn.Parameter(start(torch.bfloat16)[0].detach().to(dtype))
         before = theta.detach().double().clone()
-        opt = MeZO([theta], lr=1.6e-5, law="rademacher", seed=1, **kinds)
+        opt = MeZO([theta], lr=1.6e-5, law="rademacher", seed=1, **{"exact": False} | kinds)
         for _ in range(80):
             opt.step(lambda t=theta: float(t.detach().double() @ slope))
         moved[name] = theta.detach().double() - before

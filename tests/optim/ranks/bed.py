@@ -37,7 +37,8 @@ class Bed:
         self.losses: list[float] = []
         self.before_loss: Callable[[], Any] = lambda: None
         self.opt = MeZO(
-            self.theta.items(), **({"lr": 0.05, "seed": 5, "law": "rademacher", "check_closure": False} | settings)
+            self.theta.items(),
+            **({"lr": 0.05, "seed": 5, "law": "rademacher", "check_closure": False, "exact": False} | settings),
         )
 
     def loss(self, rows: slice) -> Tensor:
