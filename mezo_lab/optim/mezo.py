@@ -35,7 +35,9 @@ class MeZO(Optimizer):
     Source: paper, Definitions 1 and 2, Algorithms 1 and 2.
     Formula: pg_k = [L(θ + εz_k) − L(θ − εz_k)]/(2ε); θ ← (1 − ηλ)θ − (η/n)·Σ_k pg_k z_k.
     Cost: 2n forward passes; 2n + 1 sweeps over the weights, 2n with `fused`; memory for one chunk, and in `exact` mode
-    4 bytes per parameter. `opt.cost` counts sweeps, random words and bytes.
+    4 bytes per parameter. `opt.cost` counts sweeps, random words and bytes. Linear in n, but for "sphere" and
+    "orthogonal", which take a sweep and n² products a weight more; a window of "momentum" or "adam" is drawn anew at
+    every step (`rule.draws`), up to 1,000 z for the default "adam".
 
     Args:
         params: as for any torch optimizer. Given `model.named_parameters()`, z belongs to the names, so that neither
@@ -56,16 +58,23 @@ class MeZO(Optimizer):
         clip: bound on |pg|.
         fused: fold the update into the next step's first probe: one sweep less. Call `flush()` (or `eval()`) before
             the weights are read.
-        exact: keep θ in float32 beside the weights, so that no probe and no small update is lost to rounding.
+        exact: keep θ in float32 beside the weights, so that no probe and no small update is lost to rounding. None is
+            False, and warns of half precision.
         centre: evaluate L(θ) too: one pass more, for the true loss and tr H in `diagnostics`.
         fresh_batches: with `step(closure, batches)`, probe k takes batches[k] (Algorithm 2); otherwise every probe
             takes the mean over all of them (gradient accumulation).
         common_random_numbers: the same dropout masks on both sides of a probe.
-        check_closure: at the first step, see that the closure repeats itself: one pass, once.
+        check_closure: None asks twice at one point of the first step, one pass more, and warns of two losses; True asks
+            twice at θ before anything moves and raises; False asks once.
         parallel: "batch" (all of one size) or "probe", over torch.distributed. check_replicas_every: in steps.
         compiled: False never compiles the sweeps, True always, None where it pays.
 
-    Raises: ValueError, naming argument, rule, value and remedy. An exception in the closure leaves θ restored.
+    Call model.eval() before: dropout has another mask on each side of a probe, and BatchNorm, whose buffers are none of
+    `params`, takes statistics of displaced weights in train mode.
+
+    Raises: ValueError, naming argument, rule, value and remedy. An exception anywhere in a step, an interrupt too,
+    stays what it is and leaves θ as before the step or, once its update has begun, as after it (`steps` tells which):
+    to rounding, and bitwise with exact=True. A Ctrl-C waits for the end of a sweep, a second one does not.
 
     >>> theta = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
     >>> opt = MeZO([theta], lr=0.5, law="coordinate", seed=1)
@@ -350,16 +359,9 @@ class MeZO(Optimizer):
     def update_over_spacing(self) -> float:
         """The rms of the last update over the distance between neighbouring weights: the median over the parameters.
 
-        Formula: √(Σ_j scale_j²), as z has unit variance, over the spacing of the weights' dtype at their rms. Below
-        about ½ most of an update would be lost if it were added by itself; folded into a probe's last move, as here, it
-        arrives on average, beside the drift of the probe's walk. exact=True has neither loss nor drift.
-        Cost: a pass over the weights. Raises: ValueError before a step, and for a rule that is no sum of z.
+        Formula, cost and what it tells: `diagnostics.update_over_spacing`. Raises: ValueError where it does not apply.
         """
-        if type(self.rule).moving is not Rule.moving:
-            raise ValueError(f"`rule` must be a sum of z, such as SGD, got {self.rule}: its update has another length.")
-        if self.engine is None or not self.engine.last[0]:
-            raise ValueError("`update_over_spacing` needs an update, and none was made: make a step.")
-        return update_over_spacing(self.engine)
+        return update_over_spacing(self.rule, self.engine)
 
     def flush(self) -> None:
         """Put the weights where the mathematics says, θ: no probe displaces them and no update is missing.

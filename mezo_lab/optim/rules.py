@@ -45,6 +45,14 @@ class Rule:
         """The pass that moves θ, per parameter's rate and decay, where the direction is not a sum of streams."""
         return None
 
+    def draws(self, step: int, probes: int) -> int:
+        """How many z the update of a step draws: one for each probe of each step of the window so far.
+
+        >>> Adam().draws(step=0, probes=1), Adam().draws(step=5000, probes=1), SGD().draws(step=5000, probes=4)
+        (1, 1000, 4)
+        """
+        return probes * min(self.window, step + 1)
+
     def truncation(self) -> float:
         """The share of an infinite average's weight that lies before the window."""
         return 0.0
@@ -105,7 +113,8 @@ class Adam(Rule):
     Source: paper, appendix B.2; Kingma and Ba, Algorithm 1.
     Formula: m̂ and v̂ are averages of ĝ and ĝ² with weights β^{t−s}, divided by the sum of these weights in the window,
     which is Adam's own bias correction until the window is full.
-    Cost: a z per step of the window and probe, and no state but scalars. Truncation: β₂^window of the weight of v̂; the
+    Cost: a z per step of the window and probe (`draws`), at every step, so that steps grow dearer until the window is
+    full: the default one has up to 1,000; no state but scalars. Truncation: β₂^window of the weight of v̂; the
     default window ends at 1,000 steps and so leaves out 37 % of it at β₂ = 0.999; a thousandth would take 6,905 steps.
     For large d and a long average it does little that `Normalised` would not: E[ĝ_i²] is nearly the same for all
     coordinates (claim A13). One draw of ĝ_i² is not: its standard deviation is nearly three times its mean, so v̂ varies
