@@ -1,6 +1,7 @@
 """How a run ends before its time: an interrupt, a full disk; and what it says while it is silent otherwise."""
 
 import errno
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +46,13 @@ def of_the_disk(error: Exception) -> bool:
     """Whether a file could not be written, for which torch, safetensors and tokenizers have errors of their own."""
     if isinstance(error, (ValueError, OSError)):
         return isinstance(error, OSError) and error.errno in DISK
-    return any(mark in str(error) for mark in ("inline_container", "PytorchStreamWriter", "os error"))
+    said = str(error)
+    number = re.search(r"os error (\d+)", said)
+    if number is not None:  # of safetensors and tokenizers; one of memory may come where a file is read
+        return int(number[1]) in DISK
+    return "PytorchStreamReader" not in said and any(
+        mark in said for mark in ("inline_container", "PytorchStreamWriter")
+    )
 
 
 class Interrupts:

@@ -1,6 +1,6 @@
 """What a run needs before its first step, from its plan: data, the model, and what of it is trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 
 from mezo_lab.finetune import baselines
 from mezo_lab.finetune.answers import Encoded
+from mezo_lab.finetune.ends import Say
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
 from mezo_lab.finetune.losses import check_objective
@@ -17,8 +18,6 @@ from mezo_lab.finetune.splits import Splits, splits
 from mezo_lab.finetune.tables import rows
 from mezo_lab.finetune.tasks import Task, chat_task, choice_task, completion_task, custom_task, task_named
 from mezo_lab.finetune.tuning import tune
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -70,12 +70,15 @@ class Telling(TrainerCallback):
         loss = f"{sum(self.losses) / len(self.losses):.4f}" if self.losses else "not finite"
         slope = logs.get("projected_gradient")
         zero = logs.get("zero_gradients", 0.0)
+        objective = self.trainer.objective if self.trainer else None
+        unanswered = getattr(objective, "unanswered", 0)  # of a score as objective
         parts = [
             f"step {state.global_step:,}/{state.max_steps:,}",
             f"loss {loss}",
             "" if slope is None else f"|pg| {slope:.3g}",
             f"zero {zero:.0%}" if zero else "",
             f"skipped {logs['skipped']:,}" if logs.get("skipped") else "",
+            f"{unanswered:,} of {objective.asked:,} answers without a finite score" if unanswered else "",
             f"{speed:,.0f} tokens/s",
             f"{left / 60:,.1f} min left",
         ]

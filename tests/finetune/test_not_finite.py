@@ -164,3 +164,17 @@ def test_a_model_that_training_breaks_is_no_success(plan, tmp_path, monkeypatch)
         finetune(plan, tmp_path / "run", say=lines.append)
     assert "20 had no finite score and count as wrong" in lines[-1]
     assert json.loads((tmp_path / "run" / RESULT).read_text())["test"]["unanswered"] == 20
+
+
+@pytest.mark.parametrize("objective", ["accuracy", "f1"])
+def test_answers_of_an_objective_without_finite_scores_are_told_in_the_lines_of_the_training(
+    objective, plan, tmp_path, monkeypatch
+):
+    def some(model, encoder, rows, **_):
+        return [None, *[0] * (len(rows) - 1)]
+
+    monkeypatch.setattr("mezo_lab.finetune.losses.predictions", some)
+    lines = []
+    finetune(replace(plan, objective=objective), tmp_path / "run", say=lines.append)
+    told = [line for line in lines if line.startswith("step ") and "answers without a finite score" in line]
+    assert "  20 of 160 answers without a finite score  " in told[-1]  # 10 steps of two batches of 8

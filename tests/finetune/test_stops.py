@@ -43,8 +43,17 @@ def test_these_are_the_errors_of_a_full_disk():
         assert of_the_disk(raised.value)
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), FileExistsError("`log` must be new")])
-def test_a_closed_pipe_is_not_a_full_disk(error):
+OTHERS = (
+    BrokenPipeError(errno.EPIPE, "Broken pipe"),
+    FileExistsError("`log` must be new"),
+    SafetensorError("Cannot allocate memory (os error 12)"),
+    RuntimeError("PytorchStreamReader failed reading zip archive (inline_container.cc:145)"),
+    ValueError("`objective` f must take (answers, rows), and failed (OSError: os error 28)"),
+)
+
+
+@pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
+def test_whatever_else_fails_is_not_a_full_disk(error):
     assert not of_the_disk(error)
 
 
