@@ -6,6 +6,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from mezo_lab.finetune.ends import LINE_EVERY, Interrupts, Say
+from mezo_lab.finetune.scores import percent
 
 OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
@@ -93,4 +94,4 @@ def validated(logs: dict[str, Any]) -> str:
     """The result of an evaluation, in words."""
     unanswered = logs["eval_unanswered"]
     told = f"; {unanswered:,} rows had no finite score and count as wrong" if unanswered else ""
-    return f"{logs['eval_value']:.1%} ({logs['eval_low']:.1%} to {logs['eval_high']:.1%}{told})"
+    return f"{percent(logs['eval_value'])} ({percent(logs['eval_low'])} to {percent(logs['eval_high'])}{told})"

@@ -16,7 +16,7 @@ from mezo_lab.finetune.folder import check_folder, held
 from mezo_lab.finetune.load import place_of
 from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes, write_whole
 from mezo_lab.finetune.prepare import Prepared, model_of, prepared
-from mezo_lab.finetune.scores import NotFinite, Score, difference, record
+from mezo_lab.finetune.scores import NotFinite, Score, difference, percent, record
 from mezo_lab.finetune.start import scored_at_start
 from mezo_lab.machine import machine
 
@@ -94,7 +94,8 @@ def trained(
 def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> str:
     """before → after on the same examples, with the interval of their difference, in one line."""
     mean, low, high = (100 * each for each in gain)
-    told = f"test {after.metric}  {before.value:.1%} → {after.value:.1%} on the same {len(after.each):,} examples"
+    both = f"{percent(before.value)} → {percent(after.value)}"
+    told = f"test {after.metric}  {both} on the same {len(after.each):,} examples"
     change = f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %)"
     if after is before:
         change = "no checkpoint was better by validation, so that the start is kept"

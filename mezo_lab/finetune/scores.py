@@ -33,7 +33,17 @@ class Score:
     def __str__(self) -> str:
         count = len(self.each)
         told = f"; {self.unanswered} of {count} rows had no finite score and count as wrong" if self.unanswered else ""
-        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%}, {count} examples{told})"
+        interval = f"{percent(self.low)} to {percent(self.high)}"
+        return f"{percent(self.value)} ({interval}, {count} examples{told})"
+
+
+def percent(share: float) -> str:
+    """A share with one decimal, and with two digits where it is so small that they would show nothing.
+
+    >>> percent(0.6701), percent(0.004), percent(0.0000227), percent(0.0)
+    ('67.0%', '0.4%', '0.0023%', '0.0%')
+    """
+    return f"{100 * share:.2g}%" if 0 < abs(share) < 0.001 else f"{share:.1%}"
 
 
 def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
