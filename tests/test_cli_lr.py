@@ -83,6 +83,7 @@ def test_the_seed_decides_the_numbers(capsys):
         ("--scratch", "--scratch belongs to a model"),
         ("--spectrum steep", "`spectrum` must be one of flat, exponential, power, isotropic; got 'steep'"),
         ("--spectrum power --rank 5", "`rank` is no parameter of the power spectrum"),
+        ("--law low-rank", "--law low-rank has a limit that depends on each matrix, and not on three numbers"),
         ("--law normal", "`law` must be one of gaussian"),
         ("--law orthogonal --dim 3 --probes 4 --spectrum power", "`probes` must be at most `dim`"),
         ("--model ./llama", "`name` must be smollm2-135m, a model's folder or a name on the hub; ./llama is none"),

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -108,6 +108,11 @@ def validate(options: argparse.Namespace) -> Law:
         if getattr(options, name) is None:
             setattr(options, name, value)
     at_least(options, dim=1, rank=1, probes=1, batch=1, draws=2, seed=0)
+    if options.law == "low-rank":
+        raise ValueError(
+            "--law low-rank has a limit that depends on each matrix, and not on three numbers of the curvature alone: "
+            "ask for gaussian, to which it comes near as its rank grows, and begin below that."
+        )
     law = law_named(options.law)
     if options.model is None:
         if given := sorted(set(given_fields(options)) - set(QUADRATIC)):
@@ -150,7 +155,8 @@ def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     from mezo_lab.finetune.losses import batch_loss
     from mezo_lab.finetune.prepare import model_of, prepared
 
-    plan = Plan(**({"task": TASK} | given_fields(options))).settled()
+    given: dict[str, Any] = {"task": TASK, **given_fields(options)}
+    plan = Plan(**given).settled()
     ready = prepared(plan)
     rows = ready.splits.train[: plan.batch]
     # whatever dtype a run has, its curvature is that of the weights: a rounded loss would hide it
