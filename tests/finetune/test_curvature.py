@@ -69,7 +69,7 @@ def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
     assert main(["finetune", "--out", str(folder), *arguments]) == 0
     ready = prepared(plans[0].settled(), lambda line: None)
     model = model_of(ready)
-    trainer = training.built(ready, model, folder, TrainerCallback())
+    trainer = training.built(ready, model, folder, TrainerCallback(), lambda line: None)
     batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
     return float(trainer.compute_loss(model.eval(), batch).detach()), trainable(model), ready.plan
 
