@@ -8,12 +8,12 @@ import torch
 from torch import Generator, Tensor
 
 from mezo_lab.claims.judge import same_value
-from mezo_lab.directions import Iid, Law, Orthogonal
+from mezo_lab.directions import Coordinate, Iid, Law, Orthogonal, Sphere
 from mezo_lab.estimators import two_point
 from mezo_lab.hessian import random_spectrum
 from mezo_lab.objectives import LeastSquares, LowRank
 from mezo_lab.reduced import Frame, reduced_frame
-from mezo_lab.theory import cross_moment, fourth_moment
+from mezo_lab.theory import cross_moment, effective_rank_factor, fourth_moment
 
 BRUTE_FORCE_DIM = 2048  # above it, a rotation-invariant law is sampled through its scalars
 MOST_COORDINATES = 1 << 24  # of one vector, 128 MiB
@@ -115,7 +115,7 @@ def one_step(law: Law, dim: int, probes: int, rank: int, step: float) -> dict:
         brute=brute,
         scalars=lambda frame: 1 - 2 * step * frame.overlap() + step**2 * frame.length_sq(),
         rank=rank,
-    ) | {"deterministic": certain(law, dim, probes, rank)}
+    ) | {"deterministic": certain(law, dim, probes, rank) or mirrors(law, dim, probes, rank, step)}
 
 
 def certain(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
@@ -128,6 +128,20 @@ def certain(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
     if dim == 1:
         return same_value(float(law.fourth_moment(1)), 1.0)
     return rank == 1 and isinstance(law, Iid) and law.kurtosis == 1
+
+
+def mirrors(law: Law, dim: int, probes: int, rank: int, step: float) -> bool:
+    """Whether each step at the edge s = 2/γ is a mirror image, which leaves the loss as it is in every draw.
+
+    So it is where ‖Pĝ‖² = γ·gᵀĝ in every draw: for one probe of a fixed length on the r coordinates that count, and for
+    orthogonal probes where all of them count.
+    """
+    one_length = isinstance(law, Coordinate) or (isinstance(law, Iid) and law.kurtosis == 1)
+    whole = rank == dim and isinstance(law, Sphere)
+    turned_back = isinstance(law, Orthogonal) and rank == dim
+    if not (turned_back or (probes == 1 and (one_length or whole))):
+        return False
+    return same_value(step * float(effective_rank_factor(rank, probes, law.moments(dim))), 2.0)
 
 
 def at_most_dim(rank: int, dim: int) -> None:

@@ -81,3 +81,20 @@ def test_the_printed_formula_of_a_claim_is_its_own_value_when_it_is_given_back(n
     found = verdict(name, law, formula, **parameters)
     assert abs(found.z_score) < 5
     assert found.expected == pytest.approx(found.theory, rel=1e-12)
+
+
+MIRRORS = [("rademacher", 1, 2), ("rademacher", 1, 6), ("coordinate", 1, 6), ("sphere", 1, 6), ("orthogonal", 3, 6)]
+
+
+@pytest.mark.parametrize(("law", "probes", "rank"), MIRRORS)
+def test_a_step_at_the_edge_that_is_a_mirror_image_is_told_for_certain(law, probes, rank):
+    claim = "best-step" if law in claim_named("best-step").laws else "dimension-tax"
+    sizes = {"dim": 6, "probes": probes, "t": 2.0} | ({"rank": rank} if claim == "best-step" else {})
+    found = verdict(claim, law, **sizes)
+    assert found.passed and found.estimate.standard_error < 1e-12
+
+
+@pytest.mark.parametrize(("law", "probes", "rank"), [("gaussian", 1, 6), ("rademacher", 2, 6), ("sphere", 1, 3)])
+def test_a_step_at_the_edge_that_is_none_has_its_scatter(law, probes, rank):
+    found = verdict("best-step", law, dim=6, probes=probes, rank=rank, t=2.0)
+    assert found.passed and found.estimate.standard_error > 1e-3
