@@ -136,7 +136,7 @@ def printed(formula: str) -> str:
     """
 
     def in_print(name: re.Match) -> str:
-        typed, power = name.group(1, 2)
+        typed, power = str(name[1]), str(name[2])
         sign = NAMES.get(typed, typed)
         single = len(sign) == 1 or sign == typed or sign in ("g₁", "p₁", "tr(H)", "tr(Σ)")
         return sign + power if single or not power else f"({sign}){power}"

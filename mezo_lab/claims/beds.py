@@ -90,6 +90,8 @@ def sampled(
 
     Args: brute: z (count, n, d) → values (count,). scalars: the same observable, of a Frame.
     """
+    if isinstance(law, Orthogonal):
+        law.fits(probes, dim)
     if law.rotation_invariant and dim > BRUTE_FORCE_DIM:
         return {
             "draw": lambda count, rng: scalars(reduced_frame(law, count, probes, dim, rng, rank)),

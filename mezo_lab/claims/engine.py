@@ -47,7 +47,7 @@ ENOUGH = 299  # of them without a failure exclude that one in 100 would fail
     full=grid(measure=["step", "names", "chunks"], layouts=[ENOUGH]) + grid(measure=["large", "compiled"], layouts=[2]),
     suits=lambda law, p: law.name in IID or p["measure"] == "step",  # the others' z depends on all that moves
 )
-def same_z(law, measure, layouts):
+def same_z(law, measure, layouts=24):
     agreement, wrong, without = SAME_Z[measure]
 
     def one_by_one(agreement: Callable[[Law, int], bool]) -> Draws:

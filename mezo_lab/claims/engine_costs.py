@@ -41,7 +41,7 @@ MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
     fast=grid(measure=["rebuilt"], steps=[3], runs=[4]) + grid(measure=["bytes"], steps=[20_000]),
     suits=lambda law, p: p["measure"] == "rebuilt" or law.name == "gaussian",  # a log is the same for all laws
 )
-def replay_of_a_log(law, measure, steps, runs=2):
+def replay_of_a_log(law, measure, steps, runs=4):
     return rebuilt(law, steps, runs) if measure == "rebuilt" else size(law, steps)
 
 

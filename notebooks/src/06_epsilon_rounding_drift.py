@@ -312,7 +312,7 @@ walks = [tried("restore", measure="drift", dtype=name, cycles=cycles) for name, 
 home = [tried("restore", measure="exact", dtype=name, cycles=4) for name in ("bfloat16", "float32")]
 for verdict in walks + home:
     print(verdict)
-    print("   decoys:", ", ".join(f"{one.statement} (z = {one.z_score:+.0f})" for one in verdict.decoys))
+    print("   decoys:", ", ".join(f"{one.statement} (mean {one.estimate})" for one in verdict.decoys))
 show(walks + home)
 
 # %% [markdown]

@@ -148,11 +148,12 @@ show(
 # %%
 verdict = tried("memory", d=sized(full=8_000_000, fast=4_200_000))
 print(verdict)
-print(f"decoy: {verdict.decoys[0].statement}: z = {verdict.decoys[0].z_score:+.2g}, {verdict.decoys[0].status.name}")
+(decoy,) = verdict.decoys
+print(f"decoy: {decoy.statement}: {decoy.estimate.mean:.3g} MiB, {decoy.status.name}")
 show(verdict)
 
 # %% [markdown]
-# Nothing scatters, so $z$ is huge. **The terms of backpropagation**: the second step of a small model with contents, each tensor counted while it lives.
+# Nothing scatters: every draw is the same number. **The terms of backpropagation**: the second step of a small model with contents, each tensor counted while it lives.
 # Stated error: 1 %. Each decoy forgets a term.
 
 # %%

@@ -4,10 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import mezo_lab
-from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, check, claim, claim_named
+from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Status, check, claim, claim_named
+from mezo_lab.claims.judge import same_value
+from mezo_lab.cli import main
 from mezo_lab.directions import LAWS
+from mezo_lab.expressions import Expression, printed
+from mezo_lab.plots.labels import typographic
 
 EVERY_LAW = list(LAWS)
 PAPER = ["gaussian", "sphere", "rademacher"]
@@ -261,3 +266,66 @@ def test_a_name_that_is_taken_is_refused():
 def test_parameters_that_make_no_sense_are_refused(name, law, parameters, message):
     with pytest.raises(ValueError, match=message):
         check(claim_named(name), LAWS[law], parameters, draws=2)
+
+
+def stated(found: Claim):
+    """(law, parameters, experiment) of the fast mode, where the claim's names can write the theory's formula."""
+    return [built for built in experiments(found, "fast") if built[2].formula is not None]
+
+
+@each_claim
+def test_the_formula_of_every_claim_is_worth_what_the_theory_expects_typed_and_in_print(found):
+    for mode in MODES:
+        for law, parameters, experiment in experiments(found, mode):
+            for text in (experiment.formula, experiment.formula and printed(experiment.formula)):
+                if text is not None:
+                    told = Expression(text).rounded(experiment.symbols)
+                    assert same_value(experiment.expected, *told), (law.name, parameters, text)
+
+
+@each_claim
+def test_every_decoy_is_read_back_as_it_is_printed(found):
+    for _, _, experiment in experiments(found, "fast"):
+        for decoy in (decoy for decoy in experiment.decoys if not decoy.draw):
+            typed, in_print = Expression(decoy.statement), Expression(typographic(decoy.statement))
+            assert in_print(experiment.symbols) == typed(experiment.symbols)
+
+
+@each_claim
+def test_every_formula_fed_back_as_it_is_printed_is_the_theory_itself(found):
+    for law, parameters, experiment in stated(found)[:2]:
+        draws = {"mean": 1_000, "share": 8, "constant": 2}[experiment.kind]
+        if found.id == "C3" or found.id == "C7":
+            draws = 50  # a step each
+        for text in (experiment.formula, printed(experiment.formula)):
+            verdict = check(found, law, parameters, draws=draws, expect=Expression(text))
+            assert verdict.status is not Status.REFUTED, str(verdict)
+            assert verdict.resolution == pytest.approx(
+                experiment.resolution or 0.01
+            )  # no gap to the theory that must be seen
+            assert verdict.theory_formula == experiment.formula
+
+
+def test_nearly_every_claim_has_a_formula():
+    without = {found.name for found in SAMPLED if not stated(found)}
+    assert len(without) <= 6, without
+
+
+def test_what_the_list_prints_as_a_formula_is_read(capsys):
+    assert main(["list"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("formula: ")]
+    assert len(lines) > 30
+    for line in lines:
+        Expression(line.removeprefix("formula: ").partition("  (")[0])
+
+
+@pytest.mark.parametrize("law", EVERY_LAW)
+@pytest.mark.parametrize(("dim", "probes"), [(1, 1), (1, 3), (4, 4), (7, 3)])
+def test_what_does_not_vary_is_certain_only_where_the_law_leaves_no_choice(law, dim, probes):
+    for name in ("norm-factor", "unbiased", "curvature-probe", "second-moment"):
+        if (law == "orthogonal" and probes > dim) or law not in REGISTRY[name].laws:
+            continue
+        experiment = REGISTRY[name].experiment(LAWS[law], dim=dim, probes=probes)
+        drawn = experiment.draw(64, torch.Generator().manual_seed(0))
+        varies = float(drawn.max() - drawn.min()) > 1e-9
+        assert varies != experiment.deterministic or (name == "curvature-probe" and not experiment.deterministic)
