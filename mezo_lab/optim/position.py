@@ -117,7 +117,8 @@ class Exact(Position):
 
     def __init__(self, field: Field):
         super().__init__(field)
-        self.masters = [t.to(torch.promote_types(t.dtype, torch.float32), copy=True) for t in field.tensors]
+        with torch.inference_mode(False), torch.no_grad():  # else they could not be written outside that mode
+            self.masters = [t.to(torch.promote_types(t.dtype, torch.float32), copy=True) for t in field.tensors]
         apart = [Parameter(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
         self.master_field = field.over(apart)
 

@@ -20,12 +20,14 @@ class Witness:
 
     @classmethod
     def counting(cls, target: Tensor) -> "Witness":
+        if target.is_inference():  # made under torch.inference_mode(), where torch counts no writes
+            return cls.sampling(target)
         return cls(target, target._version)
 
     @classmethod
     def sampling(cls, target: Tensor) -> "Witness":
         """Args: target: a view of evenly spread numbers of those that the kernel will move."""
-        return cls(target, target._version, target.clone())
+        return cls(target, 0, target.clone())
 
     def written(self) -> bool:
         if self.sample is None:

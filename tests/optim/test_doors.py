@@ -394,3 +394,19 @@ def test_a_gradient_scaler_is_told_that_it_has_nothing_to_scale():
     scaler.scale(torch.ones(1))
     with pytest.raises(RuntimeError, match="a GradScaler has nothing to scale, as MeZO takes no gradient"):
         scaler.step(opt)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"exact": True}, {"fused": True}, {"exact": True, "rule": "adam"}], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_steps_under_inference_mode_are_the_same_steps(kinds, dtype):
+    ends = []
+    for inference in (False, True):
+        theta, opt = start(**{"dtype": dtype, "exact": False} | kinds)
+        with torch.inference_mode(inference):
+            for _ in range(3):
+                opt.step(bowl(theta))
+            opt.flush()
+        opt.step(bowl(theta))
+        opt.flush()
+        ends.append(theta.detach().clone())
+    assert torch.equal(*ends)
