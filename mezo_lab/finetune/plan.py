@@ -186,7 +186,7 @@ def read_plan(folder: Path) -> Plan:
 
 def check_kind(name: str, kind: Any, value: Any) -> None:
     """Raises: ValueError for a value of another type than a plan writes; None is what was not given."""
-    kinds = [list] if get_origin(kind) is tuple else [*(get_args(kind) or (kind,))]
+    kinds: list[Any] = [list] if get_origin(kind) is tuple else [*(get_args(kind) or (kind,))]
     if float in kinds:
         kinds.append(int)
     if value is not None and type(value) not in kinds:

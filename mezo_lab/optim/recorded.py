@@ -48,7 +48,7 @@ def header_of(log: Log) -> dict[str, Any]:
     if type(version) is not int or version not in (1, VERSION):
         refuse(f"`version` must be 1 or {VERSION}, got {brief(version)}")
     header = usual() | {"defaults": {"lr": 1.0, "weight_decay": 0.0, "scale": 1.0}} | found
-    count = header["groups"]
+    count: int = found["groups"]
     checks: dict[str, Callable[[Any], bool]] = {
         "noise": is_text,
         "compiled": is_flag,
@@ -94,22 +94,25 @@ def check_settings(header: dict[str, Any], refuse: Callable[[str], NoReturn]) ->
 
 
 def check_rule(found: Any, refuse: Callable[[str], NoReturn]) -> None:
-    kind = RULES.get(found.get("name")) if isinstance(found, dict) and is_text(found.get("name")) else None
+    name = found.get("name") if isinstance(found, dict) else None
+    kind = RULES.get(name) if isinstance(name, str) else None
     if kind is None:
         refuse(f"`rule` must name one of {', '.join(RULES)}, got {brief(found)}")
     known = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
-    for name, value in found.items():
-        if name != "name" and not (name in known and is_a(value, known[name])):
-            refuse(f"`rule` makes no sense in {name!r}, got {brief(value)}")
+    for part, value in found.items():
+        if part != "name" and not (part in known and is_a(value, known[part])):
+            refuse(f"`rule` makes no sense in {brief(part)}, got {brief(value)}")
 
 
 def check_start(header: dict[str, Any], refuse: Callable[[str], NoReturn]) -> None:
     start = header.get("start")
     if not is_memory(start, header["groups"]):
         refuse(f"`start` makes no sense, got {brief(start)}")
-    history, before = start.get("history"), -1
+    assert isinstance(start, dict)
+    history = start.get("history")
     if type(history) is not list:
         refuse(f"`start` makes no sense in its history, got {brief(history)}")
+    before = -1
     for record in history:
         if not is_past(record, header["probes"], before, header["first_step"]):
             refuse(f"`start` makes no sense in its history, got {brief(record)}")
@@ -156,7 +159,7 @@ def check_event(data: dict[str, Any], now: dict[str, Any], refuse: Callable[[str
     """Returns: the settings behind it."""
     for key in data:
         if key not in ("moves", "state", *GROUP, *CHANGEABLE):
-            refuse(f"{key!r} is unknown here, perhaps of a newer mezo_lab")
+            refuse(f"{brief(key)} is unknown here, perhaps of a newer mezo_lab")
     count = now["groups"]
     checks: dict[str, Callable[[Any], bool]] = {
         "moves": is_walk,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,9 +46,10 @@ class Walk:
     """
 
     def __init__(self, file: BinaryIO, path: Path, until: int | None = None, size: int | None = None):
-        if until is not None and (type(until) is not int or until < 0):
+        if until is not None and (not isinstance(until, Integral) or until < 0):
             raise ValueError(f"`until` must be a number of steps, got {until}: 0 reads the header alone.")
-        self.file, self.path, self.until = file, path, until
+        self.file, self.path = file, path
+        self.until = None if until is None else int(until)
         self.size = os.fstat(file.fileno()).st_size if size is None else size
         self.header: Header = {}
         self.frames, self.torn, self.done, self.cut = 0, 0, False, list[bytes]()

@@ -6,6 +6,7 @@ import random
 import struct
 import tracemalloc
 
+import numpy
 import pytest
 
 from mezo_lab.replay import Event, LogError, LogWriter, StepRecord, fingerprint, read_log
@@ -226,3 +227,14 @@ def test_until_beyond_the_end_is_refused(written):
         read_log(written.path, until=23)
     with pytest.raises(ValueError, match="`until` must be a number of steps, got -1"):
         read_log(written.path, until=-1)
+
+
+@pytest.mark.parametrize("until", [numpy.int64(3), numpy.uint8(3)])
+def test_until_may_be_a_whole_number_of_numpy(written, until):
+    assert read_log(written.path, until=until).steps == 3
+
+
+@pytest.mark.parametrize("until", [2.0, "3", [3], numpy.float64(3)])
+def test_until_must_be_a_whole_number(written, until):
+    with pytest.raises(ValueError, match="`until` must be a number of steps"):
+        read_log(written.path, until=until)
