@@ -70,7 +70,7 @@ def test_equal_losses_move_nothing_and_the_weights_of_a_population_add_up_to_zer
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_skips_the_step(kinds, bad):
     theta = torch.nn.Parameter(torch.ones(3))
-    opt = MeZO([theta], lr=0.1, estimator="population", probes=3, compiled=False, **kinds)
+    opt = MeZO([theta], lr=0.1, estimator="population", probes=3, check_closure=False, **kinds)
     losses = iter([1.0, bad, 2.0])
     with pytest.warns(RuntimeWarning, match="not finite"):
         opt.step(lambda: next(losses))
@@ -79,7 +79,7 @@ def test_a_loss_that_is_not_finite_skips_the_step(kinds, bad):
 
 def test_it_asks_once_for_each_direction_and_never_at_theta_itself():
     theta = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64))
-    opt, places = MeZO([theta], lr=0.1, estimator="population", probes=4, epsilon=0.1, compiled=False), []
+    opt, places = MeZO([theta], lr=0.1, estimator="population", probes=4, epsilon=0.1, check_closure=False), []
 
     def loss():
         places.append(theta.detach().clone())
