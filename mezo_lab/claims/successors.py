@@ -8,7 +8,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims.beds import PAPER, at_most_dim, direction, gradient, named, one_step
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.directions import LowRank, Orthogonal
+from mezo_lab.directions import Iid, LowRank, Orthogonal
 from mezo_lab.estimators import population, two_point
 from mezo_lab.objectives import Linear, Quadratic
 from mezo_lab.objectives import LowRank as LowRankLoss
@@ -144,8 +144,6 @@ def momentum(law, dim, probes, rank, beta):
     laws=["gaussian", "rademacher", "uniform", "three-point", "sphere", "orthogonal"],
     default=grid(dim=[20], probes=[1, 4], spectrum=["power", "exponential"]),
     fast=grid(dim=[8], probes=[2], spectrum=["power"]),
-    # one probe of signs has L⁺ = L − η·pg²·(1 − ½η·tr H): at its edge, 2/tr H, no draw changes the loss at all
-    suits=lambda law, p: law.name != "rademacher" or p["probes"] > 1,
 )
 def edge(law, dim, probes, spectrum):
     moments, eigenvalues = law.moments(dim), falling(spectrum, dim)
@@ -177,6 +175,8 @@ def edge(law, dim, probes, spectrum):
             Decoy("2*n/trH"),
             Decoy("2/(ell*gamma)"),  # B6's edge, exact on a flat spectrum alone
         ),
+        # one probe of signs has L⁺ = L − η·pg²·(1 − ½η·tr H): at its edge, 2/tr H, no draw changes the loss at all
+        deterministic=probes == 1 and isinstance(law, Iid) and law.kurtosis == 1,
         transform=where_it_stands_still,
     )
 

@@ -83,6 +83,11 @@ def test_the_printed_formula_of_a_claim_is_its_own_value_when_it_is_given_back(n
     assert found.expected == pytest.approx(found.theory, rel=1e-12)
 
 
+def test_the_edge_of_one_probe_of_signs_is_told_for_certain():
+    found = verdict("edge", "rademacher", dim=7, probes=1, spectrum="power")
+    assert found.passed and found.estimate.standard_error < 1e-9
+
+
 MIRRORS = [("rademacher", 1, 2), ("rademacher", 1, 6), ("coordinate", 1, 6), ("sphere", 1, 6), ("orthogonal", 3, 6)]
 
 
