@@ -35,6 +35,8 @@ def held(out: Path) -> Iterator[None]:
 
     Raises: ValueError where another process holds it.
     """
+    if "\0" in str(out):
+        raise ValueError(f"`out` must be the name of a folder, got {str(out)!r} with a NUL character: name another.")
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` must be a folder, or the name of a new one, {out} is a file: name another.")
     was_there = out.exists()

@@ -207,7 +207,7 @@ def check(plan: Plan) -> None:
             raise ValueError(f"`{name}` must be at least {bound}, got {value}: give a larger number.")
     for name in ("lr", "epsilon", "alpha"):
         if (value := getattr(plan, name)) is not None and not 0 < value < math.inf:
-            raise ValueError(f"`{name}` must be positive and finite, got {value}: leave it out for the paper's.")
+            raise ValueError(f"`{name}` must be positive and finite, got {value}: leave it out for the usual one.")
     if not 0 <= plan.weight_decay < math.inf:
         raise ValueError(f"`weight_decay` must be 0 or more, got {plan.weight_decay}: leave it out for none.")
     if plan.batch % plan.micro_batches:

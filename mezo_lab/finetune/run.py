@@ -79,13 +79,16 @@ def trained(
     """(test before the first step, test of the best, facts of the training)."""
     from mezo_lab.finetune import training  # with the Trainer of transformers, which takes seconds to load
 
-    model = model_of(ready)
-    test = ready.splits.test
-    before = scored_at_start("test", out, model, ready.encoder, test, say)
+    base, test = ready.loaded.model, ready.splits.test  # as it was, without adapters
+    before = scored_at_start("test", out, base, ready.encoder, test, say)
     if before.unanswered == len(before.each):  # no loss would be finite either, for hours
         nothing = {"validation": [], "losses": [], "forward_passes": 0, "backward_passes": 0, "skipped": 0}
         return before, before, {"trained": 0, "steps": 0, "best_step": 0, **nothing}
-    model, facts = training.train(ready, model, out, resume=resume, say=say, interrupts=interrupts)
+    began = time.monotonic()
+    validation = scored_at_start("validation", out, base, ready.encoder, ready.splits.validation, say)
+    start = validation, time.monotonic() - began
+    model = model_of(ready)
+    model, facts = training.train(ready, model, out, resume=resume, say=say, interrupts=interrupts, start=start)
     if facts["best_step"] == 0:  # the weights are those of the start
         return before, before, facts
     return before, evaluate(model, ready.encoder, test, progress=counted(say, "test")), facts

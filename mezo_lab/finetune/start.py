@@ -18,7 +18,7 @@ START = "start.json"  # set → score
 def scored_at_start(name: str, out: Path, model: Any, encoder: Encoder, rows: Sequence[Row], say: Say) -> Score:
     """The score of the model as the run begins with it; of a run that is resumed, the one that was found then.
 
-    Args: name: "validation" or "test". model: with the weights of the start, also where a run is resumed.
+    Args: name: "validation" or "test". model: as it was before anything of it is trained, without adapters.
     """
     kept = _kept(out)
     if name in kept and len(kept[name].each) == len(rows):

@@ -25,7 +25,6 @@ from mezo_lab.finetune.plan import LOG, Plan, processes
 from mezo_lab.finetune.prepare import Prepared
 from mezo_lab.finetune.progress import Telling
 from mezo_lab.finetune.scores import Score
-from mezo_lab.finetune.start import scored_at_start
 from mezo_lab.finetune.trainer import MeZOTrainer
 from mezo_lab.finetune.tuning import trainable
 from mezo_lab.noise import COORDINATES, tensor_key
@@ -107,9 +106,11 @@ def train(
     resume: bool,
     say: Say,
     interrupts: Interrupts | None = None,
+    start: tuple[Score, float] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Train, and keep the best by validation, for which the start competes with every checkpoint.
 
+    Args: start: the validation of the model as it was, and the seconds that it took; None evaluates `model`.
     Returns: (the model with the best checkpoint loaded, or as the last step left it where the start was best, whose
     "best_step" is 0; facts of the training). Raises: Stopped; OSError for a full disk.
     """
@@ -123,11 +124,11 @@ def train(
     if checkpoint is not None and problems:
         say(f"{'; '.join(problems)}: the run goes on from {checkpoint.name}")
     began = time.monotonic()
-    start = scored_at_start("validation", out, model, ready.encoder, ready.splits.validation, say)
-    say(cost(ready, time.monotonic() - began, done=step_of(checkpoint) if checkpoint else 0))
+    before, seconds = start or (evaluate(model, ready.encoder, ready.splits.validation), time.monotonic() - began)
+    say(cost(ready, seconds, done=step_of(checkpoint) if checkpoint else 0))
     if plan.rule == "adam" and plan.method == "mezo" and plan.law != "coordinate":  # whose z is one number
         say(cost_of_adam(trainable(model), plan))
-    trainer.add_callback(Start(start, out))
+    trainer.add_callback(Start(before, out))
     with interrupts.after_the_step(), without_bars(), disk_in_one_line(out), unwarned():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     state = trainer.state
@@ -142,7 +143,7 @@ def train(
         "steps": state.global_step,
         "best_step": state.best_global_step,
         "validation": [
-            {"step": 0, **{name: getattr(start, name) for name in EVALUATED}},
+            {"step": 0, **{name: getattr(before, name) for name in EVALUATED}},
             *(
                 {"step": entry["step"], **{name: entry[f"eval_{name}"] for name in EVALUATED}}
                 for entry in state.log_history

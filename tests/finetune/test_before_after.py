@@ -42,7 +42,7 @@ def validating(monkeypatch, before: int, *after: int) -> None:
     def at_start(name, *arguments):
         return scripted(before) if name == "validation" else start.scored_at_start(name, *arguments)
 
-    monkeypatch.setattr(training, "scored_at_start", at_start)
+    monkeypatch.setattr("mezo_lab.finetune.run.scored_at_start", at_start)
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: scripted(next(hits)))
 
 
@@ -75,8 +75,10 @@ def test_the_best_checkpoint_is_tested_and_told_how_to_load(after, best, plan, t
     assert "paired 95 %" in lines[-1]
 
 
-def test_the_first_test_is_that_of_the_model_as_it_was(plan, tmp_path):
-    result = finetune(plan, tmp_path / "run", say=quiet)
+@pytest.mark.parametrize("tuning", ["full", "lora", "prefix"])
+def test_the_first_test_is_that_of_the_model_as_it_was(tuning, plan, tmp_path):
+    """A prefix begins as real tokens before the text, which change the answers before anything is trained."""
+    result = finetune(replace(plan, tuning=tuning), tmp_path / "run", say=quiet)
     zero_shot = finetune(replace(plan, method="zero-shot"), tmp_path / "zero", say=quiet)
     assert result["test_before"] == zero_shot["test"]
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +126,14 @@ def test_a_folder_in_which_nothing_was_written_is_as_it_was(tmp_path):
         with pytest.raises(RuntimeError, match="told early"), held(tmp_path / name):
             raise RuntimeError("told early")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"] and not list((tmp_path / "there").iterdir())
+
+
+def test_a_name_that_no_folder_can_have_is_told():
+    with (
+        pytest.raises(ValueError, match=r"`out` must be the name of a folder, got .* with a NUL character"),
+        held(Path("a\0b")),
+    ):
+        pass
 
 
 def test_a_log_that_was_begun_keeps_its_folder(tmp_path):
