@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from mezo_lab.finetune import baselines
 from mezo_lab.finetune.answers import Encoded
@@ -51,7 +52,7 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
         cut=plan.cut,
         before=before,
     )
-    read_all(encoder, data, plan, loaded.model.get_input_embeddings().weight.shape[0])
+    read_all(encoder, data, plan, len(cast(Tensor, loaded.model.get_input_embeddings().weight)))
     say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
     say(f"{task.name}: {data}")
     return Prepared(plan, task, data, loaded, encoder)
