@@ -17,7 +17,7 @@ def changed(monkeypatch, **changes):
 @pytest.mark.parametrize("status", [Status.REFUTED, Status.UNDERPOWERED])
 def test_a_claim_that_is_not_consistent_ends_a_notebook(status, monkeypatch):
     changed(monkeypatch, status=status)
-    with pytest.raises(Unexpected, match=rf"norm-factor gaussian dim=6 probes=2: .*, {status.name}"):
+    with pytest.raises(Unexpected, match=rf"norm-factor gaussian dim=6 probes=2: .*: {status.name}"):
         tried("norm-factor", dim=6, probes=2)
 
 
