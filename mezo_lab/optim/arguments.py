@@ -67,7 +67,7 @@ def not_negative(name: str, value: Any) -> float:
 def whole(name: str, value: Any, rule: str, least: int, below: float = math.inf) -> int:
     """A whole number of Python, numpy or torch as an int. Raises: ValueError."""
     found = item(value)
-    if isinstance(found, bool) or not isinstance(found, Integral) or not least <= found < below:
+    if isinstance(found, bool) or not isinstance(found, Integral) or not least <= int(found) < below:
         raise ValueError(f"`{name}` must be {rule}, got {value}: {REMEDIES[name]}.")
     return int(found)
 

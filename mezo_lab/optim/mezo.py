@@ -125,7 +125,8 @@ class MeZO(Optimizer):
         check_arguments(vars(self))
         self.ranks = ranks(parallel, self.probes)
         self.law.streams()  # says now if the law has none
-        self.steps, self.before = 0, None  # steps made; the loss that residual feedback compares with
+        self.steps = 0
+        self.before: float | None = None  # the loss that residual feedback compares with
         self.ahead: float | None = None  # the loss that it will compare with after the step to come
         self.history: deque[Record] = deque(maxlen=self.rule.window)
         self.diagnostics, self.cost = Diagnostics(), Cost()
