@@ -71,7 +71,7 @@ class Telling(TrainerCallback):
         loss = f"{sum(self.losses) / len(self.losses):.4f}" if self.losses else "not finite"
         slope = logs.get("projected_gradient")
         zero = logs.get("zero_gradients", 0.0)
-        objective = self.trainer.objective if self.trainer else None
+        objective: Any = self.trainer.objective if self.trainer else None
         unanswered = getattr(objective, "unanswered", 0)  # of a score as objective
         parts = [
             f"step {state.global_step:,}/{state.max_steps:,}",
