@@ -1,5 +1,7 @@
 """Section B, first part: what a step does to the loss. B1 to B4, and B10."""
 
+from typing import Any
+
 import torch
 
 from mezo_lab import theory
@@ -70,7 +72,7 @@ def dimension_tax(law, dim, probes, t):
     factor = float(theory.norm_factor(dim, probes, law.moments(dim)))
     step = t / factor  # t = 1: the best; t = 2: η = 2/(ℓ·factor), the largest stable one
     # at the edge orthogonal probes only mirror what they capture, so that the loss stays what it is
-    standing = {"deterministic": True} if isinstance(law, Orthogonal) and t == 2 else {}
+    standing: dict[str, Any] = {"deterministic": True} if isinstance(law, Orthogonal) and t == 2 else {}
     return Experiment(
         expected=theory.contraction(step, factor),
         symbols=named(law, dim, probes, t=t, s=step),
