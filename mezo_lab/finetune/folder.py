@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mezo_lab.finetune.models import DIGESTS, sha256
-from mezo_lab.finetune.plan import LOG, RESULT, Plan, read_plan, write_whole
+from mezo_lab.finetune.plan import LOG, RESULT, START, Plan, read_plan, write_whole
 from mezo_lab.replay import LogError, read_log
 
 HOLDER = ".running"  # a file of the folder: locked while a process writes there, with the number of that process
@@ -102,12 +102,16 @@ def _lock(file: IO[str]) -> bool:
 
 
 def check_folder(out: Path, plan: Plan, resume: bool) -> None:
-    """Raises: ValueError where a run would overwrite another, or go on with what is not there."""
+    """Clear what a run that never made a step has left.
+
+    Raises: ValueError where a run would overwrite another, or go on with what is not there.
+    """
     if not resume:
         if begun(out):
             raise ValueError(
                 f"`out` must be a new folder, {out} holds a run: pass --resume to go on with it, or another."
             )
+        (out / START).unlink(missing_ok=True)  # of another plan, it may be
         return
     before = read_plan(out)
     if changed := [field.name for field in fields(Plan) if getattr(before, field.name) != getattr(plan, field.name)]:

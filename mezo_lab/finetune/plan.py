@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from mezo_lab.finetune.load import SHIPPED
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
+from mezo_lab.optim.arguments import law_of, rule_named
 
 METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
 TRAINED = ("mezo", "adam", "sgd")
@@ -30,7 +32,6 @@ RATES = {
 # were the best, and the ε and the schedule that they were compared with. Source: results/rates.json, which
 # benchmarks/rates.py writes. Of the two rates of all weights that it does not tell apart the smaller, which
 # benchmarks/accuracy.py takes for more than 200 steps. Of the scores as objectives accuracy was tried.
-SHIPPED = "smollm2-135m"
 MEASURED = {
     ("mezo", "full", "loss"): (3e-5, 1e-3),
     ("mezo", "full", "score"): (3e-4, 1e-2),
@@ -41,7 +42,8 @@ MEASURED = {
 MEASURED_SCHEDULE = "linear"
 SHOTS, TRAIN, TEST = 16, 1000, 1000  # examples: of each class, as for RoBERTa; of all, as for OPT (Appendix E)
 EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
-PLAN, RESULT, LOG = "plan.json", "result.json", "run.mezo"  # what the folder of a run holds
+# what the folder of a run holds; START has the scores of the model before its first step
+PLAN, START, RESULT, LOG = "plan.json", "start.json", "result.json", "run.mezo"
 USUAL: Any = None  # `Plan.settled` says what that is
 
 
@@ -58,7 +60,7 @@ class Plan:
     tensorboard: whether the Trainer writes its curves too.
     """
 
-    model: str = "smollm2-135m"
+    model: str = SHIPPED
     task: str = "rotten-tomatoes"
     method: str = "mezo"
     tuning: str = "full"
@@ -120,13 +122,15 @@ class Plan:
 
     def measured(self) -> tuple[float, float] | None:
         """(rate, ε) that were compared with others on the shipped model; None for another one or another method."""
-        objective = "loss" if self.objective == "loss" or self.tuning != "full" else "score"
-        return MEASURED.get((self.method, self.tuning, objective)) if self.model == SHIPPED else None
+        return MEASURED.get((self.method, self.tuning, self._measured_by())) if self.model == SHIPPED else None
+
+    def _measured_by(self) -> str:
+        return "loss" if self.objective == "loss" or self.tuning != "full" else "score"
 
     def usual_rate(self) -> tuple[float | None, float, str]:
         """(rate, ε, where the rate comes from) for a plan that gives no rate; the rate is None without training."""
         if (found := self.measured()) is not None:
-            of = "accuracy" if self.objective != "loss" and self.tuning == "full" else "loss"
+            of = {"loss": "loss", "score": "accuracy"}[self._measured_by()]
             setting = f"film reviews, --objective {of}, --schedule {MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
             return *found, f"the rate that was measured on this model ({setting})"
         rate = RATES.get((self.method, self.tuning))
@@ -200,6 +204,8 @@ def check(plan: Plan) -> None:
     for name, known in names.items():
         if (value := getattr(plan, name)) not in known and not (name == "schedule" and value is None):
             raise ValueError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
+    law_of(plan.law, None)
+    rule_named(plan.rule)
     ones = ("steps", "batch", "micro_batches", "probes", "every", "test", "rank", "tokens")
     least = dict.fromkeys(ones, 1) | {"seed": 0, "data_seed": 0, "validation": int(plan.method in TRAINED)}
     for name, bound in least.items():

@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+from mezo_lab.finetune.ends import LINE_EVERY, Say
 from mezo_lab.finetune.models import without_bars
 from mezo_lab.finetune.plan import LOG, PLAN, RESULT, Plan, read_plan
-from mezo_lab.finetune.prepare import Say, loaded_for, model_of, prepared, tuned
+from mezo_lab.finetune.prepare import loaded_for, model_of, prepared, tuned
 from mezo_lab.optim import replay
 from mezo_lab.replay import LogError, read_log
 
-PATIENCE, LINE_EVERY = 2.0, 10.0  # seconds of silence before the first line of progress, and between two
+PATIENCE = 2.0  # seconds of silence before the first line of progress
 
 
 def unheard(line: str) -> None:

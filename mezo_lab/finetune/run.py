@@ -32,7 +32,7 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     Raises: ValueError and OSError, of data before any model is loaded; Stopped; NotFinite, where no step moved anything
     or no answer is finite.
     """
-    usual = plan.usual_rate()[2] if plan.lr is None and plan.method in TRAINED else ""
+    usual_rate = plan.lr is None and plan.method in TRAINED
     plan = plan.settled()
     check_processes(plan, processes())
     first = first_process()
@@ -41,8 +41,8 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     with interrupts.heard(out), held(out) if first else nullcontext():
         if first:
             check_folder(out, plan, resume)
-        if usual:
-            say(f"no --lr was given: {plan.lr:g}, {plan.schedule}, is {usual}")
+        if usual_rate:
+            say(f"no --lr was given: {plan.lr:g}, {plan.schedule}, is {plan.usual_rate()[2]}")
         return _run(plan, out, resume, say, interrupts)
 
 
@@ -97,13 +97,12 @@ def trained(
 def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> str:
     """before → after on the same examples, with the interval of their difference, in one line."""
     mean, low, high = (100 * each for each in gain)
-    both = f"{percent(before.value)} → {percent(after.value)}"
-    told = f"test {after.metric}  {both} on the same {len(after.each):,} examples"
     change = f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %)"
     if after is before:
         change = "no checkpoint was better by validation, so that the start is kept"
+    both = f"{percent(before.value)} → {percent(after.value)} on the same {len(after.each):,} examples"
     unanswered = f"; {after.unanswered:,} had no finite score and count as wrong" if after.unanswered else ""
-    return f"{told}: {change}{unanswered}"
+    return f"test {after.metric}  {both}: {change}{unanswered}"
 
 
 def where(ready: Prepared, out: Path, result: dict[str, Any]) -> str:

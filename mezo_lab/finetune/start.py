@@ -8,11 +8,9 @@ from typing import Any
 from mezo_lab.finetune.ends import Say, counted
 from mezo_lab.finetune.evaluate import evaluate
 from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.plan import first_process, write_whole
+from mezo_lab.finetune.plan import START, first_process, write_whole
 from mezo_lab.finetune.scores import Score, from_record, record
 from mezo_lab.finetune.tables import Row
-
-START = "start.json"  # set → score
 
 
 def scored_at_start(name: str, out: Path, model: Any, encoder: Encoder, rows: Sequence[Row], say: Say) -> Score:

@@ -217,11 +217,11 @@ def cost(ready: Prepared, seconds: float, done: int = 0) -> str:
 def cost_of_adam(numbers: int, plan: Plan) -> str:
     """What the window of Adam's rule costs, in one line: no moment is stored, so that each is drawn again."""
     window = rule_named("adam").window
-    z = seconds_of_z(plan.law) * numbers
     most = min(window, plan.steps) * plan.probes
+    seconds = most * numbers * seconds_of_z(plan.law)
     return (
         f"--rule adam stores no moments: step t draws z again for each of the last min(t, {window:,}) steps, "
-        f"{min(window, plan.steps) * plan.probes:,} of {numbers:,} numbers in the end, some {most * z:,.1f} s a step; "
+        f"{most:,} of {numbers:,} numbers in the end, some {seconds:,.1f} s a step; "
         "momentum has a shorter window, sgd none"
     )
 

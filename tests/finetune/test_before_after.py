@@ -11,7 +11,7 @@ from mezo_lab.finetune import start, training
 from mezo_lab.finetune.ends import Interrupts
 from mezo_lab.finetune.folder import Stopped
 from mezo_lab.finetune.load import load_model
-from mezo_lab.finetune.plan import RESULT
+from mezo_lab.finetune.plan import RESULT, START
 from mezo_lab.finetune.progress import Telling
 from mezo_lab.finetune.rebuild import rebuilt, steps_of
 from mezo_lab.finetune.run import finetune
@@ -126,13 +126,29 @@ def test_a_run_that_was_stopped_has_the_result_of_one_that_was_not(step, number,
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"test": 3}'])
 def test_without_the_record_of_the_start_a_resumed_run_evaluates_it_again(content, plan, tmp_path):
     whole = finetune(plan, tmp_path / "run", say=quiet)
-    file = tmp_path / "run" / start.START
+    file = tmp_path / "run" / START
     file.unlink()
     if content is not None:
         file.write_text(content)
     (tmp_path / "run" / RESULT).unlink()
     again = finetune(plan, tmp_path / "run", resume=True, say=quiet)
     assert without_clock(again) == without_clock(whole)
+
+
+def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_path, monkeypatch):
+    """A run that was stopped between its two first evaluations has left the score of another model."""
+    another = replace(plan, model=folder("gpt2"))
+
+    def stopped(name, *arguments):
+        return start.scored_at_start(name, *arguments) if name == "test" else signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match="the same command begins anew"):
+        patch.setattr("mezo_lab.finetune.run.scored_at_start", stopped)
+        finetune(plan, tmp_path / "run", say=quiet)
+    assert (tmp_path / "run" / START).exists()
+    monkeypatch.setattr(start, "evaluate", lambda model, *_, **__: score("accuracy", [0.5] * 20))
+    again = finetune(another, tmp_path / "run", say=quiet)
+    assert set(again["test_before"]["each"]) == {0.5}
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

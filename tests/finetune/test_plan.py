@@ -9,6 +9,7 @@ import pytest
 import rates
 
 from mezo_lab.finetune.plan import MEASURED, Plan, check_processes, from_preset, read_plan
+from mezo_lab.finetune.run import finetune
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path):
@@ -88,6 +89,8 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ({"method": "mezzo"}, "`method` must be one of mezo, adam, .*; got 'mezzo'"),
         ({"tuning": "half"}, "`tuning` must be one of full, lora, prefix; got 'half'"),
         ({"dtype": "int8"}, "`dtype` must be one of float32"),
+        ({"law": "normal"}, "`law` must be one of gaussian, .*; got 'normal'"),
+        ({"rule": "adma"}, "`rule` must be one of sgd, .*; got 'adma'. Nearest: adam"),
         ({"schedule": "slow"}, "`schedule` must be one of constant"),
         ({"steps": 0}, "`steps` must be at least 1, got 0"),
         ({"seed": -1}, "`seed` must be at least 0, got -1"),
@@ -127,9 +130,10 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a task of your own"),
     ],
 )
-def test_what_cannot_be_run_is_told(wrong, told):
+def test_what_cannot_be_run_is_told_before_a_folder_is_made(wrong, told, tmp_path):
     with pytest.raises(ValueError, match=told):
-        Plan(**wrong).settled()
+        finetune(Plan(**wrong), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_several_processes_cannot_share_is_told():

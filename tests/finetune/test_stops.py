@@ -140,9 +140,9 @@ def test_backpropagation_ends_at_a_loss_that_is_not_finite(method, plan, tmp_pat
     assert line.startswith("mezo-lab: `lr` must keep the loss finite, got 1e+30 and a loss of nan at step ")
 
 
-@pytest.mark.parametrize("wrong", [{"law": "foo"}, {"rule": "foo"}, {"objective": "no_such_module:f"}])
+@pytest.mark.parametrize("wrong", [{"lr": 1e-50}, {"objective": "no_such_module:f"}])
 def test_a_plan_that_could_not_be_run_does_not_keep_its_folder(wrong, plan, tmp_path):
-    with pytest.raises(ValueError, match=r"no_such_module|foo"):
+    with pytest.raises(ValueError, match=r"no_such_module|a number that float32 can hold"):
         finetune(replace(plan, **wrong), tmp_path / "run", say=quiet)
     assert finetune(plan, tmp_path / "run", say=quiet)["steps"] == 10
 
