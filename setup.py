@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-RECORDS = ["results/**/*", "benchmarks/*.json"]
+RECORDS = ["results/*", "results/runs/*/*", "benchmarks/*.json"]  # no checkpoints of a run that was stopped
 
 
 class WithRecords(build_py):

@@ -64,8 +64,9 @@ def real_model_remedy() -> str:
 
 
 def missing(modules: Sequence[str]) -> list[str]:
-    """Those of `modules` that are not installed."""
-    return [module for module in modules if find_spec(module) is None]
+    """Those of `modules` that are not installed; a folder of the same name, without code, is not the module."""
+    specs = {module: find_spec(module) for module in modules}
+    return [module for module, spec in specs.items() if spec is None or spec.origin is None]
 
 
 def modules_of(extra: str) -> list[str]:

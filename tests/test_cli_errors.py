@@ -1,7 +1,9 @@
 """What ends a command early: one line, its traceback on demand, and an exit code that tells how."""
 
+import json
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,26 +13,23 @@ from mezo_lab.cli import main
 
 @pytest.fixture
 def command(monkeypatch):
-    """(exception) → a parser whose command raises it."""
+    """Lets every command be this function of its options."""
 
-    def raising(error: BaseException) -> None:
-        def run(options):
-            raise error
+    def set_to(run) -> None:
+        options = SimpleNamespace(run=run)
+        monkeypatch.setattr(cli, "parser", lambda: SimpleNamespace(parse_args=lambda words: options))
 
-        class Options:
-            pass
-
-        options = Options()
-        options.run = run
-        monkeypatch.setattr(cli, "parser", lambda: type("P", (), {"parse_args": lambda self, words: options})())
-
-    return raising
+    return set_to
 
 
 @pytest.mark.parametrize("error", [ValueError("a rule"), OSError("a disk"), ModuleNotFoundError("rich", name="rich")])
 def test_an_error_is_one_line_without_and_a_traceback_with_debug(command, capsys, monkeypatch, error):
     monkeypatch.delenv(cli.DEBUG, raising=False)
-    command(error)
+
+    def run(options):
+        raise error
+
+    command(run)
     assert main(["doctor"]) == 2
     short = capsys.readouterr().err
     assert short.count("\n") == 1 and "Traceback" not in short
@@ -48,15 +47,8 @@ def test_debug_is_taken_in_front_of_a_command_and_behind_it(capsys, words):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_fault_inside_another_library_is_not_passed_off_as_bad_usage(command, capsys, monkeypatch):
-    class Broken:
-        def run(self, options):
-            import json
-
-            json.loads("{")
-
-    options = type("Options", (), {"run": lambda self, options: Broken().run(options)})()
-    monkeypatch.setattr(cli, "parser", lambda: type("P", (), {"parse_args": lambda self, words: options})())
+def test_a_fault_inside_another_library_is_not_passed_off_as_bad_usage(command, capsys):
+    command(lambda options: json.loads("{"))
     assert main(["doctor"]) == 2
     assert "(from decoder.py:" in (line := capsys.readouterr().err) and "--debug" in line
 
@@ -67,7 +59,7 @@ def test_a_message_of_our_own_has_no_such_hint(capsys):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, number, code):
+def test_sigterm_ends_a_command_as_ctrl_c_does(command, capsys, number, code):
     kept = []
 
     def run(options):
@@ -78,8 +70,7 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, number, code
             kept.append("work")
             raise
 
-    options = type("Options", (), {"run": staticmethod(run)})()
-    monkeypatch.setattr(cli, "parser", lambda: type("P", (), {"parse_args": lambda self, words: options})())
+    command(run)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["doctor"]) == code
     assert kept == ["work"] and capsys.readouterr().err == "mezo-lab: stopped\n"

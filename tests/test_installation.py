@@ -44,6 +44,13 @@ def test_the_extra_of_a_module_brings_it(module, extra):
     assert carrier in brought
 
 
+def test_a_folder_of_the_same_name_is_not_the_module(tmp_path, monkeypatch):
+    """As where `python -m mezo_lab doctor` runs beside one's own data sets."""
+    (tmp_path / "datasets_of_mine").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installation.missing(["datasets_of_mine", "json"]) == ["datasets_of_mine"]
+
+
 def dry_run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-build-isolation", *arguments]
     return subprocess.run(command, capture_output=True, text=True)

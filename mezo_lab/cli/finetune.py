@@ -13,43 +13,45 @@ from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
 # option → what it says; types and defaults are the plan's own
 HELP = {
     "model": "smollm2-135m, a folder that save_pretrained wrote, or a name on the hub",
-    "task": "rotten-tomatoes, sst2, rte, squad, …: those of the paper, with their prompts",
-    "method": "one of " + ", ".join(METHODS),
+    "task": "task of the paper, with its prompt: rotten-tomatoes, sst2, rte, squad, …",
+    "method": f"one of {', '.join(METHODS)}",
     "tuning": "what is trained: full, lora or prefix",
     "data": "rows in place of the task's own: a CSV, JSON or Parquet file, or owner/name:split on the hub",
-    "test_data": "rows to test on; without them --data is split",
-    "prompt": "a task of your own: its text, with columns in braces; --words goes with it",
-    "masked_prompt": "the same for a model that fills in a mask, with {mask}",
-    "words": "its label words, of any length, in the order of the labels, with commas between them",
-    "label": "its column with the label, or of --options with the right one: its number, letter or text",
-    "completion": "in place of --words: its column with the text that follows the prompt",
-    "options": "in place of --words: its column with a list of endings to choose among, or several columns with commas",
-    "messages": "in place of --prompt: a column with chats (lists of role and content), the last being the answer",
-    "metric": "of completions and chats: likelihood, of a token of the right text (default); of a line f1, exact-match",
-    "shots": "examples of each class to train on (default 16)",
-    "train": "examples to train on, of all classes together, in place of --shots (default without classes 1,000, or "
-    "what one file has room for)",
-    "validation": "examples to choose the checkpoint by (default: as many as to train on)",
-    "test": "held-out examples for the last word (default 1,000; of one file of your own at most a fifth)",
-    "steps": "steps of training",
+    "test_data": "rows to test on (default: a part of --data)",
+    "prompt": "prompt of a task of your own, with columns in braces; needs --words, --completion or --options",
+    "masked_prompt": "the same prompt for a model that fills in a mask, with {mask}",
+    "words": "label words of your task, separated by commas, in the order of the labels",
+    "label": "column with the label; with --options, the number, letter or text of the right option",
+    "completion": "column with the text that follows the prompt, in place of --words",
+    "options": "column with a list of options, or several columns separated by commas, in place of --words",
+    "messages": "column with chats, in place of --prompt: lists of role and content, the last of which is the answer",
+    "metric": "score of completions and chats: likelihood of a token of the right text (default); for one line, f1 or "
+    "exact-match",
+    "shots": "training examples of each class (default 16)",
+    "train": "training examples of all classes together, in place of --shots (default for a task without classes: "
+    "1,000, or as many as the file has room for)",
+    "validation": "examples that choose the checkpoint (default: as many as for training)",
+    "test": "held-out examples for the final score (default 1,000; at most a fifth of a single file of your own)",
+    "steps": "training steps",
     "batch": "examples per step",
-    "micro_batches": "parts of a batch that are read one after another, under one z",
-    "lr": "learning rate (default: measured for smollm2-135m, else the first of the paper's grid; the run says which)",
-    "schedule": "constant, linear or cosine, of the rate (default: linear with a measured rate, else constant)",
-    "weight_decay": "of the optimizer",
-    "epsilon": "size of a probe (default: the paper's, and 1e-2 for a score as objective of smollm2-135m)",
+    "micro_batches": "parts of a batch, read one after another under the same z",
+    "lr": "learning rate (default: the measured one for smollm2-135m, else the first of the paper's grid; the run "
+    "names its source)",
+    "schedule": "constant, linear or cosine schedule of the rate (default: linear with a measured rate, else constant)",
+    "weight_decay": "weight decay",
+    "epsilon": "size of a probe (default: the paper's; 1e-2 for smollm2-135m with a score as the objective)",
     "probes": "directions per step",
-    "law": "of z: rademacher, gaussian, …",
-    "rule": "of MeZO's update: sgd, momentum, sign, normalised; adam draws z again for each of the last 1,000 steps, "
-    "so that a step soon costs minutes",
-    "seed": "of z and of the order of the data",
-    "data_seed": "which examples are drawn",
-    "objective": "loss, accuracy, f1, exact-match, or module:function of (answers, rows), which is made larger",
+    "law": "law of z: rademacher, gaussian, …",
+    "rule": "update rule of MeZO: sgd, momentum, sign, normalised, or adam, which draws z again for each of the last "
+    "1,000 steps, so that a step soon takes minutes",
+    "seed": "seed of z and of the order of the data",
+    "data_seed": "seed that chooses the examples",
+    "objective": "loss, or a score to raise: accuracy, f1, exact-match, or module:function of (answers, rows)",
     "every": "steps between two evaluations (default: a fifth of all)",
     "dtype": "float32, bfloat16 or float16; in the last two MeZO keeps θ itself in float32",
-    "rank": "of LoRA",
-    "alpha": "of LoRA",
-    "tokens": "of a prefix",
+    "rank": "rank of LoRA",
+    "alpha": "alpha of LoRA",
+    "tokens": "tokens of a prefix",
     "scratch": "start from random weights",
     "cut": "drop the beginnings of texts that are too long",
     "device": "cpu, cuda or mps (default: a GPU where there is one); CUDA_VISIBLE_DEVICES chooses among several",
@@ -75,17 +77,17 @@ def add_plan_options(
     leave_out: fields that a command has no use for. help_in_place: field → what its help says in full, where the
     command has a default or a meaning of its own.
     """
-    said = help_in_place or {}
     for field in fields(Plan):
         if field.name in leave_out:
             continue
-        name, default = "--" + field.name.replace("_", "-"), field.default
+        name = "--" + field.name.replace("_", "-")
+        usual = "" if field.default in (None, ()) or field.default is False else f" (default {field.default})"
+        text = (help_in_place or {}).get(field.name, HELP[field.name] + usual)
         if field.type in ("bool", bool):
-            command.add_argument(name, action="store_true", default=None, help=HELP[field.name])
+            command.add_argument(name, action="store_true", default=None, help=text)
             continue
         kind = TYPES.get(str(getattr(field.type, "__name__", field.type)), str)
-        usual = "" if default in (None, ()) else f" (default {default})"
-        command.add_argument(name, type=kind, metavar="X", help=said.get(field.name, HELP[field.name] + usual))
+        command.add_argument(name, type=kind, metavar="X", help=text)
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:

@@ -46,27 +46,29 @@ class Bed(NamedTuple):
 def add_to(commands) -> None:
     lr = commands.add_parser("lr", help="predict the largest stable learning rate from the curvature")
     lr.add_argument("--dim", type=int, metavar="D", help="dimension of a built-in quadratic (default 1,000,000)")
-    lr.add_argument("--spectrum", metavar="S", help=f"its eigenvalues: {', '.join(SPECTRA)} (default flat)")
+    lr.add_argument(
+        "--spectrum", metavar="S", help=f"eigenvalues of the quadratic: {', '.join(SPECTRA)} (default flat)"
+    )
     lr.add_argument("--measure", action="store_true", help="run MeZO on it until it is known where it diverges")
     lr.add_argument("--draws", type=int, metavar="N", help=f"directions for tr H (default 400; {DRAWS} on a model)")
-    lr.add_argument("--beta", type=float, metavar="B", help=f"of --rule momentum (default {Momentum().beta})")
+    lr.add_argument("--beta", type=float, metavar="B", help=f"β of --rule momentum (default {Momentum().beta})")
     add_plan_options(
         lr,
         leave_out=LEFT_OUT,
         help_in_place={
             "model": "a language model in place of a quadratic: smollm2-135m, a folder that save_pretrained wrote, or "
             "a name on the hub; the options below are those of `finetune`",
-            "task": f"of a model (default {TASK})",
+            "task": f"task of the model (default {TASK})",
             "batch": "examples in the loss of a model (default 16)",
-            "dtype": "to which weights are rounded; their curvature is measured in float32 (default float32)",
-            "law": "the law of z (default gaussian)",
+            "dtype": "type to which the weights are rounded; their curvature is measured in float32 (default float32)",
+            "law": "law of z (default gaussian)",
             "rule": "sgd or momentum (default sgd)",
-            "seed": "which random words (default 0)",
-            "rank": "of a quadratic: how many eigenvalues, if flat; how fast they fall, if exponential (default 50). "
-            "With a model: of LoRA (default 8)",
+            "seed": "seed of the random directions (default 0)",
+            "rank": "of a quadratic, the number of eigenvalues if flat, or their decay if exponential (default 50); of "
+            "a model, the rank of LoRA (default 8)",
         },
     )
-    lr.set_defaults(run=run_lr)
+    lr.set_defaults(run=run_lr, probes=1, law="gaussian", rule="sgd", seed=0)
 
 
 def run_lr(options: argparse.Namespace) -> int:
@@ -102,11 +104,7 @@ def run_lr(options: argparse.Namespace) -> int:
 
 
 def validate(options: argparse.Namespace) -> Law:
-    """The law, when the options fit one another. Fills in what both beds need."""
-    usual = {"probes": 1, "seed": 0, "law": "gaussian", "rule": "sgd"}
-    for name, value in usual.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
+    """The law, when the options fit one another."""
     at_least(options, dim=1, rank=1, probes=1, batch=1, draws=2, seed=0)
     if options.law == "low-rank":
         raise ValueError(

@@ -14,12 +14,12 @@ OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 class Telling(TrainerCallback):
     """A line every ten seconds, at the steps of an evaluation and at its result; ends the run where that is asked."""
 
-    def __init__(self, say: Say, interrupts: Interrupts):
+    def __init__(self, trainer: Any, say: Say, interrupts: Interrupts):
+        self.trainer = trainer
         self.say = say
         self.interrupts = interrupts
         self.advised = False
         self.warned = False
-        self.trainer: Any = None
         self.began = self.told = time.monotonic()
         self.first = 0
         self.losses: list[float] = []  # finite ones since the last line
@@ -27,11 +27,10 @@ class Telling(TrainerCallback):
     def on_train_begin(self, args, state, control, **others) -> None:
         self.began = self.told = time.monotonic()
         self.first = state.global_step
-        if self.trainer:
-            self.trainer.earlier = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
+        self.trainer.earlier = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
 
     def on_step_end(self, args, state, control, **others) -> None:
-        if self.trainer and self.trainer.skipped() and not self.warned:
+        if self.trainer.skipped() and not self.warned:
             self.warned = True
             # at the start no rate has moved anything yet
             remedy = "take a smaller --lr" if state.global_step > 1 else "look at the model's weights and the objective"
@@ -67,11 +66,11 @@ class Telling(TrainerCallback):
         self.told = time.monotonic()
         took = self.told - self.began
         left = took / max(1, state.global_step - self.first) * (state.max_steps - state.global_step)
-        speed = self.trainer.tokens_read / took if self.trainer else 0.0
+        speed = self.trainer.tokens_read / took
         loss = f"{sum(self.losses) / len(self.losses):.4f}" if self.losses else "not finite"
         slope = logs.get("projected_gradient")
         zero = logs.get("zero_gradients", 0.0)
-        objective: Any = self.trainer.objective if self.trainer else None
+        objective = self.trainer.objective
         unanswered = getattr(objective, "unanswered", 0)  # of a score as objective
         parts = [
             f"step {state.global_step:,}/{state.max_steps:,}",

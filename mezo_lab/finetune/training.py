@@ -116,9 +116,8 @@ def train(
     """
     plan = ready.plan
     interrupts = Interrupts(say) if interrupts is None else interrupts
-    callback = Telling(say, interrupts)
-    trainer = built(ready, model, out, callback, say)
-    callback.trainer = trainer
+    trainer = built(ready, model, out, say)
+    trainer.add_callback(Telling(trainer, say, interrupts))
     trainer.remove_callback(PrinterCallback)
     checkpoint, problems = resumable(out) if resume else (None, [])
     if checkpoint is not None and problems:
@@ -236,7 +235,8 @@ def seconds_of_z(law: str) -> float:
     return (time.perf_counter() - began) / SAMPLE
 
 
-def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback, say: Say) -> OnTask:
+def built(ready: Prepared, model: Any, out: Path, say: Say) -> OnTask:
+    """The trainer of a run, which has not begun."""
     plan, args = ready.plan, arguments(ready.plan, out)  # which set up the process group, where there are several
     kinds = {
         "train_dataset": lessons(ready.encoder, ready.splits.train),
@@ -247,7 +247,6 @@ def built(ready: Prepared, model: Any, out: Path, callback: TrainerCallback, say
         "held_out": ready.splits.validation,
         "say": say,
         "processing_class": ready.encoder.tokenizer,  # is kept beside every checkpoint
-        "callbacks": [callback],
     }
     if args.device.type == "cuda" and args.world_size == 1 and (count := torch.cuda.device_count()) > 1:
         say(f"{count} GPUs are visible and this run takes {args.device}: torchrun --nproc-per-node={count} takes all")

@@ -60,8 +60,6 @@ def bed(monkeypatch):
 
 def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
     """The loss that `mezo-lab finetune` with the same options sees before its first step, on the same batch."""
-    from transformers import TrainerCallback
-
     from mezo_lab.finetune import training
 
     plans = []
@@ -69,7 +67,7 @@ def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
     assert main(["finetune", "--out", str(folder), *arguments]) == 0
     ready = prepared(plans[0].settled(), lambda line: None)
     model = model_of(ready)
-    trainer = training.built(ready, model, folder, TrainerCallback(), lambda line: None)
+    trainer = training.built(ready, model, folder, lambda line: None)
     batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
     return float(trainer.compute_loss(model.eval(), batch).detach()), trainable(model), ready.plan
 
