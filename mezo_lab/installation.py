@@ -1,4 +1,4 @@
-"""What the library needs beside torch, by purpose, and the one command that installs what is missing.
+"""The optional dependencies, by purpose, and the one command that installs the missing ones.
 
 Nothing is imported: packages are looked up, so the answer comes at once and a broken package cannot take it down.
 """
@@ -40,7 +40,7 @@ EXTRAS = {
 
 
 def remedy(*modules: str) -> str:
-    """The command that installs these modules: the extras that bring them, and by its own name what no extra brings.
+    """The command that installs these modules: by the extra that brings a module, else by the name of the module.
 
     >>> remedy("peft", "transformers", "rich").partition("install ")[2]
     '"mezo_lab[models,verify]"'

@@ -1,4 +1,4 @@
-"""`mezo-lab finetune`: train a language model with forward passes only, or see what it does without."""
+"""`mezo-lab finetune`: train a language model with forward passes only, or evaluate it without training."""
 
 import argparse
 import re
@@ -72,9 +72,9 @@ def add_to(commands) -> None:
 def add_plan_options(
     command: argparse.ArgumentParser, *, leave_out: Collection[str] = (), help_in_place: Mapping[str, str] | None = None
 ) -> None:
-    """An option for each field of a plan; what was not given stays None.
+    """An option for each field of a plan; an option that is left out is None.
 
-    leave_out: fields that a command has no use for. help_in_place: field → what its help says in full, where the
+    Args: leave_out: fields that a command has no use for. help_in_place: field → its whole help text, where the
     command has a default or a meaning of its own.
     """
     for field in fields(Plan):

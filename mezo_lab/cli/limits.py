@@ -1,4 +1,4 @@
-"""What can be said about a number on the command line before any work is done."""
+"""Checks of numbers on the command line, before any work is done."""
 
 import argparse
 

@@ -46,7 +46,7 @@ def messages(value: Any, column: str) -> tuple[Message, ...]:
     if found[-1].role != "assistant" or not found[-1].content:
         raise ValueError(
             f"the last message of the column {column!r} must be an answer of the assistant, got {found[-1]!r:.60}: "
-            "drop what stands behind the last answer."
+            "drop the messages after the last answer."
         )
     return tuple(found)
 

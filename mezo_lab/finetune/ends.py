@@ -1,4 +1,4 @@
-"""How a run ends before its time: an interrupt, a full disk; and what it says while it is silent otherwise."""
+"""How a run ends early, by an interrupt or a full disk; and the lines of progress of a long evaluation."""
 
 import errno
 import re
@@ -33,7 +33,7 @@ def counted(say: Say, what: str) -> Callable[[int, int], None]:
 
 @contextmanager
 def disk_in_one_line(out: Path) -> Iterator[None]:
-    """What is kept where the disk is full, in one line."""
+    """Turn the error of a full disk into one line, which names the checkpoint that is kept."""
     try:
         yield
     except Exception as error:
@@ -58,7 +58,7 @@ def of_the_disk(error: Exception) -> bool:
 class Interrupts:
     """Ctrl-C, and SIGTERM, which batch systems send: alike, but for the exit status.
 
-    While `deferred` the first asks for an end after the step; any other is an interrupt at once.
+    While `deferred`, the first signal asks for an end after the step; any other raises KeyboardInterrupt at once.
     """
 
     def __init__(self, say: Say):

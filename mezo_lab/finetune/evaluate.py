@@ -42,7 +42,7 @@ def evaluate(
 
 
 def judged(task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> list[float]:
-    """What each answer counts for, from 0 to 1; None, for which no finite score speaks, counts for 0."""
+    """The score of each answer, from 0 to 1; None, an answer without a finite score, counts as 0."""
     pairs = list(zip(answers, rows, strict=True))
     if task.kind == "generation" and metric in ("f1", "exact-match"):
         judge = {"f1": f1, "exact-match": exact_match}[metric]

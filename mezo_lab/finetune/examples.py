@@ -101,7 +101,7 @@ class Encoder:
         targets = _ids(found)[_shared(alone, _ids(found)) :]
         if self.limit is not None and len(targets) >= self.limit:
             raise ValueError(
-                f"an answer must have less than the {self.limit} tokens that the model reads, got {len(targets)} in "
+                f"an answer must have fewer than the {self.limit} tokens that the model reads, got {len(targets)} in "
                 f"{str(answer)[:40]!r}…: shorten it, or drop the row."
             )
         found = self._within(found, prompt)
@@ -120,14 +120,14 @@ class Encoder:
         return prompt.with_mask(str(self.tokenizer.mask_token)) if self.masked else prompt
 
     def _answer(self, row: Row, option: int) -> Prompt:
-        """An answer, and what closes it where that is the model's own mark."""
+        """An answer; with the mark that ends a text of the model, where it is learnt too."""
         if self.task.chat:
             return rendered(self.tokenizer, self.task.messages(row))[1]
         answer = quoted(self.task.answer(row, option))
         return answer + written(str(self.tokenizer.eos_token or "\n")) if self.task.metric == "likelihood" else answer
 
     def _tokens(self, prompt: Prompt) -> list[Token]:
-        """A causal model goes on where the text ends, and not behind a mark of its end."""
+        """The tokens of a prompt; a causal model continues it, so that no mark of its end stands there."""
         found = self.segmenter.tokens(prompt)
         return found if self.masked else found[: len(found) - self.segmenter.behind(prompt)]
 

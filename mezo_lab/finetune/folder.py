@@ -1,4 +1,4 @@
-"""The folder of a run: whether one may begin there, or go on, from where, and what an end before its time leaves."""
+"""The folder of a run: which process holds it, whether a run may begin or go on there, and what an early end leaves."""
 
 import errno
 import json
@@ -35,10 +35,7 @@ def held(out: Path) -> Iterator[None]:
 
     Raises: ValueError where another process holds it.
     """
-    if "\0" in str(out):
-        raise ValueError(f"`out` must be the name of a folder, got {str(out)!r} with a NUL character: name another.")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`out` must be a folder, or the name of a new one, {out} is a file: name another.")
+    check_name(out)
     was_there = out.exists()
     file = _locked(out)
     try:
@@ -51,6 +48,14 @@ def held(out: Path) -> Iterator[None]:
         if not was_there:
             with suppress(OSError):  # something was written
                 out.rmdir()
+
+
+def check_name(out: Path) -> None:
+    """Raises: ValueError for a name that no folder can have, or that a file has."""
+    if "\0" in str(out):
+        raise ValueError(f"`out` must be the name of a folder, got {str(out)!r} with a NUL character: name another.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder, or the name of a new one, {out} is a file: name another.")
 
 
 def _locked(out: Path) -> IO[str]:
@@ -174,7 +179,7 @@ def seal(checkpoint: Path) -> None:
 
 
 def damage(checkpoint: Path) -> str | None:
-    """Which file of a checkpoint is not what was written, in words; None where it is whole."""
+    """The missing or damaged file of a checkpoint, in words; None where it is whole."""
     try:
         digests = json.loads((checkpoint / DIGESTS).read_bytes())
         for name, digest in digests.items():
@@ -190,16 +195,16 @@ def damage(checkpoint: Path) -> str | None:
 
 
 def resumable(out: Path) -> tuple[Path | None, list[str]]:
-    """The latest checkpoint from which a run can go on, and what is wrong with each that is later.
+    """(the latest checkpoint from which a run can go on, the damage of each later one).
 
-    Its own files are whole, and so are those of the best so far, which is loaded at the end; and the log reaches it.
+    Its own files are whole, the files of the best so far are, which is loaded at the end, and the log reaches it.
     """
     problems: list[str] = []
     reach = _reach(out)
     for checkpoint in checkpoints(out):
         trouble = damage(checkpoint) or _damage_of_best(checkpoint)
         if trouble is None and step_of(checkpoint) > reach:
-            trouble = f"{LOG} ends behind step {reach:.0f}"
+            trouble = f"{LOG} ends after step {reach:.0f}"
         if trouble is None:
             return checkpoint, problems
         problems.append(trouble)
@@ -243,7 +248,7 @@ def _without_checkpoint(out: Path) -> str:
         )
     if begun(out):
         return "begin a new run in another --out"
-    return "the same command begins anew"
+    return "the same command without --resume begins anew"
 
 
 def state_of(checkpoint: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Lesson:
 
 
 def lessons(encoder: Encoder, rows: Sequence[Row]) -> list[Lesson]:
-    """What a data loader draws from; a text that is too long is told now."""
+    """The items of a data loader. Raises: ValueError for a text that is too long."""
     if encoder.compares_words:
         return [Lesson(row, tuple(encoder.options(row)), encoder.task.gold(row)) for row in rows]
     return [Lesson(row, (encoder.taught(row),)) for row in rows]
@@ -95,7 +95,7 @@ def objective_named(name: str | Callable[[list, list], float], encoder: Encoder)
 
 
 class _Answered:
-    """An objective of the model's answers, which counts those that no finite score speaks for."""
+    """An objective of the model's answers, which counts the answers without a finite score."""
 
     def __init__(self, encoder: Encoder, loss: Callable[[list, list], float]):
         self.encoder = encoder
@@ -228,7 +228,7 @@ def task_loss(
 
 
 def batch_loss(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Callable[[], Tensor]:
-    """`task_loss` of rows that an encoder reads: the loss of a run, of one batch that is always the same."""
+    """`task_loss` of rows that an encoder reads: the loss of a run on one batch."""
     batch = collated(lessons(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
     loss = answer_loss(encoder)
     return lambda: loss(model, batch)

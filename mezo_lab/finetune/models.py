@@ -160,7 +160,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def hub_unheard() -> Iterator[None]:
-    """Hold back what the hub's client tells of every attempt to reach it."""
+    """Hold back the hub client's log lines about every attempt to reach the hub."""
     hub = logging.getLogger("huggingface_hub")
     level = hub.level
     hub.setLevel(logging.ERROR)

@@ -33,7 +33,7 @@ class Prepared:
 
 
 def prepared(plan: Plan, say: Say = print) -> Prepared:
-    """Data first, so that what is wrong with them is said before a model is loaded."""
+    """Data first: an error in them is found before a model is loaded."""
     task = task_of(plan)
     check_objective(plan.objective, task)
     data = data_of(plan, task)
@@ -67,7 +67,7 @@ def loaded_for(plan: Plan) -> Loaded:
 
 
 def read_all(encoder: Encoder, data: Splits, plan: Plan, vocabulary: int) -> None:
-    """Every text once, so that one that cannot be read is told before the run and not behind it.
+    """Read every text once, so that a bad one is refused before the run.
 
     Args: vocabulary: how many tokens the model has. Raises: ValueError.
     """

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from mezo_lab.finetune.ends import LINE_EVERY, Interrupts, Say
-from mezo_lab.finetune.scores import percent
+from mezo_lab.finetune.scores import percent, without_score
 
 OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
@@ -35,8 +35,8 @@ class Telling(TrainerCallback):
             # at the start no rate has moved anything yet
             remedy = "take a smaller --lr" if state.global_step > 1 else "look at the model's weights and the objective"
             self.say(
-                f"step {state.global_step:,} had a loss that is not finite and moved nothing; where that goes on, stop "
-                f"and {remedy}"
+                f"step {state.global_step:,} had a loss that is not finite and moved nothing; if more follow, "
+                f"stop and {remedy}"
             )
         if state.global_step >= state.max_steps:
             control.should_evaluate = True  # the last step competes too, where `every` does not divide the steps
@@ -91,6 +91,5 @@ class Telling(TrainerCallback):
 
 def validated(logs: dict[str, Any]) -> str:
     """The result of an evaluation, in words."""
-    unanswered = logs["eval_unanswered"]
-    told = f"; {unanswered:,} rows had no finite score and count as wrong" if unanswered else ""
-    return f"{percent(logs['eval_value'])} ({percent(logs['eval_low'])} to {percent(logs['eval_high'])}{told})"
+    interval = f"{percent(logs['eval_low'])} to {percent(logs['eval_high'])}"
+    return f"{percent(logs['eval_value'])} ({interval}{without_score(logs['eval_unanswered'])})"

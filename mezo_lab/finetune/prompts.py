@@ -1,4 +1,4 @@
-"""A prompt in parts: what the author of a task wrote, and what came with the data and is never anything but text."""
+"""A prompt in parts: the author's template, and the data, in which no field or special token is ever found."""
 
 import re
 import unicodedata
@@ -57,7 +57,7 @@ class Prompt:
         return Prompt(tuple(parts), self.marked)
 
     def without_line_breaks(self) -> "Prompt":
-        """Without those at either end."""
+        """Without line breaks at either end."""
         text = str(self)
         first, last = len(text) - len(text.lstrip("\n")), len(text.rstrip("\n"))
         return Prompt(tuple(self._between(first, last)), self.marked)

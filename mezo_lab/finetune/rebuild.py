@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mezo_lab.finetune.ends import LINE_EVERY, Say
+from mezo_lab.finetune.folder import check_name
 from mezo_lab.finetune.models import without_bars
 from mezo_lab.finetune.plan import LOG, PLAN, RESULT, Plan, read_plan
 from mezo_lab.finetune.prepare import loaded_for, model_of, prepared, tuned
@@ -34,8 +35,7 @@ def rebuild(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) 
     Returns: the steps made. Raises: ValueError; LogError for a damaged log, or that of another model.
     """
     until = steps_of(folder, step)
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`out` must be a folder, or the name of a new one, {out} is a file: name another.")
+    check_name(out)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"`out` must be a new folder, {out} holds files: name another.")
     model, tokenizer, steps = rebuilt(folder, until, say)

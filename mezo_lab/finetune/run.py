@@ -16,7 +16,7 @@ from mezo_lab.finetune.folder import check_folder, held
 from mezo_lab.finetune.load import place_of
 from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes, write_whole
 from mezo_lab.finetune.prepare import Prepared, model_of, prepared
-from mezo_lab.finetune.scores import NotFinite, Score, difference, percent, record
+from mezo_lab.finetune.scores import NotFinite, Score, difference, percent, record, without_score
 from mezo_lab.finetune.start import scored_at_start
 from mezo_lab.machine import machine
 
@@ -42,7 +42,7 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
         if first:
             check_folder(out, plan, resume)
         if usual_rate:
-            say(f"no --lr was given: {plan.lr:g}, {plan.schedule}, is {plan.usual_rate()[2]}")
+            say(f"no --lr was given: {plan.lr:g} with a {plan.schedule} schedule is {plan.usual_rate()[2]}")
         return _run(plan, out, resume, say, interrupts)
 
 
@@ -101,8 +101,7 @@ def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> 
     if after is before:
         change = "no checkpoint was better by validation, so that the start is kept"
     both = f"{percent(before.value)} → {percent(after.value)} on the same {len(after.each):,} examples"
-    unanswered = f"; {after.unanswered:,} had no finite score and count as wrong" if after.unanswered else ""
-    return f"test {after.metric}  {both}: {change}{unanswered}"
+    return f"test {after.metric}  {both}: {change}{without_score(after.unanswered)}"
 
 
 def where(ready: Prepared, out: Path, result: dict[str, Any]) -> str:

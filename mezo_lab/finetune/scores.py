@@ -31,10 +31,13 @@ class Score:
     unanswered: int = 0
 
     def __str__(self) -> str:
-        count = len(self.each)
-        told = f"; {self.unanswered} of {count} rows had no finite score and count as wrong" if self.unanswered else ""
         interval = f"{percent(self.low)} to {percent(self.high)}"
-        return f"{percent(self.value)} ({interval}, {count} examples{told})"
+        return f"{percent(self.value)} ({interval}, {len(self.each)} examples{without_score(self.unanswered)})"
+
+
+def without_score(count: int) -> str:
+    """A clause about the rows that had no finite score, where there are some."""
+    return f"; {count:,} rows had no finite score and count as wrong" if count else ""
 
 
 def percent(share: float) -> str:

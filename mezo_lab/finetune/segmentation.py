@@ -1,4 +1,4 @@
-"""Text as tokens, of which no special one is made of data."""
+"""From text to tokens; data never become special tokens."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ class Segmenter:
         self.tokenizer = tokenizer
 
     def tokens(self, prompt: Prompt, *, framed: bool = True) -> list[Token]:
-        """The tokens of a prompt; with those that the tokenizer puts around a text, unless the prompt has its own."""
+        """The tokens of a prompt, framed by the tokenizer's own marks, unless the prompt brings marks of its own."""
         framed = framed and not prompt.marked
         text, data = str(prompt), prompt.spans("data")
         found = self._read(text, framed)

@@ -1,4 +1,4 @@
-"""What a model answers before its first step, kept in the folder of the run for the comparison at its end."""
+"""The scores of a model before its first step, kept in the folder of the run for the comparison at its end."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from mezo_lab.finetune.tables import Row
 
 
 def scored_at_start(name: str, out: Path, model: Any, encoder: Encoder, rows: Sequence[Row], say: Say) -> Score:
-    """The score of the model as the run begins with it; of a run that is resumed, the one that was found then.
+    """The score of the model before its first step; a resumed run reads the one that it found at its start.
 
     Args: name: "validation" or "test". model: as it was before anything of it is trained, without adapters.
     """

@@ -275,7 +275,7 @@ def check_texts(found: Sequence[Row], columns: Sequence[str], source: str | Path
 
 
 def unreadable(value: Any) -> str | None:
-    """What of a value, or of what lies in it, is no text: half of a surrogate pair, or a NUL byte; None for nothing.
+    """The part of a value, at any depth, that is not text: half of a surrogate pair, or a NUL byte; None without one.
 
     >>> unreadable("a fine film"), unreadable({"answers": ["\\ud83d half"]}), unreadable(1.5)
     (None, "half of a character, '\\\\ud83d'", None)

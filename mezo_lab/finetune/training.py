@@ -210,7 +210,7 @@ def cost(ready: Prepared, seconds: float, done: int = 0) -> str:
     # backpropagation costs about two forward passes more
     examples = steps * plan.batch * (passes if plan.method == "mezo" else 3) + rounds * validation + test
     minutes = math.ceil(examples * seconds / validation / 60)
-    return f"{told}; some {minutes:,} min, by the speed of the evaluation before"
+    return f"{told}; about {minutes:,} min at the speed of the first evaluation"
 
 
 def cost_of_adam(numbers: int, plan: Plan) -> str:

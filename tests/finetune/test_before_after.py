@@ -94,7 +94,7 @@ def test_what_a_run_costs_is_said_before_its_first_step(plan, tmp_path, monkeypa
     lines = []
     finetune(replace(plan, probes=3), tmp_path / "run", say=lines.append)
     (told,) = [line for line in lines if line.startswith("to come: ")]
-    assert told.startswith("to come: 10 steps of 6 × 8 examples, 2 evaluations of 16, a test of 20; some ")
+    assert told.startswith("to come: 10 steps of 6 × 8 examples, 2 evaluations of 16, a test of 20; about ")
     assert lines.index(told) < next(i for i, line in enumerate(lines) if line.startswith("step "))
 
 
@@ -142,7 +142,7 @@ def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_
     def stopped(name, *arguments):
         return start.scored_at_start(name, *arguments) if name == "test" else signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patch, pytest.raises(Stopped, match="the same command begins anew"):
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match="the same command without --resume begins anew"):
         patch.setattr("mezo_lab.finetune.run.scored_at_start", stopped)
         finetune(plan, tmp_path / "run", say=quiet)
     assert (tmp_path / "run" / START).exists()
@@ -155,7 +155,7 @@ def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_
 def test_a_signal_while_nothing_is_trained_stops_at_once(number, status, plan, tmp_path, monkeypatch):
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     monkeypatch.setattr("mezo_lab.finetune.run.prepared", lambda *_: signal.raise_signal(number))
-    told = "stopped at once; there is no checkpoint yet: the same command begins anew"
+    told = "stopped at once; there is no checkpoint yet: the same command without --resume begins anew"
     with pytest.raises(Stopped, match=told) as raised:
         finetune(plan, tmp_path / "run", say=quiet)
     assert raised.value.code == status and not (tmp_path / "run").exists()
@@ -213,7 +213,7 @@ def test_the_counts_of_a_resumed_run_are_those_of_all_its_parts(plan, tmp_path, 
 @pytest.mark.parametrize(
     "law", ["rademacher", "gaussian", "uniform", "three-point", "sphere", "coordinate", "orthogonal"]
 )
-def test_the_window_of_adam_is_told_with_its_cost_once(law, plan, monkeypatch):
+def test_the_window_of_adam_is_told_with_its_cost(law, plan, monkeypatch):
     monkeypatch.setattr(training, "SAMPLE", 2**10)
     told = training.cost_of_adam(135_000_000, replace(plan, law=law, rule="adam", probes=2, steps=20_000))
     assert "for each of the last min(t, 1,000) steps, 2,000 of 135,000,000 numbers in the end, some " in told

@@ -210,7 +210,7 @@ def test_a_log_that_ends_early_reaches_an_older_checkpoint_or_none(stopped):
         if found == run / "checkpoint-6":
             older = content[:length]
     assert all(name in ("checkpoint-9", "checkpoint-6", None) for name, *_ in told)
-    assert any(problems and problems[0].startswith(f"{LOG} ends behind step ") for _, *problems in told)
+    assert any(problems and problems[0].startswith(f"{LOG} ends after step ") for _, *problems in told)
     (run / LOG).write_bytes(older)
     assert older and without_clock(finetune(plan, run, resume=True, say=quiet)) == without_clock(whole)
     assert torch.equal(weights(rebuilt(run)[0]), weights(load_model(str(run / "checkpoint-12"), device="cpu").model))

@@ -161,7 +161,7 @@ def test_a_prompt_that_leaves_no_room_for_its_column_is_refused(tokenizer):
 def test_an_answer_that_is_longer_than_the_model_reads_is_refused(tokenizer):
     lines = Task("lines", "generation", "{text} It was", right=lambda row: ("great film " * 9,), metric="f1")
     with pytest.raises(
-        ValueError, match=r"an answer must have less than the 12 tokens that the model reads, got 19 in"
+        ValueError, match=r"an answer must have fewer than the 12 tokens that the model reads, got 19 in"
     ):
         Encoder(lines, tokenizer, ROW, limit=12, cut=True).taught(ROW)
 

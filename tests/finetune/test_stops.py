@@ -123,7 +123,7 @@ def test_a_loss_that_is_not_finite_moves_nothing_is_told_once_and_the_run_goes_o
     result = json.loads((tmp_path / "run" / RESULT).read_text(), parse_constant=pytest.fail)
     assert result["losses"] == [[step, None] for step in range(1, 11)] and result["skipped"] == 10
     assert result["best_step"] == 0 and result["test"] == result["test_before"]
-    told = "had a loss that is not finite and moved nothing; where that goes on, stop and look at the model's weights"
+    told = "had a loss that is not finite and moved nothing; if more follow, stop and look at the model's weights"
     assert [line for line in lines if told in line] == [f"step 1 {told} and the objective"]
     before, after = weights(prepared(plan.settled(), quiet).loaded.model), weights(rebuilt(tmp_path / "run")[0])
     # each of the 10·3 moves rounds by half a unit in the last place, 2⁻²⁴ of a weight, at most
