@@ -87,13 +87,12 @@ def place_of(device: torch.device | str | None) -> torch.device:
     """
     try:
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        if place.type == "cpu" or torch.empty(0, device=place).device.type == place.type:
-            return place
+        torch.zeros(1, device=place).item()  # on "meta" nothing is computed
     except (RuntimeError, AssertionError):  # no such name; no such device, of which a CPU build of torch asserts one
-        pass
-    raise ValueError(
-        f"`device` must be cpu or a GPU that torch can see, such as cuda:0, got {str(device)!r}: leave it out."
-    )
+        raise ValueError(
+            f"`device` must be cpu or a GPU that torch can see, such as cuda:0, got {str(device)!r}: leave it out."
+        ) from None
+    return place
 
 
 def read_config(name: str) -> "PreTrainedConfig":

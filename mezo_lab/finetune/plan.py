@@ -211,6 +211,8 @@ def check(plan: Plan) -> None:
     for name, bound in least.items():
         if (value := getattr(plan, name)) is not None and value < bound:
             raise ValueError(f"`{name}` must be at least {bound}, got {value}: give a larger number.")
+    if plan.seed >= 2**32:  # the Trainer gives it to numpy
+        raise ValueError(f"`seed` must be below 2**32, got {plan.seed}: give a smaller number.")
     for name in ("lr", "epsilon", "alpha"):
         if (value := getattr(plan, name)) is not None and not 0 < value < math.inf:
             raise ValueError(f"`{name}` must be positive and finite, got {value}: leave it out for the usual one.")

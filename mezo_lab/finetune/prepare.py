@@ -43,6 +43,11 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
     if plan.method == "icl":
         before = baselines.solved(task, data.train, seed=plan.data_seed)
     room = plan.tokens if plan.tuning == "prefix" and plan.method in TRAINED else 0
+    if room >= loaded.limit:
+        raise ValueError(
+            f"`tokens` must be fewer than the {loaded.limit:,} that the model reads, got {room:,}: give a smaller "
+            "number."
+        )
     encoder = Encoder(
         task,
         loaded.tokenizer,

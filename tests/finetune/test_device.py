@@ -88,7 +88,7 @@ def test_mps_is_not_taken_for_the_cpu(gpus, plan, tmp_path, monkeypatch):
     assert given["use_cpu"] is False
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda:-1"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda:-1", "meta"])
 def test_a_device_that_is_none_is_told_before_data_are_read(device, plan, tmp_path):
     with pytest.raises(ValueError, match="`device` must be cpu or a GPU that torch can see"):
         finetune(replace(plan, data="no such file.csv", device=device), tmp_path / "run")

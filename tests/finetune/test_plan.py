@@ -94,6 +94,7 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ({"schedule": "slow"}, "`schedule` must be one of constant"),
         ({"steps": 0}, "`steps` must be at least 1, got 0"),
         ({"seed": -1}, "`seed` must be at least 0, got -1"),
+        ({"seed": 2**32}, r"`seed` must be below 2\*\*32, got 4294967296: give a smaller number"),
         ({"lr": 0.0}, r"`lr` must be positive and finite, got 0\.0"),
         ({"epsilon": -1.0}, r"`epsilon` must be positive and finite, got -1\.0"),
         ({"micro_batches": 3}, "`micro_batches` must divide the batch of 16, got 3"),

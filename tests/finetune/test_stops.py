@@ -155,6 +155,13 @@ def test_a_test_text_that_is_too_long_is_told_before_the_training(plan, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("tokens", [2048, 100_000])
+def test_a_prefix_leaves_room_for_a_text(tokens, plan, tmp_path):
+    told = rf"`tokens` must be fewer than the 2,048 that the model reads, got {tokens:,}: give a smaller number"
+    with pytest.raises(ValueError, match=told):
+        finetune(replace(plan, tuning="prefix", tokens=tokens), tmp_path / "run", say=quiet)
+
+
 def test_a_folder_that_is_a_file_is_refused(plan, tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(ValueError, match=r"`out` must be a folder, or the name of a new one, .* is a file"):
