@@ -13,7 +13,7 @@ from mezo_lab.finetune.ends import Say
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.load import Loaded, load_model
 from mezo_lab.finetune.losses import check_objective
-from mezo_lab.finetune.plan import TEST, TRAIN, TRAINED, Plan
+from mezo_lab.finetune.plan import TRAINED, Plan
 from mezo_lab.finetune.prompts import Prompt
 from mezo_lab.finetune.splits import Splits, splits
 from mezo_lab.finetune.tables import rows
@@ -115,13 +115,8 @@ def data_of(plan: Plan, task: Task) -> Splits:
     else:
         train = rows(source.path, split=source.train, columns=task.needs())
         test = None if source.test is None else rows(source.path, split=source.test, columns=task.needs())
-    held_out = min(TEST, max(1, len(train) // 5)) if plan.test is None else plan.test
-    size = plan.train
-    if size is None and plan.shots is None:  # of a file of one's own: half of what is left, and as many to validate
-        left = len(train) if test is not None else len(train) - held_out
-        size = max(1, min(TRAIN, left // 2 if plan.validation is None else left - plan.validation))
-    sizes = {"shots": plan.shots, "train": size, "validation": plan.validation}
-    return splits(task, train, test=held_out, test_rows=test, seed=plan.data_seed, **sizes)
+    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation, "test": plan.test}
+    return splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
 
 
 def model_of(ready: Prepared) -> Any:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mezo_lab.finetune.plan import TEST, TRAIN
 from mezo_lab.finetune.tables import Row
 from mezo_lab.finetune.tasks.task import Task
 
@@ -28,7 +29,7 @@ def splits(
     shots: int | None = None,
     train: int | None = None,
     validation: int | None = None,
-    test: int,
+    test: int | None = None,
     seed: int,
     test_rows: Sequence[Row] | None = None,
 ) -> Splits:
@@ -44,10 +45,12 @@ def splits(
     Args:
         task: reads the rows; those without a label are left out.
         train_rows: what to train on and to validate by, and, where there are no `test_rows`, to test on.
-        shots: examples of each class. train: examples of all classes together. Give one of the two.
+        shots: examples of each class. train: examples of all classes together. Give one of the two, or none: half of
+            the rows that are left, 1,000 at most, or all but those of `validation`.
         validation: examples, drawn as the data have them; None is as many as there are for training, and of each class
             as many where `shots` says so.
-        test: examples; all that there are where `test_rows` are fewer.
+        test: examples; all that there are where `test_rows` are fewer. None is 1,000 at most, without `test_rows` a
+            fifth of the rows.
         seed: which examples, by a private generator; not which test examples.
         test_rows: from another file or split; a training row with the text of a test example is left out.
 
@@ -62,12 +65,15 @@ def splits(
     check(task, shots, train, validation, test, seed)
     pool = distinct(task, train_rows, "train_rows")
     if test_rows is None:
-        held_out = drawn(shuffled(pool.values(), "test"), test, "test")
+        few = min(TEST, max(1, len(pool) // 5))
+        held_out = drawn(shuffled(pool.values(), "test"), few if test is None else test, "test")
     else:
-        held_out = shuffled(distinct(task, test_rows, "test_rows").values(), "test")[:test]
+        held_out = shuffled(distinct(task, test_rows, "test_rows").values(), "test")[: TEST if test is None else test]
     held_texts = {said(task, row) for row in held_out}
     rest = shuffled((row for text, row in pool.items() if text not in held_texts), f"train {seed}")
     check_classes(task, rest)
+    if shots is None and train is None:
+        train = max(1, min(TRAIN, len(rest) // 2 if validation is None else len(rest) - validation))
     learnt, left = of_each_class(task, rest, shots) if shots else (drawn(rest, train or 0, "train"), rest[train:])
     if validation is not None:
         # as they lie, those left begin with the class that was full first, and with nothing else
@@ -143,8 +149,10 @@ def check_classes(task: Task, rows: Sequence[Row]) -> None:
         )
 
 
-def check(task: Task, shots: int | None, train: int | None, validation: int | None, test: int, seed: int) -> None:
-    if (shots is None) == (train is None):
+def check(
+    task: Task, shots: int | None, train: int | None, validation: int | None, test: int | None, seed: int
+) -> None:
+    if shots is not None and train is not None:
         raise ValueError(f"`shots` or `train` must be given, and not both, got {shots} and {train}: choose one.")
     if shots is not None and task.kind != "classification":
         raise ValueError(f"`shots` must be left out for {task.name}, which has no classes, got {shots}: give `train`.")

@@ -162,7 +162,6 @@ def test_free_text_is_split_without_classes():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "`shots` or `train` must be given, and not both, got None and None"),
         ({"shots": 1, "train": 1}, "`shots` or `train` must be given, and not both, got 1 and 1"),
         ({"shots": 0}, "`shots` must be at least 1, got 0"),
         ({"train": 0}, "`train` must be at least 1, got 0"),
@@ -190,6 +189,21 @@ def test_free_text_is_split_without_classes():
 def test_sizes_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         splits(TASK, films(100), **{"test": 10, "seed": 0, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("rows", "test_rows", "validation", "sizes"),
+    [
+        (films(60), None, None, (24, 24, 12)),
+        (films(60) * 9, None, None, (24, 24, 12)),
+        (films(60), films(30, start=57), None, (28, 28, 30)),
+        (films(60) + films(1), None, 8, (40, 8, 12)),
+        (films(9_000), None, None, (1000, 1000, 1000)),
+    ],
+)
+def test_without_a_size_the_different_rows_are_shared_out(rows, test_rows, validation, sizes):
+    found = splits(TASK, rows, validation=validation, test_rows=test_rows, seed=0)
+    assert tuple(map(len, parts(found))) == sizes and not overlap(parts(found))
 
 
 def test_repeated_rows_do_not_fill_a_size():
