@@ -177,9 +177,9 @@ class Orthogonal(Law):
 class LowRank(Law):
     """z = UVᵀ/√k on one m×n matrix of weights, d = mn, U (m, k) and V (n, k) of independent coordinates.
 
-    The law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652). It is isotropic, and so ĝ is unbiased; its fourth
-    moments depend on m, n and k and are no `Moments` (z is no more alike in all directions than a matrix is): of them
-    `fourth_moment` has the c of the norm factor, `theory.low_rank_fourth_moment`.
+    The law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652). E[z zᵀ] = I, and so ĝ is unbiased. Its fourth moments
+    tell rows from columns, which `Moments` cannot; `fourth_moment` has the c of the norm factor, from
+    `theory.low_rank_fourth_moment`.
 
     Args: name. rank: k. shape: (m, n), which a sample needs; `MeZO` has it of each of its parameters. factors: the law
         of the coordinates of U and V; `MeZO` draws Gaussian ones.

@@ -211,7 +211,7 @@ def in_range(name: str, value: Any) -> None:
         return
     least, most = RANGES[name]
     if not value >= least:
-        raise ValueError(f"`{name}` must be at least {least}, got {value}: give a positive number.")
+        raise ValueError(f"`{name}` must be at least {least}, got {value}: raise it.")
     if value > most:
         shown = f"{value:.4g}" if value < 1e300 else "a number beyond 1e300"
         raise ValueError(f"`{name}` must be at most {most:,}, got {shown}: lower it.")

@@ -1,7 +1,5 @@
 """Section B, first part: what a step does to the loss. B1 to B4, and B10."""
 
-from typing import Any
-
 import torch
 
 from mezo_lab import theory
@@ -18,7 +16,7 @@ from mezo_lab.claims.beds import (
     within,
 )
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.directions import Iid, Orthogonal, gaussian, gram_schmidt
+from mezo_lab.directions import Iid, gaussian, gram_schmidt
 from mezo_lab.estimators import two_point
 from mezo_lab.hessian import effective_rank, largest_eigenvalue
 from mezo_lab.objectives import Quadratic
@@ -71,14 +69,12 @@ def descent_lemma(law, dim, probes, spectrum):
 def dimension_tax(law, dim, probes, t):
     factor = float(theory.norm_factor(dim, probes, law.moments(dim)))
     step = t / factor  # t = 1: the best; t = 2: η = 2/(ℓ·factor), the largest stable one
-    # at the edge orthogonal probes only mirror what they capture, so that the loss stays what it is
-    standing: dict[str, Any] = {"deterministic": True} if isinstance(law, Orthogonal) and t == 2 else {}
     return Experiment(
         expected=theory.contraction(step, factor),
         symbols=named(law, dim, probes, t=t, s=step),
         formula="1 - 2*s + s**2*(c + (n-1)*cross)/n",
         decoys=(Decoy("(1-s)**2"),),  # SGD's own, for which η_SGD = 2/ℓ is the edge
-        **one_step(law, dim, probes, rank=dim, step=step) | standing,
+        **one_step(law, dim, probes, rank=dim, step=step),
     )
 
 

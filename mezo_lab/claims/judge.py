@@ -12,16 +12,15 @@ from typing import Literal
 
 from mezo_lab.montecarlo import ROUNDING, Estimate
 
-ALARM = 5.0  # standard errors: a true claim is refuted once in 1.7 million runs of many draws
+# standard errors: a true claim is refuted once in 1.7 million runs of many draws, and in about one of 10⁵ of 36 to 250
+# draws (C3, C7, D1), which have Student's tails
+ALARM = 5.0
 DETECTABLE = 10.0  # standard errors: a discrepancy this large is missed once in 3.5 million runs
 MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tailed variance
-# Student's tails make 5 standard errors about once in 10⁵ for the few claims with 36 to 250 draws (C3, C7, D1)
 TAIL = math.erfc(ALARM / math.sqrt(2)) / 2  # of a normal law beyond the alarm, one side
 MANY = 1_000  # draws: of fewer, the farthest one always holds a large part of the variance
 DOMINANT = 0.1  # share of the variance in one draw, from which on it is told
-MISSED = (
-    15  # draws like the farthest one that a sample misses once in 3.5 million, though it should hold so many: e^−15
-)
+MISSED = 15  # draws that a sample holds on average: all of them are missing once in 3.3 million runs, e^−15
 DOUBT = 0.05  # what n successes of n exclude, they exclude at 95 %
 
 Kind = Literal["mean", "share", "constant"]
@@ -80,10 +79,13 @@ class Judge:
             return False
         z = self.z_score(estimate, expected)
         alarm = ALARM
-        if z * estimate.farthest < 0 and estimate.count >= MANY:
-            # rare large draws would bring the mean back: a draw that holds the share s of the variance moves the mean
-            # by √s standard errors, and several like it may have been missed
-            alarm += MISSED * math.sqrt(abs(estimate.farthest)) if self.trusted else math.inf
+        if z * estimate.farthest < 0:  # rare large draws would bring the mean back
+            if not self.trusted:
+                return False
+            if estimate.count >= MANY:
+                # a draw that holds the share s of the variance moves the mean by √s standard errors, and several like
+                # it may have been missed
+                alarm += MISSED * math.sqrt(abs(estimate.farthest))
         return self._beyond(z, alarm)
 
     def suspects(self, estimate: Estimate, expected: float) -> bool:
@@ -122,9 +124,10 @@ class Judge:
         return estimate.z_score(expected)
 
     def _share_refuted(self, estimate: Estimate, expected: float) -> bool:
-        if not 0 <= expected <= 1 and not same_value(expected, round(expected)):
+        chance = min(max(expected, 0.0), 1.0)
+        if not same_value(expected, chance):
             return expected < 0 or self.relation == "=="  # no share is that large
-        chance, count = min(max(expected, 0.0), 1.0), estimate.count
+        count = estimate.count
         successes = round(estimate.mean * count)
         above = at_least(successes, count, chance) <= TAIL
         below = at_least(count - successes, count, 1 - chance) <= TAIL

@@ -56,6 +56,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
         draw=draw,
         numbers_per_draw=probes * k * (p + q),
         symbols=named(law, dim, probes, p=p, q=q, k=k, c=c),
+        formula="(n-1+c)/n" if moment == "norm" else "1/d",
         # a square of eight Gaussian factors has tails that a pilot seldom sees whole
         draws=DRAWS // k if heavy else None,
         resolution=0.02 if heavy else None,
@@ -70,7 +71,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
     r" \gamma = \frac{d}{n} - (d - r)\,b, \quad b = \frac{d(d-n)}{n(d+2)(d-1)}",
     source="derived; Lin, Song and Xu (2025), arXiv 2509.15552",
     laws=["orthogonal"],
-    default=grid(dim=[20], probes=[2, 8, 16], rank=[20]) + grid(dim=[20], probes=[8, 16], rank=[5]),
+    default=grid(dim=[12], probes=[2, 6, 10], rank=[12]) + grid(dim=[12], probes=[6, 10], rank=[3]),
     fast=grid(dim=[6], probes=[2, 4, 5], rank=[5]),
     sweep="probes",
 )
@@ -130,6 +131,7 @@ def momentum(law, dim, probes, rank, beta):
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, r=rank, ell=1.0, gamma=gamma, beta=beta),
+        formula="2/((gamma - 2*beta/(1+beta))*ell)",
         decoys=(
             Decoy("2*(1+beta)/((1-beta)*gamma*ell)"),  # first-order intuition
             Decoy("2/(gamma*ell)"),  # without momentum
@@ -170,6 +172,8 @@ def edge(law, dim, probes, spectrum):
         return slope / value / curvature
 
     gamma = float(theory.effective_rank_factor(trace / norm, probes, moments))
+    # one probe of signs has L⁺ = L − η·pg²·(1 − ½η·tr H): at its edge no draw changes the loss at all
+    mirror = probes == 1 and isinstance(law, Iid) and law.kurtosis == 1
     return Experiment(
         expected=lr,
         draw=draw,
@@ -180,8 +184,8 @@ def edge(law, dim, probes, spectrum):
             Decoy("2*n/trH"),
             Decoy("2/(ell*gamma)"),  # B6's edge, exact on a flat spectrum alone
         ),
-        # one probe of signs has L⁺ = L − η·pg²·(1 − ½η·tr H): at its edge, 2/tr H, no draw changes the loss at all
-        deterministic=probes == 1 and isinstance(law, Iid) and law.kurtosis == 1,
+        formula="2/trH" if mirror else None,  # else the root of an equation
+        deterministic=mirror,
         transform=where_it_stands_still,
     )
 
@@ -208,12 +212,14 @@ def baseline_of_a_population(law, dim, probes, baseline):
         return population(loss, theta, law.sample(count, probes, dim, generator), 1.0, baseline=baseline) @ v
 
     share = {"mean": theory.own_mean_share(probes), "leave-one-out": 1.0}
+    formulas = {"mean": "(n-1)/n*vg", "leave-one-out": "vg"}
     return Experiment(
         expected=share[baseline] * vg,
         draw=draw,
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, vg=vg),
-        decoys=(Decoy("vg"),) if baseline == "mean" else (Decoy("(n-1)/n*vg"),),
+        formula=formulas.pop(baseline),
+        decoys=tuple(map(Decoy, formulas.values())),
     )
 
 

@@ -225,7 +225,7 @@ def adam_blind(law, dim):
     r" \quad \mathbb{E}[\hat g] = g",
     source="paper, Definition 8, with the factor z that its print lacks; derived",
     laws=GAUSSIAN,
-    default=grid(dim=[20], moment=["norm", "mean", "run"]),
+    default=grid(dim=[20], moment=["norm", "mean"]) + grid(dim=[8], moment=["run"]),
     fast=grid(dim=[8], moment=["norm", "mean", "run"]),
 )
 def residual_feedback_norm(law, dim, moment):
@@ -273,6 +273,7 @@ def residual_feedback_run(law, dim) -> Experiment:
         expected=expected,
         draw=draw,
         numbers_per_draw=(SETTLED + 2) * dim,
-        symbols=named(law, dim, 1, eps=epsilon, eta=lr, delta=change, g2=1.0, vg=float(g @ g)),
+        symbols=named(law, dim, 1, eps=epsilon, eta=lr, delta=change, g2=1.0),
+        formula="(d+2)*g2 + d*g2*(1 + (eta/eps)**2*g2)/(1 - (eta/eps)**2*g2)",
         decoys=(Decoy("(2*d+2)*g2 + d*delta**2/eps**2"), Decoy("(d+2)*g2")),
     )

@@ -41,10 +41,7 @@ def counts(verdict: "Verdict") -> bool:
 
 
 def tally(verdict: "Verdict") -> str:
-    """
-    >>> successes(Estimate(1.0, 0.0, 8))
-    '8 of 8'
-    """
+    """How often it happened, and what that excludes."""
     found = successes(verdict.estimate)
     if verdict.status is Status.REFUTED:
         return f"{found}, where {'all were' if same_value(verdict.expected, 1.0) else 'none was'} expected"
@@ -57,17 +54,21 @@ def excluded(verdict: "Verdict") -> float:
 
 
 def nines(share: float) -> str:
-    """A share near 1, with as many digits as tell it from 1.
+    """A share near 1, rounded down, with as many digits as tell it from 1.
 
-    >>> nines(0.6877), nines(0.99003), nines(0.999954)
-    ('69 %', '99 %', '99.995 %')
+    >>> nines(0.6877), nines(0.99003), nines(0.999954), nines(0.9956)
+    ('68 %', '99 %', '99.995 %', '99.5 %')
     """
     digits = max(0, -math.floor(math.log10(100 * (1 - share)))) if share < 1 else 0
-    told = f"{100 * share:.{digits}f}"
+    told = f"{math.floor(100 * share * 10**digits) / 10**digits:.{digits}f}"
     return (told.rstrip("0").rstrip(".") if "." in told else told) + " %"
 
 
 def successes(estimate: Estimate) -> str:
+    """
+    >>> successes(Estimate(1.0, 0.0, 8))
+    '8 of 8'
+    """
     return f"{round(estimate.mean * estimate.count):,} of {estimate.count:,}"
 
 

@@ -67,8 +67,8 @@ def turned(dim: Number, moments: Moments) -> Moments:
 def low_rank_fourth_moment(rows: Number, columns: Number, rank: Number, kurtosis: Number = 3) -> Number:
     """The c in E[‖z‖² z zᵀ] = c·I for z = vec(UVᵀ)/√k, U (m, k) and V (n, k) of independent coordinates.
 
-    Drawing k(m+n) numbers in place of mn does not reduce the variance: c is above the Gaussian's d + 2 for every k, and
-    falls to it as k grows. Signs alone keep a length when k = 1, and have c = d.
+    Drawing k(m+n) numbers in place of mn does not reduce the variance. With Gaussian coordinates c is above the d + 2
+    of a Gaussian z, and falls to it as k grows. With signs c is d at k = 1, as of a z of signs, and rises to d + 2.
 
     Source: derived; the law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652).
     Assumes: coordinates that are symmetric about 0, of variance 1.

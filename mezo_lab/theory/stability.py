@@ -145,13 +145,10 @@ def stability_limit(eigenvalues: Number, probes: int, moments: Moments, beta: fl
     own, shared = (float(part) for part in own_and_shared(probes, moments))
     own -= momentum_relief(beta)
     flat = float(largest_stable_step(trace, norm, probes, moments, beta))
-    if own < 0:  # the smaller eigenvalues count for more than at λ_max: the flat limit lies above
-        low, high = 2 / (shared * trace), flat
-    else:
-        low, high = (
-            flat,
-            min(2 / (shared * trace) if shared else flat, 2 / (own * norm) if own else 2 / (shared * trace)),
-        )
+    infinitesimal = 2 / (shared * trace) if shared else flat  # the limit where all eigenvalues are
+    low, high = sorted((flat, infinitesimal))  # the flat one lies above where A < 0
+    if own > 0:
+        high = min(high, 2 / (own * norm))
     while low < (middle := (low + high) / 2) < high:
         lost = float((shared * middle * eigenvalues / (2 - own * middle * eigenvalues)).sum())
         low, high = (middle, high) if lost < 1 else (low, middle)
