@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from build import HERE  # beside this file
 from marks import unsolved  # beside this file
 from nbconvert import SlidesExporter
-
-from build import HERE  # beside this file
 
 LECTURES = ("01", "03", "05", "08", "11")
 MOST_SLIDES = 15  # of a lecture: two minutes each, and half an hour

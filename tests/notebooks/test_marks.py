@@ -1,10 +1,9 @@
 """What looks like the mark of a solution and is none ends the build: it would leave the answer in a student's copy."""
 
+import build
 import marks
 import nbformat
 import pytest
-
-import build
 
 CELL = "def double(x):\n    # BEGIN SOLUTION\n    return 2 * x\n    # END SOLUTION\n\n\ncheck(double)"
 OPENINGS = [

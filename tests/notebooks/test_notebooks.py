@@ -4,12 +4,11 @@ import re
 from html import escape
 from pathlib import Path
 
+import build
 import marks
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
-import build
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"

@@ -10,10 +10,10 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import build
 import nbformat
 import pytest
 
-import build
 from mezo_lab.notebook import record_path
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,8 @@ import pytest
 pytest.importorskip("sphinx_revealjs", reason="slides need the extra `slides`")
 pytest.importorskip("nbclassic", reason="slides need the extra `slides`")
 
-import slides
-
 import build
+import slides
 
 LOADED = re.compile(
     r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']([^"']+)|@import\s+["']?(?:url\()?([^"')]+)"""
