@@ -49,6 +49,11 @@ def number(name: str, value: Any) -> float:
         return math.copysign(math.inf, found)
 
 
+def single(value: float) -> float:
+    """The nearest number of float32. Steps are made of these, so that a log, which holds no others, is all of them."""
+    return float(torch.tensor(float(value), dtype=torch.float32))
+
+
 def positive(name: str, value: Any) -> float:
     found = number(name, value)
     if not (found > 0 and math.isfinite(found)):
@@ -91,7 +96,7 @@ def check_group(group: MutableMapping[str, Any], *, first: bool) -> None:
         group["lr"] = lr
     group["weight_decay"] = not_negative("weight_decay", group["weight_decay"])
     group["scale"] = positive("scale", group["scale"])
-    rounded = float(torch.tensor(lr, dtype=torch.float32))
+    rounded = single(lr)
     if math.isinf(rounded) or (first and not rounded):
         raise ValueError(
             f"`lr` must be a number that float32 can hold, got {lr}, which is {rounded} there: {REMEDIES['lr']}."

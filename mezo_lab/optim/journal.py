@@ -1,7 +1,6 @@
 """The run log of an optimizer, and the weights replayed from it: the same walk, with the losses already known."""
 
 import logging
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -9,6 +8,7 @@ from typing import Any, NoReturn
 import torch
 
 from mezo_lab.optim import recorded, state
+from mezo_lab.optim.arguments import single
 from mezo_lab.optim.logged import (
     NOISE,
     changeable,
@@ -22,7 +22,7 @@ from mezo_lab.optim.logged import (
     names_of,
     settings_at_the_end,
 )
-from mezo_lab.optim.mezo import MeZO, single
+from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.state import BACK, GROUP
 from mezo_lab.replay import Event, Log, LogError, LogWriter, check_model, fingerprint, read_log
 
@@ -150,11 +150,6 @@ class Journal:
     def check(self) -> None:
         """Raises: ValueError where the next step is none of this run log's."""
         opt, path = self.opt, self.writer.path
-        for number, group in enumerate(opt.param_groups):
-            if not math.isfinite(single(group["lr"])):
-                raise ValueError(
-                    f"`lr` must be finite in float32, got {float(group['lr'])} in group {number}: look at its schedule."
-                )
         remedy = f"close() the journal of {path} before the change, and begin another behind it"
         if opt.steps != self.steps:
             raise ValueError(f"`opt` must be after step {self.steps} of its log, is after {opt.steps}: {remedy}.")

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from mezo_lab.directions import LowRank, Orthogonal
 from mezo_lab.optim import interrupts, layout, state
-from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, law_of, rule_named
+from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, law_of, rule_named, single
 from mezo_lab.optim.closures import guarded
 from mezo_lab.optim.diagnostics import Diagnostics, update_over_spacing
 from mezo_lab.optim.engine import CHANGED, Engine
@@ -22,11 +22,6 @@ from mezo_lab.optim.notices import of_rounding, warn
 from mezo_lab.optim.ranks import ranks
 from mezo_lab.optim.rules import Record, Rule
 from mezo_lab.sweeps import Cost
-
-
-def single(number: float) -> float:
-    # what the log can hold: steps are made of float32 numbers, so that the log is all of them
-    return float(torch.tensor(float(number), dtype=torch.float32))
 
 
 class MeZO(Optimizer):
@@ -270,8 +265,8 @@ class MeZO(Optimizer):
         """The loss at the stored weights. check: see, once in a run, whether the closure repeats itself."""
         if not check or self.check_closure is not None or self.steps or "closure" in self.once:
             return ask(visit, last)
-        self.once.add("closure")
         loss, fault = ask.twice(visit)
+        self.once.add("closure")
         if fault:
             warn(f"`closure` {fault} at the same point, so that probes measure noise: {REPEAT}.")
         return loss

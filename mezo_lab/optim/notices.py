@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mezo_lab.optim.arguments import single
+
 if TYPE_CHECKING:
     from mezo_lab.optim.engine import Engine
     from mezo_lab.optim.mezo import MeZO
@@ -41,5 +43,5 @@ def of_rounding(opt: "MeZO", engine: "Engine") -> None:
         opt.warn_once("zeros", f"{share:.0%} of the probes saw no difference: take a larger `epsilon`, or exact=True.")
     for group in opt.param_groups:
         rate = float(group["lr"])
-        if rate > 0 and not float(torch.tensor(rate, dtype=torch.float32)):
+        if rate > 0 and not single(rate):
             opt.warn_once("rate", f"`lr` is {rate}, which is 0 in float32, and moves nothing: take a larger one.")

@@ -25,7 +25,7 @@ Losses = dict[Visit, float]
 
 MODES = (None, "batch", "probe")
 SHARED = ("check_replicas_every",)  # beside the settings of its steps
-GROUP = ("lr", "weight_decay", "scale")
+GROUP = ("lr", *state.GROUP)
 
 
 class Alone:

@@ -168,6 +168,23 @@ def test_a_closure_that_does_not_repeat_itself_is_warned_of_by_default_and_once(
     assert len(told) == 1 and opt.steps == 3
 
 
+@pytest.mark.parametrize("broken_call", [1, 2, 3])
+def test_a_first_step_that_an_exception_broke_off_leaves_the_check_to_the_next(dropped, broken_call):
+    model, closure = dropped
+    opt, calls = MeZO(model.parameters(), lr=1e-9), []
+
+    def interrupted():
+        calls.append(0)
+        if len(calls) == broken_call:
+            raise KeyboardInterrupt
+        return closure()
+
+    with pytest.raises(KeyboardInterrupt):
+        opt.step(interrupted)
+    with pytest.warns(RuntimeWarning, match="at the same point"):
+        opt.step(interrupted)
+
+
 @pytest.mark.parametrize("kinds", [{"common_random_numbers": True}, {"probes": 2, "common_random_numbers": True}])
 def test_a_closure_that_repeats_itself_is_not_warned_of(dropped, kinds):
     """The control: with common random numbers, and in eval mode; warnings are errors here."""
