@@ -57,7 +57,7 @@ class Progress:
     def update(self, done: int, planned: int) -> None:
         """So many of its draws are done."""
         self.share = done / planned
-        if self.quiet and self.first is None:
+        if self.quiet and (self.first is None or self.done < self.first[1]):  # behind it: the pilot is over
             self.first = time.monotonic(), self.done
         self.bars.update(self.draws, completed=done, total=planned)
         self.tick()

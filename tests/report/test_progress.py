@@ -1,6 +1,7 @@
 """A long run shows how far it is; a short one stays quiet."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -31,3 +32,16 @@ def test_a_run_of_less_than_two_seconds_shows_nothing(screen):
         bars.begin("norm-factor gaussian")
         bars.update(1, 10)
     assert screen.getvalue() == ""
+
+
+def test_the_pilot_does_not_count_in_the_time_that_a_run_is_expected_to_take(monkeypatch):
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(progress, "time", clock)
+    run = progress.Progress(total=1)
+    run.begin("a verdict")
+    for clock.now, done, planned in ((1.0, 500, 1_000), (2.0, 1_000, 1_000), (3.0, 10, 1_000), (12.0, 100, 1_000)):
+        run.update(done, planned)
+    assert run.seconds() == pytest.approx(100)  # 0.1 s a draw; from the middle of the pilot it would be no number
+    clock.now = 63.0
+    run.update(610, 1_000)
+    assert run.seconds() == pytest.approx(100)
