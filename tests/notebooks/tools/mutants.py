@@ -53,7 +53,8 @@ def changed(right: str, wrong: str) -> str:
 
 
 def slips(function: ast.FunctionDef, words: tuple[str, ...]) -> Iterator[ast.FunctionDef]:
-    parameters = [each.arg for each in function.args.args]
+    # name → whether it is text: text in place of a factor makes gigabytes of it
+    parameters = {each.arg: is_text(each) for each in function.args.args}
     places = [node for statement in function.body for node in ast.walk(statement)]
     texts = [statement.value for statement in function.body if isinstance(statement, ast.Expr)]  # a docstring too
     for number, node in enumerate(places):
@@ -62,6 +63,10 @@ def slips(function: ast.FunctionDef, words: tuple[str, ...]) -> Iterator[ast.Fun
         for replacement in instead(node, parameters, words):
             yield replaced(function, number, replacement)
     yield from other_statements(function)
+
+
+def is_text(parameter: ast.arg) -> bool:
+    return isinstance(parameter.annotation, ast.Name) and parameter.annotation.id == "str"
 
 
 def replaced(function: ast.FunctionDef, number: int, replacement: ast.AST) -> ast.FunctionDef:
@@ -77,7 +82,7 @@ def replaced(function: ast.FunctionDef, number: int, replacement: ast.AST) -> as
     return slipped
 
 
-def instead(node: ast.AST, parameters: list[str], words: tuple[str, ...]) -> Iterator[ast.AST]:
+def instead(node: ast.AST, parameters: dict[str, bool], words: tuple[str, ...]) -> Iterator[ast.AST]:
     """What somebody may write in place of a node."""
     match node:
         case ast.BinOp(left=left, op=op, right=right):
@@ -95,7 +100,8 @@ def instead(node: ast.AST, parameters: list[str], words: tuple[str, ...]) -> Ite
         case ast.Constant(value=str(text)):
             yield from other_texts(text, words)
         case ast.Name(id=name, ctx=ast.Load()) if name in parameters:
-            yield from (ast.Name(other, ast.Load()) for other in parameters if other != name)
+            alike = [other for other in parameters if parameters[other] == parameters[name]]
+            yield from (ast.Name(other, ast.Load()) for other in alike if other != name)
         case ast.Call():
             yield from other_calls(node)
         case ast.Return(value=value) if value is not None:
