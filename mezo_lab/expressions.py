@@ -59,8 +59,9 @@ READ = {printed: name for name, printed in NAMES.items()} | {
     "µ": "mu",  # the micro sign, which looks like the letter
 }
 SIGNS = {"−": "-", "·": "*", "⋅": "*", "×": "*", "^": "**"}
+WIDE = {0xFEE0 + code: chr(code) for code in range(0x21, 0x7F)}  # the keys of a Chinese keyboard, such as （ and ＋
 DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-BLANKS = " \t\u00a0\u2009\u202f"  # those of a keyboard, and those that do not break
+BLANKS = " \t\u00a0\u2009\u202f\u3000"  # those of a keyboard, and those that do not break
 STARTS = ("number", "name", "sign", "rooted", "root", "function", "open")  # the tokens that a factor begins with
 FUNCTIONS = {"sqrt": math.sqrt, "log": math.log, "exp": math.exp}
 
@@ -216,6 +217,7 @@ def tokens(text: str) -> Iterator[tuple[str, str]]:
 
     Raises: ExpressionError for a character that no formula has, with its place.
     """
+    text = text.translate(WIDE)
     place = 0
     while place < len(text):
         letter = text[place]
@@ -338,7 +340,7 @@ def combined(kind: type[ast.operator], left: tuple[float, float], right: tuple[f
 
 
 def power(base: float, exponent: float) -> float:
-    if abs(exponent) > MAX_POWER:
+    if exponent > MAX_POWER:
         raise ExpressionError(f"A power is at most {MAX_POWER}, got {exponent:g}: no formula here needs more.")
     return base**exponent
 

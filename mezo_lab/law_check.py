@@ -1,7 +1,7 @@
 """`check_law`: whether a sampler is the law of z that it is said to be, and whether an error bar can be built on it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -136,10 +136,13 @@ def fourth_moments(z: Tensor, moments, kurtosis: Estimate, stated: float, truste
     total = squares.sum((1, 2)).square() - squares.sum(-1).square().sum(-1)  # pairs of different probes
     between = estimate(total / (PROBES * (PROBES - 1) * DIM**2))
     expected = float(moments.across + 2 * moments.swap / DIM)
-    pairs = {"of one probe": (within, float(moments.pair)), "of two probes": (between, expected)}
-    for which, (mean, meant) in pairs.items():
-        few = (mean.standard_error == 0 and mean.mean == 0) or abs(mean.farthest) > DOMINANT  # two rare events at once
-        if away(mean, meant) and not few:
+    # what the error of a product of two independent squares would be, where the two were never large at once
+    deviation = math.sqrt(max(0.0, kurtosis.mean**2 - 1))
+    alone = deviation / math.sqrt(SETS * PROBES * DIM * (DIM - 1) / 2)
+    apart = deviation / math.sqrt(SETS * DIM**2)
+    pairs = {"of one probe": (within, float(moments.pair), alone), "of two probes": (between, expected, apart)}
+    for which, (mean, meant, product) in pairs.items():
+        if away(no_surer(mean, product), meant) and abs(mean.farthest) <= DOMINANT:
             found.append(
                 f"the coordinates {which} depend on one another: E[z_i² z_j²] = {mean}, where {meant:.6g} is meant: "
                 "draw every number by itself"
@@ -152,9 +155,15 @@ def farthest_product(z: Tensor) -> Estimate:
     flat = z.flatten(1)  # (sets, probes·dim)
     products = flat.T @ flat / len(flat)
     squares = flat.square().T @ flat.square() / len(flat)
-    scores = (products.abs() / (squares - products.square()).clamp_min(1e-12).sqrt()).fill_diagonal_(0)
+    independent = max(1e-12, float(flat.square().mean()) ** 2)  # the least variance of a product of two
+    scores = (products.abs() / (squares - products.square()).clamp_min(independent).sqrt()).fill_diagonal_(0)
     i, j = divmod(int(scores.argmax()), flat.shape[1])
-    return estimate(flat[:, i] * flat[:, j])
+    return no_surer(estimate(flat[:, i] * flat[:, j]), math.sqrt(independent / len(flat)))
+
+
+def no_surer(found: Estimate, error: float) -> Estimate:
+    """The estimate with at least this standard error: events that were never seen together leave too small a one."""
+    return replace(found, standard_error=max(found.standard_error, error))
 
 
 def tail_of(sizes: Tensor) -> tuple[float, bool]:

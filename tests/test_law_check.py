@@ -9,6 +9,7 @@ import torch
 from mezo_lab import LAWS, Iid, Status, check, check_law, claim_named
 from mezo_lab.claims.beds import TIED
 from mezo_lab.claims.judge import Judge
+from mezo_lab.claims.verdict import DOUBTED_NUMBERS
 from mezo_lab.directions import signs
 from mezo_lab.law_check import HEAVY, tail_of
 from mezo_lab.montecarlo import Running
@@ -186,3 +187,27 @@ def test_a_law_is_drawn_from_once_for_all_its_verdicts():
 def test_a_law_of_the_library_costs_no_look(monkeypatch):
     monkeypatch.setattr("mezo_lab.claims.verdict.check_law", lambda *_, **__: pytest.fail("it was looked at"))
     assert verdict(LAWS["uniform"], draws=2_000).notes == ()
+
+
+@pytest.mark.parametrize("chance", [1e-2, 1e-3, 1e-4, 1e-5])
+def test_rare_events_that_were_never_seen_together_are_no_dependence(chance):
+    def draw(shape, generator):
+        hit = torch.rand(shape, generator=generator, dtype=torch.float64) < chance
+        return (hit.double() - chance) / math.sqrt(chance * (1 - chance))
+
+    law = Iid("rare", draw=draw, kurtosis=1 / (chance * (1 - chance)) - 3)
+    assert not [problem for problem in check_law(law).problems if "depend" in problem or "correlated" in problem]
+
+
+def test_coordinates_that_share_a_size_depend_on_one_another():
+    def draw(shape, generator):
+        large = torch.rand((*shape[:-1], 1), generator=generator) < 0.1
+        return torch.randn(shape, generator=generator) * torch.where(large, 2.0, (2 / 3) ** 0.5)
+
+    law = Iid("shared", draw=draw, kurtosis=6)
+    assert "of one probe depend on one another" in str(check_law(law))
+
+
+def test_a_law_that_no_draws_make_consistent_is_not_drawn_from_for_minutes():
+    found = check(claim_named("norm-factor"), student(5), {"dim": 6, "probes": 2}, resolution=1e-3)
+    assert found.estimate.count * 12 <= 2 * DOUBTED_NUMBERS

@@ -190,7 +190,12 @@ class Claim:
                 raise ValueError(f"`{name}` is no parameter of {self.name}: it has {', '.join(known)}.")
         for name, value in parameters.items():
             in_range(name, value)
-        experiment = self.build(law, **parameters)
+        try:
+            experiment = self.build(law, **parameters)
+        except ArithmeticError as error:
+            fails = "divides by zero" if isinstance(error, ZeroDivisionError) else "overflows"
+            shown = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+            raise ValueError(f"The theory of {self.name} {fails} at {shown}: choose other values.") from None
         if experiment.numbers_per_draw > MOST_NUMBERS_PER_DRAW:
             small = ", ".join(f"{name} = {value:,}" for name, value in parameters.items() if isinstance(value, int))
             raise ValueError(

@@ -117,6 +117,11 @@ DIM = 256
 def rounding(law, dtype, epsilon):
     third = 6 / 15**0.5 * torch.full((DIM,), DIM**-0.5, dtype=torch.float64)  # T² = Σa_i²/36·E z⁶ = 1
     ulp = 2 * torch.finfo(getattr(torch, dtype)).eps  # of losses between 2 and 4
+    if epsilon < ulp / 4:
+        raise ValueError(
+            f"`epsilon` must be at least {ulp / 4:.2g} with {dtype}, got {epsilon:.2g}: below it the losses of the two "
+            "sides mostly round to the same number; raise it, or choose another dtype by --set dtype=float32."
+        )
     expected = math.hypot(ulp / (2 * epsilon) * (2 / 12) ** 0.5, epsilon**2)
     symbols = named(law, DIM, 1, eps=epsilon, ulp=ulp, T=1.0)
     one_sided = (Decoy("T*eps**2"), Decoy("ulp/(2*eps)*(2/12)**0.5"))  # each is right on its side of the U

@@ -80,7 +80,10 @@ def jobs_of(
                 f"`{name}` is no parameter of {claim.name}: it has {', '.join(known)}; leave --{name} out."
             )
         if not any(law.name in claim.laws for law in laws):
-            raise ValueError(f"`law` of {claim.name} must be one of {', '.join(claim.laws)}; got {laws[0].name!r}.")
+            raise ValueError(
+                f"`law` of {claim.name} must be one of {', '.join(claim.laws)}; got {laws[0].name!r}"
+                f"{elsewhere(claim, laws[0])}."
+            )
     override = {name: value for name, value in given.items() if name in known}
     values = {name: typed(claim, name, text) for name, text in choose.items()}
     found: list[Job] = []
@@ -90,6 +93,20 @@ def jobs_of(
             if job not in found:
                 found.append(job)
     return found
+
+
+def elsewhere(claim: Claim, law: Law) -> str:
+    """The claim that is about the same with a law that this one does not know, where there is one."""
+    parameters = claim.settings["default"][0].keys()
+    words = set(claim.name.split("-"))
+    others = [
+        other.name
+        for other in REGISTRY.values()
+        if law.name in other.laws
+        and other.settings["default"][0].keys() == parameters
+        and words & set(other.name.split("-"))
+    ]
+    return f"; with that law try {' or '.join(others)}" if others else ""
 
 
 def typed(claim: Claim, name: str, text: str) -> Any:

@@ -173,10 +173,26 @@ def expected_formula(text: str | None, planned: list[Job]) -> Expression | None:
             f"--expect tests a formula for one claim, got {len(names)} claims: name one, such as norm-factor."
         )
     formula = Expression(text)
-    for job in planned:
-        if not job.claim.real:
-            formula(job.claim.experiment(job.law, **job.parameters).symbols)
+    symbols = [job.claim.experiment(job.law, **job.parameters).symbols if not job.claim.real else {} for job in planned]
+    for job, known in zip(planned, symbols, strict=True):
+        if job.claim.real:
+            continue
+        meant = [other for other, names in zip(planned, symbols, strict=True) if formula.names <= names.keys()]
+        if meant and not formula.names <= known.keys():
+            unknown = ", ".join(sorted(formula.names - known.keys()))
+            raise ValueError(
+                f"--expect {text} has a meaning in {len(meant)} of {len(planned)} rows only: with the {job.law.name} "
+                f"law {job.claim.name} has no {unknown}; choose the rows, for example by {choosing(meant[0], job)}."
+            )
+        formula(known)
     return formula
+
+
+def choosing(job: Job, other: Job) -> str:
+    """The options that choose the row of one job and not that of another."""
+    words = {name: value for name, value in job.parameters.items() if isinstance(value, str)}
+    differing = [f" --set {name}={value}" for name, value in words.items() if other.parameters.get(name) != value]
+    return f"--law {job.law.name}{''.join(differing)}"
 
 
 def write(verdicts: list[Verdict], options: argparse.Namespace, planned: int) -> None:

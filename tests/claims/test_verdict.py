@@ -37,6 +37,11 @@ def toy(*decoys: Decoy, draw=exponential, expected: float = 1.0, name: str = "to
 TOY = toy()
 
 
+def test_a_bound_of_one_on_a_share_is_planned_as_any_other():
+    found = check(claim_named("tail"), LAWS["gaussian"], {"dim": 10, "u": 0}, resolution=0.1)
+    assert found.passed, str(found)
+
+
 def tried(claim: Claim = TOY, parameters: dict | None = None, resolution: float = RESOLUTION, **more) -> Verdict:
     return check(claim, LAWS["gaussian"], parameters or {}, resolution=resolution, **more)
 
