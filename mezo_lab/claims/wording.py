@@ -76,7 +76,7 @@ def outcome(verdict: "Verdict") -> str:
     """What the run would have shown, and what it lacks."""
     if verdict.status is Status.REFUTED or settled(verdict):
         return ""
-    missing = f"{counted(verdict.missing)} more draws are needed" if verdict.missing else ""
+    missing = f"{draw_count(verdict.missing)} more draws are needed" if verdict.missing else ""
     if counts(verdict):
         return missing
     if not math.isfinite(verdict.detectable):
@@ -121,7 +121,7 @@ def measured(verdict: "Verdict") -> str:
     return minus(verdict.estimate)
 
 
-def counted(draws: int) -> str:
+def draw_count(draws: int) -> str:
     return f"{draws:,}" if draws < 1e15 else number(draws, digits=2)
 
 

@@ -8,6 +8,7 @@ from mezo_lab.claims import DecoyVerdict, Status, Verdict
 from mezo_lab.claims.wording import (
     counts,
     decoy_found,
+    draw_count,
     excluded,
     has_score,
     minus,
@@ -82,7 +83,7 @@ def decoy_finding(decoy: DecoyVerdict, verdict: Verdict) -> str:
     if decoy.status is Status.REFUTED:
         at = f" at {found}" if math.isfinite(decoy.z_score) else f": {found}"
         return f"{named}{says} is refuted{at}."
-    missing = f": {decoy.missing:,} more draws are needed" if decoy.missing else ""
+    missing = f": {draw_count(decoy.missing)} more draws are needed" if decoy.missing else ""
     return f"{named}{says} is NOT refuted ({found}){missing}."
 
 

@@ -41,6 +41,8 @@ def test_what_is_missing_is_told(underpowered):
 
 def test_a_decoy_that_is_not_refuted_is_told(fooled):
     assert sentences(fooled).endswith("z with tied coordinates is NOT refuted (z = +3.0): 777 more draws are needed.")
+    hopeless = replace(fooled, decoys=(replace(fooled.decoys[0], missing=10**70),))
+    assert sentences(hopeless).endswith("(z = +3.0): 1e70 more draws are needed.")
 
 
 def test_a_formula_of_the_users_is_named(verdicts):
