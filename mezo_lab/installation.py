@@ -6,6 +6,7 @@ Nothing is imported: packages are looked up, so the answer comes at once and a b
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -96,12 +97,24 @@ def pip_install(*arguments: str) -> str:
     return " ".join((installer(), *words))
 
 
+def has_pip() -> bool:
+    """Whether the interpreter that is running has a pip.
+
+    Its metadata are asked: `find_spec("pip")` makes setuptools withdraw its distutils, without which nothing compiles.
+    """
+    try:
+        metadata.distribution("pip")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def installer() -> str:
     """How to install something for the interpreter that is running."""
     python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
     pip, uv = shutil.which("pip"), shutil.which("uv")
     if pip and Path(pip).parent == Path(sys.executable).parent:
         return "pip install"
-    if find_spec("pip") is None and uv:  # an environment that uv has made has no pip of its own
+    if uv and not has_pip():  # an environment that uv has made has no pip of its own
         return f"uv pip install --python {python}"
     return f"{python} -m pip install"

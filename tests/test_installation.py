@@ -56,7 +56,7 @@ def dry_run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-@pytest.mark.skipif(installation.missing(["pip"]) != [], reason="this environment was made without pip")
+@pytest.mark.skipif(not installation.has_pip(), reason="this environment was made without pip")
 def test_what_is_advised_can_be_installed_by_its_name():
     every = ",".join(sorted(set(installation.EXTRAS.values())))
     run = dry_run(f"mezo_lab[{every}]")
@@ -88,7 +88,7 @@ def test_a_bare_pip_is_named_only_where_it_is_that_of_the_running_interpreter(mo
 
 def test_an_environment_without_pip_is_served_by_uv(monkeypatch):
     monkeypatch.setattr(installation.shutil, "which", lambda name: "/bin/uv" if name == "uv" else None)
-    monkeypatch.setattr(installation, "find_spec", lambda name: None)
+    monkeypatch.setattr(installation, "has_pip", lambda: False)
     assert installation.installer() == f"uv pip install --python {sys.executable}"
 
 
@@ -96,3 +96,12 @@ def test_an_interpreter_in_a_folder_with_a_space_is_quoted(monkeypatch):
     monkeypatch.setattr(installation.shutil, "which", lambda name: None)
     monkeypatch.setattr(installation.sys, "executable", "/my env/bin/python")
     assert installation.pip_install("mezo_lab[models]") == '"/my env/bin/python" -m pip install "mezo_lab[models]"'
+
+
+def test_naming_a_remedy_leaves_the_compiler_s_modules_as_they_are(monkeypatch):
+    monkeypatch.setattr(installation.shutil, "which", lambda name: None)
+    import setuptools  # noqa: F401  # as torch.compile loads it
+
+    before = sys.modules["distutils"]
+    assert installation.remedy("rich")
+    assert sys.modules.get("distutils") is before

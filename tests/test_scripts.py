@@ -4,22 +4,23 @@ import doctest
 from dataclasses import replace
 
 import accuracy
-import build
+import marks
 import pytest
 import rates
 import slides
 from blocks import training
 
+from mezo_lab.finetune.folder import seal
 from mezo_lab.finetune.plan import RESULT, Plan
 
 
-@pytest.mark.parametrize("script", [accuracy, build, rates, slides, training], ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", [accuracy, marks, rates, slides, training], ids=lambda script: script.__name__)
 def test_the_examples_of_a_script_hold(script):
     assert doctest.testmod(script).failed == 0
 
 
 def test_there_are_examples_to_run():
-    assert all(doctest.testmod(script).attempted for script in (build, rates, slides, training))
+    assert all(doctest.testmod(script).attempted for script in (marks, rates, slides, training))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def test_a_run_is_made_again_only_where_its_plan_has_changed(tmp_path, monkeypat
     folder = tmp_path / accuracy.name_of(plan)
     (folder / "checkpoint-50").mkdir(parents=True)
     (folder / "checkpoint-50/trainer_state.json").write_text('{"global_step": 50}')
+    seal(folder / "checkpoint-50")
     plan.settled().write(folder)
     if done:
         (folder / RESULT).write_text("{}")
