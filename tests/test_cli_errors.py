@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,17 @@ def command(monkeypatch):
         monkeypatch.setattr(cli, "parser", lambda: SimpleNamespace(parse_args=lambda words: options))
 
     return set_to
+
+
+@pytest.mark.parametrize("words", [["finetune"], ["replay", "a-run"]])
+def test_an_empty_folder_is_not_the_one_that_one_stands_in(capsys, words):
+    for text in ("", " "):  # --out "$UNSET"
+        assert main([*words, "--out", text]) == 2
+        assert f"argument --out: it must name a folder, got {text!r}: leave the option out" in capsys.readouterr().err
+
+
+def test_a_tilde_that_the_shell_leaves_is_the_user_s_own_folder():
+    assert cli.parser().parse_args(["replay", "a-run", "--out=~/rebuilt"]).out == Path.home() / "rebuilt"
 
 
 @pytest.mark.parametrize("error", [ValueError("a rule"), OSError("a disk"), ModuleNotFoundError("rich", name="rich")])
@@ -72,6 +84,10 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(command, capsys, number, code):
 
     command(run)
     before = signal.getsignal(signal.SIGTERM)
-    assert main(["doctor"]) == code
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        assert main(["doctor"]) == code
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert kept == ["work"] and capsys.readouterr().err == "mezo-lab: stopped\n"
     assert signal.getsignal(signal.SIGTERM) is before

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from mezo_lab.cli.limits import folder
 from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
 
 # option → what it says; types and defaults are the plan's own
@@ -64,7 +65,7 @@ def add_to(commands) -> None:
     finetune = commands.add_parser("finetune", help="fine-tune a language model with forward passes only")
     add_plan_options(finetune)
     finetune.add_argument("--preset", metavar="P", help="the paper's settings, such as paper/opt-13b/sst2")
-    finetune.add_argument("--out", type=Path, metavar="DIR", help="folder for the run (default runs/…)")
+    finetune.add_argument("--out", type=folder, metavar="DIR", help="folder for the run (default runs/…)")
     finetune.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     finetune.set_defaults(run=run_finetune)
 

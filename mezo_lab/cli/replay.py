@@ -1,13 +1,14 @@
 """`mezo-lab replay RUN`: the fine-tuned model of a run, rebuilt from its run log alone."""
 
 import argparse
-from pathlib import Path
+
+from mezo_lab.cli.limits import folder
 
 
 def add_to(commands) -> None:
     replay = commands.add_parser("replay", help="rebuild a fine-tuned model from its run log")
-    replay.add_argument("folder", type=Path, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
-    replay.add_argument("--out", type=Path, metavar="DIR", help="folder for the model (default RUN/model)")
+    replay.add_argument("folder", type=folder, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
+    replay.add_argument("--out", type=folder, metavar="DIR", help="folder for the model (default RUN/model)")
     replay.add_argument("--step", default="best", metavar="N", help="best by validation, last, or a number of steps")
     replay.set_defaults(run=run_replay)
 

@@ -104,6 +104,11 @@ class Encoder:
                 f"an answer must have fewer than the {self.limit} tokens that the model reads, got {len(targets)} in "
                 f"{str(answer)[:40]!r}…: shorten it, or drop the row."
             )
+        if not targets:
+            raise ValueError(
+                f"an answer must have at least one token of its own, got none from {str(answer)!r:.60} behind a prompt "
+                f"that ends in {str(prompt)[-20:]!r}: drop the row, or take a model whose tokenizer knows the words."
+            )
         found = self._within(found, prompt)
         places = range(len(found) - len(targets) - 1, len(found) - 1)
         return Encoded(_ids(found), tuple(places), targets)

@@ -101,9 +101,13 @@ def read_config(name: str) -> "PreTrainedConfig":
 
     if name == SHIPPED:
         return smollm2()[0].config
+    if not name.strip():
+        raise ValueError(f"`name` must be {SHIPPED}, a model's folder or a name on the hub, got {name!r}: name one.")
+    if Path(name).is_file():
+        raise ValueError(f"`name` must be a model's folder, and {name} is a file: give the folder that it lies in.")
     if Path(name).is_dir():
         if not Path(name, "config.json").is_file():
-            raise ValueError(f"`name` must be a folder with a config.json, as save_pretrained writes; {name} has none.")
+            raise ValueError(f"`name` must be a folder with a config.json, as save_pretrained writes; {_other(name)}.")
         check_files(name)
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ValueError(f"`name` must be {SHIPPED}, a model's folder or a name on the hub; {name} is none of them.")
@@ -113,6 +117,19 @@ def read_config(name: str) -> "PreTrainedConfig":
     # a configuration may name an attention that is fetched as compiled code; None is transformers' own choice
     config._attn_implementation = None
     return config
+
+
+def _other(name: str) -> str:
+    """What a folder without a config.json holds in its place, and what to give."""
+    if Path(name, "adapter_config.json").is_file():
+        return (
+            f"{name} holds adapters alone: give the model that they belong to, or add them to it and save that, by "
+            "PeftModel.from_pretrained(…).merge_and_unload().save_pretrained(…)"
+        )
+    checkpoints = sorted(Path(name).glob("checkpoint-*"))
+    if checkpoints:
+        return f"{name} is the folder of a run: give one of its checkpoints, such as {checkpoints[-1]}"
+    return f"{name} has none: give the folder of a model"
 
 
 def config_of(name: str) -> str:

@@ -99,7 +99,7 @@ def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> 
     mean, low, high = (100 * each for each in gain)
     change = f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %)"
     if after is before:
-        change = "no checkpoint was better by validation, so that the start is kept"
+        change = "no checkpoint was better by validation, so the start is kept"
     both = f"{percent(before.value)} → {percent(after.value)} on the same {len(after.each):,} examples"
     return f"test {after.metric}  {both}: {change}{without_score(after.unanswered)}"
 

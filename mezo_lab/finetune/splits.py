@@ -71,6 +71,11 @@ def splits(
         held_out = shuffled(distinct(task, test_rows, "test_rows").values(), "test")[: TEST if test is None else test]
     held_texts = {said(task, row) for row in held_out}
     rest = shuffled((row for text, row in pool.items() if text not in held_texts), f"train {seed}")
+    if test_rows is not None and pool and not rest:
+        raise ValueError(
+            f"`train_rows` must hold texts that are not in `test_rows`, and all {len(pool):,} are: give other rows, or "
+            "leave the test rows out, and some of the others are held out."
+        )
     check_classes(task, rest)
     if shots is None and train is None:
         train = max(1, min(TRAIN, len(rest) // 2 if validation is None else len(rest) - validation))

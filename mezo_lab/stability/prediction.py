@@ -1,5 +1,6 @@
 """The largest stable learning rate from three measured numbers of the curvature: tr H, tr H² and λ_max."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -112,6 +113,11 @@ def predict(
     watch = progress or (lambda part: None)
     along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=watch("tr H"))
     trace = trace_estimate(along)
+    if not math.isfinite(trace.mean):
+        raise ValueError(
+            f"`loss` must be finite near the parameters, got tr H = {trace}: look for weights and losses that are not "
+            "finite, or take a smaller epsilon."
+        )
     if not trace.mean > 2 * trace.standard_error:
         raise ValueError(
             f"`loss` must curve upwards, got tr H = {trace}: raise the draws; if it stays below 0, train "

@@ -53,7 +53,7 @@ def test_the_start_is_kept_where_no_checkpoint_beats_it(tuning, plan, tmp_path, 
     result = finetune(replace(plan, tuning=tuning), out, say=lines.append)
     assert result["best_step"] == 0 and result["test"] == result["test_before"] and result["gain"][0] == 0.0
     assert [point["value"] for point in result["validation"]] == [8 / 16, 3 / 16, 8 / 16]
-    assert lines[-1].endswith("examples: no checkpoint was better by validation, so that the start is kept")
+    assert lines[-1].endswith("examples: no checkpoint was better by validation, so the start is kept")
     assert f"the model is {plan.model}, as it was" in lines[-2]
     if tuning == "full":  # and `mezo-lab replay` rebuilds the same
         model, _, steps = rebuilt(out, until=steps_of(out, "best"))

@@ -111,11 +111,35 @@ def test_a_masked_model_needs_a_mask_token(folder):
         load_model(masked, device="cpu")
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
 def test_a_device_that_is_not_there_is_told_before_anything_is_read(device):
     told = f"`device` must be cpu or a GPU that torch can see, such as cuda:0, got '{device}': leave it out"
     with pytest.raises(ValueError, match=told):
         load_model("no/such/model/at/all", device=device)
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("adapter_config.json", "holds adapters alone: .*merge_and_unload"),
+        ("checkpoint-5/config.json", "is the folder of a run: give one of its checkpoints, such as .*checkpoint-5"),
+    ],
+)
+def test_a_folder_of_this_program_that_is_no_model_is_told_with_what_to_give(tmp_path, inside, told):
+    file = tmp_path / inside
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{}")
+    with pytest.raises(ValueError, match=f"`name` must be a folder with a config.json, .*{told}"):
+        load_model(str(tmp_path), device="cpu")
+
+
+def test_a_file_and_an_empty_name_are_no_models(tmp_path):
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"`name` must be a model's folder, and .*safetensors is a file: give the fol"):
+        load_model(str(tmp_path / "weights.safetensors"), device="cpu")
+    for name in ("", "  "):
+        with pytest.raises(ValueError, match=f"a name on the hub, got '{name}': name one"):
+            load_model(name, device="cpu")
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere", "a/b/c"])

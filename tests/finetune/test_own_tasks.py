@@ -12,7 +12,7 @@ from mezo_lab.finetune.chats import messages, rendered
 from mezo_lab.finetune.evaluate import evaluate, likelihoods
 from mezo_lab.finetune.examples import Encoder
 from mezo_lab.finetune.losses import collated, lessons, objective_named
-from mezo_lab.finetune.tasks import chat_task, choice_task, completion_task
+from mezo_lab.finetune.tasks import chat_task, choice_task, completion_task, custom_task
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | trim }}<|im_end|>\n"
@@ -168,12 +168,56 @@ def test_a_chat_that_the_template_does_not_take_is_one_line(speaker, monkeypatch
         ({"options": ["dull", "great"], "label": "B"}, 1),
         ({"options": ["dull", "great"], "label": " great "}, 1),
         ({"options": {"text": ["dull", "great"]}, "label": "A"}, 0),
-        ({"options": ["1", "0"], "label": "1"}, 0),  # the text of an option before its number
+        ({"options": ["0", "1"], "label": "1"}, 1),  # the same by either reading
+        ({"options": ["4", "2"], "label": "4"}, 0),  # no number of an option
+        ({"options": ["1", "0"], "label": 1}, 1),  # a number among texts, as in MMLU
         ({"options": [3, 4], "label": 1}, 1),
     ],
 )
 def test_an_option_is_right_by_its_text_its_number_or_its_letter(row, gold):
     assert choice_task("{text} It was", ["options"]).gold({"text": "a", **row}) == gold
+
+
+@pytest.mark.parametrize(
+    ("options", "label", "remedy"),
+    [
+        (["1", "0"], "1", "the letter"),
+        (["2", " 4", "1"], "2", "the letter"),
+        ([1, 0], 1, "the letter"),
+        ([1, 0], "0", "the letter"),
+        (["B", "A"], "A", "its number"),
+    ],
+)
+def test_a_label_that_is_one_option_by_its_text_and_another_by_its_place_is_refused(options, label, remedy):
+    with pytest.raises(ValueError, match=rf"`label` must mean one option, .* text of option \d .*: give {remedy}"):
+        choice_task("{text} It was", ["options"]).gold({"text": "a", "options": options, "label": label})
+
+
+@pytest.mark.parametrize("options", [["dull", "dull"], ["dull", "great", " dull "], [3, "3"]])
+def test_options_that_are_alike_are_refused_as_each_would_be_right(options):
+    row = {"text": "a", "options": options, "label": 0}
+    with pytest.raises(ValueError, match=r"`options` must be different texts, got .* in options: mend or drop the row"):
+        choice_task("{text} It was", ["options"]).gold(row)
+    with pytest.raises(ValueError, match="`options` must be different columns, got a, a: name each once"):
+        choice_task("{text} It was", ["a", "a"])
+
+
+@pytest.mark.parametrize("label", [0, "0", 0.0, 6, "6", "great"])
+def test_where_the_label_words_are_numbers_no_number_is_a_place_among_them(label):
+    stars = custom_task("{text} Stars:", ("1", "2", "3", "4", "5"))
+    assert [stars.gold({"label": star}) for star in (1, "1", "5", 5.0)] == [0, 0, 4, 4]
+    assert custom_task("{text}", ("1", "0")).gold({"label": "1"}) == 0
+    with pytest.raises(ValueError, match="`label` must be one of 1, 2, 3, 4, 5, as these are numbers themselves, got"):
+        stars.gold({"label": label})
+
+
+@pytest.mark.parametrize("options", [["?", "great"], ["great", "!)"]])
+def test_an_answer_without_a_token_of_its_own_is_refused_and_not_learnt_as_nothing(tokenizer, options):
+    row = {"text": "a fine film", "options": options, "label": 0}
+    encoder = Encoder(choice_task("{text} (", ["options"]), tokenizer, row)  # "(" and "(?" are one unknown token each
+    assert len(encoder.answered(row, options.index("great")).targets) == 1
+    with pytest.raises(ValueError, match=r"an answer must have at least one token of its own, got none from .* drop"):
+        encoder.options(row)
 
 
 def test_options_may_stand_in_columns_of_their_own():

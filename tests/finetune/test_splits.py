@@ -219,6 +219,13 @@ def test_one_class_alone_is_refused(sizes):
         splits(custom_task("{text} is", ("bad", "good", "fine")), films(100), shots=2, test=10, seed=0)
 
 
+def test_training_rows_that_are_all_test_rows_are_told_as_that_and_not_as_one_class():
+    with pytest.raises(
+        ValueError, match="must hold texts that are not in `test_rows`, and all 60 are: give other rows"
+    ):
+        splits(TASK, films(60), shots=4, test=1000, seed=0, test_rows=films(100))
+
+
 @pytest.mark.parametrize("label", [2, "great", None])
 def test_a_label_that_is_none_is_refused_with_its_row(label):
     rows = [*films(6), {"text": "a film", "label": label}, *films(9)]

@@ -79,7 +79,7 @@ def test_a_line_separator_inside_a_json_text_ends_no_row(tmp_path):
             'text,label\n"never closed,1\n',
             r"be valid \.csv, .* \(the row that begins in line 2: unexpected end of data\): mend it",
         ),
-        ("films.csv", b"text,label\ncaf\xe9,1\n", r"be valid \.csv, .*can't decode byte 0xe9"),
+        ("films.csv", b"text,label\ncaf\xe9,1\n", "be text in UTF-8, .*can't decode byte 0xe9"),
         ("films.json", '[{"text": ', r"be valid \.json, .*line 1"),
         ("films.json", "[1, 2]", r"be valid .*row 1 is 1, where an object like \{'text'"),
         (
@@ -107,17 +107,39 @@ def test_a_missing_file_and_a_folder_are_said(tmp_path):
         rows(tmp_path / "films.csv")
     with pytest.raises(FileNotFoundError, match="must be a file that exists, /no/such/data/set does not"):
         rows("/no/such/data/set")
-    with pytest.raises(ValueError, match=r"must end in \.csv"):
-        rows(tmp_path)
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(OSError, match=r"must be a file that can be read, .*folder\.csv is not"):
-        rows(tmp_path / "folder.csv")
+    for folder in (tmp_path, tmp_path / "folder.csv"):
+        with pytest.raises(ValueError, match=rf"must be a file, {folder} is a folder: name one of the files in it"):
+            rows(folder)
 
 
 def test_a_missing_column_is_answered_with_those_there_are_the_nearest_first(tmp_path):
     file = written(tmp_path, "films.csv", "id,label,txt\n1,0,fine\n")
     with pytest.raises(ValueError, match=r"must have a column 'text', .*films\.csv has txt, .* \(row 1\): rename one"):
         rows(file, columns=("text", "label"))
+
+
+@pytest.mark.parametrize(("mark", "called"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_a_table_with_another_separator_is_told_which_it_has(tmp_path, mark, called):
+    file = written(tmp_path, "films.csv", f"text{mark}label\na fine film{mark}1\n")
+    with pytest.raises(ValueError, match=f"its cells seem to be separated by {called}; save it with commas, or"):
+        rows(file, columns=("text", "label"))
+
+
+def test_blanks_in_the_name_of_a_column_are_seen(tmp_path):
+    file = written(tmp_path, "films.csv", "text, label,\na fine film,1,\n")
+    with pytest.raises(ValueError, match=r"a column 'label', .*films\.csv has ' label', text, '' \(row 1\): rename"):
+        rows(file, columns=("text", "label"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "utf-32", "gb18030"])
+@pytest.mark.parametrize("name", ["films.csv", "films.tsv", "films.json", "films.jsonl"])
+def test_another_encoding_is_told_with_the_one_to_save_in(tmp_path, name, encoding):
+    (tmp_path / name).write_bytes("text,label\nein schöner Film,1\n".encode(encoding))
+    with pytest.raises(
+        ValueError, match=rf"must be text in UTF-8, .*{name} is not .*: save it again with the encoding"
+    ):
+        rows(tmp_path / name)
 
 
 def test_a_row_without_a_value_is_named(tmp_path):

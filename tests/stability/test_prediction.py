@@ -81,6 +81,13 @@ def test_a_loss_that_curves_downwards_has_no_stable_step():
         predict([theta], lambda: -theta.square().sum())
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_loss_that_is_not_finite_is_not_told_as_one_that_curves_downwards(value):
+    theta = torch.ones(20, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(ValueError, match=r"`loss` must be finite near the parameters, got tr H = .*: look for weights"):
+        predict([theta], lambda: theta.sum() * value)
+
+
 def test_bad_input_is_told():
     theta, loss = bowl(spectrum("flat", 5))
     with pytest.raises(ValueError, match="`probes` must be at least 1, got 0: a step needs a direction"):

@@ -85,9 +85,10 @@ def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, na
     Args:
         prompt: a format string over the columns, ending where an option follows.
         options: one column with a list of texts; or several, each with the text of one option.
-        label: the column with the right one: its number from 0, its letter from A, or its text.
+        label: the column with the right one: its number from 0, its letter from A, or its text. A label that would be
+            one option by its text and another by its number is refused, unless it is a number among options of text.
 
-    Raises: ValueError.
+    Raises: ValueError, also for options of one row that are alike.
 
     >>> task = choice_task("{question}\\nAnswer:", ["choices"], "answer")
     >>> row = {"question": "2 + 2?", "choices": ["3", "4"], "answer": "B"}
@@ -97,6 +98,8 @@ def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, na
     columns = [options] if isinstance(options, str) else list(options)
     for column in columns or [""]:
         check_column("options", column)
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"`options` must be different columns, got {', '.join(columns)}: name each once.")
     check_prompt(prompt, label, "options")
 
     def texts(row: Row) -> list[str]:
@@ -105,23 +108,45 @@ def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, na
             raise ValueError(
                 f"`options` must be two texts or more, got {found!r:.60} in {', '.join(columns)}: mend or drop the row."
             )
+        bare = [text.strip() for text in found]
+        if len(set(bare)) < len(bare):
+            raise ValueError(
+                f"`options` must be different texts, got {found!r:.60} in {', '.join(columns)}: mend or drop the row."
+            )
         return [joint(prompt, text) + text for text in found]
 
     def right(row: Row) -> list[str]:
-        return [texts(row)[chosen(row[label], [text.strip() for text in texts(row)], label)]]
+        found = texts(row)
+        numbers = not isinstance(row[label], str) and all(_holds_text(row[column]) for column in columns)
+        return [found[chosen(row[label], [text.strip() for text in found], label, numbers=numbers)]]
 
     return Task(name, "choice", prompt, columns=(*fields(prompt), *columns, label), options=texts, right=right)
 
 
-def chosen(value: Any, texts: Sequence[str], label: str) -> int:
-    """Which option a label means: one by its text, else by its number from 0, else by its letter from A."""
+def _holds_text(value: Any) -> bool:
+    """Whether the options of a column are written as text, and not as numbers."""
+    return all(isinstance(one, str) for one in (value if isinstance(value, list | tuple) else [value]))
+
+
+def chosen(value: Any, texts: Sequence[str], label: str, *, numbers: bool = False) -> int:
+    """Which option a label means: one by its text, its number from 0, or its letter from A.
+
+    numbers: whether a number is never a text. Raises: ValueError for a label that means none, or two.
+    """
     word = str(value).strip()
-    if word in texts:
-        return texts.index(word)
     number = whole(value)
     if number is None and len(word) == 1 and word.isascii() and word.isupper():
         number = ord(word) - ord("A")
-    if number is None or not 0 <= number < len(texts):
+    counted = number is not None and 0 <= number < len(texts)
+    if word in texts and not (numbers and counted):
+        place = texts.index(word)
+        if counted and number != place:
+            raise ValueError(
+                f"`{label}` must mean one option, and {value!r} is the text of option {place} and the place of option "
+                f"{number}, counted from 0: give {'its number' if word.isalpha() else 'the letter of the right one'}."
+            )
+        return place
+    if number is None or not counted:
         raise ValueError(
             f"`{label}` must be the text of an option, its number from 0 to {len(texts) - 1} or its letter from A, got "
             f"{value!r}: mend the row."

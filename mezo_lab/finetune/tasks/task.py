@@ -145,18 +145,29 @@ class Task:
         return prompts if self.right else (*prompts, self.label)
 
     def label_index(self, value: Any, count: int) -> int:
-        """The label that a value stands for: a number, the name of a label, or the label word itself."""
+        """The label that a value stands for: a number, the name of a label, or the label word itself.
+
+        Where a label or a label word is a number itself, such as the stars of a review, no number is a place in them.
+        """
         word = str(value).strip().casefold()
+        number = whole(value)
         for names in (self.labels, self.answers):
             known = [name.strip().casefold() for name in names]
             if word in known:
                 return known.index(word)
-        number = whole(value)
+            if any(whole(name) is not None for name in known):
+                numbers = [whole(name) for name in known]
+                if number is not None and number in numbers:
+                    return numbers.index(number)
+                raise ValueError(
+                    f"`{self.label}` must be one of {', '.join(name.strip() for name in names)}, as these are numbers "
+                    f"themselves, got {value!r}: give the words as the column has them, or words that are no numbers."
+                )
         if number is None or not 0 <= number < count:
             names = ", ".join(name.strip() for name in self.labels or self.answers)
             raise ValueError(
                 f"`{self.label}` must be a number from 0 to {count - 1}{f' or one of {names}' if names else ''}, got "
-                f"{value!r}: mend the row, or give the label words in the order of the labels."
+                f"{value!r}: mend the row, or number the labels from 0, in the order of the label words."
             )
         return number
 
