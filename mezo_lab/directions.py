@@ -98,7 +98,14 @@ class Iid(Law):
 
     def sample(self, count, probes, dim, generator):
         assert self.draw is not None
-        return self.draw((count, probes, dim), generator).double()
+        z = self.draw((count, probes, dim), generator)
+        if not isinstance(z, Tensor) or z.shape != (count, probes, dim):
+            found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
+            raise ValueError(
+                f"`draw` of law {self.name!r} must return a tensor of the shape it is given, {(count, probes, dim)}; "
+                f"got {found}: draw one number for each place of `shape`."
+            )
+        return z.double()
 
     def streams(self):
         if self.name not in COORDINATES:

@@ -67,7 +67,8 @@ def check_law(law: Law, *, device: str = "cpu", seed: int = 0) -> LawCheck:
     Laplace never. What lies beyond two million coordinates no sample shows.
 
     Args: law: with `sample` and `moments`, such as an `Iid` of your own. device: where to draw. seed: which words.
-    Returns: a LawCheck, printable in one line. Raises: what the law's sampler raises.
+    Returns: a LawCheck, printable in one line. Raises: ValueError for numbers that are
+    not finite; what the law's sampler raises.
 
     >>> from mezo_lab.directions import Iid
     >>> wide = Iid("wide", draw=lambda shape, generator: 2**0.5 * torch.randn(shape, generator=generator), kurtosis=3)
@@ -80,6 +81,11 @@ def check_law(law: Law, *, device: str = "cpu", seed: int = 0) -> LawCheck:
 @lru_cache(maxsize=64)
 def _checked(law: Law, device: str, seed: int) -> LawCheck:
     z = law.sample(SETS, PROBES, DIM, Generator(device).manual_seed(seed)).double()
+    if not (finite := z.isfinite()).all():
+        raise ValueError(
+            f"`draw` of law {law.name!r} must return finite numbers; got {int((~finite).sum()):,} of {z.numel():,} "
+            "that are not: look for a logarithm or a root of a negative number, and for a division by 0."
+        )
     mean, variance, kurtosis = (estimate(z**power) for power in (1, 2, 4))
     moments = law.moments(DIM)
     stated = float(3 * moments.pair + moments.coincidence)

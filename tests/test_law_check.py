@@ -211,3 +211,21 @@ def test_coordinates_that_share_a_size_depend_on_one_another():
 def test_a_law_that_no_draws_make_consistent_is_not_drawn_from_for_minutes():
     found = check(claim_named("norm-factor"), student(5), {"dim": 6, "probes": 2}, resolution=1e-3)
     assert found.estimate.count * 12 <= 2 * DOUBTED_NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda shape, generator: torch.randn(shape, generator=generator).log(), "must return finite numbers; got 1,"),
+        (lambda shape, generator: torch.full(shape, math.inf), "got 2,097,152 of 2,097,152 that are not: look for"),
+        (lambda shape, generator: torch.randn(shape[:1], generator=generator), r"got shape \(131072,\): draw one"),
+        (
+            lambda shape, generator: torch.randn(shape, generator=generator)[..., :1],
+            "got shape .131072, 2, 1.: draw one",
+        ),
+        (lambda shape, generator: [1.0, 2.0], "must return a tensor of the shape it is given, .*; got list"),
+    ],
+)
+def test_a_sampler_that_gives_no_numbers_of_the_shape_is_refused(draw, message):
+    with pytest.raises(ValueError, match=message):
+        check_law(Iid("broken", draw=draw, kurtosis=3))
