@@ -111,6 +111,13 @@ class MeZOTrainer(Trainer):
         if not (isinstance(kind, type) and issubclass(kind, MeZO)):
             remedy = "give it one, or (None, None), or take the Trainer of transformers"
             raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
+        own = {id(weights) for weights in self.model.parameters()} if self.model is not None else set()
+        given = self.optimizer.param_groups if self.optimizer else []
+        if not all(id(weights) in own for group in given for weights in group["params"]):
+            raise ValueError(
+                "`optimizers` must hold a MeZO of the parameters of `model`, got other ones, whose steps it would not "
+                "feel: MeZO(model.named_parameters(), …) of this very model."
+            )
         self.warn_of_ignored()
 
     def warn_of_ignored(self) -> None:

@@ -3,86 +3,17 @@
 import difflib
 import math
 from collections.abc import MutableMapping
-from decimal import Decimal
-from numbers import Integral, Real
 from typing import Any
 
-import numpy
 import torch
 
 from mezo_lab.directions import LAWS, Law, LowRank
 from mezo_lab.optim.estimates import BASELINES, ESTIMATORS, SHAPINGS, Estimator, Population
 from mezo_lab.optim.rules import RULES, Rule
+from mezo_lab.optim.scalars import REMEDIES, flag, not_negative, number, positive, single, whole
 
 MODIFIED = (None, "variance", "expectation")
-REMEDIES = {
-    "lr": "1e-6 is usual for all weights of a language model",
-    "weight_decay": "0 switches it off",
-    "scale": "it divides the probes; 1 changes nothing",
-    "epsilon": "1e-3 suits a language model in float32",
-    "probes": "take 1; `mezo-lab list` says what more of them buy (probes-are-a-wash, orthogonal-probes)",
-    "rank": "1 is the cheapest",
-    "seed": "any such number does",
-    "clip": "it bounds the projected gradient",
-    "check_replicas_every": "100 costs little",
-}
 LARGEST = torch.finfo(torch.float32).max
-
-
-def item(value: Any) -> Any:
-    """The Python number of a number of numpy or torch; anything else as it is."""
-    if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
-        return value.item()
-    if isinstance(value, numpy.generic) or (isinstance(value, numpy.ndarray) and value.ndim == 0):
-        return value.item()
-    return value
-
-
-def number(name: str, value: Any) -> float:
-    """A number of Python, numpy or torch as a float. Raises: ValueError."""
-    found = item(value)
-    if isinstance(found, bool) or not isinstance(found, Real | Decimal):
-        raise ValueError(f"`{name}` must be a number, got {value!r}: {REMEDIES[name]}.")
-    try:
-        return float(found)
-    except OverflowError:
-        return math.copysign(math.inf, found)
-
-
-def single(value: float) -> float:
-    """The nearest number of float32. Steps are made of these, so that a log, which holds no others, is all of them."""
-    return float(torch.tensor(float(value), dtype=torch.float32))
-
-
-def positive(name: str, value: Any) -> float:
-    found = number(name, value)
-    if not (found > 0 and math.isfinite(found)):
-        raise ValueError(f"`{name}` must be positive, got {value}: {REMEDIES[name]}.")
-    return found
-
-
-def not_negative(name: str, value: Any) -> float:
-    found = number(name, value)
-    if not (found >= 0 and math.isfinite(found)):
-        rule = "not be negative" if not math.isinf(found) else "be finite"
-        raise ValueError(f"`{name}` must {rule}, got {value}: {REMEDIES[name]}.")
-    return found
-
-
-def whole(name: str, value: Any, rule: str, least: int, below: float = math.inf) -> int:
-    """A whole number of Python, numpy or torch as an int. Raises: ValueError."""
-    found = item(value)
-    if isinstance(found, bool) or not isinstance(found, Integral) or not least <= int(found) < below:
-        raise ValueError(f"`{name}` must be {rule}, got {value}: {REMEDIES[name]}.")
-    return int(found)
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or False, also of numpy or torch. Raises: ValueError."""
-    found = item(value)
-    if not isinstance(found, bool):
-        raise ValueError(f"`{name}` must be True or False, got {value!r}: leave it out for the default.")
-    return found
 
 
 def check_group(group: MutableMapping[str, Any], *, first: bool) -> None:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mezo_lab.optim import state
 from mezo_lab.optim.losses import Closure
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def guarded(opt: "MeZO", closure: Closure) -> Closure:
         return sum(tensor.grad is not None for group in opt.param_groups for tensor in group["params"])
 
     def evaluated(*batch: Any) -> Any:
-        before = gradients()
+        before, settings = gradients(), state.settings(opt)
         opt.evaluating = True
         try:
             loss = closure(*batch)
@@ -33,6 +34,12 @@ def guarded(opt: "MeZO", closure: Closure) -> Closure:
             raise
         finally:
             opt.evaluating = False
+        for name, now in state.settings(opt).items():
+            if now != settings[name]:
+                raise RuntimeError(
+                    f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two "
+                    "steps."
+                )
         if gradients() > before:
             opt.warn_once(
                 "gradients",

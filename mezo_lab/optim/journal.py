@@ -55,6 +55,8 @@ class Journal:
     """
 
     def __init__(self, opt: MeZO, path: str | os.PathLike[str], *, append: bool = False, seal_every: int = 16):
+        if not isinstance(opt, MeZO):
+            raise TypeError(f"`opt` must be a MeZO, got {type(opt).__name__}: Journal(opt, path) takes it first.")
         if opt.journal is not None:
             raise ValueError(
                 f"`opt` writes to the run log {opt.journal.writer.path} already: close() its journal, `opt.journal`, "
@@ -324,7 +326,7 @@ def rebuilt(params: torch.nn.Module | Iterable[Any], header: dict[str, Any]) -> 
 
 
 def take_settings(opt: MeZO, found: dict[str, Any]) -> None:
-    for name in recorded.CHANGEABLE:
+    for name in state.CHANGEABLE:
         if name in found:
             setattr(opt, name, found[name])
     for name in GROUP:

@@ -1,7 +1,7 @@
 """From parameter groups to the tensors that move: each once, with the key of its noise."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,8 @@ def given(params: Any) -> Any:
     """The parameters as torch takes them. Raises: ValueError where there are none; TypeError for a module."""
     if isinstance(params, torch.nn.Module):
         raise TypeError(f"`params` must be model.named_parameters(), got the {type(params).__name__} itself.")
+    if isinstance(params, str | Mapping) or not isinstance(params, Iterable):
+        raise TypeError(f"`params` must be model.named_parameters(), got {type(params).__name__}.")
     if isinstance(params, Tensor):
         return params  # torch refuses it
     found = list(params)

@@ -66,13 +66,13 @@ def check_masters(opt: MeZO) -> None:
 
 def fixed(opt: MeZO) -> dict[str, Any]:
     """The settings that are one for a whole run log."""
-    return {name: value for name, value in state.settings(opt).items() if name not in recorded.CHANGEABLE}
+    return {name: value for name, value in state.settings(opt).items() if name not in state.CHANGEABLE}
 
 
 def changeable(opt: MeZO) -> dict[str, Any]:
     """The settings that may change between two steps of a run log."""
     now = state.settings(opt)
-    return {name: groups(opt, name) for name in GROUP} | {name: now[name] for name in recorded.CHANGEABLE}
+    return {name: groups(opt, name) for name in GROUP} | {name: now[name] for name in state.CHANGEABLE}
 
 
 def groups(opt: MeZO, name: str) -> list[float]:
@@ -120,7 +120,7 @@ def continued(opt: MeZO, path: str | os.PathLike[str], mine: dict[str, Any]) -> 
 
 def settings_at_the_end(log: Log) -> dict[str, Any]:
     header = recorded.header_of(log)
-    now = {name: header[name] for name in (*GROUP, *recorded.CHANGEABLE)}
+    now = {name: header[name] for name in (*GROUP, *state.CHANGEABLE)}
     for item in log:
         if isinstance(item, Event) and isinstance(item.data, dict):
             now |= {name: value for name, value in item.data.items() if name in now}

@@ -6,11 +6,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
+import numpy
 import torch
 from torch import Tensor
 
 from mezo_lab.optim.estimates import Visit
 from mezo_lab.optim.notices import warn
+from mezo_lab.optim.scalars import floating
 
 Closure = Callable[..., Any]
 
@@ -66,6 +68,20 @@ class Asking:
         return first, f"gave {first} and then {second}"
 
 
+def check_asked(closure: Any, batches: Any) -> None:
+    """Raises: TypeError for a closure that cannot be called, and for batches that are no list."""
+    if not callable(closure):
+        raise TypeError(
+            f"`closure` must be a function that returns the loss, got {type(closure).__name__}: MeZO evaluates it at "
+            "other weights; give lambda: the_loss(model)."
+        )
+    if not isinstance(batches, Sequence) or isinstance(batches, str | bytes):
+        raise TypeError(
+            f"`batches` must be a list of batches, got {type(batches).__name__}: give [batch] for one, and "
+            "list(batches) for several."
+        )
+
+
 def number(loss: Any) -> float:
     """The loss as a Python float.
 
@@ -74,7 +90,9 @@ def number(loss: Any) -> float:
     if not isinstance(loss, Tensor):
         if not isinstance(loss, SupportsFloat):  # nor is a string of digits
             raise TypeError(f"`closure` must return the loss, one number; got {type(loss).__name__}.")
-        return float(loss)
+        if isinstance(loss, numpy.ndarray) and loss.size != 1:
+            raise ValueError(f"`closure` must return one number, got an array of shape {loss.shape}: average it.")
+        return floating(loss.item() if isinstance(loss, numpy.ndarray) else loss)
     if loss.numel() != 1:
         raise ValueError(f"`closure` must return one number, got a tensor of shape {tuple(loss.shape)}: average it.")
     if loss.is_complex():

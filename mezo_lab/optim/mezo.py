@@ -16,7 +16,7 @@ from mezo_lab.optim.closures import guarded
 from mezo_lab.optim.diagnostics import Diagnostics, update_over_spacing
 from mezo_lab.optim.engine import CHANGED, Engine
 from mezo_lab.optim.estimates import Visit, curvature, mean_loss
-from mezo_lab.optim.losses import REPEAT, Asking, Closure
+from mezo_lab.optim.losses import REPEAT, Asking, Closure, check_asked
 from mezo_lab.optim.made import Made
 from mezo_lab.optim.notices import of_rounding, warn
 from mezo_lab.optim.ranks import ranks
@@ -106,11 +106,9 @@ class MeZO(Optimizer):
         check_replicas_every: int = 100,
         compiled: bool | None = None,
     ):
-        self.estimator, self.rule, self.law = (
-            estimator_of(estimator, baseline, shaping),
-            rule_named(rule),
-            law_of(law, rank),
-        )
+        self.estimator = estimator_of(estimator, baseline, shaping)
+        self.rule = rule_named(rule)
+        self.law = law_of(law, rank)
         self.baseline, self.shaping = baseline, shaping
         self.rank = self.law.rank if isinstance(self.law, LowRank) else None
         self.epsilon, self.probes, self.seed, self.modified, self.clip = epsilon, probes, seed, modified, clip
@@ -129,6 +127,7 @@ class MeZO(Optimizer):
         self.seen: tuple[float, float | None] = (math.nan, None)  # its loss and curvature
         self.once = set() if exact is None else {"precision", "zeros"}  # what was told, or tried, and is not again
         self.missing: str | None = None  # what a step needs and a run log did not hold
+        self.built = state.built(self)  # a change of which no step would heed
         self.own = tuple(vars(self))  # what a copy takes over
         self.evaluating = False
         self.made: Made | None = None  # a step that is decided, but not yet made to its end
@@ -168,6 +167,7 @@ class MeZO(Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         self.outside("add_param_group")
         self.flush()
+        state.check_names(self, param_group)
         super().add_param_group(param_group)
         check_group(self.param_groups[-1], first=True)
 
@@ -242,12 +242,14 @@ class MeZO(Optimizer):
 
     def check_settings(self) -> None:
         """Raises: ValueError for a setting that was changed to what no step can be made of."""
+        state.check_built(self)
         check_arguments(vars(self))
         for group in self.param_groups:
             check_group(group, first=False)
 
     def asking(self, closure: Closure, batches: Sequence[Any]) -> Asking:
         """How this step asks for its losses. Raises: what is wrong before anything moves."""
+        check_asked(closure, batches)
         self.check_settings()
         if self.fresh_batches and len(batches) != self.probes:
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
@@ -388,8 +390,6 @@ class MeZO(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken, bitwise; load the model's weights before. Raises: ValueError."""
         self.outside("load_state_dict")
-        if "mezo" not in state_dict:
-            raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
-        state.check(self, state_dict)
+        found = state.read(self, state_dict)
         super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
-        state.load(self, state_dict["mezo"])
+        state.load(self, state_dict["mezo"], found)

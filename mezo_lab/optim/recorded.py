@@ -14,13 +14,12 @@ from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.estimates import ESTIMATORS
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.rules import RULES
-from mezo_lab.optim.state import BACK, GROUP, arguments, described
+from mezo_lab.optim.state import BACK, CHANGEABLE, GROUP, arguments, described
 from mezo_lab.replay import Log, LogError, StepRecord
 from mezo_lab.replay.header import brief
 from mezo_lab.replay.records import HASH
 
 VERSION = 2  # of what a header says; 1 said less, and its log is read with the usual values in place
-CHANGEABLE = ("epsilon", "clip", "fused", "centre", "fresh_batches", "common_random_numbers")  # between two steps
 WHOSE = ("noise", "compiled", "fingerprint")  # that a run which goes on with a log must agree with, beside its settings
 RATES = ("lr", "initial_lr")  # of a group; a scheduler of torch leaves the second
 DEFAULTS = ("lr", "weight_decay", "scale")  # of a group that is added later

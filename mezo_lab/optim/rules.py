@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mezo_lab.optim.scalars import number, positive, whole
 from mezo_lab.sweeps import Pass
 
 TAIL = 1e-3  # share of an exponential average's weight that a default window leaves out
@@ -96,8 +97,7 @@ class Momentum(Rule):
     window: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "window", self.window or window_of(self.beta))
-        check_average(self.window, self.beta)
+        keep_average(self, "beta")
 
     def weights(self, history: Sequence[Record]) -> Weights:
         return weighted(zip(history, averaging(self.beta, history), strict=True))
@@ -127,10 +127,8 @@ class Adam(Rule):
     window: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "window", self.window or window_of(max(self.beta1, self.beta2)))
-        check_average(self.window, self.beta1, self.beta2)
-        if not self.delta > 0:
-            raise ValueError(f"`delta` must be positive, got {self.delta}: 1e-8 is usual; 0 would divide by it.")
+        keep_average(self, "beta1", "beta2")
+        object.__setattr__(self, "delta", positive("delta", self.delta))
 
     def moving(self, history, rates, decay):
         counts = [len(record.coefficients) for record in history]
@@ -153,12 +151,16 @@ def window_of(beta: float) -> int:
     return 1 if beta <= 0 else min(LONGEST, math.ceil(math.log(TAIL) / math.log(beta))) if beta < 1 else 1
 
 
-def check_average(window: int, *betas: float) -> None:
+def keep_average(rule: Rule, *names: str) -> None:
+    """Make Python numbers of a rule's β and window; 0 is the default window. Raises: ValueError."""
+    betas = [number(name, getattr(rule, name)) for name in names]
     for beta in betas:
         if not 0 <= beta < 1:
             raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual.")
-    if window != int(window) or window < 1:
-        raise ValueError(f"`window` must be a whole number, at least 1, got {window}: leave it out for the default.")
+    window = rule.window or window_of(max(betas))
+    kept = dict(zip(names, betas, strict=True)) | {"window": whole("window", window, "a whole number, at least 1", 1)}
+    for name, value in kept.items():
+        object.__setattr__(rule, name, value)
 
 
 @dataclass(frozen=True)

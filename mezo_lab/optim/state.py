@@ -4,6 +4,7 @@ import functools
 import inspect
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from mezo_lab.optim import layout
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.position import Exact
 from mezo_lab.optim.rules import RULES, Record, Rule
+from mezo_lab.optim.scalars import number, whole
 
 if TYPE_CHECKING:
     from mezo_lab.optim.mezo import MeZO
@@ -32,6 +34,7 @@ ELSEWHERE = {
     "check_replicas_every": "says when weights are compared; the replicas compare it",
     "compiled": "says how a sweep is computed; a run log holds how it was",
 }
+CHANGEABLE = ("epsilon", "clip", "fused", "centre", "fresh_batches", "common_random_numbers")  # between two steps
 GROUP = ("weight_decay", "scale")  # settings of a parameter group that a step depends on, beside its rate
 
 
@@ -45,6 +48,21 @@ def arguments(kind: type["MeZO"]) -> tuple[str, ...]:
 def settings(opt: "MeZO") -> dict[str, Any]:
     """Every setting of the steps, by the name of its argument, as JSON could hold it."""
     return {name: described(setting(opt, name)) for name in arguments(type(opt))}
+
+
+def built(opt: "MeZO") -> dict[str, Any]:
+    """The settings that a `MeZO` is built with for good. Another number of probes needs nothing to be built anew."""
+    return {name: value for name, value in settings(opt).items() if name not in (*CHANGEABLE, "probes")}
+
+
+def check_built(opt: "MeZO") -> None:
+    """Raises: ValueError for a setting that was changed where a step would not heed it."""
+    now = built(opt)
+    for name, was in opt.built.items():
+        if now[name] != was:
+            raise ValueError(
+                f"`{name}` was {was!r} when the optimizer was built, and is {now[name]!r}: build another MeZO with it."
+            )
 
 
 def setting(opt: "MeZO", name: str) -> Any:
@@ -99,8 +117,45 @@ def history(opt: "MeZO") -> list[tuple[int, tuple[float, ...], tuple[float, ...]
     return [(record.step, record.coefficients, record.projected) for record in opt.history]
 
 
+def check_names(opt: "MeZO", group: Mapping[str, Any]) -> None:
+    """Raises: ValueError for a parameter group that would set what holds for all groups."""
+    for name in arguments(type(opt)):
+        if name in group:
+            raise ValueError(
+                f"`{name}` holds for all groups, and one group sets it: give it to MeZO(…). A group may set `lr`, "
+                "`weight_decay` and `scale`."
+            )
+
+
+def same(here: Any, there: Any) -> bool:
+    try:
+        return bool(here == there)
+    except RuntimeError:  # a tensor of several numbers
+        return False
+
+
+def check_shape(state_dict: Any) -> None:
+    """Raises: ValueError for what is no state of a `MeZO`."""
+    if isinstance(state_dict, Mapping) and "mezo" not in state_dict:
+        raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
+    mezo = state_dict.get("mezo") if isinstance(state_dict, Mapping) else None
+    whole_one = (
+        isinstance(mezo, Mapping)
+        and isinstance(mezo.get("settings"), Mapping)
+        and isinstance(mezo.get("masters"), list | None)
+        and all(isinstance(master, Tensor) for master in mezo.get("masters") or [])
+        and isinstance(state_dict.get("state"), Mapping)
+        and isinstance(state_dict.get("param_groups"), list)
+        and all(isinstance(group, Mapping) for group in state_dict["param_groups"])
+        and all(isinstance(group.get("params"), list) for group in state_dict["param_groups"])
+    )
+    if not whole_one:
+        raise ValueError("`state_dict` must be whole, as MeZO.state_dict() gives it, and is not: load another file.")
+
+
 def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
     """Raises: ValueError when the optimizer of a state was built otherwise."""
+    check_shape(state_dict)
     mine = settings(opt)
     for name, value in state_dict["mezo"]["settings"].items():
         if name not in mine:
@@ -108,7 +163,7 @@ def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
                 f"`{name}` was {value!r} when the state was saved, and is unknown here: use the version that saved it."
             )
         here = repr(opt.rule) if isinstance(value, str) and name == "rule" else mine[name]  # as version 0.1 saved it
-        if here != value:
+        if not same(here, value):
             raise ValueError(f"`{name}` was {value!r} when the state was saved, and is {here!r}: build it as it was.")
     # torch matches parameters by position, and would give z and θ itself to others
     for theirs, ours in zip(state_dict["param_groups"], opt.param_groups, strict=False):
@@ -126,13 +181,34 @@ def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
         raise ValueError(f"`params` that require gradients had shapes {kept}, now {shapes}: freeze what was frozen.")
 
 
-def load(opt: "MeZO", state: dict[str, Any]) -> None:
-    """Go on from `saved`, once it is checked."""
-    opt.steps, opt.before, opt.projected = state["steps"], state["before"], None
-    opt.missing = None
-    recall(opt.history, state["history"])
-    opt.diagnostics = Diagnostics()
-    count_on(opt.diagnostics, state.get("diagnostics", {}))
+def read(opt: "MeZO", state_dict: dict[str, Any]) -> tuple[int, float | None, deque[Record], Diagnostics]:
+    """What `saved` has written, once `check` has compared it. Raises: ValueError for what it would not have written."""
+    check(opt, state_dict)
+    state = state_dict["mezo"]
+    records, diagnostics = deque[Record](maxlen=opt.rule.window), Diagnostics()
+    try:
+        if (state["masters"] is not None) != opt.exact:
+            raise ValueError("`masters` are the weights of exact=True")
+        step, before = whole("steps", state["steps"], "a whole number in [0, 2**32)", 0, 2**32), state["before"]
+        before = None if before is None else number("before", before)
+        recall(records, state["history"])
+        count_on(diagnostics, state.get("diagnostics", {}))
+        sums = [float(value) for record in records for value in (record.step, *record.coefficients, *record.projected)]
+        numbers = (diagnostics.squares.mean, diagnostics.curvatures.mean, diagnostics.last_loss, diagnostics.steps)
+        if not all(map(math.isfinite, sums)) or not all(isinstance(value, int | float) for value in numbers):
+            raise ValueError("numbers that no step has written")
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"`state_dict` must be whole, as MeZO.state_dict() gives it, and is not ({type(error).__name__}: {error}): "
+            "load another file."
+        ) from error
+    return step, before, records, diagnostics
+
+
+def load(opt: "MeZO", state: dict[str, Any], found: tuple[int, float | None, deque[Record], Diagnostics]) -> None:
+    """Go on from `saved`, once it is checked and `read`."""
+    opt.steps, opt.before, opt.history, opt.diagnostics = found
+    opt.projected, opt.missing = None, None
     opt.engine = None  # the weights may have been loaded too
     position = opt.ready().position
     if isinstance(position, Exact):

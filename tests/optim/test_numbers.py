@@ -87,7 +87,7 @@ CHANGES = [
     ("probes", 0, "`probes` must be a whole number, at least 1"),
     ("probes", True, "`probes` must be a whole number"),
     ("clip", -1.0, "`clip` must be positive or None"),
-    ("seed", -1, "`seed` must be a whole number"),
+    ("seed", -1, "`seed` was 3 when the optimizer was built, and is -1: build another MeZO with it"),
     ("fused", "yes", "`fused` must be True or False"),
 ]
 

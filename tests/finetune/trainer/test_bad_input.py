@@ -44,6 +44,15 @@ def test_another_optimizer_is_refused(classifier, args):
         MeZOTrainer(model, args, optimizer_cls_and_kwargs=(torch.optim.AdamW, {"lr": 1e-3}))
 
 
+def test_an_optimizer_of_another_model_is_refused(classifier, args):
+    model, other = classifier(), classifier()
+    mixed = [*model.parameters(), torch.nn.Parameter(torch.ones(2))]
+    for params in (other.named_parameters(), mixed):
+        with pytest.raises(ValueError, match=r"`optimizers` must hold a MeZO of the parameters of `model`, got other"):
+            MeZOTrainer(model, args, optimizers=(MeZO(params, lr=1e-3), None))
+    MeZOTrainer(model, args, optimizers=(MeZO([model.classifier.weight], lr=1e-3), None))  # the control: some of them
+
+
 def test_a_model_that_is_wrapped_already_is_refused(classifier, args):
     with pytest.raises(ValueError, match=r"`model` must not be wrapped, got a DataParallel: pass .*`model.module`"):
         MeZOTrainer(torch.nn.DataParallel(classifier()), args)
