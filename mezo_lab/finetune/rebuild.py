@@ -35,6 +35,13 @@ def rebuild(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) 
     Returns: the steps made. Raises: ValueError; LogError for a damaged log, or that of another model.
     """
     until = steps_of(folder, step)
+    plan = settled(folder)
+    if step == "best" and until == 0 and plan.tuning == "prefix":
+        # a prefix begins as tokens, with which the model answers otherwise than without them
+        raise ValueError(
+            f"`step` best is the start of {folder}, {plan.model} without a prefix, which needs no rebuilding: pass "
+            "--step last, or a number."
+        )
     check_name(out)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"`out` must be a new folder, {out} holds files: name another.")

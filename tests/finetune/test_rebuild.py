@@ -113,6 +113,17 @@ def test_a_plan_of_the_wrong_shape_is_one_line_that_names_it(kind, run, capsys):
     assert not (out / "model").exists()
 
 
+def test_the_start_of_a_prefix_is_the_model_without_one_and_is_not_rebuilt(run, capsys):
+    out, _ = run
+    (out / RESULT).write_text('{"best_step": 0}')
+    plan = json.loads((out / PLAN).read_text())
+    (out / PLAN).write_text(json.dumps(plan | {"tuning": "prefix"}))
+    assert main(["replay", str(out)]) == 2
+    assert "without a prefix, which needs no rebuilding: pass --step last" in capsys.readouterr().err
+    (out / PLAN).write_text(json.dumps(plan))
+    assert main(["replay", str(out)]) == 0  # all the weights as they were are the model
+
+
 @pytest.mark.parametrize("threads", ["4", 0, -1, 1.5, True, 2**40])
 def test_threads_that_make_no_sense_are_refused(threads, tmp_path):
     (tmp_path / RESULT).write_text(json.dumps({"machine": {"threads": threads}}))
