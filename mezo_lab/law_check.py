@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import index
 
 import torch
 from torch import Generator, Tensor
@@ -75,7 +76,7 @@ def check_law(law: Law, *, device: str = "cpu", seed: int = 0) -> LawCheck:
     >>> print(check_law(wide).problems[0])
     this sampler has variance 2.0002 ± 0.0020, where 1 is meant: divide by √2
     """
-    return _checked(law, device, seed)
+    return _checked(law, device, index(seed))
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """Real text with labels: film reviews from Rotten Tomatoes and IMDb, read from the one CSV file of their wheel."""
 
 import random
+from operator import index
 from typing import Literal, get_args
 
 from mezo_lab.finetune.tables import Row, rows
@@ -26,5 +27,5 @@ def reviews(source: Source = "rotten_tomatoes", *, seed: int | None = None) -> l
         raise ValueError(f"`source` must be one of {', '.join(get_args(Source))}; got {source!r}.")
     found = rows(source.replace("_", "-"))
     if seed is not None:
-        random.Random(seed).shuffle(found)
+        random.Random(index(seed)).shuffle(found)
     return found

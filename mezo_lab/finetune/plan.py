@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import torch
+
 from mezo_lab.finetune.load import SHIPPED
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 from mezo_lab.optim.arguments import law_of, rule_named
+from mezo_lab.optim.scalars import item
 
 METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
 TRAINED = ("mezo", "adam", "sgd")
@@ -101,6 +104,10 @@ class Plan:
     device: str | None = None
     tensorboard: bool = False
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+
     def settled(self) -> "Plan":
         """With the usual values where none were given. Raises: ValueError for what cannot be run."""
         check(self)
@@ -164,6 +171,19 @@ def write_whole(file: Path, text: str) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(file)) from error
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: the Python number of one of numpy or torch, the name of a path or a device.
+
+    >>> _plain(torch.tensor(4)), _plain(Path("runs", "a")), _plain(["terrible", "great"])
+    (4, 'runs/a', ('terrible', 'great'))
+    """
+    if isinstance(value, Path | torch.device):
+        return str(value)
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
+        return tuple(item(each) for each in value)
+    return item(value)
 
 
 def read_plan(folder: Path) -> Plan:

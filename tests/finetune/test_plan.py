@@ -3,10 +3,13 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import accuracy
+import numpy
 import pytest
 import rates
+import torch
 
 from mezo_lab.finetune.plan import MEASURED, Plan, check_processes, from_preset, read_plan
 from mezo_lab.finetune.run import finetune
@@ -16,6 +19,33 @@ def test_a_plan_reads_back_as_it_was_written(tmp_path):
     plan = Plan(task="sst2", words=("no", "yes"), prompt="{text}", data="rows.csv", lr=1e-5, shots=4)
     plan.write(tmp_path)
     assert read_plan(tmp_path) == plan != replace(plan, lr=2e-5)
+
+
+FOREIGN = {
+    "steps": numpy.int64(200),
+    "lr": numpy.float32(1e-4),
+    "epsilon": torch.tensor(1e-3),
+    "seed": numpy.uint8(7),
+    "batch": numpy.array(8),
+    "scratch": numpy.bool_(True),
+    "model": Path("models", "mine"),
+    "device": torch.device("cpu"),
+    "words": ["terrible", "great"],
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_numbers_of_numpy_and_torch_paths_and_devices_are_written_as_what_they_are(name, tmp_path):
+    plan = Plan(**{name: FOREIGN[name]})
+    plan.write(tmp_path)
+    assert read_plan(tmp_path) == plan
+    value = getattr(plan, name)
+    assert type(value) in (int, float, bool, str, tuple)
+    assert value == (str(FOREIGN[name]) if isinstance(value, str) else type(value)(FOREIGN[name]))
+
+
+def test_words_in_an_array_of_numpy_are_words(tmp_path):
+    assert Plan(words=numpy.array(["terrible", "great"])) == Plan(words=("terrible", "great"))
 
 
 def kind(method: str, tuning: str, objective: str) -> str:
