@@ -1,8 +1,6 @@
 """The folder of a run belongs to one process at a time, from before its first work until its end."""
 
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,8 +12,6 @@ from mezo_lab.finetune.folder import HOLDER, held
 from mezo_lab.finetune.plan import LOG, RESULT, Plan, read_plan
 from mezo_lab.finetune.rebuild import rebuilt
 from mezo_lab.finetune.run import finetune
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def options(plan: Plan, out) -> list[str]:
@@ -70,54 +66,64 @@ def test_of_two_processes_that_resume_one_folder_one_goes_on(plan, tmp_path):
     assert any(process.returncode == 0 for process in both) and rebuilt(out)[2] == 10
 
 
-def hold_and_wait(out, ready) -> None:
-    with held(out):
-        ready.set()
-        time.sleep(600)
+HOLD = """
+import sys, time
+from pathlib import Path
+from mezo_lab.finetune.folder import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
 def test_a_folder_is_held_while_its_process_lives_and_no_longer(tmp_path):
-    ready = SPAWN.Event()
-    other = SPAWN.Process(target=hold_and_wait, args=(tmp_path / "run", ready))
-    other.start()
+    out = tmp_path / "run"
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
     try:
-        assert ready.wait(600)
+        assert other.stdout.readline() == "held\n"
         told = f"`out` must be a folder that no other run holds, .* is held by process {other.pid}: wait for its end"
-        with pytest.raises(ValueError, match=told), held(tmp_path / "run"):
+        with pytest.raises(ValueError, match=told), held(out):
             pass
     finally:
-        os.kill(other.pid, signal.SIGKILL)
-        other.join()
-    assert (tmp_path / "run" / HOLDER).exists()  # what a killed run leaves
-    with held(tmp_path / "run"):
-        assert (tmp_path / "run" / HOLDER).read_text() == str(os.getpid())
+        other.kill()
+        other.communicate()
+    assert (out / HOLDER).exists()  # what a killed run leaves
+    with held(out):
+        assert (out / HOLDER).read_text() == str(os.getpid())
 
 
-def take_in_turn(out, barrier, held_by, most) -> None:
-    barrier.wait()
-    for _ in range(200):
-        try:
-            with held(out):
-                with held_by.get_lock():
-                    held_by.value += 1
-                    most.value = max(most.value, held_by.value)
-                with held_by.get_lock():
-                    held_by.value -= 1
-        except ValueError:
-            pass
+TAKE_IN_TURN = """
+import os, sys
+from pathlib import Path
+from mezo_lab.finetune.folder import held
+out, mark = Path(sys.argv[1]), Path(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(200):
+    try:
+        with held(out):
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))  # fails where another process holds the folder too
+            mark.unlink()
+    except ValueError:
+        pass
+"""
 
 
 def test_no_two_processes_hold_a_folder_that_is_made_and_removed_all_the_time(tmp_path):
     """The lock file goes with its folder; who opened the old one must not take it for the new one."""
-    count, most = SPAWN.Value("i", 0), SPAWN.Value("i", 0)
-    barrier = SPAWN.Barrier(3)
-    processes = [SPAWN.Process(target=take_in_turn, args=(tmp_path / "run", barrier, count, most)) for _ in range(3)]
+    command = [sys.executable, "-c", TAKE_IN_TURN, str(tmp_path / "run"), str(tmp_path / "mark")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
     for process in processes:
-        process.start()
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
     for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert most.value == 1 and not list(tmp_path.glob(f"run/{HOLDER}"))
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert not list(tmp_path.glob(f"run/{HOLDER}"))
 
 
 def test_a_folder_in_which_nothing_was_written_is_as_it_was(tmp_path):
