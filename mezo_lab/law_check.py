@@ -63,9 +63,9 @@ def check_law(law: Law, *, device: str = "cpu", seed: int = 0) -> LawCheck:
     Assumes: nothing of the law but its shape (count, probes, dim).
     Cost: 2,097,152 coordinates and a second; a law is looked at once.
 
-    What it can and cannot tell, of 200 samples each: Student's laws of 5 and 6 degrees of freedom were always said to
-    have no eighth moment, t₇ in 87 % of them, t₈ (the border itself) in 31 %, t₉ (which has one) in 4 %, t₁₂ and
-    Laplace never. What lies beyond two million coordinates no sample shows.
+    What it can and cannot tell: Student's laws of 6 degrees of freedom and fewer are said to have no eighth moment,
+    those of 12 and more to have one; between them, about the border of 8, a sample may say either. What lies beyond two
+    million coordinates no sample shows.
 
     Args: law: with `sample` and `moments`, such as an `Iid` of your own. device: where to draw. seed: which words.
     Returns: a LawCheck, printable in one line. Raises: ValueError for numbers that are

@@ -117,10 +117,10 @@ def one_step(law: Law, dim: int, probes: int, rank: int, step: float) -> dict:
         brute=brute,
         scalars=lambda frame: 1 - 2 * step * frame.overlap() + step**2 * frame.length_sq(),
         rank=rank,
-    ) | {"deterministic": certain(law, dim, probes, rank) or mirrors(law, dim, probes, rank, step)}
+    ) | {"deterministic": fixed_estimate(law, dim, probes, rank) or mirrors(law, dim, probes, rank, step)}
 
 
-def certain(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
+def fixed_estimate(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
     """Whether the law leaves ĝ no choice, on the r coordinates that count: it is g in every draw.
 
     So it is for d orthogonal probes, and for |z_i| = 1 where one coordinate counts.

@@ -8,8 +8,8 @@ from mezo_lab.claims.beds import (
     MOST_ROWS,
     PAPER,
     at_most_dim,
-    certain,
     curved,
+    fixed_estimate,
     gradient,
     named,
     one_step,
@@ -48,7 +48,7 @@ def descent_lemma(law, dim, probes, spectrum):
         numbers_per_draw=dim * probes,
         symbols=named(law, dim, probes, eta=lr, ell=smoothness, g2=1.0, G2=estimator_sq),
         formula="-eta*g2 + eta**2*ell*G2/2",
-        deterministic=certain(law, dim, probes),
+        deterministic=fixed_estimate(law, dim, probes),
         decoys=(
             Decoy("-eta*g2 + eta**2*ell*G2/4"),
             *([Decoy("-eta*g2 + eta**2*ell*G2")] if spectrum == "flat" else []),
@@ -139,7 +139,7 @@ def any_spectrum(law, dim, probes):
         formula="((n+1)*gHg + trH*g2 + (kappa-3)*Hgg)/n"
         if isinstance(law, Iid)
         else "((n-1)*gHg + d/(d+2)*(2*gHg + trH*g2))/n",
-        deterministic=certain(law, dim, probes),
+        deterministic=fixed_estimate(law, dim, probes),
         decoys=(
             Decoy("ell*gamma*g2"),  # the bound, taken as an equality
             Decoy("((n+1)*gHg + trH*g2)/n"),  # the (κ−3) term dropped; true for κ = 3

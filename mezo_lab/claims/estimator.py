@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab import theory
-from mezo_lab.claims.beds import TIED, certain, curved, direction, gradient, named, regression, sampled
+from mezo_lab.claims.beds import TIED, curved, direction, fixed_estimate, gradient, named, regression, sampled
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.directions import Coordinate, Iid, Orthogonal
 from mezo_lab.estimators import sign_search, two_point
@@ -71,7 +71,7 @@ def unbiased(law, dim, probes):
         symbols=named(law, dim, probes, vg=float(v @ g)),
         formula="vg",
         decoys=(Decoy("z with tied coordinates", draw=along_v(TIED)),),
-        deterministic=certain(law, dim, probes),
+        deterministic=fixed_estimate(law, dim, probes),
     )
 
 
@@ -90,7 +90,7 @@ def norm_factor(law, dim, probes):
         symbols=named(law, dim, probes),
         formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(d+n-1)/n"), Decoy("(d+n+1)/n")),
-        deterministic=certain(law, dim, probes),
+        deterministic=fixed_estimate(law, dim, probes),
         **sampled(
             law,
             dim,
@@ -132,7 +132,7 @@ def second_moment(law, dim, probes):
         # the Gaussian's, in which the (κ−3) term is missing; for κ = 3, where that is right, the sphere's
         formula=formula,
         decoys=(Decoy(sphere if law.moments(dim)[:2] == (1, 0) else gaussian),),
-        deterministic=certain(law, dim, probes),
+        deterministic=fixed_estimate(law, dim, probes),
     )
 
 

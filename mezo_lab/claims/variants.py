@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 
 from mezo_lab import theory
-from mezo_lab.claims.beds import certain, curved, direction, gradient, named
+from mezo_lab.claims.beds import curved, direction, fixed_estimate, gradient, named
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.estimators import (
     curvature,
@@ -127,7 +127,7 @@ def curvature_probe(law, dim, probes):
         symbols=named(law, dim, probes, trH=trace),
         formula="trH",
         decoys=(Decoy("2*trH"),),
-        deterministic=certain(law, dim, probes),
+        deterministic=fixed_estimate(law, dim, probes),
     )
 
 
