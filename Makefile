@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py curvature.py axes.py)
+LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py divergence.py axes.py)
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
@@ -59,7 +59,7 @@ results: setup  ## measure again what the README shows, half an hour: results/ a
 	$(BIN)/python benchmarks/readme.py
 
 accuracy: setup  ## fine-tune the real model by every method, many hours; goes on where it was stopped
-	$(BIN)/python benchmarks/curvature.py
+	$(BIN)/python benchmarks/divergence.py
 	$(BIN)/python benchmarks/axes.py
 	$(BIN)/python benchmarks/rates.py
 	$(BIN)/python benchmarks/accuracy.py

@@ -7,17 +7,17 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-RECORDS = ["results/*", "results/runs/*/*", "benchmarks/*.json"]  # no checkpoints of a run that was stopped
+RECORDS = ["results/*", "results/runs/*/*"]  # no checkpoints of a run that was stopped
 
 
 class WithRecords(build_py):
-    """Their home is `results/` and `benchmarks/`; `mezo_lab.notebook.record_path` finds them there, or in the wheel."""
+    """Their home is `results/`; `mezo_lab.notebook.record_path` finds them there, or in the wheel."""
 
     def records(self) -> dict[str, str]:
         """Where a record goes → where it is."""
-        found = [path for pattern in RECORDS for path in sorted(HERE.glob(pattern)) if path.is_file()]
+        paths = [path for pattern in RECORDS for path in sorted(HERE.glob(pattern)) if path.is_file()]
         place = Path(self.build_lib) / "mezo_lab/records"
-        return {str(place / path.relative_to(HERE)): str(path) for path in found}
+        return {str(place / path.relative_to(HERE)): str(path) for path in paths}
 
     def run(self) -> None:
         super().run()

@@ -3,7 +3,7 @@
 For one probe E[ĝᵀHĝ] = tr H·‖g‖² + 2gᵀHg + (κ − 3)·Σ H_ii g_i² (claim B4), so signs differ from Gaussian probes by
 2·Σ H_ii g_i². Of an H in general directions the share is about 1/d, and signs are then as good as Gaussian; of one
 along the coordinates it is up to 1/r. With signs s, (s∘g)ᵀH(s∘g) has the mean Σ H_ii g_i², a product with H each.
-The bed is that of benchmarks/curvature.py, whose record has tr H.
+The bed is that of benchmarks/divergence.py, whose record has tr H.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import torch
-from curvature import BATCH, TASK, bed
+from divergence import BATCH, TASK, bed
 
 from mezo_lab.hessian import gradient, hessian_products
 from mezo_lab.hessian.lanczos import dot
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "results" / "axes.json", metavar="FILE")
     parser.add_argument("--draws", type=int, default=DRAWS)
     arguments = parser.parse_args()
-    trace, trace_error = json.loads((ROOT / "benchmarks" / "curvature.json").read_text())["curvature"]["trace"]
+    trace, trace_error = json.loads((ROOT / "results/divergence.json").read_text())["curvature"]["trace"]
     model, loss = bed()
     parameters = list(model.parameters())
     slope = gradient(parameters, loss)

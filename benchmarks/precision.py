@@ -16,6 +16,8 @@ from torch import Tensor
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.layout import spacing
 
+ROOT = Path(__file__).resolve().parents[1]
+
 DIM, DEVIATION, EPSILON = 256, 0.02, 1e-3
 STEPS, SEED = 20_000, 0
 RATES = (1e-4, 1e-5)  # updates of a third of the spacing of the weights, and of a thirtieth
@@ -127,7 +129,7 @@ def told(record: dict) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--output", type=Path, default=ROOT / "results/precision.json")
     options = parser.parse_args(arguments)
     record = measured(options.steps)
     options.output.write_text(json.dumps(record, indent=1) + "\n")

@@ -16,7 +16,7 @@ from mezo_lab.finetune.prepare import model_of, prepared
 from mezo_lab.machine import machine
 
 RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
-# full: a tenth and a third of the largest stable rate that benchmarks/curvature.py predicts, which for accuracy is no
+# full: a tenth and a third of the largest stable rate that benchmarks/divergence.py predicts, which for accuracy is no
 # bound; the others: from the largest of Tables 15 and 16 upwards, as this model is a hundredth of the paper's, to where
 # a run soon diverges
 GRIDS = {

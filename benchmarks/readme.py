@@ -43,7 +43,7 @@ def fenced(text: str) -> str:
 
 def sampling(root: Path) -> str:
     """The two samplers against the loop a student would write, and the reduced one where the loop cannot go."""
-    record = json.loads((root / "benchmarks/sampling.json").read_text())
+    record = json.loads((root / "results/sampling.json").read_text())
     rows = ["| d | n | numpy loop, draws/s | brute force, × loop | reduced, × loop |", "|--:|--:|--:|--:|--:|"]
     for row in record["rows"]:
         cells = f"{row['dim']:,}", row["probes"], f"{row['loop']:,.0f}", times(row["brute"]), times(row["reduced"])
@@ -63,13 +63,13 @@ def times(ratio: float) -> str:
 
 def step(root: Path) -> str:
     """What a step costs: on the language model in sight, on others folded, on a GPU where one was measured."""
-    file, gpu = root / "benchmarks/step.json", root / "benchmarks/step-cuda.json"
+    file, gpu = root / "results/step_cost.json", root / "results/step_cost-cuda.json"
     if not file.exists():
-        return "Not measured yet: `python benchmarks/step.py` does it."
+        return "Not measured yet: `python benchmarks/step_cost.py` does it."
     record = json.loads(file.read_text())
     first, *others = record["beds"]
     folded = [f"<details><summary>{about(bed)}</summary>\n\n{step_table(bed)}\n\n</details>" for bed in others]
-    figure = f"![{step_alt_text(step_costs(first))}](benchmarks/step.svg)"
+    figure = f"![{step_alt_text(step_costs(first))}](docs/figures/step_cost.svg)"
     parts = [about(first), step_table(first), figure, conditions(record), promises(record), *folded]
     if gpu.exists():
         record = json.loads(gpu.read_text())
@@ -77,7 +77,7 @@ def step(root: Path) -> str:
             parts += [about(bed), step_table(bed), conditions(record)]
     else:
         parts.append(
-            "No GPU was at hand: `python benchmarks/step.py --device cuda` measures one, and nothing is claimed."
+            "No GPU was at hand: `python benchmarks/step_cost.py --device cuda` measures one, and nothing is claimed."
         )
     return "\n\n".join(filter(None, parts))
 
@@ -155,7 +155,7 @@ def step_costs(bed: dict) -> list[StepCost]:
 
 def stability(root: Path) -> str:
     """Where MeZO diverges beside what was predicted: each spectrum at its smallest and its largest d."""
-    rows = json.loads((root / "benchmarks/stability.json").read_text())["rows"]
+    rows = json.loads((root / "results/stability.json").read_text())["rows"]
     lines = ["| spectrum | d | n | r | predicted | found | predicted / found |", "|---|--:|--:|--:|--:|--:|--:|"]
     kinds: dict[tuple, list[dict]] = {}
     for row in rows:
@@ -175,11 +175,13 @@ def draw(root: Path) -> None:
     """The figure of the step's costs, beside its record."""
     from matplotlib import rc_context
 
-    file = root / "benchmarks/step.json"
+    file = root / "results/step_cost.json"
     if file.exists():
         costs = step_costs(json.loads(file.read_text())["beds"][0])
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "step"}):
-            step_figure(costs).savefig(file.with_suffix(".svg"), metadata={"Date": None})
+            place = root / "docs/figures/step_cost.svg"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            step_figure(costs).savefig(place, metadata={"Date": None})
 
 
 def memory(root: Path) -> str:

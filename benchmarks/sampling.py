@@ -26,6 +26,8 @@ from mezo_lab.objectives import Linear
 from mezo_lab.reduced import reduced_frame
 from mezo_lab.theory import norm_factor
 
+ROOT = Path(__file__).resolve().parents[1]
+
 Way = Callable[[int, int, int], Estimate]  # (dim, probes, draws) → the mean of ‖ĝ‖²/‖g‖²
 
 GAUSSIAN = LAWS["gaussian"]
@@ -208,7 +210,7 @@ def told(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), metavar="FILE")
+    parser.add_argument("--json", type=Path, default=ROOT / "results/sampling.json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="a few draws of everything: figures of no use")
     arguments = parser.parse_args()
     record = measured(arguments.quick)

@@ -16,6 +16,8 @@ from mezo_lab.stability.divergence import steps_for
 from mezo_lab.theory import Moments
 from mezo_lab.theory.stability import largest_stable_step, stability_limit
 
+ROOT = Path(__file__).resolve().parents[1]
+
 GAUSSIAN = Moments(1, 0)
 DIMS = (100, 1_000, 10_000, 100_000, 1_000_000)
 DRAWS = 400
@@ -85,7 +87,7 @@ HEAD = f"{'spectrum':15}{'d':>10}{'n':>4}{'r':>13}{'flat':>10}{'mean':>10}{'pred
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), metavar="FILE")
+    parser.add_argument("--json", type=Path, default=ROOT / "results/stability.json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="two small quadratics and few steps: figures of no use")
     arguments = parser.parse_args()
     record = {"machine": machine(), "draws": DRAWS, "rows": []}

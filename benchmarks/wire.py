@@ -21,6 +21,8 @@ from torch.nn import Parameter
 from mezo_lab.machine import machine
 from mezo_lab.optim import MeZO
 
+ROOT = Path(__file__).resolve().parents[1]
+
 COUNTERS = [Path("/sys/class/net/lo/statistics", name) for name in ("tx_bytes", "tx_packets")]
 HEADER = 14 + 20 + 32  # bytes of Ethernet, IPv4 and TCP with time stamps, in every packet, acknowledgements too
 RANKS, SIZES = (2, 4), (1_000, 1_000_000)
@@ -115,7 +117,7 @@ def told(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), metavar="FILE")
+    parser.add_argument("--json", type=Path, default=ROOT / "results/wire.json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="ten steps: figures of no use")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)  # what torchrun calls
     arguments = parser.parse_args()

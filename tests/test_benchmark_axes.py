@@ -33,7 +33,7 @@ def test_along_the_coordinates_every_draw_is_exact():
 
 
 def test_the_record_is_of_the_loss_whose_curvature_was_measured():
-    curvature = json.loads((ROOT / "benchmarks/curvature.json").read_text())["curvature"]
+    curvature = json.loads((ROOT / "results/divergence.json").read_text())["curvature"]
     assert RECORD["trace"] == curvature["trace"]
     scale = RECORD["trace"][0] * RECORD["grad_sq"]
     assert RECORD["share"] == pytest.approx([part / scale for part in RECORD["diagonal"]])

@@ -15,7 +15,7 @@ import torch
 from torch.nn import Linear
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "benchmarks/step.py"
+SCRIPT = ROOT / "benchmarks/step_cost.py"
 KEEPS_PEAKS = os.access("/proc/self/clear_refs", os.W_OK)
 METHODS = [
     "two forwards",
@@ -191,17 +191,17 @@ def test_a_promise_that_is_missed_says_by_how_much(step):
 
 def test_the_readme_shows_the_record_with_a_figure_that_is_described(record, step, tmp_path):
     pytest.importorskip("matplotlib")
-    tmp_path.joinpath("benchmarks").mkdir()
-    tmp_path.joinpath("benchmarks/step.json").write_text(
+    tmp_path.joinpath("results").mkdir()
+    tmp_path.joinpath("results/step_cost.json").write_text(
         json.dumps(record | {"targets": step("targets").targets(record)})
     )
     readme.draw(tmp_path)
-    svg, block = tmp_path.joinpath("benchmarks/step.svg").read_text(), readme.step(tmp_path)
+    svg, block = tmp_path.joinpath("docs/figures/step_cost.svg").read_text(), readme.step(tmp_path)
     assert svg.lstrip().startswith("<?xml") and "published sequence" in svg
-    assert "![Dot chart of the time of a step" in block and "](benchmarks/step.svg)" in block
+    assert "![Dot chart of the time of a step" in block and "](docs/figures/step_cost.svg)" in block
     assert all(f"| {method} |" in block for method in METHODS)
     assert "batch 16 = 512 tokens per step" in block and "nothing is claimed" in block
-    tmp_path.joinpath("benchmarks/step-cuda.json").write_text(json.dumps(record))
+    tmp_path.joinpath("results/step_cost-cuda.json").write_text(json.dumps(record))
     assert readme.step(tmp_path).count("| published sequence |") == 2
 
 

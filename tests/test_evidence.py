@@ -14,7 +14,7 @@ from mezo_lab.replay import read_log
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = sorted(folder.parent for folder in (ROOT / "results/runs").glob(f"*/{RESULT}"))
 LOGGED = [folder for folder in RUNS if (folder / LOG).exists()]
-CURVATURE = json.loads((ROOT / "benchmarks/curvature.json").read_text())
+CURVATURE = json.loads((ROOT / "results/divergence.json").read_text())
 
 
 def rows() -> list[dict]:

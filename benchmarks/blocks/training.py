@@ -25,14 +25,14 @@ PROMPTS = {
 
 
 def divergence_of(root: Path) -> tuple[list[RateRun], float, float]:
-    record = json.loads((root / "benchmarks/curvature.json").read_text())
+    record = json.loads((root / "results/divergence.json").read_text())
     runs = [RateRun(run["lr"], run["losses"], run["diverged"]) for run in record["runs"]]
     return (runs, *record["curvature"]["lr"])
 
 
 def divergence(root: Path) -> str:
     """The curvature of the real loss, the rate predicted from it, and where runs diverged."""
-    record = json.loads((root / "benchmarks/curvature.json").read_text())
+    record = json.loads((root / "results/divergence.json").read_text())
     found = {name: plus_minus(*record["curvature"][name]) for name in ("trace", "norm", "effective_rank", "lr")}
     told = (
         f"tr H = {found['trace']}, λ_max = {found['norm']}, effective rank r = {found['effective_rank']}: the largest"
@@ -48,7 +48,7 @@ def divergence(root: Path) -> str:
         f"| of the predicted | learning rate | first loss | last, {steps} steps at most | |",
         "|--:|--:|--:|--:|---|",
     ]
-    figure = f"![{divergence_alt_text(*divergence_of(root))}](benchmarks/curvature.svg)"
+    figure = f"![{divergence_alt_text(*divergence_of(root))}](docs/figures/divergence.svg)"
     return "\n\n".join([told, "\n".join([*heads, *ends]), figure])
 
 
@@ -168,7 +168,9 @@ def draw(root: Path) -> None:
     """The figure of the diverging runs, beside their record."""
     from matplotlib import rc_context
 
-    file = root / "benchmarks/curvature.json"
+    file = root / "results/divergence.json"
     if file.exists():
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "curvature"}):
-            divergence_figure(*divergence_of(root)).savefig(file.with_suffix(".svg"), metadata={"Date": None})
+            place = root / "docs/figures/divergence.svg"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            divergence_figure(*divergence_of(root)).savefig(place, metadata={"Date": None})

@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/step.py`: what is stepped on, who steps, and how time, memory and traffic are taken."""
+"""The parts of `benchmarks/step_cost.py`: what is stepped on, who steps, and how time, memory and traffic are taken."""

@@ -179,10 +179,10 @@ for verdict in [verdict for record in records for verdict in record["verdicts"]]
 #
 # ## From curvature to a learning rate
 #
-# A second record, which `benchmarks/curvature.py` writes, has $\operatorname{tr}H$, $\operatorname{tr}H^2$ and $\lambda_{\max}$ at the pretrained $\theta$ on 16 reviews, and the runs of the next section.
+# A second record, which `benchmarks/divergence.py` writes, has $\operatorname{tr}H$, $\operatorname{tr}H^2$ and $\lambda_{\max}$ at the pretrained $\theta$ on 16 reviews, and the runs of the next section.
 
 # %%
-record = json.loads(record_path("benchmarks/curvature.json").read_text())
+record = json.loads(record_path("results/divergence.json").read_text())
 trace, trace_sq, norm, rank = (record["curvature"][name] for name in ("trace", "trace_sq", "norm", "effective_rank"))
 for name, (value, error) in {"tr H": trace, "tr H²": trace_sq, "λ_max": norm}.items():
     print(f"{name:>5} = {value:.4g} ± {error:.2g}")

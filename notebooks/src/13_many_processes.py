@@ -192,7 +192,7 @@ for told, scene, settings in (
 # send its gradient to every other.
 
 # %%
-record = json.loads(record_path("benchmarks/wire.json").read_text())
+record = json.loads(record_path("results/wire.json").read_text())
 
 
 def gathered(ranks: int, parameters: int) -> int:

@@ -206,10 +206,10 @@ for method, cells in table(measured_block, METHODS).items():
 # ## The time of a step
 #
 # A forward pass of $P$ weights on $T$ tokens takes about $2PT$ operations, a backward pass twice that (Kaplan et al. 2020). So backpropagation takes $6PT$, MeZO $4PT$ and its sweeps over $\theta$: a ratio of $3/2$.
-# The record `benchmarks/step.json` (from `python benchmarks/step.py`) has it for one machine; nothing follows for others.
+# The record `results/step_cost.json` (from `python benchmarks/step_cost.py`) has it for one machine; nothing follows for others.
 
 # %%
-record = json.loads(record_path("benchmarks/step.json").read_text())
+record = json.loads(record_path("results/step_cost.json").read_text())
 bed = record["beds"][0]
 ratios = {row["method"]: row["ratio"] for row in bed["rows"]}
 machine = record["machine"]
@@ -342,7 +342,7 @@ fits["LoRA, checkpoints, 4 bits"] = fits["LoRA, checkpoints"] - lora.weights * (
 print(f"{layers} layers: " + "; ".join(f"{name} {total / GIB:.1f} GiB" for name, total in fits.items()))
 
 # %%
-r, error = json.loads(record_path("benchmarks/curvature.json").read_text())["curvature"]["effective_rank"]
+r, error = json.loads(record_path("results/divergence.json").read_text())["curvature"]["effective_rank"]
 here = ratios["Adam, backpropagation"] / ratios["MeZO rademacher, 3 sweeps"]
 days = (10**6 / 8) * (STEPS["mezo"]["30B"] / STEPS["adam"]["30B"]) * SECONDS["mezo"]["30B"][0] / 86_400
 scratch = [row["test"] for row in rows if row["scratch"] and row["method"] == "mezo"]

@@ -26,7 +26,7 @@ def code_of(name: str) -> str:
 
 def records(name: str) -> list[str]:
     """The records that a notebook names."""
-    return re.findall(r"""["']((?:results|benchmarks)\b[^"']*)["']""", code_of(name))
+    return re.findall(r"""["'](results\b[^"']*)["']""", code_of(name))
 
 
 ASKED = sorted({record for name in build.names() for record in records(name)})
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory) -> Path:
     source, built, unpacked = (tmp_path_factory.mktemp(name) for name in ("source", "built", "unpacked"))
     for file in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source / file)
-    for folder in ("mezo_lab", "results", "benchmarks"):
+    for folder in ("mezo_lab", "results"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation"]
     subprocess.run([*command, "-w", str(built), str(source)], check=True, timeout=HANGS)

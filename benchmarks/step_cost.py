@@ -24,7 +24,7 @@ from step.traffic import traffic
 from mezo_lab.machine import machine
 from mezo_lab.plots.cost import mebibytes
 
-HERE = Path(__file__)
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def measured(names: list[str], rounds: int, device: str, weighed: list[str]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def measured_bed(name: str, rounds: int, device: str, weighed: list[str]) -> tup
 
 
 def in_a_process_of_its_own(bed: str, method: str, device: str) -> dict[str, float] | None:
-    command = [sys.executable, str(HERE), "--memory-of", method, "--beds", bed, "--device", device]
+    command = [sys.executable, __file__, "--memory-of", method, "--beds", bed, "--device", device]
     ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(ran.stdout.splitlines()[-1])
 
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--beds", nargs="+", default=["smollm2", "mlp"], choices=BEDS)
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="default: step.json or step-cuda.json, beside this file"
+        "--json", type=Path, metavar="FILE", help="default: results/step_cost.json, or step_cost-cuda.json"
     )
     parser.add_argument("--quick", action="store_true", help="one round on a tiny model: figures of no use")
     parser.add_argument("--memory-of", choices=METHODS, metavar="METHOD", help="peak memory of one method, and no more")
@@ -114,7 +114,7 @@ def main() -> None:
         return
     if arguments.quick:
         beds, rounds, weighed = ["tiny"], 1, ["MeZO rademacher, 2 sweeps"]
-    file = arguments.json or HERE.with_name("step.json" if device == "cpu" else f"step-{device}.json")
+    file = arguments.json or ROOT / "results" / ("step_cost.json" if device == "cpu" else f"step_cost-{device}.json")
     record = measured(beds, rounds, device, weighed)
     file.write_text(json.dumps(record, indent=1) + "\n")
     print(told(record))

@@ -20,6 +20,8 @@ from mezo_lab.optim import MeZO
 from mezo_lab.stability import predict
 from mezo_lab.theory import turned
 
+ROOT = Path(__file__).resolve().parents[1]
+
 TASK = "rotten-tomatoes/sentiment"
 BATCH, DRAWS, PRODUCTS, TOLERANCE = 16, 100, 30, 0.02
 MULTIPLES = (0.03, 0.1, 0.3, 0.6, 1.0, 3.0, 10.0)  # of the predicted rate
@@ -66,7 +68,7 @@ def blown_up(losses: list[float]) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), metavar="FILE")
+    parser.add_argument("--json", type=Path, default=ROOT / "results/divergence.json", metavar="FILE")
     parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
     record = json.loads(arguments.json.read_text()) if arguments.json.exists() else {"machine": machine(), "runs": []}
