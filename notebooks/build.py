@@ -1,6 +1,10 @@
 """Build the notebooks from notebooks/src: executed for readers, without solutions for students. Never the other way.
 
-    python notebooks/build.py [NAME ...] [--fast]
+    python notebooks/build.py [NAME ...] [--all] [--fast]
+
+Without a NAME, the notebooks whose source has changed since they were built. A change of the library alone is not
+noticed: name the notebooks, or ask for all. With --fast they are written to out/notebooks, and those that are committed
+stay as they are.
 
 A source is a Python file in jupytext's percent format, solutions included: in code between `# BEGIN SOLUTION` and
 `# END SOLUTION`, in words as cells tagged "solution". Builds differ in what their cells print, and in nothing else.
@@ -24,6 +28,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 
 HERE = Path(__file__).resolve().parent
 SOURCES, STUDENT, BUDGET = HERE / "src", HERE / "student", HERE / "budget.toml"
+FAST = HERE.parent / "out/notebooks"  # where fast builds go
 PATIENCE = 3  # times the budget: machines differ
 STARTS = 600  # seconds by the clock that a kernel may take to start, or to hand over its last output
 HANGS = 10  # times what a notebook may take, by the clock: what ends a notebook that waits for ever, and nothing else
@@ -131,31 +136,46 @@ def budget(name: str) -> dict[str, Any]:
     return table["default"] | table.get(name, {})
 
 
+def is_stale(name: str) -> bool:
+    """Whether a notebook must be built: it is missing, was built from another source, or fast."""
+    path = HERE / f"{name}.ipynb"
+    if not path.exists() or not (STUDENT / path.name).exists():
+        return True
+    metadata = nbformat.read(path, as_version=4).metadata
+    return metadata.get("mezo_lab") != {"source": digest(name), "fast": False}
+
+
 def build(name: str, *, fast: bool = False) -> None:
-    """Write both notebooks of a source."""
-    limits, source = budget(name), read(name)
-    asked = for_students(source, name)
-    made = executed(source, fast=fast, seconds=PATIENCE * limits["fast" if fast else "full"], name=name)
-    STUDENT.mkdir(exist_ok=True)
-    write(asked, STUDENT / f"{name}.ipynb")
-    write(made, HERE / f"{name}.ipynb")
+    """Write both notebooks of a source, or with `fast` an executed one to `FAST`."""
+    source = read(name)
+    student = for_students(source, name)
+    seconds = PATIENCE * budget(name)["fast" if fast else "full"]
+    solved = executed(source, fast=fast, seconds=seconds, name=name)
+    if fast:
+        write(solved, FAST / f"{name}.ipynb")
+        return
+    write(student, STUDENT / f"{name}.ipynb")
+    write(solved, HERE / f"{name}.ipynb")
 
 
 def write(notebook: Any, path: Path) -> None:
     nbformat.validate(notebook)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names()) or 'none yet'}; none: all")
-    parser.add_argument("--fast", action="store_true", help="small d, for a first look")
-    arguments = parser.parse_args()
-    if unknown := sorted(set(arguments.names) - set(names())):
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names()) or 'none yet'}")
+    parser.add_argument("--all", action="store_true", help="build those too whose source has not changed")
+    parser.add_argument("--fast", action="store_true", help="small d, for a first look, into out/notebooks")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.names) - set(names())):
         parser.error(f"NAME must be one of {', '.join(names())}; got {unknown[0]}")
-    for name in arguments.names or names():
+    every = options.all or options.fast
+    for name in options.names or [name for name in names() if every or is_stale(name)]:
         try:
-            build(name, fast=arguments.fast)
+            build(name, fast=options.fast)
         except MarkError as error:
             sys.exit(str(error))
         print(name, file=sys.stderr)

@@ -11,6 +11,8 @@ from mezo_lab.finetune.plan import LOG, RESULT, TRAINED, read_plan
 from mezo_lab.finetune.rebuild import rebuilt
 from mezo_lab.replay import read_log
 
+pytestmark = pytest.mark.repo
+
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = sorted(folder.parent for folder in (ROOT / "results/runs").glob(f"*/{RESULT}"))
 LOGGED = [folder for folder in RUNS if (folder / LOG).exists()]

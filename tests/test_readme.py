@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import readme
 
+pytestmark = pytest.mark.repo
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 

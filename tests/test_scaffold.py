@@ -1,6 +1,7 @@
 """The files around the library agree with one another: each version, target and tool is said once."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
@@ -12,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from mezo_lab import doctor
+
+pytestmark = pytest.mark.repo
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -87,6 +90,52 @@ def test_make_setup_names_a_python_that_is_too_old(tmp_path):
     assert run.returncode != 0
     assert "Python 3.11 or newer is needed" in run.stdout
     assert not (tmp_path / ".venv").exists()
+
+
+CI = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+MINOR = "Programming Language :: Python :: 3."
+OLDEST = runpy.run_path(str(ROOT / ".ci/oldest.py"))
+
+
+def commands(job: str) -> str:
+    """All that the steps of a job run."""
+    return "\n".join(step["run"] for step in CI["jobs"][job]["steps"] if "run" in step)
+
+
+def pythons(job: str) -> set[str]:
+    """The versions of Python that a job installs."""
+    (setup,) = [step for step in CI["jobs"][job]["steps"] if step.get("uses", "").startswith("actions/setup-python@")]
+    version = setup["with"]["python-version"]
+    return set(CI["jobs"][job]["strategy"]["matrix"]["python"]) if version == "${{ matrix.python }}" else {version}
+
+
+def test_the_workflow_runs_what_a_contributor_runs_on_every_python_that_is_claimed():
+    claimed = {f"3.{line.removeprefix(MINOR)}" for line in PROJECT["classifiers"] if line.startswith(MINOR)}
+    assert pythons("pinned") == claimed
+    assert commands("pinned").splitlines()[-1] == ".ci/run"
+    steps = re.findall(r"^make ([a-z-]+)", (ROOT / ".ci/run").read_text(), re.M)
+    assert steps == ["lint", "test", "test-repo"] and set(steps) < set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
+
+
+def test_the_workflow_tests_the_oldest_versions_that_are_allowed():
+    assert pythons("oldest") == {".".join(map(str, doctor.OLDEST_PYTHON))}
+    assert "python .ci/oldest.py > out/oldest.txt" in commands("oldest")
+    assert commands("oldest").splitlines()[-1] == "make test CONSTRAINTS=out/oldest.txt"
+    assert "CONSTRAINTS ?= constraints.txt" in MAKEFILE and MAKEFILE.count("-c $(CONSTRAINTS)") == 3
+
+
+def test_every_lower_bound_is_among_the_oldest_versions():
+    oldest = dict(line.split("==") for line in OLDEST["at_lower_bounds"](OLDEST["requirements"]()))
+    for requirement in map(Requirement, DEPENDENCIES):
+        bounds = [bound.version for bound in requirement.specifier if bound.operator == ">="]
+        assert [oldest[requirement.name]] == bounds if bounds else requirement.name not in oldest
+    assert oldest["torch"] == "2.6" and "setuptools" in oldest
+
+
+@pytest.mark.parametrize("job", CI["jobs"])
+def test_the_workflow_takes_the_cpu_build_of_torch_without_the_address_of_an_index(job):
+    assert "--torch-backend cpu" in commands(job)
+    assert not re.search(r"index-url|https?:", (ROOT / ".github/workflows/ci.yml").read_text())
 
 
 def own_files() -> list[Path]:

