@@ -11,7 +11,7 @@ RECORDS = ["results/*", "results/runs/*/*"]  # no checkpoints of a run that was 
 
 
 class WithRecords(build_py):
-    """Their home is `results/`; `mezo_lab.notebook.record_path` finds them there, or in the wheel."""
+    """Records lie in `results/`; `mezo_lab.course.notebook.record_path` finds them there or in the wheel."""
 
     def records(self) -> dict[str, str]:
         """Where a record goes → where it is."""

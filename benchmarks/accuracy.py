@@ -18,9 +18,9 @@ from typing import Any
 
 import rates  # beside this file
 
-from mezo_lab.finetune.folder import newest_checkpoint
-from mezo_lab.finetune.plan import PLAN, RESULT, TRAINED, Plan, read_plan
-from mezo_lab.finetune.scores import difference, score
+from mezo_lab.finetune.config import PLAN, RESULT, TRAINED, Plan, read_plan
+from mezo_lab.finetune.evaluation.scores import difference, score
+from mezo_lab.finetune.run_folder import newest_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, SUMMARY = ROOT / "results/runs", ROOT / "results/finetune.json"

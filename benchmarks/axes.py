@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from divergence import BATCH, TASK, bed
 
-from mezo_lab.hessian import gradient, hessian_products
-from mezo_lab.hessian.lanczos import dot
-from mezo_lab.machine import machine
-from mezo_lab.montecarlo import Estimate, Running
+from mezo_lab.curvature import gradient, hessian_products
+from mezo_lab.curvature.lanczos import dot
+from mezo_lab.environment.machine import machine
+from mezo_lab.sampling.montecarlo import Estimate, Running
 
 ROOT = Path(__file__).parents[1]
 DRAWS = 16

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from mezo_lab.directions import law_named
+from mezo_lab.curvature.stability import predict
+from mezo_lab.environment.machine import machine
 from mezo_lab.finetune import reviews, smollm2, task_loss
-from mezo_lab.machine import machine
 from mezo_lab.optim import MeZO
-from mezo_lab.stability import predict
+from mezo_lab.sampling.laws import law_named
 from mezo_lab.theory import turned
 
 ROOT = Path(__file__).resolve().parents[1]

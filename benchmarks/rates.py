@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.finetune import training
-from mezo_lab.finetune.plan import Plan
+from mezo_lab.environment.machine import machine
+from mezo_lab.finetune.config import Plan
 from mezo_lab.finetune.prepare import model_of, prepared
-from mezo_lab.machine import machine
+from mezo_lab.finetune.training.task_trainer import task_trainer
 
 RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
 # full: a tenth and a third of the largest stable rate that benchmarks/divergence.py predicts, which for accuracy is no
@@ -39,7 +39,7 @@ def tried(kind: str, lr: float, schedule: str) -> dict[str, Any]:
     plan = Plan(steps=steps, every=steps // 4, epsilon=EPSILON.get(kind), **changed, **SIZES).settled()
     ready = prepared(plan)
     with tempfile.TemporaryDirectory() as folder:
-        _, facts = training.train(ready, model_of(ready), Path(folder), resume=False, say=print)
+        _, facts = task_trainer.train(ready, model_of(ready), Path(folder), resume=False, say=print)
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
     return {**changed, "epsilon": plan.epsilon, "validation": curve}
 

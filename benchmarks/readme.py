@@ -11,7 +11,7 @@ from pathlib import Path
 
 from blocks import training  # beside this file
 
-from mezo_lab.plots.cost import StepCost, mebibytes, step_alt_text, step_figure
+from mezo_lab.report.figures.cost import StepCost, mebibytes, step_alt_text, step_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy
 import torch
 
-from mezo_lab import montecarlo
-from mezo_lab.directions import LAWS
-from mezo_lab.estimators import two_point
-from mezo_lab.machine import machine
-from mezo_lab.montecarlo import Estimate, Running, sample
-from mezo_lab.objectives import Linear
-from mezo_lab.reduced import reduced_frame
+from mezo_lab.environment.machine import machine
+from mezo_lab.sampling import montecarlo
+from mezo_lab.sampling.estimators import two_point
+from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling.montecarlo import Estimate, Running, sample
+from mezo_lab.sampling.objectives import Linear
+from mezo_lab.sampling.reduced import reduced_frame
 from mezo_lab.theory import norm_factor
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mezo_lab.machine import machine
-from mezo_lab.stability import bowl, divergence, predict, spectrum
-from mezo_lab.stability.divergence import steps_for
+from mezo_lab.curvature.stability import bowl, divergence, predict, spectrum
+from mezo_lab.curvature.stability.divergence import steps_for
+from mezo_lab.environment.machine import machine
 from mezo_lab.theory import Moments
 from mezo_lab.theory.stability import largest_stable_step, stability_limit
 

@@ -21,8 +21,8 @@ from step.methods import EPSILON, LR, METHODS, WARM_UP, Ours, started
 from step.targets import floor, targets
 from step.traffic import traffic
 
-from mezo_lab.machine import machine
-from mezo_lab.plots.cost import mebibytes
+from mezo_lab.environment.machine import machine
+from mezo_lab.report.figures.cost import mebibytes
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as distributed
 from torch.nn import Parameter
 
-from mezo_lab.machine import machine
+from mezo_lab.environment.machine import machine
 from mezo_lab.optim import MeZO
 
 ROOT = Path(__file__).resolve().parents[1]

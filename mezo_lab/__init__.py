@@ -1,15 +1,20 @@
 """mezo_lab: the mathematics of zeroth-order fine-tuning (MeZO), as claims that run.
 
-Importing it loads torch and numpy only. `mezo_lab.proofs` (sympy), `mezo_lab.plots` and `mezo_lab.report` (matplotlib,
+A name loads its room when it is first used: `import mezo_lab` alone loads nothing, and `mezo_lab.theory` and
+`mezo_lab.proofs` need no torch. `mezo_lab.proofs` (sympy), `mezo_lab.report.figures` and `mezo_lab.report` (matplotlib,
 rich) and `mezo_lab.finetune` (transformers) load when they are imported by name.
 """
 
-from mezo_lab.claims import REGISTRY, Claim, Decoy, Experiment, Status, Verdict, check, claim, claim_named, grid
-from mezo_lab.directions import LAWS, Iid, Law, law_named
-from mezo_lab.estimators import curvature, one_sided, projected_gradient, two_point
-from mezo_lab.law_check import LawCheck, check_law
-from mezo_lab.montecarlo import Estimate, sample
-from mezo_lab.optim import MeZO
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mezo_lab.claims import REGISTRY, Claim, Decoy, Experiment, Status, Verdict, check, claim, claim_named, grid
+    from mezo_lab.optim import MeZO
+    from mezo_lab.sampling.estimators import curvature, one_sided, projected_gradient, two_point
+    from mezo_lab.sampling.law_check import LawCheck, check_law
+    from mezo_lab.sampling.laws import LAWS, Iid, Law, law_named
+    from mezo_lab.sampling.montecarlo import Estimate, sample
 
 __version__ = "0.1.0"
 
@@ -43,3 +48,51 @@ __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
     "claim_named",
     "grid",
 ]
+
+_HOMES = {
+    "mezo_lab.claims": (
+        "REGISTRY",
+        "Claim",
+        "Decoy",
+        "Experiment",
+        "Status",
+        "Verdict",
+        "check",
+        "claim",
+        "claim_named",
+        "grid",
+    ),
+    "mezo_lab.sampling.laws": (
+        "LAWS",
+        "Iid",
+        "Law",
+        "law_named",
+    ),
+    "mezo_lab.sampling.estimators": (
+        "curvature",
+        "one_sided",
+        "projected_gradient",
+        "two_point",
+    ),
+    "mezo_lab.sampling.law_check": (
+        "LawCheck",
+        "check_law",
+    ),
+    "mezo_lab.sampling.montecarlo": (
+        "Estimate",
+        "sample",
+    ),
+    "mezo_lab.optim": ("MeZO",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name on its first use: `import mezo_lab` alone loads no torch."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'mezo_lab' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from mezo_lab.installation import (
+from mezo_lab.environment.installation import (
     DATA_WHEEL,
     MODEL_WHEEL,
     SHIPPED,

@@ -7,7 +7,7 @@ import axes
 import pytest
 import torch
 
-from mezo_lab.hessian import random_spectrum
+from mezo_lab.curvature import random_spectrum
 
 ROOT = Path(__file__).parents[1]
 RECORD = json.loads((ROOT / "results/axes.json").read_text())

@@ -7,9 +7,9 @@ import accuracy
 import pytest
 
 from mezo_lab.finetune import NotInstalled
-from mezo_lab.finetune.plan import LOG, RESULT, TRAINED, read_plan
-from mezo_lab.finetune.rebuild import rebuilt
-from mezo_lab.replay import read_log
+from mezo_lab.finetune.config import LOG, RESULT, TRAINED, read_plan
+from mezo_lab.finetune.replay import rebuilt
+from mezo_lab.optim.log import read_log
 
 pytestmark = pytest.mark.repo
 

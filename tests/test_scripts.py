@@ -10,8 +10,8 @@ import rates
 import slides
 from blocks import training
 
-from mezo_lab.finetune.folder import seal
-from mezo_lab.finetune.plan import RESULT, Plan
+from mezo_lab.finetune.config import RESULT, Plan
+from mezo_lab.finetune.run_folder import seal
 
 
 @pytest.mark.parametrize("script", [accuracy, marks, rates, slides, training], ids=lambda script: script.__name__)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.plots.divergence import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 
 PERCENT = 100
 SHOTS = (16, 512)

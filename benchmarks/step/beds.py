@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune import reviews, smollm2
-from mezo_lab.finetune.answers import NOT_ASKED, logits_of
-from mezo_lab.finetune.examples import Encoder
+from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.logits import NOT_ASKED, logits_of
 from mezo_lab.finetune.tasks import task_named
 
 BATCH, LENGTH = 16, 32  # 512 tokens

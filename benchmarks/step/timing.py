@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from mezo_lab.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import Field, Parameter, Term
 from step.beds import Bed
 from step.methods import WARM_UP, Method, Ours
 

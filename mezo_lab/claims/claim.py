@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
 
-from mezo_lab.claims.judge import Kind, Relation, same_value
-from mezo_lab.directions import LAWS, Law
-from mezo_lab.expressions import Expression
-from mezo_lab.montecarlo import Draws
+from mezo_lab.claims.arithmetic import Kind, Relation, same_value
+from mezo_lab.sampling.laws import LAWS, Law
+from mezo_lab.sampling.montecarlo import Draws
+from mezo_lab.theory.expressions import Expression
 
 Parameters = dict[str, Any]
 Mode = Literal["fast", "default", "full"]

@@ -4,8 +4,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from mezo_lab.claims.judge import Status, certain, same_value
-from mezo_lab.montecarlo import Estimate
+from mezo_lab.claims.arithmetic import Status, certain, same_value
+from mezo_lab.sampling.montecarlo import Estimate
 
 if TYPE_CHECKING:
     from mezo_lab.claims.verdict import DecoyVerdict, Verdict

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from mezo_lab import doctor
 from mezo_lab.cli import finetune, listing, lr, memory, prove, replay, verify
+from mezo_lab.environment.installation import remedy
 from mezo_lab.finetune import NotInstalled
-from mezo_lab.installation import remedy
 
 DEBUG = "MEZO_LAB_DEBUG"  # an environment variable: 1 is --debug
 PACKAGE = Path(__file__).parents[1]

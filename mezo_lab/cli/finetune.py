@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.cli.limits import folder
-from mezo_lab.finetune.plan import METHODS, TRAINED, Plan, from_preset
+from mezo_lab.finetune.config import METHODS, TRAINED, Plan, from_preset
 
 # option → what it says; types and defaults are the plan's own
 HELP = {
@@ -109,9 +109,9 @@ def run_finetune(options: argparse.Namespace) -> int:
         given = preset | given
     plan = Plan(**given)
     out = options.out or Path("runs", folder_name(plan.settled()))
-    from mezo_lab.finetune.folder import Stopped
+    from mezo_lab.finetune.evaluation.scores import NotFinite
     from mezo_lab.finetune.run import finetune
-    from mezo_lab.finetune.scores import NotFinite
+    from mezo_lab.finetune.run_folder import Stopped
 
     try:
         finetune(plan, out, resume=options.resume)

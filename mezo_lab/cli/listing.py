@@ -4,9 +4,9 @@ import argparse
 
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Experiment
 from mezo_lab.claims.claim import Parameters
-from mezo_lab.claims.plan import order
-from mezo_lab.directions import law_named
-from mezo_lab.expressions import printed
+from mezo_lab.claims.selection import order
+from mezo_lab.sampling.laws import law_named
+from mezo_lab.theory.expressions import printed
 
 
 def add_to(commands) -> None:

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from mezo_lab.cli.finetune import add_plan_options, given_fields
 from mezo_lab.cli.limits import at_least
-from mezo_lab.directions import Law, Orthogonal, law_named
-from mezo_lab.finetune.plan import Plan
+from mezo_lab.curvature.stability import SPECTRA, Divergence, StableStep, bowl, divergence, predict, spectrum
+from mezo_lab.curvature.stability.divergence import steps_for
+from mezo_lab.finetune.config import Plan
 from mezo_lab.optim.rules import Momentum
-from mezo_lab.stability import SPECTRA, Divergence, StableStep, bowl, divergence, predict, spectrum
-from mezo_lab.stability.divergence import steps_for
+from mezo_lab.sampling.laws import Law, Orthogonal, law_named
 from mezo_lab.theory import Moments, turned
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
 
 def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     """The loss that `mezo-lab finetune` with the same options begins with, on one batch of its training examples."""
-    from mezo_lab.finetune.losses import batch_loss
     from mezo_lab.finetune.prepare import model_of, prepared
+    from mezo_lab.finetune.training.objectives import batch_loss
 
     given: dict[str, Any] = {"task": TASK, **given_fields(options)}
     plan = Plan(**given).settled()

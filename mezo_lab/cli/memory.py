@@ -40,9 +40,9 @@ def model_lines(options: argparse.Namespace) -> Iterator[str]:
     """A row for each method, in MiB."""
     import torch
 
-    from mezo_lab.finetune.load import read_config
-    from mezo_lab.finetune.memory import METHODS, predicted_memory
-    from mezo_lab.finetune.resident import measured_memory
+    from mezo_lab.finetune.memory.measured import measured_memory
+    from mezo_lab.finetune.memory.predicted import METHODS, predicted_memory
+    from mezo_lab.finetune.models.loading import read_config
 
     config = read_config(options.model)
     step = {"batch": options.batch, "length": options.length or LENGTH, "dtype": getattr(torch, options.dtype)}
@@ -67,7 +67,7 @@ def model_lines(options: argparse.Namespace) -> Iterator[str]:
 
 def paper_lines(options: argparse.Namespace) -> Iterator[str]:
     """A row for each size, in GiB."""
-    from mezo_lab.finetune.opt import REPORTED, SECONDS, SIZES, as_the_paper_ran_it, gpu_hours
+    from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, as_the_paper_ran_it, gpu_hours
 
     length = options.length or PAPER_LENGTH
     names = {"mezo": "MeZO", "prefix": "prefix FT", "adam": "full FT"}

@@ -14,7 +14,7 @@ def add_to(commands) -> None:
 
 
 def run_replay(options: argparse.Namespace) -> int:
-    from mezo_lab.finetune.rebuild import rebuild
+    from mezo_lab.finetune.replay import rebuild
 
     out = options.out or options.folder / "model"
     steps = rebuild(options.folder, out, step=options.step, say=lambda line: print(line, flush=True))

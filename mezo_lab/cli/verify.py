@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from mezo_lab.claims import REGISTRY, Verdict, check
-from mezo_lab.claims.plan import Job, build_all, jobs
+from mezo_lab.claims.selection import Job, build_all, jobs
 from mezo_lab.claims.verdict import FINEST, MOST_DRAWS
 from mezo_lab.cli.limits import at_least
-from mezo_lab.expressions import Expression
 from mezo_lab.finetune import NotInstalled
+from mezo_lab.theory.expressions import Expression
 
 RESOLUTION = {"fast": 0.02, "default": 0.01, "full": 0.01}  # relative error that each mode promises to see
 
@@ -203,7 +203,7 @@ def write(verdicts: list[Verdict], options: argparse.Namespace, planned: int) ->
         options.json.write_text(as_json(verdicts, where, planned))
         print(f"Verdicts: {options.json}", file=sys.stderr)
     if options.html:
-        from mezo_lab.report.html import as_html
+        from mezo_lab.report.page import as_html
 
         options.html.write_text(as_html(verdicts, where, planned=planned))
         print(f"Report: {options.html}", file=sys.stderr)

@@ -5,16 +5,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mezo_lab.finetune.data import reviews
-from mezo_lab.finetune.load import Loaded, load_model
-from mezo_lab.finetune.losses import task_loss
-from mezo_lab.finetune.models import smollm2
-from mezo_lab.finetune.probes import projected_gradients, projections
-from mezo_lab.finetune.wheels import DataNotInstalled, ModelNotInstalled, NotInstalled
+from mezo_lab.curvature.agreement import projected_gradients, projections
+from mezo_lab.environment.wheels import DataNotInstalled, ModelNotInstalled, NotInstalled
+from mezo_lab.finetune.data.reviews import reviews
+from mezo_lab.finetune.models.loading import Loaded, load_model
+from mezo_lab.finetune.models.shipped import smollm2
+from mezo_lab.finetune.training.objectives import task_loss
 from mezo_lab.optim import MeZO
 
 if TYPE_CHECKING:
-    from mezo_lab.finetune.trainer import MeZOTrainer
+    from mezo_lab.finetune.training.trainer import MeZOTrainer
 
 __all__ = [
     "DataNotInstalled",
@@ -34,7 +34,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "MeZOTrainer":
-        from mezo_lab.finetune.trainer import MeZOTrainer
+        from mezo_lab.finetune.training.trainer import MeZOTrainer
 
         return MeZOTrainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

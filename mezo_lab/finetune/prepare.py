@@ -7,18 +7,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from mezo_lab.finetune import baselines
-from mezo_lab.finetune.answers import Encoded
-from mezo_lab.finetune.ends import Say
-from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.load import Loaded, load_model
-from mezo_lab.finetune.losses import check_objective
-from mezo_lab.finetune.plan import TRAINED, Plan
-from mezo_lab.finetune.prompts import Prompt
-from mezo_lab.finetune.splits import Splits, splits
-from mezo_lab.finetune.tables import rows
+from mezo_lab.finetune.config import TRAINED, Plan
+from mezo_lab.finetune.data.rows import rows
+from mezo_lab.finetune.data.splits import Splits, splits
+from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.logits import Encoded
+from mezo_lab.finetune.endings import Say
+from mezo_lab.finetune.evaluation import baselines
+from mezo_lab.finetune.models.loading import Loaded, load_model
+from mezo_lab.finetune.models.tuning import tune
 from mezo_lab.finetune.tasks import Task, chat_task, choice_task, completion_task, custom_task, task_named
-from mezo_lab.finetune.tuning import tune
+from mezo_lab.finetune.tasks.prompts import Prompt
+from mezo_lab.finetune.training.objectives import check_objective
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from mezo_lab.finetune import baselines
-from mezo_lab.finetune.ends import Interrupts, Say, counted
-from mezo_lab.finetune.evaluate import evaluate
-from mezo_lab.finetune.folder import check_folder, held
-from mezo_lab.finetune.load import place_of
-from mezo_lab.finetune.plan import RESULT, TRAINED, Plan, check_processes, first_process, processes, write_whole
+from mezo_lab.environment.machine import machine
+from mezo_lab.finetune.config import RESULT, TRAINED, Plan, check_processes, first_process, processes, write_whole
+from mezo_lab.finetune.endings import Interrupts, Say, counted
+from mezo_lab.finetune.evaluation import baselines
+from mezo_lab.finetune.evaluation.before_training import scored_at_start
+from mezo_lab.finetune.evaluation.evaluate import evaluate
+from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, percent, record, without_score
+from mezo_lab.finetune.models.loading import place_of
 from mezo_lab.finetune.prepare import Prepared, model_of, prepared
-from mezo_lab.finetune.scores import NotFinite, Score, difference, percent, record, without_score
-from mezo_lab.finetune.start import scored_at_start
-from mezo_lab.machine import machine
+from mezo_lab.finetune.run_folder import check_folder, held
 
 
 def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def trained(
     ready: Prepared, out: Path, resume: bool, say: Say, interrupts: Interrupts
 ) -> tuple[Score, Score, dict[str, Any]]:
     """(test before the first step, test of the best, facts of the training)."""
-    from mezo_lab.finetune import training  # with the Trainer of transformers, which takes seconds to load
+    from mezo_lab.finetune.training import task_trainer  # with the Trainer of transformers, which takes seconds to load
 
     base, test = ready.loaded.model, ready.splits.test  # as it was, without adapters
     before = scored_at_start("test", out, base, ready.encoder, test, say)
@@ -88,7 +88,7 @@ def trained(
     validation = scored_at_start("validation", out, base, ready.encoder, ready.splits.validation, say)
     start = validation, time.monotonic() - began
     model = model_of(ready)
-    model, facts = training.train(ready, model, out, resume=resume, say=say, interrupts=interrupts, start=start)
+    model, facts = task_trainer.train(ready, model, out, resume=resume, say=say, interrupts=interrupts, start=start)
     if facts["best_step"] == 0:  # the weights are those of the start
         return before, before, facts
     return before, evaluate(model, ready.encoder, test, progress=counted(say, "test")), facts

@@ -2,7 +2,7 @@
 
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.drift import DriftMeter
-from mezo_lab.optim.journal import Journal, replay
+from mezo_lab.optim.log.journal import Journal, replay
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.rules import SGD, Adam, Momentum, Normalised, Rule, Sign
 

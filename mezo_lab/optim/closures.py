@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mezo_lab.optim import state
-from mezo_lab.optim.losses import Closure
+from mezo_lab.optim import checkpoint
+from mezo_lab.optim.closure import Closure
 
 if TYPE_CHECKING:
     from mezo_lab.optim.mezo import MeZO
@@ -22,7 +22,7 @@ def guarded(opt: "MeZO", closure: Closure) -> Closure:
         return sum(tensor.grad is not None for group in opt.param_groups for tensor in group["params"])
 
     def evaluated(*batch: Any) -> Any:
-        before, settings = gradients(), state.settings(opt)
+        before, settings = gradients(), checkpoint.settings(opt)
         opt.evaluating = True
         try:
             loss = closure(*batch)
@@ -34,7 +34,7 @@ def guarded(opt: "MeZO", closure: Closure) -> Closure:
             raise
         finally:
             opt.evaluating = False
-        for name, now in state.settings(opt).items():
+        for name, now in checkpoint.settings(opt).items():
             if now != settings[name]:
                 raise RuntimeError(
                     f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two "

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from mezo_lab.montecarlo import Estimate, Running
 from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.layout import spacing
 from mezo_lab.optim.rules import Rule
+from mezo_lab.sampling.montecarlo import Estimate, Running
 
 
 @dataclass

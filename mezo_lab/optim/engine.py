@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from mezo_lab.directions import Coordinate, Law, LowRank
 from mezo_lab.optim import layout
-from mezo_lab.optim.position import Decay, Exact, Move, Offset, Plain, combined, terms
+from mezo_lab.optim.displacement import Decay, Exact, Move, Offset, Plain, combined, terms
 from mezo_lab.optim.rules import Record, Rule
-from mezo_lab.sweeps import Cost, Field, OneHot, Parameter, Pass
-from mezo_lab.sweeps import LowRank as LowRankField
+from mezo_lab.optim.sweeps import Cost, Field, OneHot, Parameter, Pass
+from mezo_lab.optim.sweeps import LowRank as LowRankField
+from mezo_lab.sampling.laws import Coordinate, Law, LowRank
 
 FARTHEST = 7.0  # no normal number made of 32-bit words is larger, nor one of another law
 SQUARED = torch.finfo(torch.float32).max ** 0.5

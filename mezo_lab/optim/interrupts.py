@@ -2,7 +2,7 @@
 
 Python runs the handlers of signals in the main thread, between any two of its instructions, and what they raise, as
 KeyboardInterrupt, would tear a sweep from its count. Exceptions that other threads raise cannot be made to wait; for
-them a move knows how far it has come (`mezo_lab.optim.position`).
+them a move knows how far it has come (`mezo_lab.optim.displacement`).
 """
 
 import signal

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from mezo_lab.noise import tensor_key
-from mezo_lab.sweeps import Parameter
-from mezo_lab.sweeps.eager import pieces
+from mezo_lab.optim.noise import tensor_key
+from mezo_lab.optim.sweeps import Parameter
+from mezo_lab.optim.sweeps.eager import pieces
 
 Group = dict[str, Any]
 

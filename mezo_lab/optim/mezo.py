@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from mezo_lab.directions import LowRank, Orthogonal
-from mezo_lab.optim import interrupts, layout, state
+from mezo_lab.optim import checkpoint, interrupts, layout
 from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, law_of, rule_named, single
+from mezo_lab.optim.closure import REPEAT, Asking, Closure, check_asked
 from mezo_lab.optim.closures import guarded
 from mezo_lab.optim.diagnostics import Diagnostics, update_over_spacing
+from mezo_lab.optim.distributed import ranks
 from mezo_lab.optim.engine import CHANGED, Engine
-from mezo_lab.optim.estimates import Visit, curvature, mean_loss
-from mezo_lab.optim.losses import REPEAT, Asking, Closure, check_asked
 from mezo_lab.optim.made import Made
 from mezo_lab.optim.notices import of_rounding, warn
-from mezo_lab.optim.ranks import ranks
 from mezo_lab.optim.rules import Record, Rule
-from mezo_lab.sweeps import Cost
+from mezo_lab.optim.stencils import Visit, curvature, mean_loss
+from mezo_lab.optim.sweeps import Cost
+from mezo_lab.sampling.laws import LowRank, Orthogonal
 
 
 class MeZO(Optimizer):
@@ -127,7 +127,7 @@ class MeZO(Optimizer):
         self.seen: tuple[float, float | None] = (math.nan, None)  # its loss and curvature
         self.once = set() if exact is None else {"precision", "zeros"}  # what was told, or tried, and is not again
         self.missing: str | None = None  # what a step needs and a run log did not hold
-        self.built = state.built(self)  # a change of which no step would heed
+        self.built = checkpoint.built(self)  # a change of which no step would heed
         self.own = tuple(vars(self))  # what a copy takes over
         self.evaluating = False
         self.made: Made | None = None  # a step that is decided, but not yet made to its end
@@ -139,14 +139,14 @@ class MeZO(Optimizer):
             self.law.fits(self.probes, sum(parameter.tensor.numel() for parameter in moving))
 
     def __repr__(self) -> str:
-        return super().__repr__().replace(" (", f" ({state.told(self)}", 1)
+        return super().__repr__().replace(" (", f" ({checkpoint.told(self)}", 1)
 
     def __getstate__(self) -> dict[str, Any]:
         """For `copy.deepcopy` and `pickle`: a copy goes on bitwise, on copies of the weights, and without a log.
 
         The weights may be displaced; a copy knows it. To copy a model too, copy both in one call: (model, opt).
         """
-        return super().__getstate__() | state.copied(self)
+        return super().__getstate__() | checkpoint.copied(self)
 
     def __setstate__(self, copied: dict[str, Any]) -> None:
         position = copied.pop("position", None)
@@ -167,7 +167,7 @@ class MeZO(Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         self.outside("add_param_group")
         self.flush()
-        state.check_names(self, param_group)
+        checkpoint.check_names(self, param_group)
         super().add_param_group(param_group)
         check_group(self.param_groups[-1], first=True)
 
@@ -242,7 +242,7 @@ class MeZO(Optimizer):
 
     def check_settings(self) -> None:
         """Raises: ValueError for a setting that was changed to what no step can be made of."""
-        state.check_built(self)
+        checkpoint.check_built(self)
         check_arguments(vars(self))
         for group in self.param_groups:
             check_group(group, first=False)
@@ -385,11 +385,11 @@ class MeZO(Optimizer):
         self.outside("state_dict")
         self.flush()
         found = super().state_dict()
-        return found | {"param_groups": state.plain(found["param_groups"]), "mezo": state.saved(self)}
+        return found | {"param_groups": checkpoint.plain(found["param_groups"]), "mezo": checkpoint.saved(self)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken, bitwise; load the model's weights before. Raises: ValueError."""
         self.outside("load_state_dict")
-        found = state.read(self, state_dict)
+        found = checkpoint.read(self, state_dict)
         super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
-        state.load(self, state_dict["mezo"], found)
+        checkpoint.load(self, state_dict["mezo"], found)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.scalars import number, positive, whole
-from mezo_lab.sweeps import Pass
+from mezo_lab.optim.sweeps import Pass
 
 TAIL = 1e-3  # share of an exponential average's weight that a default window leaves out
 LONGEST = 1000  # steps of a default window: beyond it a step would draw thousands of z; it may leave out more than TAIL

@@ -55,7 +55,7 @@ def prove(claim: str, law: str) -> Proof:
 
     Source: the list of claims; "notes" is the original derivation, line by line. Cost: well under a second.
 
-    Args: claim: a name out of `provable()`. law: a law of `mezo_lab.directions`, or "iid" for a generic kurtosis κ.
+    Args: claim: a name out of `provable()`. law: a law of `mezo_lab.sampling.laws`, or "iid" for a generic kurtosis κ.
     Returns: the proof; `print` it. Raises: ValueError naming what can be proved.
 
     >>> proof = prove("norm-factor", "gaussian")

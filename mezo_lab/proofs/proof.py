@@ -8,13 +8,13 @@ from textwrap import fill
 import sympy
 from sympy import Expr, Integer
 
-from mezo_lab.directions import LAWS
 from mezo_lab.proofs.algebra import normal_form, put
 from mezo_lab.proofs.case import Case
 from mezo_lab.proofs.notation import d, kappa, n
 from mezo_lab.proofs.printing import NO_BREAK, plain
 from mezo_lab.proofs.step import Step
 from mezo_lab.theory import Moments
+from mezo_lab.theory.moments import MOMENTS, independent_moments
 
 SMALL_DIMS, SMALL_PROBES = (1, 2, 3, 4), (1, 2)
 
@@ -119,4 +119,6 @@ def first_nonzero(differences: Iterable[Expr]) -> Expr:
 
 def theory_moments(law: str) -> Moments:
     """The moments that the library uses for a law, at the symbol d: for the theory side of a proof only."""
-    return LAWS[law].moments(d) if law in LAWS else Moments(pair=1, coincidence=kappa - 3)
+    if law in MOMENTS:
+        return MOMENTS[law](d)
+    return independent_moments(kappa)

@@ -5,7 +5,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from mezo_lab.plots.style import GREY, INK
+from mezo_lab.report.figures.style import GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
 from mezo_lab.claims.wording import decoy_found, has_score, measured, number, score
-from mezo_lab.plots.labels import setting, typographic
+from mezo_lab.report.labels import setting, typographic
 from mezo_lab.report.wording import by_claim, marked, sentences, tally
 
 COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")

@@ -19,7 +19,7 @@ from mezo_lab.claims.wording import (
     settled,
     successes,
 )
-from mezo_lab.plots.labels import is_formula, setting, typographic
+from mezo_lab.report.labels import is_formula, setting, typographic
 
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 

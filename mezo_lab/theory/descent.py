@@ -89,7 +89,7 @@ def progress_per_pair(
 
     >>> round(progress_per_pair(10, 1), 4), round(progress_per_pair(10, 8), 4)
     (0.087, 0.0683)
-    >>> from mezo_lab.directions import LAWS
+    >>> from mezo_lab.sampling.laws import LAWS
     >>> orthogonal = LAWS["orthogonal"].moments(12)
     >>> round(progress_per_pair(10, 1, orthogonal), 4), round(progress_per_pair(10, 8, orthogonal), 4)
     (0.1023, 0.1518)

@@ -18,9 +18,9 @@ import math
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, two_point
-from mezo_lab.estimators import sign_search
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.objectives import Linear, Quadratic
+from mezo_lab.sampling.estimators import sign_search
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling.objectives import Linear, Quadratic
 
 # %% [markdown]
 # ## Descent without a gradient
@@ -182,7 +182,7 @@ for size in (0.1, 0.01):
 # **1.2 (code).** The mean change of the loss in a step of random search, as a formula. Ten minutes.
 
 # %%
-from mezo_lab.exercises.search import check_best_sigma, check_search_change, check_two_point
+from mezo_lab.course.exercises.search import check_best_sigma, check_search_change, check_two_point
 
 
 def search_change(sigma: float, grad_norm: float, trace: float) -> float:

@@ -18,10 +18,10 @@ import math
 import torch
 
 from mezo_lab import LAWS, sample, two_point
-from mezo_lab.claims.beds import TIED
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.objectives import Linear
-from mezo_lab.reduced import frame_of
+from mezo_lab.claims.problems import TIED
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling.objectives import Linear
+from mezo_lab.sampling.reduced import frame_of
 
 # %% [markdown]
 # ## Seven laws with one covariance
@@ -246,7 +246,7 @@ for words, second in (("equal", first), ("one of them 0", nothing), ("opposite",
 # **2.2 (code).** The same as a function.
 
 # %%
-from mezo_lab.exercises.laws import check_fourth_moment, check_probes_needed, check_sphere
+from mezo_lab.course.exercises.laws import check_fourth_moment, check_probes_needed, check_sphere
 
 
 def fourth_moment(dim: int, kurtosis: float) -> float:

@@ -16,12 +16,12 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Iid, check, claim_named, sample, two_point
-from mezo_lab.claims.beds import TIED
-from mezo_lab.expressions import Expression
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.objectives import Linear
+from mezo_lab.claims.problems import TIED
+from mezo_lab.theory.expressions import Expression
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling.objectives import Linear
 from mezo_lab.proofs import prove
-from mezo_lab.reduced import reduced_frame
+from mezo_lab.sampling.reduced import reduced_frame
 
 # %% [markdown]
 # ## The statement
@@ -238,7 +238,7 @@ print(check(claim, TIED, {"dim": 6, "probes": 4}, resolution=0.02))
 # **3.2 (code).** The factor for independent coordinates of kurtosis $\kappa$. Five minutes.
 
 # %%
-from mezo_lab.exercises.dispute import check_norm_factor, check_orthogonal_formula, check_sparse_kurtosis
+from mezo_lab.course.exercises.dispute import check_norm_factor, check_orthogonal_formula, check_sparse_kurtosis
 
 
 def norm_factor(dim: int, probes: int, kurtosis: float) -> float:

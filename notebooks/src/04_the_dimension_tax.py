@@ -18,10 +18,11 @@ import math
 import sympy
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.plots import style
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.report.figures import style
 from mezo_lab.proofs import prove
-from mezo_lab.stability import bowl, divergence, predict, spectrum
+from mezo_lab.curvature.stability import bowl, predict, spectrum
+from mezo_lab.curvature.stability import divergence
 
 # %% [markdown]
 # ## The descent lemma
@@ -240,7 +241,7 @@ show(
 # **4.2 (code).** The contraction of a step, with the rate and the smoothness apart. Five minutes.
 
 # %%
-from mezo_lab.exercises.tax import check_contraction, check_probe_gain, check_stable_lr
+from mezo_lab.course.exercises.tax import check_contraction, check_probe_gain, check_stable_lr
 
 
 def contraction(lr: float, smoothness: float, factor: float) -> float:

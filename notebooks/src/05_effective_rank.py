@@ -18,12 +18,13 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, theory
-from mezo_lab.hessian import effective_rank
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.plots import style
+from mezo_lab.curvature import effective_rank
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.report.figures import style
 from mezo_lab.proofs import prove
-from mezo_lab.reduced import frame_of, reduced_frame
-from mezo_lab.stability import divergence, spectrum
+from mezo_lab.sampling.reduced import frame_of, reduced_frame
+from mezo_lab.curvature.stability import spectrum
+from mezo_lab.curvature.stability import divergence
 from mezo_lab.theory.stability import stability_limit
 
 # %% [markdown]
@@ -339,7 +340,7 @@ show(
 # **5.2 (code).** $\gamma$ for the laws `"gaussian"` and `"sphere"`. Five minutes.
 
 # %%
-from mezo_lab.exercises.rank import check_best_probes, check_effective_rank, check_rank_factor
+from mezo_lab.course.exercises.rank import check_best_probes, check_effective_rank, check_rank_factor
 
 
 def rank_factor(law: str, rank: int, probes: int, dim: int) -> float:

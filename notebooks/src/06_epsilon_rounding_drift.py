@@ -21,11 +21,11 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, MeZO, projected_gradient, sample, two_point
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.objectives import Cubic, LowRank
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling.objectives import Cubic, LowRank
 from mezo_lab.optim import DriftMeter
-from mezo_lab.optim.scan import spacing
-from mezo_lab.plots import style
+from mezo_lab.curvature.epsilon_scan import spacing
+from mezo_lab.report.figures import style
 from mezo_lab.proofs import prove
 
 # %% [markdown]
@@ -391,7 +391,7 @@ for dtype in (torch.bfloat16, torch.float32):
 # **6.2 (code).** The distance from a number to the next one of its dtype. bfloat16 has 7 bits of mantissa, float16 10, float32 23.
 
 # %%
-from mezo_lab.exercises.rounding import check_best_epsilon, check_cycles, check_ulp
+from mezo_lab.course.exercises.rounding import check_best_epsilon, check_cycles, check_ulp
 
 
 def ulp(value: float, mantissa_bits: int) -> float:

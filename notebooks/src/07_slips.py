@@ -19,13 +19,14 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, check, claim_named, projected_gradient, sample, theory, two_point
-from mezo_lab.claims.beds import curved, gradient
-from mezo_lab.estimators import one_sided, residual_feedback, variance_modified
-from mezo_lab.expressions import Expression
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.objectives import Linear, Quadratic
-from mezo_lab.plots import deviation, style
-from mezo_lab.plots.labels import typographic
+from mezo_lab.claims.problems import curved, gradient
+from mezo_lab.sampling.estimators import one_sided, residual_feedback, variance_modified
+from mezo_lab.theory.expressions import Expression
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling.objectives import Linear, Quadratic
+from mezo_lab.report.figures import deviation
+from mezo_lab.report.figures import style
+from mezo_lab.report.labels import typographic
 from mezo_lab.proofs import prove
 
 # %% [markdown]
@@ -337,7 +338,7 @@ for d, n in [(2, 1), (20, 1), (200, 1), (20, 10), (20, sized(full=100, fast=30))
 # **7.2 (code).** The squared length of the one-sided estimate on a quadratic. Five minutes.
 
 # %%
-from mezo_lab.exercises.slips import (
+from mezo_lab.course.exercises.slips import (
     check_best_scale,
     check_modified_variance,
     check_one_sided_norm,

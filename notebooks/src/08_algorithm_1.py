@@ -21,10 +21,10 @@ from torch import nn
 from torch.func import functional_call
 
 from mezo_lab import MeZO
-from mezo_lab.claims.engine_costs import BYTES_PER_COORDINATE, CHUNK, MEBIBYTE, peak
-from mezo_lab.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.plots import style
+from mezo_lab.claims.c_costs import BYTES_PER_COORDINATE, CHUNK, MEBIBYTE, peak
+from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.report.figures import style
 
 _ = torch.set_grad_enabled(False)  # forward passes only
 
@@ -429,7 +429,7 @@ except ValueError as refused:
 # numbers at a time. Fifteen minutes.
 
 # %%
-from mezo_lab.exercises.algorithm import check_order, check_perturb, check_step
+from mezo_lab.course.exercises.algorithm import check_order, check_perturb, check_step
 
 
 def perturb(parameters, scale, seed, chunk):

@@ -25,14 +25,14 @@ import torch
 from torch import nn
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
-from mezo_lab.claims.engine import rewire, same_for_tensors
-from mezo_lab.claims.engine_costs import damage
-from mezo_lab.exercises import zoo
-from mezo_lab.notebook import show, sized, tried
-from mezo_lab.objectives import LowRank
+from mezo_lab.claims.c_steps import rewire, same_for_tensors
+from mezo_lab.claims.c_costs import damage
+from mezo_lab.course.exercises import zoo
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling.objectives import LowRank
 from mezo_lab.optim import Adam, Journal, Momentum, replay
-from mezo_lab.plots import style
-from mezo_lab.replay import LogError
+from mezo_lab.report.figures import style
+from mezo_lab.optim.log import LogError
 
 # %% [markdown]
 # ## Ten lines

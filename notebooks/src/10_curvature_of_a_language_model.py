@@ -12,7 +12,7 @@
 # Assumption 1, Theorem 2.
 
 # %%
-from mezo_lab.notebook import needs_real_model, record_path, show, sized
+from mezo_lab.course.notebook import needs_real_model, record_path, show, sized
 
 needs_real_model()  # it is named, with the command that installs it, where it is missing
 
@@ -23,13 +23,19 @@ import math
 import torch
 
 from mezo_lab import LAWS, Estimate
-from mezo_lab.claims.models import direction, norm_of
+from mezo_lab.claims.d_models import direction, norm_of
 from mezo_lab.finetune import projected_gradients, projections, reviews, smollm2, task_loss
-from mezo_lab.hessian import gradient, hessian_products, largest_eigenvalue_iterated, second_differences, trace_estimate
-from mezo_lab.hessian.lanczos import dot
-from mezo_lab.montecarlo import Running
-from mezo_lab.plots import style
-from mezo_lab.plots.divergence import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.curvature import (
+    gradient,
+    hessian_products,
+    largest_eigenvalue_iterated,
+    second_differences,
+    trace_estimate,
+)
+from mezo_lab.curvature.lanczos import dot
+from mezo_lab.sampling.montecarlo import Running
+from mezo_lab.report.figures import style
+from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.theory import largest_stable_lr
 from mezo_lab.theory.stability import stability_bounds
 
@@ -303,7 +309,7 @@ show(
 # **10.2 (code).** The second difference, $z^\top Hz$ from evaluations of `loss` alone. Five minutes.
 
 # %%
-from mezo_lab.exercises.curvature import check_rank_and_error, check_second_difference, check_stable_rates
+from mezo_lab.course.exercises.curvature import check_rank_and_error, check_second_difference, check_stable_rates
 
 
 def second_difference(loss, theta, z, epsilon):

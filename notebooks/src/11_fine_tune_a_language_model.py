@@ -13,7 +13,7 @@
 # cells run within two. **In the paper** (Malladi et al. 2023): Algorithm 1, Section 2.1 (storage), Section 3, Table 5 (prompts), Appendix E.
 
 # %%
-from mezo_lab.notebook import needs_real_model
+from mezo_lab.course.notebook import needs_real_model
 
 needs_real_model()
 
@@ -28,19 +28,19 @@ from torch.nn.functional import softplus
 
 from mezo_lab import Estimate
 from mezo_lab.finetune import MeZO, task_loss
-from mezo_lab.finetune.answers import answer_logits
-from mezo_lab.finetune.evaluate import evaluate
-from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.plan import read_plan
-from mezo_lab.finetune.rebuild import rebuilt, steps_of
+from mezo_lab.finetune.encoding.logits import answer_logits
+from mezo_lab.finetune.evaluation.evaluate import evaluate
+from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.config import read_plan
+from mezo_lab.finetune.replay import rebuilt, steps_of
 from mezo_lab.finetune.prepare import prepared
 
 # %%
-from mezo_lab.finetune.scores import Z95, difference, score, wilson
+from mezo_lab.finetune.evaluation.scores import Z95, difference, score, wilson
 from mezo_lab.finetune.tasks import custom_task
-from mezo_lab.notebook import record_path, show, sized
-from mezo_lab.plots import style
-from mezo_lab.replay import StepRecord, read_log
+from mezo_lab.course.notebook import record_path, show, sized
+from mezo_lab.report.figures import style
+from mezo_lab.optim.log import StepRecord, read_log
 
 RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
@@ -394,7 +394,7 @@ for prompt in PROMPTS:
 # **11.2 (code).** The loss over the label words, from the two candidates' losses. Five minutes.
 
 # %%
-from mezo_lab.exercises.finetuning import check_label_loss, check_own_task, check_paired_difference, check_wilson
+from mezo_lab.course.exercises.finetuning import check_label_loss, check_own_task, check_paired_difference, check_wilson
 
 
 def label_loss(right: float, other: float) -> float:

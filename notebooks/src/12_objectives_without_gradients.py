@@ -12,7 +12,7 @@
 # and Table 3 (objectives without gradients), Table 5 (prompts), Definition 1.
 
 # %%
-from mezo_lab.notebook import needs_real_model
+from mezo_lab.course.notebook import needs_real_model
 
 needs_real_model()
 
@@ -24,14 +24,14 @@ import torch
 from torch.nn.functional import softplus
 
 from mezo_lab import LAWS, Estimate, MeZO, projected_gradient, sample
-from mezo_lab.exercises.objective import zero_probability
+from mezo_lab.course.exercises.objective import zero_probability
 from mezo_lab.finetune import reviews, smollm2
-from mezo_lab.finetune.answers import answer_logits
-from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.losses import objective_named
+from mezo_lab.finetune.encoding.logits import answer_logits
+from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.training.objectives import objective_named
 from mezo_lab.finetune.tasks import task_named
-from mezo_lab.notebook import record_path, show, sized, tried
-from mezo_lab.plots import style
+from mezo_lab.course.notebook import record_path, show, sized, tried
+from mezo_lab.report.figures import style
 
 # %% [markdown]
 # ## A step has a slope, seen from a distance
@@ -525,7 +525,12 @@ for epsilon in (1e-8, 0.3):
 # **12.2 (code).** The slope of the smoothed step, and the chance that a probe sees no difference. Ten minutes.
 
 # %%
-from mezo_lab.exercises.objective import check_f1_objective, check_smoothed_slope, check_worth, check_zero_probability
+from mezo_lab.course.exercises.objective import (
+    check_f1_objective,
+    check_smoothed_slope,
+    check_worth,
+    check_zero_probability,
+)
 
 
 def smoothed_slope(theta: float, epsilon: float) -> float:

@@ -25,8 +25,8 @@ import sympy
 import torch
 
 from mezo_lab import theory
-from mezo_lab.notebook import record_path, show, sized, tried
-from mezo_lab.plots import style
+from mezo_lab.course.notebook import record_path, show, sized, tried
+from mezo_lab.report.figures import style
 
 # %% [markdown]
 # ## Two ways to split a step
@@ -329,7 +329,7 @@ for scene in ("batch", "unequal parts"):
 # **13.2 (code).** The bytes that *one* process sends, for a float32 gradient round a ring. Five minutes.
 
 # %%
-from mezo_lab.exercises.processes import check_allreduce_bytes, check_combined, check_speedup
+from mezo_lab.course.exercises.processes import check_allreduce_bytes, check_combined, check_speedup
 
 
 def allreduce_bytes(parameters: int, processes: int) -> float:

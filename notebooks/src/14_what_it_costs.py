@@ -22,11 +22,19 @@ warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, whic
 from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
-from mezo_lab.claims.engine_costs import peak
-from mezo_lab.finetune.memory import METHODS, Step, bytes_of, predicted_memory, trained_by, untrained
-from mezo_lab.finetune.opt import REPORTED, SECONDS, SIZES, STEPS, as_the_paper_ran_it, gpu_hours, opt_config
-from mezo_lab.notebook import record_path, show, sized, tried
-from mezo_lab.plots import style
+from mezo_lab.claims.c_costs import peak
+from mezo_lab.finetune.memory.predicted import METHODS, Step, bytes_of, predicted_memory, trained_by, untrained
+from mezo_lab.finetune.memory.paper_tables import (
+    REPORTED,
+    SECONDS,
+    SIZES,
+    STEPS,
+    as_the_paper_ran_it,
+    gpu_hours,
+    opt_config,
+)
+from mezo_lab.course.notebook import record_path, show, sized, tried
+from mezo_lab.report.figures import style
 
 MIB, GIB = 2**20, 2**30
 
@@ -410,7 +418,7 @@ for method in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"):
 # **14.2 (code).** Bytes of weights, gradients and states; all numbers have `each` bytes; methods `"inference"`, `"mezo"`, `"sgd"`, `"adam"`. Ten minutes.
 
 # %%
-from mezo_lab.exercises.costs import check_break_even, check_largest_model, check_training_bytes
+from mezo_lab.course.exercises.costs import check_break_even, check_largest_model, check_training_bytes
 
 
 def training_bytes(parameters: int, each: int, method: str) -> int:

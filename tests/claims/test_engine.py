@@ -6,16 +6,17 @@ import random
 import pytest
 import torch
 
-from mezo_lab.claims import REGISTRY, Status, Verdict, check, engine_costs, engine_rounding, engine_z
-from mezo_lab.claims import engine as engine_claims
-from mezo_lab.claims.judge import excluded_by
-from mezo_lab.directions import LAWS, Sphere
-from mezo_lab.montecarlo import generator_for
-from mezo_lab.noise import stream_keys
-from mezo_lab.optim import engine, journal, position
+from mezo_lab.claims import REGISTRY, Status, Verdict, c_costs, c_noise, c_rounding, check
+from mezo_lab.claims import c_steps as engine_claims
+from mezo_lab.claims.arithmetic import excluded_by
+from mezo_lab.optim import displacement, engine
 from mezo_lab.optim.engine import Engine
-from mezo_lab.optim.estimates import TwoSided
-from mezo_lab.sweeps import Field, field
+from mezo_lab.optim.log import journal
+from mezo_lab.optim.noise import stream_keys
+from mezo_lab.optim.stencils import TwoSided
+from mezo_lab.optim.sweeps import Field, field
+from mezo_lab.sampling.laws import LAWS, Sphere
+from mezo_lab.sampling.montecarlo import generator_for
 
 
 def tried(name: str, law: str = "gaussian", draws: int | None = None, **parameters) -> Verdict:
@@ -56,13 +57,13 @@ def test_a_replay_of_another_step_breaks_same_z(monkeypatch):
 
 
 def test_probes_that_are_never_taken_back_break_same_z_and_restore(monkeypatch):
-    commit = position.Plain.commit
+    commit = displacement.Plain.commit
 
     def forgetful(self, change, decay, offset):
         self.offset = self.offset if offset else {}
         commit(self, change, decay, offset)
 
-    monkeypatch.setattr(position.Plain, "commit", forgetful)
+    monkeypatch.setattr(displacement.Plain, "commit", forgetful)
     assert not tried("same-z", measure="step").passed
     assert tried("restore", draws=20_000, measure="drift", dtype="bfloat16", cycles=4).status is Status.REFUTED
 
@@ -95,11 +96,11 @@ def test_one_layout_of_many_that_fails_is_enough(monkeypatch):
 
 
 def test_a_layout_that_fails_beside_others_is_told_from_them():
-    model = engine_z.random_models(random.Random(0), layouts=5)
+    model = c_noise.random_models(random.Random(0), layouts=5)
     agrees = torch.ones(sum(parameter.numel() for parameter in model.values()), dtype=torch.bool)
-    assert engine_z.by_layout(model, agrees) == [True] * 5
+    assert c_noise.by_layout(model, agrees) == [True] * 5
     agrees[-1] = False
-    assert engine_z.by_layout(model, agrees) == [True] * 4 + [False]
+    assert c_noise.by_layout(model, agrees) == [True] * 4 + [False]
 
 
 @pytest.mark.parametrize("measure", ["step", "names", "chunks"])
@@ -138,15 +139,15 @@ def test_a_sphere_of_another_radius_breaks_the_factor(monkeypatch):
 
 
 def test_an_exact_mode_that_walks_in_place_breaks_restore(monkeypatch):
-    monkeypatch.setattr(engine, "Exact", position.Plain)
+    monkeypatch.setattr(engine, "Exact", displacement.Plain)
     assert tried("restore", measure="exact", dtype="bfloat16", cycles=2).status is Status.REFUTED
 
 
 @pytest.mark.parametrize(("dtype", "share"), [(torch.bfloat16, 0.12), (torch.float32, 2e-6)])
 def test_a_thousand_cycles_move_the_weights_of_a_language_model_by_what_the_claims_say(dtype, share):
     cycles, generator = 64, torch.Generator().manual_seed(0)
-    start = (engine_rounding.DEVIATION * torch.randn(4096, generator=generator)).to(dtype)
-    moved = engine_rounding.cycled(LAWS["gaussian"], start, cycles, False, generator).double() - start.double()
+    start = (c_rounding.DEVIATION * torch.randn(4096, generator=generator)).to(dtype)
+    moved = c_rounding.cycled(LAWS["gaussian"], start, cycles, False, generator).double() - start.double()
     drift = math.sqrt(1000 / cycles) * float(moved.norm() / start.double().norm())
     assert drift == pytest.approx(share, rel=0.15)  # "about"; the drift of 4,096 weights is known to 1 %
 
@@ -162,7 +163,7 @@ def test_a_replay_that_differs_in_the_last_digit_breaks_replay(monkeypatch):
 
 
 def test_a_flipped_bit_that_nobody_flipped_is_no_control(monkeypatch):
-    monkeypatch.setattr(engine_costs, "damage", lambda log, rng: None)
+    monkeypatch.setattr(c_costs, "damage", lambda log, rng: None)
     found = tried("replay", measure="rebuilt", steps=3)
     assert found.status is Status.CONSISTENT and not found.passed
 
@@ -187,8 +188,8 @@ def test_memory_counts_what_is_alive_and_no_views():
         del first
         return second + given[:100]  # 2,800 more, beside `second`
 
-    assert engine_costs.peak(lambda: given.add_(1)) == 0
-    assert engine_costs.peak(run) == 6_800
+    assert c_costs.peak(lambda: given.add_(1)) == 0
+    assert c_costs.peak(run) == 6_800
 
 
 def test_losses_rounded_in_twice_as_large_steps_break_rounding(monkeypatch):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from mezo_lab.claims import REGISTRY, Status, check, models
-from mezo_lab.directions import LAWS
-from mezo_lab.hessian import hessian_products
+from mezo_lab.claims import REGISTRY, Status, check, d_models
+from mezo_lab.curvature import hessian_products
+from mezo_lab.sampling.laws import LAWS
 
 CLAIM = REGISTRY["projected-gradient"]
 SLOPE = LAWS["gaussian"], {"batch": 16, "measure": "slope"}
@@ -27,13 +27,13 @@ def small_model(scale: float):
 @pytest.fixture(params=[1.0])
 def model(request, monkeypatch):
     *bed, wrong = small_model(request.param)
-    monkeypatch.setattr(models, "language_model", lambda batch, short: bed)
-    monkeypatch.setattr(models, "gradient", lambda parameters, loss: wrong)
+    monkeypatch.setattr(d_models, "language_model", lambda batch, short: bed)
+    monkeypatch.setattr(d_models, "gradient", lambda parameters, loss: wrong)
 
 
 def test_pg_has_slope_1_on_zTg_and_slope_0_on_that_of_other_seeds(model):
     verdict = check(CLAIM, *SLOPE)
-    assert verdict.passed and verdict.estimate.count == models.SLOPE_PROBES
+    assert verdict.passed and verdict.estimate.count == d_models.SLOPE_PROBES
     assert verdict.estimate.mean == pytest.approx(1, abs=1e-3)
 
 
@@ -46,7 +46,7 @@ def test_a_gradient_that_is_not_the_losss_own_is_refuted(model):
 def test_the_mean_of_pg_squared_is_the_squared_norm_and_not_two_over_pi_of_it(model):
     verdict = check(CLAIM, *NORM)
     assert verdict.passed and verdict.decoys[0].expected == 2 / math.pi
-    assert verdict.estimate.count == models.NORM_PROBES
+    assert verdict.estimate.count == d_models.NORM_PROBES
     assert verdict.resolution == 1 - 2 / math.pi  # what it promises to see is its decoy
 
 
@@ -54,7 +54,7 @@ def test_the_norm_is_measured_without_zTg_and_the_slope_with_it(model, monkeypat
     def asked(*arguments, **options):
         raise AssertionError("zᵀg was asked for")
 
-    monkeypatch.setattr(models, "projections", asked)
+    monkeypatch.setattr(d_models, "projections", asked)
     assert len(CLAIM.experiment(NORM[0], **NORM[1]).draw(2, torch.Generator().manual_seed(0))) == 2
     with pytest.raises(AssertionError, match="zᵀg was asked for"):
         CLAIM.experiment(SLOPE[0], **SLOPE[1]).draw(2, torch.Generator().manual_seed(0))
@@ -72,7 +72,7 @@ def test_fewer_draws_use_fewer_products_in_the_control(model):
 def test_the_parameters_are_back_where_they_were():
     parameters, loss, gradient = small_model(1.0)
     before = [parameter.clone() for parameter in parameters]
-    models.slope(LAWS["gaussian"], parameters, loss, gradient).draw(3, torch.Generator().manual_seed(0))
+    d_models.slope(LAWS["gaussian"], parameters, loss, gradient).draw(3, torch.Generator().manual_seed(0))
     assert all(torch.equal(*pair) for pair in zip(parameters, before, strict=True))
 
 
@@ -89,14 +89,14 @@ def curved(monkeypatch, scale: float = 1.0) -> None:
     def loss():
         return sum((w * p.square()).sum() for w, p in zip(weights, parameters, strict=True)) / 2
 
-    monkeypatch.setattr(models, "language_model", lambda batch, task: (parameters, loss))
-    monkeypatch.setattr(models, "hessian_products", lambda *_: hessian_products(parameters, lambda: scale * loss()))
+    monkeypatch.setattr(d_models, "language_model", lambda batch, task: (parameters, loss))
+    monkeypatch.setattr(d_models, "hessian_products", lambda *_: hessian_products(parameters, lambda: scale * loss()))
 
 
 def test_second_differences_have_slope_1_on_what_hessian_products_give(monkeypatch):
     curved(monkeypatch)
     verdict = check(CURVATURE, LAWS["gaussian"], {"batch": 16})
-    assert verdict.passed and verdict.estimate.count == models.CURVATURES
+    assert verdict.passed and verdict.estimate.count == d_models.CURVATURES
     assert verdict.estimate.mean == pytest.approx(1, abs=1e-6)
     assert [decoy.expected for decoy in verdict.decoys] == [0.5, 2.0]
 

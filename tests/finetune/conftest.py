@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 import torch
 
-from mezo_lab.finetune.plan import Plan
+from mezo_lab.finetune.config import Plan
 
 WORDS = ("It", "was", "great", "terrible", "a", "fine", "film", "dull", "plot", "no", "wit", "Ġ")
 FEW = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")

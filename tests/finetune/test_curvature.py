@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mezo_lab.cli import finetune, lr, main
-from mezo_lab.directions import law_named
+from mezo_lab.curvature import gradient, hessian_products
 from mezo_lab.finetune import load_model, task_loss
-from mezo_lab.finetune.plan import EPSILONS, Plan
+from mezo_lab.finetune.config import EPSILONS, Plan
+from mezo_lab.finetune.models.tuning import trainable
 from mezo_lab.finetune.prepare import model_of, prepared
-from mezo_lab.finetune.tuning import trainable
-from mezo_lab.hessian import gradient, hessian_products
+from mezo_lab.sampling.laws import law_named
 from mezo_lab.theory import fourth_moment
 from mezo_lab.theory.stability import stability_bounds
 
@@ -60,14 +60,14 @@ def bed(monkeypatch):
 
 def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
     """The loss that `mezo-lab finetune` with the same options sees before its first step, on the same batch."""
-    from mezo_lab.finetune import training
+    from mezo_lab.finetune.training.task_trainer import task_trainer
 
     plans = []
     monkeypatch.setattr("mezo_lab.finetune.run.finetune", lambda plan, out, resume: plans.append(plan))
     assert main(["finetune", "--out", str(folder), *arguments]) == 0
     ready = prepared(plans[0].settled(), lambda line: None)
     model = model_of(ready)
-    trainer = training.built(ready, model, folder, lambda line: None)
+    trainer = task_trainer.built(ready, model, folder, lambda line: None)
     batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
     return float(trainer.compute_loss(model.eval(), batch).detach()), trainable(model), ready.plan
 
@@ -150,7 +150,7 @@ def test_it_predicts_and_leaves_the_folder_alone(folder, asked, capsys, tmp_path
 
 
 def fitted(model, asked, where) -> str:
-    from mezo_lab.finetune.losses import batch_loss
+    from mezo_lab.finetune.training.objectives import batch_loss
 
     options = finetune.given_fields(main_options(["finetune", *asked, "--model", model]))
     ready = prepared(Plan(**options).settled(), lambda line: None)

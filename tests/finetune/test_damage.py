@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.folder import DIGESTS, Stopped, damage, newest_checkpoint, resumable, seal
-from mezo_lab.finetune.load import load_model
-from mezo_lab.finetune.plan import LOG, PLAN, RESULT, Plan
-from mezo_lab.finetune.progress import Telling
-from mezo_lab.finetune.rebuild import rebuilt
+from mezo_lab.finetune.config import LOG, PLAN, RESULT, Plan
+from mezo_lab.finetune.models.loading import load_model
+from mezo_lab.finetune.replay import rebuilt
 from mezo_lab.finetune.run import finetune
+from mezo_lab.finetune.run_folder import DIGESTS, Stopped, damage, newest_checkpoint, resumable, seal
+from mezo_lab.finetune.training.callbacks import Telling
 
 CLOCK = {"seconds", "peak_mebibytes", "machine"}
 STATES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", "training_args.bin", DIGESTS)

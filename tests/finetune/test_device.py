@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mezo_lab.finetune import training
 from mezo_lab.finetune.run import check_device, finetune
+from mezo_lab.finetune.training.task_trainer import task_trainer
 
 
 @pytest.fixture
@@ -68,13 +68,13 @@ def test_the_trainer_settles_for_what_was_asked_or_the_run_ends(
         given.update(settings)
         return Chosen(chosen, n_gpu=2)
 
-    monkeypatch.setattr(training, "TrainingArguments", arguments)
+    monkeypatch.setattr(task_trainer, "TrainingArguments", arguments)
     plan = replace(plan, device=asked).settled()
     if refused:
         with pytest.raises(ValueError, match=rf"`device` must be the one on which the Trainer .* trains, {chosen}"):
-            training.arguments(plan, tmp_path)
+            task_trainer.arguments(plan, tmp_path)
         return
-    assert training.arguments(plan, tmp_path)._n_gpu == 1  # so that no model is wrapped in DataParallel
+    assert task_trainer.arguments(plan, tmp_path)._n_gpu == 1  # so that no model is wrapped in DataParallel
     assert given["use_cpu"] == (asked == "cpu")
 
 
@@ -82,9 +82,9 @@ def test_mps_is_not_taken_for_the_cpu(gpus, plan, tmp_path, monkeypatch):
     gpus(1, "mps")
     given = {}
     monkeypatch.setattr(
-        training, "TrainingArguments", lambda *_, **settings: given.update(settings) or Chosen("mps", 1)
+        task_trainer, "TrainingArguments", lambda *_, **settings: given.update(settings) or Chosen("mps", 1)
     )
-    training.arguments(replace(plan, device="mps").settled(), tmp_path)
+    task_trainer.arguments(replace(plan, device="mps").settled(), tmp_path)
     assert given["use_cpu"] is False
 
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune import training
-from mezo_lab.finetune.baselines import linear_probe
-from mezo_lab.finetune.evaluate import evaluate, predictions
-from mezo_lab.finetune.examples import Encoder
-from mezo_lab.finetune.load import Loaded, load_model
-from mezo_lab.finetune.losses import objective_named
-from mezo_lab.finetune.plan import RESULT
+from mezo_lab.finetune.config import RESULT
+from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.evaluation.baselines import linear_probe
+from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
+from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, score
+from mezo_lab.finetune.models.loading import Loaded, load_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.scores import NotFinite, macro_f1, score
 from mezo_lab.finetune.tasks import Task, task_named
+from mezo_lab.finetune.training.objectives import objective_named
+from mezo_lab.finetune.training.task_trainer import task_trainer
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
 ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]
@@ -71,7 +71,7 @@ def test_one_label_word_without_a_finite_score_leaves_the_row_unanswered(wrong, 
     encoder = encoder_of("classification", tokenizer)
     logits = torch.zeros(1, len(tokenizer))
     logits[0, encoder.labels[1]] = wrong
-    monkeypatch.setattr("mezo_lab.finetune.evaluate.grouped_logits", lambda model, encoded: logits)
+    monkeypatch.setattr("mezo_lab.finetune.evaluation.evaluate.grouped_logits", lambda model, encoded: logits)
     assert predictions(model, encoder, ROWS[:1]) == [None]
     logits[0, encoder.labels[1]] = 1.0
     other = min(set(range(len(tokenizer))) - set(encoder.labels))
@@ -84,7 +84,7 @@ def test_a_score_as_objective_counts_such_rows_as_wrong(name, model, tokenizer, 
     encoder = encoder_of("classification", tokenizer)
     right = [row["label"] for row in ROWS]
     answers = [right[0], None, *right[2:]]
-    monkeypatch.setattr("mezo_lab.finetune.losses.predictions", lambda *_: list(answers))
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", lambda *_: list(answers))
     objective = objective_named(name, encoder)
     expected = {"accuracy": 1 - 4 / 5, "f1": 1 - (2 * 1 / (1 + 2) + 1) / 2}[name]
     assert objective(model, {"rows": ROWS}).item() == pytest.approx(expected)
@@ -95,7 +95,7 @@ def test_a_score_as_objective_counts_such_rows_as_wrong(name, model, tokenizer, 
 
 def test_a_function_of_ones_own_is_given_none_and_told_of_it_where_it_fails(model, tokenizer, monkeypatch):
     encoder = encoder_of("classification", tokenizer)
-    monkeypatch.setattr("mezo_lab.finetune.losses.predictions", lambda *_: [1, None, 1, 0, 1])
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", lambda *_: [1, None, 1, 0, 1])
     hits = lambda said, rows: sum(a == row["label"] for a, row in zip(said, rows, strict=True))  # noqa: E731
     assert objective_named(hits, encoder)(model, {"rows": ROWS}).item() == -4
     with pytest.raises(ValueError, match=r"TypeError: .*; None stands for an answer without finite scores"):
@@ -145,7 +145,9 @@ def test_a_run_that_answers_nothing_ends_with_status_1_and_one_line(method, plan
 
 
 def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "evaluate", lambda *_, **__: score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6))
+    monkeypatch.setattr(
+        task_trainer, "evaluate", lambda *_, **__: score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6)
+    )
     lines = []
     result = finetune(plan, tmp_path / "run", say=lines.append)
     told = "6 rows had no finite score and count as wrong"
@@ -157,7 +159,7 @@ def test_a_model_that_training_breaks_is_no_success(plan, tmp_path, monkeypatch)
     """The start was answered; of the best checkpoint nothing is."""
     scores = iter([score("accuracy", [0.0] * 20, unanswered=20)])
     monkeypatch.setattr("mezo_lab.finetune.run.evaluate", lambda *_, **__: next(scores))
-    monkeypatch.setattr("mezo_lab.finetune.training.Start.on_train_begin", lambda *_, **__: None)
+    monkeypatch.setattr("mezo_lab.finetune.training.task_trainer.Start.on_train_begin", lambda *_, **__: None)
     lines = []
     with pytest.raises(NotFinite, match="none of the 20 test examples had a finite score: the model answers nothing"):
         finetune(plan, tmp_path / "run", say=lines.append)
@@ -172,7 +174,7 @@ def test_answers_of_an_objective_without_finite_scores_are_told_in_the_lines_of_
     def some(model, encoder, rows, **_):
         return [None, *[0] * (len(rows) - 1)]
 
-    monkeypatch.setattr("mezo_lab.finetune.losses.predictions", some)
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", some)
     lines = []
     finetune(replace(plan, objective=objective), tmp_path / "run", say=lines.append)
     told = [line for line in lines if line.startswith("step ") and "answers without a finite score" in line]

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.folder import Stopped
-from mezo_lab.finetune.plan import LOG, RESULT, Plan
+from mezo_lab.finetune.config import LOG, RESULT, Plan
 from mezo_lab.finetune.prepare import model_of, prepared
-from mezo_lab.finetune.progress import Telling
-from mezo_lab.finetune.rebuild import rebuilt
+from mezo_lab.finetune.replay import rebuilt
 from mezo_lab.finetune.run import finetune
-from mezo_lab.replay.frames import LogError
+from mezo_lab.finetune.run_folder import Stopped
+from mezo_lab.finetune.training.callbacks import Telling
+from mezo_lab.optim.log.frames import LogError
 
 
 def changed(plan: Plan, **changes) -> Plan:
@@ -44,7 +44,7 @@ def test_a_run_writes_its_plan_its_result_and_a_log_that_rebuilds_its_best_model
     assert (result["steps"], result["forward_passes"], result["backward_passes"]) == (10, 20, 0)
     assert [entry["step"] for entry in result["validation"]] == [0, 5, 10] and len(result["test"]["each"]) == 20
     assert any(line.startswith("step 10/10  loss") for line in lines) and lines[-1].startswith("test accuracy")
-    from mezo_lab.finetune.load import load_model
+    from mezo_lab.finetune.models.loading import load_model
 
     start = weights(load_model(plan.model, device="cpu").model)
     for until in (5, 10):

@@ -13,15 +13,15 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.ends import of_the_disk
-from mezo_lab.finetune.folder import Stopped, newest_checkpoint
-from mezo_lab.finetune.plan import RESULT
+from mezo_lab.finetune.config import RESULT
+from mezo_lab.finetune.endings import of_the_disk
+from mezo_lab.finetune.evaluation.scores import NotFinite
 from mezo_lab.finetune.prepare import prepared
-from mezo_lab.finetune.progress import Telling
-from mezo_lab.finetune.rebuild import rebuilt
+from mezo_lab.finetune.replay import rebuilt
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.scores import NotFinite
-from mezo_lab.finetune.training import ForwardTrainer
+from mezo_lab.finetune.run_folder import Stopped, newest_checkpoint
+from mezo_lab.finetune.training.callbacks import Telling
+from mezo_lab.finetune.training.task_trainer import ForwardTrainer
 
 # what torch, safetensors and tokenizers say where a file does not fit
 TORN = (
@@ -117,7 +117,7 @@ def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, pl
 
 def test_a_loss_that_is_not_finite_moves_nothing_is_told_once_and_the_run_goes_on(plan, tmp_path, monkeypatch):
     lines = []
-    monkeypatch.setattr("mezo_lab.finetune.losses.cross_entropy", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.cross_entropy", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(NotFinite, match="none of the 10 steps moved anything, as no loss was finite"):
         finetune(plan, tmp_path / "run", say=lines.append)
     result = json.loads((tmp_path / "run" / RESULT).read_text(), parse_constant=pytest.fail)

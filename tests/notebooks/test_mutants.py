@@ -10,7 +10,7 @@ import pytest
 from cells import Exercise, exercises
 from mutants import Mutant, changed, mutants
 
-from mezo_lab.exercises import Wrong
+from mezo_lab.course.exercises import Wrong
 
 LEAST = 10  # mutants of each exercise
 WORDS = {"diagnoses": ("product", "sum", "mean", "variance", "back", "shared")}

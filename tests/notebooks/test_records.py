@@ -14,7 +14,7 @@ import build
 import nbformat
 import pytest
 
-from mezo_lab.notebook import record_path
+from mezo_lab.course.notebook import record_path
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGS = 900  # seconds by the clock, which end a build that hangs and nothing else
@@ -62,7 +62,10 @@ def test_a_record_is_found_in_the_checkout_from_any_folder(record, tmp_path, mon
 
 
 def test_a_wheel_alone_has_every_record_as_it_is_in_the_checkout(wheel, tmp_path):
-    ask = "import sys; from mezo_lab.notebook import record_path; print(*map(record_path, sys.argv[1:]), sep=chr(10))"
+    ask = (
+        "import sys; from mezo_lab.course.notebook import record_path; "
+        "print(*map(record_path, sys.argv[1:]), sep=chr(10))"
+    )
     environment = os.environ | {"PYTHONPATH": str(wheel)}
     run = subprocess.run(
         [sys.executable, "-c", ask, *ASKED],
@@ -120,7 +123,7 @@ def test_an_untouched_copy_reads_its_records_in_an_empty_folder_with_the_wheel_a
 def reading(source: str) -> str:
     """The statements that read a record, and the imports that they need."""
     lines = source.splitlines()
-    kept = ["import json", "from mezo_lab.notebook import record_path"]
+    kept = ["import json", "from mezo_lab.course.notebook import record_path"]
     for node in ast.parse(source).body:
         text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
         if "record_path(" in text:

@@ -8,7 +8,7 @@ import pytest
 import sympy
 import torch
 
-from mezo_lab.exercises import (
+from mezo_lab.course.exercises import (
     algorithm,
     costs,
     curvature,

@@ -125,7 +125,7 @@ def test_renamed_parameters_are_told_as_that(shown):
 
 def test_the_line_is_no_accident_of_the_sentence():
     """The negative control: the same error without its own rendering shows the checker's frames."""
-    plain = "from mezo_lab.exercises import ask\ndel ask.Wrong._render_traceback_\n"
-    cell = "from mezo_lab.exercises.dispute import check_norm_factor\ncheck_norm_factor(lambda **case: 1.0)"
+    plain = "from mezo_lab.course.exercises import ask\ndel ask.Wrong._render_traceback_\n"
+    cell = "from mezo_lab.course.exercises.dispute import check_norm_factor\ncheck_norm_factor(lambda **case: 1.0)"
     (_, shown) = ran([nbformat.v4.new_code_cell(plain), nbformat.v4.new_code_cell(cell)])
     assert len("\n".join(error_of(shown)["traceback"]).splitlines()) > 20

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mezo_lab.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
-from mezo_lab.sweeps import OneHot, Parameter, Term
+from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
+from mezo_lab.optim.sweeps import OneHot, Parameter, Term
 
 SHAPES = {"embed": (13, 7), "layer.weight": (7, 7), "layer.bias": (7,), "twin.weight": (7, 7), "scale": ()}
 

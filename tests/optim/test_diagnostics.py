@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.directions import LAWS
-from mezo_lab.montecarlo import Estimate, Running
 from mezo_lab.optim import Diagnostics, MeZO
 from mezo_lab.optim.layout import spacing
+from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling.montecarlo import Estimate, Running
 
 DIM = 60
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.directions import LAWS
 from mezo_lab.optim import Adam, MeZO, Momentum
+from mezo_lab.sampling.laws import LAWS
 
 
 def start(**kinds):

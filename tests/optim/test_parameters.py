@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.directions import LAWS
-from mezo_lab.noise import COORDINATES
 from mezo_lab.optim import MeZO
+from mezo_lab.optim.noise import COORDINATES
+from mezo_lab.sampling.laws import LAWS
 
 IID = list(COORDINATES)
 

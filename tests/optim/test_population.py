@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from mezo_lab.montecarlo import Running
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.estimates import Population
+from mezo_lab.optim.stencils import Population
+from mezo_lab.sampling.montecarlo import Running
 
 SLOPE = torch.tensor([3.0, -1.0, 2.0, 0.5], dtype=torch.float64)
 STEPS, RATE = 500, 1e-6  # so small that the loss stays where it is

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from mezo_lab.optim import Adam, Journal, MeZO, Momentum, Rule, replay
-from mezo_lab.optim.state import ELSEWHERE, arguments, settings
-from mezo_lab.replay import LogError, read_log
+from mezo_lab.optim.checkpoint import ELSEWHERE, arguments, settings
+from mezo_lab.optim.log import LogError, read_log
 
 # for every argument values other than its default, with what they need beside them
 VALUES = {

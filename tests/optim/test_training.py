@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from mezo_lab.directions import LAWS
 from mezo_lab.optim import Adam, MeZO, Momentum
+from mezo_lab.sampling.laws import LAWS
 
 STEPS = 100
 

@@ -9,7 +9,7 @@ import sympy
 from scipy import integrate, stats
 
 from mezo_lab import theory
-from mezo_lab.directions import LAWS
+from mezo_lab.sampling.laws import LAWS
 
 FOURTH_MOMENTS = {  # as printed in the table of laws
     "gaussian": lambda d: d + 2,

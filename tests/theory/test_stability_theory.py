@@ -6,7 +6,7 @@ import sympy
 from scipy import optimize, stats
 
 from mezo_lab import theory
-from mezo_lab.directions import LAWS
+from mezo_lab.sampling.laws import LAWS
 from mezo_lab.theory.stability import (
     heavy_ball_lr,
     largest_stable_step,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
 
-from mezo_lab.finetune.prompts import as_text, joint
-from mezo_lab.finetune.tables import Row, check_argument
+from mezo_lab.finetune.data.rows import Row, check_argument
+from mezo_lab.finetune.tasks.prompts import as_text, joint
 from mezo_lab.finetune.tasks.task import Metric, Task, fields, whole
 
 COMPLETED_BY: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # how a completion may be judged

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mezo_lab.finetune.tables import Row
+from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.tasks.task import Data, Task
 
 NOTE = "trained by teacher forcing on the answer and the line break after it; judged by the F1 of the words"

@@ -1,6 +1,6 @@
 """The tasks of SuperGLUE about passages, pronouns, words and causes. RTE and CB stand with the pairs of sentences."""
 
-from mezo_lab.finetune.tables import Row
+from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.tasks.task import Data, Task
 
 CONJUNCTIONS = {"effect": "so", "cause": "because"}

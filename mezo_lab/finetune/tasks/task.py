@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
-from mezo_lab.finetune.chats import Message, messages, transcript
-from mezo_lab.finetune.prompts import Prompt, filled, joint
-from mezo_lab.finetune.tables import Row
+from mezo_lab.finetune.data.rows import Row
+from mezo_lab.finetune.tasks.chats import Message, messages, transcript
+from mezo_lab.finetune.tasks.prompts import Prompt, filled, joint
 
 Kind = Literal["classification", "choice", "generation"]
 Metric = Literal["accuracy", "f1", "exact-match", "likelihood"]

@@ -15,9 +15,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from mezo_lab.finetune.trainer import MeZOTrainer
+from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
-from mezo_lab.replay import weights_hash
+from mezo_lab.optim.log import weights_hash
 
 SIZES = {"vocab_size": 24, "num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
 SPREAD = {"initializer_range": 0.3}  # far from the small initial weights, whose losses all look alike

@@ -2,7 +2,7 @@
 
 import torch
 
-from mezo_lab.exercises import algorithm as exercises
+from mezo_lab.course.exercises import algorithm as exercises
 from mezo_lab.optim import MeZO
 
 

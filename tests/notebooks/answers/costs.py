@@ -1,6 +1,6 @@
 """Answers to the exercises of notebook 14, right and wrong."""
 
-from mezo_lab.exercises import costs as exercises
+from mezo_lab.course.exercises import costs as exercises
 
 
 def holding(**held):

@@ -2,7 +2,7 @@
 
 import math
 
-from mezo_lab.exercises import curvature as exercises
+from mezo_lab.course.exercises import curvature as exercises
 
 
 def second(loss, theta, z, epsilon, *, middles=2, divisor=1.0, power=2):

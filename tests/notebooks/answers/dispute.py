@@ -1,6 +1,6 @@
 """Answers to the exercises of notebook 3, right and wrong."""
 
-from mezo_lab.exercises import dispute as exercises
+from mezo_lab.course.exercises import dispute as exercises
 
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {

@@ -3,8 +3,8 @@
 import math
 import statistics
 
-from mezo_lab.exercises import finetuning as exercises
-from mezo_lab.finetune.scores import Z95, wilson
+from mezo_lab.course.exercises import finetuning as exercises
+from mezo_lab.finetune.evaluation.scores import Z95, wilson
 from mezo_lab.finetune.tasks import Task, custom_task, task_named
 
 

@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from mezo_lab.directions import LAWS, uniform
-from mezo_lab.exercises import laws as exercises
+from mezo_lab.course.exercises import laws as exercises
+from mezo_lab.sampling.laws import LAWS, uniform
 
 
 def drawn(law):

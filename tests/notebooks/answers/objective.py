@@ -3,8 +3,8 @@
 import math
 from collections import Counter
 
-from mezo_lab.exercises import objective as exercises
-from mezo_lab.exercises.objective import smoothed_slope, zero_probability
+from mezo_lab.course.exercises import objective as exercises
+from mezo_lab.course.exercises.objective import smoothed_slope, zero_probability
 
 
 def f1_objective(answers, references):

@@ -2,7 +2,7 @@
 
 import math
 
-import mezo_lab.exercises.processes as exercises
+import mezo_lab.course.exercises.processes as exercises
 
 
 def ring(parameters, processes):

@@ -2,7 +2,7 @@
 
 import math
 
-from mezo_lab.exercises import rank as exercises
+from mezo_lab.course.exercises import rank as exercises
 
 
 def gamma(law, rank, probes, dim):

@@ -2,7 +2,7 @@
 
 import math
 
-from mezo_lab.exercises import rounding as exercises
+from mezo_lab.course.exercises import rounding as exercises
 
 
 def ulp(value: float, mantissa_bits: int) -> float:

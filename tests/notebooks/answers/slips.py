@@ -1,7 +1,7 @@
 """Answers to the exercises of notebook 7, right and wrong."""
 
 from mezo_lab import theory
-from mezo_lab.exercises import slips as exercises
+from mezo_lab.course.exercises import slips as exercises
 
 
 def with_quadratic_form(dim, grad_sq, epsilon, form):

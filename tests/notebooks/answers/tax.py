@@ -1,6 +1,6 @@
 """Answers to the exercises of notebook 4, right and wrong."""
 
-from mezo_lab.exercises import tax as exercises
+from mezo_lab.course.exercises import tax as exercises
 
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {

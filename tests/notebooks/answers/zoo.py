@@ -4,8 +4,8 @@ import hashlib
 
 import torch
 
-from mezo_lab.exercises import zoo as exercises
-from mezo_lab.exercises.zoo import MYSTERIES, ZOO, keyed, mezo
+from mezo_lab.course.exercises import zoo as exercises
+from mezo_lab.course.exercises.zoo import MYSTERIES, ZOO, keyed, mezo
 
 RIGHT = {"A": "product", "B": "mean", "C": "back"}
 

@@ -50,7 +50,7 @@ class Exercise:
 
 
 def is_check(node: ast.stmt) -> bool:
-    """Whether a statement calls a check of `mezo_lab.exercises`."""
+    """Whether a statement calls a check of `mezo_lab.course.exercises`."""
     if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
         return False
     called = node.value.func

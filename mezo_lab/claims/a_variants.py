@@ -1,0 +1,279 @@
+"""Section A, second part: finite ε, the numbers a probe gives away, and the estimator's variants. A7 to A14."""
+
+import math
+from itertools import pairwise
+
+import torch
+
+from mezo_lab import theory
+from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.claims.problems import curved, direction, fixed_estimate, gradient, named
+from mezo_lab.sampling.estimators import (
+    curvature,
+    expectation_modified,
+    one_sided,
+    projected_gradient,
+    residual_feedback,
+    two_point,
+    variance_modified,
+)
+from mezo_lab.sampling.objectives import Cubic, Linear, Quadratic
+
+GAUSSIAN = ["gaussian"]
+SETTLED = 4  # steps after which E‖ĝ‖² of a run stays to seven digits: what is left falls by (η‖g‖/ε)² a step
+
+
+@claim(
+    "A7",
+    "smoothing",
+    r"\mathbb{E}[\hat g_\varepsilon] = g + \frac{\varepsilon^2}{2}\nabla(\Delta L)",
+    source="Nesterov and Spokoiny (2017); paper, section 2.2",
+    laws=GAUSSIAN,
+    default=grid(dim=[20], probes=[4]),
+    fast=grid(dim=[8], probes=[4]),
+)
+def smoothing(law, dim, probes):
+    epsilon, theta, v = 1.0, direction(dim, power=0.0), direction(dim, power=0.25)
+    loss = Cubic(third=2 * direction(dim, power=-0.3), slope=gradient(dim))
+    vg, va = float(v @ loss.gradient(theta)), float(v @ loss.laplacian_gradient())
+
+    def draw(count, generator):
+        return two_point(loss, theta, law.sample(count, probes, dim, generator), epsilon) @ v
+
+    return Experiment(
+        expected=vg + theory.smoothing_bias(epsilon, va),
+        draw=draw,
+        numbers_per_draw=dim * probes,
+        symbols=named(law, dim, probes, eps=epsilon, vg=vg, va=va),
+        formula="vg + eps**2*va/2",
+        decoys=(Decoy("vg + eps**2*va"), Decoy("vg")),
+    )
+
+
+@claim(
+    "A8",
+    "one-sided",
+    r"\mathbb{E}\|\hat g\|^2 = (d+2)\|g\|^2"
+    r" + \frac{\varepsilon^2}{4}(d+4)\left(\mathrm{tr}(H)^2 + 2\,\mathrm{tr}(H^2)\right)",
+    source="derived",
+    laws=GAUSSIAN,
+    default=grid(dim=[12]),
+    fast=grid(dim=[6]),
+)
+def one_sided_norm(law, dim):
+    matrix, epsilon = curved(dim), 4 / dim
+    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, gradient(dim))  # so that Hθ = g
+    trace, trace_sq = float(matrix.trace()), float(matrix.square().sum())
+
+    def draw(count, generator):
+        return one_sided(loss, theta, law.sample(count, 1, dim, generator), epsilon).square().sum(-1)
+
+    return Experiment(
+        expected=theory.one_sided_norm(dim, 1.0, trace, trace_sq, epsilon),
+        draw=draw,
+        numbers_per_draw=dim,
+        symbols=named(law, dim, 1, eps=epsilon, g2=1.0, trH=trace, trH2=trace_sq),
+        formula="(d+2)*g2 + eps**2/4*(d+4)*(trH**2 + 2*trH2)",
+        decoys=(Decoy("(d+2)*g2"),),
+    )
+
+
+@claim(
+    "A9",
+    "norm-probe",
+    r"\mathbb{E}[(z^\top g)^2] = \|g\|^2, \quad \mathbb{E}|z^\top g| = \sqrt{2/\pi}\,\|g\|",
+    source="paper, Proposition 1, corrected",
+    laws=GAUSSIAN,
+    default=grid(dim=[20], average=["square", "magnitude"]),
+    fast=grid(dim=[8], average=["square", "magnitude"]),
+)
+def norm_probe(law, dim, average):
+    loss, theta = Linear(gradient(dim)), torch.zeros(dim, dtype=torch.float64)
+    observe = {"square": torch.square, "magnitude": torch.abs}[average]
+
+    def draw(count, generator):
+        return observe(projected_gradient(loss, theta, law.sample(count, 1, dim, generator)[:, 0], epsilon=1.0))
+
+    return Experiment(
+        expected={"square": 1.0, "magnitude": theory.probe_magnitude(1.0)}[average],
+        draw=draw,
+        numbers_per_draw=dim,
+        symbols=named(law, dim, 1, g=1.0, g2=1.0),
+        formula={"square": "g2", "magnitude": "(2/pi)**0.5*g"}[average],
+        decoys=(Decoy("g"), Decoy("2/pi*g2")) if average == "square" else (Decoy("g"),),
+    )
+
+
+@claim(
+    "A10",
+    "curvature-probe",
+    r"\mathbb{E}\left[\frac{L(\theta+\varepsilon z) + L(\theta-\varepsilon z) - 2L(\theta)}{\varepsilon^2}\right]"
+    r" = \mathrm{tr}\,H",
+    source="Hutchinson's estimator; derived",
+    default=grid(dim=[20], probes=[2]),
+    fast=grid(dim=[8], probes=[2]),
+)
+def curvature_probe(law, dim, probes):
+    loss, theta = Quadratic(curved(dim)), gradient(dim)
+    trace = float(loss.matrix.trace())
+
+    def draw(count, generator):
+        return curvature(loss, theta, law.sample(count, probes, dim, generator), epsilon=1.0)
+
+    return Experiment(
+        expected=trace,
+        draw=draw,
+        numbers_per_draw=dim * probes,
+        symbols=named(law, dim, probes, trH=trace),
+        formula="trH",
+        decoys=(Decoy("2*trH"),),
+        deterministic=fixed_estimate(law, dim, probes),
+    )
+
+
+@claim(
+    "A11",
+    "variance-modified",
+    r"\mathbb{E}\|\hat g\|^2 = \mathrm{tr}(D^2)\,\|D^{-1}g\|^2 + 2\|g\|^2",
+    source="paper, Definition 6, with the correction that D = |g| gains nothing",
+    laws=GAUSSIAN,
+    default=grid(dim=[20], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
+    fast=grid(dim=[8], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
+)
+def variance_modified_norm(law, dim, scale, moment):
+    g, v = gradient(dim), direction(dim, power=0.25)
+    diagonal = {"|g|": g.abs(), "sqrt|g|": g.abs().sqrt()}[scale]  # D
+    loss, theta = Linear(g), torch.zeros_like(g)
+    scale_sq, scaled_grad_sq = float(diagonal.square().sum()), float((g / diagonal).square().sum())
+    expected = {"norm": theory.variance_modified_norm(scale_sq, scaled_grad_sq, 1.0), "mean": float(v @ g)}[moment]
+    symbols = named(law, dim, 1, l1=float(g.abs().sum()), trD2=scale_sq, Dg2=scaled_grad_sq, g2=1.0)
+
+    def draw(count, generator):
+        estimate = variance_modified(loss, theta, law.sample(count, 1, dim, generator), 1.0, diagonal)
+        return estimate.square().sum(-1) if moment == "norm" else estimate @ v
+
+    return Experiment(
+        expected=expected,
+        draw=draw,
+        numbers_per_draw=dim,
+        symbols=symbols | {"vg": float(v @ g), "vDg": float(v @ (g / diagonal))},
+        formula={"norm": "trD2*Dg2 + 2*g2", "mean": "vg"}[moment],
+        # D = |g| would be better than none, D = √|g| would not
+        decoys=(Decoy("l1**2 + 2*g2"), Decoy("(d+2)*g2")) if moment == "norm" else (Decoy("vDg"),),
+    )
+
+
+@claim(
+    "A12",
+    "expectation-modified",
+    r"\mathbb{E}[\tilde g] = D^{-1}g",
+    source="paper, Definition 7",
+    laws=GAUSSIAN,
+    default=grid(dim=[20]),
+    fast=grid(dim=[8]),
+)
+def expectation_modified_mean(law, dim):
+    g, v = gradient(dim), direction(dim, power=0.25)
+    loss, theta, diagonal = Linear(g), torch.zeros_like(g), g.sqrt()
+
+    def draw(count, generator):
+        return expectation_modified(loss, theta, law.sample(count, 1, dim, generator), 1.0, diagonal) @ v
+
+    return Experiment(
+        expected=float(v @ (g / diagonal)),
+        draw=draw,
+        numbers_per_draw=dim,
+        symbols=named(law, dim, 1, vg=float(v @ g), vDg=float(v @ (g / diagonal))),
+        formula="vDg",
+        decoys=(Decoy("vg"),),
+    )
+
+
+@claim(
+    "A13",
+    "adam-blind",
+    r"\mathbb{E}[\hat g_i^2] = \|g\|^2 + 2g_i^2",
+    source="derived",
+    laws=GAUSSIAN,
+    default=grid(dim=[20]),
+    fast=grid(dim=[8]),
+)
+def adam_blind(law, dim):
+    g = gradient(dim)
+    g1 = float(g[0])
+
+    def draw(count, generator):
+        z = law.sample(count, 1, dim, generator)
+        return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0)[:, 0].square()
+
+    return Experiment(
+        expected=float(theory.second_moment(g1**2, 1.0, g1**2, probes=1, moments=law.moments(dim))),
+        draw=draw,
+        numbers_per_draw=dim,
+        symbols=named(law, dim, 1, g1=g1, g2=1.0),
+        formula="g2 + 2*g1**2",
+        decoys=(Decoy("(d+2)*g1**2"),),
+    )
+
+
+@claim(
+    "A14",
+    "residual-feedback",
+    r"\mathbb{E}\|\hat g\|^2 = (2d+2)\|g\|^2 + d\,\frac{\Delta^2}{\varepsilon^2}"
+    r" \ \mathrm{for}\ \Delta\ \mathrm{independent\ of}\ z_{t-1}; \quad \mathrm{in\ a\ run}\ "
+    r" \frac{2d\,\eta^2\|g\|^4}{\varepsilon^2}\ \mathrm{less\ than\ with}\ \mathbb{E}[\Delta^2];"
+    r" \quad \mathbb{E}[\hat g] = g",
+    source="paper, Definition 8, with the factor z that its print lacks; derived",
+    laws=GAUSSIAN,
+    default=grid(dim=[20], moment=["norm", "mean"]) + grid(dim=[8], moment=["run"]),
+    fast=grid(dim=[8], moment=["norm", "mean", "run"]),
+)
+def residual_feedback_norm(law, dim, moment):
+    if moment == "run":
+        return residual_feedback_run(law, dim)
+    g, v, epsilon = gradient(dim), direction(dim, power=0.25), 0.1
+    loss, theta = Linear(g), torch.zeros_like(g)
+    before = theta - epsilon * g  # so that Δ = ε
+    change = float(loss(theta) - loss(before))
+
+    def draw(count, generator):
+        z, z_before = law.sample(count, 2, dim, generator).split(1, dim=1)
+        estimate = residual_feedback(loss, theta, z, before, z_before, epsilon)
+        return estimate.square().sum(-1) if moment == "norm" else estimate @ v
+
+    expected = {"norm": theory.residual_feedback_norm(dim, 1.0, change, epsilon), "mean": float(v @ g)}[moment]
+    return Experiment(
+        expected=expected,
+        draw=draw,
+        numbers_per_draw=2 * dim,
+        symbols=named(law, dim, 1, eps=epsilon, delta=change, g2=1.0, vg=float(v @ g)),
+        formula={"norm": "(2*d+2)*g2 + d*delta**2/eps**2", "mean": "vg"}[moment],
+        decoys=(Decoy("(d+2)*g2"), Decoy("(2*d+2)*g2")) if moment == "norm" else (Decoy("2*vg"),),
+    )
+
+
+def residual_feedback_run(law, dim) -> Experiment:
+    """E‖ĝ‖² after some steps of a run, where Δ depends on the probe before; the decoy is the formula with E[Δ²]."""
+    g, lr, epsilon = gradient(dim), 0.02, 0.1
+    loss, start = Linear(g), torch.zeros_like(g)
+
+    def draw(count, generator):
+        z = law.sample(count, SETTLED + 2, dim, generator).split(1, dim=1)  # of each (count, 1, d)
+        before = theta = start.expand(count, 1, -1)
+        estimate = theta[:, 0]
+        for previous, probe in pairwise(z):
+            estimate = residual_feedback(loss, theta, probe, before, previous, epsilon)  # (count, d)
+            before, theta = theta, theta - lr * estimate[:, None]
+        return estimate.square().sum(-1)
+
+    expected = theory.residual_feedback_run_norm(dim, 1.0, lr, epsilon)
+    # E‖ĝ‖² = (d+2)‖g‖² + d·E[R²], and so E[Δ²] = η²(3‖g‖⁴ + ‖g‖²·E[R²])
+    change = lr * math.sqrt(3 + (expected - dim - 2) / dim)
+    return Experiment(
+        expected=expected,
+        draw=draw,
+        numbers_per_draw=(SETTLED + 2) * dim,
+        symbols=named(law, dim, 1, eps=epsilon, eta=lr, delta=change, g2=1.0),
+        formula="(d+2)*g2 + d*g2*(1 + (eta/eps)**2*g2)/(1 - (eta/eps)**2*g2)",
+        decoys=(Decoy("(2*d+2)*g2 + d*delta**2/eps**2"), Decoy("(d+2)*g2")),
+    )

@@ -1,0 +1,233 @@
+"""Section C, third part: what a run of `MeZO` leaves on the disk and takes of memory. C5 and C6."""
+
+import math
+import random
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mezo_lab.claims.arithmetic import excluded_by
+from mezo_lab.claims.c_noise import flat, random_models, seed_from
+from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.claims.problems import PAPER, named, within
+from mezo_lab.optim import Journal, MeZO, replay
+from mezo_lab.optim.log import LogError
+from mezo_lab.optim.sweeps.eager import CHUNK
+from mezo_lab.sampling.laws import Law
+from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
+
+MOST_BYTES = 100_000  # 0.1 MB
+BYTES_PER_COORDINATE = 40  # of a chunk: words, partial results, z and the chunk before; at most 36 was measured
+MEBIBYTE = 1 << 20
+MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
+
+
+@claim(
+    "C5",
+    "replay",
+    r"\mathrm{Pr}[\mathrm{replay}(\theta_0, (pg_t, \eta_t)_{t \leq T}) = \theta_T \ \mathrm{bit\ for\ bit}] = 1,"
+    r" \quad T = 20000 \ \mathrm{steps\ in\ at\ most}\ 10^5 \ \mathrm{bytes}",
+    source="paper, section 2.1 and footnote 3 (there 2 bytes a step, without learning rates and checksums)",
+    laws=PAPER,
+    # 299 runs exclude that one in 100 would fail; a run takes 30 ms
+    default=grid(measure=["rebuilt"], steps=[2], runs=[299]) + grid(measure=["bytes"], steps=[20_000]),
+    fast=grid(measure=["rebuilt"], steps=[3], runs=[4]) + grid(measure=["bytes"], steps=[20_000]),
+    suits=lambda law, p: p["measure"] == "rebuilt" or law.name == "gaussian",  # a log is the same for all laws
+)
+def replay_of_a_log(law, measure, steps, runs=4):
+    return rebuilt(law, steps, runs) if measure == "rebuilt" else size(law, steps)
+
+
+def rebuilt(law: Law, steps: int, runs: int) -> Experiment:
+    """1 for a run whose log rebuilds its weights, else 0."""
+
+    def share(flip: bool):
+        return lambda count, rng: torch.tensor(
+            [float(rebuilds(law, steps, seed_from(rng), flip)) for _ in range(count)]
+        )
+
+    return Experiment(
+        expected=1.0,
+        draw=share(flip=False),
+        numbers_per_draw=CHUNK_NUMBERS // 4,
+        symbols={"pi": math.pi, "e": math.e, "steps": float(steps)},
+        formula="1",
+        decoys=(Decoy("a log with one flipped bit", draw=share(flip=True), count=lambda draws: 8),),
+        share=True,
+        draws=runs,
+        resolution=excluded_by(runs),
+    )
+
+
+def rebuilds(law: Law, steps: int, seed: int, flip: bool) -> bool:
+    """Whether the log of a run on a random layout leads to the weights of the run; a refused log does not."""
+    rng = random.Random(seed)
+    model, again = random_models(rng, 1, most=2), random_models(random.Random(seed), 1, most=2)
+    kinds = {"exact": rng.random() < 0.5, "fused": rng.random() < 0.5, "probes": rng.randint(1, 2)}
+    opt = MeZO(list(model.items()), lr=0.01, weight_decay=0.1, law=law.name, seed=seed, **kinds)
+    with tempfile.TemporaryDirectory() as folder:
+        with Journal(opt, log := Path(folder) / "run.log"):
+            for _ in range(steps):
+                opt.step(lambda: (flat(model) - 1).square().sum())
+        if flip:
+            damage(log, rng)
+        try:
+            replay(list(again.items()), log)
+        except LogError:
+            return False
+    return all(torch.equal(model[name], again[name]) for name in model)
+
+
+def damage(log: Path, rng: random.Random) -> None:
+    """Flip one bit of a file."""
+    content = bytearray(log.read_bytes())
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    log.write_bytes(content)
+
+
+def size(law: Law, steps: int) -> Experiment:
+    """The bytes of a log whose learning rate falls with the cosine."""
+
+    def draw(count: int, generator: Generator) -> Tensor:
+        return torch.tensor(
+            [written(torch.randn(steps, generator=generator, device=generator.device)) for _ in range(count)],
+            dtype=torch.float64,
+        )
+
+    def written(projected: Tensor) -> int:
+        rates = 1e-6 * (1 + torch.linspace(0, math.pi, steps, dtype=torch.float64).cos()) / 2
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "run.log"
+            with Journal(MeZO([Parameter(torch.zeros(1))], lr=1e-6, law=law.name), log) as journal:
+                for row in zip(projected.tolist(), rates.float().tolist(), strict=True):
+                    for point in (0, 1):  # all that a step tells its journal, without the passes
+                        journal.moved(point)
+                    journal.opt.steps += 1
+                    journal.step(*([number] for number in row))
+            return log.stat().st_size
+
+    return Experiment(
+        expected=MOST_BYTES,
+        draw=draw,
+        numbers_per_draw=steps,
+        symbols={"pi": math.pi, "e": math.e, "steps": float(steps)},
+        formula="100000",
+        deterministic=True,
+        unit="bytes",
+        decoys=(Decoy("2*steps"), Decoy("4*steps")),  # the paper's 2 bytes a step; a float32 and no more
+        relation="<=",
+        draws=2,
+    )
+
+
+@claim(
+    "C6",
+    "memory",
+    r"\mathrm{peak\ of\ a\ step} - \mathrm{peak\ of\ its\ forward\ pass} \leq 40\ \mathrm{MiB},"
+    r" \ \mathrm{a\ chunk,\ whatever}\ d",
+    source="paper, Algorithm 1: in place, with the memory of inference",
+    laws=["gaussian", "rademacher"],
+    default=grid(d=[4_000_000, 8_000_000]),
+    fast=grid(d=[4_000_000]),
+    full=grid(d=[4_000_000, 32_000_000]),
+)
+def memory(law, d):
+    within(d, MOST_WEIGHTS)
+    return Experiment(
+        expected=BYTES_PER_COORDINATE * CHUNK / MEBIBYTE,
+        draw=over_forward(d, lambda model, loss: in_place(model, loss, law)),
+        numbers_per_draw=CHUNK_NUMBERS,
+        symbols=named(law, d, 1),
+        formula="40",
+        deterministic=True,
+        unit="MiB",
+        decoys=(
+            Decoy("z and its multiples, a tensor at a time", draw=over_forward(d, out_of_place), count=lambda _: 2),
+        ),
+        relation="<=",
+        draws=2,
+    )
+
+
+Step = Callable[[], object]
+Loss = Callable[[], Tensor]
+
+
+def over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
+    """MiB by which the peak of a step exceeds that of its loss; one tensor has most of the weights."""
+
+    def once() -> float:
+        parts = torch.zeros(dim).tensor_split([dim // 16, dim // 8])
+        model = [Parameter(part) for part in parts]
+
+        def loss() -> Tensor:
+            return sum((torch.dot(parameter, parameter) for parameter in model), start=torch.zeros(()))
+
+        step = stepping(model, loss)
+        with torch.no_grad():
+            return (peak(step) - peak(loss)) / MEBIBYTE
+
+    return lambda count, generator: torch.tensor([once() for _ in range(count)], dtype=torch.float64)
+
+
+def in_place(model: list[Parameter], loss: Loss, law: Law) -> Step:
+    opt = MeZO(model, lr=1e-6, law=law.name, compiled=False)
+    return lambda: opt.step(loss)
+
+
+def out_of_place(model: list[Parameter], loss: Loss) -> Step:
+    """The published program: a z as large as the tensor, and a new tensor for θ + s·ε·z."""
+
+    def step() -> None:
+        for scale in (1, -2, 1):
+            generator = Generator(model[0].device).manual_seed(0)
+            for parameter in model:
+                z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, device=parameter.device)
+                parameter.data = parameter.data + scale * z * 1e-3
+            loss()
+
+    return step
+
+
+def peak(run: Step) -> int:
+    """The most bytes that were alive at once of the tensors made while `run` runs."""
+    with Alive() as alive:
+        run()
+    return alive.most
+
+
+class Alive(TorchDispatchMode):
+    """Counts the bytes of the tensors that torch's operations make, from their birth to their end."""
+
+    def __init__(self):
+        super().__init__()
+        self.now, self.most, self.alive = 0, 0, set[int]()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = {storage._cdata for storage in storages((args, kwargs))}  # of which the result may be a view
+        result = func(*args, **(kwargs or {}))
+        for storage in storages(result):
+            if storage._cdata not in given | self.alive:
+                self.born(storage, storage.nbytes())
+        return result
+
+    def born(self, storage: torch.UntypedStorage, size: int) -> None:
+        self.alive.add(storage._cdata)
+        self.now += size
+        self.most = max(self.most, self.now)
+        weakref.finalize(storage, self.gone, storage._cdata, size)
+
+    def gone(self, place: int, size: int) -> None:
+        self.alive.discard(place)
+        self.now -= size
+
+
+def storages(tree: object) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

@@ -1,0 +1,1 @@
+"""The course: what the notebooks share, and the checks of their exercises."""

@@ -1,0 +1,129 @@
+"""The largest stable learning rate from three measured numbers of the curvature: tr H, tr H² and λ_max."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mezo_lab.curvature import (
+    Eigenvalue,
+    largest_eigenvalue_iterated,
+    second_differences,
+    trace_estimate,
+    trace_square_estimate,
+)
+from mezo_lab.sampling.montecarlo import Estimate, Progress
+from mezo_lab.theory import Moments
+from mezo_lab.theory.stability import stability_bounds
+
+GAUSSIAN = Moments(1, 0)
+
+
+@dataclass(frozen=True)
+class StableStep:
+    """The curvature of a loss, and the learning rate up to which MeZO is stable there, each with its error.
+
+    trace: tr H. trace_sq: tr H². norm: λ_max, with a bound on its error. probes: n. moments: of the law of z.
+    beta: β of the optimizer's averaged momentum, 0 for none.
+    """
+
+    trace: Estimate
+    trace_sq: Estimate
+    norm: Eigenvalue
+    probes: int
+    moments: Moments
+    beta: float = 0.0
+
+    @property
+    def effective_rank(self) -> Estimate:
+        """r = tr H/λ_max."""
+        return self.trace.map(lambda trace: trace / self.norm.value)
+
+    @property
+    def lr(self) -> float:
+        """The middle of what the three numbers leave possible."""
+        return sum(self.bounds()) / 2
+
+    @property
+    def error(self) -> float:
+        """Half the width of what they leave possible, and one error of each of the three, added up."""
+        low, high = self.bounds()
+        errors = (
+            (self.trace.standard_error, 0.0, 0.0),
+            (0.0, self.trace_sq.standard_error, 0.0),
+            (0.0, 0.0, self.norm.residual),
+        )
+        sampled = (abs(sum(self.bounds(*error)) / 2 - self.lr) for error in errors)
+        return (high - low) / 2 + sum(sampled)
+
+    def bounds(self, trace: float = 0.0, trace_sq: float = 0.0, norm: float = 0.0) -> tuple[float, float]:
+        """`theory.stability.stability_bounds` at the measured numbers, each plus so much."""
+        norm = self.norm.value + norm
+        trace = max(self.trace.mean + trace, norm)
+        # every spectrum obeys λ_max² ≤ tr H² ≤ λ_max·tr H, and a sample need not
+        trace_sq = min(max(self.trace_sq.mean + trace_sq, norm**2), norm * trace)
+        return stability_bounds(trace, trace_sq, norm, self.probes, self.moments, self.beta)
+
+    def __str__(self) -> str:
+        return f"{self.lr:.3g} ± {self.error:.1g}"
+
+
+def predict(
+    parameters: Iterable[Tensor],
+    loss: Callable[[], Tensor],
+    *,
+    probes: int = 1,
+    moments: Moments = GAUSSIAN,
+    beta: float = 0.0,
+    draws: int = 100,
+    products: int = 100,
+    tolerance: float = 1e-2,
+    epsilon: float = 1e-3,
+    seed: int = 0,
+    progress: Callable[[str], Progress] | None = None,
+) -> StableStep:
+    """The largest learning rate at which the mean loss of MeZO does not grow, from the curvature at the present θ.
+
+    Source: derived, `theory.stability`. Assumes: the loss is the quadratic that it looks like at θ, with H ⪰ 0; for
+    laws with coincidence ≠ 0, H along the coordinates (in general directions pass the moments of `theory.turned`).
+    Cost: 2·draws + 1 forward passes and at most `products` Hessian-vector products; memory for four copies of θ.
+
+    Args:
+        parameters: with requires_grad. loss: () → a differentiable scalar, the same at the same point.
+        probes: n. moments: of MeZO's law; the default is the Gaussian's. beta: β of `rule="momentum"`, 0 for none.
+        draws, epsilon: of the second differences, for tr H and tr H².
+        products, tolerance: of Lanczos' iteration, for λ_max: at most so many, and the residual to stop at.
+        seed: fixes all directions. progress: name of a part → who is told of it.
+
+    Raises: ValueError, also when tr H cannot be told from 0.
+
+    >>> import torch
+    >>> from mezo_lab.curvature.stability import bowl, spectrum
+    >>> theta, loss = bowl(spectrum("flat", 1_000, rank=50))
+    >>> found = predict([theta], loss, draws=400)
+    >>> abs(found.lr - 2 / 52) < 5 * found.error, found.error < 0.1 * found.lr
+    (True, True)
+    """
+    if probes < 1:
+        raise ValueError(f"`probes` must be at least 1, got {probes}: a step needs a direction.")
+    if not 0 <= beta < 1:
+        raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual, and 0 is no momentum.")
+    parameters = list(parameters)
+    watch = progress or (lambda part: None)
+    along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=watch("tr H"))
+    trace = trace_estimate(along)
+    if not math.isfinite(trace.mean):
+        raise ValueError(
+            f"`loss` must be finite near the parameters, got tr H = {trace}: look for weights and losses that are not "
+            "finite, or take a smaller epsilon."
+        )
+    if not trace.mean > 2 * trace.standard_error:
+        raise ValueError(
+            f"`loss` must curve upwards, got tr H = {trace}: raise the draws; if it stays below 0, train "
+            "first, as noise in θ lowers the loss of a model that is confidently wrong."
+        )
+    norm = largest_eigenvalue_iterated(
+        parameters, loss, most=products, tolerance=tolerance, seed=seed, progress=watch("λ_max")
+    )
+    return StableStep(trace, trace_square_estimate(along), norm, probes, moments, beta)

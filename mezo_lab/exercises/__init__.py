@@ -1,5 +1,0 @@
-"""Checks that the notebooks' exercises call, a module for each notebook: a mistake gets a sentence that teaches."""
-
-from mezo_lab.exercises.ask import Wrong
-
-__all__ = ["Wrong"]

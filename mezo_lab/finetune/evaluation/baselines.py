@@ -1,0 +1,84 @@
+"""What a model does without training its weights: solved examples before the question, or a linear probe."""
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mezo_lab.environment.wheels import ModelNotInstalled, require
+from mezo_lab.finetune.data.rows import Row
+from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.logits import answer_states, at_once, in_groups
+from mezo_lab.finetune.evaluation.evaluate import BATCH, judged
+from mezo_lab.finetune.evaluation.scores import NotFinite, Score, score
+from mezo_lab.finetune.models.loading import Loaded
+from mezo_lab.finetune.tasks import Task
+from mezo_lab.finetune.tasks.prompts import Prompt, quoted, written
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+SHOWN = 32  # solved examples: paper, Table 1
+
+
+def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0) -> Prompt:
+    """Prompts with their right answers, to stand before a question: in-context learning.
+
+    Source: paper, Table 1 (32 examples). Args: rows: at least one. seed: which of them, and their order.
+
+    >>> from mezo_lab.finetune.tasks import task_named
+    >>> str(solved(task_named("rotten-tomatoes"), [{"text": "A fine film.", "label": 1}]))
+    'A fine film. It was great\\n\\n'
+    """
+    if count < 1 or not rows:
+        raise ValueError(f"`count` must be at least 1 with as many rows, got {count} of {len(rows)}: give examples.")
+    if task.chat:
+        raise ValueError(
+            "`method` icl needs a prompt before which solved examples can stand, got a chat: take another."
+        )
+    shown = random.Random(f"mezo_lab shown {seed}").sample(list(rows), min(count, len(rows)))
+    found = Prompt()
+    for row in shown:
+        example = task.filled(row) + quoted(task.answer(row, task.gold(row)))
+        found += example.without_line_breaks() + written("\n\n")
+    return found
+
+
+def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: Sequence[Row]) -> Score:
+    """Logistic regression on what the output layer reads where the model is asked.
+
+    A test row whose features are not finite is not answered, and counts as wrong.
+    Source: paper, Table 1 (LP). Cost: a forward pass for each row.
+    Raises: ValueError for a task without label words; NotFinite for training rows whose features are not.
+    """
+    require(("sklearn",), ModelNotInstalled)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    task = encoder.task
+    if task.kind != "classification":
+        raise ValueError(f"`method` linear-probe needs a task with label words, got {task.name}, a {task.kind}.")
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    seen = features(loaded.model, encoder, train)
+    if broken := int((~seen.isfinite().all(1)).sum()):
+        raise NotFinite(
+            f"{loaded.name} gives a linear probe features that are not finite for {broken} of {len(train)} training "
+            "rows: look at its weights, or take --dtype float32."
+        )
+    probe.fit(seen.numpy(), [task.gold(row) for row in train])
+    asked = features(loaded.model, encoder, test)
+    finite = asked.isfinite().all(1)
+    said = probe.predict(asked.nan_to_num().numpy())
+    answers = [int(answer) if known else None for answer, known in zip(said, finite.tolist(), strict=True)]
+    return score("accuracy", judged(task, answers, test, "accuracy"), unanswered=answers.count(None))
+
+
+@torch.no_grad()
+def features(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Tensor:
+    """(rows, hidden), float32, on the CPU."""
+    encoded = [encoder.asked(row) for row in rows]
+    groups, order = in_groups(encoded, at_once(model, BATCH))
+    return torch.cat([answer_states(model, group).float().cpu() for group in groups])[order]

@@ -1,0 +1,77 @@
+"""The peak memory of a step of fine-tuning, measured on a CPU, each method in a process of its own."""
+
+import ctypes
+import gc
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from mezo_lab.finetune.memory.predicted import Step, bytes_of, check, trained_by
+from mezo_lab.finetune.models.loading import load_model
+from mezo_lab.optim import MeZO
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STEPS = 2  # the second has the optimizer's state from its start
+
+
+def measured_memory(
+    model: str, *, method: str, batch: int = 16, length: int = 32, dtype: torch.dtype = torch.float32, places: int = 1
+) -> int:
+    """What `predicted_memory` predicts, as resident memory of a fresh process.
+
+    Formula: the high-water mark of two steps, less what the process holds without the weights after other two, which
+    load libraries and compilers. It holds what the C library keeps of freed memory, and hence more than lives.
+    Cost: the time and the memory of four steps, and of starting Python.
+
+    Args: as for `predicted_memory`. Returns: bytes.
+    Raises: as `load_model`; OSError on a system without /proc.
+    """
+    if not CLEAR.exists():
+        raise OSError("resident memory is read from /proc, which this system has not: measure it on Linux.")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(peak, model, method, (batch, length), dtype, places, torch.get_num_threads()).result()
+
+
+def peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, places: int, threads: int) -> int:
+    torch.set_num_threads(threads)
+    loaded = load_model(name, dtype=dtype, device="cpu")
+    check(method, loaded.limit, *shape, places)
+    model = trained_by(method, loaded)
+    for parameter in model.parameters():  # those of a file come into memory page by page, the last with the first step
+        parameter.data = parameter.data.clone()
+    inputs = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
+    step = Step(model, inputs, min(places, shape[1]))
+    steps(step, method)
+    beside = held("VmRSS") - bytes_of([*model.parameters(), *model.buffers()])
+    CLEAR.write_text("5")  # sets the high-water mark to what is held now
+    steps(step, method)
+    return held("VmHWM", trimmed=False) - beside
+
+
+def steps(step: Step, method: str) -> None:
+    if method == "inference":
+        with torch.no_grad():
+            step.loss()
+        return
+    if method == "mezo":
+        mezo = MeZO(step.model.named_parameters(), lr=1e-7, exact=False)
+        for _ in range(STEPS):
+            mezo.step(step.loss)
+        return
+    optimizer = step.optimizer(method)
+    for _ in range(STEPS):
+        step.loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def held(name: str, trimmed: bool = True) -> int:
+    """A line of this process's status, in bytes; first give back what the C library keeps, or not."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trimmed and trim is not None:
+        trim(0)
+    (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith(name)]
+    return int(line.split()[1]) * 1024

@@ -1,0 +1,231 @@
+"""The peak memory of a step of fine-tuning, predicted from a configuration alone."""
+
+import weakref
+from collections.abc import Iterable
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import Module, Parameter
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD, Adam, Optimizer
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mezo_lab.finetune.encoding.logits import forward, output_layer
+from mezo_lab.finetune.models.loading import Loaded, is_masked, read_config
+from mezo_lab.finetune.models.shipped import reading
+from mezo_lab.finetune.models.tuning import tune
+from mezo_lab.optim.sweeps.eager import CHUNK
+from mezo_lab.optim.sweeps.field import COMPILE_FROM
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+FORWARD = ("inference", "mezo")  # methods that need forward passes only
+METHODS = (*FORWARD, "lora", "prefix", "sgd", "adam")
+PREFIX = 5  # tokens, as in `tune`
+SWEEP = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.eager.CHUNK`
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that live at the peak of a step, and what holds them.
+
+    >>> Memory(weights=100, gradients=100, optimizer=200, activations=50).total
+    450
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int  # whatever else lives: logits too, and the temporaries of a sweep or an update
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def predicted_memory(
+    model: "PreTrainedConfig | str",
+    *,
+    method: str,
+    batch: int = 16,
+    length: int = 32,
+    dtype: torch.dtype = torch.float32,
+    places: int = 1,
+    attention: str = "sdpa",
+    autocast: torch.dtype | None = None,
+) -> Memory:
+    """The peak of a step after the first, from the configuration alone.
+
+    Formula: the step is run on tensors without contents; a storage counts from its birth to its death, and the peak of
+    their sum is exact. Of it, gradients and the optimizer's state are what they are after the step; activations are
+    the rest, for MeZO the forward pass or the chunk of a sweep, whichever is larger.
+    Assumes: the kernels of a CPU; Adam and SGD as plain loops; a batch with padding, and hence a mask.
+    Left out: what an allocator keeps and fragments, the libraries, a GPU's context.
+    Cost: some seconds, and no memory to speak of.
+
+    Args:
+        model: a configuration, or a name as for `load_model`, whose weights are not read.
+        method: "inference", a forward pass; "mezo"; or backpropagation in training mode: "lora" and "prefix" (as
+            `tune` makes them, with Adam), "sgd" and "adam" (all weights).
+        batch: sequences in a pass. length: tokens in each. places: of these, how many have their logits computed.
+        dtype: of weights, gradients and state. autocast: of matrix products, where it is another.
+        attention: "sdpa", or "eager", which holds length² weights for every head.
+
+    Raises: ValueError, OSError.
+
+    >>> from transformers import GPT2Config
+    >>> tiny = GPT2Config(vocab_size=20, n_positions=16, n_embd=8, n_head=2, n_layer=1, eos_token_id=0, bos_token_id=0)
+    >>> adam = predicted_memory(tiny, method="adam", batch=1, length=16)
+    >>> adam.weights == adam.gradients == 4 * (20 * 8 + 16 * 8 + 12 * 8**2 + 13 * 8 + 2 * 8)
+    True
+    """
+    config = read_config(model) if isinstance(model, str) else deepcopy(model)
+    check(method, getattr(config, "max_position_embeddings", length + PREFIX), batch, length, places)
+    with torch.device("meta"):
+        trained = trained_by(method, untrained(config, dtype, attention))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        inputs = torch.zeros(batch, length, dtype=torch.long)
+        return traced(Step(without_contents(trained), inputs, min(places, length), autocast), method)
+
+
+def check(method: str, limit: int, batch: int, length: int, places: int) -> None:
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {', '.join(METHODS)}; got {method!r}.")
+    for name, count in {"batch": batch, "length": length, "places": places}.items():
+        if count < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {count}: give a larger number.")
+    most = limit - PREFIX if method == "prefix" else limit
+    if length > most:
+        raise ValueError(
+            f"`length` must be at most {most:,}, the positions that the model has for a text; got {length:,}."
+        )
+
+
+def untrained(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) -> Loaded:
+    """A model as the configuration has it, in eval mode."""
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    masked = bool(config.architectures) and is_masked(type(config).__name__, config)
+    auto = AutoModelForMaskedLM if masked else AutoModelForCausalLM
+    with reading("the configuration", remedy="mend it, or give another model"):
+        model = auto.from_config(config, dtype=dtype, attn_implementation=attention, trust_remote_code=False)
+    return Loaded(model.eval(), None, masked, type(config).__name__, 0)  # type: ignore[arg-type]  # nothing reads text
+
+
+def trained_by(method: str, loaded: Loaded) -> Any:
+    """The model with what the method trains, in the mode that it trains in."""
+    tuning = method if method in ("lora", "prefix") else "full"
+    return tune(loaded, tuning, examples=[[0] * PREFIX], tokens=PREFIX).train(method not in FORWARD)
+
+
+def without_contents(model: Module) -> Module:
+    """Every tensor replaced by one of the current `FakeTensorMode`, on a CPU; tied ones stay tied."""
+    made: dict[Tensor, Tensor] = {}
+    for module in model.modules():
+        tables: Any = (module._parameters, module._buffers)
+        for table in tables:
+            for name, tensor in table.items():
+                if tensor is None:
+                    continue
+                if tensor not in made:
+                    empty = torch.empty_like(tensor, device="cpu")
+                    made[tensor] = Parameter(empty, tensor.requires_grad) if isinstance(tensor, Parameter) else empty
+                table[name] = made[tensor]
+    return model
+
+
+@dataclass(frozen=True)
+class Step:
+    """A loss on a batch whose contents do not matter: the cross-entropy at the first `places` of every sequence."""
+
+    model: Any
+    inputs: Tensor  # (batch, length)
+    places: int = 1
+    autocast: torch.dtype | None = None
+
+    def loss(self) -> Tensor:
+        first = lambda _, read: (read[0][:, : self.places], *read[1:])  # noqa: E731
+        hook = output_layer(self.model).register_forward_pre_hook(first)
+        mask = torch.ones_like(self.inputs)
+        mask[:, self.inputs.shape[1] // 2 + 1 :] = 0  # padding, so that the model makes a mask of its own
+        try:
+            with torch.autocast("cpu", self.autocast) if self.autocast else nullcontext():
+                logits = forward(self.model, {"input_ids": self.inputs, "attention_mask": mask}).logits
+        finally:
+            hook.remove()
+        return cross_entropy(logits.flatten(0, 1).float(), self.inputs[:, : self.places].flatten())
+
+    def optimizer(self, method: str) -> Optimizer:
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        return SGD(trained, foreach=False) if method == "sgd" else Adam(trained, foreach=False)
+
+
+class Living(TorchDispatchMode):
+    """Bytes of the storages that are born while this lasts and are still alive, and the most there ever were."""
+
+    def __init__(self, known: Iterable[Tensor]):
+        super().__init__()
+        self.bytes = self.most = 0
+        self.known = {tensor.untyped_storage()._cdata for tensor in known}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self.see(tensor.untyped_storage())
+        return result
+
+    def see(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata not in self.known:
+            self.known.add(storage._cdata)
+            self.bytes += storage.nbytes()
+            self.most = max(self.most, self.bytes)
+            weakref.finalize(storage, self.dead, storage._cdata, storage.nbytes())
+
+    def dead(self, key: int, nbytes: int) -> None:
+        self.known.discard(key)
+        self.bytes -= nbytes
+
+
+def traced(step: Step, method: str) -> Memory:
+    """Run one step without contents and count."""
+    held = [*step.model.parameters(), *step.model.buffers()]
+    weights = bytes_of(held)
+    with Living([*held, step.inputs]) as living, torch.set_grad_enabled(method not in FORWARD):
+        loss = step.loss()
+        if method in FORWARD:
+            return Memory(weights, 0, 0, max(living.most, sweep(step.model) if method == "mezo" else 0))
+        loss.backward()
+        del loss
+        passes = living.most
+        optimizer = step.optimizer(method)
+        optimizer.step()
+    trained = [parameter for parameter in step.model.parameters() if parameter.grad is not None]
+    gradients = bytes_of(parameter.grad for parameter in trained)
+    state = bytes_of(tree_leaves([optimizer.state[parameter] for parameter in trained]))
+    # the first step makes its state after the passes, every later one has it all the time
+    return Memory(weights, gradients, state, max(passes + state, living.most) - gradients - state)
+
+
+def sweep(model: Module) -> int:
+    """Temporaries of a sweep of MeZO: a chunk, and next to nothing where the sweeps are compiled."""
+    numel = sum(parameter.numel() for parameter in model.parameters())
+    return 0 if numel >= COMPILE_FROM else SWEEP * min(CHUNK, numel)
+
+
+def bytes_of(tensors: Iterable[Tensor | None]) -> int:
+    """Of all their storages, each once.
+
+    >>> table = torch.zeros(4, 3)
+    >>> bytes_of([table, table[0], torch.zeros(2)])
+    56
+    """
+    storages = (tensor.untyped_storage() for tensor in tensors if tensor is not None)
+    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())

@@ -1,0 +1,1 @@
+"""Language models: found, loaded, and the part of them that is trained."""

@@ -1,0 +1,94 @@
+"""Chats: messages in turn, and the chat template of a tokenizer, which says how a model was taught to read them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mezo_lab.finetune.data.rows import line
+from mezo_lab.finetune.tasks.prompts import Prompt, between, quoted, written
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ROLES = ("system", "user", "assistant")
+# stands for a message while the template is filled in, so that no template reads what was said in a chat
+PLACE = "\ue000{}\ue001"
+PLACES = re.compile("\ue000(\\d+)\ue001")
+
+
+class Message(NamedTuple):
+    role: str
+    content: str
+
+
+def messages(value: Any, column: str) -> tuple[Message, ...]:
+    """The messages of one row, the last of which is the assistant's: the answer to learn.
+
+    Raises: ValueError naming the column.
+
+    >>> messages([{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": " 4 "}], "messages")[1]
+    Message(role='assistant', content='4')
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) < 2:
+        raise ValueError(
+            f"the column {column!r} must hold a list of at least two messages, got {value!r:.60}: write each as "
+            '{"role": "user", "content": "…"}.'
+        )
+    found = []
+    for number, one in enumerate(value, 1):
+        role, content = (one.get(name) if isinstance(one, Mapping) else None for name in Message._fields)
+        if role not in ROLES or not isinstance(content, str):
+            raise ValueError(
+                f"message {number} of the column {column!r} must have a role, one of {', '.join(ROLES)}, and a content "
+                f"that is text, got {one!r:.60}: mend or drop the row."
+            )
+        found.append(Message(role, content.strip()))
+    if found[-1].role != "assistant" or not found[-1].content:
+        raise ValueError(
+            f"the last message of the column {column!r} must be an answer of the assistant, got {found[-1]!r:.60}: "
+            "drop the messages after the last answer."
+        )
+    return tuple(found)
+
+
+def transcript(chat: Sequence[Message]) -> Prompt:
+    """A chat as plain text, for comparing one with another.
+
+    >>> str(transcript((Message("user", "2 + 2?"), Message("assistant", "4"))))
+    'user: 2 + 2?\\nassistant: 4\\n'
+    """
+    found = Prompt()
+    for role, content in chat:
+        found += written(f"{role}: ") + quoted(content) + written("\n")
+    return found
+
+
+def rendered(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -> tuple[Prompt, Prompt]:
+    """(all but the last message, up to where the assistant speaks; the last message, and what closes it).
+
+    The special tokens are those of the tokenizer's template alone; the messages are data.
+
+    Raises: ValueError for a tokenizer without a template, and for messages that its template does not take.
+    """
+    if not tokenizer.chat_template:
+        raise ValueError(
+            "`messages` needs a tokenizer with a chat template, and this model has none: take one that was taught to "
+            "chat, or give --prompt and --completion."
+        )
+    turns = [{"role": one.role, "content": PLACE.format(number)} for number, one in enumerate(chat)]
+    try:
+        whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
+        asked = str(tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True))
+    except Exception as error:  # jinja's own, or what the template raises of an order of roles that it does not know
+        raise ValueError(
+            f"`messages` must be in an order that the model's chat template takes ({line(error)}): see its "
+            "chat_template, or leave out system messages."
+        ) from error
+    said = {str(number): one.content for number, one in enumerate(chat)}
+    last = PLACE.format(len(chat) - 1)
+    # some templates begin an answer otherwise when they ask for it, such as with a thought
+    answer = whole.removeprefix(asked) if whole.startswith(asked) else last + str(tokenizer.eos_token or "\n")
+    if last not in answer:
+        raise ValueError("`messages` needs a chat template that shows every answer, and this model's does not.")
+    bare = Prompt(between(asked, PLACES, said).parts, marked=True)
+    return bare, between(answer.rstrip(), PLACES, said)

@@ -1,0 +1,319 @@
+"""`MeZOTrainer`: the Trainer of transformers with one overridden step, which needs forward passes only."""
+
+import copy
+import functools
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from torch import Tensor, nn
+from transformers import Trainer, TrainingArguments
+
+from mezo_lab.optim import Journal, MeZO
+from mezo_lab.optim.closure import number
+
+SHARDING = "no gradients and no optimizer state are there to shard; several processes take MeZO(…, parallel='batch')"
+REFUSED = {
+    "fp16": "no gradient needs a scale; bf16=True, or a bfloat16 model with MeZO(…, exact=True), does instead",
+    "deepspeed": SHARDING,
+    "fsdp": SHARDING,
+}
+# settings of the Trainer that reach no MeZO that was given → the argument of MeZO that does the same
+MOVED = {"learning_rate": "lr", "weight_decay": "weight_decay"}
+# those that reach none at all
+WITHOUT_EFFECT = {
+    "optim": "rule chooses its update, such as rule='adam'",
+    "max_grad_norm": "there is no gradient to clip; clip bounds |pg|",
+}
+
+
+class MeZOTrainer(Trainer):
+    """The Trainer of transformers with `MeZO`: no backward pass, no gradient, and the memory of inference.
+
+    Claim: a script for the Trainer becomes one for MeZO by two lines,
+
+        from mezo_lab.finetune import MeZO, MeZOTrainer  # was: from transformers import Trainer
+        trainer = MeZOTrainer(..., optimizers=(MeZO(model.named_parameters(), lr=1e-6), None))
+
+    and keeps its callbacks, schedulers, logging, evaluation, checkpoints and exact resume.
+    Source: paper, Algorithm 1.
+    Assumptions: `compute_loss` is the mean over its micro-batch, or a sum divided by `num_items_in_batch`, which here
+    counts that micro-batch alone.
+    Formula: the loss of a step is that of its `gradient_accumulation_steps` micro-batches as one batch, under one z:
+    the mean over tokens or rows, where the labels tell how many there are. With `fresh_batches` each probe has a
+    micro-batch to itself (Algorithm 2).
+    Cost: that of `MeZO`; the micro-batches of a step are kept until its end.
+
+    The model is in eval mode while it is probed; with `common_random_numbers` it is in train mode, with its dropout.
+    Logged beside the loss, which is the mean of the finite ones since the last entry: `projected_gradient`, √(mean pg²)
+    of the last step that moved; `zero_gradients`, the share of probes so far that saw no difference; and `skipped`, how
+    many steps so far moved nothing, as a loss was not finite. Loss and projected gradient are None where no step since
+    the last entry had one, never NaN, which JSON does not know.
+    Ignored, and warned of where they were set: `optim` and `max_grad_norm`, for which MeZO has `rule` and `clip`; and,
+    where a MeZO is given, `learning_rate` and `weight_decay`, as it has its own.
+    Several processes, as torchrun starts them, need MeZO(…, parallel="batch") or `optimizers=(None, None)`, and no
+    DistributedDataParallel: replicas start from rank 0's weights, and only losses travel.
+    Other trainers become one of MeZO as a mixin, this class first: `class S(MeZOTrainer, Seq2SeqTrainer)`, or
+    `class S(MeZOTrainer, SFTTrainer)` with trl's.
+
+    Args: as the Trainer's, but the optimizer is a MeZO. Where none is given it is made from `learning_rate` (whose
+        default, 5e-5, is large: 1e-6 is usual for all weights), `weight_decay`, `seed`, and the settings of
+        `optimizer_cls_and_kwargs=(MeZO, {...})`. The Trainer's schedule is linear by default; the paper's is
+        `lr_scheduler_type="constant"`.
+        log: a file for the run's log, from which `mezo_lab.optim.replay` rebuilds the weights. A resumed run goes on
+        with it. With `load_best_model_at_end` replay until `trainer.state.best_global_step`.
+
+    Raises: TypeError for another optimizer; ValueError for fp16, DeepSpeed, FSDP, a model that is wrapped already, or
+    an optimizer that knows nothing of the other processes; FileExistsError for the log of another run.
+
+    >>> import tempfile
+    >>> from transformers import PrinterCallback
+    >>> class Bowl(nn.Linear):
+    ...     def forward(self, target):
+    ...         return {"loss": (self.weight - target).square().mean()}
+    >>> folder, model = tempfile.mkdtemp(), Bowl(2, 1, bias=False)
+    >>> args = TrainingArguments(folder, max_steps=40, use_cpu=True, report_to="none", disable_tqdm=True)
+    >>> opt = MeZO(model.named_parameters(), lr=0.5, law="coordinate")
+    >>> trainer = MeZOTrainer(model, args, train_dataset=[{"target": [3.0, 4.0]}] * 8, optimizers=(opt, None))
+    >>> trainer.remove_callback(PrinterCallback)
+    >>> trainer.train().global_step, bool((model.weight - torch.tensor([3.0, 4.0])).norm() < 1e-2)
+    (40, True)
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        args: TrainingArguments | None = None,
+        *arguments: Any,
+        log: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ):
+        refuse({name: getattr(args, name, None) for name in REFUSED})
+        self.log_file, self.gathered = log, list[Any]()
+        self.losses: list[float] = []  # finite ones since the last entry of the log
+        self.logged_step: int | None = None  # how many steps the optimizer had made then
+        self.loss_sum, self.loss_count = 0.0, 0  # of the finite losses of all steps
+        args = TrainingArguments("tmp_trainer") if args is None else args  # as the Trainer's own default
+        one_gpu(args)
+        super().__init__(model, args, *arguments, **settings)
+        # what `accelerate launch` may ask for
+        fp16 = self.accelerator.mixed_precision == "fp16"
+        refuse({"fp16": fp16, "deepspeed": self.is_deepspeed_enabled, "fsdp": self.is_fsdp_enabled})
+        if self.accelerator.unwrap_model(self.model) is not self.model:
+            wrapper = type(self.model).__name__
+            raise ValueError(f"`model` must not be wrapped, got a {wrapper}: pass the model inside, `model.module`.")
+        kind = type(self.optimizer) if self.optimizer else (self.optimizer_cls_and_kwargs or (MeZO,))[0]
+        if not (isinstance(kind, type) and issubclass(kind, MeZO)):
+            remedy = "give it one, or (None, None), or take the Trainer of transformers"
+            raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
+        own = {id(weights) for weights in self.model.parameters()} if self.model is not None else set()
+        given = self.optimizer.param_groups if self.optimizer else []
+        if not all(id(weights) in own for group in given for weights in group["params"]):
+            raise ValueError(
+                "`optimizers` must hold a MeZO of the parameters of `model`, got other ones, whose steps it would not "
+                "feel: MeZO(model.named_parameters(), …) of this very model."
+            )
+        self.warn_of_ignored()
+
+    def warn_of_ignored(self) -> None:
+        """Tell of each setting that somebody chose and that no step reads."""
+        usual = {field.name: field.default for field in fields(type(self.args))}
+        for name, remedy in WITHOUT_EFFECT.items():
+            if (value := getattr(self.args, name)) != usual[name] and value:
+                warnings.warn(f"`{name}` is ignored by MeZO, got {value!r}: {remedy}.", UserWarning, stacklevel=3)
+        for name, argument in MOVED.items() if self.optimizer else ():
+            value = getattr(self.args, name)
+            own = {float(group[argument]) for group in self.mezo.param_groups}
+            if value != usual[name] and value not in own:
+                warnings.warn(
+                    f"`{name}` is ignored, got {value!r}, as the MeZO that was given has its own: MeZO(…, "
+                    f"{argument}={value!r}), or optimizers=(None, None), takes it.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+    @property
+    def mezo(self) -> MeZO:
+        """The optimizer, out of the wrapper that accelerate puts around it."""
+        return getattr(self.optimizer, "optimizer", self.optimizer)  # type: ignore[return-value]
+
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        # as for evaluation: autocast, but no DistributedDataParallel, whose buckets are as large as the gradient
+        self.accelerator.prepare_model = functools.partial(self.accelerator.prepare_model, evaluation_mode=True)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """The MeZO that was given, or one made of the arguments."""
+        model = self.model if model is None else model
+        assert model is not None
+        world = self.args.world_size
+        if self.optimizer is None:
+            kind, settings = self.optimizer_cls_and_kwargs or (MeZO, {})
+            parallel = "batch" if world > 1 else None
+            default = {"lr": self.args.learning_rate, "seed": self.args.seed, "parallel": parallel}
+            self.optimizer = kind(self.parameter_groups(model), **(default | settings))
+        if self.mezo.ranks.world != world:
+            raise ValueError(
+                f"`optimizers` must hold a MeZO of {world} processes, got one of {self.mezo.ranks.world}: "
+                "parallel='batch' gives each a part of the batch."
+            )
+        if world > 1:
+            for tensor in (*model.parameters(), *model.buffers()):
+                distributed.broadcast(tensor.detach(), src=0)
+        return self.optimizer
+
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The parameters with weight decay, and biases and norms, which have none."""
+        decay = self.args.weight_decay
+        decayed = set(self.get_decay_parameter_names(model)) if decay else set()
+        parts: dict[float, list[tuple[str, Tensor]]] = {}
+        for name, tensor in model.named_parameters():
+            if tensor.requires_grad:
+                parts.setdefault(decay if name in decayed else 0.0, []).append((name, tensor))
+        return [{"params": part, "weight_decay": rate} for rate, part in parts.items()]
+
+    def get_batch_samples(self, *arguments: Any, **settings: Any) -> Any:
+        self.gathered = []  # a callback may have ended an epoch in the middle of a step
+        return super().get_batch_samples(*arguments, **settings)
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """The forward passes of a step, at its last micro-batch; the Trainer's own `optimizer.step()` then makes it.
+
+        Returns: the loss of the step, and 0 before its last micro-batch or where it is not finite.
+        """
+        self.gathered.append(self._prepare_inputs(inputs))
+        loss = self.probe(model) if self.accelerator.sync_gradients else 0.0
+        if self.accelerator.sync_gradients and math.isfinite(loss):
+            self.losses.append(loss)
+        # one that is not finite would stay in the Trainer's running sum for ever; `log` has the mean without it
+        return torch.tensor(loss if math.isfinite(loss) else 0.0, device=self.args.device)
+
+    def open_log(self) -> None:
+        """Begin the run's log at its first step, or go on with it from a checkpoint."""
+        opt, path = self.mezo, self.log_file
+        if path is None or opt.journal is not None or not self.is_world_process_zero():
+            return
+        if os.path.exists(path) and not opt.steps:
+            remedy = "resume_from_checkpoint=True goes on with the run that wrote it"
+            raise FileExistsError(f"`log` must be a new file, got {path}: {remedy}.")
+        Journal(opt, path, append=os.path.exists(path))
+
+    def probe(self, model: nn.Module) -> float:
+        """The mean loss of the probes, which leave the weights displaced."""
+        batches, self.gathered = self.gathered, []
+        self.open_log()
+        if self.logged_step is None:  # the first step, also of a run that is resumed
+            self.logged_step = self.mezo.steps
+        model.train(self.mezo.common_random_numbers)
+        across = self.args.average_tokens_across_devices
+        try:
+            # `compute_loss` would multiply by the number of processes, also where a model does not count tokens
+            self.args.average_tokens_across_devices = False
+            return self.mezo.probe(lambda batch: self.loss_of(model, *batch), self.weighted(batches, across))
+        finally:
+            self.args.average_tokens_across_devices = across
+
+    def loss_of(self, model: nn.Module, inputs: Any, items: Any, weight: float) -> float:
+        if not weight:
+            return 0.0
+        with self.compute_loss_context_manager():
+            # a copy, as `compute_loss` may take the labels out
+            loss = self.compute_loss(model, copy.copy(inputs), num_items_in_batch=items)
+        return weight * number(loss)
+
+    def weighted(self, batches: list[Any], across: bool) -> list[tuple[Any, Any, float]]:
+        """(inputs, items, weight) of micro-batches whose losses are means, over their items where those can be counted.
+
+        Formula: weight_i = (micro-batches)·(processes)·items_i/(all items), so that the mean of weight_i·loss_i, which
+        the optimizer takes, is the mean over all items. across: whether they are counted in all processes.
+        """
+        items = [self._get_num_items_in_batch([batch], self.args.device) for batch in batches]
+        if any(count is None for count in items) or getattr(self, "loss_is_scaled_for_ga", None) is False:
+            return [(batch, None, 1.0) for batch in batches]
+        counts = torch.stack([torch.as_tensor(count).float().mean() for count in items])  # (micro-batches,)
+        everywhere = self.accelerator.gather(counts) if across else counts  # (processes · micro-batches,)
+        weights = counts / everywhere.mean()  # type: ignore[union-attr]
+        return list(zip(batches, items, weights.tolist(), strict=True))
+
+    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
+        if "learning_rate" in logs:  # of training steps
+            logs.pop("grad_norm", None)  # of gradients that are not there
+            logs["loss"] = mean(self.losses)
+            self.loss_sum += sum(self.losses)
+            self.loss_count += len(self.losses)
+            last = self.mezo.history[-1] if self.mezo.history else None
+            # that of an earlier entry would be stale
+            logs["projected_gradient"] = last.norm() if last and last.step >= (self.logged_step or 0) else None
+            logs["zero_gradients"] = self.mezo.diagnostics.zero_rate()
+            logs["skipped"] = self.mezo.diagnostics.skipped
+            self.losses, self.logged_step = [], self.mezo.steps
+        if "train_loss" in logs:
+            logs["train_loss"] = self.mean_loss()
+        super().log(logs, start_time)
+
+    def mean_loss(self) -> float | None:
+        """The mean of the finite losses of all steps; None where there was none."""
+        count = self.loss_count + len(self.losses)
+        return (self.loss_sum + sum(self.losses)) / count if count else None
+
+    def train(self, *arguments: Any, **settings: Any) -> Any:
+        self.losses, self.logged_step = [], None
+        self.loss_sum, self.loss_count = 0.0, 0
+        try:
+            found = super().train(*arguments, **settings)
+        finally:  # after an interrupt too
+            self.settle()
+        loss = self.mean_loss()
+        return found._replace(training_loss=math.nan if loss is None else loss)
+
+    def save_model(self, *arguments: Any, **settings: Any) -> None:
+        if self.optimizer is not None:
+            self.mezo.flush()  # on every rank, where the Trainer asks rank 0 alone for the optimizer's state
+            if self.mezo.journal is not None:
+                self.mezo.journal.writer.seal()  # no checkpoint is ahead of the log
+        super().save_model(*arguments, **settings)
+
+    def _load_best_model(self) -> None:
+        self.settle()  # the log ends where the run did
+        super()._load_best_model()
+
+    def settle(self) -> None:
+        """Put the weights at θ, and end the log there."""
+        if self.optimizer is None:
+            return
+        if self.mezo.journal is not None:
+            self.mezo.journal.close()
+        self.mezo.flush()
+
+
+def refuse(asked: Mapping[str, Any]) -> None:
+    """Raises: ValueError for a way of training that cannot be had without gradients, by name."""
+    for name, remedy in REFUSED.items():
+        if asked[name]:
+            raise ValueError(f"`{name}` must be off, got {asked[name]!r}: {remedy}.")
+
+
+def one_gpu(args: TrainingArguments) -> None:
+    """Keep the Trainer from wrapping the model in DataParallel, which splits batches and hides the output layer.
+
+    Several GPUs are for several processes. Says so where there are some.
+    """
+    if args.n_gpu > 1:
+        warnings.warn(
+            f"{args.n_gpu} GPUs are visible and this process takes one, {args.device}: torchrun "
+            f"--nproc-per-node={args.n_gpu} takes all, CUDA_VISIBLE_DEVICES chooses one.",
+            UserWarning,
+            stacklevel=3,
+        )
+        args._n_gpu = 1
+
+
+def mean(numbers: Sequence[float]) -> float | None:
+    return sum(numbers) / len(numbers) if numbers else None

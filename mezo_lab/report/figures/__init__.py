@@ -1,0 +1,10 @@
+"""Figures of verdicts, and formulas as SVG: result objects are drawn, nothing is computed. Matplotlib loads on drawing.
+
+Every figure says the same in the same way: theory is a black dashed line, the sampled mean a marker with bars of five
+standard errors (a bar that misses the line is a refuted claim), a decoy a grey dotted line.
+"""
+
+from mezo_lab.report.figures.figure import alt_text, claim_figure
+from mezo_lab.report.figures.formula import formula_svg
+
+__all__ = ["alt_text", "claim_figure", "formula_svg"]

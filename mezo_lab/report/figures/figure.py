@@ -1,0 +1,85 @@
+"""`claim_figure` and `alt_text`: which picture a claim gets, and what it says in words."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mezo_lab.claims import Claim, Verdict
+from mezo_lab.claims.arithmetic import ALARM, Judge
+from mezo_lab.claims.wording import percent
+from mezo_lab.report.figures import deviation, sweep
+from mezo_lab.report.figures.style import is_drawn, stated_by
+from mezo_lab.report.labels import LETTERS, joined, setting, value
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def claim_figure(verdicts: Iterable[Verdict], claim: Claim) -> "Figure":
+    """The verdicts of one claim as a picture.
+
+    Where `claim.sweep` ran over several values: the mean against that parameter, a panel per law. Otherwise: how far
+    each mean lies from its theory, a row per law and parameter set.
+
+    Cost: about 0.1 s when drawn.
+
+    Args: verdicts: of any claims; those of others are left out. claim: the one to draw.
+    Returns: a matplotlib `Figure` that needs no display; a notebook shows it, `savefig` writes it.
+    Raises: ValueError when there is no verdict of this claim.
+    """
+    own = of_claim(verdicts, claim)
+    return sweep.figure(own, claim) if sweep.suits(own, claim) else deviation.figure(own)
+
+
+def alt_text(verdicts: Iterable[Verdict], claim: Claim) -> str:
+    """What the figure shows, for those who do not see it: the kind of chart, the data, and what they say.
+
+    Args: as for `claim_figure`. Raises: ValueError when there is no verdict of this claim.
+    """
+    own = of_claim(verdicts, claim)
+    return " ".join(filter(None, [subject(own, claim), fit(own), decoys(own)]))
+
+
+def of_claim(verdicts: Iterable[Verdict], claim: Claim) -> list[Verdict]:
+    own = [verdict for verdict in verdicts if verdict.claim.name == claim.name]
+    if not own:
+        raise ValueError(f"`verdicts` must hold one of {claim.name}, got none: run check() on that claim first.")
+    return own
+
+
+def subject(verdicts: Sequence[Verdict], claim: Claim) -> str:
+    laws = list(dict.fromkeys(verdict.law for verdict in verdicts))
+    under = f"under the {joined(laws)} {'law' if len(laws) == 1 else 'laws'}"
+    if claim.sweep and sweep.suits(verdicts, claim):
+        values = [verdict.parameters[claim.sweep] for verdict in verdicts]
+        span = f"{LETTERS.get(claim.sweep, claim.sweep)} from {value(min(values))} to {value(max(values))}"
+        return f"Line chart of {claim.name}: the sampled mean against {span}, {under}, a panel each."
+    where = "one setting" if len(verdicts) == 1 else f"{len(verdicts)} settings"
+    stated = stated_by(verdicts[0])
+    return f"Dot chart of {claim.name}: how far the sampled mean lies from the {stated}, in {where} {under}."
+
+
+def fit(verdicts: Sequence[Verdict]) -> str:
+    """What the estimates say; only equalities have a distance that should be small."""
+    stated = stated_by(verdicts[0])
+    missed = [v for v in verdicts if Judge(v.kind, v.relation).refuted(v.estimate, v.expected)]
+    if missed:
+        return f"The {stated} is missed by {joined([f'{v.law} at {setting(v.parameters)}' for v in missed])}."
+    distances = [abs(deviation.relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]
+    if not distances:
+        return "No mean lies above its bound."
+    bounds = " No mean lies above its bound." if len(distances) < len(verdicts) else ""
+    farthest = percent(max(distances))
+    return f"Every mean is within {ALARM:g} standard errors of the {stated}, {farthest} away at most.{bounds}"
+
+
+def decoys(verdicts: Sequence[Verdict]) -> str:
+    distances = [
+        abs(deviation.relative(decoy.expected, verdict.expected))
+        for verdict in verdicts
+        for decoy in verdict.decoys
+        if is_drawn(decoy, verdict)
+    ]
+    if not distances:
+        return ""
+    near, far = percent(min(distances)), percent(max(distances))
+    return f"The decoys, dotted, lie {near if near == far else f'{near} to {far}'} from it."

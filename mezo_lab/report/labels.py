@@ -1,0 +1,61 @@
+"""Numbers, parameters and formulas as a reader expects to see them printed."""
+
+import re
+from typing import Any
+
+from mezo_lab.theory.expressions import printed
+
+LETTERS = {
+    "dim": "d",
+    "probes": "n",
+    "rank": "r",
+    "batch": "B",
+    "epsilon": "ε",
+    "cycles": "K",
+}  # parameters, as the formulas call them
+
+
+def setting(parameters: dict[str, Any]) -> str:
+    """Parameters in the letters of the formulas; how they were sampled is left to the sentence.
+
+    >>> setting({"dim": 13_000_000_000, "probes": 1, "spectrum": "flat", "sampler": "reduced"})
+    'd = 13,000,000,000, n = 1, spectrum = flat'
+    """
+    told = (name for name in parameters if name != "sampler")
+    return ", ".join(f"{LETTERS.get(name, name)} = {value(parameters[name])}" for name in told)
+
+
+def value(parameter: Any) -> str:
+    """
+    >>> value(1_000_000), value(0.5), value("flat")
+    ('1,000,000', '0.5', 'flat')
+    """
+    if isinstance(parameter, str):
+        return parameter
+    return f"{parameter:,}" if isinstance(parameter, int) else f"{parameter:g}"
+
+
+def typographic(statement: str) -> str:
+    """A formula as typed at the command line, or the description of an experiment, with the signs of print.
+
+    >>> typographic("-eta*g2 + eta**2*ell*G2/4")
+    '−η·‖g‖² + η²·ℓ·E‖ĝ‖²/4'
+    """
+    return printed(statement) if is_formula(statement) else statement.replace("-", "−")
+
+
+def is_formula(statement: str) -> bool:
+    """Whether a decoy is a formula, or the description of a wrong experiment.
+
+    >>> is_formula("(d+n-1)/n"), is_formula("z with tied coordinates")
+    (True, False)
+    """
+    return not re.search(r"[a-z]\s+[a-z]", statement)
+
+
+def joined(words: list[str]) -> str:
+    """
+    >>> joined(["gaussian"]), joined(["gaussian", "sphere", "rademacher"])
+    ('gaussian', 'gaussian, sphere and rademacher')
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
