@@ -13,7 +13,7 @@ from typing import Any
 from mezo_lab.environment.machine import machine
 from mezo_lab.finetune.config import Plan
 from mezo_lab.finetune.prepare import model_of, prepared
-from mezo_lab.finetune.training.task_trainer import task_trainer
+from mezo_lab.finetune.training import task_trainer
 
 RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
 # full: a tenth and a third of the largest stable rate that benchmarks/divergence.py predicts, which for accuracy is no

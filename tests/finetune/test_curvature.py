@@ -60,7 +60,7 @@ def bed(monkeypatch):
 
 def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
     """The loss that `mezo-lab finetune` with the same options sees before its first step, on the same batch."""
-    from mezo_lab.finetune.training.task_trainer import task_trainer
+    from mezo_lab.finetune.training import task_trainer
 
     plans = []
     monkeypatch.setattr("mezo_lab.finetune.run.finetune", lambda plan, out, resume: plans.append(plan))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mezo_lab.finetune.run import check_device, finetune
-from mezo_lab.finetune.training.task_trainer import task_trainer
+from mezo_lab.finetune.training import task_trainer
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, score
 from mezo_lab.finetune.models.loading import Loaded, load_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.tasks import Task, task_named
+from mezo_lab.finetune.training import task_trainer
 from mezo_lab.finetune.training.objectives import objective_named
-from mezo_lab.finetune.training.task_trainer import task_trainer
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
 ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]

@@ -15,8 +15,8 @@ from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.finetune.replay import rebuilt, steps_of
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import Stopped
+from mezo_lab.finetune.training import task_trainer
 from mezo_lab.finetune.training.callbacks import Telling
-from mezo_lab.finetune.training.task_trainer import task_trainer
 
 CLOCK = {"seconds", "peak_mebibytes", "machine"}
 

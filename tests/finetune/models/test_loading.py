@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mezo_lab.finetune.models import loading
 from mezo_lab.finetune.models.loading import load_model
-from mezo_lab.finetune.models.shipped import loading
 
 POSITIONS = {"llama": 2048, "opt": 2048, "gpt2": 1024, "roberta": 512 - 2}  # roberta's begin after its padding token's
 

@@ -6,8 +6,8 @@ import torch
 from mezo_lab.environment import installation
 from mezo_lab.finetune import ModelNotInstalled
 from mezo_lab.finetune.encoding.logits import Encoded, answer_logits
+from mezo_lab.finetune.models import tuning
 from mezo_lab.finetune.models.loading import Loaded
-from mezo_lab.finetune.models.shipped import tuning
 from mezo_lab.finetune.models.tuning import trainable, tune
 
 PREFIX = [3, 4, 5]
