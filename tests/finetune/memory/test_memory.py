@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
+from mezo_lab.finetune.memory import measured, paper_tables
 from mezo_lab.finetune.memory.measured import measured_memory
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES, as_the_paper_ran_it, opt_config
 from mezo_lab.finetune.memory.predicted import (
@@ -11,8 +12,6 @@ from mezo_lab.finetune.memory.predicted import (
     Living,
     Memory,
     Step,
-    measured,
-    paper_tables,
     predicted_memory,
     traced,
     trained_by,

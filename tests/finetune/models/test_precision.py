@@ -8,8 +8,9 @@ from mezo_lab.finetune.config import Plan
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import record
-from mezo_lab.finetune.models import loading, quiet
+from mezo_lab.finetune.models import loading
 from mezo_lab.finetune.models.loading import load_model
+from mezo_lab.finetune.models.shipped import quiet
 from mezo_lab.finetune.prepare import prepared
 from mezo_lab.finetune.run import finetune
 
