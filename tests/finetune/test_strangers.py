@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mezo_lab.finetune.models import loading
+from mezo_lab.finetune.models import loading, shipped
 from mezo_lab.finetune.models.loading import load_model
 
 PACKAGE = Path(loading.__file__).parents[1]
