@@ -3,11 +3,11 @@ WORKERS ?= 2
 CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 PYTEST = $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
-LONG := $(addprefix benchmarks/,readme.py rates.py accuracy.py divergence.py axes.py)
+LONG := $(addprefix benchmarks/,pages.py rates.py accuracy.py divergence.py axes.py)
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup verify test test-repo test-full lint notebooks slides lab bench results accuracy clean
+.PHONY: help setup verify test test-repo test-full lint notebooks slides lab bench results accuracy pages clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,22 +54,26 @@ lab: setup  ## open the notebooks in JupyterLab
 bench: setup  ## run the benchmarks
 	@set -e; for script in $(SCRIPTS); do echo "== $$script"; $(BIN)/python $$script; done
 
-results: setup  ## measure again what the README shows, half an hour: results/ and the README
+results: setup  ## measure again what the pages show, half an hour: results/, README.md and docs/
 	@mkdir -p results
 	$(BIN)/mezo-lab verify --json results/verify.json > results/verify.txt
 	$(BIN)/mezo-lab verify projected-gradient --full --json results/models.json > results/models.txt
 	$(BIN)/mezo-lab verify curvature-of-a-model --json results/curvature.json > results/curvature.txt
+	$(BIN)/mezo-lab verify norm-factor --law gaussian --dim 50 --probes 4 --expect "(d+n-1)/n" > results/refuted.txt; [ $$? -eq 1 ]
 	$(BIN)/mezo-lab memory smollm2-135m --measure > results/memory.txt
 	@echo >> results/memory.txt
 	$(BIN)/mezo-lab memory --paper >> results/memory.txt
-	$(BIN)/python benchmarks/readme.py
+	$(BIN)/python benchmarks/pages.py
 
 accuracy: setup  ## fine-tune the real model by every method, many hours; goes on where it was stopped
 	$(BIN)/python benchmarks/divergence.py
 	$(BIN)/python benchmarks/axes.py
 	$(BIN)/python benchmarks/rates.py
 	$(BIN)/python benchmarks/accuracy.py
-	$(BIN)/python benchmarks/readme.py
+	$(BIN)/python benchmarks/pages.py
+
+pages: setup  ## rewrite the pages that commands own, from results/ and the library
+	$(BIN)/python benchmarks/pages.py
 
 clean:  ## remove all that make made: .venv, out and caches
 	rm -rf .venv out build *.egg-info .pytest_cache .ruff_cache

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import readme
 import torch
+from blocks import costs
 from torch.nn import Linear
 
 ROOT = Path(__file__).parents[1]
@@ -189,21 +189,21 @@ def test_a_promise_that_is_missed_says_by_how_much(step):
     assert [target["missed_by"] for target in kept] == [0] * 6
 
 
-def test_the_readme_shows_the_record_with_a_figure_that_is_described(record, step, tmp_path):
+def test_the_page_shows_the_record_with_a_figure_that_is_described(record, step, tmp_path):
     pytest.importorskip("matplotlib")
     tmp_path.joinpath("results").mkdir()
     tmp_path.joinpath("results/step_cost.json").write_text(
         json.dumps(record | {"targets": step("targets").targets(record)})
     )
-    readme.draw(tmp_path)
-    svg, block = tmp_path.joinpath("docs/figures/step_cost.svg").read_text(), readme.step(tmp_path)
+    costs.draw(tmp_path)
+    svg, block = tmp_path.joinpath("docs/figures/step_cost.svg").read_text(), costs.step(tmp_path)
     assert svg.lstrip().startswith("<?xml") and "published sequence" in svg
-    assert "![Dot chart of the time of a step" in block and "](docs/figures/step_cost.svg)" in block
+    assert "![Dot chart of the time of a step" in block and "](figures/step_cost.svg)" in block
     assert all(f"| {method} |" in block for method in METHODS)
     assert "batch 16 = 512 tokens per step" in block and "nothing is claimed" in block
     tmp_path.joinpath("results/step_cost-cuda.json").write_text(json.dumps(record))
-    assert readme.step(tmp_path).count("| published sequence |") == 2
+    assert costs.step(tmp_path).count("| published sequence |") == 2
 
 
-def test_the_readme_says_that_nothing_was_measured_where_nothing_was(tmp_path):
-    assert readme.step(tmp_path).startswith("Not measured yet")
+def test_the_page_says_that_nothing_was_measured_where_nothing_was(tmp_path):
+    assert costs.step(tmp_path).startswith("Not measured yet")

@@ -8,19 +8,21 @@ import marks
 import pytest
 import rates
 import slides
-from blocks import training
+from blocks import costs, finetuning, learning_rates
 
 from mezo_lab.finetune.config import RESULT, Plan
 from mezo_lab.finetune.run_folder import seal
 
 
-@pytest.mark.parametrize("script", [accuracy, marks, rates, slides, training], ids=lambda script: script.__name__)
+@pytest.mark.parametrize(
+    "script", [accuracy, costs, finetuning, learning_rates, marks, rates, slides], ids=lambda script: script.__name__
+)
 def test_the_examples_of_a_script_hold(script):
     assert doctest.testmod(script).failed == 0
 
 
 def test_there_are_examples_to_run():
-    assert all(doctest.testmod(script).attempted for script in (marks, rates, slides, training))
+    assert all(doctest.testmod(script).attempted for script in (finetuning, learning_rates, marks, rates, slides))
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""The README's blocks about training, from the records of long runs."""
+"""The parts of README.md and docs/ that commands rewrite: each block is a function of the records under `results/`."""

@@ -39,9 +39,9 @@ def wheel(tmp_path_factory) -> Path:
         if find_spec(needed) is None:
             pytest.skip(f"building a wheel needs {needed}, which is not installed here")
     source, built, unpacked = (tmp_path_factory.mktemp(name) for name in ("source", "built", "unpacked"))
-    for file in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+    for file in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE"):
         shutil.copy(ROOT / file, source / file)
-    for folder in ("mezo_lab", "results"):
+    for folder in ("mezo_lab", "results", "docs"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation"]
     subprocess.run([*command, "-w", str(built), str(source)], check=True, timeout=HANGS)

@@ -1,11 +1,9 @@
-"""Where training diverges beside the prediction, and what fine-tuning reaches."""
+"""What fine-tuning reaches on real reviews, method by method."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 
 PERCENT = 100
 SHOTS = (16, 512)
@@ -22,52 +20,6 @@ PROMPTS = {
     "rotten-tomatoes": "With the paper's prompt, `{text} It was`, terrible or great:",
     "rotten-tomatoes/sentiment": r"With `Review: {text}\nSentiment:`, negative or positive:",
 }
-
-
-def divergence_of(root: Path) -> tuple[list[RateRun], float, float]:
-    record = json.loads((root / "results/divergence.json").read_text())
-    runs = [RateRun(run["lr"], run["losses"], run["diverged"]) for run in record["runs"]]
-    return (runs, *record["curvature"]["lr"])
-
-
-def divergence(root: Path) -> str:
-    """The curvature of the real loss, the rate predicted from it, and where runs diverged."""
-    record = json.loads((root / "results/divergence.json").read_text())
-    found = {name: plus_minus(*record["curvature"][name]) for name in ("trace", "norm", "effective_rank", "lr")}
-    told = (
-        f"tr H = {found['trace']}, λ_max = {found['norm']}, effective rank r = {found['effective_rank']}: the largest"
-        f" stable learning rate is predicted to be {found['lr']}."
-    )
-    steps = max(len(run["losses"]) for run in record["runs"])
-    ends = [
-        f"| {run['multiple']:g} × | {run['lr']:.2g} | {run['losses'][0]:.3f} | {run['losses'][-1]:.3f} |"
-        f" {'diverged at step ' + str(len(run['losses'])) if run['diverged'] else 'trains'} |"
-        for run in record["runs"]
-    ]
-    heads = [
-        f"| of the predicted | learning rate | first loss | last, {steps} steps at most | |",
-        "|--:|--:|--:|--:|---|",
-    ]
-    figure = f"![{divergence_alt_text(*divergence_of(root))}](docs/figures/divergence.svg)"
-    return "\n\n".join([told, "\n".join([*heads, *ends]), figure])
-
-
-def plus_minus(value: float, error: float) -> str:
-    """
-    >>> plus_minus(3328.3, 242.6), plus_minus(3.837e-4, 3.8e-5)
-    ('3,330 ± 240', '3.84e-04 ± 3.8e-05')
-    """
-    if value < 1e-2:
-        return f"{value:.2e} ± {error:.1e}"
-    return f"{rounded(value, 3)} ± {rounded(error, 2)}"
-
-
-def rounded(value: float, digits: int) -> str:
-    """
-    >>> rounded(3328.3, 3), rounded(2.7702, 3)
-    ('3,330', '2.77')
-    """
-    return f"{float(f'{value:.{digits}g}'):,g}"
 
 
 def finetuned(root: Path) -> str:
@@ -162,15 +114,3 @@ def machine(rows: list[dict[str, Any]]) -> str:
         f" include loading and the test ({where['processor']}, {where['threads']} threads, not always idle);"
         " MiB: peak of the process, of a training while it loads its best checkpoint."
     )
-
-
-def draw(root: Path) -> None:
-    """The figure of the diverging runs, beside their record."""
-    from matplotlib import rc_context
-
-    file = root / "results/divergence.json"
-    if file.exists():
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "curvature"}):
-            place = root / "docs/figures/divergence.svg"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            divergence_figure(*divergence_of(root)).savefig(place, metadata={"Date": None})

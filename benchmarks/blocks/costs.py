@@ -1,44 +1,13 @@
-"""Rewrites every measured number of the README from the files that commands wrote. `make results` runs it.
-
-A block of the README between `<!-- NAME -->` and `<!-- end NAME -->` belongs to this script.
-"""
+"""What a step costs, what each method holds in memory, and how fast claims are sampled."""
 
 import json
-import math
-import re
-import sys
 from pathlib import Path
 
-from blocks import training  # beside this file
+from blocks.figures import save
+from blocks.verdicts import fenced
+from mezo_lab.plots.cost import StepCost, mebibytes, step_alt_text, step_figure
 
-from mezo_lab.report.figures.cost import StepCost, mebibytes, step_alt_text, step_figure
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-SHOWN = "A2 norm-factor"  # the claim whose rows the README shows unfolded
-
-
-def verdicts(root: Path) -> str:
-    """What `mezo-lab verify` printed, word for word: one claim in sight, the rest folded."""
-    heading, *claims, closing = (root / "results/verify.txt").read_text().strip().split("\n\n")
-    shown = next(claim for claim in claims if claim.startswith(SHOWN))
-    whole = "\n\n".join([heading, *claims])
-    summary, left_out = closing.splitlines()
-    return (
-        f"{fenced(f'{heading}{chr(10) * 2}{shown}{chr(10) * 2}{summary}')}\n\n"
-        f"<details><summary>The whole table, as the command prints it</summary>\n\n"
-        f"{fenced(f'{whole}{chr(10) * 2}{summary}{chr(10)}{left_out}')}\n\n</details>"
-    )
-
-
-def models(root: Path) -> str:
-    """What `mezo-lab verify` printed of the claims on a real model."""
-    return "\n\n".join(fenced((root / f"results/{name}.txt").read_text().strip()) for name in ("models", "curvature"))
-
-
-def fenced(text: str) -> str:
-    return f"```text\n{text}\n```"
+FIGURE = "docs/figures/step_cost.svg"
 
 
 def sampling(root: Path) -> str:
@@ -69,7 +38,7 @@ def step(root: Path) -> str:
     record = json.loads(file.read_text())
     first, *others = record["beds"]
     folded = [f"<details><summary>{about(bed)}</summary>\n\n{step_table(bed)}\n\n</details>" for bed in others]
-    figure = f"![{step_alt_text(step_costs(first))}](docs/figures/step_cost.svg)"
+    figure = f"![{step_alt_text(step_costs(first))}](figures/step_cost.svg)"
     parts = [about(first), step_table(first), figure, conditions(record), promises(record), *folded]
     if gpu.exists():
         record = json.loads(gpu.read_text())
@@ -153,67 +122,13 @@ def step_costs(bed: dict) -> list[StepCost]:
     ]
 
 
-def stability(root: Path) -> str:
-    """Where MeZO diverges beside what was predicted: each spectrum at its smallest and its largest d."""
-    rows = json.loads((root / "results/stability.json").read_text())["rows"]
-    lines = ["| spectrum | d | n | r | predicted | found | predicted / found |", "|---|--:|--:|--:|--:|--:|--:|"]
-    kinds: dict[tuple, list[dict]] = {}
-    for row in rows:
-        kinds.setdefault((row["spectrum"], row["rank"], row["probes"]), []).append(row)
-    for (name, rank, probes), found in kinds.items():
-        for row in found[:: max(1, len(found) - 1)]:
-            error = row["ratio"] * math.hypot(
-                row["predicted_error"] / row["predicted"], row["found_error"] / row["found"]
-            )
-            cells = f"{name} {rank or ''}".strip(), f"{row['dim']:,}", probes, f"{row['effective_rank']:,.1f}"
-            values = f"{row['predicted']:.3g}", f"{row['found']:.3g}", f"{row['ratio']:.3f} ± {error:.3f}"
-            lines.append("| " + " | ".join(map(str, (*cells, *values))) + " |")
-    return "\n".join(lines)
-
-
-def draw(root: Path) -> None:
-    """The figure of the step's costs, beside its record."""
-    from matplotlib import rc_context
-
-    file = root / "results/step_cost.json"
-    if file.exists():
-        costs = step_costs(json.loads(file.read_text())["beds"][0])
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "step"}):
-            place = root / "docs/figures/step_cost.svg"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            step_figure(costs).savefig(place, metadata={"Date": None})
-
-
 def memory(root: Path) -> str:
     """What `mezo-lab memory` printed of the real model, measured, and of the paper's."""
     return fenced((root / "results/memory.txt").read_text().strip())
 
 
-BLOCKS = {
-    "verdicts": verdicts,
-    "models": models,
-    "sampling": sampling,
-    "step": step,
-    "stability": stability,
-    "divergence": training.divergence,
-    "finetuned": training.finetuned,
-    "memory": memory,
-}
-
-
-def rewritten(text: str, root: Path = ROOT) -> str:
-    """The README with every block made anew. Raises: ValueError when a block is missing."""
-    for name, block in BLOCKS.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise ValueError(f"README.md must hold the block `<!-- {name} -->` … `<!-- end {name} -->`: put it back.")
-        text = pattern.sub(lambda found, block=block: f"{found[1]}{block(root)}\n{found[2]}", text)
-    return text
-
-
-if __name__ == "__main__":
-    draw(ROOT)
-    training.draw(ROOT)
-    readme = ROOT / "README.md"
-    readme.write_text(rewritten(readme.read_text()))
-    print(f"{readme.name}: rewritten", file=sys.stderr)
+def draw(root: Path) -> None:
+    """The figure of the step's costs."""
+    file = root / "results/step_cost.json"
+    if file.exists():
+        save(step_figure(step_costs(json.loads(file.read_text())["beds"][0])), root / FIGURE)

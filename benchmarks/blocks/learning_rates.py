@@ -1,0 +1,80 @@
+"""The largest stable learning rate: predicted from curvature, and found where training diverges."""
+
+import json
+import math
+from pathlib import Path
+
+from blocks.figures import save
+from mezo_lab.plots.divergence import RateRun, divergence_alt_text, divergence_figure
+
+FIGURE = "docs/figures/divergence.svg"
+
+
+def stability(root: Path) -> str:
+    """Where MeZO diverges beside what was predicted: each spectrum at its smallest and its largest d."""
+    rows = json.loads((root / "results/stability.json").read_text())["rows"]
+    lines = ["| spectrum | d | n | r | predicted | found | predicted / found |", "|---|--:|--:|--:|--:|--:|--:|"]
+    kinds: dict[tuple, list[dict]] = {}
+    for row in rows:
+        kinds.setdefault((row["spectrum"], row["rank"], row["probes"]), []).append(row)
+    for (name, rank, probes), found in kinds.items():
+        for row in found[:: max(1, len(found) - 1)]:
+            error = row["ratio"] * math.hypot(
+                row["predicted_error"] / row["predicted"], row["found_error"] / row["found"]
+            )
+            cells = f"{name} {rank or ''}".strip(), f"{row['dim']:,}", probes, f"{row['effective_rank']:,.1f}"
+            values = f"{row['predicted']:.3g}", f"{row['found']:.3g}", f"{row['ratio']:.3f} ± {error:.3f}"
+            lines.append("| " + " | ".join(map(str, (*cells, *values))) + " |")
+    return "\n".join(lines)
+
+
+def divergence_of(root: Path) -> tuple[list[RateRun], float, float]:
+    record = json.loads((root / "results/divergence.json").read_text())
+    runs = [RateRun(run["lr"], run["losses"], run["diverged"]) for run in record["runs"]]
+    return (runs, *record["curvature"]["lr"])
+
+
+def divergence(root: Path) -> str:
+    """The curvature of the real loss, the rate predicted from it, and where runs diverged."""
+    record = json.loads((root / "results/divergence.json").read_text())
+    found = {name: plus_minus(*record["curvature"][name]) for name in ("trace", "norm", "effective_rank", "lr")}
+    told = (
+        f"tr H = {found['trace']}, λ_max = {found['norm']}, effective rank r = {found['effective_rank']}: the largest"
+        f" stable learning rate is predicted to be {found['lr']}."
+    )
+    steps = max(len(run["losses"]) for run in record["runs"])
+    ends = [
+        f"| {run['multiple']:g} × | {run['lr']:.2g} | {run['losses'][0]:.3f} | {run['losses'][-1]:.3f} |"
+        f" {'diverged at step ' + str(len(run['losses'])) if run['diverged'] else 'trains'} |"
+        for run in record["runs"]
+    ]
+    heads = [
+        f"| of the predicted | learning rate | first loss | last, {steps} steps at most | |",
+        "|--:|--:|--:|--:|---|",
+    ]
+    figure = f"![{divergence_alt_text(*divergence_of(root))}](figures/divergence.svg)"
+    return "\n\n".join([told, "\n".join([*heads, *ends]), figure])
+
+
+def plus_minus(value: float, error: float) -> str:
+    """
+    >>> plus_minus(3328.3, 242.6), plus_minus(3.837e-4, 3.8e-5)
+    ('3,330 ± 240', '3.84e-04 ± 3.8e-05')
+    """
+    if value < 1e-2:
+        return f"{value:.2e} ± {error:.1e}"
+    return f"{rounded(value, 3)} ± {rounded(error, 2)}"
+
+
+def rounded(value: float, digits: int) -> str:
+    """
+    >>> rounded(3328.3, 3), rounded(2.7702, 3)
+    ('3,330', '2.77')
+    """
+    return f"{float(f'{value:.{digits}g}'):,g}"
+
+
+def draw(root: Path) -> None:
+    """The figure of the diverging runs."""
+    if (root / "results/divergence.json").exists():
+        save(divergence_figure(*divergence_of(root)), root / FIGURE)

@@ -1,0 +1,75 @@
+"""What was found, in the five lines that the README has room for, from the committed records."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def findings(root: Path) -> str:
+    """Five findings, each with the page that has the measurements."""
+    return "\n".join(f"- {line}" for line in (formulas(root), cost(root), rates(root), accuracy(root), price(root)))
+
+
+def formulas(root: Path) -> str:
+    rows = {
+        row["law"]: row
+        for row in record(root, "verify")["verdicts"]
+        if row["id"] == "A2" and row["parameters"]["probes"] == 1
+    }
+    gaussian, sphere = (
+        f"{rows[law]['mean']:.2f} ± {rows[law]['standard_error']:.2f}" for law in ("gaussian", "sphere")
+    )
+    return (
+        f"Both formulas are right, each for its law: {gaussian} for Gaussian z, {sphere} on the sphere, at d = 20"
+        " ([every verdict](docs/results.md))."
+    )
+
+
+def cost(root: Path) -> str:
+    row = {row["method"]: row for row in record(root, "step_cost")["beds"][0]["rows"]}["MeZO rademacher, 3 sweeps"]
+    return (
+        f"A step of `MeZO` on a language model takes {row['ratio']:.2f} times as long as its two forward passes, and"
+        f" {row['memory']['over_forward']:.1f} MiB more memory ([costs](docs/costs.md))."
+    )
+
+
+def rates(root: Path) -> str:
+    own = record(root, "divergence")
+    first = min(run["multiple"] for run in own["runs"] if run["diverged"])
+    return (
+        f"Curvature predicts the largest stable learning rate; on a real loss training diverged from {first:g} times"
+        " that rate upwards ([learning rates](docs/learning-rate.md))."
+    )
+
+
+def accuracy(root: Path) -> str:
+    shared = {"prompt": "rotten-tomatoes", "shots": 16, "objective": "loss", "scratch": False}
+    rows = [
+        row for row in record(root, "finetune")["rows"] if (shared | {"tuning": row["tuning"]}).items() <= row.items()
+    ]
+    test = {(row["method"], row["tuning"]): 100 * row["test"] for row in rows}
+    start = next(row for row in record(root, "finetune")["rows"] if row["run"] == "rotten-tomatoes-zero-shot")
+    return (
+        f"With 16 reviews per class MeZO takes SmolLM2-135M from {100 * start['test']:.1f} to"
+        f" {test['mezo', 'full']:.1f} % by all parameters and {test['mezo', 'lora']:.1f} % by LoRA; Adam reaches"
+        f" {test['adam', 'full']:.1f} % ([fine-tuning](docs/finetuning.md))."
+    )
+
+
+def price(root: Path) -> str:
+    peaks = {
+        (row["method"], row["tuning"]): row["peak_mebibytes"]
+        for row in record(root, "finetune")["rows"]
+        if row["prompt"] == "rotten-tomatoes"
+        and row["shots"] == 16
+        and row["objective"] == "loss"
+        and not row["scratch"]
+    }
+    return (
+        f"The price is time: Adam took {peaks['adam', 'full']:,.0f} MiB where MeZO took {peaks['mezo', 'full']:,.0f},"
+        " and took far fewer steps. Choose MeZO where backpropagation does not fit ([when not](docs/costs.md#memory))."
+    )
+
+
+def record(root: Path, name: str) -> Any:
+    return json.loads((root / f"results/{name}.json").read_text())
