@@ -80,15 +80,15 @@ def step_table(bed: dict) -> str:
 
 def sweep_speeds(bed: dict) -> str:
     speeds = bed["sweep_speed"]
-    told = [f"{name} {row['ns_per_coordinate']:.2f} ({row['ratio']:.2f} ×)" for name, row in speeds.items()]
-    how = "compiled" if bed["compiled_sweeps"] else "eager, z kept from the sweep before"
-    return f"One sweep alone ({how}), ns per coordinate, over `add_` of tensors that lie ready: {', '.join(told)}."
+    cells = [f"{name} {row['ns_per_coordinate']:.2f} ({row['ratio']:.2f} ×)" for name, row in speeds.items()]
+    mode = "compiled" if bed["compiled_sweeps"] else "eager, z kept from the sweep before"
+    return f"One sweep alone ({mode}), ns per coordinate, over `add_` of tensors that lie ready: {', '.join(cells)}."
 
 
 def conditions(record: dict) -> str:
     machine = record["machine"]
     where = machine["processor"] if machine["device"] == "cpu" else machine["device"]
-    packages = "; ".join(f"{name} {said}" for name, said in record["packages"].items())
+    packages = "; ".join(f"{name} {version}" for name, version in record["packages"].items())
     return (
         f"Medians of {record['rounds']} rounds in turn; ratios round by round ({where}, {machine['threads']} threads,"
         f" torch {machine['torch']}; {packages}). Memory: peak of a process over its own forward passes. GB moved: by"
@@ -100,8 +100,8 @@ def promises(record: dict) -> str:
     lines = []
     for target in record["targets"]:
         sign, bound = ("≤", target["at_most"]) if "at_most" in target else ("≥", target["at_least"])
-        kept = f"**missed by {100 * target['missed_by']:.0f} %**" if target["missed_by"] else "kept"
-        lines.append(f"- {target['promise']} {sign} {bound:g}: {target['measured']:.3g}, {kept}")
+        outcome = f"**missed by {100 * target['missed_by']:.0f} %**" if target["missed_by"] else "kept"
+        lines.append(f"- {target['promise']} {sign} {bound:g}: {target['measured']:.3g}, {outcome}")
     return "\n".join(lines)
 
 

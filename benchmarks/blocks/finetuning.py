@@ -1,7 +1,7 @@
 """What fine-tuning reaches on real reviews, method by method."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def finetuned(root: Path) -> str:
     if not rows:
         return "Not measured yet: `make accuracy` does it."
     plain = [row for row in rows if row["objective"] == "loss" and not row["scratch"]]
-    parts = [part for prompt, told in PROMPTS.items() for part in (told, table(plain, prompt))]
+    parts = [part for prompt, title in PROMPTS.items() for part in (title, table(plain, prompt))]
     return "\n\n".join(filter(None, [*parts, ablations(rows), machine(rows)]))
 
 
@@ -41,15 +41,15 @@ def table(rows: Iterable[dict[str, Any]], prompt: str) -> str:
         if not own:
             continue
         sizes = [[row for row in own if row["shots"] == shots or kind[0] == "zero-shot"] for shots in SHOTS]
-        cells = [told for sized in sizes for told in (each(sized, accuracy), each(sized, gain))]
+        cells = [cell for sized in sizes for cell in (line_per_seed(sized, accuracy), line_per_seed(sized, gain))]
         columns = zip(*(costs(sized) for sized in sizes if sized), strict=True)
-        lines.append("| " + " | ".join([name, *cells, *map(both, columns)]) + " |")
+        lines.append("| " + " | ".join([name, *cells, *map(merged, columns)]) + " |")
     return "\n".join(lines)
 
 
-def each(rows: Iterable[dict[str, Any]], told) -> str:
+def line_per_seed(rows: Iterable[dict[str, Any]], column: Callable[[dict[str, Any]], str]) -> str:
     """A line for each seed."""
-    return "<br>".join(told(row) for row in sorted(rows, key=lambda row: row["seed"])) or "–"
+    return "<br>".join(column(row) for row in sorted(rows, key=lambda row: row["seed"])) or "–"
 
 
 def accuracy(row: dict[str, Any]) -> str:
@@ -75,13 +75,13 @@ def costs(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def both(told: Iterable[str]) -> str:
+def merged(cells: Iterable[str]) -> str:
     """What both sizes have, once where it is the same.
 
-    >>> both(("400 (0)", "1,200 (0)")), both(("–", "–"))
+    >>> merged(("400 (0)", "1,200 (0)")), merged(("–", "–"))
     ('400 (0) / 1,200 (0)', '–')
     """
-    return " / ".join(dict.fromkeys(told))
+    return " / ".join(dict.fromkeys(cells))
 
 
 def ablations(rows: Iterable[dict[str, Any]]) -> str:

@@ -17,8 +17,8 @@ def stability(root: Path) -> str:
     kinds: dict[tuple, list[dict]] = {}
     for row in rows:
         kinds.setdefault((row["spectrum"], row["rank"], row["probes"]), []).append(row)
-    for (name, rank, probes), found in kinds.items():
-        for row in found[:: max(1, len(found) - 1)]:
+    for (name, rank, probes), same in kinds.items():
+        for row in same[:: max(1, len(same) - 1)]:
             error = row["ratio"] * math.hypot(
                 row["predicted_error"] / row["predicted"], row["found_error"] / row["found"]
             )
@@ -37,10 +37,10 @@ def divergence_of(root: Path) -> tuple[list[RateRun], float, float]:
 def divergence(root: Path) -> str:
     """The curvature of the real loss, the rate predicted from it, and where runs diverged."""
     record = json.loads((root / "results/divergence.json").read_text())
-    found = {name: plus_minus(*record["curvature"][name]) for name in ("trace", "norm", "effective_rank", "lr")}
-    told = (
-        f"tr H = {found['trace']}, λ_max = {found['norm']}, effective rank r = {found['effective_rank']}: the largest"
-        f" stable learning rate is predicted to be {found['lr']}."
+    measured = {name: plus_minus(*record["curvature"][name]) for name in ("trace", "norm", "effective_rank", "lr")}
+    prediction = (
+        f"tr H = {measured['trace']}, λ_max = {measured['norm']}, effective rank r = {measured['effective_rank']}:"
+        f" the largest stable learning rate is predicted to be {measured['lr']}."
     )
     steps = max(len(run["losses"]) for run in record["runs"])
     ends = [
@@ -53,7 +53,7 @@ def divergence(root: Path) -> str:
         "|--:|--:|--:|--:|---|",
     ]
     figure = f"![{divergence_alt_text(*divergence_of(root))}](figures/divergence.svg)"
-    return "\n\n".join([told, "\n".join([*heads, *ends]), figure])
+    return "\n\n".join([prediction, "\n".join([*heads, *ends]), figure])
 
 
 def plus_minus(value: float, error: float) -> str:
