@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mezo_lab.sampling.laws import LAWS, Iid, Law, law_named
     from mezo_lab.sampling.montecarlo import Estimate, sample
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
     # the optimizer

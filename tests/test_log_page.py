@@ -11,7 +11,7 @@ import torch
 
 from mezo_lab import MeZO
 from mezo_lab.optim import Journal
-from mezo_lab.replay import LogWriter, StepRecord, read_log
+from mezo_lab.optim.log import LogWriter, StepRecord, read_log
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/log-format.md").read_text(encoding="utf-8")

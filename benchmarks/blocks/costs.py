@@ -5,7 +5,7 @@ from pathlib import Path
 
 from blocks.figures import save
 from blocks.verdicts import fenced
-from mezo_lab.plots.cost import StepCost, mebibytes, step_alt_text, step_figure
+from mezo_lab.report.figures.cost import StepCost, mebibytes, step_alt_text, step_figure
 
 FIGURE = "docs/figures/step_cost.svg"
 

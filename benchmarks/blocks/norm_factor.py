@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks.figures import save
-from mezo_lab.plots import style
+from mezo_lab.report.figures import style
 
 FIGURE = "docs/figures/norm_factor.svg"
 DIM, PROBES = 20, 1

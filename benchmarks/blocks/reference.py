@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mezo_lab import optim
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim
-from mezo_lab.claims.plan import order
+from mezo_lab.claims.selection import order
 from mezo_lab.cli.listing import experiments_of, formulas, names_in
-from mezo_lab.directions import LAWS
-from mezo_lab.expressions import printed
 from mezo_lab.optim import MeZO, Rule
+from mezo_lab.sampling.laws import LAWS
+from mezo_lab.theory.expressions import printed
 
 SECTIONS = {
     "A": "The estimator",
@@ -21,8 +21,8 @@ SECTIONS = {
     "D": "Real models",
     "E": "After MeZO: what its successors claim",
 }
-ROOMS = (  # from the lowest up
-    *("theory", "sampling", "proofs", "optim", "curvature", "finetune", "claims", "report", "environment", "doctor"),
+ROOMS = (  # from the lowest up, as tests/test_floors.py has them
+    *("theory", "environment", "sampling", "proofs", "optim", "curvature", "finetune", "claims", "report", "doctor"),
     *("course", "cli"),
 )
 
