@@ -6,7 +6,8 @@ And a real browser for those that ask for `opened`.
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,12 @@ def opened() -> Callable[..., tuple[str, list[str]]]:
         return run.stdout, re.findall(r":CONSOLE.*?\] (.*)", run.stderr)
 
     return document
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _compilers_keep_their_distutils() -> Iterator[None]:
+    """No test looks for pip as a module: setuptools then withdraws its distutils, and nothing compiles afterwards."""
+    yield
+    finders = [finder for finder in sys.meta_path if type(finder).__name__ == "DistutilsMetaFinder"]
+    withdrawn = [finder for finder in finders if "spec_for_distutils" in vars(finder)]
+    assert not withdrawn, "a test of this session called find_spec('pip') or imported pip: ask importlib.metadata"

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 
 import build
@@ -35,8 +35,9 @@ ASKED = sorted({record for name in build.names() for record in records(name)})
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """What `pip install` of a wheel unpacks, built from a copy of this checkout."""
-    for needed in ("pip", "setuptools"):
-        if find_spec(needed) is None:
+    installed = {distribution.name for distribution in metadata.distributions()}
+    for needed in ("pip", "setuptools"):  # not find_spec("pip"), which makes setuptools withdraw its distutils
+        if needed not in installed:
             pytest.skip(f"building a wheel needs {needed}, which is not installed here")
     source, built, unpacked = (tmp_path_factory.mktemp(name) for name in ("source", "built", "unpacked"))
     for file in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE"):
