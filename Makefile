@@ -28,10 +28,10 @@ verify: setup  ## test every claim; writes out/report.html and out/verify.json
 	@mkdir -p out
 	$(BIN)/mezo-lab verify --html out/report.html --json out/verify.json
 
-test: setup  ## the tests and doctests of the code that are not slow, in WORKERS processes
+test: setup  ## the tests and doctests of the package that are not slow, in WORKERS processes
 	$(PYTEST)
 
-test-repo: setup  ## the tests of what is committed: records, pages, built notebooks, versions
+test-repo: setup  ## the tests of what lies beside the package: records, pages, scripts, built notebooks
 	$(PYTEST) -m 'repo and not slow'
 
 test-full: setup  ## all tests, the slow ones too

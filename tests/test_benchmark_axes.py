@@ -9,6 +9,8 @@ import torch
 
 from mezo_lab.curvature import random_spectrum
 
+pytestmark = pytest.mark.repo
+
 ROOT = Path(__file__).parents[1]
 RECORD = json.loads((ROOT / "results/axes.json").read_text())
 

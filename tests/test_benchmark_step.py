@@ -14,6 +14,8 @@ import torch
 from blocks import costs
 from torch.nn import Linear
 
+pytestmark = pytest.mark.repo
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/step_cost.py"
 KEEPS_PEAKS = os.access("/proc/self/clear_refs", os.W_OK)

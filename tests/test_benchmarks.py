@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.repo
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/sampling.py"
 

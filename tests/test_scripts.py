@@ -13,6 +13,8 @@ from blocks import costs, finetuning, learning_rates
 from mezo_lab.finetune.config import RESULT, Plan
 from mezo_lab.finetune.run_folder import seal
 
+pytestmark = pytest.mark.repo
+
 
 @pytest.mark.parametrize(
     "script", [accuracy, costs, finetuning, learning_rates, marks, rates, slides], ids=lambda script: script.__name__

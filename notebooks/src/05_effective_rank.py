@@ -247,7 +247,7 @@ for verdict in fall:
 # %%
 d = 300
 spectra = {kind: spectrum(kind, d, 30) for kind in ("flat", "exponential")}
-steps = sized(full=200, fast=100)
+steps = sized(full=200, fast=25)
 moments = LAWS["gaussian"].moments(d)
 for name, eigenvalues in spectra.items():
     r, edge = effective_rank(torch.diag(eigenvalues)), stability_limit(eigenvalues, 1, moments)

@@ -16,6 +16,8 @@ import pytest
 
 from mezo_lab.course.notebook import record_path
 
+pytestmark = pytest.mark.repo
+
 ROOT = Path(__file__).resolve().parents[2]
 HANGS = 900  # seconds by the clock, which end a build that hangs and nothing else
 

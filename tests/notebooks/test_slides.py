@@ -12,6 +12,8 @@ pytest.importorskip("nbclassic", reason="slides need the extra `slides`")
 import build
 import slides
 
+pytestmark = pytest.mark.repo
+
 LOADED = re.compile(
     r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']([^"']+)|@import\s+["']?(?:url\()?([^"')]+)"""
 )

@@ -9,7 +9,12 @@ from mezo_lab.proofs.notation import Scalar, d, ell, epsilon, equation, eta, n, 
 from mezo_lab.proofs.printing import NO_BREAK, mathtext, plain
 
 GG, GHG = Scalar("‖g‖²"), Scalar("gᵀHg")
-STEPS = [step for claim, law in provable() for step in prove(claim, law).steps]
+
+
+@pytest.fixture(scope="module")
+def steps() -> list:
+    """Every step of every proof."""
+    return [step for claim, law in provable() for step in prove(claim, law).steps]
 
 
 def test_letters_stand_before_sums_and_sums_before_named_quantities():
@@ -48,17 +53,18 @@ def test_latex_is_read_off_the_name_of_a_symbol():
     assert mathtext(1 - 1 / n**2) == r"1 - \dfrac{1}{n^{2}}"
 
 
-def test_no_text_of_a_step_shows_python_syntax():
-    assert not [step.text for step in STEPS if "*" in step.text or "-" in step.text]
+def test_no_text_of_a_step_shows_python_syntax(steps):
+    assert not [step.text for step in steps if "*" in step.text or "-" in step.text]
 
 
-def test_every_sign_of_every_step_has_its_latex():
-    assert not [step.latex for step in STEPS if not step.latex.isascii()]
+def test_every_sign_of_every_step_has_its_latex(steps):
+    assert not [step.latex for step in steps if not step.latex.isascii()]
 
 
-def test_mathtext_sets_every_step():
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 7])  # mathtext is slow; the default samples
+def test_mathtext_sets_every_step(every, steps):
     parser = pytest.importorskip("matplotlib.mathtext").MathTextParser("path")
-    for latex in sorted({step.latex for step in STEPS}):
+    for latex in sorted({step.latex for step in steps})[::every]:
         box = parser.parse(f"${latex}$")
         assert box.width > 0, latex
 
@@ -74,18 +80,21 @@ def test_a_printed_proof_numbers_its_steps_and_ends_in_the_verdict():
 
 
 BRACKETS = re.compile(r"\([^()]* [^()]*\)\([^()]* [^()]*\)[^:]*:")
-TABLES = {
-    step.sentence.replace(NO_BREAK, " ") for step in STEPS if BRACKETS.search(step.sentence.replace(NO_BREAK, " "))
-}
 
 
-def test_every_table_of_a_proof_says_what_its_brackets_mean():
-    assert len(TABLES) > 20
-    assert not [sentence for sentence in TABLES if "Factors in one bracket share an index" not in sentence]
+@pytest.fixture(scope="module")
+def tables(steps) -> set[str]:
+    """The sentences that list factors in brackets."""
+    return {sentence for step in steps if BRACKETS.search(sentence := step.sentence.replace(NO_BREAK, " "))}
 
 
-def test_no_table_of_a_proof_gives_one_pattern_two_values():
-    for sentence in TABLES:
+def test_every_table_of_a_proof_says_what_its_brackets_mean(tables):
+    assert len(tables) > 20
+    assert not [sentence for sentence in tables if "Factors in one bracket share an index" not in sentence]
+
+
+def test_no_table_of_a_proof_gives_one_pattern_two_values(tables):
+    for sentence in tables:
         rows = re.findall(r"((?:\([^()]*\))+): ([^;]*?)(?:, twice|, \d+ times)?(?=;|\.$|\. )", sentence)
         labels = [label for label, _ in rows]
         assert labels and len(set(labels)) == len(labels), sentence
