@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mezo_lab"
 
 FLOORS = {
+    "validation": 0,
     "theory": 1,
     "environment": 1,
     "sampling": 2,
