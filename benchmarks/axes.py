@@ -49,7 +49,7 @@ def main() -> None:
     slope = gradient(parameters, loss)
     product = hessian_products(parameters, loss)
     grad_sq, along = dot(slope, slope), dot(slope, product(slope))
-    found = diagonal_form(slope, product, arguments.draws)
+    diagonal = diagonal_form(slope, product, arguments.draws)
     record = {
         "machine": machine(),
         "task": TASK,
@@ -59,8 +59,8 @@ def main() -> None:
         "grad_sq": grad_sq,
         "trace": [trace, trace_error],
         "gHg": along,
-        "diagonal": [found.mean, found.standard_error],
-        "share": [found.mean / (trace * grad_sq), found.standard_error / (trace * grad_sq)],
+        "diagonal": [diagonal.mean, diagonal.standard_error],
+        "share": [diagonal.mean / (trace * grad_sq), diagonal.standard_error / (trace * grad_sq)],
     }
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))

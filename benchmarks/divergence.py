@@ -39,14 +39,14 @@ def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:
     """tr H, tr H², λ_max, r and the rate predicted from them, with their errors."""
     dim = sum(parameter.numel() for parameter in parameters)
     moments = turned(dim, law_named(LAW).moments(dim))
-    found = predict(parameters, loss, moments=moments, draws=DRAWS, products=PRODUCTS, tolerance=TOLERANCE)
-    rank = found.effective_rank
+    prediction = predict(parameters, loss, moments=moments, draws=DRAWS, products=PRODUCTS, tolerance=TOLERANCE)
+    rank = prediction.effective_rank
     return {
-        "trace": [found.trace.mean, found.trace.standard_error],
-        "trace_sq": [found.trace_sq.mean, found.trace_sq.standard_error],
-        "norm": [found.norm.value, found.norm.residual],
+        "trace": [prediction.trace.mean, prediction.trace.standard_error],
+        "trace_sq": [prediction.trace_sq.mean, prediction.trace_sq.standard_error],
+        "norm": [prediction.norm.value, prediction.norm.residual],
         "effective_rank": [rank.mean, rank.standard_error],
-        "lr": [found.lr, found.error],
+        "lr": [prediction.lr, prediction.error],
     }
 
 

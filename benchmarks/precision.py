@@ -117,7 +117,7 @@ def measured(steps: int) -> dict:
     }
 
 
-def told(record: dict) -> str:
+def table(record: dict) -> str:
     """The record as a table to read."""
     lines = [f"loss left after {record['steps']:,} steps, d = {record['dim']:,}; bytes per weight beside bfloat16"]
     for row in record["rows"]:
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     record = measured(options.steps)
     options.output.write_text(json.dumps(record, indent=1) + "\n")
-    print(told(record))
+    print(table(record))
 
 
 if __name__ == "__main__":

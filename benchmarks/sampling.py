@@ -191,7 +191,7 @@ def measured(quick: bool) -> dict:
     }
 
 
-def told(record: dict) -> str:
+def table(record: dict) -> str:
     """The record as a table to read."""
     lines = [f"{'d':>14}  {'loop, draws/s':>14}  {'brute force':>18}  {'reduced':>18}"]
     for row in record["rows"]:
@@ -215,7 +215,7 @@ def main() -> None:
     arguments = parser.parse_args()
     record = measured(arguments.quick)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
-    print(told(record))
+    print(table(record))
 
 
 if __name__ == "__main__":

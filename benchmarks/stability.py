@@ -47,13 +47,13 @@ QUICK = [Case("isotropic", None, 100), Case("flat", 2, 10)]
 
 
 def row(case: Case, precision: float) -> dict:
-    """One line of the table: what is known, what is predicted from measurements alone, what is found."""
+    """One line of the table: what is known, what is predicted from measurements alone, what is prediction."""
     eigenvalues = spectrum(case.spectrum, case.dim, case.rank)
     theta, loss = bowl(eigenvalues)
-    found = predict([theta], loss, probes=case.probes, draws=DRAWS)
+    prediction = predict([theta], loss, probes=case.probes, draws=DRAWS)
     trace, norm = float(eigenvalues.sum()), float(eigenvalues.max())
     steps = max(case.least, steps_for(precision, trace, float(eigenvalues.square().sum())))
-    edge = divergence(eigenvalues, found.lr, probes=case.probes, steps=steps)
+    edge = divergence(eigenvalues, prediction.lr, probes=case.probes, steps=steps)
     return {
         "spectrum": case.spectrum,
         "rank": case.rank,
@@ -62,17 +62,17 @@ def row(case: Case, precision: float) -> dict:
         "effective_rank": trace / norm,
         "flat_formula": float(largest_stable_step(trace, norm, case.probes, GAUSSIAN)),  # from the true tr H and λ_max
         "limit": stability_limit(eigenvalues, case.probes, GAUSSIAN),  # of the mean loss, from all eigenvalues
-        "predicted": found.lr,
-        "predicted_error": found.error,
+        "predicted": prediction.lr,
+        "predicted_error": prediction.error,
         "found": edge.lr,
         "found_error": edge.error,
-        "ratio": found.lr / edge.lr,
+        "ratio": prediction.lr / edge.lr,
         "steps": steps,
         "runs": len(edge.trials),
     }
 
 
-def told(row: dict) -> str:
+def table_line(row: dict) -> str:
     """One row to read."""
     name = row["spectrum"] + (f" {row['rank']}" if row["rank"] else "")
     numbers = (
@@ -94,7 +94,7 @@ def main() -> None:
     print(HEAD)
     for case in QUICK if arguments.quick else CASES:
         record["rows"].append(row(case, 0.1 if arguments.quick else PRECISION))
-        print(told(record["rows"][-1]), flush=True)
+        print(table_line(record["rows"][-1]), flush=True)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 

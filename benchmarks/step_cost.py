@@ -50,15 +50,15 @@ def measured_bed(name: str, rounds: int, device: str, weighed: list[str]) -> tup
     methods, packages = started(bed)
     times = timing.of_methods(bed, methods, rounds, device)
     sweeps = {"compiled_sweeps": timing.compiles(bed), "sweep_speed": timing.of_sweeps(bed, rounds, device)}
-    found = bed.facts | sweeps | {"rows": []}
+    record = bed.facts | sweeps | {"rows": []}
     for method, run in methods.items():
         row = {"method": method, "law": run.law if isinstance(run, Ours) else "", "sweeps": run.sweeps}
         row |= asdict(traffic(method, bed)) | times[method]
         row["memory"] = in_a_process_of_its_own(name, method, device) if method in weighed else None
-        found["rows"].append(row)
-    for row in found["rows"]:
-        row["floor"] = floor(row, found) if row["law"] else None
-    return found, packages
+        record["rows"].append(row)
+    for row in record["rows"]:
+        row["floor"] = floor(row, record) if row["law"] else None
+    return record, packages
 
 
 def in_a_process_of_its_own(bed: str, method: str, device: str) -> dict[str, float] | None:
@@ -67,7 +67,7 @@ def in_a_process_of_its_own(bed: str, method: str, device: str) -> dict[str, flo
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-def told(record: dict[str, Any]) -> str:
+def table(record: dict[str, Any]) -> str:
     """The record as a table to read."""
     lines = []
     for bed in record["beds"]:
@@ -117,7 +117,7 @@ def main() -> None:
     file = arguments.json or ROOT / "results" / ("step_cost.json" if device == "cpu" else f"step_cost-{device}.json")
     record = measured(beds, rounds, device, weighed)
     file.write_text(json.dumps(record, indent=1) + "\n")
-    print(told(record))
+    print(table(record))
 
 
 if __name__ == "__main__":

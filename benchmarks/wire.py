@@ -76,9 +76,9 @@ def work(file: str, repetitions: int, steps: int) -> None:
     """One of the processes; that of rank 0 writes what it counted."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo")
-    found = {size: counted(size, repetitions, steps) for size in SIZES}
+    traffic = {size: counted(size, repetitions, steps) for size in SIZES}
     if distributed.get_rank() == 0:
-        Path(file).write_text(json.dumps(found))
+        Path(file).write_text(json.dumps(traffic))
     distributed.destroy_process_group()
 
 
@@ -89,9 +89,9 @@ def launched(ranks: int, repetitions: int, steps: int) -> list[dict]:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
         command = [*launcher, __file__, "--work", str(file), str(repetitions), str(steps)]
         subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        found = json.loads(file.read_text())
+        traffic = json.loads(file.read_text())
     sent = payload(ranks)
-    return [{"ranks": ranks, "parameters": size, "payload": sent} | found[str(size)] for size in SIZES]
+    return [{"ranks": ranks, "parameters": size, "payload": sent} | traffic[str(size)] for size in SIZES]
 
 
 def measured(quick: bool) -> dict:
@@ -103,7 +103,7 @@ def measured(quick: bool) -> dict:
     return record | {"repetitions": repetitions, "steps": steps, "rows": rows}
 
 
-def told(record: dict) -> str:
+def table(record: dict) -> str:
     """The record as a table to read."""
     heads = f"{'payload':>9}  {'MeZO, data':>10}  {'on the wire':>11}  {'gradient':>12}"
     lines = [f"{'ranks':>5}  {'parameters':>10}  {heads}  bytes per step, all ranks together"]
@@ -127,7 +127,7 @@ def main() -> None:
         return
     record = measured(arguments.quick)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
-    print(told(record))
+    print(table(record))
 
 
 if __name__ == "__main__":

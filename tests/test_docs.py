@@ -11,7 +11,7 @@ from pathlib import Path
 import pages
 import pytest
 import yaml
-from blocks import reference, verdicts
+from blocks import costs, learning_rates, norm_factor, reference, verdicts
 
 import mezo_lab
 from mezo_lab.claims import REGISTRY
@@ -199,3 +199,15 @@ def test_the_citation_is_whole_and_of_this_version():
 def test_the_licence_of_texts_is_named_where_they_are_read():
     for name in ("README.md", "notebooks/README.md"):
         assert "LICENSE-CC-BY-4.0.md" in TEXTS[name]
+
+
+@pytest.mark.parametrize("block", [costs, learning_rates, norm_factor], ids=lambda block: Path(block.FIGURE).stem)
+def test_a_committed_figure_shows_the_record(block, tmp_path):
+    """Its words and numbers, that is: where they stand depends on the fonts of a machine."""
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    block.draw(tmp_path)
+    assert words(tmp_path / block.FIGURE) == words(ROOT / block.FIGURE) != []
+
+
+def words(svg: Path) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg.read_text(encoding="utf-8"))

@@ -36,11 +36,11 @@ def memory(bed_name: str, method: str, device: str) -> dict[str, float] | None:
         return None
     first = peak(steps, device)
     warm, step = peak(forwards, device), peak(steps, device)
-    found = {"forward": warm, "over_forward": step - warm, "first": first - cold}
+    record = {"forward": warm, "over_forward": step - warm, "first": first - cold}
     if not isinstance(METHODS[method](bed), Backprop):
         silent = replace(bed, loss=lambda: torch.ones((), device=device))
-        found["without_loss"] = peak(lambda: steps(silent), device) - peak(lambda: None, device)
-    return found
+        record["without_loss"] = peak(lambda: steps(silent), device) - peak(lambda: None, device)
+    return record
 
 
 def peak(run: Callable[[], None], device: str) -> float | None:

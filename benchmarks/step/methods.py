@@ -171,16 +171,16 @@ PEERS = {"package mezo": "mezo", "package torchzero": "torchzero"}
 
 def started(bed: Bed) -> tuple[dict[str, Method], dict[str, str]]:
     """Every method that can be had on this bed, and the version of each package or why it did not start."""
-    found, peers = {}, {}
+    methods, peers = {}, {}
     for name, start in METHODS.items():
         try:
-            found[name] = start(bed)
+            methods[name] = start(bed)
             if name in PEERS:
-                found[name].step()
+                methods[name].step()
                 peers[PEERS[name]] = version(PEERS[name])
         except Exception as error:
             if name not in PEERS:
                 raise
-            found.pop(name, None)
+            methods.pop(name, None)
             peers[PEERS[name]] = f"left out: {type(error).__name__}: {error}"
-    return found, peers
+    return methods, peers

@@ -13,7 +13,7 @@ def targets(record: dict[str, Any]) -> list[dict[str, Any]]:
     model, rows = record["beds"][0], {row["method"]: row for row in record["beds"][0]["rows"]}
     own = [row for bed in record["beds"] for row in bed["rows"] if row["law"]]
     memory = [row["memory"]["over_forward"] for row in own if row["memory"]]
-    found = [
+    promises = [
         at_most("rademacher step with 3 sweeps / its two forwards", rows[f"{SIGNS}, 3 sweeps"]["ratio"], 1.12),
         at_most("rademacher step with 2 sweeps / its two forwards", rows[f"{SIGNS}, 2 sweeps"]["ratio"], 1.08),
         at_most("gaussian step with 3 sweeps / its two forwards", rows[f"{NORMALS}, 3 sweeps"]["ratio"], 1.5),
@@ -27,8 +27,8 @@ def targets(record: dict[str, Any]) -> list[dict[str, Any]]:
         ),
     ]
     if memory:
-        found.append(at_most("MiB of a step above its forward, on every model", max(memory), MOST_MEMORY))
-    return found
+        promises.append(at_most("MiB of a step above its forward, on every model", max(memory), MOST_MEMORY))
+    return promises
 
 
 def at_most(promise: str, measured: float, bound: float) -> dict[str, Any]:

@@ -26,14 +26,14 @@ def seconds(
 
     turns: what a method needs around its turn, untimed.
     """
-    found, names = {name: [] for name in runs}, list(runs)
+    times, names = {name: [] for name in runs}, list(runs)
     for turn in range(-WARM_UP, rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             with at_home(bed.parameters), (turns or {}).get(name, nullcontext)():
                 elapsed = clocked(runs[name], bed.steps, device)
             if turn >= 0:
-                found[name].append(elapsed)
-    return found
+                times[name].append(elapsed)
+    return times
 
 
 def clocked(run: Callable[[], None], steps: int, device: str) -> float:
@@ -66,17 +66,17 @@ def compared(times: dict[str, list[float]], to: str) -> dict[str, dict[str, floa
     {'seconds': 3.0, 'ratio': 2.0, 'least': 1.5, 'largest': 2.0, 'ratio_of_medians': 1.5}
     """
     median = statistics.median
-    found = {}
+    comparisons = {}
     for name, own in times.items():
         ratios = [mine / base for mine, base in zip(own, times[to], strict=True)]
-        found[name] = {
+        comparisons[name] = {
             "seconds": median(own),
             "ratio": median(ratios),
             "least": min(ratios),
             "largest": max(ratios),
             "ratio_of_medians": median(own) / median(times[to]),
         }
-    return found
+    return comparisons
 
 
 def of_methods(bed: Bed, methods: dict[str, Method], rounds: int, device: str) -> dict[str, dict[str, float]]:
@@ -88,22 +88,22 @@ def of_methods(bed: Bed, methods: dict[str, Method], rounds: int, device: str) -
 def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]:
     """One sweep over the bed's own tensors, against `add_` of tensors that lie ready, as large as the model."""
     tensors = [parameter.detach() for parameter in bed.parameters]
-    ready = [torch.randn_like(tensor) for tensor in tensors]
+    directions = [torch.randn_like(tensor) for tensor in tensors]
     fields = {law: swept(bed, law) for law in LAWS}
     terms = [Term(step=0, probe=probe, scales=(TINY,)) for probe in range(2)]
 
     def add() -> None:
-        for tensor, z in zip(tensors, ready, strict=True):
+        for tensor, z in zip(tensors, directions, strict=True):
             tensor.add_(z, alpha=TINY)
 
     runs: dict[str, Callable[[], None]] = {ADD: add}
     for law, field in fields.items():
         for count in (1, 2):
             runs[f"{law}, {count} z"] = lambda field=field, count=count: field.sweep(terms[:count])
-    found = compared(seconds(bed, runs, rounds, device), to=ADD)
-    for row in found.values():
+    speeds = compared(seconds(bed, runs, rounds, device), to=ADD)
+    for row in speeds.values():
         row["ns_per_coordinate"] = row["seconds"] / bed.numel * 1e9
-    return found
+    return speeds
 
 
 def compiles(bed: Bed) -> bool:
