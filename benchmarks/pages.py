@@ -22,6 +22,7 @@ PAGES: dict[str, dict[str, Block]] = {
     "docs/costs.md": {"sampling": costs.sampling, "step": costs.step, "memory": costs.memory},
     "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
     "docs/finetuning.md": {"finetuned": finetuning.finetuned},
+    "docs/commands.md": {"commands": reference.commands},
     "docs/develop.md": {"rooms": reference.rooms},
     "docs/optimizer.md": {
         "arguments": reference.arguments,

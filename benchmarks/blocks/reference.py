@@ -1,5 +1,6 @@
 """Reference pages made of the library itself, so that they cannot drift: the claims, and every option of `MeZO`."""
 
+import argparse
 import ast
 import dataclasses
 import inspect
@@ -9,6 +10,7 @@ from pathlib import Path
 from mezo_lab import optim
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim
 from mezo_lab.claims.selection import order
+from mezo_lab.cli import parser
 from mezo_lab.cli.listing import experiments_of, formulas, names_in
 from mezo_lab.optim import MeZO, Rule
 from mezo_lab.sampling.laws import LAWS
@@ -147,3 +149,32 @@ def first_sentence(file: Path) -> str:
         raise ValueError(f"{file} must have a docstring, got none: write what the room is for.")
     sentence = " ".join(text.split("\n\n")[0].split())
     return re.split(r"(?<=[^.][.])\s", sentence)[0]
+
+
+def commands(root: Path) -> str:
+    """Every command with its arguments and options, as `mezo-lab COMMAND --help` explains them."""
+    (choices,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    summaries = {action.dest: action.help for action in choices._choices_actions}
+    parts = []
+    for name, command in choices.choices.items():
+        actions = [action for action in command._actions if action.dest not in ("help", "debug")]
+        lines = [option(action, command.prog) for action in actions if action.help is not argparse.SUPPRESS]
+        summary = summaries[name] or ""
+        parts.append("\n".join([f"## {name}", "", f"{summary[:1].upper()}{summary[1:]}.", "", *lines]).rstrip())
+    return "\n\n".join(parts)
+
+
+def option(action: argparse.Action, prog: str) -> str:
+    """One option as a line of a list."""
+    value = "" if action.nargs == 0 else f" {metavar(action)}"
+    names = ", ".join(f"`{name}{value}`" for name in action.option_strings) or f"`{metavar(action)}`"
+    text = (action.help or "") % (vars(action) | {"prog": prog})
+    return f"- {names}: {text}".replace("<", r"\<").replace("*", r"\*")
+
+
+def metavar(action: argparse.Action) -> str:
+    if isinstance(action.metavar, str):
+        return action.metavar
+    if action.choices:
+        return "|".join(map(str, action.choices))
+    return action.dest.upper()
