@@ -170,6 +170,7 @@ class Journal:
     def close(self) -> None:
         """Flush the optimizer, write what a later step reads and the hash of its weights, and let go of the file."""
         if self.opt.journal is not self:
+            self.writer.close()
             return
         try:
             self.opt.flush()
@@ -183,10 +184,10 @@ class Journal:
             self.writer.event("settings", self.settings | {"state": memory(self.opt)})
             self.writer.event("hash", current_hash(self.opt))
         finally:  # an interrupt, as while the hash is taken, costs the hash alone
-            try:
-                self.writer.close()
-            finally:
-                self.opt.journal = None
+            # The optimizer lets go first. An interrupt at this line leaves both with an open log, one at the next line
+            # leaves the log to a second `close`; in neither case would a step be written to a closed file.
+            self.opt.journal = None
+            self.writer.close()
 
     def __enter__(self) -> "Journal":
         return self
