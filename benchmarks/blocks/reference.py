@@ -23,10 +23,6 @@ SECTIONS = {
     "D": "Real models",
     "E": "After MeZO: what its successors claim",
 }
-ROOMS = (  # from the lowest up, as tests/test_floors.py has them
-    *("theory", "environment", "sampling", "proofs", "optim", "curvature", "finetune", "claims", "report", "doctor"),
-    *("course", "cli"),
-)
 
 
 def claims(root: Path) -> str:
@@ -129,14 +125,24 @@ def rules(root: Path) -> str:
 
 def rooms(root: Path) -> str:
     """The rooms of the package from the lowest up, each with the first sentence of its docstring; no import needed."""
-    lines = []
-    for name in ROOMS:
+    lines = ["| floor | room | what it is for |", "|--:|---|---|"]
+    for name, floor in sorted(floors(root).items(), key=lambda item: item[1]):
+        if name.startswith("__"):
+            continue
         path = root / "mezo_lab" / name
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        lines.append(f"- `mezo_lab/{name}`: {first_sentence(file)}")
+        lines.append(f"| {floor} | `mezo_lab/{name}` | {first_sentence(file)} |")
         for inner in sorted(path.glob("*/__init__.py")):
-            lines.append(f"  - `{inner.parent.name}`: {first_sentence(inner)}")
+            lines.append(f"| | · `{inner.parent.name}` | {first_sentence(inner)} |")
     return "\n".join(lines)
+
+
+def floors(root: Path) -> dict[str, int]:
+    """Which room stands on which floor, as the test that enforces it has them."""
+    for node in ast.parse((root / "tests/test_floors.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "FLOORS":
+            return ast.literal_eval(node.value)
+    raise ValueError("tests/test_floors.py must assign FLOORS, and does not: write it as a literal.")
 
 
 def first_sentence(file: Path) -> str:
