@@ -18,6 +18,12 @@ torch.set_num_threads(1)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers must name a test alike, and an address differs between them."""
+    if addressed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"the name of a test holds an address, give `ids`: {addressed[0]}")
+
+
 @pytest.fixture(scope="session")
 def opened() -> Callable[..., tuple[str, list[str]]]:
     """(page, flags) → the document as a browser without a network left it, and what it wrote to its console."""

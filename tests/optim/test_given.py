@@ -149,7 +149,9 @@ def test_a_loss_in_place_of_a_closure_is_named(closure):
 
 
 @pytest.mark.parametrize(
-    "batches", [{"x": 1}, UserDict(x=1), torch.ones(2, 2), iter([1, 2]), 3, "ab", {1, 2}, numpy.ones(3)], ids=str
+    "batches",
+    [{"x": 1}, UserDict(x=1), torch.ones(2, 2), iter([1, 2]), 3, "ab", {1, 2}, numpy.ones(3)],
+    ids=lambda batches: type(batches).__name__,
 )
 def test_batches_that_are_no_list_are_named(batches):
     with pytest.raises(TypeError, match=r"`batches` must be a list of batches, got .*: give \[batch\] for one"):
