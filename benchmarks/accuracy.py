@@ -18,7 +18,7 @@ from typing import Any
 
 import rates  # beside this file
 
-from mezo_lab.finetune.config import PLAN, RESULT, TRAINED, Plan, read_plan
+from mezo_lab.finetune.config import PLAN, RESULT, TRAINED, RunConfig, read_config
 from mezo_lab.finetune.evaluation.scores import difference, score
 from mezo_lab.finetune.run_folder import newest_checkpoint
 
@@ -37,7 +37,7 @@ METHODS = ("zero-shot", "mezo full", "linear-probe", "icl", "adam full")
 FEW_WEIGHTS = ("mezo lora", "mezo prefix")
 
 
-def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
+def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> RunConfig:
     """A method, such as "mezo lora", on the examples that every method is given."""
     method, _, tuning = kind.partition(" ")
     settings: dict[str, Any] = {"tuning": tuning or "full", "validation": 2 * min(shots, 128)} | more
@@ -49,10 +49,10 @@ def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> Plan:
         if kind == "mezo full" and objective == "loss" and shots > SHOTS[0]:
             settings |= LONG
         settings["every"] = settings["steps"] // 4
-    return Plan(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
+    return RunConfig(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
 
 
-def plans(seeds: Sequence[int]) -> Iterator[Plan]:
+def plans(seeds: Sequence[int]) -> Iterator[RunConfig]:
     """All runs, in the order in which they are worth having: each method everywhere before the next, seed by seed."""
     bare, scratch = f"{PROMPTS[0]}/no-prompt", {"scratch": True}
     for seed in seeds:
@@ -64,14 +64,14 @@ def plans(seeds: Sequence[int]) -> Iterator[Plan]:
         yield from everywhere(FEW_WEIGHTS, seed)
 
 
-def everywhere(kinds: Sequence[str], seed: int) -> Iterator[Plan]:
+def everywhere(kinds: Sequence[str], seed: int) -> Iterator[RunConfig]:
     """The methods on every prompt and number of shots; those without training once for each prompt."""
     for kind in kinds:
         for prompt, shots in product(PROMPTS, SHOTS[:1] if kind in ("zero-shot", "icl") else SHOTS):
             yield plan_of(kind, prompt, shots, seed)
 
 
-def name_of(plan: Plan) -> str:
+def name_of(plan: RunConfig) -> str:
     """Zero-shot has neither examples nor, unless its weights are random, a seed."""
     untrained, tuning = plan.method == "zero-shot", plan.tuning if plan.method in TRAINED else ""
     parts = [plan.task.replace("/", "-"), "" if untrained else str(plan.shots), plan.method, tuning]
@@ -80,17 +80,17 @@ def name_of(plan: Plan) -> str:
     return "-".join(filter(None, parts))
 
 
-def given(plan: Plan) -> list[str]:
+def given(plan: RunConfig) -> list[str]:
     """The plan as options of the command line."""
-    changed = {name: value for name, value in vars(plan).items() if value != getattr(Plan(), name)}
+    changed = {name: value for name, value in vars(plan).items() if value != getattr(RunConfig(), name)}
     flags = {name: "--" + name.replace("_", "-") for name in changed}
     return [flags[name] if value is True else f"{flags[name]}={value}" for name, value in changed.items()]
 
 
-def run(plan: Plan) -> None:
+def run(plan: RunConfig) -> None:
     """One run, unless it is done."""
     folder = RUNS / name_of(plan)
-    same = (folder / PLAN).exists() and read_plan(folder) == plan.settled()
+    same = (folder / PLAN).exists() and read_config(folder) == plan.resolve()
     if same and (folder / RESULT).exists():
         return
     resume = same and newest_checkpoint(folder) is not None
@@ -108,7 +108,7 @@ def summary() -> dict[str, Any]:
     for folder in sorted(RUNS.iterdir()):
         if not (folder / RESULT).exists():
             continue
-        plan, result = read_plan(folder), json.loads((folder / RESULT).read_text())
+        plan, result = read_config(folder), json.loads((folder / RESULT).read_text())
         kept = ("trained", "steps", "best_step", "forward_passes", "backward_passes", "seconds", "peak_mebibytes")
         row = {"run": folder.name, "prompt": plan.task, "shots": plan.shots, "method": plan.method}
         row |= {"tuning": plan.tuning if plan.method in TRAINED else "", "seed": plan.data_seed, "lr": plan.lr}

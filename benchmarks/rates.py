@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.environment.machine import machine
-from mezo_lab.finetune.config import Plan
-from mezo_lab.finetune.prepare import model_of, prepared
+from mezo_lab.finetune.config import RunConfig
+from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.finetune.training import task_trainer
 
 RECORD = Path(__file__).resolve().parent.parent / "results/rates.json"
@@ -36,10 +36,10 @@ def tried(kind: str, lr: float, schedule: str) -> dict[str, Any]:
     method, tuning, objective = kind.split()
     steps = STEPS[method]
     changed = {"method": method, "tuning": tuning, "objective": objective, "lr": lr, "schedule": schedule}
-    plan = Plan(steps=steps, every=steps // 4, epsilon=EPSILON.get(kind), **changed, **SIZES).settled()
-    ready = prepared(plan)
+    plan = RunConfig(steps=steps, every=steps // 4, epsilon=EPSILON.get(kind), **changed, **SIZES).resolve()
+    ready = prepare_run(plan)
     with tempfile.TemporaryDirectory() as folder:
-        _, facts = task_trainer.train(ready, model_of(ready), Path(folder), resume=False, say=print)
+        _, facts = task_trainer.train(ready, build_model(ready), Path(folder), resume=False, say=print)
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
     return {**changed, "epsilon": plan.epsilon, "validation": curve}
 

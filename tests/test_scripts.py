@@ -10,7 +10,7 @@ import rates
 import slides
 from blocks import costs, finetuning, learning_rates
 
-from mezo_lab.finetune.config import RESULT, Plan
+from mezo_lab.finetune.config import RESULT, RunConfig
 from mezo_lab.finetune.run_folder import seal
 
 pytestmark = pytest.mark.repo
@@ -33,14 +33,14 @@ def test_there_are_examples_to_run():
     ids=["done", "done by another plan", "cut", "cut in another plan"],
 )
 def test_a_run_is_made_again_only_where_its_plan_has_changed(tmp_path, monkeypatch, done, steps, started):
-    plan, commands = Plan(shots=16, steps=200, every=50), []
+    plan, commands = RunConfig(shots=16, steps=200, every=50), []
     monkeypatch.setattr(accuracy, "RUNS", tmp_path)
     monkeypatch.setattr(accuracy.subprocess, "run", lambda command, check: commands.append(command))
     folder = tmp_path / accuracy.name_of(plan)
     (folder / "checkpoint-50").mkdir(parents=True)
     (folder / "checkpoint-50/trainer_state.json").write_text('{"global_step": 50}')
     seal(folder / "checkpoint-50")
-    plan.settled().write(folder)
+    plan.resolve().write(folder)
     if done:
         (folder / RESULT).write_text("{}")
     accuracy.run(replace(plan, steps=steps))

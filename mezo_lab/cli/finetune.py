@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.cli.limits import folder
-from mezo_lab.finetune.config import METHODS, TRAINED, Plan, from_preset
+from mezo_lab.finetune.config import METHODS, TRAINED, RunConfig, from_preset
 
 # option → what it says; types and defaults are the plan's own
 HELP = {
@@ -78,7 +78,7 @@ def add_plan_options(
     Args: leave_out: fields that a command has no use for. help_in_place: field → its whole help text, where the
     command has a default or a meaning of its own.
     """
-    for field in fields(Plan):
+    for field in fields(RunConfig):
         if field.name in leave_out:
             continue
         name = "--" + field.name.replace("_", "-")
@@ -93,7 +93,7 @@ def add_plan_options(
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of a plan that were given on the command line."""
-    given = {field.name: getattr(options, field.name, None) for field in fields(Plan)}
+    given = {field.name: getattr(options, field.name, None) for field in fields(RunConfig)}
     given = {name: value for name, value in given.items() if value is not None}
     if "words" in given:
         given["words"] = tuple(word.strip() for word in given["words"].split(","))
@@ -107,8 +107,8 @@ def run_finetune(options: argparse.Namespace) -> int:
         if given.get("method", "mezo") != "mezo":
             del preset["lr"]  # it is MeZO's
         given = preset | given
-    plan = Plan(**given)
-    out = options.out or Path("runs", folder_name(plan.settled()))
+    plan = RunConfig(**given)
+    out = options.out or Path("runs", folder_name(plan.resolve()))
     from mezo_lab.finetune.evaluation.scores import NotFinite
     from mezo_lab.finetune.run import finetune
     from mezo_lab.finetune.run_folder import Stopped
@@ -124,10 +124,10 @@ def run_finetune(options: argparse.Namespace) -> int:
     return 0
 
 
-def folder_name(plan: Plan) -> str:
+def folder_name(plan: RunConfig) -> str:
     """What tells runs apart at a glance.
 
-    >>> folder_name(Plan(task="rotten-tomatoes/sentiment", shots=16, seed=2))
+    >>> folder_name(RunConfig(task="rotten-tomatoes/sentiment", shots=16, seed=2))
     'smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
     """
     size = plan.shots or plan.train

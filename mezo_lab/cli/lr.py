@@ -10,13 +10,13 @@ from mezo_lab.cli.finetune import add_plan_options, given_fields
 from mezo_lab.cli.limits import at_least
 from mezo_lab.curvature.stability import SPECTRA, Divergence, StableStep, bowl, divergence, predict, spectrum
 from mezo_lab.curvature.stability.divergence import steps_for
-from mezo_lab.finetune.config import Plan
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.optim.rules import Momentum
 from mezo_lab.sampling.laws import Law, Orthogonal, law_named
 from mezo_lab.theory import Moments, turned
 
 if TYPE_CHECKING:
-    from mezo_lab.finetune.prepare import Prepared
+    from mezo_lab.finetune.prepare import RunContext
 
 # the curvature where a run begins is the same whatever comes afterwards
 LEFT_OUT = ("method", "objective", "steps", "micro_batches", "lr", "schedule", "weight_decay", "every", "tensorboard")
@@ -150,15 +150,15 @@ def quadratic_bed(options: argparse.Namespace, law: Law) -> Bed:
 
 def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     """The loss that `mezo-lab finetune` with the same options begins with, on one batch of its training examples."""
-    from mezo_lab.finetune.prepare import model_of, prepared
+    from mezo_lab.finetune.prepare import build_model, prepare_run
     from mezo_lab.finetune.training.objectives import batch_loss
 
     given: dict[str, Any] = {"task": TASK, **given_fields(options)}
-    plan = Plan(**given).settled()
-    ready = prepared(plan)
+    plan = RunConfig(**given).resolve()
+    ready = prepare_run(plan)
     rows = ready.splits.train[: plan.batch]
     # whatever dtype a run has, its curvature is that of the weights: a rounded loss would hide it
-    model = model_of(ready).float()
+    model = build_model(ready).float()
     parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     dim = sum(parameter.numel() for parameter in parameters)
     if isinstance(law, Orthogonal):
@@ -170,7 +170,7 @@ def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     return Bed(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, plan.epsilon)
 
 
-def tuning_of(ready: "Prepared") -> str:
+def tuning_of(ready: "RunContext") -> str:
     return "" if ready.plan.tuning == "full" else f"{ready.plan.tuning}, "
 
 

@@ -14,9 +14,9 @@ def add_to(commands) -> None:
 
 
 def run_replay(options: argparse.Namespace) -> int:
-    from mezo_lab.finetune.replay import rebuild
+    from mezo_lab.finetune.replay import replay_run
 
     out = options.out or options.folder / "model"
-    steps = rebuild(options.folder, out, step=options.step, say=lambda line: print(line, flush=True))
+    steps = replay_run(options.folder, out, step=options.step, say=lambda line: print(line, flush=True))
     print(f"rebuilt {steps:,} steps of {options.folder}; kept in {out}")
     return 0

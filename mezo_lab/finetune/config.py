@@ -47,11 +47,11 @@ SHOTS, TRAIN, TEST = 16, 1000, 1000  # examples: of each class, as for RoBERTa; 
 EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
 # what the folder of a run holds; START has the scores of the model before its first step
 PLAN, START, RESULT, LOG = "plan.json", "start.json", "result.json", "run.mezo"
-USUAL: Any = None  # `Plan.settled` says what that is
+USUAL: Any = None  # `RunConfig.settled` says what that is
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunConfig:
     """One run.
 
     model, task, method, tuning: what is trained, and how. data, test_data: in place of the task's own; prompt, words,
@@ -108,11 +108,11 @@ class Plan:
         for field in fields(self):
             object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
 
-    def settled(self) -> "Plan":
+    def resolve(self) -> "RunConfig":
         """With the usual values where none were given. Raises: ValueError for what cannot be run."""
         check(self)
         classes = self.classifies()
-        rate, epsilon, _ = self.usual_rate()
+        rate, epsilon, _ = self.default_rate()
         measured = self.lr is None and self.measured() is not None
         no_size = self.shots is None and self.train is None
         chosen = {
@@ -134,7 +134,7 @@ class Plan:
     def _measured_by(self) -> str:
         return "loss" if self.objective == "loss" or self.tuning != "full" else "score"
 
-    def usual_rate(self) -> tuple[float | None, float, str]:
+    def default_rate(self) -> tuple[float | None, float, str]:
         """(rate, ε, where the rate comes from) for a plan that gives no rate; the rate is None without training."""
         if (found := self.measured()) is not None:
             of = {"loss": "loss", "score": "accuracy"}[self._measured_by()]
@@ -186,18 +186,18 @@ def _plain(value: Any) -> Any:
     return item(value)
 
 
-def read_plan(folder: Path) -> Plan:
+def read_config(folder: Path) -> RunConfig:
     """The plan of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
     try:
         found: Any = json.loads((folder / PLAN).read_text())
         if not isinstance(found, dict):
             raise ValueError("it is no plan")
-        known = {field.name for field in fields(Plan)}
+        known = {field.name for field in fields(RunConfig)}
         if unknown := sorted(set(found) - known):
             raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
-        for field in fields(Plan):
+        for field in fields(RunConfig):
             check_kind(field.name, field.type, found.get(field.name))
-        return Plan(**{**found, "words": tuple(found.get("words", ()))})
+        return RunConfig(**{**found, "words": tuple(found.get("words", ()))})
     except FileNotFoundError:
         raise ValueError(
             f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {PLAN}."
@@ -219,7 +219,7 @@ def check_kind(name: str, kind: Any, value: Any) -> None:
         raise ValueError(f"its {name!r} holds what is no text")
 
 
-def check(plan: Plan) -> None:
+def check(plan: RunConfig) -> None:
     names = {"method": METHODS, "tuning": ("full", "lora", "prefix"), "dtype": DTYPES, "schedule": SCHEDULES}
     for name, known in names.items():
         if (value := getattr(plan, name)) not in known and not (name == "schedule" and value is None):
@@ -249,7 +249,7 @@ def check(plan: Plan) -> None:
     check_own_task(plan)
 
 
-def check_own_task(plan: Plan) -> None:
+def check_own_task(plan: RunConfig) -> None:
     """Raises: ValueError for parts of a task of one's own that do not belong together."""
     answers = [name for name in ("words", "completion", "options") if getattr(plan, name)]
     if plan.messages is not None and (plan.prompt is not None or answers):
@@ -285,7 +285,7 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def check_processes(plan: Plan, count: int) -> None:
+def check_processes(plan: RunConfig, count: int) -> None:
     """Raises: ValueError for what so many processes, as torchrun starts them, cannot share."""
     parts = count * plan.micro_batches
     if plan.objective == "f1" and parts > 1 and plan.classifies():

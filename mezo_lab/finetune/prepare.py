@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from mezo_lab.finetune.config import TRAINED, Plan
+from mezo_lab.finetune.config import TRAINED, RunConfig
 from mezo_lab.finetune.data.rows import rows
 from mezo_lab.finetune.data.splits import Splits, splits
 from mezo_lab.finetune.encoding.encoder import Encoder
@@ -22,23 +22,23 @@ from mezo_lab.finetune.training.objectives import check_objective
 
 
 @dataclass(frozen=True)
-class Prepared:
+class RunContext:
     """What a run needs before its first forward pass."""
 
-    plan: Plan
+    plan: RunConfig
     task: Task
     splits: Splits
     loaded: Loaded
     encoder: Encoder
 
 
-def prepared(plan: Plan, say: Say = print) -> Prepared:
+def prepare_run(plan: RunConfig, say: Say = print) -> RunContext:
     """Data first: an error in them is found before a model is loaded."""
     task = task_of(plan)
     check_objective(plan.objective, task)
     data = data_of(plan, task)
     say(f"loading {plan.model}")
-    loaded = loaded_for(plan)
+    loaded = load_for_run(plan)
     before = Prompt()
     if plan.method == "icl":
         before = baselines.solved(task, data.train, seed=plan.data_seed)
@@ -60,10 +60,10 @@ def prepared(plan: Plan, say: Say = print) -> Prepared:
     read_all(encoder, data, plan, len(cast(Tensor, loaded.model.get_input_embeddings().weight)))
     say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
     say(f"{task.name}: {data}")
-    return Prepared(plan, task, data, loaded, encoder)
+    return RunContext(plan, task, data, loaded, encoder)
 
 
-def loaded_for(plan: Plan) -> Loaded:
+def load_for_run(plan: RunConfig) -> Loaded:
     """The model that the run begins with."""
     loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
     if plan.scratch:
@@ -71,7 +71,7 @@ def loaded_for(plan: Plan) -> Loaded:
     return loaded
 
 
-def read_all(encoder: Encoder, data: Splits, plan: Plan, vocabulary: int) -> None:
+def read_all(encoder: Encoder, data: Splits, plan: RunConfig, vocabulary: int) -> None:
     """Read every text once, so that a bad one is refused before the run.
 
     Args: vocabulary: how many tokens the model has. Raises: ValueError.
@@ -90,7 +90,7 @@ def read_all(encoder: Encoder, data: Splits, plan: Plan, vocabulary: int) -> Non
         )
 
 
-def task_of(plan: Plan) -> Task:
+def task_of(plan: RunConfig) -> Task:
     metric: Any = plan.metric or "likelihood"
     if plan.messages is not None:
         return chat_task(plan.messages, metric=metric)
@@ -103,7 +103,7 @@ def task_of(plan: Plan) -> Task:
     return custom_task(plan.prompt, plan.words, plan.label, plan.masked_prompt)
 
 
-def data_of(plan: Plan, task: Task) -> Splits:
+def data_of(plan: RunConfig, task: Task) -> Splits:
     source = task.data
     if plan.data is None and source is None:
         raise ValueError(
@@ -119,14 +119,14 @@ def data_of(plan: Plan, task: Task) -> Splits:
     return splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
 
 
-def model_of(ready: Prepared) -> Any:
+def build_model(ready: RunContext) -> Any:
     """The model with what of it is trained; the same from the same plan."""
     prefix = ready.plan.tuning == "prefix"
     texts = [ready.encoder.asked(row, 0).input_ids for row in ready.splits.train] if prefix else []
-    return tuned(ready.plan, ready.loaded, texts)
+    return tune_loaded(ready.plan, ready.loaded, texts)
 
 
-def tuned(plan: Plan, loaded: Loaded, texts: Sequence[Sequence[int]] = ()) -> Any:
+def tune_loaded(plan: RunConfig, loaded: Loaded, texts: Sequence[Sequence[int]] = ()) -> Any:
     """`model_of`, from the texts that a prefix begins with; the other tunings need no data."""
     kinds = {"rank": plan.rank, "alpha": plan.alpha, "tokens": plan.tokens, "seed": plan.seed}
     return tune(loaded, plan.tuning, examples=texts, **kinds)

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from mezo_lab.finetune.config import LOG, PLAN, RESULT, Plan, read_plan
+from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig, read_config
 from mezo_lab.finetune.endings import LINE_EVERY, Say
 from mezo_lab.finetune.models.shipped import without_bars
-from mezo_lab.finetune.prepare import loaded_for, model_of, prepared, tuned
+from mezo_lab.finetune.prepare import build_model, load_for_run, prepare_run, tune_loaded
 from mezo_lab.finetune.run_folder import check_name
 from mezo_lab.optim import replay
 from mezo_lab.optim.log import LogError, read_log
@@ -24,7 +24,7 @@ def unheard(line: str) -> None:
     """Say nothing."""
 
 
-def rebuild(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) -> int:
+def replay_run(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) -> int:
     """Write the model of a run with `save_pretrained`, and its tokenizer.
 
     Source: paper, §2.1 (storage). Assumes: the run's model and, for a prefix, its data are at hand.
@@ -34,7 +34,7 @@ def rebuild(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) 
         (the last, without one), "last", or a number. say: takes a line of progress, where it takes longer than seconds.
     Returns: the steps made. Raises: ValueError; LogError for a damaged log, or that of another model.
     """
-    until = steps_of(folder, step)
+    until = resolve_step(folder, step)
     plan = settled(folder)
     if step == "best" and until == 0 and plan.tuning == "prefix":
         # a prefix begins as tokens, with which the model answers otherwise than without them
@@ -45,14 +45,14 @@ def rebuild(folder: Path, out: Path, *, step: str = "best", say: Say = unheard) 
     check_name(out)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"`out` must be a new folder, {out} holds files: name another.")
-    model, tokenizer, steps = rebuilt(folder, until, say)
+    model, tokenizer, steps = rebuild_model(folder, until, say)
     with without_bars():
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
     return steps
 
 
-def rebuilt(folder: Path, until: int | None = None, say: Say = unheard) -> tuple[Any, Any, int]:
+def rebuild_model(folder: Path, until: int | None = None, say: Say = unheard) -> tuple[Any, Any, int]:
     """(model, tokenizer, steps) of a run after so many steps.
 
     A prefix begins as activations, which are computed again, and are the same to the last digit on processors of one
@@ -64,21 +64,21 @@ def rebuilt(folder: Path, until: int | None = None, say: Say = unheard) -> tuple
     check_steps(folder, until)
     if plan.tuning == "prefix":
         with threads_of(folder):
-            ready = prepared(plan, say=unheard)
-            loaded, model = ready.loaded, model_of(ready)
+            ready = prepare_run(plan, say=unheard)
+            loaded, model = ready.loaded, build_model(ready)
     else:
-        loaded = loaded_for(plan)
-        model = tuned(plan, loaded)
+        loaded = load_for_run(plan)
+        model = tune_loaded(plan, loaded)
     moving = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     steps = replay(moving, folder / LOG, until=until, progress=telling(say)).steps
     return model, loaded.tokenizer, steps
 
 
-def settled(folder: Path) -> Plan:
+def settled(folder: Path) -> RunConfig:
     """The plan of a run. Raises: ValueError naming the file, also for fields of other types than a plan's."""
-    plan = read_plan(folder)
+    plan = read_config(folder)
     try:
-        return plan.settled()
+        return plan.resolve()
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"`run` has a {folder / PLAN} that makes no sense ({error}): use a copy of it.") from None
 
@@ -127,7 +127,7 @@ def threads_of(folder: Path) -> Iterator[None]:
         torch.set_num_threads(own)
 
 
-def steps_of(folder: Path, step: str) -> int | None:
+def resolve_step(folder: Path, step: str) -> int | None:
     """The number of steps that "best", "last" or a number means; None is all."""
     if step == "last":
         return None

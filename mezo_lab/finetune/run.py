@@ -10,18 +10,18 @@ from typing import Any
 import torch
 
 from mezo_lab.environment.machine import machine
-from mezo_lab.finetune.config import RESULT, TRAINED, Plan, check_processes, first_process, processes, write_whole
+from mezo_lab.finetune.config import RESULT, TRAINED, RunConfig, check_processes, first_process, processes, write_whole
 from mezo_lab.finetune.endings import Interrupts, Say, counted
 from mezo_lab.finetune.evaluation import baselines
-from mezo_lab.finetune.evaluation.before_training import scored_at_start
+from mezo_lab.finetune.evaluation.before_training import score_before_training
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, percent, record, without_score
 from mezo_lab.finetune.models.loading import place_of
-from mezo_lab.finetune.prepare import Prepared, model_of, prepared
-from mezo_lab.finetune.run_folder import check_folder, held
+from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run
+from mezo_lab.finetune.run_folder import check_folder, hold_folder
 
 
-def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
+def finetune(plan: RunConfig, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
     """Run a plan, and write plan.json, result.json and, of a training, run.mezo and the best checkpoint to a folder.
 
     A training is compared with its start on the same examples. Several processes, as torchrun starts them, share each
@@ -32,26 +32,26 @@ def finetune(plan: Plan, out: Path, *, resume: bool = False, say: Say = print) -
     Raises: ValueError and OSError, of data before any model is loaded; Stopped; NotFinite, where no step moved anything
     or no answer is finite.
     """
-    usual_rate = plan.lr is None and plan.method in TRAINED
-    plan = plan.settled()
+    default_rate = plan.lr is None and plan.method in TRAINED
+    plan = plan.resolve()
     check_processes(plan, processes())
     first = first_process()
     say = say if first else lambda line: None
     interrupts = Interrupts(say)
-    with interrupts.heard(out), held(out) if first else nullcontext():
+    with interrupts.heard(out), hold_folder(out) if first else nullcontext():
         if first:
             check_folder(out, plan, resume)
-        if usual_rate:
-            say(f"no --lr was given: {plan.lr:g} with a {plan.schedule} schedule is {plan.usual_rate()[2]}")
+        if default_rate:
+            say(f"no --lr was given: {plan.lr:g} with a {plan.schedule} schedule is {plan.default_rate()[2]}")
         return _run(plan, out, resume, say, interrupts)
 
 
-def _run(plan: Plan, out: Path, resume: bool, say: Say, interrupts: Interrupts) -> dict[str, Any]:
+def _run(plan: RunConfig, out: Path, resume: bool, say: Say, interrupts: Interrupts) -> dict[str, Any]:
     """What every process does, in a folder that the first one holds."""
     began = time.monotonic()
     if plan.method in TRAINED:
         check_device(plan.device)
-    ready = prepared(plan, say)
+    ready = prepare_run(plan, say)
     if first_process():
         plan.write(out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(ready.splits)}
@@ -59,7 +59,7 @@ def _run(plan: Plan, out: Path, resume: bool, say: Say, interrupts: Interrupts) 
         before, after, facts = trained(ready, out, resume, say, interrupts)
         gain = difference(after, before) if after is not before else (0.0, 0.0, 0.0)
         result |= {"test_before": record(before), "gain": list(gain)}
-        last = told_gain(before, after, gain)
+        last = gain_line(before, after, gain)
     else:
         after, facts = untrained(ready, say)
         last = f"test {after.metric}  {after}"
@@ -74,27 +74,27 @@ def _run(plan: Plan, out: Path, resume: bool, say: Say, interrupts: Interrupts) 
 
 
 def trained(
-    ready: Prepared, out: Path, resume: bool, say: Say, interrupts: Interrupts
+    ready: RunContext, out: Path, resume: bool, say: Say, interrupts: Interrupts
 ) -> tuple[Score, Score, dict[str, Any]]:
     """(test before the first step, test of the best, facts of the training)."""
     from mezo_lab.finetune.training import task_trainer  # with the Trainer of transformers, which takes seconds to load
 
     base, test = ready.loaded.model, ready.splits.test  # as it was, without adapters
-    before = scored_at_start("test", out, base, ready.encoder, test, say)
+    before = score_before_training("test", out, base, ready.encoder, test, say)
     if before.unanswered == len(before.each):  # no loss would be finite either, for hours
         nothing = {"validation": [], "losses": [], "forward_passes": 0, "backward_passes": 0, "skipped": 0}
         return before, before, {"trained": 0, "steps": 0, "best_step": 0, **nothing}
     began = time.monotonic()
-    validation = scored_at_start("validation", out, base, ready.encoder, ready.splits.validation, say)
+    validation = score_before_training("validation", out, base, ready.encoder, ready.splits.validation, say)
     start = validation, time.monotonic() - began
-    model = model_of(ready)
+    model = build_model(ready)
     model, facts = task_trainer.train(ready, model, out, resume=resume, say=say, interrupts=interrupts, start=start)
     if facts["best_step"] == 0:  # the weights are those of the start
         return before, before, facts
     return before, evaluate(model, ready.encoder, test, progress=counted(say, "test")), facts
 
 
-def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> str:
+def gain_line(before: Score, after: Score, gain: tuple[float, float, float]) -> str:
     """before → after on the same examples, with the interval of their difference, in one line."""
     mean, low, high = (100 * each for each in gain)
     change = f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %)"
@@ -104,7 +104,7 @@ def told_gain(before: Score, after: Score, gain: tuple[float, float, float]) -> 
     return f"test {after.metric}  {both}: {change}{without_score(after.unanswered)}"
 
 
-def where(ready: Prepared, out: Path, result: dict[str, Any]) -> str:
+def where(ready: RunContext, out: Path, result: dict[str, Any]) -> str:
     """Where the result lies, and how its model is loaded."""
     plan, best = ready.plan, result.get("best_step")
     if plan.method not in TRAINED:
@@ -119,7 +119,7 @@ def where(ready: Prepared, out: Path, result: dict[str, Any]) -> str:
     return f"kept in {out}: {load} loads the model of step {best:,}"
 
 
-def base_of(ready: Prepared) -> str:
+def base_of(ready: RunContext) -> str:
     """The folder or name from which transformers loads the model that adapters belong to."""
     return str(getattr(ready.loaded.model.config, "_name_or_path", "") or ready.plan.model)
 
@@ -149,7 +149,7 @@ def check_device(device: str | None) -> None:
         )
 
 
-def untrained(ready: Prepared, say: Say) -> tuple[Score, dict[str, Any]]:
+def untrained(ready: RunContext, say: Say) -> tuple[Score, dict[str, Any]]:
     """Zero-shot, in-context learning (whose encoder shows solved examples), or a linear probe."""
     train, test = ready.splits.train, ready.splits.test
     if ready.plan.method == "linear-probe":
@@ -159,7 +159,7 @@ def untrained(ready: Prepared, say: Say) -> tuple[Score, dict[str, Any]]:
     return found, {"trained": 0, "forward_passes": 0}
 
 
-def peak(ready: Prepared) -> float | None:
+def peak(ready: RunContext) -> float | None:
     """The most memory that this process has held, MiB; on a GPU, of its tensors."""
     if ready.loaded.model.device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
-from mezo_lab.finetune.config import LOG, RESULT, START, Plan, read_plan, write_whole
+from mezo_lab.finetune.config import LOG, RESULT, START, RunConfig, read_config, write_whole
 from mezo_lab.finetune.models.shipped import DIGESTS, sha256
 from mezo_lab.optim.log import LogError, read_log
 
@@ -27,7 +27,7 @@ class Stopped(Exception):
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
+def hold_folder(out: Path) -> Iterator[None]:
     """Hold the folder of a run for this process alone, before any work is done for it.
 
     The lock is the operating system's, which releases it when the process ends, in whatever way: a run that crashed
@@ -106,7 +106,7 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def check_folder(out: Path, plan: Plan, resume: bool) -> None:
+def check_folder(out: Path, plan: RunConfig, resume: bool) -> None:
     """Clear what a run that never made a step has left.
 
     Raises: ValueError where a run would overwrite another, or go on with what is not there.
@@ -118,8 +118,10 @@ def check_folder(out: Path, plan: Plan, resume: bool) -> None:
             )
         (out / START).unlink(missing_ok=True)  # of another plan, it may be
         return
-    before = read_plan(out)
-    if changed := [field.name for field in fields(Plan) if getattr(before, field.name) != getattr(plan, field.name)]:
+    before = read_config(out)
+    if changed := [
+        field.name for field in fields(RunConfig) if getattr(before, field.name) != getattr(plan, field.name)
+    ]:
         was, now = (getattr(each, changed[0]) for each in (before, plan))
         raise ValueError(f"`{changed[0]}` was {was!r} when {out} began, and is {now!r} now: leave it as it was.")
     if not checkpoints(out):

@@ -31,9 +31,9 @@ from mezo_lab.finetune import MeZO, task_loss
 from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.config import read_plan
-from mezo_lab.finetune.replay import rebuilt, steps_of
-from mezo_lab.finetune.prepare import prepared
+from mezo_lab.finetune.config import read_config
+from mezo_lab.finetune.replay import rebuild_model, resolve_step
+from mezo_lab.finetune.prepare import prepare_run
 
 # %%
 from mezo_lab.finetune.evaluation.scores import Z95, difference, score, wilson
@@ -44,7 +44,7 @@ from mezo_lab.optim.log import StepRecord, read_log
 
 RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
-ready = prepared(read_plan(run))
+ready = prepare_run(read_config(run))
 model, tokenizer, encoder, task = ready.loaded.model, ready.loaded.tokenizer, ready.encoder, ready.task
 
 # %% [markdown]
@@ -126,7 +126,7 @@ bytes_of_weights = sum(weight.numel() * weight.element_size() for weight in mode
 print(f"{log.size:,} bytes for {log.steps} steps; the weights have {bytes_of_weights:,}")
 for step in itertools.islice((each for each in log if isinstance(each, StepRecord)), 3):
     print(f"  step {step.number}: projected gradient {step.projected[0]:+.2f}, learning rate {step.rates[0]:.2g}")
-tuned, _, steps = rebuilt(run, until=sized(full=steps_of(run, "best"), fast=2))
+tuned, _, steps = rebuild_model(run, until=sized(full=resolve_step(run, "best"), fast=2))
 after = evaluate(tuned, encoder, held_out)
 
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 import torch
 
-from mezo_lab.finetune.config import Plan
+from mezo_lab.finetune.config import RunConfig
 
 WORDS = ("It", "was", "great", "terrible", "a", "fine", "film", "dull", "plot", "no", "wit", "Ġ")
 FEW = ("great", "fine", "film", "a", "plot", "wit", "no", "dull")
@@ -96,7 +96,7 @@ def plan(folder, reviews):
     """Ten steps on a random Llama."""
     own = {"prompt": "{text} It was", "masked_prompt": "{text} It was {mask}", "words": ("terrible", "great")}
     sizes = {"shots": 8, "test": 20, "batch": 8, "steps": 10, "every": 5}
-    return Plan(model=folder("llama"), data=reviews, lr=1e-3, device="cpu", **own, **sizes)
+    return RunConfig(model=folder("llama"), data=reviews, lr=1e-3, device="cpu", **own, **sizes)
 
 
 def random_model(architecture: str):

@@ -11,14 +11,14 @@ import pytest
 import rates
 import torch
 
-from mezo_lab.finetune.config import MEASURED, Plan, check_processes, from_preset, read_plan
+from mezo_lab.finetune.config import MEASURED, RunConfig, check_processes, from_preset, read_config
 from mezo_lab.finetune.run import finetune
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path):
-    plan = Plan(task="sst2", words=("no", "yes"), prompt="{text}", data="rows.csv", lr=1e-5, shots=4)
+    plan = RunConfig(task="sst2", words=("no", "yes"), prompt="{text}", data="rows.csv", lr=1e-5, shots=4)
     plan.write(tmp_path)
-    assert read_plan(tmp_path) == plan != replace(plan, lr=2e-5)
+    assert read_config(tmp_path) == plan != replace(plan, lr=2e-5)
 
 
 FOREIGN = {
@@ -36,16 +36,16 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_numbers_of_numpy_and_torch_paths_and_devices_are_written_as_what_they_are(name, tmp_path):
-    plan = Plan(**{name: FOREIGN[name]})
+    plan = RunConfig(**{name: FOREIGN[name]})
     plan.write(tmp_path)
-    assert read_plan(tmp_path) == plan
+    assert read_config(tmp_path) == plan
     value = getattr(plan, name)
     assert type(value) in (int, float, bool, str, tuple)
     assert value == (str(FOREIGN[name]) if isinstance(value, str) else type(value)(FOREIGN[name]))
 
 
 def test_words_in_an_array_of_numpy_are_words(tmp_path):
-    assert Plan(words=numpy.array(["terrible", "great"])) == Plan(words=("terrible", "great"))
+    assert RunConfig(words=numpy.array(["terrible", "great"])) == RunConfig(words=("terrible", "great"))
 
 
 def kind(method: str, tuning: str, objective: str) -> str:
@@ -63,10 +63,10 @@ def test_the_usual_rate_of_the_shipped_model_is_the_one_that_was_measured(measur
         chosen |= {"lr": min(tried), "schedule": accuracy.LONG["schedule"]}
         assert chosen["lr"] == accuracy.LONG["lr"]
     for name in ("accuracy", "f1", "module:function") if objective == "score" else ("loss",):
-        plan = Plan(method=method, tuning=tuning, objective=name)
-        found = plan.settled()
+        plan = RunConfig(method=method, tuning=tuning, objective=name)
+        found = plan.resolve()
         assert {name: getattr(found, name) for name in chosen} == chosen
-        assert plan.usual_rate()[2].startswith("the rate that was measured on this model")
+        assert plan.default_rate()[2].startswith("the rate that was measured on this model")
 
 
 @pytest.mark.parametrize(
@@ -82,32 +82,39 @@ def test_the_usual_rate_of_the_shipped_model_is_the_one_that_was_measured(measur
     ],
 )
 def test_any_other_rate_says_where_it_comes_from(more, source):
-    assert re.search(source, Plan(**more).usual_rate()[2])
-    assert Plan(**more).settled().schedule == "constant"
+    assert re.search(source, RunConfig(**more).default_rate()[2])
+    assert RunConfig(**more).resolve().schedule == "constant"
 
 
 def test_what_was_given_is_taken_as_it_was_given():
-    found = Plan(lr=3e-5, epsilon=1e-2, every=7).settled()
+    found = RunConfig(lr=3e-5, epsilon=1e-2, every=7).resolve()
     assert (found.lr, found.epsilon, found.every, found.schedule) == (3e-5, 1e-2, 7, "constant")
-    assert Plan(schedule="cosine").settled().schedule == "cosine"
-    assert Plan(**vars(found)).settled() == found  # a plan that was read goes on as it was
-    assert Plan(method="zero-shot").settled().lr is None and Plan(method="zero-shot").settled().schedule == "constant"
+    assert RunConfig(schedule="cosine").resolve().schedule == "cosine"
+    assert RunConfig(**vars(found)).resolve() == found  # a plan that was read goes on as it was
+    assert (
+        RunConfig(method="zero-shot").resolve().lr is None
+        and RunConfig(method="zero-shot").resolve().schedule == "constant"
+    )
 
 
 def test_the_usual_values_of_another_model_are_the_papers():
     other = {"model": "facebook/opt-125m"}
-    full, lora, prefix = (Plan(tuning=tuning, **other).settled() for tuning in ("full", "lora", "prefix"))
+    full, lora, prefix = (RunConfig(tuning=tuning, **other).resolve() for tuning in ("full", "lora", "prefix"))
     assert [(plan.lr, plan.epsilon) for plan in (full, lora, prefix)] == [(1e-6, 1e-3), (1e-4, 1e-2), (1e-2, 1e-1)]
     assert (full.shots, full.every) == (16, 200)
-    assert Plan(train=100).settled().shots is None
-    assert (Plan(task="copa").settled().shots, Plan(task="copa").settled().train) == (None, 1000)
+    assert RunConfig(train=100).resolve().shots is None
+    assert (RunConfig(task="copa").resolve().shots, RunConfig(task="copa").resolve().train) == (None, 1000)
     own = {"prompt": "{text} It was", "words": ("no", "yes"), "data": "rows.csv"}
-    assert [Plan(**more).settled().test for more in ({}, own, own | {"test_data": "others.csv"})] == [1000, None, 1000]
+    assert [RunConfig(**more).resolve().test for more in ({}, own, own | {"test_data": "others.csv"})] == [
+        1000,
+        None,
+        1000,
+    ]
 
 
 def test_a_preset_is_the_middle_of_the_papers_grid():
     assert from_preset("paper/roberta-large/sst2")["lr"] == 1e-6
-    found = Plan(**from_preset("paper/opt-13b/squad", "prefix")).settled()
+    found = RunConfig(**from_preset("paper/opt-13b/squad", "prefix")).resolve()
     assert (found.lr, found.epsilon, found.steps, found.every, found.tokens) == (1e-2, 1e-1, 20_000, 4_000, 5)
     with pytest.raises(ValueError, match=r"`preset` must be one of the \d+ names, got 'paper/opt-13b/sst': nearest"):
         from_preset("paper/opt-13b/sst")
@@ -163,28 +170,28 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
 )
 def test_what_cannot_be_run_is_told_before_a_folder_is_made(wrong, told, tmp_path):
     with pytest.raises(ValueError, match=told):
-        finetune(Plan(**wrong), tmp_path / "run")
+        finetune(RunConfig(**wrong), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_what_several_processes_cannot_share_is_told():
-    check_processes(Plan(batch=16, micro_batches=2), 4)
+    check_processes(RunConfig(batch=16, micro_batches=2), 4)
     with pytest.raises(ValueError, match="`batch` must divide evenly among 4 processes with 2 micro-batches each"):
-        check_processes(Plan(batch=12, micro_batches=2), 4)
+        check_processes(RunConfig(batch=12, micro_batches=2), 4)
     with pytest.raises(ValueError, match="`method` must be mezo in several processes, got adam in 2: start one"):
-        check_processes(Plan(method="adam"), 2)
-    check_processes(Plan(method="adam", batch=3), 1)
-    check_processes(Plan(task="squad", objective="f1", micro_batches=2), 1)
+        check_processes(RunConfig(method="adam"), 2)
+    check_processes(RunConfig(method="adam", batch=3), 1)
+    check_processes(RunConfig(task="squad", objective="f1", micro_batches=2), 1)
     with pytest.raises(ValueError, match="`objective` f1 of a classification is that of a whole batch, got 4 parts"):
-        check_processes(Plan(objective="f1", micro_batches=2), 2)
+        check_processes(RunConfig(objective="f1", micro_batches=2), 2)
 
 
 def test_a_folder_without_a_run_and_a_plan_of_another_version_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"`run` must be a folder that `mezo-lab finetune --out` wrote; .* has no plan"
     ):
-        read_plan(tmp_path)
+        read_config(tmp_path)
     for text in ("", "[]", json.dumps({"colour": 1})):
         (tmp_path / "plan.json").write_text(text)
         with pytest.raises(ValueError, match=r"`run` has a .*plan\.json that cannot be read"):
-            read_plan(tmp_path)
+            read_config(tmp_path)

@@ -10,9 +10,9 @@ import torch
 from mezo_lab.cli import finetune, lr, main
 from mezo_lab.curvature import gradient, hessian_products
 from mezo_lab.finetune import load_model, task_loss
-from mezo_lab.finetune.config import EPSILONS, Plan
+from mezo_lab.finetune.config import EPSILONS, RunConfig
 from mezo_lab.finetune.models.tuning import trainable
-from mezo_lab.finetune.prepare import model_of, prepared
+from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.sampling.laws import law_named
 from mezo_lab.theory import fourth_moment
 from mezo_lab.theory.stability import stability_bounds
@@ -58,16 +58,16 @@ def bed(monkeypatch):
     return seen
 
 
-def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, Plan]:
+def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, RunConfig]:
     """The loss that `mezo-lab finetune` with the same options sees before its first step, on the same batch."""
     from mezo_lab.finetune.training import task_trainer
 
     plans = []
     monkeypatch.setattr("mezo_lab.finetune.run.finetune", lambda plan, out, resume: plans.append(plan))
     assert main(["finetune", "--out", str(folder), *arguments]) == 0
-    ready = prepared(plans[0].settled(), lambda line: None)
-    model = model_of(ready)
-    trainer = task_trainer.built(ready, model, folder, lambda line: None)
+    ready = prepare_run(plans[0].resolve(), lambda line: None)
+    model = build_model(ready)
+    trainer = task_trainer.build_trainer(ready, model, folder, lambda line: None)
     batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
     return float(trainer.compute_loss(model.eval(), batch).detach()), trainable(model), ready.plan
 
@@ -153,7 +153,7 @@ def fitted(model, asked, where) -> str:
     from mezo_lab.finetune.training.objectives import batch_loss
 
     options = finetune.given_fields(main_options(["finetune", *asked, "--model", model]))
-    ready = prepared(Plan(**options).settled(), lambda line: None)
+    ready = prepare_run(RunConfig(**options).resolve(), lambda line: None)
     loss = batch_loss(ready.loaded.model, ready.encoder, ready.splits.train[:8])
     descent = torch.optim.Adam(ready.loaded.model.parameters(), lr=0.01)
     for _ in range(30):

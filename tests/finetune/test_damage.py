@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.config import LOG, PLAN, RESULT, Plan
+from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig
 from mezo_lab.finetune.models.loading import load_model
-from mezo_lab.finetune.replay import rebuilt
+from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import DIGESTS, Stopped, damage, newest_checkpoint, resumable, seal
-from mezo_lab.finetune.training.callbacks import Telling
+from mezo_lab.finetune.training.callbacks import ProgressCallback
 
 CLOCK = {"seconds", "peak_mebibytes", "machine"}
 STATES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", "training_args.bin", DIGESTS)
@@ -68,10 +68,10 @@ def stopped(plan, tmp_path):
     """Copies a run of 12 steps that was stopped behind step 9, with checkpoints 6 and 9; tells what it would give."""
 
     def made(method: str = "mezo"):
-        own = Plan(**{**vars(plan), "steps": 12, "every": 6, "method": method})
+        own = RunConfig(**{**vars(plan), "steps": 12, "every": 6, "method": method})
         if method not in KEPT:
             whole = finetune(own, tmp_path / "whole", say=quiet)
-            on_step_end = Telling.on_step_end
+            on_step_end = ProgressCallback.on_step_end
 
             def interrupted(self, args, state, control, **others):
                 if state.global_step == 9:
@@ -79,7 +79,7 @@ def stopped(plan, tmp_path):
                 on_step_end(self, args, state, control, **others)
 
             with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-                patch.setattr(Telling, "on_step_end", interrupted)
+                patch.setattr(ProgressCallback, "on_step_end", interrupted)
                 finetune(own, tmp_path / "stopped", say=quiet)
             KEPT[method] = own, tmp_path / "stopped", whole
         own, source, whole = KEPT[method]
@@ -157,13 +157,13 @@ def test_a_checkpoint_whose_best_is_damaged_is_not_gone_on_from(stopped):
     assert found is None and problems == ["checkpoint-6/model.safetensors is damaged"] * 2
 
 
-def options(plan: Plan, run: Path) -> list[str]:
-    changed = {name: value for name, value in vars(plan).items() if value != getattr(Plan(), name)}
+def options(plan: RunConfig, run: Path) -> list[str]:
+    changed = {name: value for name, value in vars(plan).items() if value != getattr(RunConfig(), name)}
     changed["words"] = ",".join(plan.words)
     return ["finetune", *(f"--{name.replace('_', '-')}={value}" for name, value in changed.items()), f"--out={run}"]
 
 
-def refused(plan: Plan, run: Path, capsys) -> str:
+def refused(plan: RunConfig, run: Path, capsys) -> str:
     capsys.readouterr()
     assert main([*options(plan, run), "--resume"]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mezo-lab: ")]
@@ -213,7 +213,9 @@ def test_a_log_that_ends_early_reaches_an_older_checkpoint_or_none(stopped):
     assert any(problems and problems[0].startswith(f"{LOG} ends after step ") for _, *problems in told)
     (run / LOG).write_bytes(older)
     assert older and without_clock(finetune(plan, run, resume=True, say=quiet)) == without_clock(whole)
-    assert torch.equal(weights(rebuilt(run)[0]), weights(load_model(str(run / "checkpoint-12"), device="cpu").model))
+    assert torch.equal(
+        weights(rebuild_model(run)[0]), weights(load_model(str(run / "checkpoint-12"), device="cpu").model)
+    )
 
 
 @pytest.mark.parametrize("harm", [delete, empty, halve, garble])
@@ -238,7 +240,7 @@ def test_before_the_first_checkpoint_the_log_rebuilds_the_weights(stopped, capsy
     line = refused(plan, run, capsys)
     assert f"there is none yet: `mezo-lab replay {run} --step last` rebuilds the weights from the log" in line
     assert "remove" not in line
-    assert rebuilt(run)[2] == 9
+    assert rebuild_model(run)[2] == 9
 
 
 def test_names_that_look_like_checkpoints_are_none(stopped):

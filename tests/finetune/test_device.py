@@ -69,7 +69,7 @@ def test_the_trainer_settles_for_what_was_asked_or_the_run_ends(
         return Chosen(chosen, n_gpu=2)
 
     monkeypatch.setattr(task_trainer, "TrainingArguments", arguments)
-    plan = replace(plan, device=asked).settled()
+    plan = replace(plan, device=asked).resolve()
     if refused:
         with pytest.raises(ValueError, match=rf"`device` must be the one on which the Trainer .* trains, {chosen}"):
             task_trainer.arguments(plan, tmp_path)
@@ -84,7 +84,7 @@ def test_mps_is_not_taken_for_the_cpu(gpus, plan, tmp_path, monkeypatch):
     monkeypatch.setattr(
         task_trainer, "TrainingArguments", lambda *_, **settings: given.update(settings) or Chosen("mps", 1)
     )
-    task_trainer.arguments(replace(plan, device="mps").settled(), tmp_path)
+    task_trainer.arguments(replace(plan, device="mps").resolve(), tmp_path)
     assert given["use_cpu"] is False
 
 

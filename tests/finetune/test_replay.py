@@ -9,23 +9,23 @@ import torch
 
 from mezo_lab.cli import main
 from mezo_lab.finetune import replay as rebuilding
-from mezo_lab.finetune.config import LOG, PLAN, RESULT, Plan
-from mezo_lab.finetune.prepare import model_of, prepared
-from mezo_lab.finetune.replay import rebuild, rebuilt, telling
+from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig
+from mezo_lab.finetune.prepare import build_model, prepare_run
+from mezo_lab.finetune.replay import rebuild_model, replay_run, telling
 from mezo_lab.optim import Journal, MeZO
 
 
 @pytest.fixture
 def run(folder, reviews, tmp_path):
     """A run that was ended before its first checkpoint: a plan and a run log, and nothing else."""
-    plan = Plan(
+    plan = RunConfig(
         model=folder("llama"), data=reviews, prompt="{text} It was", words=("terrible", "great"), shots=4, test=8,
         steps=6, lr=1e-3, device="cpu",
-    ).settled()  # fmt: skip
+    ).resolve()  # fmt: skip
     out = tmp_path / "run"
     out.mkdir()
     plan.write(out)
-    model = model_of(prepared(plan, say=lambda line: None))
+    model = build_model(prepare_run(plan, say=lambda line: None))
     named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]
     opt = MeZO(named, lr=1e-3, law="rademacher")
     journal = Journal(opt, out / LOG, seal_every=1)
@@ -44,7 +44,7 @@ def test_a_run_without_a_checkpoint_or_a_result_is_rebuilt_from_its_log(run, tmp
     captured = capsys.readouterr()
     assert "rebuilt 6 steps" in captured.out and captured.err == ""  # no bar of transformers
     assert (out / "model" / "model.safetensors").exists()
-    again, _, steps = rebuilt(out)
+    again, _, steps = rebuild_model(out)
     assert steps == 6
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
     assert (
@@ -82,7 +82,7 @@ def test_a_result_of_the_wrong_shape_is_one_line_that_names_it_and_the_way_on(ki
 def test_a_result_without_a_best_step_means_the_last(run):
     out, _ = run
     (out / RESULT).write_text('{"test": {}}')
-    assert rebuild(out, out / "model") == 6
+    assert replay_run(out, out / "model") == 6
 
 
 PLANS = {
@@ -143,13 +143,13 @@ def test_threads_that_make_no_sense_are_refused(threads, tmp_path):
 def test_a_step_that_is_not_there_is_refused(step, said, run):
     out, _ = run
     with pytest.raises(ValueError, match=said):
-        rebuild(out, out / "model", step=step)
+        replay_run(out, out / "model", step=step)
 
 
 def test_a_file_in_place_of_the_folder_to_write_is_refused(run, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match=r"`out` must be a folder, or the name of a new one, .*file is a file"):
-        rebuild(run[0], tmp_path / "file")
+        replay_run(run[0], tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.config import LOG, RESULT, Plan
-from mezo_lab.finetune.prepare import model_of, prepared
-from mezo_lab.finetune.replay import rebuilt
+from mezo_lab.finetune.config import LOG, RESULT, RunConfig
+from mezo_lab.finetune.prepare import build_model, prepare_run
+from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import Stopped
-from mezo_lab.finetune.training.callbacks import Telling
+from mezo_lab.finetune.training.callbacks import ProgressCallback
 from mezo_lab.optim.log.frames import LogError
 
 
-def changed(plan: Plan, **changes) -> Plan:
-    return Plan(**{**vars(plan), **changes})
+def changed(plan: RunConfig, **changes) -> RunConfig:
+    return RunConfig(**{**vars(plan), **changes})
 
 
 def weights(model) -> dict[str, torch.Tensor]:
@@ -48,19 +48,19 @@ def test_a_run_writes_its_plan_its_result_and_a_log_that_rebuilds_its_best_model
 
     start = weights(load_model(plan.model, device="cpu").model)
     for until in (5, 10):
-        model, _, steps = rebuilt(out, until=until)
+        model, _, steps = rebuild_model(out, until=until)
         assert steps == until
         kept = load_model(str(out / f"checkpoint-{steps}"), device="cpu").model
         assert same(weights(kept), weights(model)) and not same(weights(kept), start)
-    assert result["best_step"] in (0, 5, 10) and same(weights(rebuilt(out, until=0)[0]), start)
+    assert result["best_step"] in (0, 5, 10) and same(weights(rebuild_model(out, until=0)[0]), start)
 
 
 @pytest.mark.parametrize("tuning", ["lora", "prefix"])
 def test_adapters_are_trained_and_rebuilt_alone(tuning, plan, tmp_path):
     plan = changed(plan, tuning=tuning, lr=1e-2, epsilon=1e-2)
     result = finetune(plan, tmp_path / "run", say=quiet)
-    start = model_of(prepared(plan.settled(), quiet))
-    model, _, _ = rebuilt(tmp_path / "run")
+    start = build_model(prepare_run(plan.resolve(), quiet))
+    model, _, _ = rebuild_model(tmp_path / "run")
     moved = {name for name, value in weights(model).items() if not torch.equal(value, weights(start)[name])}
     assert moved and all(tuning in name or "prompt_encoder" in name for name in moved)
     assert result["trained"] < 2_000
@@ -73,7 +73,7 @@ def test_a_prefix_is_rebuilt_whatever_the_number_of_threads(plan, tmp_path):
         torch.set_num_threads(2)
         finetune(changed(plan, tuning="prefix"), tmp_path / "run", say=quiet)
         torch.set_num_threads(1)
-        assert (rebuilt(tmp_path / "run")[2], torch.get_num_threads()) == (10, 1)
+        assert (rebuild_model(tmp_path / "run")[2], torch.get_num_threads()) == (10, 1)
     finally:
         torch.set_num_threads(own)
 
@@ -99,14 +99,14 @@ def test_a_linear_probe_sees_what_decides(plan, tmp_path):
 
 
 def test_the_examples_of_the_test_are_the_same_for_every_seed(plan):
-    one, other = (prepared(changed(plan, data_seed=seed).settled(), quiet).splits for seed in (0, 1))
+    one, other = (prepare_run(changed(plan, data_seed=seed).resolve(), quiet).splits for seed in (0, 1))
     assert one.test == other.test and one.train != other.train
 
 
 def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_bit(plan, tmp_path, monkeypatch):
     whole, parted, handler = tmp_path / "whole", tmp_path / "parted", signal.getsignal(signal.SIGINT)
     finetune(plan, whole, say=quiet)
-    on_step_end = Telling.on_step_end
+    on_step_end = ProgressCallback.on_step_end
 
     def interrupted(self, args, state, control, **others):
         if state.global_step == 7:
@@ -115,19 +115,19 @@ def test_the_first_interrupt_ends_with_a_checkpoint_and_the_run_goes_on_bit_for_
         on_step_end(self, args, state, control, **others)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Telling, "on_step_end", interrupted)
+        patch.setattr(ProgressCallback, "on_step_end", interrupted)
         with pytest.raises(
             Stopped, match="stopped after step 7, which is kept: the same command with --resume goes on"
         ):
             finetune(plan, parted, say=quiet)
     assert signal.getsignal(signal.SIGINT) is handler
     assert finetune(plan, parted, resume=True, say=quiet)["seconds"] > 1000
-    assert same(weights(rebuilt(whole)[0]), weights(rebuilt(parted)[0]))
+    assert same(weights(rebuild_model(whole)[0]), weights(rebuild_model(parted)[0]))
 
 
 def test_random_weights_are_the_architectures_own(plan):
-    ready, trained = prepared(changed(plan, scratch=True).settled(), quiet), prepared(plan.settled(), quiet)
-    again = prepared(changed(plan, scratch=True).settled(), quiet)
+    ready, trained = prepare_run(changed(plan, scratch=True).resolve(), quiet), prepare_run(plan.resolve(), quiet)
+    again = prepare_run(changed(plan, scratch=True).resolve(), quiet)
     assert same(weights(ready.loaded.model), weights(again.loaded.model))
     assert not same(weights(ready.loaded.model), weights(trained.loaded.model))
 
@@ -142,8 +142,8 @@ def test_an_accuracy_trains_too_and_its_level_probes_are_told(objective, plan, t
 def test_bfloat16_keeps_theta_exactly(plan, tmp_path):
     """A learning rate far below bfloat16's spacing moves nothing, and no probe leaves a trace."""
     finetune(changed(plan, dtype="bfloat16", lr=1e-12), tmp_path / "run", say=quiet)
-    model, _, steps = rebuilt(tmp_path / "run")
-    start = weights(prepared(changed(plan, dtype="bfloat16").settled(), quiet).loaded.model)
+    model, _, steps = rebuild_model(tmp_path / "run")
+    start = weights(prepare_run(changed(plan, dtype="bfloat16").resolve(), quiet).loaded.model)
     assert model.dtype == torch.bfloat16 and steps > 0 and same(weights(model), start)
 
 
@@ -181,18 +181,20 @@ def test_a_log_that_is_damaged_or_of_another_model_rebuilds_nothing(plan, folder
     written = log.read_bytes()
     log.write_bytes(written[:200] + bytes([written[200] ^ 1]) + written[201:])
     with pytest.raises(LogError, match=r"run\.mezo"):
-        rebuilt(tmp_path / "run")
+        rebuild_model(tmp_path / "run")
     log.write_bytes(written)
-    changed(plan, model=folder("opt")).settled().write(tmp_path / "run")
+    changed(plan, model=folder("opt")).resolve().write(tmp_path / "run")
     with pytest.raises(LogError, match="model"):
-        rebuilt(tmp_path / "run")
+        rebuild_model(tmp_path / "run")
 
 
 @pytest.mark.slow
 def test_two_processes_share_a_batch_and_write_one_run(plan, tmp_path):
     plan = changed(plan, steps=4, every=2)
     given = [
-        f"--{name.replace('_', '-')}={value}" for name, value in vars(plan).items() if value != getattr(Plan(), name)
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in vars(plan).items()
+        if value != getattr(RunConfig(), name)
     ]
     given = [",".join(plan.words).join(("--words=", "")) if text.startswith("--words") else text for text in given]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "mezo_lab"]
@@ -201,14 +203,14 @@ def test_two_processes_share_a_batch_and_write_one_run(plan, tmp_path):
     ran = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert ran.returncode == 0, ran.stderr
     finetune(plan, tmp_path / "one", say=quiet)
-    one, two = (weights(rebuilt(tmp_path / name)[0]) for name in ("one", "two"))
-    start = weights(prepared(plan.settled(), quiet).loaded.model)
+    one, two = (weights(rebuild_model(tmp_path / name)[0]) for name in ("one", "two"))
+    start = weights(prepare_run(plan.resolve(), quiet).loaded.model)
     apart, moved = (max(float((one[name] - other[name]).abs().max()) for name in one) for other in (two, start))
     assert apart < moved / 100  # a batch in two halves is summed in another order, and that is all
 
 
 @pytest.mark.slow
 def test_twenty_steps_of_the_real_model_are_rebuilt_from_its_log(tmp_path):
-    finetune(Plan(shots=8, test=16, steps=20, every=10, lr=1e-5), tmp_path / "run", say=quiet)
-    model, _, steps = rebuilt(tmp_path / "run")
+    finetune(RunConfig(shots=8, test=16, steps=20, every=10, lr=1e-5), tmp_path / "run", say=quiet)
+    model, _, steps = rebuild_model(tmp_path / "run")
     assert steps == 20 and model.num_parameters() == 134_515_008

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from mezo_lab.finetune.config import LOG, RESULT, Plan, read_plan
-from mezo_lab.finetune.replay import rebuilt
+from mezo_lab.finetune.config import LOG, RESULT, RunConfig, read_config
+from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import HOLDER, held
+from mezo_lab.finetune.run_folder import HOLDER, hold_folder
 
 
-def options(plan: Plan, out) -> list[str]:
-    changed = {name: value for name, value in vars(plan).items() if value != getattr(Plan(), name)}
+def options(plan: RunConfig, out) -> list[str]:
+    changed = {name: value for name, value in vars(plan).items() if value != getattr(RunConfig(), name)}
     changed["words"] = ",".join(plan.words)
     return [*(f"--{name.replace('_', '-')}={value}" for name, value in changed.items()), "--out", str(out)]
 
 
-def begin(plan: Plan, out, *more: str) -> subprocess.Popen:
+def begin(plan: RunConfig, out, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "mezo_lab", "finetune", *options(plan, out), *more]
     return subprocess.Popen(
         command,
@@ -31,8 +31,8 @@ def begin(plan: Plan, out, *more: str) -> subprocess.Popen:
     )
 
 
-def changed(plan: Plan, **changes) -> Plan:
-    return Plan(**{**vars(plan), **changes})
+def changed(plan: RunConfig, **changes) -> RunConfig:
+    return RunConfig(**{**vars(plan), **changes})
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.5])
@@ -49,7 +49,7 @@ def test_of_two_processes_that_begin_in_one_folder_one_runs_and_the_other_is_ref
     assert len(refused.splitlines()) == 1
     # plan, log and result are those of the run that was made
     made = 1e-3 if first.returncode == 0 else 5e-3
-    assert read_plan(out).lr == made and rebuilt(out)[2] == 10
+    assert read_config(out).lr == made and rebuild_model(out)[2] == 10
     assert not (out / HOLDER).exists()
 
 
@@ -63,14 +63,14 @@ def test_of_two_processes_that_resume_one_folder_one_goes_on(plan, tmp_path):
     assert all(
         process.returncode == 0 or "no other run holds" in error for process, error in zip(both, errors, strict=True)
     )
-    assert any(process.returncode == 0 for process in both) and rebuilt(out)[2] == 10
+    assert any(process.returncode == 0 for process in both) and rebuild_model(out)[2] == 10
 
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from mezo_lab.finetune.run_folder import held
-with held(Path(sys.argv[1])):
+from mezo_lab.finetune.run_folder import hold_folder
+with hold_folder(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -83,26 +83,26 @@ def test_a_folder_is_held_while_its_process_lives_and_no_longer(tmp_path):
     try:
         assert other.stdout.readline() == "held\n"
         told = f"`out` must be a folder that no other run holds, .* is held by process {other.pid}: wait for its end"
-        with pytest.raises(ValueError, match=told), held(out):
+        with pytest.raises(ValueError, match=told), hold_folder(out):
             pass
     finally:
         other.kill()
         other.communicate()
     assert (out / HOLDER).exists()  # what a killed run leaves
-    with held(out):
+    with hold_folder(out):
         assert (out / HOLDER).read_text() == str(os.getpid())
 
 
 TAKE_IN_TURN = """
 import os, sys
 from pathlib import Path
-from mezo_lab.finetune.run_folder import held
+from mezo_lab.finetune.run_folder import hold_folder
 out, mark = Path(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(200):
     try:
-        with held(out):
+        with hold_folder(out):
             os.close(os.open(mark, os.O_CREAT | os.O_EXCL))  # fails where another process holds the folder too
             mark.unlink()
     except ValueError:
@@ -129,7 +129,7 @@ def test_no_two_processes_hold_a_folder_that_is_made_and_removed_all_the_time(tm
 def test_a_folder_in_which_nothing_was_written_is_as_it_was(tmp_path):
     (tmp_path / "there").mkdir()
     for name in ("new", "there"):
-        with pytest.raises(RuntimeError, match="told early"), held(tmp_path / name):
+        with pytest.raises(RuntimeError, match="told early"), hold_folder(tmp_path / name):
             raise RuntimeError("told early")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"] and not list((tmp_path / "there").iterdir())
 
@@ -137,12 +137,12 @@ def test_a_folder_in_which_nothing_was_written_is_as_it_was(tmp_path):
 def test_a_name_that_no_folder_can_have_is_told():
     with (
         pytest.raises(ValueError, match=r"`out` must be the name of a folder, got .* with a NUL character"),
-        held(Path("a\0b")),
+        hold_folder(Path("a\0b")),
     ):
         pass
 
 
 def test_a_log_that_was_begun_keeps_its_folder(tmp_path):
-    with held(tmp_path / "run"):
+    with hold_folder(tmp_path / "run"):
         (tmp_path / "run" / LOG).touch()
     assert [path.name for path in (tmp_path / "run").iterdir()] == [LOG]

@@ -16,12 +16,12 @@ from mezo_lab.cli import main
 from mezo_lab.finetune.config import RESULT
 from mezo_lab.finetune.endings import of_the_disk
 from mezo_lab.finetune.evaluation.scores import NotFinite
-from mezo_lab.finetune.prepare import prepared
-from mezo_lab.finetune.replay import rebuilt
+from mezo_lab.finetune.prepare import prepare_run
+from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import Stopped, newest_checkpoint
-from mezo_lab.finetune.training.callbacks import Telling
-from mezo_lab.finetune.training.task_trainer import ForwardTrainer
+from mezo_lab.finetune.training.callbacks import ProgressCallback
+from mezo_lab.finetune.training.task_trainer import MeZOTaskTrainer
 
 # what torch, safetensors and tokenizers say where a file does not fit
 TORN = (
@@ -69,7 +69,7 @@ def weights(model) -> torch.Tensor:
 def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(error, plan, tmp_path, monkeypatch):
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     finetune(plan, whole, say=quiet)
-    save = ForwardTrainer.save_model
+    save = MeZOTaskTrainer.save_model
 
     def full(self, output_dir=None, **settings):
         save(self, output_dir, **settings)
@@ -77,22 +77,22 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(error, p
             raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(ForwardTrainer, "save_model", full)
+        patch.setattr(MeZOTaskTrainer, "save_model", full)
         told = r"parted cannot be written \(.*\); checkpoint-5 is kept: the same command with --resume goes on, once"
         with pytest.raises(OSError, match=told) as raised:
             finetune(plan, parted, say=quiet)
     assert "\n" not in str(raised.value)
     assert (parted / "checkpoint-10").exists() and newest_checkpoint(parted) == parted / "checkpoint-5"
-    assert rebuilt(parted)[2] == 10  # the log has every step, whether it fitted elsewhere or not
+    assert rebuild_model(parted)[2] == 10  # the log has every step, whether it fitted elsewhere or not
     finetune(plan, parted, resume=True, say=quiet)
-    assert torch.equal(weights(rebuilt(whole)[0]), weights(rebuilt(parted)[0]))
+    assert torch.equal(weights(rebuild_model(whole)[0]), weights(rebuild_model(parted)[0]))
 
 
 def test_an_error_that_is_not_of_the_disk_is_not_called_one(plan, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(ForwardTrainer, "save_model", broken)
+    monkeypatch.setattr(MeZOTaskTrainer, "save_model", broken)
     with pytest.raises(RuntimeError, match=r"^a bug$"):
         finetune(plan, tmp_path / "run", say=quiet)
 
@@ -102,7 +102,7 @@ def test_an_error_that_is_not_of_the_disk_is_not_called_one(plan, tmp_path, monk
     [(7, "checkpoint-5 is kept"), (3, "there is no checkpoint yet: `mezo-lab replay .* --step last` rebuilds")],
 )
 def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, plan, tmp_path, monkeypatch):
-    on_step_end = Telling.on_step_end
+    on_step_end = ProgressCallback.on_step_end
 
     def interrupted(self, args, state, control, **others):
         if state.global_step == step:
@@ -110,7 +110,7 @@ def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, pl
             signal.raise_signal(signal.SIGINT)
         on_step_end(self, args, state, control, **others)
 
-    monkeypatch.setattr(Telling, "on_step_end", interrupted)
+    monkeypatch.setattr(ProgressCallback, "on_step_end", interrupted)
     with pytest.raises(Stopped, match=f"stopped at once; {kept}"):
         finetune(plan, tmp_path / "run", say=quiet)
 
@@ -125,7 +125,10 @@ def test_a_loss_that_is_not_finite_moves_nothing_is_told_once_and_the_run_goes_o
     assert result["best_step"] == 0 and result["test"] == result["test_before"]
     told = "had a loss that is not finite and moved nothing; if more follow, stop and look at the model's weights"
     assert [line for line in lines if told in line] == [f"step 1 {told} and the objective"]
-    before, after = weights(prepared(plan.settled(), quiet).loaded.model), weights(rebuilt(tmp_path / "run")[0])
+    before, after = (
+        weights(prepare_run(plan.resolve(), quiet).loaded.model),
+        weights(rebuild_model(tmp_path / "run")[0]),
+    )
     # each of the 10·3 moves rounds by half a unit in the last place, 2⁻²⁴ of a weight, at most
     assert float((before - after).abs().max()) <= 30 * 2**-24 * float(before.abs().max())
 
@@ -169,4 +172,4 @@ def test_a_folder_that_is_a_file_is_refused(plan, tmp_path):
 
 
 def test_of_a_small_file_a_fifth_is_held_out(plan):
-    assert len(prepared(replace(plan, test=None).settled(), quiet).splits.test) == 96 // 5
+    assert len(prepare_run(replace(plan, test=None).resolve(), quiet).splits.test) == 96 // 5

@@ -13,7 +13,7 @@ from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import Score, from_record, record
 
 
-def scored_at_start(name: str, out: Path, model: Any, encoder: Encoder, rows: Sequence[Row], say: Say) -> Score:
+def score_before_training(name: str, out: Path, model: Any, encoder: Encoder, rows: Sequence[Row], say: Say) -> Score:
     """The score of the model before its first step; a resumed run reads the one that it found at its start.
 
     Args: name: "validation" or "test". model: as it was before anything of it is trained, without adapters.

@@ -11,7 +11,7 @@ from mezo_lab.finetune.evaluation.scores import percent, without_score
 OFTEN = 0.3  # of the probes: a share that moves nothing and is worth a word
 
 
-class Telling(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """A line every ten seconds, at the steps of an evaluation and at its result; ends the run where that is asked."""
 
     def __init__(self, trainer: Any, say: Say, interrupts: Interrupts):

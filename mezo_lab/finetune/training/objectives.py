@@ -46,7 +46,7 @@ SCORES = {"classification": ("accuracy", "f1"), "choice": ("accuracy",), "genera
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Example:
     """A row, and what the loss asks of it: the prompt with its right answer, or with every one of its label words."""
 
     row: Row
@@ -54,14 +54,14 @@ class Lesson:
     gold: int = 0  # which of them is right
 
 
-def lessons(encoder: Encoder, rows: Sequence[Row]) -> list[Lesson]:
+def encode_examples(encoder: Encoder, rows: Sequence[Row]) -> list[Example]:
     """The items of a data loader. Raises: ValueError for a text that is too long."""
     if encoder.compares_words:
-        return [Lesson(row, tuple(encoder.options(row)), encoder.task.gold(row)) for row in rows]
-    return [Lesson(row, (encoder.taught(row),)) for row in rows]
+        return [Example(row, tuple(encoder.options(row)), encoder.task.gold(row)) for row in rows]
+    return [Example(row, (encoder.taught(row),)) for row in rows]
 
 
-def collated(batch: Sequence[Lesson], *, pad: int, together: int) -> Batch:
+def collate(batch: Sequence[Example], *, pad: int, together: int) -> Batch:
     """A batch for an `Objective`: the collate function of a data loader."""
     asked = [one for lesson in batch for one in lesson.encoded]
     groups, order = in_groups(asked, together)
@@ -229,7 +229,7 @@ def task_loss(
 
 def batch_loss(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Callable[[], Tensor]:
     """`task_loss` of rows that an encoder reads: the loss of a run on one batch."""
-    batch = collated(lessons(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
+    batch = collate(encode_examples(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
     loss = answer_loss(encoder)
     return lambda: loss(model, batch)
 

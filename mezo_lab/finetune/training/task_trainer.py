@@ -13,7 +13,7 @@ import torch
 import torch.distributed as distributed
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from mezo_lab.finetune.config import LOG, Plan, processes
+from mezo_lab.finetune.config import LOG, RunConfig, processes
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import at_once, pad_token
 from mezo_lab.finetune.endings import Interrupts, Say, counted, disk_in_one_line
@@ -22,10 +22,10 @@ from mezo_lab.finetune.evaluation.scores import Score
 from mezo_lab.finetune.models.loading import place_of
 from mezo_lab.finetune.models.shipped import without_bars
 from mezo_lab.finetune.models.tuning import trainable
-from mezo_lab.finetune.prepare import Prepared
+from mezo_lab.finetune.prepare import RunContext
 from mezo_lab.finetune.run_folder import Stopped, resumable, seal, step_of
-from mezo_lab.finetune.training.callbacks import Telling
-from mezo_lab.finetune.training.objectives import Objective, collated, lessons, objective_named
+from mezo_lab.finetune.training.callbacks import ProgressCallback
+from mezo_lab.finetune.training.objectives import Objective, collate, encode_examples, objective_named
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.arguments import rule_named
@@ -39,7 +39,7 @@ SAMPLE = 2**20  # numbers of z by which their cost is measured
 EVALUATED = ("value", "low", "high", "unanswered")  # what an entry of an evaluation has of its score
 
 
-class OnTask(Trainer):
+class TaskTrainer(Trainer):
     """A Trainer whose loss is an objective of a task, and whose evaluation is its score on held-out rows."""
 
     def __init__(self, *arguments: Any, objective: Objective, encoder: Encoder, held_out, say: Say, **settings: Any):
@@ -78,14 +78,14 @@ class OnTask(Trainer):
             seal(Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}"))
 
 
-class ForwardTrainer(OnTask, MeZOTrainer):
+class MeZOTaskTrainer(TaskTrainer, MeZOTrainer):
     """With MeZO."""
 
     def skipped(self) -> int:
         return self.mezo.diagnostics.skipped
 
 
-class BackwardTrainer(OnTask):
+class GradientTaskTrainer(TaskTrainer):
     """With backpropagation, which a loss that is not finite ends: it would destroy the weights."""
 
     def training_step(self, *arguments: Any, **settings: Any) -> torch.Tensor:
@@ -99,7 +99,7 @@ class BackwardTrainer(OnTask):
 
 
 def train(
-    ready: Prepared,
+    ready: RunContext,
     model: Any,
     out: Path,
     *,
@@ -116,8 +116,8 @@ def train(
     """
     plan = ready.plan
     interrupts = Interrupts(say) if interrupts is None else interrupts
-    trainer = built(ready, model, out, say)
-    trainer.add_callback(Telling(trainer, say, interrupts))
+    trainer = build_trainer(ready, model, out, say)
+    trainer.add_callback(ProgressCallback(trainer, say, interrupts))
     trainer.remove_callback(PrinterCallback)
     checkpoint, problems = resumable(out) if resume else (None, [])
     if checkpoint is not None and problems:
@@ -174,7 +174,7 @@ class Start(TrainerCallback):
 
 @contextmanager
 def unwarned() -> Iterator[None]:
-    """Without the warning of a loss that is not finite: `Telling` tells it."""
+    """Without the warning of a loss that is not finite: `ProgressCallback` tells it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*loss that is not finite", RuntimeWarning)
         yield
@@ -195,7 +195,7 @@ def in_blocks(losses: Sequence[tuple[Any, float | None]], steps: int) -> list[li
     return found
 
 
-def cost(ready: Prepared, seconds: float, done: int = 0) -> str:
+def cost(ready: RunContext, seconds: float, done: int = 0) -> str:
     """What a training will take, in one line. seconds: of the evaluation just made. done: steps made before."""
     plan = ready.plan
     steps = plan.steps - done
@@ -213,7 +213,7 @@ def cost(ready: Prepared, seconds: float, done: int = 0) -> str:
     return f"{told}; about {minutes:,} min at the speed of the first evaluation"
 
 
-def cost_of_adam(numbers: int, plan: Plan) -> str:
+def cost_of_adam(numbers: int, plan: RunConfig) -> str:
     """What the window of Adam's rule costs, in one line: no moment is stored, so that each is drawn again."""
     window = rule_named("adam").window
     most = min(window, plan.steps) * plan.probes
@@ -235,13 +235,13 @@ def seconds_of_z(law: str) -> float:
     return (time.perf_counter() - began) / SAMPLE
 
 
-def built(ready: Prepared, model: Any, out: Path, say: Say) -> OnTask:
+def build_trainer(ready: RunContext, model: Any, out: Path, say: Say) -> TaskTrainer:
     """The trainer of a run, which has not begun."""
     plan, args = ready.plan, arguments(ready.plan, out)  # which set up the process group, where there are several
     kinds = {
-        "train_dataset": lessons(ready.encoder, ready.splits.train),
+        "train_dataset": encode_examples(ready.encoder, ready.splits.train),
         "eval_dataset": list(ready.splits.validation),
-        "data_collator": partial(collated, pad=pad_token(model), together=at_once(model, plan.batch)),
+        "data_collator": partial(collate, pad=pad_token(model), together=at_once(model, plan.batch)),
         "objective": objective_named(plan.objective, ready.encoder),
         "encoder": ready.encoder,
         "held_out": ready.splits.validation,
@@ -251,7 +251,7 @@ def built(ready: Prepared, model: Any, out: Path, say: Say) -> OnTask:
     if args.device.type == "cuda" and args.world_size == 1 and (count := torch.cuda.device_count()) > 1:
         say(f"{count} GPUs are visible and this run takes {args.device}: torchrun --nproc-per-node={count} takes all")
     if plan.method != "mezo":
-        return BackwardTrainer(model, args, **kinds)
+        return GradientTaskTrainer(model, args, **kinds)
     opt = MeZO(
         [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad],
         lr=plan.lr,
@@ -265,10 +265,10 @@ def built(ready: Prepared, model: Any, out: Path, say: Say) -> OnTask:
         parallel="batch" if args.world_size > 1 else None,
         check_closure=False,  # an objective in eval mode repeats itself, and every pass of a run is counted
     )
-    return ForwardTrainer(model, args, optimizers=(opt, None), log=out / LOG, **kinds)
+    return MeZOTaskTrainer(model, args, optimizers=(opt, None), log=out / LOG, **kinds)
 
 
-def arguments(plan: Plan, out: Path) -> TrainingArguments:
+def arguments(plan: RunConfig, out: Path) -> TrainingArguments:
     """Raises: ValueError for a device on which the Trainer would not train."""
     # MeZO has a rule, and would warn of an `optim`
     own: dict[str, Any] = {} if plan.method == "mezo" else {"optim": OPTIMIZERS[plan.method]}

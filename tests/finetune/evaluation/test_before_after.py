@@ -12,11 +12,11 @@ from mezo_lab.finetune.endings import Interrupts
 from mezo_lab.finetune.evaluation import before_training
 from mezo_lab.finetune.evaluation.scores import difference, from_record, score
 from mezo_lab.finetune.models.loading import load_model
-from mezo_lab.finetune.replay import rebuilt, steps_of
+from mezo_lab.finetune.replay import rebuild_model, resolve_step
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import Stopped
 from mezo_lab.finetune.training import task_trainer
-from mezo_lab.finetune.training.callbacks import Telling
+from mezo_lab.finetune.training.callbacks import ProgressCallback
 
 CLOCK = {"seconds", "peak_mebibytes", "machine"}
 
@@ -41,9 +41,9 @@ def validating(monkeypatch, before: int, *after: int) -> None:
         return score("accuracy", [1.0] * count + [0.0] * (16 - count))
 
     def at_start(name, *arguments):
-        return scripted(before) if name == "validation" else before_training.scored_at_start(name, *arguments)
+        return scripted(before) if name == "validation" else before_training.score_before_training(name, *arguments)
 
-    monkeypatch.setattr("mezo_lab.finetune.run.scored_at_start", at_start)
+    monkeypatch.setattr("mezo_lab.finetune.run.score_before_training", at_start)
     monkeypatch.setattr(task_trainer, "evaluate", lambda *_, **__: scripted(next(hits)))
 
 
@@ -57,7 +57,7 @@ def test_the_start_is_kept_where_no_checkpoint_beats_it(tuning, plan, tmp_path, 
     assert lines[-1].endswith("examples: no checkpoint was better by validation, so the start is kept")
     assert f"the model is {plan.model}, as it was" in lines[-2]
     if tuning == "full":  # and `mezo-lab replay` rebuilds the same
-        model, _, steps = rebuilt(out, until=steps_of(out, "best"))
+        model, _, steps = rebuild_model(out, until=resolve_step(out, "best"))
         assert steps == 0 and torch.equal(weights(model), weights(load_model(plan.model, device="cpu").model))
 
 
@@ -104,7 +104,7 @@ def test_what_a_run_costs_is_said_before_its_first_step(plan, tmp_path, monkeypa
 )
 def test_a_run_that_was_stopped_has_the_result_of_one_that_was_not(step, number, status, plan, tmp_path, monkeypatch):
     whole = finetune(plan, tmp_path / "whole", say=quiet)
-    on_step_end = Telling.on_step_end
+    on_step_end = ProgressCallback.on_step_end
 
     def interrupted(self, args, state, control, **others):
         if state.global_step == step:
@@ -112,7 +112,7 @@ def test_a_run_that_was_stopped_has_the_result_of_one_that_was_not(step, number,
         on_step_end(self, args, state, control, **others)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Telling, "on_step_end", interrupted)
+        patch.setattr(ProgressCallback, "on_step_end", interrupted)
         with pytest.raises(Stopped, match=f"stopped after step {step}, which is kept: the same command with") as raised:
             finetune(plan, tmp_path / "parted", say=quiet)
     assert raised.value.code == status
@@ -142,11 +142,13 @@ def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_
 
     def stopped(name, *arguments):
         return (
-            before_training.scored_at_start(name, *arguments) if name == "test" else signal.raise_signal(signal.SIGINT)
+            before_training.score_before_training(name, *arguments)
+            if name == "test"
+            else signal.raise_signal(signal.SIGINT)
         )
 
     with monkeypatch.context() as patch, pytest.raises(Stopped, match="the same command without --resume begins anew"):
-        patch.setattr("mezo_lab.finetune.run.scored_at_start", stopped)
+        patch.setattr("mezo_lab.finetune.run.score_before_training", stopped)
         finetune(plan, tmp_path / "run", say=quiet)
     assert (tmp_path / "run" / START).exists()
     monkeypatch.setattr(before_training, "evaluate", lambda model, *_, **__: score("accuracy", [0.5] * 20))
@@ -157,7 +159,7 @@ def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_while_nothing_is_trained_stops_at_once(number, status, plan, tmp_path, monkeypatch):
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    monkeypatch.setattr("mezo_lab.finetune.run.prepared", lambda *_: signal.raise_signal(number))
+    monkeypatch.setattr("mezo_lab.finetune.run.prepare_run", lambda *_: signal.raise_signal(number))
     told = "stopped at once; there is no checkpoint yet: the same command without --resume begins anew"
     with pytest.raises(Stopped, match=told) as raised:
         finetune(plan, tmp_path / "run", say=quiet)
@@ -186,7 +188,7 @@ def test_a_result_is_strict_json_with_entries_at_fixed_steps(plan, tmp_path, mon
 def test_the_counts_of_a_resumed_run_are_those_of_all_its_parts(plan, tmp_path, monkeypatch):
     """Steps that were skipped, and probes that saw no difference, before and after the stop."""
     plan = replace(plan, objective="accuracy", epsilon=0.05)
-    named, on_step_end = task_trainer.objective_named, Telling.on_step_end
+    named, on_step_end = task_trainer.objective_named, ProgressCallback.on_step_end
     now = {"step": 0, "stop": None}
 
     def failing(name, encoder):
@@ -202,8 +204,8 @@ def test_the_counts_of_a_resumed_run_are_those_of_all_its_parts(plan, tmp_path, 
         on_step_end(self, args, state, control, **others)
 
     monkeypatch.setattr(task_trainer, "objective_named", failing)
-    monkeypatch.setattr(Telling, "on_step_begin", begun)
-    monkeypatch.setattr(Telling, "on_step_end", ended)
+    monkeypatch.setattr(ProgressCallback, "on_step_begin", begun)
+    monkeypatch.setattr(ProgressCallback, "on_step_end", ended)
     whole = finetune(plan, tmp_path / "whole", say=quiet)
     now["stop"] = 6
     with pytest.raises(Stopped):

@@ -12,7 +12,7 @@ from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.evaluate import evaluate, likelihoods
 from mezo_lab.finetune.tasks import chat_task, choice_task, completion_task, custom_task
 from mezo_lab.finetune.tasks.chats import messages, rendered
-from mezo_lab.finetune.training.objectives import collated, lessons, objective_named
+from mezo_lab.finetune.training.objectives import collate, encode_examples, objective_named
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | trim }}<|im_end|>\n"
@@ -80,7 +80,7 @@ def test_the_loss_and_the_likelihood_are_those_of_the_completion_alone(speaking,
         own = -cross_entropy(logits, torch.tensor(tokens[len(prompt) :]), reduction="none")
         log_p.append(own)
         each.append(math.exp(float(own.mean())))
-    batch = collated(lessons(encoder, ROWS), pad=0, together=2)
+    batch = collate(encode_examples(encoder, ROWS), pad=0, together=2)
     assert objective_named("loss", encoder)(speaking, batch).item() == pytest.approx(-torch.cat(log_p).mean().item())
     assert likelihoods(speaking, encoder, ROWS) == pytest.approx(each, rel=1e-4)
     found = evaluate(speaking, encoder, ROWS)

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
 from mezo_lab.finetune.tasks import Task, custom_task, task_named
-from mezo_lab.finetune.training.objectives import check_objective, collated, lessons, objective_named
+from mezo_lab.finetune.training.objectives import check_objective, collate, encode_examples, objective_named
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
 ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]
@@ -21,7 +21,7 @@ LINES = Task("lines", "generation", "{text} It was", right=lambda row: ("great f
 
 
 def batch_of(encoder, rows=ROWS):
-    return collated(lessons(encoder, rows), pad=0, together=2)
+    return collate(encode_examples(encoder, rows), pad=0, together=2)
 
 
 def test_the_loss_of_a_classification_is_that_over_the_label_words(any_model, tokenizer):
@@ -225,7 +225,7 @@ def log_likelihoods(model, tokenizer, row, words):
 def test_the_loss_of_words_of_several_tokens_is_that_over_their_mean_log_likelihoods(any_model, tokenizer, together):
     rows = [{**row, "label": index % 3} for index, row in enumerate(ROWS)]
     encoder = Encoder(WORDS, tokenizer, rows[0])
-    batch = collated(lessons(encoder, rows), pad=0, together=together)
+    batch = collate(encode_examples(encoder, rows), pad=0, together=together)
     found = objective_named("loss", encoder)(any_model, batch)
     scores = torch.stack([log_likelihoods(any_model, tokenizer, row, WORDS.answers) for row in rows])
     expected = cross_entropy(scores, torch.tensor([row["label"] for row in rows]))
