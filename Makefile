@@ -59,7 +59,7 @@ results: setup  ## measure again what the pages show, half an hour: results/, RE
 	$(BIN)/mezo-lab verify --json results/verify.json > results/verify.txt
 	$(BIN)/mezo-lab verify projected-gradient --full --json results/models.json > results/models.txt
 	$(BIN)/mezo-lab verify curvature-of-a-model --json results/curvature.json > results/curvature.txt
-	COLUMNS=100 $(BIN)/mezo-lab verify norm-factor --law gaussian --dim 50 --probes 4 --expect "(d+n-1)/n" > results/refuted.txt; [ $$? -eq 1 ]
+	$(BIN)/mezo-lab verify norm-factor --law gaussian --dim 50 --probes 4 --expect "(d+n-1)/n" > results/refuted.txt; [ $$? -eq 1 ]
 	$(BIN)/mezo-lab memory smollm2-135m --measure > results/memory.txt
 	@echo >> results/memory.txt
 	$(BIN)/mezo-lab memory --paper >> results/memory.txt
