@@ -35,7 +35,7 @@ def changed(plan: RunConfig, **changes) -> RunConfig:
     return RunConfig(**{**vars(plan), **changes})
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.5])
+@pytest.mark.parametrize("delay", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])  # two processes of 4 s each
 def test_of_two_processes_that_begin_in_one_folder_one_runs_and_the_other_is_refused(delay, plan, tmp_path):
     out = tmp_path / "run"
     first = begin(changed(plan, lr=1e-3), out)

@@ -246,7 +246,8 @@ def test_probes_that_cannot_be_dealt_out_are_refused(several):
         assert outcome["error"].startswith("ValueError: `probes` must be a multiple of the ")
 
 
-@pytest.mark.parametrize("scene", ["killed", pytest.param("exits", marks=pytest.mark.slow)])
+@pytest.mark.slow  # five processes; by default two ranks stand for four
+@pytest.mark.parametrize("scene", ["killed", "exits"])
 def test_four_ranks_make_the_step_of_one_until_one_is_dead_which_ends_the_others(tmp_path, scene):
     found = launch(tmp_path, 4, f"probes_dealt_out {scene}")
     assert len(found["probes_dealt_out"]) == 4, found.ran.stderr
@@ -255,8 +256,7 @@ def test_four_ranks_make_the_step_of_one_until_one_is_dead_which_ends_the_others
     check_ended(found, scene, ranks=4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scene", ["killed", "exits"])
+@pytest.mark.parametrize("scene", ["killed", pytest.param("exits", marks=pytest.mark.slow)])  # either way it is gone
 def test_a_dead_rank_ends_the_other(tmp_path, scene):
     check_ended(launch(tmp_path, 2, scene), scene, ranks=2)
 
