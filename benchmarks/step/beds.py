@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune import reviews, smollm2
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.encoding.logits import NOT_ASKED, logits_of
+from mezo_lab.finetune.encoding.logits import IGNORE_INDEX, batch_logits
 from mezo_lab.finetune.tasks import task_named
 
 BATCH, LENGTH = 16, 32  # 512 tokens
@@ -41,7 +41,7 @@ def language_model(device: str) -> Bed:
     model, tokenizer = smollm2()
     rows = reviews(seed=0)
     encoder = Encoder(TASK, tokenizer, rows[0])
-    prompts = [(encoder.taught(row).input_ids, row["label"]) for row in rows]
+    prompts = [(encoder.encode_training(row).input_ids, row["label"]) for row in rows]
     batch = [(prompt, label) for prompt, label in prompts if len(prompt) == LENGTH][:BATCH]
     tokens, labels = (torch.tensor(column, device=device) for column in zip(*batch, strict=True))
     facts = {"data": "reviews of Rotten Tomatoes whose prompts have 32 tokens each"}
@@ -62,12 +62,12 @@ def tiny_language_model(device: str) -> Bed:
 def causal(name: str, model, tokens: Tensor, labels: Tensor, answers: list[int], facts: dict[str, Any]) -> Bed:
     """A causal model and its cross-entropy over the label words alone. Args: tokens: (batch, length), none padded."""
     present(model)
-    targets = torch.full_like(tokens, NOT_ASKED)
+    targets = torch.full_like(tokens, IGNORE_INDEX)
     targets[:, -1] = torch.tensor(answers, device=tokens.device)[labels]
     batch = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "targets": targets}
 
     def loss() -> Tensor:
-        return cross_entropy(logits_of(model, batch)[:, answers], labels)
+        return cross_entropy(batch_logits(model, batch)[:, answers], labels)
 
     read_by = {"tokens_per_step": tokens.numel(), "transformers": version("transformers")}
     return Bed(model, loss, described(name, model, batch=len(tokens)) | read_by | facts)

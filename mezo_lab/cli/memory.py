@@ -67,7 +67,7 @@ def model_lines(options: argparse.Namespace) -> Iterator[str]:
 
 def paper_lines(options: argparse.Namespace) -> Iterator[str]:
     """A row for each size, in GiB."""
-    from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, as_the_paper_ran_it, gpu_hours
+    from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, gpu_hours, setting_of_table_22
 
     length = options.length or PAPER_LENGTH
     names = {"mezo": "MeZO", "prefix": "prefix FT", "adam": "full FT"}
@@ -76,7 +76,7 @@ def paper_lines(options: argparse.Namespace) -> Iterator[str]:
     for size in SIZES:
         cells = [size]
         for method in names:
-            total, reported = as_the_paper_ran_it(size, method, length).total, REPORTED[method].get(size)
+            total, reported = setting_of_table_22(size, method, length).total, REPORTED[method].get(size)
             cells += [
                 f"{total / GIBIBYTE:,.1f}",
                 *([str(reported), error(total, reported * GIBIBYTE)] if reported else "--"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mezo_lab.curvature.agreement import projected_gradients, projections
 from mezo_lab.environment.wheels import DataNotInstalled, ModelNotInstalled, NotInstalled
 from mezo_lab.finetune.data.reviews import reviews
-from mezo_lab.finetune.models.loading import Loaded, load_model
+from mezo_lab.finetune.models.loading import LanguageModel, load_model
 from mezo_lab.finetune.models.shipped import smollm2
 from mezo_lab.finetune.training.objectives import task_loss
 from mezo_lab.optim import MeZO
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataNotInstalled",
-    "Loaded",
+    "LanguageModel",
     "MeZO",
     "MeZOTrainer",
     "ModelNotInstalled",

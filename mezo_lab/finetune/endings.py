@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.finetune.data.rows import line
+from mezo_lab.finetune.data.rows import one_line
 from mezo_lab.finetune.run_folder import Stopped, kept
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
@@ -39,7 +39,7 @@ def disk_in_one_line(out: Path) -> Iterator[None]:
     except Exception as error:
         if not of_the_disk(error):
             raise
-        raise OSError(f"{out} cannot be written ({line(error)}); {kept(out)}, once there is room.") from error
+        raise OSError(f"{out} cannot be written ({one_line(error)}); {kept(out)}, once there is room.") from error
 
 
 def of_the_disk(error: Exception) -> bool:

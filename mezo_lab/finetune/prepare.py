@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from mezo_lab.finetune.config import TRAINED, RunConfig
-from mezo_lab.finetune.data.rows import rows
-from mezo_lab.finetune.data.splits import Splits, splits
+from mezo_lab.finetune.data.rows import load_rows
+from mezo_lab.finetune.data.splits import Splits, draw_splits
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import Encoded
 from mezo_lab.finetune.endings import Say
 from mezo_lab.finetune.evaluation import baselines
-from mezo_lab.finetune.models.loading import Loaded, load_model
+from mezo_lab.finetune.models.loading import LanguageModel, load_model
 from mezo_lab.finetune.models.tuning import tune
 from mezo_lab.finetune.tasks import Task, chat_task, choice_task, completion_task, custom_task, task_named
 from mezo_lab.finetune.tasks.prompts import Prompt
@@ -28,7 +28,7 @@ class RunContext:
     plan: RunConfig
     task: Task
     splits: Splits
-    loaded: Loaded
+    loaded: LanguageModel
     encoder: Encoder
 
 
@@ -63,7 +63,7 @@ def prepare_run(plan: RunConfig, say: Say = print) -> RunContext:
     return RunContext(plan, task, data, loaded, encoder)
 
 
-def load_for_run(plan: RunConfig) -> Loaded:
+def load_for_run(plan: RunConfig) -> LanguageModel:
     """The model that the run begins with."""
     loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
     if plan.scratch:
@@ -79,9 +79,9 @@ def read_all(encoder: Encoder, data: Splits, plan: RunConfig, vocabulary: int) -
     trained = plan.method in TRAINED
     asked: list[Encoded] = []
     for row in data.train if trained or plan.method == "linear-probe" else ():
-        asked.append(encoder.taught(row))
+        asked.append(encoder.encode_training(row))
     for row in (*(data.validation if trained else ()), *data.test):
-        asked += encoder.questions(row)
+        asked += encoder.encode_evaluation(row)
     largest = max((*encoder.labels, *(max((*one.input_ids, *one.targets)) for one in asked)))
     if largest >= vocabulary:
         raise ValueError(
@@ -110,29 +110,31 @@ def data_of(plan: RunConfig, task: Task) -> Splits:
             f"`data` must be given for {task.name}, which has none of its own: a file, or a name on the hub."
         )
     if plan.data is not None or source is None:
-        train = rows(plan.data or "", columns=task.needs())
-        test = None if plan.test_data is None else rows(plan.test_data, columns=task.needs())
+        train = load_rows(plan.data or "", columns=task.required_columns())
+        test = None if plan.test_data is None else load_rows(plan.test_data, columns=task.required_columns())
     else:
-        train = rows(source.path, split=source.train, columns=task.needs())
-        test = None if source.test is None else rows(source.path, split=source.test, columns=task.needs())
+        train = load_rows(source.path, split=source.train, columns=task.required_columns())
+        test = (
+            None if source.test is None else load_rows(source.path, split=source.test, columns=task.required_columns())
+        )
     sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation, "test": plan.test}
-    return splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
+    return draw_splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
 
 
 def build_model(ready: RunContext) -> Any:
     """The model with what of it is trained; the same from the same plan."""
     prefix = ready.plan.tuning == "prefix"
-    texts = [ready.encoder.asked(row, 0).input_ids for row in ready.splits.train] if prefix else []
+    texts = [ready.encoder.encode_prompt(row, 0).input_ids for row in ready.splits.train] if prefix else []
     return tune_loaded(ready.plan, ready.loaded, texts)
 
 
-def tune_loaded(plan: RunConfig, loaded: Loaded, texts: Sequence[Sequence[int]] = ()) -> Any:
+def tune_loaded(plan: RunConfig, loaded: LanguageModel, texts: Sequence[Sequence[int]] = ()) -> Any:
     """`model_of`, from the texts that a prefix begins with; the other tunings need no data."""
     kinds = {"rank": plan.rank, "alpha": plan.alpha, "tokens": plan.tokens, "seed": plan.seed}
     return tune(loaded, plan.tuning, examples=texts, **kinds)
 
 
-def from_scratch(loaded: Loaded, seed: int) -> None:
+def from_scratch(loaded: LanguageModel, seed: int) -> None:
     """Random weights, as the architecture starts from, in place of the trained ones."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)

@@ -11,7 +11,7 @@ import torch
 
 from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig, read_config
 from mezo_lab.finetune.endings import LINE_EVERY, Say
-from mezo_lab.finetune.models.shipped import without_bars
+from mezo_lab.finetune.models.shipped import silenced_logging
 from mezo_lab.finetune.prepare import build_model, load_for_run, prepare_run, tune_loaded
 from mezo_lab.finetune.run_folder import check_name
 from mezo_lab.optim import replay
@@ -46,7 +46,7 @@ def replay_run(folder: Path, out: Path, *, step: str = "best", say: Say = unhear
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"`out` must be a new folder, {out} holds files: name another.")
     model, tokenizer, steps = rebuild_model(folder, until, say)
-    with without_bars():
+    with silenced_logging():
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
     return steps

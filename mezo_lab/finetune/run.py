@@ -16,7 +16,7 @@ from mezo_lab.finetune.evaluation import baselines
 from mezo_lab.finetune.evaluation.before_training import score_before_training
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, percent, record, without_score
-from mezo_lab.finetune.models.loading import place_of
+from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run
 from mezo_lab.finetune.run_folder import check_folder, hold_folder
 
@@ -141,7 +141,7 @@ def check_finite(result: dict[str, Any]) -> None:
 
 def check_device(device: str | None) -> None:
     """Raises: ValueError for a device on which the Trainer of transformers does not train, before anything is read."""
-    place = place_of(device)
+    place = resolve_device(device)
     if place.type == "cuda" and (place.index or 0) > 0:
         raise ValueError(
             f"`device` must be cpu, cuda or mps for a training, as the Trainer of transformers takes the first GPU "

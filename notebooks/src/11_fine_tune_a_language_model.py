@@ -66,11 +66,11 @@ model, tokenizer, encoder, task = ready.loaded.model, ready.loaded.tokenizer, re
 
 # %%
 row = ready.splits.test[0]
-gold, asked = task.gold(row), encoder.asked(row, encoder.labels[0])
+gold, asked = task.gold(row), encoder.encode_prompt(row, encoder.labels[0])
 with torch.no_grad():
     vocabulary = answer_logits(model, [asked])[0]  # (words,)
 losses = -vocabulary.log_softmax(-1)[list(encoder.labels)]  # one for each label word
-print(f"{encoder.text(row)!r}: {len(asked.input_ids)} tokens, asked at place {asked.places[0]}")
+print(f"{encoder.text(row)!r}: {len(asked.input_ids)} tokens, asked at place {asked.positions[0]}")
 for word, loss in zip(task.answers, losses, strict=True):
     print(f"  {word!r}: loss {loss:.3f}{'  ← right' if word == task.answers[gold] else ''}")
 with torch.no_grad():

@@ -277,7 +277,9 @@ signs, seen = torch.tensor([2.0 * task.gold(row) - 1 for row in batch]), []
 
 
 def error():
-    logits = answer_logits(model, [encoder.asked(row, encoder.labels[0]) for row in batch])[:, list(encoder.labels)]
+    logits = answer_logits(model, [encoder.encode_prompt(row, encoder.labels[0]) for row in batch])[
+        :, list(encoder.labels)
+    ]
     seen.append(signs * (logits[:, 1] - logits[:, 0]))  # the margins
     return (seen[-1] < 0).double().mean()
 

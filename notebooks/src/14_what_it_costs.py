@@ -23,13 +23,20 @@ from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
 from mezo_lab.claims.c_costs import peak
-from mezo_lab.finetune.memory.predicted import METHODS, Step, bytes_of, predicted_memory, trained_by, untrained
+from mezo_lab.finetune.memory.predicted import (
+    METHODS,
+    TrainingStep,
+    storage_bytes,
+    predicted_memory,
+    model_for_method,
+    untrained_model,
+)
 from mezo_lab.finetune.memory.paper_tables import (
     REPORTED,
     SECONDS,
     SIZES,
     STEPS,
-    as_the_paper_ran_it,
+    setting_of_table_22,
     gpu_hours,
     opt_config,
 )
@@ -96,7 +103,7 @@ for method, memory in predicted.items():
 for size in sized(full=("1.3B", "13B"), fast=("1.3B",)):
     layers, _, width = SIZES[size]
     by_hand = layers * (12 * width**2 + 13 * width) + (50_272 + 2_050 + 2) * width
-    memory = as_the_paper_ran_it(size, "mezo")
+    memory = setting_of_table_22(size, "mezo")
     print(f"{size}: {by_hand:,} parameters by hand, {memory.weights // 2:,} counted; MeZO {memory.total / GIB:.1f} GiB")
 
 # %% [markdown]
@@ -171,8 +178,8 @@ tokens = torch.zeros(8, 32, dtype=torch.long)
 
 
 def lives(method: str) -> int:
-    model = trained_by(method, untrained(small, torch.float32, "sdpa"))
-    step = Step(model, tokens)
+    model = model_for_method(method, untrained_model(small, torch.float32, "sdpa"))
+    step = TrainingStep(model, tokens)
     optimizer = step.optimizer(method)
 
     def run():
@@ -182,7 +189,7 @@ def lives(method: str) -> int:
 
     run()
     states = [tensor for state in optimizer.state.values() for tensor in state.values()]
-    return bytes_of([*model.parameters(), *model.buffers(), *states]) + peak(run)
+    return storage_bytes([*model.parameters(), *model.buffers(), *states]) + peak(run)
 
 
 for method in ("sgd", "adam"):
@@ -342,7 +349,7 @@ for prompt in prompts:
 # %%
 config = opt_config("13B")
 layers = config.num_hidden_layers = sized(full=8, fast=2)
-setting = {"dtype": torch.float16, "batch": 2, "length": 400, "places": 400, "attention": "eager"}
+setting = {"dtype": torch.float16, "batch": 2, "length": 400, "positions": 400, "attention": "eager"}
 mezo, lora = (predicted_memory(config, method=method, **setting) for method in ("mezo", "lora"))
 kept = lora.activations / layers + layers * 2 * 400 * config.hidden_size * 2
 fits = {"MeZO": mezo.total, "LoRA": lora.total, "LoRA, checkpoints": lora.total - lora.activations + kept}
@@ -387,7 +394,7 @@ for condition, number, choice in chart:
 
 # %%
 for length in sized(full=(32, 512, 2048), fast=(32, 512)):
-    memory = predicted_memory(smol, method="mezo", length=length, places=length)
+    memory = predicted_memory(smol, method="mezo", length=length, positions=length)
     share = memory.activations / memory.total
     print(f"16 sequences of {length:>4} tokens: MeZO {memory.total / MIB:>8,.0f} MiB, {share:.0%} of it activations")
 

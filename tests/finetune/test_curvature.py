@@ -11,7 +11,7 @@ from mezo_lab.cli import finetune, lr, main
 from mezo_lab.curvature import gradient, hessian_products
 from mezo_lab.finetune import load_model, task_loss
 from mezo_lab.finetune.config import EPSILONS, RunConfig
-from mezo_lab.finetune.models.tuning import trainable
+from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.sampling.laws import law_named
 from mezo_lab.theory import fourth_moment
@@ -69,7 +69,7 @@ def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, RunConfig]:
     model = build_model(ready)
     trainer = task_trainer.build_trainer(ready, model, folder, lambda line: None)
     batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
-    return float(trainer.compute_loss(model.eval(), batch).detach()), trainable(model), ready.plan
+    return float(trainer.compute_loss(model.eval(), batch).detach()), count_trainable(model), ready.plan
 
 
 @pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2", "roberta"])

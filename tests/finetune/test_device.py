@@ -17,7 +17,7 @@ def gpus(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: kind == "cuda")
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count if kind == "cuda" else 0)
         for room in ("models.loading", "run", "training.task_trainer"):
-            monkeypatch.setattr(f"mezo_lab.finetune.{room}.place_of", lambda device: torch.device(device or kind))
+            monkeypatch.setattr(f"mezo_lab.finetune.{room}.resolve_device", lambda device: torch.device(device or kind))
 
     return fake
 

@@ -13,7 +13,7 @@ from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.baselines import linear_probe
 from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
 from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, score
-from mezo_lab.finetune.models.loading import Loaded, load_model
+from mezo_lab.finetune.models.loading import LanguageModel, load_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.tasks import Task, task_named
 from mezo_lab.finetune.training import task_trainer
@@ -108,7 +108,7 @@ def test_an_answer_that_is_none_is_no_label_of_its_own_in_a_macro_f1():
 
 
 def test_a_linear_probe_says_that_the_features_it_would_learn_from_are_not_finite(model, tokenizer):
-    loaded = Loaded(model, tokenizer, False, "tiny", 512)
+    loaded = LanguageModel(model, tokenizer, False, "tiny", 512)
     poison(model)
     with pytest.raises(NotFinite, match=r"tiny gives a linear probe features that are not finite for 5 of 5 training"):
         linear_probe(loaded, encoder_of("classification", tokenizer), ROWS, ROWS)
@@ -117,7 +117,7 @@ def test_a_linear_probe_says_that_the_features_it_would_learn_from_are_not_finit
 def test_a_linear_probe_does_not_answer_test_rows_whose_features_are_not_finite(model, tokenizer):
     poison(model, word=tokenizer("dull film").input_ids[0])
     train = [row for row in ROWS if not row["text"].startswith("dull")]
-    loaded = Loaded(model, tokenizer, False, "tiny", 512)
+    loaded = LanguageModel(model, tokenizer, False, "tiny", 512)
     found = linear_probe(loaded, encoder_of("classification", tokenizer), train, ROWS)
     assert found.unanswered == 1 and found.each[3] == 0.0
 

@@ -11,7 +11,7 @@ from mezo_lab.course.exercises.judge import judge
 from mezo_lab.finetune.evaluation import scores
 from mezo_lab.finetune.evaluation.scores import Z95, difference, score
 from mezo_lab.finetune.tasks import Task, task_named
-from mezo_lab.finetune.tasks.task import fields
+from mezo_lab.finetune.tasks.task import template_fields
 
 Z90, ROUNDED = 1.644854, 1.96  # quantiles of N(0, 1) that an answer may have used instead
 LOSSES = [{"right": 3.0, "other": 2.0}, {"right": 0.5, "other": 4.0}, {"right": 6.0, "other": 6.5}]
@@ -191,12 +191,12 @@ def bare(task: Task) -> list[str]:
 
 
 OWN_SLIPS: dict[str, Callable[[Task], bool]] = {
-    "The prompt tells the answer: take {label} out of it.": lambda own: own.label in fields(own.prompt),
+    "The prompt tells the answer: take {label} out of it.": lambda own: own.label in template_fields(own.prompt),
     "A review is in the column text: put {text} where it goes, or every review is asked the same.": (
-        lambda own: "text" not in fields(own.prompt)
+        lambda own: "text" not in template_fields(own.prompt)
     ),
     "A review has no other columns than text and label: put {text} alone in braces.": (
-        lambda own: set(fields(own.prompt)) != {"text"}
+        lambda own: set(template_fields(own.prompt)) != {"text"}
     ),
     "The right answers stand in the column label: leave `label` as it is.": lambda own: own.label != "label",
     "The reviews have two labels: give two words, one for negative and one for positive.": (

@@ -4,7 +4,7 @@ import random
 from operator import index
 from typing import Literal, get_args
 
-from mezo_lab.finetune.data.rows import Row, rows
+from mezo_lab.finetune.data.rows import Row, load_rows
 
 Source = Literal["rotten_tomatoes", "imdb"]
 
@@ -25,7 +25,7 @@ def reviews(source: Source = "rotten_tomatoes", *, seed: int | None = None) -> l
     """
     if source not in get_args(Source):
         raise ValueError(f"`source` must be one of {', '.join(get_args(Source))}; got {source!r}.")
-    found = rows(source.replace("_", "-"))
+    found = load_rows(source.replace("_", "-"))
     if seed is not None:
         random.Random(index(seed)).shuffle(found)
     return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from mezo_lab.environment.installation import DATA_WHEEL
 from mezo_lab.environment.wheels import DataNotInstalled, require, shipped_file
-from mezo_lab.finetune.models.shipped import hub_unheard
+from mezo_lab.finetune.models.shipped import silenced_hub
 
 Row = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ class DataNotReachable(ConnectionError):
     """A data set of the hub that could not be fetched; the message says what to give instead."""
 
 
-def rows(source: str | Path, *, split: str | None = None, columns: Sequence[str] = ()) -> list[Row]:
+def load_rows(source: str | Path, *, split: str | None = None, columns: Sequence[str] = ()) -> list[Row]:
     """Every row of a data set, in its order, as a mapping from column to value.
 
     Cost: all rows are held in memory; the 35 MB of the shipped reviews take half a second. Without a network the hub's
@@ -50,7 +50,7 @@ def rows(source: str | Path, *, split: str | None = None, columns: Sequence[str]
     >>> with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
     ...     _ = file.write(json.dumps({"text": "a fine film", "label": 1}))
     ...     file.flush()
-    ...     rows(file.name, columns=("text", "label"))
+    ...     load_rows(file.name, columns=("text", "label"))
     [{'text': 'a fine film', 'label': 1}]
     """
     found = read(str(source), split)
@@ -99,13 +99,13 @@ def from_file(path: Path) -> list[Row]:
         return reader(path)
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"`source` must be text in UTF-8, {path} is not ({line(error)}): save it again with the encoding UTF-8."
+            f"`source` must be text in UTF-8, {path} is not ({one_line(error)}): save it again with the encoding UTF-8."
         ) from error
     except (ValueError, csv.Error) as error:  # broken JSON, Parquet, CSV
         form = path.suffix.lower()
-        raise ValueError(f"`source` must be valid {form}, {path} is not ({line(error)}): mend it there.") from error
+        raise ValueError(f"`source` must be valid {form}, {path} is not ({one_line(error)}): mend it there.") from error
     except OSError as error:
-        raise OSError(f"`source` must be a file that can be read, {path} is not ({line(error)}).") from error
+        raise OSError(f"`source` must be a file that can be read, {path} is not ({one_line(error)}).") from error
 
 
 def read_csv(path: Path, delimiter: str = ",") -> list[Row]:
@@ -211,7 +211,7 @@ def read_parquet(path: Path) -> list[Row]:
     except OSError:
         raise
     except Exception as error:  # pyarrow has some that are no ValueError, such as for a type that it does not read
-        raise ValueError(line(error)) from error
+        raise ValueError(one_line(error)) from error
     check_once(names, "column")
     return found
 
@@ -231,17 +231,17 @@ def from_hub(source: str, split: str) -> list[Row]:
 
     path, config = hub_name(source)
     try:
-        with hub_unheard():
+        with silenced_hub():
             return [dict(row) for row in load_dataset(path, config, split=split, trust_remote_code=False)]
     except ConnectionError as error:
         raise DataNotReachable(
-            f"`source` {source} is not on this machine, and the hub cannot be reached ({line(error)}): "
+            f"`source` {source} is not on this machine, and the hub cannot be reached ({one_line(error)}): "
             f"give a local file ({', '.join(READERS)}){nearest(source)}."
         ) from error
     except Exception as error:  # an unknown name, config or split; `datasets` and its hub client each have their own
         raise ValueError(
-            f"`source` must be a data set that `datasets` can load, {source} (split {split}) is not ({line(error)}): "
-            f"check its name on the hub, or give a local file{nearest(source)}."
+            f"`source` must be a data set that `datasets` can load, {source} (split {split}) is not "
+            f"({one_line(error)}): check its name on the hub, or give a local file{nearest(source)}."
         ) from error
 
 
@@ -331,7 +331,7 @@ def nearest(source: str) -> str:
     return f"; nearest shipped name: {near[0]}" if near else ""
 
 
-def line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, on one line that can stand inside another."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if len(said) <= 200 else f"{said[:199]}…"

@@ -22,7 +22,7 @@ class Splits:
         return f"{len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test"
 
 
-def splits(
+def draw_splits(
     task: Task,
     train_rows: Sequence[Row],
     *,
@@ -59,7 +59,7 @@ def splits(
 
     >>> from mezo_lab.finetune.tasks import task_named
     >>> rows = [{"text": f"film {number}", "label": number % 2} for number in range(100)]
-    >>> print(splits(task_named("rotten-tomatoes"), rows, shots=16, test=20, seed=0))
+    >>> print(draw_splits(task_named("rotten-tomatoes"), rows, shots=16, test=20, seed=0))
     32 train, 32 validation, 20 test
     """
     check(task, shots, train, validation, test, seed)

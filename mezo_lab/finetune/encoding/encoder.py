@@ -7,8 +7,8 @@ from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.logits import Encoded
 from mezo_lab.finetune.encoding.segmentation import Segmenter, Token
 from mezo_lab.finetune.tasks import Task
-from mezo_lab.finetune.tasks.chats import rendered
-from mezo_lab.finetune.tasks.prompts import Prompt, quoted, written
+from mezo_lab.finetune.tasks.chats import render_chat
+from mezo_lab.finetune.tasks.prompts import Prompt, data_text, template_text
 from mezo_lab.finetune.tasks.task import Kind
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Encoder:
 
     Source: paper, Appendix E: an answer stands behind its prompt (or at its mask), and the model is asked at the tokens
     of the answer. What came with the data is text: neither a field of the prompt nor a special token is made of it.
-    Label words that are one token each are compared at one place. Where a causal model's tokenizer makes several of
+    Label words that are one token each are compared at one position. Where a causal model's tokenizer makes several of
     one of them, all are compared as the options of a choice are, by mean log-likelihood per token.
 
     Args:
@@ -48,7 +48,7 @@ class Encoder:
     ):
         self.task, self.tokenizer, self.masked = task, tokenizer, masked
         self.limit, self.cut = limit, cut
-        self.before = quoted(before) if isinstance(before, str) else before
+        self.before = data_text(before) if isinstance(before, str) else before
         self.segmenter = Segmenter(tokenizer)
         if masked and (task.masked_prompt is None or tokenizer.mask_token is None):
             raise ValueError(
@@ -68,32 +68,32 @@ class Encoder:
         """Whether label words are compared as whole words, as one of them is several tokens."""
         return self.task.kind == "classification" and not self.labels
 
-    def taught(self, row: Row) -> Encoded:
+    def encode_training(self, row: Row) -> Encoded:
         """The prompt with its right answer, to learn from."""
         gold = self.task.gold(row)
-        return self.asked(row, self.labels[gold]) if self.labels else self.answered(row, gold)
+        return self.encode_prompt(row, self.labels[gold]) if self.labels else self.encode_with_answer(row, gold)
 
-    def options(self, row: Row) -> list[Encoded]:
+    def encode_options(self, row: Row) -> list[Encoded]:
         """The prompt with each of its possible answers."""
-        return [self.answered(row, option) for option in range(len(self.task.candidates(row)))]
+        return [self.encode_with_answer(row, option) for option in range(len(self.task.candidates(row)))]
 
-    def questions(self, row: Row) -> list[Encoded]:
+    def encode_evaluation(self, row: Row) -> list[Encoded]:
         """What an evaluation asks of a row: every option of a choice, otherwise its prompt."""
         if self.task.metric == "likelihood":
-            return [self.taught(row)]
-        return self.options(row) if self.kind == "choice" else [self.asked(row)]
+            return [self.encode_training(row)]
+        return self.encode_options(row) if self.kind == "choice" else [self.encode_prompt(row)]
 
-    def asked(self, row: Row, target: int = 0) -> Encoded:
+    def encode_prompt(self, row: Row, target: int = 0) -> Encoded:
         """The prompt alone, asked for one token where it ends or at its mask."""
         prompt = self.prompt(row)
         found = self._tokens(prompt)
         found = self._within(found, prompt, room=NEW_TOKENS if self.task.kind == "generation" else 0)
         if not found:
             raise ValueError(f"a prompt must have at least one token, got none from {dict(row)!r:.80}…: drop the row.")
-        place = self._mask_place(found, prompt) if self.masked else len(found) - 1
-        return Encoded(_ids(found), (place,), (target,))
+        position = self._mask_place(found, prompt) if self.masked else len(found) - 1
+        return Encoded(_ids(found), (position,), (target,))
 
-    def answered(self, row: Row, option: int) -> Encoded:
+    def encode_with_answer(self, row: Row, option: int) -> Encoded:
         """The prompt and an answer behind it, asked for every token of the answer."""
         prompt, answer = self.prompt(row), self._answer(row, option)
         whole = prompt + answer
@@ -110,8 +110,8 @@ class Encoder:
                 f"that ends in {str(prompt)[-20:]!r}: drop the row, or take a model whose tokenizer knows the words."
             )
         found = self._within(found, prompt)
-        places = range(len(found) - len(targets) - 1, len(found) - 1)
-        return Encoded(_ids(found), tuple(places), targets)
+        positions = range(len(found) - len(targets) - 1, len(found) - 1)
+        return Encoded(_ids(found), tuple(positions), targets)
 
     def text(self, row: Row) -> str:
         """The text that the model is asked about."""
@@ -120,16 +120,20 @@ class Encoder:
     def prompt(self, row: Row) -> Prompt:
         """`text` with its origins."""
         if self.task.chat:
-            return rendered(self.tokenizer, self.task.messages(row))[0]
-        prompt = self.before + self.task.filled(row, self.masked)
+            return render_chat(self.tokenizer, self.task.messages(row))[0]
+        prompt = self.before + self.task.fill_prompt(row, self.masked)
         return prompt.with_mask(str(self.tokenizer.mask_token)) if self.masked else prompt
 
     def _answer(self, row: Row, option: int) -> Prompt:
         """An answer; with the mark that ends a text of the model, where it is learnt too."""
         if self.task.chat:
-            return rendered(self.tokenizer, self.task.messages(row))[1]
-        answer = quoted(self.task.answer(row, option))
-        return answer + written(str(self.tokenizer.eos_token or "\n")) if self.task.metric == "likelihood" else answer
+            return render_chat(self.tokenizer, self.task.messages(row))[1]
+        answer = data_text(self.task.answer(row, option))
+        return (
+            answer + template_text(str(self.tokenizer.eos_token or "\n"))
+            if self.task.metric == "likelihood"
+            else answer
+        )
 
     def _tokens(self, prompt: Prompt) -> list[Token]:
         """The tokens of a prompt; a causal model continues it, so that no mark of its end stands there."""
@@ -139,9 +143,9 @@ class Encoder:
     def _mask_place(self, tokens: Sequence[Token], prompt: Prompt) -> int:
         """Which token is the mask that the task asks for, wherever else its name may stand."""
         ((first, last),) = prompt.spans("mask")
-        for place, token in enumerate(tokens):
+        for position, token in enumerate(tokens):
             if token.id == self.tokenizer.mask_token_id and token.start < last and first < token.end:
-                return place
+                return position
         raise ValueError(
             f"`tokenizer` must read its own mask token {self.tokenizer.mask_token!r} as one, and makes other tokens of "
             f"it in {str(prompt)[:40]!r}…: put spaces around {{mask}}."
@@ -182,14 +186,14 @@ class Encoder:
     def _shortened(self, tokens: list[Token], prompt: Prompt, excess: int) -> list[Token]:
         """Without so many tokens of the beginning, but with the marks that the model puts first, and with the mask."""
         special = [token for token in self.tokenizer.all_special_ids if token != self.tokenizer.mask_token_id]
-        start = next((place for place, token in enumerate(tokens) if token.id not in special), 0)
+        start = next((position for position, token in enumerate(tokens) if token.id not in special), 0)
         mask = self._mask_place(tokens, prompt) if self.masked else len(tokens)
         before = min(excess, max(0, mask - start))  # of what must go, and the rest from behind the mask
         return tokens[:start] + tokens[start + before : mask + 1] + tokens[mask + 1 + excess - before :]
 
     def _label_tokens(self, sample: Row) -> tuple[int, ...]:
         """The one token that each label word makes where it stands; none where one of them makes several."""
-        words = self.task.words(self.masked)
+        words = self.task.label_words(self.masked)
         tokens: list[tuple[int, ...]] = []
         one_each = True
         for word in words:
@@ -217,7 +221,7 @@ class Encoder:
     def _word_tokens(self, word: str, sample: Row) -> tuple[tuple[int, ...], bool]:
         """The tokens of a label word where it stands, and whether those of the prompt are the same without it."""
         prompt = Prompt() if self.masked else self.prompt(sample)
-        alone, whole = (_ids(self.segmenter.tokens(text, framed=False)) for text in (prompt, prompt + quoted(word)))
+        alone, whole = (_ids(self.segmenter.tokens(text, framed=False)) for text in (prompt, prompt + data_text(word)))
         shared = _shared(alone, whole)
         return whole[shared:], shared == len(alone)
 

@@ -1,4 +1,4 @@
-"""The places where a text asks the model for a token, and the logits at those places alone."""
+"""The positions where a text asks the model for a token, and the logits at those positions alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,94 +13,96 @@ from torch.nn.utils.rnn import pad_sequence
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TOGETHER = 4  # prompts of like length per pass on a CPU: 16 reviews padded to the longest take 1.7 times as long
-NOT_ASKED = -100  # the target where nothing is asked; `cross_entropy` ignores it too
+CPU_BATCH = 4  # prompts of like length per pass on a CPU: 16 reviews padded to the longest take 1.7 times as long
+IGNORE_INDEX = -100  # the target where nothing is asked; `cross_entropy` ignores it too
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One sequence of tokens, the places where the model is asked for a token, and the right tokens there.
+    """One sequence of tokens, the positions where the model is asked for a token, and the right tokens there.
 
-    At place p a causal model is asked for token p + 1, a masked model for the one under its mask, which is there.
+    At position p a causal model is asked for token p + 1, a masked model for the one under its mask, which is there.
 
-    Raises: ValueError unless the places increase, lie in the sequence, and have a target each.
+    Raises: ValueError unless the positions increase, lie in the sequence, and have a target each.
 
-    >>> Encoded((5, 6, 7), places=(1, 3), targets=(7, 8))
+    >>> Encoded((5, 6, 7), positions=(1, 3), targets=(7, 8))
     Traceback (most recent call last):
-    ValueError: `places` must increase from 0 to 2 at most, the last of 3 tokens; got (1, 3).
+    ValueError: `positions` must increase from 0 to 2 at most, the last of 3 tokens; got (1, 3).
     """
 
     input_ids: tuple[int, ...]
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
     targets: tuple[int, ...]
 
     def __post_init__(self):
         last = len(self.input_ids) - 1
-        if not all(a < b for a, b in zip((-1, *self.places), (*self.places, last + 1), strict=True)):
+        if not all(a < b for a, b in zip((-1, *self.positions), (*self.positions, last + 1), strict=True)):
             raise ValueError(
-                f"`places` must increase from 0 to {last} at most, the last of {last + 1} tokens; got {self.places}."
+                f"`positions` must increase from 0 to {last} at most, the last of {last + 1} tokens; got "
+                f"{self.positions}."
             )
-        if len(self.targets) != len(self.places):
+        if len(self.targets) != len(self.positions):
             raise ValueError(
-                f"`targets` must hold one token for each of the {len(self.places)} places, got {len(self.targets)}."
+                f"`targets` must hold one token for each of the {len(self.positions)} positions, got "
+                f"{len(self.targets)}."
             )
 
 
 def answer_logits(model: "PreTrainedModel", encoded: Sequence[Encoded], past: Any = None) -> Tensor:
-    """The logits over the vocabulary at every place of a batch, in order.
+    """The logits over the vocabulary at every position of a batch, in order.
 
-    Assumes: a model in eval mode whose logits are its output layer, place by place; causal, masked, or one of them with
-    adapters from peft.
-    Cost: one forward pass of the batch, padded to its longest; the output layer reads the places only.
+    Assumes: a model in eval mode whose logits are its output layer, position by position; causal,
+    masked, or one of them with adapters from peft.
+    Cost: one forward pass of the batch, padded to its longest; the output layer reads the positions only.
 
     Args: model. encoded: one sequence or more. past: keys and values of what stands before each of them.
-    Returns: (places of all sequences, vocabulary), float32, differentiable when grad is enabled.
+    Returns: (positions of all sequences, vocabulary), float32, differentiable when grad is enabled.
     Raises: ValueError for an empty batch, and for a model that does not end in a linear layer.
 
     >>> from transformers import GPT2Config, GPT2LMHeadModel
     >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=20, n_embd=8, n_head=2, n_layer=1)).eval()
-    >>> texts = [Encoded((5, 6, 7), places=(2,), targets=(1,)), Encoded((8, 9), places=(0, 1), targets=(9, 1))]
+    >>> texts = [Encoded((5, 6, 7), positions=(2,), targets=(1,)), Encoded((8, 9), positions=(0, 1), targets=(9, 1))]
     >>> logits = answer_logits(model, texts)
     >>> logits.shape
     torch.Size([3, 20])
     >>> torch.allclose(logits[1:], model(torch.tensor([[8, 9]])).logits[0], atol=1e-6)
     True
     """
-    return logits_of(model, padded(encoded, pad_token(model)), past)
+    return batch_logits(model, padded_batch(encoded, pad_token(model)), past)
 
 
 def answer_states(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tensor:
-    """What the output layer would read at every place of a batch: features for a linear probe.
+    """What the output layer would read at every position of a batch: features for a linear probe.
 
     Cost, arguments and errors: as for `answer_logits`.
-    Returns: (places of all sequences, hidden), in the model's dtype.
+    Returns: (positions of all sequences, hidden), in the model's dtype.
     """
-    return states_of(model, padded(encoded, pad_token(model)))
+    return _batch_states(model, padded_batch(encoded, pad_token(model)))
 
 
-def logits_of(model: "PreTrainedModel", tensors: Mapping[str, Tensor], past: Any = None) -> Tensor:
+def batch_logits(model: "PreTrainedModel", tensors: Mapping[str, Tensor], past: Any = None) -> Tensor:
     """`answer_logits` of a batch that is `padded` already."""
-    with asking(model, tensors):
+    with _select_positions(model, tensors):
         return forward(model, tensors, past).logits.float()
 
 
-def states_of(model: "PreTrainedModel", tensors: Mapping[str, Tensor]) -> Tensor:
+def _batch_states(model: "PreTrainedModel", tensors: Mapping[str, Tensor]) -> Tensor:
     """`answer_states` of a batch that is `padded` already."""
-    with asking(model, tensors) as read:
+    with _select_positions(model, tensors) as read:
         forward(model, tensors)
     return read[0]
 
 
-def padded(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
+def padded_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     """A batch as tensors, the padding on the right: `input_ids`, `attention_mask` and `targets`, each (batch, length).
 
     There a causal model's real tokens never see the padding and keep their positions, whatever the pad token is.
-    `targets` hold the right tokens at the places and `NOT_ASKED` elsewhere; targets[targets != NOT_ASKED] are in the
-    order of the logits.
+    `targets` hold the right tokens at the positions and `IGNORE_INDEX` elsewhere; targets[targets != IGNORE_INDEX]
+    are in the order of the logits.
 
     Args: encoded: one sequence or more. pad: a token id of the model's. Raises: ValueError for an empty batch.
 
-    >>> padded([Encoded((5, 6, 7), (0, 2), (6, 9)), Encoded((8,), (0,), (4,))], pad=0)["targets"]
+    >>> padded_batch([Encoded((5, 6, 7), (0, 2), (6, 9)), Encoded((8,), (0,), (4,))], pad=0)["targets"]
     tensor([[   6, -100,    9],
             [   4, -100, -100]])
     """
@@ -110,23 +112,23 @@ def padded(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     columns = {
         "input_ids": (tokens, pad),
         "attention_mask": ([torch.ones_like(sequence) for sequence in tokens], 0),
-        "targets": ([targets_along(one) for one in encoded], NOT_ASKED),
+        "targets": ([targets_along(one) for one in encoded], IGNORE_INDEX),
     }
     return {name: pad_sequence(rows, True, fill) for name, (rows, fill) in columns.items()}
 
 
 def targets_along(one: Encoded) -> Tensor:
-    targets = torch.full((len(one.input_ids),), NOT_ASKED)
-    targets[list(one.places)] = torch.tensor(one.targets, dtype=torch.long)
+    targets = torch.full((len(one.input_ids),), IGNORE_INDEX)
+    targets[list(one.positions)] = torch.tensor(one.targets, dtype=torch.long)
     return targets
 
 
-def at_once(model: "PreTrainedModel", sequences: int) -> int:
+def bucket_size(model: "PreTrainedModel", sequences: int) -> int:
     """How many of so many sequences a forward pass reads: a GPU all, a CPU, which gains nothing by more, few."""
-    return TOGETHER if model.device.type == "cpu" else sequences
+    return CPU_BATCH if model.device.type == "cpu" else sequences
 
 
-def in_groups(encoded: Sequence[Encoded], together: int) -> tuple[list[list[Encoded]], list[int]]:
+def length_buckets(encoded: Sequence[Encoded], together: int) -> tuple[list[list[Encoded]], list[int]]:
     """Groups of `together` sequences of like length, and how to put the rows of their results back in order.
 
     Returns: (groups, order), where torch.cat([answer_logits(model, group) for group in groups])[order] is
@@ -134,30 +136,30 @@ def in_groups(encoded: Sequence[Encoded], together: int) -> tuple[list[list[Enco
     Raises: ValueError.
 
     >>> texts = [Encoded((5, 6, 7), (2,), (1,)), Encoded((8,), (0,), (2,)), Encoded((5, 6), (0, 1), (6, 3))]
-    >>> groups, order = in_groups(texts, together=2)
+    >>> groups, order = length_buckets(texts, together=2)
     >>> [[len(one.input_ids) for one in group] for group in groups], order
     ([[1, 2], [3]], [3, 0, 1, 2])
     """
     if together < 1:
-        raise ValueError(f"`together` must be at least 1, got {together}: {TOGETHER} suits a CPU.")
+        raise ValueError(f"`together` must be at least 1, got {together}: {CPU_BATCH} suits a CPU.")
     shortest_first = sorted(range(len(encoded)), key=lambda index: len(encoded[index].input_ids))
     groups = [
         [encoded[index] for index in shortest_first[start : start + together]]
         for start in range(0, len(encoded), together)
     ]
-    of_row = [index for index in shortest_first for _ in encoded[index].places]
+    of_row = [index for index in shortest_first for _ in encoded[index].positions]
     return groups, sorted(range(len(of_row)), key=of_row.__getitem__)
 
 
 @contextmanager
-def asking(model: Module, tensors: Mapping[str, Tensor]) -> Iterator[list[Tensor]]:
-    """While this lasts the output layer reads the places of the batch only; the list receives what it reads."""
+def _select_positions(model: Module, tensors: Mapping[str, Tensor]) -> Iterator[list[Tensor]]:
+    """While this lasts the output layer reads the positions of the batch only; the list receives what it reads."""
     read = []
 
     def pick(_: Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         hidden, *others = arguments  # (batch, length, hidden)
-        asked = tensors["targets"].to(hidden.device) != NOT_ASKED
-        read.append(hidden[asked])  # (places, hidden)
+        asked = tensors["targets"].to(hidden.device) != IGNORE_INDEX
+        read.append(hidden[asked])  # (positions, hidden)
         return (read[-1], *others)
 
     hook = output_layer(model).register_forward_pre_hook(pick)

@@ -31,11 +31,11 @@ class Segmenter:
 
     >>> from tokenizers import Tokenizer, models, pre_tokenizers
     >>> from transformers import PreTrainedTokenizerFast
-    >>> from mezo_lab.finetune.tasks.prompts import quoted, written
+    >>> from mezo_lab.finetune.tasks.prompts import data_text, template_text
     >>> words = Tokenizer(models.WordLevel({"a": 0, "<": 1, "s": 2, ">": 3, "?": 4}, unk_token="?"))
     >>> words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     >>> segmenter = Segmenter(PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<s>", unk_token="?"))
-    >>> [token.id for token in segmenter.tokens(quoted("a <s>") + written("<s>"))]
+    >>> [token.id for token in segmenter.tokens(data_text("a <s>") + template_text("<s>"))]
     [0, 1, 2, 3, 5]
     """
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from mezo_lab.environment.wheels import ModelNotInstalled, require
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.encoding.logits import answer_states, at_once, in_groups
+from mezo_lab.finetune.encoding.logits import answer_states, bucket_size, length_buckets
 from mezo_lab.finetune.evaluation.evaluate import BATCH, judged
 from mezo_lab.finetune.evaluation.scores import NotFinite, Score, score
-from mezo_lab.finetune.models.loading import Loaded
+from mezo_lab.finetune.models.loading import LanguageModel
 from mezo_lab.finetune.tasks import Task
-from mezo_lab.finetune.tasks.prompts import Prompt, quoted, written
+from mezo_lab.finetune.tasks.prompts import Prompt, data_text, template_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,12 +41,12 @@ def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0
     shown = random.Random(f"mezo_lab shown {seed}").sample(list(rows), min(count, len(rows)))
     found = Prompt()
     for row in shown:
-        example = task.filled(row) + quoted(task.answer(row, task.gold(row)))
-        found += example.without_line_breaks() + written("\n\n")
+        example = task.fill_prompt(row) + data_text(task.answer(row, task.gold(row)))
+        found += example.without_line_breaks() + template_text("\n\n")
     return found
 
 
-def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: Sequence[Row]) -> Score:
+def linear_probe(loaded: LanguageModel, encoder: Encoder, train: Sequence[Row], test: Sequence[Row]) -> Score:
     """Logistic regression on what the output layer reads where the model is asked.
 
     A test row whose features are not finite is not answered, and counts as wrong.
@@ -79,6 +79,6 @@ def linear_probe(loaded: Loaded, encoder: Encoder, train: Sequence[Row], test: S
 @torch.no_grad()
 def features(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Tensor:
     """(rows, hidden), float32, on the CPU."""
-    encoded = [encoder.asked(row) for row in rows]
-    groups, order = in_groups(encoded, at_once(model, BATCH))
+    encoded = [encoder.encode_prompt(row) for row in rows]
+    groups, order = length_buckets(encoded, bucket_size(model, BATCH))
     return torch.cat([answer_states(model, group).float().cpu() for group in groups])[order]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import NEW_TOKENS, Encoder
-from mezo_lab.finetune.encoding.logits import Encoded, answer_logits, at_once, in_groups
-from mezo_lab.finetune.encoding.prefix_cache import read_once
+from mezo_lab.finetune.encoding.logits import Encoded, answer_logits, bucket_size, length_buckets
+from mezo_lab.finetune.encoding.prefix_cache import split_shared_prefix
 from mezo_lab.finetune.evaluation.scores import Score, exact_match, f1, score
 from mezo_lab.sampling.montecarlo import Progress
 
@@ -87,12 +87,14 @@ def _likeliest(scores: Sequence[float]) -> int | None:
 
 
 def classes(model, encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
-    logits = grouped_logits(model, [encoder.asked(row, encoder.labels[0]) for row in rows])  # (rows, vocabulary)
+    logits = grouped_logits(
+        model, [encoder.encode_prompt(row, encoder.labels[0]) for row in rows]
+    )  # (rows, vocabulary)
     return [_likeliest(scores) for scores in logits[:, list(encoder.labels)].tolist()]
 
 
 def choices(model, encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
-    options = [encoder.options(row) for row in rows]
+    options = [encoder.encode_options(row) for row in rows]
     means = iter(_mean_log_likelihoods(model, [option for several in options for option in several]))
     likely = [[next(means) for _ in several] for several in options]
     return [_likeliest(several) for several in likely]
@@ -108,7 +110,7 @@ def likelihoods(
     """
     found: list[float | None] = []
     for start in range(0, len(rows), BATCH):
-        means = _mean_log_likelihoods(model, [encoder.taught(row) for row in rows[start : start + BATCH]])
+        means = _mean_log_likelihoods(model, [encoder.encode_training(row) for row in rows[start : start + BATCH]])
         found += [math.exp(mean) if math.isfinite(mean) else None for mean in means]
         if progress is not None:
             progress(len(found), len(rows))
@@ -130,7 +132,7 @@ def texts(model, encoder: Encoder, rows: Sequence[Row]) -> list[str | None]:
 def line(model, encoder: Encoder, row: Row) -> str | None:
     """One line by greedy decoding, as far as the positions reach; None where a token's scores are not finite."""
     tokenizer = encoder.tokenizer
-    prompt = torch.tensor([encoder.asked(row, 0).input_ids], device=model.device)  # (1, length)
+    prompt = torch.tensor([encoder.encode_prompt(row, 0).input_ids], device=model.device)  # (1, length)
     room = NEW_TOKENS if encoder.limit is None else min(NEW_TOKENS, encoder.limit - prompt.shape[1])
     if room < 1:
         return ""
@@ -154,7 +156,7 @@ def line(model, encoder: Encoder, row: Row) -> str | None:
 
 def grouped_logits(model, encoded: Sequence[Encoded]) -> Tensor:
     """`answer_logits`, what all begin with read once, and sequences of like length together, as a CPU is quicker."""
-    beginning, rest = read_once(model, encoded)
-    groups, order = in_groups(rest, at_once(model, len(rest)))
-    pasts = (beginning and beginning.for_batch(len(group)) for group in groups)
+    prefix, rest = split_shared_prefix(model, encoded)
+    groups, order = length_buckets(rest, bucket_size(model, len(rest)))
+    pasts = (prefix and prefix.repeated(len(group)) for group in groups)
     return torch.cat([answer_logits(model, group, past) for group, past in zip(groups, pasts, strict=True)])[order]

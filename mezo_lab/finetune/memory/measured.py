@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mezo_lab.finetune.memory.predicted import Step, bytes_of, check, trained_by
+from mezo_lab.finetune.memory.predicted import TrainingStep, check, model_for_method, storage_bytes
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.optim import MeZO
 
@@ -17,7 +17,13 @@ STEPS = 2  # the second has the optimizer's state from its start
 
 
 def measured_memory(
-    model: str, *, method: str, batch: int = 16, length: int = 32, dtype: torch.dtype = torch.float32, places: int = 1
+    model: str,
+    *,
+    method: str,
+    batch: int = 16,
+    length: int = 32,
+    dtype: torch.dtype = torch.float32,
+    positions: int = 1,
 ) -> int:
     """What `predicted_memory` predicts, as resident memory of a fresh process.
 
@@ -31,26 +37,26 @@ def measured_memory(
     if not CLEAR.exists():
         raise OSError("resident memory is read from /proc, which this system has not: measure it on Linux.")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(peak, model, method, (batch, length), dtype, places, torch.get_num_threads()).result()
+        return process.submit(peak, model, method, (batch, length), dtype, positions, torch.get_num_threads()).result()
 
 
-def peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, places: int, threads: int) -> int:
+def peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, positions: int, threads: int) -> int:
     torch.set_num_threads(threads)
     loaded = load_model(name, dtype=dtype, device="cpu")
-    check(method, loaded.limit, *shape, places)
-    model = trained_by(method, loaded)
+    check(method, loaded.limit, *shape, positions)
+    model = model_for_method(method, loaded)
     for parameter in model.parameters():  # those of a file come into memory page by page, the last with the first step
         parameter.data = parameter.data.clone()
     inputs = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
-    step = Step(model, inputs, min(places, shape[1]))
+    step = TrainingStep(model, inputs, min(positions, shape[1]))
     steps(step, method)
-    beside = held("VmRSS") - bytes_of([*model.parameters(), *model.buffers()])
+    beside = held("VmRSS") - storage_bytes([*model.parameters(), *model.buffers()])
     CLEAR.write_text("5")  # sets the high-water mark to what is held now
     steps(step, method)
     return held("VmHWM", trimmed=False) - beside
 
 
-def steps(step: Step, method: str) -> None:
+def steps(step: TrainingStep, method: str) -> None:
     if method == "inference":
         with torch.no_grad():
             step.loss()

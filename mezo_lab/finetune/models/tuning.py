@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import Module
 
 from mezo_lab.environment.wheels import ModelNotInstalled, require
-from mezo_lab.finetune.models.loading import Loaded
-from mezo_lab.finetune.models.shipped import quiet
+from mezo_lab.finetune.models.loading import LanguageModel
+from mezo_lab.finetune.models.shipped import silenced
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -30,7 +30,7 @@ QUERY_VALUE = (
 
 
 def tune(
-    loaded: Loaded,
+    loaded: LanguageModel,
     tuning: str,
     *,
     examples: Sequence[Sequence[int]] = (),
@@ -47,7 +47,7 @@ def tune(
     further keys and values, those that it computes for real tokens, so that a causal model computes what it would
     with these tokens before the text; the text's positions follow theirs, and one text may have that many tokens less.
     Cost: lora: 2·rank·width numbers for each adapted layer. prefix: 2·tokens·width for each layer, width being that of
-    keys and values; a forward pass over `tokens` tokens. `trainable` counts them.
+    keys and values; a forward pass over `tokens` tokens. `count_trainable` counts them.
     The base model is adapted in place: load it again for another tuning.
 
     Args:
@@ -60,7 +60,8 @@ def tune(
 
     >>> from transformers import GPT2Config, GPT2LMHeadModel
     >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=20, n_embd=8, n_head=2, n_layer=3)).eval()
-    >>> trainable(tune(Loaded(model, None, False, "tiny", 1024), "prefix", examples=[[1, 2, 3], [4, 5, 6]]))
+    >>> tiny = LanguageModel(model, None, False, "tiny", 1024)
+    >>> count_trainable(tune(tiny, "prefix", examples=[[1, 2, 3], [4, 5, 6]]))
     240
     """
     if tuning == "full":
@@ -73,16 +74,16 @@ def tune(
     raise ValueError(f"`tuning` must be one of {', '.join(TUNINGS)}; got {tuning!r}.")
 
 
-def trainable(model: Module) -> int:
+def count_trainable(model: Module) -> int:
     """How many numbers train.
 
-    >>> trainable(torch.nn.Linear(3, 2))
+    >>> count_trainable(torch.nn.Linear(3, 2))
     8
     """
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def with_lora(loaded: Loaded, rank: int, alpha: float, seed: int) -> "PeftModel":
+def with_lora(loaded: LanguageModel, rank: int, alpha: float, seed: int) -> "PeftModel":
     from peft import LoraConfig
     from transformers.pytorch_utils import Conv1D
 
@@ -100,7 +101,7 @@ def with_lora(loaded: Loaded, rank: int, alpha: float, seed: int) -> "PeftModel"
     return adapted(loaded, config, seed)
 
 
-def query_value(loaded: Loaded) -> tuple[str, ...]:
+def query_value(loaded: LanguageModel) -> tuple[str, ...]:
     here = {name.rpartition(".")[2] for name, _ in loaded.model.named_modules()}
     for names in QUERY_VALUE:
         if here.issuperset(names):
@@ -111,7 +112,7 @@ def query_value(loaded: Loaded) -> tuple[str, ...]:
     )
 
 
-def with_prefix(loaded: Loaded, tokens: Sequence[int]) -> "PeftModel":
+def with_prefix(loaded: LanguageModel, tokens: Sequence[int]) -> "PeftModel":
     from peft import PrefixTuningConfig
 
     config = PrefixTuningConfig(task_type=task(loaded), num_virtual_tokens=len(tokens))
@@ -158,15 +159,15 @@ def first_tokens(examples: Sequence[Sequence[int]], tokens: int, seed: int) -> l
     return found
 
 
-def task(loaded: Loaded) -> str:
+def task(loaded: LanguageModel) -> str:
     # peft has no task for masked models; this one passes on whatever the model returns
     return "FEATURE_EXTRACTION" if loaded.masked else "CAUSAL_LM"
 
 
-def adapted(loaded: Loaded, config: "PeftConfig", seed: int) -> "PeftModel":
+def adapted(loaded: LanguageModel, config: "PeftConfig", seed: int) -> "PeftModel":
     """The model with its adapters, drawn from torch's generators, which are seeded for this and put back afterwards."""
     from peft import get_peft_model
 
-    with quiet(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with silenced(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return get_peft_model(loaded.model, config).eval()

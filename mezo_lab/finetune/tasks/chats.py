@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mezo_lab.finetune.data.rows import line
-from mezo_lab.finetune.tasks.prompts import Prompt, between, quoted, written
+from mezo_lab.finetune.data.rows import one_line
+from mezo_lab.finetune.tasks.prompts import Prompt, data_text, substitute, template_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,12 +21,12 @@ class Message(NamedTuple):
     content: str
 
 
-def messages(value: Any, column: str) -> tuple[Message, ...]:
+def parse_messages(value: Any, column: str) -> tuple[Message, ...]:
     """The messages of one row, the last of which is the assistant's: the answer to learn.
 
     Raises: ValueError naming the column.
 
-    >>> messages([{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": " 4 "}], "messages")[1]
+    >>> parse_messages([{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": " 4 "}], "messages")[1]
     Message(role='assistant', content='4')
     """
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) < 2:
@@ -59,11 +59,11 @@ def transcript(chat: Sequence[Message]) -> Prompt:
     """
     found = Prompt()
     for role, content in chat:
-        found += written(f"{role}: ") + quoted(content) + written("\n")
+        found += template_text(f"{role}: ") + data_text(content) + template_text("\n")
     return found
 
 
-def rendered(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -> tuple[Prompt, Prompt]:
+def render_chat(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -> tuple[Prompt, Prompt]:
     """(all but the last message, up to where the assistant speaks; the last message, and what closes it).
 
     The special tokens are those of the tokenizer's template alone; the messages are data.
@@ -81,7 +81,7 @@ def rendered(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -> t
         asked = str(tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True))
     except Exception as error:  # jinja's own, or what the template raises of an order of roles that it does not know
         raise ValueError(
-            f"`messages` must be in an order that the model's chat template takes ({line(error)}): see its "
+            f"`messages` must be in an order that the model's chat template takes ({one_line(error)}): see its "
             "chat_template, or leave out system messages."
         ) from error
     said = {str(number): one.content for number, one in enumerate(chat)}
@@ -90,5 +90,5 @@ def rendered(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -> t
     answer = whole.removeprefix(asked) if whole.startswith(asked) else last + str(tokenizer.eos_token or "\n")
     if last not in answer:
         raise ValueError("`messages` needs a chat template that shows every answer, and this model's does not.")
-    bare = Prompt(between(asked, PLACES, said).parts, marked=True)
-    return bare, between(answer.rstrip(), PLACES, said)
+    bare = Prompt(substitute(asked, PLACES, said).parts, marked=True)
+    return bare, substitute(answer.rstrip(), PLACES, said)

@@ -5,8 +5,8 @@ from string import Formatter
 from typing import Any
 
 from mezo_lab.finetune.data.rows import Row, check_argument
-from mezo_lab.finetune.tasks.prompts import as_text, joint
-from mezo_lab.finetune.tasks.task import Metric, Task, fields, whole
+from mezo_lab.finetune.tasks.prompts import answer_separator, value_text
+from mezo_lab.finetune.tasks.task import Metric, Task, integer_value, template_fields
 
 COMPLETED_BY: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # how a completion may be judged
 
@@ -25,7 +25,7 @@ def custom_task(
     Args:
         prompt: a format string over the columns, ending where the label word follows; {{ and }} are braces.
         answers: the label words in the order of the labels, at least two, of any number of words in any script; a space
-            is put in front of each where running text has one: see `joint`.
+            is put in front of each where running text has one: see `answer_separator`.
         label: the column with the right answer: its number, its name in `labels`, or the label word itself.
         masked_prompt: the same for a model that fills in a mask, with {mask} where the word goes.
         labels: the names of the labels in the data, in the order of `answers`, such as "neg", "pos".
@@ -48,7 +48,7 @@ def custom_task(
             raise ValueError(
                 f"`labels` must name each of the {len(answers)} answers, got {len(labels)}: {list(labels)}."
             )
-    words = tuple(joint(prompt, word.strip()) + word.strip() for word in answers)
+    words = tuple(answer_separator(prompt, word.strip()) + word.strip() for word in answers)
     return Task(name, "classification", prompt, words, masked_prompt, label, tuple(labels))
 
 
@@ -65,7 +65,7 @@ def completion_task(prompt: str, completion: str, *, metric: Metric = "likelihoo
 
     >>> task = completion_task("{instruction}\\n", "output")
     >>> row = {"instruction": "Say it in Chinese: film", "output": "电影"}
-    >>> task.text(row), task.answer(row, 0), task.needs()
+    >>> task.text(row), task.answer(row, 0), task.required_columns()
     ('Say it in Chinese: film\\n', '电影', ('instruction', 'output'))
     """
     check_column("completion", completion)
@@ -75,7 +75,7 @@ def completion_task(prompt: str, completion: str, *, metric: Metric = "likelihoo
     def right(row: Row) -> list[str]:
         return [judged_by(metric, text, completion) for text in texts_of(row, completion)]
 
-    columns = (*fields(prompt), completion)
+    columns = (*template_fields(prompt), completion)
     return Task(name, "generation", prompt, columns=columns, right=right, metric=metric)
 
 
@@ -113,14 +113,14 @@ def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, na
             raise ValueError(
                 f"`options` must be different texts, got {found!r:.60} in {', '.join(columns)}: mend or drop the row."
             )
-        return [joint(prompt, text) + text for text in found]
+        return [answer_separator(prompt, text) + text for text in found]
 
     def right(row: Row) -> list[str]:
         found = texts(row)
         numbers = not isinstance(row[label], str) and all(_holds_text(row[column]) for column in columns)
         return [found[chosen(row[label], [text.strip() for text in found], label, numbers=numbers)]]
 
-    return Task(name, "choice", prompt, columns=(*fields(prompt), *columns, label), options=texts, right=right)
+    return Task(name, "choice", prompt, columns=(*template_fields(prompt), *columns, label), options=texts, right=right)
 
 
 def _holds_text(value: Any) -> bool:
@@ -134,7 +134,7 @@ def chosen(value: Any, texts: Sequence[str], label: str, *, numbers: bool = Fals
     numbers: whether a number is never a text. Raises: ValueError for a label that means none, or two.
     """
     word = str(value).strip()
-    number = whole(value)
+    number = integer_value(value)
     if number is None and len(word) == 1 and word.isascii() and word.isupper():
         number = ord(word) - ord("A")
     counted = number is not None and 0 <= number < len(texts)
@@ -187,7 +187,7 @@ def texts_of(row: Row, column: str) -> list[str]:
     value = row[column]
     if isinstance(value, Mapping):
         value = value.get("text")
-    texts = [as_text(column, text) for text in (value if isinstance(value, list | tuple) else [value])]
+    texts = [value_text(column, text) for text in (value if isinstance(value, list | tuple) else [value])]
     if not texts or not all(texts):
         raise ValueError(f"the column {column!r} must hold a text, got {row[column]!r:.60}: mend or drop the row.")
     return texts
@@ -206,7 +206,7 @@ def judged_by(metric: str, text: str, column: str) -> str:
 def check_prompt(prompt: str, answer: str, what: str) -> None:
     """Raises: ValueError for a prompt of a causal model that cannot be filled in or continued."""
     check_template("prompt", prompt, answer)
-    if "mask" in fields(prompt):
+    if "mask" in template_fields(prompt):
         raise ValueError(
             f"`prompt` must end where the answer follows, got {prompt!r}: {{mask}} goes into `masked_prompt`."
         )
@@ -234,7 +234,7 @@ def check_template(argument: str, template: str, answer: str) -> None:
     """Raises: ValueError for a template that cannot be filled in, or that shows the column with the answer."""
     check_argument(argument, template)
     try:
-        names = fields(template)
+        names = template_fields(template)
     except ValueError as error:
         raise ValueError(
             f"`{argument}` must have its braces in pairs, got {template!r} ({error}): {{{{ is one."

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 class Prompt:
     """Text with its origins. `marked`: whether it brings its own marks of beginning and end, as a chat does.
 
-    >>> prompt = filled("{text} It was {mask}", {"text": "a {mask} film"})
+    >>> prompt = fill_template("{text} It was {mask}", {"text": "a {mask} film"})
     >>> str(prompt), prompt.spans("mask")
     ('a {mask} film It was {mask}', [(21, 27)])
     """
@@ -71,22 +71,22 @@ class Prompt:
                 yield part._replace(text=text)
 
 
-def written(text: str) -> Prompt:
+def template_text(text: str) -> Prompt:
     """A text that the author of a task wrote: a tokenizer may find its special tokens in it."""
     return Prompt((Part(text, "template"),))
 
 
-def quoted(text: str) -> Prompt:
+def data_text(text: str) -> Prompt:
     """A text that came with the data, or that is an answer."""
     return Prompt((Part(text, "data"),))
 
 
-def filled(template: str, values: Mapping[str, Any]) -> Prompt:
+def fill_template(template: str, values: Mapping[str, Any]) -> Prompt:
     """A format string with the values of its columns; what stands in a value is never a field.
 
     Raises: KeyError for a column that is not there; ValueError for a value that is no text.
 
-    >>> str(filled("{{{a}}} {a}", {"a": "{b} {0.__class__}"}))
+    >>> str(fill_template("{{{a}}} {a}", {"a": "{b} {0.__class__}"}))
     '{{b} {0.__class__}} {b} {0.__class__}'
     """
     parts: list[Part] = []
@@ -95,11 +95,11 @@ def filled(template: str, values: Mapping[str, Any]) -> Prompt:
         if name == "mask":
             parts.append(Part(MASK, "mask"))
         elif name is not None:
-            parts.append(Part(as_text(name, values[name]), "data"))
+            parts.append(Part(value_text(name, values[name]), "data"))
     return Prompt(tuple(parts))
 
 
-def as_text(name: str, value: Any) -> str:
+def value_text(name: str, value: Any) -> str:
     """A value as a prompt shows it, without the spaces at its ends: a text, or a number.
 
     Raises: ValueError for bytes, lists and objects, of which only Python's own notation could be shown.
@@ -119,7 +119,7 @@ def scalar(value: Any) -> Any:
     return holds() if callable(holds) else value
 
 
-def between(template: str, mark: re.Pattern[str], values: Mapping[str, str]) -> Prompt:
+def substitute(template: str, mark: re.Pattern[str], values: Mapping[str, str]) -> Prompt:
     """A text in which marks with a name stand for values that came with the data."""
     pieces = mark.split(template)  # in turn a text, and the name in a mark
     parts = [
@@ -128,15 +128,15 @@ def between(template: str, mark: re.Pattern[str], values: Mapping[str, str]) -> 
     return Prompt(tuple(parts))
 
 
-def joint(prompt: str, answer: str) -> str:
+def answer_separator(prompt: str, answer: str) -> str:
     """The space between a prompt and an answer, or none.
 
     None stands behind a line break, an opening bracket or quotation mark, and behind a letter or sign of a script that
     is written without spaces, such as Chinese. Where the prompt ends in a column, the answer's own script decides.
 
-    >>> [joint(prompt, "good") for prompt in ("It was", "Label:\\n", 'It was "', "评价：")]
+    >>> [answer_separator(prompt, "good") for prompt in ("It was", "Label:\\n", 'It was "', "评价：")]
     [' ', '', '', '']
-    >>> joint("{text}", "正面"), joint("{text}", "good"), joint('"{text}" was', "正面")
+    >>> answer_separator("{text}", "正面"), answer_separator("{text}", "good"), answer_separator('"{text}" was', "正面")
     ('', ' ', ' ')
     """
     if prompt.endswith("}") and not prompt.endswith("}}"):

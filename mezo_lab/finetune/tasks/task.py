@@ -6,8 +6,8 @@ from string import Formatter
 from typing import Any, Literal
 
 from mezo_lab.finetune.data.rows import Row
-from mezo_lab.finetune.tasks.chats import Message, messages, transcript
-from mezo_lab.finetune.tasks.prompts import Prompt, filled, joint
+from mezo_lab.finetune.tasks.chats import Message, parse_messages, transcript
+from mezo_lab.finetune.tasks.prompts import Prompt, answer_separator, fill_template
 
 Kind = Literal["classification", "choice", "generation"]
 Metric = Literal["accuracy", "f1", "exact-match", "likelihood"]
@@ -48,8 +48,10 @@ class Task:
     data: where the rows come from; None for one's own.
 
     >>> great = Task("reviews", "classification", "{text} It was", (" terrible", " great"), labels=("neg", "pos"))
-    >>> great.text({"text": "A fine film."}), great.gold({"label": "pos"}), great.answer({}, 1), great.needs()
-    ('A fine film. It was', 1, ' great', ('text', 'label'))
+    >>> great.text({"text": "A fine film."}), great.gold({"label": "pos"}), great.answer({}, 1)
+    ('A fine film. It was', 1, ' great')
+    >>> great.required_columns()
+    ('text', 'label')
     """
 
     name: str
@@ -74,21 +76,21 @@ class Task:
 
         Raises: ValueError where the task has no masked prompt.
         """
-        return str(self.filled(row, masked))
+        return str(self.fill_prompt(row, masked))
 
-    def filled(self, row: Row, masked: bool = False) -> Prompt:
+    def fill_prompt(self, row: Row, masked: bool = False) -> Prompt:
         """`text` with its origins: what is in the task, what came with the row, and the mask. Raises: as `text`."""
         if self.chat and not masked:
             return transcript(self.messages(row)[:-1])
         template = self.masked_prompt if masked else self.prompt
         if template is None:
             raise ValueError(f"`task` must have a prompt with a mask, {self.name} has none: take a causal model.")
-        return filled(template, {**row, **(self.pieces(row) if self.pieces else {})})
+        return fill_template(template, {**row, **(self.pieces(row) if self.pieces else {})})
 
-    def words(self, masked: bool = False) -> tuple[str, ...]:
+    def label_words(self, masked: bool = False) -> tuple[str, ...]:
         """The label words; in a mask's place each has a space in front, as the words of running text have.
 
-        >>> Task("rte", "classification", "{premise}\\n", ("Yes", "No")).words(masked=True)
+        >>> Task("rte", "classification", "{premise}\\n", ("Yes", "No")).label_words(masked=True)
         (' Yes', ' No')
         """
         return tuple(f" {word.strip()}" for word in self.answers) if masked else self.answers
@@ -100,7 +102,9 @@ class Task:
         if self.kind == "choice":
             return tuple(called(self.options)(row))
         end = "" if self.metric == "likelihood" else "\n"  # says where to stop
-        return tuple(f"{joint(self.prompt, reference)}{reference}{end}" for reference in self.references(row))
+        return tuple(
+            f"{answer_separator(self.prompt, reference)}{reference}{end}" for reference in self.references(row)
+        )
 
     def answer(self, row: Row, option: int) -> str:
         """The text of one candidate, with the space in front of it."""
@@ -137,11 +141,13 @@ class Task:
 
     def messages(self, row: Row) -> tuple[Message, ...]:
         """The messages of a chat. Raises: ValueError where they are none, or end without an answer."""
-        return messages(row[str(self.chat)], str(self.chat))
+        return parse_messages(row[str(self.chat)], str(self.chat))
 
-    def needs(self) -> tuple[str, ...]:
+    def required_columns(self) -> tuple[str, ...]:
         """The columns that a row must have."""
-        prompts = self.columns or tuple(name for name in fields(self.prompt, self.masked_prompt) if name != "mask")
+        prompts = self.columns or tuple(
+            name for name in template_fields(self.prompt, self.masked_prompt) if name != "mask"
+        )
         return prompts if self.right else (*prompts, self.label)
 
     def label_index(self, value: Any, count: int) -> int:
@@ -150,13 +156,13 @@ class Task:
         Where a label or a label word is a number itself, such as the stars of a review, no number is a place in them.
         """
         word = str(value).strip().casefold()
-        number = whole(value)
+        number = integer_value(value)
         for names in (self.labels, self.answers):
             known = [name.strip().casefold() for name in names]
             if word in known:
                 return known.index(word)
-            if any(whole(name) is not None for name in known):
-                numbers = [whole(name) for name in known]
+            if any(integer_value(name) is not None for name in known):
+                numbers = [integer_value(name) for name in known]
                 if number is not None and number in numbers:
                     return numbers.index(number)
                 raise ValueError(
@@ -172,17 +178,17 @@ class Task:
         return number
 
 
-def fields(*templates: str | None) -> tuple[str, ...]:
+def template_fields(*templates: str | None) -> tuple[str, ...]:
     """The names in braces, once each, in order. Raises: ValueError for a template that cannot be read.
 
-    >>> fields("{premise} ? {mask} , {hypothesis}", None)
+    >>> template_fields("{premise} ? {mask} , {hypothesis}", None)
     ('premise', 'mask', 'hypothesis')
     """
     parts = (part for template in templates if template for part in Formatter().parse(template))
     return tuple(dict.fromkeys(name for _, name, _, _ in parts if name is not None))
 
 
-def whole(value: Any) -> int | None:
+def integer_value(value: Any) -> int | None:
     """The integer that a value is or spells: 1, True, 1.0, "1" and "1.0" are 1."""
     try:
         number = float(value)

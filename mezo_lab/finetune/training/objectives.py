@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from mezo_lab.finetune.data.rows import Row, line
+from mezo_lab.finetune.data.rows import Row, one_line
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import (
-    NOT_ASKED,
+    IGNORE_INDEX,
     Encoded,
-    at_once,
-    in_groups,
-    logits_of,
+    batch_logits,
+    bucket_size,
+    length_buckets,
     output_layer,
     pad_token,
-    padded,
+    padded_batch,
 )
 from mezo_lab.finetune.evaluation.evaluate import judged, predictions
 from mezo_lab.finetune.evaluation.scores import macro_f1
@@ -57,19 +57,19 @@ class Example:
 def encode_examples(encoder: Encoder, rows: Sequence[Row]) -> list[Example]:
     """The items of a data loader. Raises: ValueError for a text that is too long."""
     if encoder.compares_words:
-        return [Example(row, tuple(encoder.options(row)), encoder.task.gold(row)) for row in rows]
-    return [Example(row, (encoder.taught(row),)) for row in rows]
+        return [Example(row, tuple(encoder.encode_options(row)), encoder.task.gold(row)) for row in rows]
+    return [Example(row, (encoder.encode_training(row),)) for row in rows]
 
 
 def collate(batch: Sequence[Example], *, pad: int, together: int) -> Batch:
     """A batch for an `Objective`: the collate function of a data loader."""
     asked = [one for lesson in batch for one in lesson.encoded]
-    groups, order = in_groups(asked, together)
+    groups, order = length_buckets(asked, together)
     return {
-        "groups": [padded(group, pad) for group in groups],
+        "groups": [padded_batch(group, pad) for group in groups],
         "rows": [lesson.row for lesson in batch],
         "order": order,
-        "lengths": [len(one.places) for one in asked],
+        "lengths": [len(one.positions) for one in asked],
         "gold": [lesson.gold for lesson in batch],
     }
 
@@ -148,7 +148,7 @@ def _failure(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _foreign(frame.filename)]
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
-    return f"{type(error).__name__}: {line(error)}{place}"
+    return f"{type(error).__name__}: {one_line(error)}{place}"
 
 
 def _foreign(file: str) -> bool:
@@ -190,8 +190,8 @@ def word_loss(model: "PreTrainedModel", batch: Batch) -> Tensor:
 
 def asked_logits(model: "PreTrainedModel", batch: Batch) -> tuple[Tensor, Tensor]:
     """(places, vocabulary) and the right tokens there, group by group."""
-    logits = torch.cat([logits_of(model, group) for group in batch["groups"]])
-    targets = torch.cat([group["targets"][group["targets"] != NOT_ASKED] for group in batch["groups"]])
+    logits = torch.cat([batch_logits(model, group) for group in batch["groups"]])
+    targets = torch.cat([group["targets"][group["targets"] != IGNORE_INDEX] for group in batch["groups"]])
     return logits, targets.to(logits.device)
 
 
@@ -229,7 +229,7 @@ def task_loss(
 
 def batch_loss(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Callable[[], Tensor]:
     """`task_loss` of rows that an encoder reads: the loss of a run on one batch."""
-    batch = collate(encode_examples(encoder, rows), pad=pad_token(model), together=at_once(model, len(rows)))
+    batch = collate(encode_examples(encoder, rows), pad=pad_token(model), together=bucket_size(model, len(rows)))
     loss = answer_loss(encoder)
     return lambda: loss(model, batch)
 

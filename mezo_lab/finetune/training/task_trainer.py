@@ -15,13 +15,13 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from mezo_lab.finetune.config import LOG, RunConfig, processes
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.encoding.logits import at_once, pad_token
+from mezo_lab.finetune.encoding.logits import bucket_size, pad_token
 from mezo_lab.finetune.endings import Interrupts, Say, counted, disk_in_one_line
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import Score
-from mezo_lab.finetune.models.loading import place_of
-from mezo_lab.finetune.models.shipped import without_bars
-from mezo_lab.finetune.models.tuning import trainable
+from mezo_lab.finetune.models.loading import resolve_device
+from mezo_lab.finetune.models.shipped import silenced_logging
+from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import RunContext
 from mezo_lab.finetune.run_folder import Stopped, resumable, seal, step_of
 from mezo_lab.finetune.training.callbacks import ProgressCallback
@@ -126,9 +126,9 @@ def train(
     before, seconds = start or (evaluate(model, ready.encoder, ready.splits.validation), time.monotonic() - began)
     say(cost(ready, seconds, done=step_of(checkpoint) if checkpoint else 0))
     if plan.rule == "adam" and plan.method == "mezo" and plan.law != "coordinate":  # whose z is one number
-        say(cost_of_adam(trainable(model), plan))
+        say(cost_of_adam(count_trainable(model), plan))
     trainer.add_callback(Start(before, out))
-    with interrupts.after_the_step(), without_bars(), disk_in_one_line(out), unwarned():
+    with interrupts.after_the_step(), silenced_logging(), disk_in_one_line(out), unwarned():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     state = trainer.state
     if interrupts.asked:
@@ -138,7 +138,7 @@ def train(
         )
     entries = [entry for entry in state.log_history if "loss" in entry]
     facts = {
-        "trained": trainable(model),
+        "trained": count_trainable(model),
         "steps": state.global_step,
         "best_step": state.best_global_step,
         "validation": [
@@ -241,7 +241,7 @@ def build_trainer(ready: RunContext, model: Any, out: Path, say: Say) -> TaskTra
     kinds = {
         "train_dataset": encode_examples(ready.encoder, ready.splits.train),
         "eval_dataset": list(ready.splits.validation),
-        "data_collator": partial(collate, pad=pad_token(model), together=at_once(model, plan.batch)),
+        "data_collator": partial(collate, pad=pad_token(model), together=bucket_size(model, plan.batch)),
         "objective": objective_named(plan.objective, ready.encoder),
         "encoder": ready.encoder,
         "held_out": ready.splits.validation,
@@ -296,9 +296,9 @@ def arguments(plan: RunConfig, out: Path) -> TrainingArguments:
         report_to=["tensorboard"] if plan.tensorboard else [],
         remove_unused_columns=False,
         disable_tqdm=True,
-        use_cpu=place_of(plan.device).type == "cpu",
+        use_cpu=resolve_device(plan.device).type == "cpu",
     )
-    asked, chosen = place_of(plan.device), found.device
+    asked, chosen = resolve_device(plan.device), found.device
     if asked.type != chosen.type or asked.index not in (None, chosen.index or 0):
         raise ValueError(
             f"`device` must be the one on which the Trainer of transformers trains, {chosen} in this process; got "

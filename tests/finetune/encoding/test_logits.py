@@ -5,21 +5,21 @@ import torch
 
 from mezo_lab.finetune.encoding import logits
 from mezo_lab.finetune.encoding.logits import (
-    NOT_ASKED,
-    TOGETHER,
+    CPU_BATCH,
+    IGNORE_INDEX,
     Encoded,
     answer_logits,
     answer_states,
-    at_once,
-    in_groups,
-    logits_of,
-    padded,
+    batch_logits,
+    bucket_size,
+    length_buckets,
+    padded_batch,
 )
 
 TEXTS = (
-    Encoded((3, 5, 7, 9), places=(3,), targets=(2,)),
-    Encoded((4, 6, 8, 10, 12, 14, 16), places=(0, 2, 6), targets=(6, 10, 1)),
-    Encoded((11,), places=(0,), targets=(5,)),
+    Encoded((3, 5, 7, 9), positions=(3,), targets=(2,)),
+    Encoded((4, 6, 8, 10, 12, 14, 16), positions=(0, 2, 6), targets=(6, 10, 1)),
+    Encoded((11,), positions=(0,), targets=(5,)),
 )
 
 
@@ -28,7 +28,7 @@ def full_logits(model, encoded, shift=0):
     found = []
     for one in encoded:
         logits = model(torch.tensor([one.input_ids])).logits[0]
-        found += [logits[(place + shift) % len(logits)] for place in one.places]
+        found += [logits[(place + shift) % len(logits)] for place in one.positions]
     return torch.stack(found).float()
 
 
@@ -50,15 +50,15 @@ def test_a_place_further_on_is_another_answer(every_model):
 @pytest.mark.parametrize("pad", [0, 1, 2, 17])
 def test_the_padding_does_not_matter(every_model, pad):
     with torch.no_grad():
-        found = logits_of(every_model, padded(TEXTS, pad))
+        found = batch_logits(every_model, padded_batch(TEXTS, pad))
         torch.testing.assert_close(found, answer_logits(every_model, TEXTS), rtol=1e-5, atol=1e-5)
 
 
 def test_without_the_attention_mask_a_masked_model_would_see_it(masked_model):
     model = masked_model
-    tensors = padded(TEXTS, pad=0)
+    tensors = padded_batch(TEXTS, pad=0)
     with torch.no_grad():
-        seen = logits_of(model, tensors | {"attention_mask": torch.ones_like(tensors["input_ids"])})
+        seen = batch_logits(model, tensors | {"attention_mask": torch.ones_like(tensors["input_ids"])})
         assert float((seen - answer_logits(model, TEXTS)).abs().max()) > 0.01
 
 
@@ -120,7 +120,7 @@ def test_the_model_is_as_it_was_after_an_exception(model, monkeypatch):
 
 @pytest.mark.parametrize("together", [1, 2, 3, 10])
 def test_groups_of_like_length_put_back_in_order_are_the_batch(model, together):
-    groups, order = in_groups(TEXTS, together)
+    groups, order = length_buckets(TEXTS, together)
     lengths = [len(one.input_ids) for group in groups for one in group]
     assert lengths == sorted(lengths) and max(map(len, groups)) == min(together, 3)
     with torch.no_grad():
@@ -130,26 +130,29 @@ def test_groups_of_like_length_put_back_in_order_are_the_batch(model, together):
 
 
 def test_only_a_cpu_reads_a_batch_in_parts(model):
-    assert at_once(model, 64) == TOGETHER < at_once(model.to("meta"), 64) == 64
+    assert bucket_size(model, 64) == CPU_BATCH < bucket_size(model.to("meta"), 64) == 64
 
 
 def test_the_targets_are_in_the_order_of_the_logits():
-    targets = padded(TEXTS, pad=0)["targets"]
-    assert targets[targets != NOT_ASKED].tolist() == [target for one in TEXTS for target in one.targets]
+    targets = padded_batch(TEXTS, pad=0)["targets"]
+    assert targets[targets != IGNORE_INDEX].tolist() == [target for one in TEXTS for target in one.targets]
 
 
 @pytest.mark.parametrize("places", [(2, 1), (1, 1), (-1,), (3,)])
 def test_places_that_do_not_increase_inside_the_text_are_refused(places):
-    with pytest.raises(ValueError, match="`places` must increase from 0 to 2 at most, the last of 3 tokens"):
+    with pytest.raises(ValueError, match="`positions` must increase from 0 to 2 at most, the last of 3 tokens"):
         Encoded((5, 6, 7), places, tuple(places))
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda model: Encoded((5, 6), (0, 1), (6,)), "`targets` must hold one token for each of the 2 places, got 1"),
+        (
+            lambda model: Encoded((5, 6), (0, 1), (6,)),
+            "`targets` must hold one token for each of the 2 positions, got 1",
+        ),
         (lambda model: answer_logits(model, []), "`encoded` must hold at least one sequence, got none"),
-        (lambda model: in_groups(TEXTS, 0), "`together` must be at least 1, got 0: 4 suits a CPU"),
+        (lambda model: length_buckets(TEXTS, 0), "`together` must be at least 1, got 0: 4 suits a CPU"),
         (lambda model: answer_logits(model.base_model, TEXTS), "got LlamaModel: load it with AutoModelForCausalLM or"),
         (lambda model: logits.output_layer(torch.nn.ReLU()), "got ReLU: load it"),
     ],

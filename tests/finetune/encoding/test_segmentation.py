@@ -7,7 +7,7 @@ import torch
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.segmentation import Segmenter
 from mezo_lab.finetune.tasks import Task, custom_task
-from mezo_lab.finetune.tasks.prompts import Prompt, as_text, filled, quoted, written
+from mezo_lab.finetune.tasks.prompts import Prompt, data_text, fill_template, template_text, value_text
 
 tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
@@ -107,7 +107,7 @@ def special_ids(tokenizer):
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_a_plain_text_has_the_tokens_that_it_always_had(reader, text):
-    prompt = quoted(text) + written(" It was")
+    prompt = data_text(text) + template_text(" It was")
     assert [token.id for token in Segmenter(reader).tokens(prompt)] == reader(text + " It was").input_ids
     bare = [token.id for token in Segmenter(reader).tokens(prompt, framed=False)]
     assert bare == reader(text + " It was", add_special_tokens=False).input_ids
@@ -116,11 +116,11 @@ def test_a_plain_text_has_the_tokens_that_it_always_had(reader, text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_special_token_is_made_of_data(reader, text):
     segmenter = Segmenter(reader)
-    found = [token.id for token in segmenter.tokens(quoted(text) + written(" It was"), framed=False)]
+    found = [token.id for token in segmenter.tokens(data_text(text) + template_text(" It was"), framed=False)]
     assert found and not special_ids(reader) & set(found)
-    whole = [token.id for token in segmenter.tokens(quoted(text))]
-    around = [token.id for token in segmenter.tokens(quoted("a"))]
-    bare = [token.id for token in segmenter.tokens(quoted("a"), framed=False)]
+    whole = [token.id for token in segmenter.tokens(data_text(text))]
+    around = [token.id for token in segmenter.tokens(data_text("a"))]
+    bare = [token.id for token in segmenter.tokens(data_text("a"), framed=False)]
     assert len([id for id in whole if id in special_ids(reader)]) == len(around) - len(bare)
 
 
@@ -132,19 +132,23 @@ def test_a_tokenizer_by_itself_would_make_one(reader, text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_not_a_character_of_it_is_lost(text):
     tokenizer = tokenizer_of("bytes")
-    found = [token.id for token in Segmenter(tokenizer).tokens(quoted(text), framed=False)]
+    found = [token.id for token in Segmenter(tokenizer).tokens(data_text(text), framed=False)]
     assert tokenizer.decode(found, clean_up_tokenization_spaces=False) == text
 
 
 def test_what_the_task_wrote_is_a_special_token_still(reader):
-    chat = written("<|im_start|>") + quoted("a <|im_start|> film") + written("<|im_end|>")
+    chat = template_text("<|im_start|>") + data_text("a <|im_start|> film") + template_text("<|im_end|>")
     found = [token.id for token in Segmenter(reader).tokens(chat, framed=False)]
     begin, end = reader.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
     assert (found[0], found[-1]) == (begin, end) and found.count(begin) == found.count(end) == 1
 
 
 def test_a_special_token_is_not_put_together_of_template_and_data(reader):
-    for prompt in (written("a <") + quoted("/s> b"), quoted("a </") + written("s> b"), quoted("<ma") + quoted("sk>")):
+    for prompt in (
+        template_text("a <") + data_text("/s> b"),
+        data_text("a </") + template_text("s> b"),
+        data_text("<ma") + data_text("sk>"),
+    ):
         found = Segmenter(reader).tokens(prompt, framed=False)
         assert not special_ids(reader) & {token.id for token in found}
 
@@ -155,12 +159,12 @@ def test_the_mask_is_that_of_the_template_whatever_the_text(reader, template, te
     task = custom_task("{text} It was", ("a", "b"), masked_prompt=template)
     task = Task(**{**vars(task), "kind": "generation", "answers": (), "right": lambda row: ("a",)})
     row = {"text": text}
-    encoded = Encoder(task, reader, row, masked=True).asked(row)
-    (place,) = encoded.places
+    encoded = Encoder(task, reader, row, masked=True).encode_prompt(row)
+    (place,) = encoded.positions
     masks = [i for i, token in enumerate(encoded.input_ids) if token == reader.mask_token_id]
     assert masks == [place]
     behind = Encoder(task, reader, row, masked=True).segmenter.tokens(
-        written(template.split("{mask}")[1]), framed=False
+        template_text(template.split("{mask}")[1]), framed=False
     )
     if template.startswith("{text}"):
         tail = [token.id for token in behind]
@@ -172,8 +176,8 @@ def test_what_is_cut_keeps_the_mask_of_the_template(reader, text):
     task = custom_task("{text} It was", ("a", "b"), masked_prompt="{text} It was {mask} .")
     task = Task(**{**vars(task), "kind": "generation", "answers": (), "right": lambda row: ("a",)})
     encoder = Encoder(task, reader, {"text": text}, masked=True, limit=40, cut=True)
-    encoded = encoder.asked({"text": text})
-    assert encoded.input_ids[encoded.places[0]] == reader.mask_token_id
+    encoded = encoder.encode_prompt({"text": text})
+    assert encoded.input_ids[encoded.positions[0]] == reader.mask_token_id
     assert encoded.input_ids.count(reader.mask_token_id) == 1 and len(encoded.input_ids) <= 40
 
 
@@ -187,19 +191,19 @@ def test_answers_options_and_solved_examples_are_text_too(reader, text):
     )
     row = {"text": text, "answer": text}
     marks = special_ids(reader)
-    prefix = {token.id for token in Segmenter(reader).tokens(quoted("a"))} & marks
+    prefix = {token.id for token in Segmenter(reader).tokens(data_text("a"))} & marks
     for task in (written_text, chosen):
         encoder = Encoder(task, reader, row, before=solved(task, [row], seed=0))
-        taught = encoder.taught(row)
+        taught = encoder.encode_training(row)
         assert not marks & set(taught.targets)
         assert marks & set(taught.input_ids) <= prefix
-        assert [taught.input_ids[place + 1] for place in taught.places] == list(taught.targets)
+        assert [taught.input_ids[place + 1] for place in taught.positions] == list(taught.targets)
 
 
 def test_a_causal_model_is_asked_where_the_text_ends_and_not_behind_a_mark(reader):
     task = custom_task("{text} It was", ("a", "b"))
     encoder = Encoder(Task(**{**vars(task), "kind": "generation"}), reader, {})
-    found = encoder.asked({"text": "a fine film"})
+    found = encoder.encode_prompt({"text": "a fine film"})
     assert found.input_ids[-1] == reader("a fine film It was", add_special_tokens=False).input_ids[-1]
 
 
@@ -207,25 +211,25 @@ def test_a_marker_in_brackets_that_is_not_called_special_is_not_made_of_data_eit
     tokenizer = tokenizer_of("bytes")
     tokenizer.add_tokens(["<think>", "film"])  # neither is special; the second is a word
     think, film = tokenizer.convert_tokens_to_ids(["<think>", "film"])
-    found = [token.id for token in Segmenter(tokenizer).tokens(quoted("<think> film"))]
+    found = [token.id for token in Segmenter(tokenizer).tokens(data_text("<think> film"))]
     assert think not in found and film in found
-    assert think in [token.id for token in Segmenter(tokenizer).tokens(written("<think> film"))]
+    assert think in [token.id for token in Segmenter(tokenizer).tokens(template_text("<think> film"))]
 
 
 @pytest.mark.parametrize("value", [b"\xff", None, ["a"], {"a": 1}, bytearray(b"a"), {1}, np.ones(2)])
 def test_a_value_that_is_no_text_is_refused_with_its_column(value):
     with pytest.raises(ValueError, match=r"the column 'text' must hold text or a number, got .*: make a text of it"):
-        filled("{text} It was", {"text": value})
+        fill_template("{text} It was", {"text": value})
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(" a ", "a"), (1.5, "1.5"), (True, "True"), (np.int8(1), "1"), (torch.tensor(2), "2")]
 )
 def test_numbers_are_shown_as_ever(value, shown):
-    assert as_text("text", value) == shown
+    assert value_text("text", value) == shown
 
 
 def test_the_parts_of_a_prompt_keep_their_origins_where_its_line_breaks_go():
-    prompt = written("\n\n") + quoted("\na\n") + written("b\n") + quoted("\n")
-    assert prompt.without_line_breaks() == quoted("a\n") + written("b")
-    assert not Prompt() and not quoted("") and quoted("a")
+    prompt = template_text("\n\n") + data_text("\na\n") + template_text("b\n") + data_text("\n")
+    assert prompt.without_line_breaks() == data_text("a\n") + template_text("b")
+    assert not Prompt() and not data_text("") and data_text("a")

@@ -6,17 +6,17 @@ import torch
 from mezo_lab.cli import main
 from mezo_lab.finetune.memory import measured, paper_tables
 from mezo_lab.finetune.memory.measured import measured_memory
-from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES, as_the_paper_ran_it, opt_config
+from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES, opt_config, setting_of_table_22
 from mezo_lab.finetune.memory.predicted import (
     METHODS,
     Living,
     Memory,
-    Step,
+    TrainingStep,
+    _trace_step,
+    model_for_method,
     predicted_memory,
-    traced,
-    trained_by,
 )
-from mezo_lab.finetune.models.loading import Loaded
+from mezo_lab.finetune.models.loading import LanguageModel
 
 BATCH, LENGTH, WIDTH = 3, 10, 16
 STEP = {"batch": BATCH, "length": LENGTH}
@@ -24,10 +24,10 @@ STEP = {"batch": BATCH, "length": LENGTH}
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_is_that_of_a_run_with_contents(every_model, method):
-    predicted = predicted_memory(every_model.config, method=method, places=2, **STEP)
+    predicted = predicted_memory(every_model.config, method=method, positions=2, **STEP)
     masked = every_model.config.model_type == "roberta"
-    model = trained_by(method, Loaded(every_model, None, masked, "tiny", 512))
-    run = traced(Step(model, torch.zeros(BATCH, LENGTH, dtype=torch.long), places=2), method)
+    model = model_for_method(method, LanguageModel(every_model, None, masked, "tiny", 512))
+    run = _trace_step(TrainingStep(model, torch.zeros(BATCH, LENGTH, dtype=torch.long), positions=2), method)
     assert vars(run) == pytest.approx(vars(predicted), abs=80)  # peft's own numbers of its tokens
 
 
@@ -83,7 +83,7 @@ def test_eager_attention_needs_memory_that_grows_with_the_square_of_the_length(m
 def test_every_place_has_its_logits(fresh):
     config = fresh("llama").config
     config.vocab_size = 5000
-    one, ten = (predicted_memory(config, method="inference", batch=1, length=10, places=p) for p in (1, 10))
+    one, ten = (predicted_memory(config, method="inference", batch=1, length=10, positions=p) for p in (1, 10))
     assert ten.activations - one.activations >= 9 * 5000 * 4
 
 
@@ -105,7 +105,7 @@ def test_a_prediction_moves_no_generator_and_changes_no_configuration(model):
     [
         ({"method": "adamw"}, "`method` must be one of inference, mezo, lora, prefix, sgd, adam; got 'adamw'"),
         ({"batch": 0}, "`batch` must be at least 1, got 0: give a larger number"),
-        ({"places": 0}, "`places` must be at least 1, got 0"),
+        ({"positions": 0}, "`positions` must be at least 1, got 0"),
         ({"length": 2049}, "`length` must be at most 2,048, the positions that the model has for a text; got 2,049"),
         ({"method": "prefix", "length": 2044}, "`length` must be at most 2,043, .* got 2,044"),
     ],
@@ -124,7 +124,7 @@ def test_each_size_of_opt_has_the_parameters_of_its_name(size):
 
 
 def test_mezo_on_opt_13b_needs_what_the_paper_reports_less_a_context():
-    predicted, reported = as_the_paper_ran_it("13B", "mezo").total / 2**30, REPORTED["mezo"]["13B"]
+    predicted, reported = setting_of_table_22("13B", "mezo").total / 2**30, REPORTED["mezo"]["13B"]
     assert 0.9 * reported < predicted < reported  # in 32 bits it would be 1.8 times as much
 
 
@@ -180,7 +180,7 @@ def test_it_puts_what_was_measured_beside_it(folder, capsys, monkeypatch):
 
 def test_it_puts_the_paper_beside_it(capsys, monkeypatch):
     half = Memory(weights=2**31, gradients=0, optimizer=0, activations=0)
-    monkeypatch.setattr(paper_tables, "as_the_paper_ran_it", lambda size, method, length: half)
+    monkeypatch.setattr(paper_tables, "setting_of_table_22", lambda size, method, length: half)
     memory, time = split_at_gap(printed(capsys, "--paper"))
     _, _, *rows, _, _ = memory
     assert rows[0] == ["1.3B", "2.0", "4", "-50%", "2.0", "19", "-89%", "2.0", "27", "-93%"]

@@ -10,7 +10,7 @@ from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import record
 from mezo_lab.finetune.models import loading
 from mezo_lab.finetune.models.loading import load_model
-from mezo_lab.finetune.models.shipped import quiet
+from mezo_lab.finetune.models.shipped import silenced
 from mezo_lab.finetune.prepare import prepare_run
 from mezo_lab.finetune.run import finetune
 
@@ -85,7 +85,7 @@ def test_what_is_saved_answers_as_it_was_tested(architecture, tuning, dtype, pla
     if tuning == "full":
         model = plain(where, half, False)
     else:
-        with quiet():
+        with silenced():
             base = plain(plan.model, half, False)
             model = pytest.importorskip("peft").PeftModel.from_pretrained(base, where).eval()
     ready = prepare_run(plan.resolve(), say=lambda line: None)

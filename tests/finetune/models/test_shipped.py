@@ -179,7 +179,7 @@ def switches(request):
 @pytest.mark.parametrize("fault", [None, ValueError])
 def test_quiet_puts_every_switch_back(switches, fault):
     before = switches()
-    with suppress(ValueError), shipped.quiet():
+    with suppress(ValueError), shipped.silenced():
         inside = switches()
         if fault:
             raise fault

@@ -7,22 +7,22 @@ from mezo_lab.environment import installation
 from mezo_lab.finetune import ModelNotInstalled
 from mezo_lab.finetune.encoding.logits import Encoded, answer_logits
 from mezo_lab.finetune.models import tuning
-from mezo_lab.finetune.models.loading import Loaded
-from mezo_lab.finetune.models.tuning import trainable, tune
+from mezo_lab.finetune.models.loading import LanguageModel
+from mezo_lab.finetune.models.tuning import count_trainable, tune
 
 PREFIX = [3, 4, 5]
 TEXTS = (
-    Encoded((3, 5, 7, 9), places=(0, 1, 2, 3), targets=(5, 7, 9, 2)),
-    Encoded((4, 6, 8, 10, 12, 14, 16), places=(0, 2, 6), targets=(6, 10, 1)),
+    Encoded((3, 5, 7, 9), positions=(0, 1, 2, 3), targets=(5, 7, 9, 2)),
+    Encoded((4, 6, 8, 10, 12, 14, 16), positions=(0, 2, 6), targets=(6, 10, 1)),
 )
 AFTER = tuple(
-    Encoded((*PREFIX, *text.input_ids), tuple(place + len(PREFIX) for place in text.places), text.targets)
+    Encoded((*PREFIX, *text.input_ids), tuple(place + len(PREFIX) for place in text.positions), text.targets)
     for text in TEXTS
 )
 
 
-def loaded(model) -> Loaded:
-    return Loaded(model, tokenizer=None, masked=model.config.model_type == "roberta", name="tiny", limit=512)
+def loaded(model) -> LanguageModel:
+    return LanguageModel(model, tokenizer=None, masked=model.config.model_type == "roberta", name="tiny", limit=512)
 
 
 def prefixed(model, tokens=PREFIX):
@@ -41,7 +41,7 @@ def close(ours, expected):
 def test_full_is_the_model_itself_all_of_which_trains(every_model):
     every_model.requires_grad_(False)
     assert tune(loaded(every_model), "full") is every_model
-    assert trainable(every_model) == every_model.num_parameters()
+    assert count_trainable(every_model) == every_model.num_parameters()
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def test_logits_at_the_places_are_those_of_the_whole_tuned_model(every_model, ki
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.add_(0.1)
-    alone = [tuned(torch.tensor([text.input_ids])).logits[0, list(text.places)] for text in TEXTS]
+    alone = [tuned(torch.tensor([text.input_ids])).logits[0, list(text.positions)] for text in TEXTS]
     assert close(answer_logits(tuned, TEXTS), torch.cat(alone))
 
 
@@ -77,7 +77,7 @@ def test_logits_at_the_places_are_those_of_the_whole_tuned_model(every_model, ki
 def test_two_matrices_of_this_rank_train_at_query_and_value(every_model, rank):
     tuned = tune(loaded(every_model), "lora", rank=rank)
     widths = [16 + 48] if every_model.config.model_type == "gpt2" else [16 + 16, 16 + 16]  # its key too, in one layer
-    assert trainable(tuned) == 2 * rank * sum(widths)
+    assert count_trainable(tuned) == 2 * rank * sum(widths)
     adapted = {name for name, parameter in tuned.named_parameters() if parameter.requires_grad}
     assert all("lora_" in name and ("q" in name or "v" in name or "c_attn" in name) for name in adapted)
 
@@ -115,7 +115,7 @@ def test_in_a_masked_model_these_tokens_have_not_seen_the_text(masked_model):
 
 def test_only_keys_and_values_of_the_prefix_train(every_model):
     tuned = prefixed(every_model)
-    assert trainable(tuned) == weight_of(tuned).numel() == 3 * 2 * 2 * 16  # tokens, layers, key and value, width
+    assert count_trainable(tuned) == weight_of(tuned).numel() == 3 * 2 * 2 * 16  # tokens, layers, key and value, width
     answer_logits(tuned, TEXTS).sum().backward()
     assert {name for name, p in tuned.named_parameters() if p.grad is not None} == {
         name for name, p in tuned.named_parameters() if p.requires_grad

@@ -11,7 +11,7 @@ from mezo_lab.cli import main
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.evaluate import evaluate, likelihoods
 from mezo_lab.finetune.tasks import chat_task, choice_task, completion_task, custom_task
-from mezo_lab.finetune.tasks.chats import messages, rendered
+from mezo_lab.finetune.tasks.chats import parse_messages, render_chat
 from mezo_lab.finetune.training.objectives import collate, encode_examples, objective_named
 
 TEMPLATE = (
@@ -63,10 +63,10 @@ def speaking(speaker):
 
 def test_a_completion_is_asked_at_each_of_its_tokens_and_at_the_mark_that_ends_it(speaker):
     task = completion_task("{text} It was", "output")
-    encoded = Encoder(task, speaker, ROWS[0]).taught(ROWS[0])
+    encoded = Encoder(task, speaker, ROWS[0]).encode_training(ROWS[0])
     assert speaker.decode(encoded.input_ids) == "a fine film It was great\nplot<|im_end|>"
     assert speaker.decode(encoded.targets) == " great\nplot<|im_end|>" and encoded.targets[-1] == speaker.eos_token_id
-    assert [encoded.input_ids[place + 1] for place in encoded.places] == list(encoded.targets)
+    assert [encoded.input_ids[place + 1] for place in encoded.positions] == list(encoded.targets)
 
 
 def test_the_loss_and_the_likelihood_are_those_of_the_completion_alone(speaking, speaker):
@@ -100,13 +100,13 @@ def test_a_chat_stands_in_the_template_and_its_marks_are_the_only_special_tokens
     monkeypatch.setattr(speaker, "chat_template", template)
     row = {"messages": CHAT}
     encoder = Encoder(chat_task(), speaker, row)
-    encoded = encoder.taught(row)
+    encoded = encoder.encode_training(row)
     begin, end = speaker.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
     assert encoded.input_ids.count(begin) == encoded.input_ids.count(end) == len(CHAT)
     assert speaker.decode(encoded.targets) == "dull\nfilm<|im_end|>" and encoded.targets[-1] == end
     thought = "<think>" if template == THINKING else ""
     said = "a <|im_end|> film<|im_end|>\n<|im_start|>assistant\ngreat<|im_end|>\n<|im_start|>user\n{{ 7 * 7 }} {0.__cla"
-    asked = speaker.decode(encoder.asked(row).input_ids)
+    asked = speaker.decode(encoder.encode_prompt(row).input_ids)
     assert asked.startswith(f"<|im_start|>user\n{said}")
     assert asked.endswith(f"ss__}}<|im_end|>\n<|im_start|>assistant\n{thought}")
 
@@ -119,8 +119,10 @@ def test_a_chat_gets_no_further_marks_of_its_tokenizer(speaker, monkeypatch):
     )
     try:
         encoder = Encoder(chat_task(), speaker, {"messages": CHAT})
-        assert 2 not in encoder.taught({"messages": CHAT}).input_ids
-        assert Encoder(completion_task("{text}:", "output"), speaker, ROWS[0]).taught(ROWS[0]).input_ids[0] == 2
+        assert 2 not in encoder.encode_training({"messages": CHAT}).input_ids
+        assert (
+            Encoder(completion_task("{text}:", "output"), speaker, ROWS[0]).encode_training(ROWS[0]).input_ids[0] == 2
+        )
     finally:
         speaker.backend_tokenizer.post_processor = before or processors.ByteLevel(trim_offsets=False)
 
@@ -145,19 +147,19 @@ def test_a_chat_gets_no_further_marks_of_its_tokenizer(speaker, monkeypatch):
 )
 def test_a_chat_that_is_none_is_refused_with_its_column(chat, message):
     with pytest.raises(ValueError, match=message):
-        messages(chat, "chat")
+        parse_messages(chat, "chat")
 
 
 def test_a_chat_that_the_template_does_not_take_is_one_line(speaker, monkeypatch):
     monkeypatch.setattr(speaker, "chat_template", STRICT)
     with pytest.raises(ValueError, match=r"in an order that the model's chat template takes \(no system messages\)"):
-        rendered(speaker, messages([{"role": "system", "content": "Be brief."}, *CHAT], "messages"))
+        render_chat(speaker, parse_messages([{"role": "system", "content": "Be brief."}, *CHAT], "messages"))
     monkeypatch.setattr(speaker, "chat_template", "{% for %}")
     with pytest.raises(ValueError, match="in an order that the model's chat template takes"):
-        rendered(speaker, messages(CHAT, "messages"))
+        render_chat(speaker, parse_messages(CHAT, "messages"))
     monkeypatch.setattr(speaker, "chat_template", None)
     with pytest.raises(ValueError, match="needs a tokenizer with a chat template, and this model has none: take one"):
-        rendered(speaker, messages(CHAT, "messages"))
+        render_chat(speaker, parse_messages(CHAT, "messages"))
 
 
 @pytest.mark.parametrize(
@@ -215,15 +217,15 @@ def test_where_the_label_words_are_numbers_no_number_is_a_place_among_them(label
 def test_an_answer_without_a_token_of_its_own_is_refused_and_not_learnt_as_nothing(tokenizer, options):
     row = {"text": "a fine film", "options": options, "label": 0}
     encoder = Encoder(choice_task("{text} (", ["options"]), tokenizer, row)  # "(" and "(?" are one unknown token each
-    assert len(encoder.answered(row, options.index("great")).targets) == 1
+    assert len(encoder.encode_with_answer(row, options.index("great")).targets) == 1
     with pytest.raises(ValueError, match=r"an answer must have at least one token of its own, got none from .* drop"):
-        encoder.options(row)
+        encoder.encode_options(row)
 
 
 def test_options_may_stand_in_columns_of_their_own():
     task = choice_task("{q}\n", ["a", "b", "c"], "right")
     assert task.candidates({"q": "?", "a": "x", "b": " y ", "c": "z", "right": 2}) == ("x", "y", "z")
-    assert task.needs() == ("q", "a", "b", "c", "right")
+    assert task.required_columns() == ("q", "a", "b", "c", "right")
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,9 @@ def test_a_row_becomes_the_prompt_of_the_paper_and_its_answers(name):
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_names_every_column_that_it_needs(name):
     row, task = SAMPLES[name][0], task_named(name)
-    needed = {column: row[column] for column in task.needs()}
+    needed = {column: row[column] for column in task.required_columns()}
     assert (task.text(needed), task.candidates(needed), task.gold(needed)) == SAMPLES[name][1:]
-    for column in task.needs():
+    for column in task.required_columns():
         rest = {other: value for other, value in needed.items() if other != column}
         with pytest.raises(KeyError):
             task.text(rest), task.candidates(rest), task.gold(rest)
@@ -149,7 +149,7 @@ def test_a_masked_prompt_keeps_one_place_for_the_mask_or_does_not_exist(name):
     task, row = task_named(name), SAMPLES[name][0]
     if name in MASKED:
         assert task.text(row, masked=True) == MASKED[name]
-        assert task.words(masked=True) == tuple(f" {word.strip()}" for word in task.answers)
+        assert task.label_words(masked=True) == tuple(f" {word.strip()}" for word in task.answers)
     else:
         with pytest.raises(
             ValueError, match=f"`task` must have a prompt with a mask, {name} has none: take a causal model"
@@ -261,7 +261,7 @@ def test_a_custom_task_reads_its_own_columns():
     task = custom_task(
         "{title}: {body} {{so}} is", ["bad", "good"], "stars", "{body} is {mask}", "mine", labels=("*", "**")
     )
-    assert task.needs() == ("title", "body", "stars")
+    assert task.required_columns() == ("title", "body", "stars")
     assert task.text({"title": "T", "body": "B"}) == "T: B {so} is"
     assert task.text({"title": "T", "body": "B"}, masked=True) == "B is {mask}"
     assert [task.gold({"stars": value}) for value in ("**", "bad", 1)] == [1, 0, 1]
