@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 from divergence import BATCH, TASK, bed
 
-from mezo_lab.curvature import gradient, hessian_products
-from mezo_lab.curvature.lanczos import dot
+from mezo_lab.curvature import gradient, hessian_products, inner_product
 from mezo_lab.environment.machine import machine
-from mezo_lab.sampling.montecarlo import Estimate, Running
+from mezo_lab.sampling import Estimate, RunningMoments
 
 ROOT = Path(__file__).parents[1]
 DRAWS = 16
@@ -31,10 +30,10 @@ def diagonal_form(slope: list[torch.Tensor], product, draws: int, seed: int = 0)
     >>> diagonal_form([torch.tensor([1.0, 2.0])], lambda v: [curved * v[0]], draws=4).mean
     6.0
     """
-    generator, running = torch.Generator().manual_seed(seed), Running()
+    generator, running = torch.Generator().manual_seed(seed), RunningMoments()
     for _ in range(draws):
         signed = [g * (torch.randint(2, g.shape, generator=generator) * 2 - 1) for g in slope]
-        running.add(torch.tensor([dot(signed, product(signed))], dtype=torch.float64))
+        running.add(torch.tensor([inner_product(signed, product(signed))], dtype=torch.float64))
     return running.estimate()
 
 
@@ -48,7 +47,7 @@ def main() -> None:
     parameters = list(model.parameters())
     slope = gradient(parameters, loss)
     product = hessian_products(parameters, loss)
-    grad_sq, along = dot(slope, slope), dot(slope, product(slope))
+    grad_sq, along = inner_product(slope, slope), inner_product(slope, product(slope))
     diagonal = diagonal_form(slope, product, arguments.draws)
     record = {
         "machine": machine(),

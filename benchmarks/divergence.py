@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from mezo_lab.curvature.stability import predict
+from mezo_lab.curvature import predict_stable_lr
 from mezo_lab.environment.machine import machine
 from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.optim import MeZO
-from mezo_lab.sampling.laws import law_named
-from mezo_lab.theory import turned
+from mezo_lab.sampling import law_named
+from mezo_lab.theory import rotation_average
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,8 +38,10 @@ def bed():
 def curvature(parameters: list[torch.Tensor], loss) -> dict[str, Any]:
     """tr H, tr H², λ_max, r and the rate predicted from them, with their errors."""
     dim = sum(parameter.numel() for parameter in parameters)
-    moments = turned(dim, law_named(LAW).moments(dim))
-    prediction = predict(parameters, loss, moments=moments, draws=DRAWS, products=PRODUCTS, tolerance=TOLERANCE)
+    moments = rotation_average(dim, law_named(LAW).moments(dim))
+    prediction = predict_stable_lr(
+        parameters, loss, moments=moments, draws=DRAWS, products=PRODUCTS, tolerance=TOLERANCE
+    )
     rank = prediction.effective_rank
     return {
         "trace": [prediction.trace.mean, prediction.trace.standard_error],

@@ -18,12 +18,7 @@ import numpy
 import torch
 
 from mezo_lab.environment.machine import machine
-from mezo_lab.sampling import montecarlo
-from mezo_lab.sampling.estimators import two_point
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.sampling.montecarlo import Estimate, Running, sample
-from mezo_lab.sampling.objectives import Linear
-from mezo_lab.sampling.reduced import reduced_frame
+from mezo_lab.sampling import LAWS, Estimate, Linear, RunningMoments, montecarlo, reduced_frame, sample, two_point
 from mezo_lab.theory import norm_factor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +45,7 @@ def loop(dim: int, probes: int, draws: int) -> Estimate:
         z = rng.standard_normal((probes, dim))
         ghat = ((z @ g)[:, None] * z).mean(0)
         values[i] = ghat @ ghat
-    running = Running()
+    running = RunningMoments()
     running.add(torch.from_numpy(values))
     return running.estimate()
 

@@ -10,11 +10,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mezo_lab.curvature.stability import bowl, divergence, predict, spectrum
-from mezo_lab.curvature.stability.divergence import steps_for
+from mezo_lab.curvature import bowl, divergence, predict_stable_lr, spectrum, steps_for
 from mezo_lab.environment.machine import machine
-from mezo_lab.theory import Moments
-from mezo_lab.theory.stability import largest_stable_step, stability_limit
+from mezo_lab.theory import Moments, largest_stable_step, stability_limit
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,7 +48,7 @@ def row(case: Case, precision: float) -> dict:
     """One line of the table: what is known, what is predicted from measurements alone, what is prediction."""
     eigenvalues = spectrum(case.spectrum, case.dim, case.rank)
     theta, loss = bowl(eigenvalues)
-    prediction = predict([theta], loss, probes=case.probes, draws=DRAWS)
+    prediction = predict_stable_lr([theta], loss, probes=case.probes, draws=DRAWS)
     trace, norm = float(eigenvalues.sum()), float(eigenvalues.max())
     steps = max(case.least, steps_for(precision, trace, float(eigenvalues.square().sum())))
     edge = divergence(eigenvalues, prediction.lr, probes=case.probes, steps=steps)

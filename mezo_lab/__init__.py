@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mezo_lab.claims import REGISTRY, Claim, Decoy, Experiment, Status, Verdict, check, claim, claim_named, grid
     from mezo_lab.optim import MeZO
-    from mezo_lab.sampling.estimators import curvature, one_sided, projected_gradient, two_point
-    from mezo_lab.sampling.law_check import LawCheck, check_law
-    from mezo_lab.sampling.laws import LAWS, Iid, Law, law_named
-    from mezo_lab.sampling.montecarlo import Estimate, sample
+    from mezo_lab.sampling import (
+        LAWS,
+        Estimate,
+        Iid,
+        Law,
+        LawCheck,
+        check_law,
+        curvature,
+        law_named,
+        one_sided,
+        projected_gradient,
+        sample,
+        two_point,
+    )
 
 __version__ = "0.2.0"
 

@@ -13,8 +13,8 @@ from mezo_lab.claims.selection import order
 from mezo_lab.cli import parser
 from mezo_lab.cli.listing import experiments_of, formulas, names_in
 from mezo_lab.optim import MeZO, Rule
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.theory.expressions import printed
+from mezo_lab.sampling import LAWS
+from mezo_lab.theory import printed
 
 SECTIONS = {
     "A": "The estimator",

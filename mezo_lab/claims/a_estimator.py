@@ -6,10 +6,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import TIED, curved, direction, fixed_estimate, gradient, named, regression, sampled
-from mezo_lab.sampling.estimators import sign_search, two_point
-from mezo_lab.sampling.laws import Coordinate, Iid, Orthogonal
-from mezo_lab.sampling.objectives import Linear, Quadratic
-from mezo_lab.sampling.reduced import Frame, frame_of
+from mezo_lab.sampling import Coordinate, Frame, Iid, Linear, Orthogonal, Quadratic, frame_of, sign_search, two_point
 
 
 def gradient_estimate(g: Tensor, z: Tensor) -> Tensor:

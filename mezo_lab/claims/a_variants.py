@@ -8,7 +8,10 @@ import torch
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import curved, direction, fixed_estimate, gradient, named
-from mezo_lab.sampling.estimators import (
+from mezo_lab.sampling import (
+    Cubic,
+    Linear,
+    Quadratic,
     curvature,
     expectation_modified,
     one_sided,
@@ -17,7 +20,6 @@ from mezo_lab.sampling.estimators import (
     two_point,
     variance_modified,
 )
-from mezo_lab.sampling.objectives import Cubic, Linear, Quadratic
 
 GAUSSIAN = ["gaussian"]
 SETTLED = 4  # steps after which E‖ĝ‖² of a run stays to seven digits: what is left falls by (η‖g‖/ε)² a step

@@ -17,9 +17,7 @@ from mezo_lab.claims.problems import (
     within,
 )
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
-from mezo_lab.sampling.estimators import two_point
-from mezo_lab.sampling.laws import Iid, gaussian, gram_schmidt
-from mezo_lab.sampling.objectives import Quadratic
+from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
 
 
 @claim(
@@ -172,7 +170,7 @@ def general_directions(law, dim, probes, rank):
         return (basis @ (pg * z).mean(1)[..., None]).square().sum((-2, -1))  # ‖Pĝ‖²/‖g‖²
 
     return Experiment(
-        expected=float(theory.effective_rank_factor(rank, probes, theory.turned(dim, moments))),
+        expected=float(theory.effective_rank_factor(rank, probes, theory.rotation_average(dim, moments))),
         draw=draw,
         numbers_per_draw=dim * (rank + probes),
         symbols=named(law, dim, probes, r=rank),

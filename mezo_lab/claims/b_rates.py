@@ -8,7 +8,7 @@ from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import PAPER, at_most_dim, fitted_regression, named, one_step
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
-from mezo_lab.sampling.estimators import two_point
+from mezo_lab.sampling import two_point
 
 
 @claim(

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 
 from mezo_lab.optim import Journal, MeZO, replay
 from mezo_lab.optim.sweeps import Field
-from mezo_lab.sampling.laws import Law
+from mezo_lab.sampling import Law
 
 Model = dict[str, Parameter]
 

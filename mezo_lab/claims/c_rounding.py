@@ -10,10 +10,8 @@ from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import gradient, named
 from mezo_lab.optim import MeZO
-from mezo_lab.sampling.laws import Law
-from mezo_lab.sampling.montecarlo import Draws
-from mezo_lab.sampling.objectives import Cubic
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import Cubic, Draws, Law
+from mezo_lab.theory import Expression
 
 NUMBERS = 4  # per weight, so that 65,536 of them make a run
 DEVIATION, EPSILON = 0.02, 1e-3  # of the weights of a language model; the paper's ε

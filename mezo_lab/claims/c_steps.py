@@ -17,9 +17,8 @@ from mezo_lab.claims.problems import at_most_dim, gradient, named
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.sweeps import Field, Term
-from mezo_lab.sampling.laws import Law
+from mezo_lab.sampling import Law, Linear, LowRankQuadratic
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
-from mezo_lab.sampling.objectives import Linear, LowRank
 
 IID = ["gaussian", "rademacher", "uniform", "three-point"]
 ROW_BY_ROW = "z drawn row by row in the update", c_noise.row_by_row
@@ -190,7 +189,7 @@ def length(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
 
 def contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, float], **more) -> Experiment:
     """L after a step of the best length, over L before, where the Hessian is a projector of rank r."""
-    loss, start = LowRank(smoothness=1.0, rank=rank), gradient(dim, rank)
+    loss, start = LowRankQuadratic(smoothness=1.0, rank=rank), gradient(dim, rank)
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     other = "r+n+1" if law.moments(dim).coincidence else "r+n-1"  # the γ of another law
     return Experiment(

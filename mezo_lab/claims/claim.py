@@ -7,9 +7,8 @@ from itertools import product
 from typing import Any, Literal
 
 from mezo_lab.claims.arithmetic import Kind, Relation, same_value
-from mezo_lab.sampling.laws import LAWS, Law
-from mezo_lab.sampling.montecarlo import Draws
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import LAWS, Draws, Law
+from mezo_lab.theory import Expression
 
 Parameters = dict[str, Any]
 Mode = Literal["fast", "default", "full"]

@@ -5,7 +5,7 @@ two forward passes of SmolLM2-135M or more.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import torch
@@ -13,10 +13,17 @@ from torch import Generator, Tensor
 
 from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.curvature import gradient, hessian_products, second_differences
-from mezo_lab.curvature.lanczos import dot
-from mezo_lab.curvature.stochastic import displace
-from mezo_lab.finetune import projected_gradients, projections, reviews, smollm2, task_loss
+from mezo_lab.curvature import (
+    gaussian_direction,
+    gradient,
+    hessian_products,
+    inner_product,
+    projected_gradients,
+    projections,
+    second_differences,
+    vector_norm,
+)
+from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
 
 SHIFTS = 8  # each pg is held against the zᵀg of that many other seeds
@@ -67,7 +74,7 @@ def projected_gradient_of_a_language_model(law, batch, measure):
 def slope(law, parameters, loss, g) -> Experiment:
     """Slope of pg on zᵀg; the control holds the same pg against the zᵀg of other seeds, where the slope is 0."""
     seen: list[tuple[Tensor, Tensor]] = []  # (pg, zᵀg) of each chunk, divided by ‖g‖
-    norm = norm_of(g)
+    norm = vector_norm(g)
 
     def draw(count: int, generator: Generator) -> Tensor:
         z = {"count": count, "law": law.name, "seed": seed_from(generator)}
@@ -97,7 +104,7 @@ def slope(law, parameters, loss, g) -> Experiment:
 
 def mean_square(law, parameters, loss, g) -> Experiment:
     """The mean of pg² over ‖g‖²; averaging |pg| and squaring would give 2/π."""
-    norm = norm_of(g)
+    norm = vector_norm(g)
 
     def draw(count: int, generator: Generator) -> Tensor:
         pg = projected_gradients(parameters, loss, count=count, law=law.name, seed=seed_from(generator))
@@ -123,21 +130,21 @@ def curvature_of_a_language_model(law, batch) -> Experiment:
 
     def draw(count: int, generator: Generator) -> Tensor:
         seed = seed_from(generator)
-        seen = second_differences(parameters, loss, draws=count, epsilon=CURVATURE_EPSILON, seed=seed)
+        differences = second_differences(parameters, loss, draws=count, epsilon=CURVATURE_EPSILON, seed=seed)
         product = hessian_products(parameters, loss)  # afresh, as the parameters were moved and put back
-        exact = [dot(z, product(z)) for z in (direction(parameters, seed, k) for k in range(count))]
-        along = torch.tensor(exact, dtype=torch.float64, device="cpu")  # (count,)
-        return 1 + (seen - along) * along / along.square().mean()
+        exact = torch.empty(count, dtype=torch.float64, device="cpu")
+        for k in range(count):
+            z = list(gaussian_direction(parameters, seed, k))
+            exact[k] = inner_product(z, product(z))
+        return 1 + (differences - exact) * exact / exact.square().mean()
 
-    planned = {"draws": CURVATURES, "probes_per_chunk": CURVATURES, "resolution": CURVATURE_RESOLUTION}
-    return experiment(draw, decoys=(Decoy("1/2"), Decoy("2")), **planned)
-
-
-def direction(parameters: Sequence[Tensor], seed: int, draw: int) -> list[Tensor]:
-    """The z of `second_differences`."""
-    z, origin = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
-    displace(z, origin, 1.0, seed, draw)
-    return z
+    return experiment(
+        draw,
+        draws=CURVATURES,
+        probes_per_chunk=CURVATURES,
+        resolution=CURVATURE_RESOLUTION,
+        decoys=(Decoy("1/2"), Decoy("2")),
+    )
 
 
 def experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
@@ -145,12 +152,3 @@ def experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
     return Experiment(
         expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, formula="1", **more
     )
-
-
-def norm_of(vectors: Sequence[Tensor]) -> float:
-    """The norm over all parameters, in float64.
-
-    >>> norm_of([torch.tensor([3.0]), torch.tensor([[4.0]])])
-    5.0
-    """
-    return math.hypot(*(float(torch.linalg.vector_norm(vector, dtype=torch.float64)) for vector in vectors))

@@ -8,12 +8,9 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import PAPER, at_most_dim, direction, gradient, named, one_step
-from mezo_lab.curvature.stability import spectrum
-from mezo_lab.sampling.estimators import population, two_point
-from mezo_lab.sampling.laws import Iid, LowRank, Orthogonal
-from mezo_lab.sampling.objectives import Linear, Quadratic
-from mezo_lab.sampling.objectives import LowRank as LowRankLoss
-from mezo_lab.theory.stability import momentum_lr, own_and_shared, stability_limit
+from mezo_lab.curvature import spectrum
+from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, Quadratic, population, two_point
+from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
 
 DRAWS = 6_000_000  # of a low-rank direction of rank one: a standard error of some 0.15 % of its norm factor
 
@@ -113,7 +110,7 @@ def momentum(law, dim, probes, rank, beta):
     if rank < 2:
         raise ValueError(f"`rank` must be at least 2 here, got {rank}: θ and m settle at an angle; raise --rank.")
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
-    lr, loss = momentum_lr(1.0, gamma, beta), LowRankLoss(smoothness=1.0, rank=rank)
+    lr, loss = momentum_lr(1.0, gamma, beta), LowRankQuadratic(smoothness=1.0, rank=rank)
     theta, average = settled_with_momentum(dim, rank, lr, beta)
     fall = lr * float(average @ average) / 2  # θᵀm after the step, on average
 

@@ -9,10 +9,18 @@ from torch import Generator, Tensor
 
 from mezo_lab.claims.arithmetic import same_value
 from mezo_lab.curvature import random_spectrum
-from mezo_lab.sampling.estimators import two_point
-from mezo_lab.sampling.laws import Coordinate, Iid, Law, Orthogonal, Sphere
-from mezo_lab.sampling.objectives import LeastSquares, LowRank
-from mezo_lab.sampling.reduced import Frame, reduced_frame
+from mezo_lab.sampling import (
+    Coordinate,
+    Frame,
+    Iid,
+    Law,
+    LeastSquares,
+    LowRankQuadratic,
+    Orthogonal,
+    Sphere,
+    reduced_frame,
+    two_point,
+)
 from mezo_lab.theory import cross_moment, effective_rank_factor, fourth_moment
 
 BRUTE_FORCE_DIM = 2048  # above it, a rotation-invariant law is sampled through its scalars
@@ -104,7 +112,7 @@ def sampled(
 
 def one_step(law: Law, dim: int, probes: int, rank: int, step: float) -> dict:
     """L(θ − ηĝ)/L(θ) on the low-rank bed with ℓ = 1, so that the step s = ηℓ is η."""
-    loss = LowRank(smoothness=1.0, rank=rank)
+    loss = LowRankQuadratic(smoothness=1.0, rank=rank)
 
     def brute(z):
         theta = gradient(dim, rank)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mezo_lab.claims.claim import REGISTRY, Claim, Mode, Parameters, claim_named
-from mezo_lab.sampling.laws import LAWS, Law, law_named
+from mezo_lab.sampling import LAWS, Law, law_named
 
 
 @dataclass(frozen=True)

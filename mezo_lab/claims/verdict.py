@@ -24,10 +24,8 @@ from mezo_lab.claims.arithmetic import (
 )
 from mezo_lab.claims.claim import Claim, Decoy, Experiment, Parameters
 from mezo_lab.claims.wording import line, percent
-from mezo_lab.sampling.law_check import check_law
-from mezo_lab.sampling.laws import LAWS, Law
-from mezo_lab.sampling.montecarlo import Draws, Estimate, Progress, sample
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import LAWS, Draws, Estimate, Law, Progress, check_law, sample
+from mezo_lab.theory import Expression
 
 PILOT = 16_384  # draws that only set the size of the run, and are thrown away; fewer where they would take long
 FEWEST, PILOT_NUMBERS = 1_000, 1 << 28  # draws; random numbers, a few seconds
@@ -125,7 +123,7 @@ def check(
     Returns: a Verdict. Raises: ValueError (or ExpressionError) for parameters or formulas that make no sense.
 
     >>> from mezo_lab.claims import claim_named
-    >>> from mezo_lab.sampling.laws import LAWS
+    >>> from mezo_lab.sampling import LAWS
     >>> verdict = check(claim_named("norm-factor"), LAWS["gaussian"], {"dim": 6, "probes": 2}, resolution=0.05)
     >>> verdict.expected, verdict.status.name, [decoy.status.name for decoy in verdict.decoys]
     (4.5, 'CONSISTENT', ['REFUTED'])

@@ -5,7 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mezo_lab.claims.arithmetic import Status, certain, same_value
-from mezo_lab.sampling.montecarlo import Estimate
+from mezo_lab.sampling import Estimate
 
 if TYPE_CHECKING:
     from mezo_lab.claims.verdict import DecoyVerdict, Verdict

@@ -5,8 +5,8 @@ import argparse
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Experiment
 from mezo_lab.claims.claim import Parameters
 from mezo_lab.claims.selection import order
-from mezo_lab.sampling.laws import law_named
-from mezo_lab.theory.expressions import printed
+from mezo_lab.sampling import law_named
+from mezo_lab.theory import printed
 
 
 def add_to(commands) -> None:

@@ -8,12 +8,20 @@ from torch import Tensor
 
 from mezo_lab.cli.finetune import add_plan_options, given_fields
 from mezo_lab.cli.limits import at_least
-from mezo_lab.curvature.stability import SPECTRA, Divergence, StableStep, bowl, divergence, predict, spectrum
-from mezo_lab.curvature.stability.divergence import steps_for
+from mezo_lab.curvature import (
+    SPECTRA,
+    Divergence,
+    StableLearningRate,
+    bowl,
+    divergence,
+    predict_stable_lr,
+    spectrum,
+    steps_for,
+)
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.optim.rules import Momentum
-from mezo_lab.sampling.laws import Law, Orthogonal, law_named
-from mezo_lab.theory import Moments, turned
+from mezo_lab.sampling import Law, Orthogonal, law_named
+from mezo_lab.theory import Moments, rotation_average
 
 if TYPE_CHECKING:
     from mezo_lab.finetune.prepare import RunContext
@@ -83,7 +91,7 @@ def run_lr(options: argparse.Namespace) -> int:
             progress.begin(part)
             return progress.update
 
-        found = predict(
+        found = predict_stable_lr(
             bed.parameters,
             bed.loss,
             probes=options.probes,
@@ -164,7 +172,7 @@ def model_bed(options: argparse.Namespace, law: Law) -> Bed:
     if isinstance(law, Orthogonal):
         law.fits(plan.probes, dim)
     print(cost(options.draws or DRAWS, len(rows), dim), flush=True)
-    moments = turned(dim, law.moments(dim))  # the eigenvectors are spread over the coordinates
+    moments = rotation_average(dim, law.moments(dim))  # the eigenvectors are spread over the coordinates
     name = f"{plan.model}, {tuning_of(ready)}d = {dim:,}, {len(rows)} examples of {ready.task.name}"
     loss = batch_loss(model, ready.encoder, rows)
     return Bed(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, plan.epsilon)
@@ -184,7 +192,7 @@ def cost(draws: int, examples: int, dim: int) -> str:
     )
 
 
-def measured(bed: Bed, found: StableStep, options: argparse.Namespace, progress) -> Divergence:
+def measured(bed: Bed, found: StableLearningRate, options: argparse.Namespace, progress) -> Divergence:
     """Where MeZO diverges, in a number of steps that is fixed beforehand."""
     assert bed.eigenvalues is not None
     steps = steps_for(PRECISION, found.trace.mean, found.trace_sq.mean)
@@ -192,7 +200,7 @@ def measured(bed: Bed, found: StableStep, options: argparse.Namespace, progress)
     return divergence(bed.eigenvalues, found.lr, **kinds, steps=steps, progress=progress)
 
 
-def told(found: StableStep, edge: Divergence | None) -> list[str]:
+def told(found: StableLearningRate, edge: Divergence | None) -> list[str]:
     """The numbers, one a line."""
     rank = found.effective_rank
     lines = [

@@ -11,7 +11,7 @@ from mezo_lab.claims.selection import Job, build_all, jobs
 from mezo_lab.claims.verdict import FINEST, MOST_DRAWS
 from mezo_lab.cli.limits import at_least
 from mezo_lab.finetune import NotInstalled
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.theory import Expression
 
 RESOLUTION = {"fast": 0.02, "default": 0.01, "full": 0.01}  # relative error that each mode promises to see
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mezo_lab import doctor
 from mezo_lab.claims import Status, Verdict, check, claim_named
-from mezo_lab.sampling.laws import law_named
+from mezo_lab.sampling import law_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,17 +1,17 @@
-"""Claim D1's measurement: one z seen twice, through two forward passes (pg) and through one backward pass (zᵀg)."""
+"""The measurement of claim D1: one z read twice, from two forward passes (pg) and from one backward pass (zᵀg)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from mezo_lab.curvature import restored
+from mezo_lab.curvature.vectors import Loss, central_difference, restored, tensors_of
 from mezo_lab.optim.noise import tensor_key
 from mezo_lab.optim.sweeps import Field, Parameter, Pass, Term
-from mezo_lab.sampling.montecarlo import Progress
-
-Loss = Callable[[], Tensor]
+from mezo_lab.sampling import Progress
+from mezo_lab.validation import positive, whole
 
 EPSILON = 5e-5  # see `projected_gradients`
 
@@ -45,26 +45,24 @@ def projected_gradients(
 
     Returns: (count,), float64. Raises: ValueError.
 
-    >>> from mezo_lab.curvature import gradient
+    >>> from mezo_lab.curvature.vectors import gradient
     >>> theta = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> loss, probes = lambda: theta @ theta / 2, {"count": 3, "law": "rademacher", "seed": 0}
     >>> pg = projected_gradients([theta], loss, epsilon=0.5, **probes)
     >>> torch.equal(pg, projections([theta], gradient([theta], loss), **probes))
     True
     """
-    parameters = list(parameters)
-    check(parameters, count)
-    if not epsilon > 0:
-        raise ValueError(f"`epsilon` must be positive, got {epsilon}: {EPSILON} suits a float32 model.")
-    field = Field(keyed(parameters), law, seed)
-    found = torch.empty(count, dtype=torch.float64, device="cpu")
+    parameters = tensors_of(parameters)
+    count = whole("count", count, "ask for one probe or more")
+    epsilon = positive("epsilon", epsilon, f"{EPSILON} suits a float32 model")
+    field = Field(_keyed(parameters), law, seed)
+    projected = torch.empty(count, dtype=torch.float64, device="cpu")
     with torch.no_grad(), restored(parameters) as origin:
         for k in range(count):
-            loss_plus, loss_minus = (displaced_loss(field, origin, loss, k, side * epsilon) for side in (1, -1))
-            found[k] = (loss_plus - loss_minus) / (2 * epsilon)
+            projected[k] = central_difference(partial(_displace, field, origin, k), loss, epsilon)
             if progress is not None:
                 progress(k + 1, count)
-    return found
+    return projected
 
 
 def projections(
@@ -77,7 +75,7 @@ def projections(
 
     Args:
         parameters: those that are displaced; only their shapes and order matter.
-        vectors: v, one tensor per parameter, such as ∇L from `hessian.gradient`.
+        vectors: v, one tensor per parameter, such as ∇L from `curvature.gradient`.
         count, law, seed: which z.
 
     Returns: (count,), float64. Raises: ValueError.
@@ -86,30 +84,30 @@ def projections(
     >>> projections([theta], [torch.tensor([0.0, 5.0])], count=3, law="rademacher", seed=0).abs()
     tensor([5., 5., 5.], dtype=torch.float64)
     """
-    parameters, vectors = list(parameters), list(vectors)
-    check(parameters, count)
+    parameters = tensors_of(parameters)
+    vectors = list(vectors)
+    count = whole("count", count, "ask for one probe or more")
     if [parameter.shape for parameter in parameters] != [vector.shape for vector in vectors]:
         raise ValueError(
-            "`vectors` must hold one tensor per parameter, of its shape: take them from `hessian.gradient(...)`."
+            "`vectors` must hold one tensor per parameter, of its shape: take them from `curvature.gradient(...)`."
         )
-    dot = Dot(torch.zeros(count, dtype=torch.float64, device="cpu"))
-    Field(keyed(vectors), law, seed, compiled=False).each([Term(0, k, ()) for k in range(count)], dot)
-    return dot.total
+    products = _Products(torch.zeros(count, dtype=torch.float64, device="cpu"))
+    Field(_keyed(vectors), law, seed, compiled=False).each([Term(0, k, ()) for k in range(count)], products)
+    return products.total
 
 
-def keyed(tensors: Sequence[Tensor]) -> list[Parameter]:
+def _keyed(tensors: Sequence[Tensor]) -> list[Parameter]:
     """The tensors under the keys of their positions, as `MeZO` has parameters without names."""
     return [Parameter(tensor, tensor_key(position)) for position, tensor in enumerate(tensors)]
 
 
-def displaced_loss(field: Field, origin: Sequence[Tensor], loss: Loss, probe: int, scale: float) -> float:
-    """L(θ₀ + scale·z), θ being left there."""
+def _displace(field: Field, origin: Sequence[Tensor], probe: int, scale: float) -> None:
+    """θ ← θ₀ + scale·z."""
     field.sweep([Term(0, probe, (scale,))], sources=origin)
-    return float(loss())
 
 
 @dataclass(frozen=True)
-class Dot(Pass):
+class _Products(Pass):
     """total_j ← total_j + Σ over the piece of z_j·source, which is left alone."""
 
     total: Tensor  # (terms,), float64
@@ -123,10 +121,3 @@ class Dot(Pass):
 
     def finish(self, parameter: int, target: Tensor, value: Tensor) -> None:
         pass
-
-
-def check(parameters: Sequence[Tensor], count: int) -> None:
-    if not parameters:
-        raise ValueError("`parameters` must hold at least one tensor, got none: pass model.parameters().")
-    if count < 1:
-        raise ValueError(f"`count` must be at least 1, got {count}: ask for one probe or more.")

@@ -1,30 +1,33 @@
-"""Which ε to take: the error of the projected gradient over a range of ε, a U between rounding and truncation."""
+"""The choice of ε: the error of the projected gradient over a range of ε, a U between rounding and truncation."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from mezo_lab import curvature
+from mezo_lab.curvature.vectors import Loss, Vector, central_difference, restored, tensors_of
+from mezo_lab.curvature.vectors import gradient as backward_gradient
 from mezo_lab.optim.noise import COORDINATES, tensor_key
 from mezo_lab.optim.sweeps import Field, Parameter, Term
-from mezo_lab.sampling.montecarlo import Progress
+from mezo_lab.sampling import Progress
+from mezo_lab.validation import one_of, whole
 
 
 @dataclass(frozen=True)
 class ScanRow:
-    """One ε. All errors are in units of ‖g‖, the rms of zᵀg.
-
-    error: rms of pg − zᵀg over the probes, measured. rounding, truncation: what theory says of its two parts.
-    """
+    """One ε. All errors are in units of ‖g‖, the rms of zᵀg."""
 
     epsilon: float
     dtype: str
     error: float
+    """Rms of pg − zᵀg over the probes, measured."""
     rounding: float
+    """The part of it that is rounding, by the theory."""
     truncation: float
+    """The part of it that is the third derivative, by the theory."""
 
     def __str__(self) -> str:
         parts = f"rounding {self.rounding:.1e}, truncation {self.truncation:.1e}"
@@ -46,8 +49,11 @@ class EpsilonScan:
     def predicted(self) -> float:
         """The ε at which (R/ε)² + (Tε²)² is least, (R/(√2·T))^⅓; infinite where nothing was truncated."""
         last = self.rows[-1]
-        rounding, truncation = last.rounding * last.epsilon, last.truncation / last.epsilon**2
-        return (rounding / (math.sqrt(2) * truncation)) ** (1 / 3) if truncation else math.inf
+        if not last.truncation:
+            return math.inf
+        rounding = last.rounding * last.epsilon  # R
+        truncation = last.truncation / last.epsilon**2  # T
+        return (rounding / (math.sqrt(2) * truncation)) ** (1 / 3)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.rows))
@@ -55,10 +61,10 @@ class EpsilonScan:
 
 def epsilon_scan(
     parameters: Iterable[Tensor],
-    loss: Callable[[], Tensor],
+    loss: Loss,
     epsilons: Iterable[float],
     *,
-    gradient: Sequence[Tensor] | None = None,
+    gradient: Vector | None = None,
     probes: int = 8,
     law: str = "gaussian",
     seed: int = 0,
@@ -90,71 +96,70 @@ def epsilon_scan(
     >>> scan.best.epsilon, 1e-3 < scan.predicted < 1e-2
     (0.001, True)
     """
-    parameters, epsilons = list(parameters), sorted(epsilons)
-    check(parameters, epsilons, probes, law)
-    slopes = list(gradient) if gradient is not None else curvature.gradient(parameters, loss)
+    parameters = tensors_of(parameters)
+    epsilons = sorted(epsilons)
+    if not epsilons or not epsilons[0] > 0:
+        raise ValueError(f"`epsilons` must be positive, and at least one, got {epsilons}: try 1e-5, 1e-4, 1e-3, 1e-2.")
+    probes = whole("probes", probes, "an error needs a direction")
+    law = one_of("law", law, COORDINATES)
+    slopes = backward_gradient(parameters, loss) if gradient is None else list(gradient)
     norm = math.sqrt(sum(float(slope.double().square().sum()) for slope in slopes))
     if not norm > 0:
-        raise ValueError(f"`gradient` must not vanish, got ‖g‖ = {norm}: errors are told in its units.")
-    rounding = rounding_error(parameters, slopes, loss) / norm
+        raise ValueError(f"`gradient` must not vanish, got ‖g‖ = {norm}: it is the unit of all errors.")
+    rounding = _rounding_error(parameters, slopes, loss) / norm
     z = [torch.zeros(parameter.shape, device=parameter.device) for parameter in parameters]
     field = Field([Parameter(tensor, tensor_key(i)) for i, tensor in enumerate(z)], law, seed, compiled=False)
-    errors = torch.zeros(len(epsilons), dtype=torch.float64)
-    with torch.no_grad(), curvature.restored(parameters) as origin:
+    squares = torch.zeros(len(epsilons), dtype=torch.float64)  # mean squared error for each ε
+    with torch.no_grad(), restored(parameters) as origin:
         for k in range(probes):
             for direction in z:
                 direction.zero_()
-            field.sweep([Term(0, k, (1.0,))])  # the z of MeZO
+            field.sweep([Term(0, k, (1.0,))])  # 0 + 1·z: the z of MeZO
             along = sum(float((x.double() * slope.double()).sum()) for x, slope in zip(z, slopes, strict=True))
+            displace = partial(_displace, parameters, origin, z)
             for j, epsilon in enumerate(epsilons):
-                plus, minus = (displaced_loss(parameters, origin, loss, z, side * epsilon) for side in (1, -1))
-                errors[j] += ((plus - minus) / (2 * epsilon) - along) ** 2 / probes
+                projected_gradient = central_difference(displace, loss, epsilon)
+                squares[j] += (projected_gradient - along) ** 2 / probes
             if progress is not None:
                 progress(k + 1, probes)
-    return rows(epsilons, parameters[0].dtype, (errors.sqrt() / norm).tolist(), rounding)
+    return _beside_theory(epsilons, parameters[0].dtype, (squares.sqrt() / norm).tolist(), rounding)
 
 
-def displaced_loss(parameters, origin, loss: Callable[[], Tensor], z: Sequence[Tensor], scale: float) -> float:
-    """L(θ + scale·z), θ being left there."""
+def _displace(parameters: Vector, origin: Vector, z: Vector, scale: float) -> None:
+    """θ ← θ₀ + scale·z."""
     for parameter, start, direction in zip(parameters, origin, z, strict=True):
         torch.add(start, direction, alpha=scale, out=parameter.detach())
-    return float(loss())
 
 
-def rows(epsilons: Sequence[float], dtype: torch.dtype, errors: Sequence[float], rounding: float) -> EpsilonScan:
+def _beside_theory(
+    epsilons: Sequence[float], dtype: torch.dtype, errors: Sequence[float], rounding: float
+) -> EpsilonScan:
     """The measured errors beside the theory's. Args: rounding: R, such that R/ε is the error by rounding."""
-    third = min(error / epsilon**2 for epsilon, error in zip(epsilons, errors, strict=True))
     name = str(dtype).removeprefix("torch.")
-    found = zip(epsilons, errors, strict=True)
-    return EpsilonScan(tuple(ScanRow(e, name, error, rounding / e, third * e**2) for e, error in found))
+    # rounding adds to every measured error, so the least of them bounds T from above most closely
+    truncation = min(error / epsilon**2 for epsilon, error in zip(epsilons, errors, strict=True))
+    rows = [
+        ScanRow(epsilon, name, error, rounding / epsilon, truncation * epsilon**2)
+        for epsilon, error in zip(epsilons, errors, strict=True)
+    ]
+    return EpsilonScan(tuple(rows))
 
 
-def rounding_error(parameters: Sequence[Tensor], slopes: Sequence[Tensor], loss: Callable[[], Tensor]) -> float:
+def _rounding_error(parameters: Vector, slopes: Vector, loss: Loss) -> float:
     """R = √(u_L²/6 + Σ g_i²u_i²/3)/2: the error of pg by rounding is R/ε."""
     with torch.no_grad():
-        square = float(spacing(loss()).square()) / 6
+        square = float(unit_in_last_place(loss()).square()) / 6
         for parameter, slope in zip(parameters, slopes, strict=True):
-            square += float((slope.double() * spacing(parameter)).square().sum()) / 3
+            square += float((slope.double() * unit_in_last_place(parameter)).square().sum()) / 3
     return math.sqrt(square) / 2
 
 
-def spacing(numbers: Tensor) -> Tensor:
-    """From each number to the next larger one of its dtype, as float64.
+def unit_in_last_place(numbers: Tensor) -> Tensor:
+    """The distance from each number to the next larger one of its dtype, as float64.
 
-    >>> spacing(torch.tensor([1.0, 1.5, 2.0], dtype=torch.bfloat16))
+    >>> unit_in_last_place(torch.tensor([1.0, 1.5, 2.0], dtype=torch.bfloat16))
     tensor([0.0078, 0.0078, 0.0156], dtype=torch.float64)
     """
     kind = torch.finfo(numbers.dtype)
     _, exponent = torch.frexp(numbers.detach().double().abs().clamp(min=kind.tiny))
     return torch.ldexp(torch.full_like(exponent, 1, dtype=torch.float64), exponent - 1) * kind.eps
-
-
-def check(parameters: Sequence[Tensor], epsilons: Sequence[float], probes: int, law: str) -> None:
-    if not parameters:
-        raise ValueError("`parameters` must hold at least one tensor, got none: pass model.parameters().")
-    if not epsilons or not epsilons[0] > 0:
-        raise ValueError(f"`epsilons` must be positive, and at least one, got {epsilons}: try 1e-5, 1e-4, 1e-3, 1e-2.")
-    if probes < 1:
-        raise ValueError(f"`probes` must be at least 1, got {probes}: an error needs a direction.")
-    if law not in COORDINATES:
-        raise ValueError(f"`law` must be one of {', '.join(COORDINATES)}; got {law!r}.")

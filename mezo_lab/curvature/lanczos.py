@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mezo_lab.sampling.montecarlo import Estimate, Progress, generator_for
+from mezo_lab.curvature.vectors import Loss, Vector, inner_product, plus, scaled
+from mezo_lab.sampling import Estimate, Progress, generator_for
 
 STREAM = 4  # generator_for's second word: apart from the other draws of the same seed
-Vector = Sequence[Tensor]  # one tensor per parameter, of its shape
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Eigenvalue:
         return f"{Estimate(self.value, self.residual, self.products)} ({self.products:,} products)"
 
 
-def hessian_products(parameters: Iterable[Tensor], loss: Callable[[], Tensor]) -> Callable[[Vector], list[Tensor]]:
+def hessian_products(parameters: Iterable[Tensor], loss: Loss) -> Callable[[Vector], list[Tensor]]:
     """v ↦ Hv at the present θ, exactly, by differentiating the gradient.
 
     Source: Pearlmutter (1994). Assumes: θ stays where it is while the products are used.
@@ -78,7 +78,7 @@ def hessian_products(parameters: Iterable[Tensor], loss: Callable[[], Tensor]) -
 
 def largest_eigenvalue_iterated(
     parameters: Iterable[Tensor],
-    loss: Callable[[], Tensor],
+    loss: Loss,
     *,
     tolerance: float = 1e-2,
     most: int = 100,
@@ -98,42 +98,45 @@ def largest_eigenvalue_iterated(
         tolerance: stop at this residual, relative to the eigenvalue. most: products at most.
         seed: fixes the start. progress: called with (products done, most).
 
-    Returns: an Eigenvalue, whose residual tells when `most` products were too few. Raises: ValueError.
+    Returns: an Eigenvalue, whose residual shows when `most` products were too few. Raises: ValueError.
 
     >>> eigenvalues = torch.tensor([5.0, 3.0, 1.0])
     >>> theta = torch.ones(3, requires_grad=True)
-    >>> found = largest_eigenvalue_iterated([theta], lambda: (eigenvalues * theta**2).sum() / 2)
-    >>> abs(found.value - 5.0) <= found.residual + 1e-5, found.products
+    >>> top = largest_eigenvalue_iterated([theta], lambda: (eigenvalues * theta**2).sum() / 2)
+    >>> abs(top.value - 5.0) <= top.residual + 1e-5, top.products
     (True, 3)
     """
     if not tolerance > 0 or most < 1:
         raise ValueError(f"`tolerance` must be positive and `most` at least 1, got {tolerance} and {most}.")
     parameters = list(parameters)
     product = hessian_products(parameters, loss)
-    v = unit_vector(parameters, seed)
-    before, beta = v, 0.0
-    alphas, betas = [], []
+    v = _unit_vector(parameters, seed)
+    v_before = v
+    beta = 0.0
+    alphas: list[float] = []
+    betas: list[float] = []
     for k in range(1, most + 1):
-        w = plus(product(v), before, -beta)
-        alphas.append(dot(w, v))
+        w = plus(product(v), v_before, -beta)
+        alphas.append(inner_product(w, v))
         w = plus(w, v, -alphas[-1])
-        beta = dot(w, w) ** 0.5
+        beta = inner_product(w, w) ** 0.5
         if not math.isfinite(beta):
             raise ValueError(f"`loss` must have a finite Hessian here, got {beta} in Hv: lower it where it overflows.")
-        value, residual = top_ritz_pair(alphas, betas, beta)
+        value, residual = _top_ritz_pair(alphas, betas, beta)
         if progress is not None:
             progress(k, most)
         if residual <= tolerance * abs(value):
             break
         betas.append(beta)
-        before, v = v, scaled(w, 1 / beta)
+        v_before = v
+        v = scaled(w, 1 / beta)
     return Eigenvalue(value, residual, k)
 
 
-def top_ritz_pair(alphas: list[float], betas: list[float], beta: float) -> tuple[float, float]:
+def _top_ritz_pair(alphas: list[float], betas: list[float], beta: float) -> tuple[float, float]:
     """The largest eigenvalue of the tridiagonal matrix, and the residual of its Ritz vector.
 
-    >>> value, residual = top_ritz_pair([2.0, 2.0], [1.0], beta=0.5)  # eigenvector (1, 1)/√2
+    >>> value, residual = _top_ritz_pair([2.0, 2.0], [1.0], beta=0.5)  # eigenvector (1, 1)/√2
     >>> round(value, 6), round(residual, 6)
     (3.0, 0.353553)
     """
@@ -145,22 +148,10 @@ def top_ritz_pair(alphas: list[float], betas: list[float], beta: float) -> tuple
     return float(values[-1]), beta * abs(float(vectors[-1, -1]))
 
 
-def unit_vector(parameters: Sequence[Tensor], seed: int) -> list[Tensor]:
+def _unit_vector(parameters: Sequence[Tensor], seed: int) -> list[Tensor]:
     generator = generator_for(seed, STREAM, 0, str(parameters[0].device))
     vector = [
         torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype, device=parameter.device)
         for parameter in parameters
     ]
-    return scaled(vector, dot(vector, vector) ** -0.5)
-
-
-def dot(a: Vector, b: Vector) -> float:
-    return sum(float(torch.dot(x.reshape(-1), y.reshape(-1))) for x, y in zip(a, b, strict=True))
-
-
-def plus(vector: Vector, other: Vector, factor: float) -> list[Tensor]:
-    return [torch.add(x, y, alpha=factor) for x, y in zip(vector, other, strict=True)]
-
-
-def scaled(vector: list[Tensor], factor: float) -> list[Tensor]:
-    return [x.mul_(factor) for x in vector]
+    return scaled(vector, inner_product(vector, vector) ** -0.5)

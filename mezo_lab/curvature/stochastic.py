@@ -3,20 +3,21 @@
 Along Gaussian directions zᵀHz has mean tr H and variance 2·tr H², so one set of draws gives both.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from mezo_lab.sampling.montecarlo import Estimate, Progress, Running, generator_for
+from mezo_lab.curvature.vectors import Loss, restored, tensors_of
+from mezo_lab.sampling import Estimate, Progress, RunningMoments, generator_for
+from mezo_lab.validation import positive, whole
 
 STREAM = 3  # generator_for's second word: apart from the other draws of the same seed
 
 
 def second_differences(
     parameters: Iterable[Tensor],
-    loss: Callable[[], Tensor],
+    loss: Loss,
     *,
     draws: int,
     epsilon: float = 1e-3,  # the original trainer's: the curvature on the scale that MeZO sees
@@ -45,20 +46,34 @@ def second_differences(
     >>> abs(trace_estimate(along).z_score(2.0)) < 5, abs(trace_square_estimate(along).z_score(2.0)) < 5
     (True, True)
     """
-    tensors = [parameter.detach() for parameter in parameters]
-    check(tensors, draws, epsilon)
+    tensors = [parameter.detach() for parameter in tensors_of(parameters)]
+    draws = whole("draws", draws, "one draw has no standard error", least=2)
+    epsilon = positive("epsilon", epsilon, "1e-3 suits a float32 model")
     along = torch.empty(draws, dtype=torch.float64, device="cpu")
     with torch.no_grad(), restored(tensors) as origin:
-        middle = float(loss())
+        loss_here = float(loss())
         for k in range(draws):
-            displace(tensors, origin, epsilon, seed, k)
+            for theta, start, z in zip(tensors, origin, gaussian_direction(tensors, seed, k), strict=True):
+                torch.add(start, z, alpha=epsilon, out=theta)
             loss_plus = float(loss())
             for theta, start in zip(tensors, origin, strict=True):
-                theta.lerp_(start, 2)  # from θ₀ + εz to θ₀ − εz
-            along[k] = (loss_plus + float(loss()) - 2 * middle) / epsilon**2
+                theta.lerp_(start, 2)  # from θ₀ + εz to θ₀ − εz, without a second draw of z
+            loss_minus = float(loss())
+            along[k] = (loss_plus + loss_minus - 2 * loss_here) / epsilon**2
             if progress is not None:
                 progress(k + 1, draws)
     return along
+
+
+def gaussian_direction(parameters: Sequence[Tensor], seed: int, draw: int) -> Iterator[Tensor]:
+    """The z of one draw of `second_differences`, tensor by tensor, so that it is never in memory as a whole.
+
+    >>> [z.shape for z in gaussian_direction([torch.zeros(2, 3), torch.zeros(4)], seed=0, draw=0)]
+    [torch.Size([2, 3]), torch.Size([4])]
+    """
+    generator = generator_for(seed, STREAM, draw, str(parameters[0].device))
+    for tensor in parameters:
+        yield torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype, device=tensor.device)
 
 
 def trace_estimate(along: Tensor) -> Estimate:
@@ -71,7 +86,7 @@ def trace_estimate(along: Tensor) -> Estimate:
     >>> trace_estimate(torch.tensor([1.0, 3.0]))
     2.0 ± 1.0 (2 draws)
     """
-    running = Running()
+    running = RunningMoments()
     running.add(along)
     return running.estimate()
 
@@ -88,53 +103,3 @@ def trace_square_estimate(along: Tensor) -> Estimate:
     """
     half = len(along) / (len(along) - 1) / 2  # the sample variance, unbiased
     return trace_estimate((along - along.mean()).square() * half)
-
-
-def displace(tensors: Sequence[Tensor], origin: Sequence[Tensor], epsilon: float, seed: int, draw: int) -> None:
-    """θ ← θ₀ + εz."""
-    generator = generator_for(seed, STREAM, draw, str(tensors[0].device))
-    for theta, start in zip(tensors, origin, strict=True):
-        z = torch.randn(theta.shape, generator=generator, dtype=theta.dtype, device=theta.device)
-        torch.add(start, z, alpha=epsilon, out=theta)
-
-
-@contextmanager
-def restored(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Copies of the tensors, which are bitwise what they were when the block ends, however it ends.
-
-    >>> theta = torch.tensor([0.1])
-    >>> with restored([theta]):
-    ...     _ = theta.add_(1e8)
-    >>> theta
-    tensor([0.1000])
-    """
-    origin = [tensor.detach().clone() for tensor in tensors]
-    try:
-        yield origin
-    finally:
-        with torch.no_grad():
-            for tensor, start in zip(tensors, origin, strict=True):
-                tensor.copy_(start)
-
-
-def check(tensors: Sequence[Tensor], draws: int, epsilon: float) -> None:
-    if not tensors:
-        raise ValueError("`parameters` must hold at least one tensor, got none: pass model.parameters().")
-    if draws < 2:
-        raise ValueError(f"`draws` must be at least 2, got {draws}: one draw has no standard error.")
-    if not epsilon > 0:
-        raise ValueError(f"`epsilon` must be positive, got {epsilon}: 1e-3 suits a float32 model.")
-
-
-def gradient(parameters: Iterable[Tensor], loss: Callable[[], Tensor]) -> list[Tensor]:
-    """∇L by one backward pass; `.grad` is left alone, and a parameter that the loss does not use gets zeros.
-
-    Cost: one forward and one backward pass; memory for the activations and for one number per parameter.
-
-    >>> theta = torch.tensor([3.0, 4.0], requires_grad=True)
-    >>> gradient([theta], lambda: theta @ theta / 2)
-    [tensor([3., 4.])]
-    """
-    with torch.enable_grad():
-        slopes = torch.autograd.grad(loss(), list(parameters), allow_unused=True, materialize_grads=True)
-    return [slope.contiguous() for slope in slopes]

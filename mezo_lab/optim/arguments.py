@@ -10,7 +10,7 @@ import torch
 from mezo_lab.optim.rules import RULES, Rule
 from mezo_lab.optim.scalars import REMEDIES, flag, not_negative, number, positive, single, whole
 from mezo_lab.optim.stencils import BASELINES, ESTIMATORS, SHAPINGS, Estimator, Population
-from mezo_lab.sampling.laws import LAWS, Law, LowRank
+from mezo_lab.sampling import LAWS, Law, LowRank
 
 MODIFIED = (None, "variance", "expectation")
 LARGEST = torch.finfo(torch.float32).max

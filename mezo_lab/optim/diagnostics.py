@@ -10,7 +10,7 @@ import torch
 from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.layout import spacing
 from mezo_lab.optim.rules import Rule
-from mezo_lab.sampling.montecarlo import Estimate, Running
+from mezo_lab.sampling import Estimate, RunningMoments
 
 
 @dataclass
@@ -20,8 +20,8 @@ class Diagnostics:
     A mean over a run is one over its points: of ‖g‖² and tr H along the way, not at the last θ.
     """
 
-    squares: Running = field(default_factory=Running)  # pg² of each probe
-    curvatures: Running = field(default_factory=Running)  # second difference of each step
+    squares: RunningMoments = field(default_factory=RunningMoments)  # pg² of each probe
+    curvatures: RunningMoments = field(default_factory=RunningMoments)  # second difference of each step
     steps: int = 0
     skipped: int = 0
     zeros: int = 0

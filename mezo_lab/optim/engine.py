@@ -11,7 +11,7 @@ from mezo_lab.optim.displacement import Decay, Exact, Move, Offset, Plain, combi
 from mezo_lab.optim.rules import Record, Rule
 from mezo_lab.optim.sweeps import Cost, Field, OneHot, Parameter, Pass
 from mezo_lab.optim.sweeps import LowRank as LowRankField
-from mezo_lab.sampling.laws import Coordinate, Law, LowRank
+from mezo_lab.sampling import Coordinate, Law, LowRank
 
 FARTHEST = 7.0  # no normal number made of 32-bit words is larger, nor one of another law
 SQUARED = torch.finfo(torch.float32).max ** 0.5

@@ -21,7 +21,7 @@ from mezo_lab.optim.notices import of_rounding, warn
 from mezo_lab.optim.rules import Record, Rule
 from mezo_lab.optim.stencils import Visit, curvature, mean_loss
 from mezo_lab.optim.sweeps import Cost
-from mezo_lab.sampling.laws import LowRank, Orthogonal
+from mezo_lab.sampling import LowRank, Orthogonal
 
 
 class MeZO(Optimizer):

@@ -129,7 +129,7 @@ def general_directions(law: str) -> Proof:
         Step("Contract it: tr(P)·‖g‖² = r‖g‖² once, gᵀPg = ‖g‖² twice.", equation("E[Σᵢ Pᵢᵢgᵢ²]", mean)),
         Step("Put it in, with gᵀPg = ‖g‖² and tr(P) = r, and divide by ‖g‖².", equation("γ", gamma)),
     )
-    claimed = theory.effective_rank_factor(r, n, theory.turned(d, theory_moments(law)))
+    claimed = theory.effective_rank_factor(r, n, theory.rotation_average(d, theory_moments(law)))
     return Proof("B10", "general-directions", law, steps, (Conclusion("γ", gamma, claimed, exact_turned_gamma),))
 
 

@@ -13,8 +13,7 @@ from mezo_lab.proofs.case import Case
 from mezo_lab.proofs.notation import d, kappa, n
 from mezo_lab.proofs.printing import NO_BREAK, plain
 from mezo_lab.proofs.step import Step
-from mezo_lab.theory import Moments
-from mezo_lab.theory.moments import MOMENTS, independent_moments
+from mezo_lab.theory import MOMENTS, Moments, independent_moments
 
 SMALL_DIMS, SMALL_PROBES = (1, 2, 3, 4), (1, 2)
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from mezo_lab.theory.expressions import printed
+from mezo_lab.theory import printed
 
 LETTERS = {
     "dim": "d",

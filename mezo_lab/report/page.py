@@ -10,7 +10,7 @@ from mezo_lab.report.figures.formula import Glyph, glyph_defs
 from mezo_lab.report.picture import inline_svg
 from mezo_lab.report.stylesheet import STYLE
 from mezo_lab.report.wording import MARKS, Tally, by_claim, counted, sentences, tally
-from mezo_lab.theory.expressions import printed
+from mezo_lab.theory import printed
 
 if TYPE_CHECKING:
     from mezo_lab.proofs import Proof

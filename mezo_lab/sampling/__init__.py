@@ -1,1 +1,73 @@
-"""Sampling: laws of z, estimators, objectives, brute-force and reduced samplers, and Monte Carlo with honest errors."""
+"""Laws of z, zeroth-order estimators, losses with a known gradient, and Monte Carlo with honest errors."""
+
+from mezo_lab.sampling.estimators import (
+    curvature,
+    expectation_modified,
+    one_sided,
+    population,
+    projected_gradient,
+    residual_feedback,
+    sign_search,
+    two_point,
+    variance_modified,
+)
+from mezo_lab.sampling.law_check import LawCheck, check_law
+from mezo_lab.sampling.laws import (
+    LAWS,
+    Coordinate,
+    Iid,
+    Law,
+    LowRank,
+    Orthogonal,
+    Sphere,
+    gaussian,
+    gram_schmidt,
+    law_named,
+    signs,
+    three_point,
+    uniform,
+)
+from mezo_lab.sampling.montecarlo import Draws, Estimate, Progress, RunningMoments, generator_for, sample
+from mezo_lab.sampling.objectives import Cubic, LeastSquares, Linear, LowRankQuadratic, Quadratic
+from mezo_lab.sampling.reduced import Frame, frame_of, reduced_frame
+
+__all__ = [
+    "LAWS",
+    "Coordinate",
+    "Cubic",
+    "Draws",
+    "Estimate",
+    "Frame",
+    "Iid",
+    "Law",
+    "LawCheck",
+    "LeastSquares",
+    "Linear",
+    "LowRank",
+    "LowRankQuadratic",
+    "Orthogonal",
+    "Progress",
+    "Quadratic",
+    "RunningMoments",
+    "Sphere",
+    "check_law",
+    "curvature",
+    "expectation_modified",
+    "frame_of",
+    "gaussian",
+    "generator_for",
+    "gram_schmidt",
+    "law_named",
+    "one_sided",
+    "population",
+    "projected_gradient",
+    "reduced_frame",
+    "residual_feedback",
+    "sample",
+    "sign_search",
+    "signs",
+    "three_point",
+    "two_point",
+    "uniform",
+    "variance_modified",
+]

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from mezo_lab.sampling.laws import Law
-from mezo_lab.sampling.montecarlo import Estimate, Running
+from mezo_lab.sampling.montecarlo import Estimate, RunningMoments
 
 SETS, PROBES, DIM = 1 << 17, 2, 8  # 2,097,152 coordinates, in independent sets of two probes
 ALARM = 6.0  # standard errors: about 300 numbers are looked at
@@ -102,7 +102,7 @@ def _checked(law: Law, device: str, seed: int) -> LawCheck:
 
 def estimate(values: Tensor) -> Estimate:
     """The mean of values of shape (sets, …), with the error of independent sets."""
-    running = Running()
+    running = RunningMoments()
     running.add(values.reshape(len(values), -1).mean(-1))
     return running.estimate()
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from mezo_lab.theory import Moments, Number, fourth_moment, low_rank_fourth_moment
-from mezo_lab.theory.moments import (
+from mezo_lab.theory import (
     KURTOSIS,
+    Moments,
+    Number,
     coordinate_moments,
+    fourth_moment,
     independent_moments,
+    low_rank_fourth_moment,
     orthogonal_moments,
     sphere_moments,
 )

@@ -83,10 +83,10 @@ class Estimate:
 
 
 @dataclass
-class Running:
+class RunningMoments:
     """Mean and sum of squared deviations, merged chunk by chunk (Chan, Golub and LeVeque 1983): no cancellation.
 
-    >>> running = Running()
+    >>> running = RunningMoments()
     >>> for chunk in (torch.tensor([1.0, 2.0]), torch.tensor([3.0])):
     ...     running.add(chunk)
     >>> running.estimate()
@@ -152,7 +152,7 @@ def sample(
     device: str = "cpu",
     threads: int | None = 1,
     progress: Progress | None = None,
-) -> Running:
+) -> RunningMoments:
     """Exactly `count` draws, fixed in advance, in chunks of bounded memory.
 
     Cost: memory a small multiple of `CHUNK_NUMBERS` doubles (or of one draw, where that is more).
@@ -176,7 +176,7 @@ def sample(
         raise ValueError(f"`draws` must be at least 2, got {count}: one draw has no standard error; raise --draws.")
     keep_freed_memory()
     chunk = max(1, CHUNK_NUMBERS // numbers_per_draw)
-    running = Running()
+    running = RunningMoments()
     with torch_threads(threads):
         for index, start in enumerate(range(0, count, chunk)):
             running.add(draws(min(chunk, count - start), generator_for(seed, stream, index, device)))

@@ -52,10 +52,10 @@ class Quadratic:
 
 
 @dataclass(frozen=True)
-class LowRank:
+class LowRankQuadratic:
     """L(θ) = ½·ℓ·(θ_1² + … + θ_r²): Hessian ℓ·P_r, the exact test bed of the effective rank; r = d is isotropic.
 
-    >>> LowRank(smoothness=2.0, rank=1)(torch.tensor([3.0, 4.0]))
+    >>> LowRankQuadratic(smoothness=2.0, rank=1)(torch.tensor([3.0, 4.0]))
     tensor(9.)
     """
 

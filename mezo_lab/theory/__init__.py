@@ -1,8 +1,9 @@
 """The closed forms, as plain arithmetic on whatever numbers they are given: floats, fractions or sympy symbols.
 
-`theory.estimator` holds section A (what ĝ is like), `theory.descent` section B (what a step along it does). Nothing
-here imports torch or sympy, so one function serves the Monte Carlo run, the proof and the figure, and no second
-transcription of a formula can drift from the first.
+`theory.moments` holds what a law of z contributes, `theory.estimator` section A (the moments of ĝ), `theory.descent`
+section B (what a step along ĝ does), `theory.stability` the largest stable learning rate of any spectrum, and
+`theory.expressions` anyone's formula. Nothing here imports torch or sympy, so one function serves the Monte Carlo run,
+the proof and the figure, and no second transcription of a formula can drift from the first.
 """
 
 from mezo_lab.theory.descent import (
@@ -16,12 +17,7 @@ from mezo_lab.theory.descent import (
     sgd_rate,
 )
 from mezo_lab.theory.estimator import (
-    Moments,
-    Number,
     capture,
-    cross_moment,
-    fourth_moment,
-    low_rank_fourth_moment,
     minibatch_fresh,
     minibatch_shared,
     norm_factor,
@@ -33,38 +29,79 @@ from mezo_lab.theory.estimator import (
     residual_feedback_run_norm,
     second_moment,
     smoothing_bias,
-    turned,
     variance_factor,
     variance_modified_norm,
 )
+from mezo_lab.theory.expressions import Expression, ExpressionError, printed
+from mezo_lab.theory.moments import (
+    GAUSSIAN,
+    KURTOSIS,
+    MOMENTS,
+    Moments,
+    Number,
+    coordinate_moments,
+    cross_moment,
+    fourth_moment,
+    independent_moments,
+    low_rank_fourth_moment,
+    orthogonal_moments,
+    rotation_average,
+    sphere_moments,
+)
+from mezo_lab.theory.stability import (
+    heavy_ball_lr,
+    largest_stable_step,
+    momentum_lr,
+    momentum_relief,
+    own_and_shared,
+    stability_bounds,
+    stability_limit,
+)
 
 __all__ = [
+    "GAUSSIAN",
+    "KURTOSIS",
+    "MOMENTS",
+    "Expression",
+    "ExpressionError",
     "Moments",
     "Number",
     "capture",
     "chi_square_tail",
     "contraction",
+    "coordinate_moments",
     "cross_moment",
     "descent_bound",
     "effective_rank_factor",
     "fourth_moment",
+    "heavy_ball_lr",
+    "independent_moments",
     "largest_stable_lr",
+    "largest_stable_step",
     "low_rank_fourth_moment",
     "minibatch_fresh",
     "minibatch_shared",
+    "momentum_lr",
+    "momentum_relief",
     "norm_factor",
     "one_sided_norm",
+    "orthogonal_moments",
+    "own_and_shared",
     "own_mean_share",
     "pl_contraction",
+    "printed",
     "probe_magnitude",
     "progress_per_pair",
     "random_search_change",
     "residual_feedback_norm",
     "residual_feedback_run_norm",
+    "rotation_average",
     "second_moment",
     "sgd_rate",
     "smoothing_bias",
-    "turned",
+    "sphere_moments",
+    "stability_bounds",
+    "stability_limit",
     "variance_factor",
     "variance_modified_norm",
 ]

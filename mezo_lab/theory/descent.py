@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from mezo_lab.theory.estimator import Moments, Number, second_moment
+from mezo_lab.theory.estimator import second_moment
+from mezo_lab.theory.moments import GAUSSIAN, Moments, Number
 
-GAUSSIAN = Moments(pair=1, coincidence=0)
 ROUNDING = 1e-12  # of γ in floats: d orthogonal probes have γ = 1
 
 
@@ -31,8 +31,8 @@ def effective_rank_factor(rank: Number, probes: Number, moments: Moments) -> Num
 
     Source: paper, Theorem 2 (Gaussian, (r+n+1)/n) and the proof of Theorem 1 (sphere, (dr+d−2)/(n(d+2)) + 1).
     Assumes: H = ℓ·P_r; for laws with coincidence ≠ 0, P_r aligned with the coordinates (in general directions pass
-    the moments of `turned`). At r = d it is `norm_factor`. The paper's γ = Θ(r/n) holds for n = O(r) alone: no number
-    of independent probes takes γ below 1.
+    the moments of `rotation_average`). At r = d it is `norm_factor`. The paper's γ = Θ(r/n) holds for n = O(r) alone:
+    no number of independent probes takes γ below 1.
     Formula: `second_moment` at W = P_r with P_r·g = g; for independent probes 1 + (γ₁ − 1)/n, γ₁ that of one probe.
 
     Args: rank: r = tr(H)/‖H‖_op. probes: n. moments: of the law, at the full dimension.
@@ -89,8 +89,8 @@ def progress_per_pair(
 
     >>> round(progress_per_pair(10, 1), 4), round(progress_per_pair(10, 8), 4)
     (0.087, 0.0683)
-    >>> from mezo_lab.sampling.laws import LAWS
-    >>> orthogonal = LAWS["orthogonal"].moments(12)
+    >>> from mezo_lab.theory.moments import MOMENTS
+    >>> orthogonal = MOMENTS["orthogonal"](12)
     >>> round(progress_per_pair(10, 1, orthogonal), 4), round(progress_per_pair(10, 8, orthogonal), 4)
     (0.1023, 0.1518)
     """

@@ -12,8 +12,8 @@ Source: derived here; published first, with momentum and Adam, by Song et al., "
 Stability" (2026, arXiv 2604.14669), who find full-batch training of deep networks to stay near this edge.
 
 Assumes throughout: H ⪰ 0, as along a negative eigenvalue no step is stable; for laws with coincidence ≠ 0 also an H
-along the coordinates, as in B3. For an H in general directions pass `theory.turned(d, moments)`, right for one step on
-average over rotations: signs see the sphere there, which is the Gaussian only where tr H/λ_max ≪ d.
+along the coordinates, as in B3. For an H in general directions pass `theory.rotation_average(d, moments)`, right for
+one step on average over rotations: signs see the sphere there, which is the Gaussian only where tr H/λ_max ≪ d.
 
 For the mean of the loss the limit is exact. A single run outlives it where few eigenvalues matter, since rare long
 steps carry the mean: for H = ℓ·P_r and one Gaussian probe it diverges at a step about 1 + 12/r² times as long when r is
@@ -25,7 +25,7 @@ Eliminating two of them leaves F with A − 2β/(1+β) in place of A, so that ev
 """
 
 from mezo_lab.theory.descent import effective_rank_factor
-from mezo_lab.theory.estimator import HALF, Moments, Number
+from mezo_lab.theory.moments import HALF, Moments, Number
 
 
 def own_and_shared(probes: Number, moments: Moments) -> tuple[Number, Number]:

@@ -15,13 +15,6 @@
 # %%
 import math
 
-import torch
-
-from mezo_lab import LAWS, Estimate, sample, two_point
-from mezo_lab.sampling.estimators import sign_search
-from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.sampling.objectives import Linear, Quadratic
-
 # %% [markdown]
 # ## Descent without a gradient
 #
@@ -42,9 +35,13 @@ from mezo_lab.sampling.objectives import Linear, Quadratic
 # 4. $z^\top g \sim N(0, \|g\|^2)$, so $\mathbb{E}\,|\delta^\top g| = \sigma\|g\|\cdot\mathbb{E}\,|N(0,1)|$.
 #
 # What is left is one integral, and algebra that could slip is done by sympy:
-
 # %%
 import sympy
+import torch
+
+from mezo_lab import LAWS, Estimate, sample, two_point
+from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.sampling import Linear, Quadratic, sign_search
 
 x = sympy.symbols("x", real=True)
 density = sympy.exp(-(x**2) / 2) / sympy.sqrt(2 * sympy.pi)

@@ -20,8 +20,7 @@ import torch
 from mezo_lab import LAWS, sample, two_point
 from mezo_lab.claims.problems import TIED
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.sampling.objectives import Linear
-from mezo_lab.sampling.reduced import frame_of
+from mezo_lab.sampling import Linear, frame_of
 
 # %% [markdown]
 # ## Seven laws with one covariance

@@ -17,11 +17,10 @@ import torch
 
 from mezo_lab import LAWS, Iid, check, claim_named, sample, two_point
 from mezo_lab.claims.problems import TIED
-from mezo_lab.theory.expressions import Expression
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.sampling.objectives import Linear
 from mezo_lab.proofs import prove
-from mezo_lab.sampling.reduced import reduced_frame
+from mezo_lab.sampling import Linear, reduced_frame
+from mezo_lab.theory import Expression
 
 # %% [markdown]
 # ## The statement

@@ -19,10 +19,9 @@ import sympy
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.report.figures import style
+from mezo_lab.curvature import bowl, divergence, predict_stable_lr, spectrum
 from mezo_lab.proofs import prove
-from mezo_lab.curvature.stability import bowl, predict, spectrum
-from mezo_lab.curvature.stability import divergence
+from mezo_lab.report.figures import style
 
 # %% [markdown]
 # ## The descent lemma
@@ -117,7 +116,7 @@ print(f"1/(ℓf), half of that:   after {dim} steps {run(1 / factor, dim):.2g} t
 #
 # ## Experiment: where MeZO diverges
 #
-# `predict` knows the loss from outside: it measures $\operatorname{tr}H$, $\operatorname{tr}H^2$ and the largest curvature with forward passes and a few
+# `predict_stable_lr` knows the loss from outside: it measures $\operatorname{tr}H$, $\operatorname{tr}H^2$ and the largest curvature with forward passes and a few
 # Hessian-vector products, and returns the largest stable rate. `divergence` does not use the theory: the prediction is only where its search starts. It runs MeZO at several
 # rates and finds the one at which the gradient of a long run neither grows nor shrinks, with its standard error.
 
@@ -128,7 +127,7 @@ found = {}
 for d in dims:
     eigenvalues = spectrum("isotropic", d)
     theta, loss = bowl(eigenvalues)
-    predicted = predict([theta], loss)
+    predicted = predict_stable_lr([theta], loss)
     found[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
     print(f"d = {d:>4}: predicted {predicted}, diverges at {found[d]}; 2/(d+2) = {2 / (d + 2):.3g}")
 
@@ -212,7 +211,7 @@ rank, flat, predictions = 30, {}, {}
 for d in sized(full=(100, 1000, 10_000), fast=(100, 1000)):
     eigenvalues = spectrum("flat", d, rank)
     theta, loss = bowl(eigenvalues)
-    predicted = predict([theta], loss)
+    predicted = predict_stable_lr([theta], loss)
     predictions[d] = predicted.lr
     flat[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
     print(f"d = {d:>6}: predicted {predicted}, diverges at {flat[d]}; the tax would say {2 / (d + 2):.2g}")
@@ -225,7 +224,7 @@ show(
 )
 
 # %% [markdown]
-# Now the theory of this notebook is the decoy. The points do not see $d$, and `predict`, which measures curvature and not $d$, has them
+# Now the theory of this notebook is the decoy. The points do not see $d$, and `predict_stable_lr`, which measures curvature and not $d$, has them
 # right. Which number takes the place of $d$?
 #
 # ## Exercises

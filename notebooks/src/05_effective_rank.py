@@ -18,14 +18,12 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, theory
-from mezo_lab.curvature import effective_rank
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.report.figures import style
+from mezo_lab.curvature import divergence, effective_rank, spectrum
 from mezo_lab.proofs import prove
-from mezo_lab.sampling.reduced import frame_of, reduced_frame
-from mezo_lab.curvature.stability import spectrum
-from mezo_lab.curvature.stability import divergence
-from mezo_lab.theory.stability import stability_limit
+from mezo_lab.report.figures import style
+from mezo_lab.sampling import frame_of, reduced_frame
+from mezo_lab.theory import stability_limit
 
 # %% [markdown]
 # ## The puzzle, and the paper's answer

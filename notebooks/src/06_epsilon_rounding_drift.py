@@ -22,11 +22,11 @@ import torch
 
 from mezo_lab import LAWS, Estimate, MeZO, projected_gradient, sample, two_point
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.sampling.objectives import Cubic, LowRank
+from mezo_lab.curvature import unit_in_last_place
 from mezo_lab.optim import DriftMeter
-from mezo_lab.curvature.epsilon_scan import spacing
-from mezo_lab.report.figures import style
 from mezo_lab.proofs import prove
+from mezo_lab.report.figures import style
+from mezo_lab.sampling import Cubic, LowRankQuadratic
 
 # %% [markdown]
 # ## What a finite ε estimates
@@ -150,7 +150,7 @@ show(
 # %%
 dim = 16
 ones = torch.ones(dim, dtype=torch.float64) / math.sqrt(dim)
-bed, bowl = Cubic(third=6 / math.sqrt(15) * ones, slope=ones), LowRank(1.0, dim)  # T² = Σ aᵢ²/36 · E z⁶ = 1
+bed, bowl = Cubic(third=6 / math.sqrt(15) * ones, slope=ones), LowRankQuadratic(1.0, dim)  # T² = Σ aᵢ²/36 · E z⁶ = 1
 start = torch.zeros(dim, dtype=torch.float64)
 
 
@@ -169,7 +169,7 @@ def error(dtype, epsilon: float, size: float = 3.0) -> Estimate:
 
 
 def ulp_at(size: float, dtype) -> float:
-    return float(spacing(torch.tensor(size, dtype=dtype)))
+    return float(unit_in_last_place(torch.tensor(size, dtype=dtype)))
 
 
 # %%
@@ -249,7 +249,7 @@ def drifts(dtype, counts, exact: bool = False) -> list[Estimate]:
 
 def rounding_of(dtype) -> float:
     stored = weights.to(dtype)  # rms of ulp(θ) over rms of θ
-    return float(spacing(stored).norm() / stored.double().norm())
+    return float(unit_in_last_place(stored).norm() / stored.double().norm())
 
 
 # %%

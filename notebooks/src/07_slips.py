@@ -20,14 +20,12 @@ import torch
 
 from mezo_lab import LAWS, Estimate, check, claim_named, projected_gradient, sample, theory, two_point
 from mezo_lab.claims.problems import curved, gradient
-from mezo_lab.sampling.estimators import one_sided, residual_feedback, variance_modified
-from mezo_lab.theory.expressions import Expression
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.sampling.objectives import Linear, Quadratic
-from mezo_lab.report.figures import deviation
-from mezo_lab.report.figures import style
-from mezo_lab.report.labels import typographic
 from mezo_lab.proofs import prove
+from mezo_lab.report.figures import deviation, style
+from mezo_lab.report.labels import typographic
+from mezo_lab.sampling import Linear, Quadratic, one_sided, residual_feedback, variance_modified
+from mezo_lab.theory import Expression
 
 # %% [markdown]
 # ## Predict first

@@ -25,14 +25,14 @@ import torch
 from torch import nn
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
-from mezo_lab.claims.c_steps import rewire, same_for_tensors
 from mezo_lab.claims.c_costs import damage
+from mezo_lab.claims.c_steps import rewire, same_for_tensors
 from mezo_lab.course.exercises import zoo
 from mezo_lab.course.notebook import show, sized, tried
-from mezo_lab.sampling.objectives import LowRank
 from mezo_lab.optim import Adam, Journal, Momentum, replay
-from mezo_lab.report.figures import style
 from mezo_lab.optim.log import LogError
+from mezo_lab.report.figures import style
+from mezo_lab.sampling import LowRankQuadratic
 
 # %% [markdown]
 # ## Ten lines
@@ -125,7 +125,7 @@ print(f"best ηℓ = {best}, leaves {sympy.expand(theory.contraction(best, gamma
 
 # %%
 d, r = 20, 4
-bowl, start = LowRank(smoothness=1.0, rank=r), torch.zeros(d, dtype=torch.float64)
+bowl, start = LowRankQuadratic(smoothness=1.0, rank=r), torch.zeros(d, dtype=torch.float64)
 start[:r] = torch.linspace(0.87, 1.13, r)
 
 

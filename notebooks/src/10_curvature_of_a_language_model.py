@@ -23,21 +23,23 @@ import math
 import torch
 
 from mezo_lab import LAWS, Estimate
-from mezo_lab.claims.d_models import direction, norm_of
-from mezo_lab.finetune import projected_gradients, projections, reviews, smollm2, task_loss
 from mezo_lab.curvature import (
+    gaussian_direction,
     gradient,
     hessian_products,
+    inner_product,
     largest_eigenvalue_iterated,
+    projected_gradients,
+    projections,
     second_differences,
     trace_estimate,
+    vector_norm,
 )
-from mezo_lab.curvature.lanczos import dot
-from mezo_lab.sampling.montecarlo import Running
+from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.report.figures import style
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
-from mezo_lab.theory import largest_stable_lr
-from mezo_lab.theory.stability import stability_bounds
+from mezo_lab.sampling import RunningMoments
+from mezo_lab.theory import largest_stable_lr, stability_bounds
 
 # %% [markdown]
 # ## One model, one batch, one loss
@@ -91,7 +93,7 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 
 # %%
 g = gradient(parameters, loss)
-grad_norm = norm_of(g)
+grad_norm = vector_norm(g)
 probes = {"count": 10, "law": "rademacher", "seed": 0}
 pg = projected_gradients(parameters, loss, **probes) / grad_norm
 along = projections(parameters, g, **probes) / grad_norm
@@ -121,7 +123,7 @@ show(
 
 # %%
 def mean(values) -> Estimate:
-    running = Running()
+    running = RunningMoments()
     running.add(values)
     return running.estimate()
 
@@ -148,8 +150,8 @@ epsilon = sized(full=5e-4, fast=3e-3)  # a layer alone bends the loss less: it n
 curved = second_differences(parameters, loss, draws=sized(full=5, fast=4), epsilon=epsilon, seed=0)
 product = hessian_products(parameters, loss)
 for k in range(2):
-    z = direction(parameters, 0, k)
-    exact = dot(z, product(z))
+    z = list(gaussian_direction(parameters, 0, k))
+    exact = inner_product(z, product(z))
     print(f"zᵀHz: by second differences {float(curved[k]):+9.1f}, by differentiation {exact:+9.1f}")
 
 # %% [markdown]
@@ -265,7 +267,9 @@ for name, rate in rates.items():
 # %%
 draws = sized(full=4, fast=2)
 product = hessian_products(layer, loss)
-exact = torch.tensor([dot(z, product(z)) for z in (direction(layer, 0, k) for k in range(draws))])
+exact = torch.tensor(
+    [inner_product(z, product(z)) for z in (list(gaussian_direction(layer, 0, k)) for k in range(draws))]
+)
 missed, bars = {}, {}
 for size in sized(full=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), fast=(1e-4, 3e-3, 3e-2)):
     seen = second_differences(layer, loss, draws=draws, epsilon=size, seed=0)

@@ -13,9 +13,8 @@ from mezo_lab.claims import Claim, Decoy, Experiment, Status, check
 from mezo_lab.claims.arithmetic import ALARM, TAIL, Judge, at_least, draws_to_exclude, same_value, share_interval
 from mezo_lab.claims.problems import named
 from mezo_lab.claims.verdict import Verdict
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.sampling.montecarlo import Estimate
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import LAWS, Estimate
+from mezo_lab.theory import Expression
 
 SIZES = (1, 2, 3, 5, 7, 10, 20, 31, 49, 50, 64, 97, 99, 100)
 FORMS = (  # of the norm factor

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mezo_lab.claims import REGISTRY, check
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 SAMPLED = [claim for claim in REGISTRY.values() if not claim.real]
 

@@ -15,8 +15,7 @@ from mezo_lab.optim.log import journal
 from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.stencils import TwoSided
 from mezo_lab.optim.sweeps import Field, field
-from mezo_lab.sampling.laws import LAWS, Sphere
-from mezo_lab.sampling.montecarlo import generator_for
+from mezo_lab.sampling import LAWS, Sphere, generator_for
 
 
 def tried(name: str, law: str = "gaussian", draws: int | None = None, **parameters) -> Verdict:

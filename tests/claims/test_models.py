@@ -7,7 +7,7 @@ import torch
 
 from mezo_lab.claims import REGISTRY, Status, check, d_models
 from mezo_lab.curvature import hessian_products
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 CLAIM = REGISTRY["projected-gradient"]
 SLOPE = LAWS["gaussian"], {"batch": 16, "measure": "slope"}

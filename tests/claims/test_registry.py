@@ -11,8 +11,8 @@ from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Status, check, claim, clai
 from mezo_lab.claims.arithmetic import same_value
 from mezo_lab.cli import main
 from mezo_lab.report.labels import typographic
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.theory.expressions import Expression, printed
+from mezo_lab.sampling import LAWS
+from mezo_lab.theory import Expression, printed
 
 EVERY_LAW = list(LAWS)
 PAPER = ["gaussian", "sphere", "rademacher"]

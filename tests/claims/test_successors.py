@@ -3,8 +3,8 @@
 import pytest
 
 from mezo_lab.claims import check, claim_named
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import LAWS
+from mezo_lab.theory import Expression
 
 RESOLUTION = 0.03
 

@@ -11,8 +11,8 @@ from scipy import stats
 from mezo_lab.claims import Claim, Decoy, Experiment, Status, check, claim_named, verdict
 from mezo_lab.claims.arithmetic import ALARM, DETECTABLE, MARGIN
 from mezo_lab.claims.verdict import PILOT, Verdict
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import LAWS
+from mezo_lab.theory import Expression
 
 SEEDS = range(200)
 RESOLUTION = 0.05

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from mezo_lab.curvature.epsilon_scan import epsilon_scan, spacing
-from mezo_lab.sampling.objectives import Cubic
+from mezo_lab.curvature import epsilon_scan, unit_in_last_place
+from mezo_lab.sampling import Cubic
 
 PROBES = 100
 SPREAD = 5 / math.sqrt(2 * PROBES)  # five standard errors of an rms over the probes, relative
@@ -129,8 +129,11 @@ def test_the_spacing_is_the_distance_to_the_next_number(dtype):
     numbers = torch.tensor([1e-3, 0.75, 1.0, 1.5, 3.0, 100.0], dtype=dtype)
     bits = {8: torch.int64, 4: torch.int32, 2: torch.int16}[dtype.itemsize]
     following = (numbers.view(bits) + 1).view(dtype)
-    assert torch.equal(spacing(numbers), following.double() - numbers.double())
-    assert torch.equal(spacing(-numbers), spacing(numbers)) and float(spacing(torch.zeros(1, dtype=dtype))) > 0
+    assert torch.equal(unit_in_last_place(numbers), following.double() - numbers.double())
+    assert (
+        torch.equal(unit_in_last_place(-numbers), unit_in_last_place(numbers))
+        and float(unit_in_last_place(torch.zeros(1, dtype=dtype))) > 0
+    )
 
 
 def test_a_row_is_one_line():
@@ -146,7 +149,7 @@ def test_a_row_is_one_line():
         ({"parameters": []}, "`parameters` must hold at least one tensor, got none"),
         ({"epsilons": [1e-3, 0.0]}, "`epsilons` must be positive, and at least one, got"),
         ({"epsilons": []}, "`epsilons` must be positive, and at least one, got"),
-        ({"probes": 0}, "`probes` must be at least 1, got 0"),
+        ({"probes": 0}, "`probes` must be a whole number, at least 1, got 0"),
         ({"law": "sphere"}, "`law` must be one of gaussian, rademacher, uniform, three-point; got 'sphere'"),
         ({"gradient": [torch.zeros(200), torch.zeros(20, 15)]}, r"`gradient` must not vanish, got ‖g‖ = 0\.0"),
     ],

@@ -7,8 +7,7 @@ import torch
 from scipy import stats
 
 from mezo_lab.curvature import effective_rank, hessian, largest_eigenvalue, random_spectrum
-from mezo_lab.sampling.montecarlo import Running
-from mezo_lab.sampling.objectives import Cubic, LowRank, Quadratic
+from mezo_lab.sampling import Cubic, LowRankQuadratic, Quadratic, RunningMoments
 
 SPECTRUM = torch.tensor([4.0, 2.0, 1.0, 0.5, -0.25], dtype=torch.float64)
 
@@ -21,7 +20,7 @@ def generator(seed: int = 0) -> torch.Generator:
     "loss",
     [
         Quadratic(random_spectrum(SPECTRUM, generator())),
-        LowRank(smoothness=3.0, rank=2),
+        LowRankQuadratic(smoothness=3.0, rank=2),
         Cubic(third=SPECTRUM, slope=SPECTRUM.flip(0)),
     ],
     ids=["quadratic", "low rank", "cubic"],
@@ -48,7 +47,7 @@ def test_a_matrix_that_is_not_symmetric_is_refused():
 
 @pytest.mark.parametrize("rank", [1, 3, 7])
 def test_the_effective_rank_of_a_projector_is_its_rank(rank):
-    assert effective_rank(LowRank(smoothness=0.3, rank=rank).hessian(torch.zeros(7))) == pytest.approx(rank)
+    assert effective_rank(LowRankQuadratic(smoothness=0.3, rank=rank).hessian(torch.zeros(7))) == pytest.approx(rank)
 
 
 def test_the_effective_rank_is_the_trace_over_the_norm():
@@ -79,7 +78,7 @@ def uniformity(matrices: torch.Tensor) -> float:
     expected = SPECTRUM.mean() * torch.eye(5).double()
     scores = []
     for entries, mean in zip(matrices.flatten(1).T, expected.flatten(), strict=True):
-        running = Running()
+        running = RunningMoments()
         running.add(entries)
         scores.append(abs(running.estimate().z_score(float(mean))))
     return max(scores)

@@ -6,7 +6,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch.nn.functional import scaled_dot_product_attention
 
 from mezo_lab.curvature import hessian, hessian_products, largest_eigenvalue_iterated, random_spectrum
-from mezo_lab.sampling.objectives import Quadratic
+from mezo_lab.sampling import Quadratic
 
 POWER = 3.0 / torch.arange(1, 41, dtype=torch.float64)
 

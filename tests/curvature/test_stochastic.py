@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mezo_lab.curvature import second_differences, trace_estimate, trace_square_estimate
-from mezo_lab.sampling.objectives import Quadratic
+from mezo_lab.sampling import Quadratic
 
 SPECTRUM = torch.tensor([4.0, 2.0, 1.0, 0.5, -0.25, 0.0], dtype=torch.float64)
 DRAWS = 4_000
@@ -92,7 +92,7 @@ def test_no_graph_is_built_and_progress_is_told():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"draws": 1}, "`draws` must be at least 2, got 1: one draw has no standard error"),
+        ({"draws": 1}, "`draws` must be a whole number, at least 2, got 1: one draw has no standard error"),
         ({"epsilon": 0.0}, "`epsilon` must be positive, got 0.0: 1e-3 suits a float32 model"),
         ({"parameters": []}, "`parameters` must hold at least one tensor, got none: pass model.parameters()"),
     ],

@@ -6,12 +6,12 @@ import numpy
 import pytest
 import torch
 
-from mezo_lab.curvature import agreement, gradient
-from mezo_lab.finetune import projected_gradients, projections, task_loss
+from mezo_lab.curvature import agreement, gradient, projected_gradients, projections
+from mezo_lab.finetune import task_loss
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import COORDINATES
 from mezo_lab.optim.sweeps import Term, field
-from mezo_lab.sampling.montecarlo import Running
+from mezo_lab.sampling import RunningMoments
 
 LAWS = list(COORDINATES)
 SQUARE = (100, 100)
@@ -163,7 +163,7 @@ def test_the_seed_fixes_every_direction(law):
 
 def test_the_mean_square_of_pg_is_the_squared_norm_of_the_gradient():
     slope = torch.randn(40, generator=torch.Generator().manual_seed(0))
-    theta, squares, grad_sq = torch.zeros(40), Running(), float(slope @ slope)
+    theta, squares, grad_sq = torch.zeros(40), RunningMoments(), float(slope @ slope)
     squares.add(projected_gradients([theta], lambda: theta @ slope, count=2000, epsilon=1.0, seed=0).square())
     assert abs(squares.estimate().z_score(grad_sq)) < 5
     assert abs(squares.estimate().z_score(2 / math.pi * grad_sq)) > 10
@@ -224,7 +224,7 @@ def test_the_gradient_leaves_grad_alone_and_is_0_where_the_loss_does_not_look(th
     assert [part.grad for part in theta] == [None] * 3
 
 
-COUNT = "`count` must be at least 1, got 0: ask for one probe or more"
+COUNT = "`count` must be a whole number, at least 1, got 0: ask for one probe or more"
 LAW = "`law` must be one of gaussian, rademacher, uniform, three-point; got 'sphere'"
 NOTHING = "`parameters` must hold at least one tensor, got none"
 

@@ -13,9 +13,8 @@ from mezo_lab.finetune import load_model, task_loss
 from mezo_lab.finetune.config import EPSILONS, RunConfig
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import build_model, prepare_run
-from mezo_lab.sampling.laws import law_named
-from mezo_lab.theory import fourth_moment
-from mezo_lab.theory.stability import stability_bounds
+from mezo_lab.sampling import law_named
+from mezo_lab.theory import fourth_moment, stability_bounds
 
 STEP = 1e-5  # the loss is float32 in the end, and OPT has kinks
 
@@ -50,11 +49,11 @@ def bed(monkeypatch):
     """What the command is about to measure, in place of its prediction."""
     seen = SimpleNamespace()
 
-    def predict(parameters, loss, **settings):
+    def predict_stable_lr(parameters, loss, **settings):
         vars(seen).update(parameters=list(parameters), loss=loss, **settings)
         raise ValueError("seen enough")
 
-    monkeypatch.setattr(lr, "predict", predict)
+    monkeypatch.setattr(lr, "predict_stable_lr", predict_stable_lr)
     return seen
 
 

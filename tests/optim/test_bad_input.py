@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mezo_lab.optim import MeZO
-from mezo_lab.sampling.laws import Iid, law_named
+from mezo_lab.sampling import Iid, law_named
 
 
 def theta(*shape, dtype=torch.float32, **kinds):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mezo_lab.optim import MeZO, Momentum
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 # settings → sweeps of a step: plain, fused, exact, exact and fused
 SWEEPS = [

@@ -8,8 +8,7 @@ from torch import nn
 
 from mezo_lab.optim import Diagnostics, MeZO
 from mezo_lab.optim.layout import spacing
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.sampling.montecarlo import Estimate, Running
+from mezo_lab.sampling import LAWS, Estimate, RunningMoments
 
 DIM = 60
 
@@ -110,7 +109,7 @@ def test_rounding_of_a_projected_gradient_is_what_signal_to_noise_says():
         rounded.append(float(torch.tensor(exact[-1], dtype=torch.float32)))
         return rounded[-1]
 
-    opt, errors = MeZO([theta], lr=1e-15, epsilon=1e-3, probes=10, check_closure=False), Running()
+    opt, errors = MeZO([theta], lr=1e-15, epsilon=1e-3, probes=10, check_closure=False), RunningMoments()
     for _ in range(20):
         opt.step(closure)
     pairs = torch.tensor([exact, rounded], dtype=torch.float64).view(2, -1, 2).diff(dim=-1)[..., 0] / (2 * opt.epsilon)

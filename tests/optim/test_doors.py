@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mezo_lab.optim import Adam, MeZO, Momentum
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 
 def start(**kinds):

@@ -13,7 +13,7 @@ import torch
 import mezo_lab.optim
 import mezo_lab.optim.sweeps
 from mezo_lab.optim import Adam, MeZO, Momentum, interrupts
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 ROOMS = tuple(str(Path(room.__file__).parent) for room in (mezo_lab.optim, mezo_lab.optim.sweeps))
 EVERY = 331  # lines from one interruption to the next; each kind and mode begins at another line

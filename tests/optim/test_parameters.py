@@ -6,7 +6,7 @@ from torch import nn
 
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import COORDINATES
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 IID = list(COORDINATES)
 

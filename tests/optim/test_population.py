@@ -7,18 +7,18 @@ import torch
 
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.stencils import Population
-from mezo_lab.sampling.montecarlo import Running
+from mezo_lab.sampling import RunningMoments
 
 SLOPE = torch.tensor([3.0, -1.0, 2.0, 0.5], dtype=torch.float64)
 STEPS, RATE = 500, 1e-6  # so small that the loss stays where it is
 KEPT = {"mean": lambda probes: (probes - 1) / probes, "leave-one-out": lambda probes: 1.0}
 
 
-def seen(baseline: str, probes: int) -> Running:
+def seen(baseline: str, probes: int) -> RunningMoments:
     """gᵀ(θ_t − θ_{t+1})/(η‖g‖²) of each step on a linear loss: the share of the gradient that ĝ has."""
     theta = torch.nn.Parameter(torch.zeros(4, dtype=torch.float64))
     kinds = {"estimator": "population", "baseline": baseline, "probes": probes, "compiled": False}
-    opt, shares = MeZO([theta], lr=RATE, epsilon=0.1, **kinds), Running()
+    opt, shares = MeZO([theta], lr=RATE, epsilon=0.1, **kinds), RunningMoments()
     for _ in range(STEPS):
         before = theta.detach().clone()
         opt.step(lambda: 5.0 + SLOPE @ theta.detach())

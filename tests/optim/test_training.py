@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from mezo_lab.optim import Adam, MeZO, Momentum
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 STEPS = 100
 

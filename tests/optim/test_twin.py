@@ -7,7 +7,7 @@ import torch
 
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import COORDINATES
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 STEPS = 4
 # a sweep rounds each float64 weight, below 4, by at most 2.2e-16; 4 steps of at most 7 sweeps add up to 1e-14

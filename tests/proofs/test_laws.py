@@ -7,7 +7,7 @@ from mezo_lab.proofs.case import Case, dot, number, square
 from mezo_lab.proofs.laws import SYMBOLIC_LAWS, weights
 from mezo_lab.proofs.notation import Scalar, d, equation, kappa
 from mezo_lab.proofs.wick import chain, cycle, diagonal, expectation, matrix, vector
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 GG = chain("g", "g")
 NORM = [vector("g"), vector("g"), matrix("I")]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mezo_lab.claims import REGISTRY, Status, Verdict, check
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 SETTINGS = (
     ("norm-factor", "gaussian", {"dim": 6, "probes": 2}, "proved"),

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from mezo_lab.sampling.estimators import (
+from mezo_lab.sampling import (
+    Cubic,
+    Linear,
+    Quadratic,
     curvature,
     expectation_modified,
     one_sided,
@@ -13,7 +16,6 @@ from mezo_lab.sampling.estimators import (
     two_point,
     variance_modified,
 )
-from mezo_lab.sampling.objectives import Cubic, Linear, Quadratic
 
 DIM, PROBES, EPSILON = 5, 3, 0.3
 

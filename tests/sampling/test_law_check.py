@@ -10,9 +10,8 @@ from mezo_lab import LAWS, Iid, Status, check, check_law, claim_named
 from mezo_lab.claims.arithmetic import Judge
 from mezo_lab.claims.problems import TIED
 from mezo_lab.claims.verdict import DOUBTED_NUMBERS
+from mezo_lab.sampling import RunningMoments, signs
 from mezo_lab.sampling.law_check import HEAVY, tail_of
-from mezo_lab.sampling.laws import signs
-from mezo_lab.sampling.montecarlo import Running
 
 
 def laplace_draw(shape, generator):
@@ -110,7 +109,7 @@ def samples_of(law, dim: int, probes: int, draws: int, seeds: range):
     g = g / g.norm()
     for seed in seeds:
         z = law.sample(draws, probes, dim, torch.Generator().manual_seed(seed))
-        running = Running()
+        running = RunningMoments()
         running.add(torch.einsum("cnd,cn->cd", z, z @ g).square().sum(-1) / probes**2)
         yield running.estimate()
 

@@ -7,8 +7,7 @@ import torch
 from scipy import stats
 
 from mezo_lab.claims.problems import TIED
-from mezo_lab.sampling.laws import LAWS, Iid, LowRank, gram_schmidt, law_named, signs
-from mezo_lab.sampling.montecarlo import Running
+from mezo_lab.sampling import LAWS, Iid, LowRank, RunningMoments, gram_schmidt, law_named, signs
 from mezo_lab.theory import Moments
 
 COUNT, DIM = 100_000, 3
@@ -35,7 +34,7 @@ def delta(*indices: int) -> bool:
 
 
 def z_score(values: torch.Tensor, expected: float) -> float:
-    running = Running()
+    running = RunningMoments()
     running.add(values)
     return abs(running.estimate().z_score(float(expected)))
 
@@ -190,7 +189,7 @@ def test_the_low_rank_law_is_isotropic_with_the_c_it_states(rank, factors):
     z = law.sample(count, 1, dim, torch.Generator().manual_seed(0))[:, 0]
     c = float(law.fourth_moment(dim))
     assert float((z.T @ z / count - torch.eye(dim)).abs().max()) < 5 * (c / count) ** 0.5
-    running = Running()
+    running = RunningMoments()
     running.add(z.square().sum(1) * z[:, 3].square())
     assert abs(running.estimate().z_score(c)) < 5
     others = LowRank("low-rank", rank=rank, shape=(6, 4), factors=None if factors else LAWS["rademacher"])

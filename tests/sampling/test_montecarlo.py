@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Estimate, Running, generator_for, sample
+from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Estimate, RunningMoments, generator_for, sample
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,8 +22,8 @@ def normal(count: int, generator: torch.Generator) -> torch.Tensor:
     return torch.randn(count, generator=generator, dtype=torch.float64)
 
 
-def streamed(chunks) -> Running:
-    running = Running()
+def streamed(chunks) -> RunningMoments:
+    running = RunningMoments()
     for chunk in chunks:
         running.add(chunk)
     return running

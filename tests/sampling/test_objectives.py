@@ -5,7 +5,7 @@ import torch
 from torch.autograd.functional import hessian as autograd_hessian
 from torch.autograd.functional import jacobian
 
-from mezo_lab.sampling.objectives import Cubic, LeastSquares, Linear, LowRank, Quadratic
+from mezo_lab.sampling import Cubic, LeastSquares, Linear, LowRankQuadratic, Quadratic
 
 DIM, EXAMPLES = 5, 7
 
@@ -19,8 +19,8 @@ LEAST_SQUARES = LeastSquares(inputs=normal(EXAMPLES, DIM, seed=3), targets=norma
 OBJECTIVES = {
     "linear": Linear(normal(DIM, seed=1)),
     "quadratic": Quadratic(SQUARE + SQUARE.T),
-    "low rank": LowRank(smoothness=2.5, rank=3),
-    "isotropic": LowRank(smoothness=2.5, rank=DIM),
+    "low rank": LowRankQuadratic(smoothness=2.5, rank=3),
+    "isotropic": LowRankQuadratic(smoothness=2.5, rank=DIM),
     "cubic": Cubic(third=normal(DIM, seed=1), slope=normal(DIM, seed=2)),
     "least squares": LEAST_SQUARES,
 }

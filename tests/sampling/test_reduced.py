@@ -8,8 +8,7 @@ import torch
 from scipy import stats
 
 from mezo_lab import theory
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.sampling.montecarlo import Estimate, Running
+from mezo_lab.sampling import LAWS, Estimate, RunningMoments
 from mezo_lab.sampling.reduced import Frame, frame_of, reduced_frame, wishart
 
 COUNT = 20_000
@@ -36,7 +35,7 @@ def reduced(law: str, dim: int, probes: int, rank: int, seed: int = 2) -> Frame:
 
 
 def estimate(values: torch.Tensor) -> Estimate:
-    running = Running()
+    running = RunningMoments()
     running.add(values)
     return running.estimate()
 

@@ -9,7 +9,7 @@ import sympy
 from scipy import stats
 
 from mezo_lab import theory
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 RANK_FACTORS = {  # as printed in claim B3
     "gaussian": lambda d, r, n: (r + n + 1) / n,

@@ -9,7 +9,7 @@ import sympy
 from scipy import integrate, stats
 
 from mezo_lab import theory
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 FOURTH_MOMENTS = {  # as printed in the table of laws
     "gaussian": lambda d: d + 2,
@@ -185,19 +185,19 @@ def test_random_search_descends_only_below_its_largest_step():
 @pytest.mark.parametrize("law", [law for law in LAWS if law != "orthogonal"])
 def test_a_turned_law_keeps_its_fourth_moment_and_loses_its_coincidence(law):
     moments = LAWS[law].moments(d)
-    turned = theory.turned(d, moments)
+    turned = theory.rotation_average(d, moments)
     assert turned.coincidence == 0
     assert sympy.simplify(theory.fourth_moment(d, turned) - theory.fourth_moment(d, moments)) == 0
 
 
 @pytest.mark.parametrize("law", ["rademacher", "coordinate", "sphere"])
 def test_a_law_of_fixed_length_is_the_sphere_in_general_directions(law):
-    assert sympy.simplify(theory.turned(d, LAWS[law].moments(d)).pair - d / (d + 2)) == 0
+    assert sympy.simplify(theory.rotation_average(d, LAWS[law].moments(d)).pair - d / (d + 2)) == 0
 
 
 @pytest.mark.parametrize(("dim", "rank", "expected"), [(20, 20, 20.0), (20, 10, 10.91), (20, 4, 5.45), (200, 4, 5.94)])
 def test_turned_signs_have_neither_their_own_factor_nor_that_of_the_gaussian(dim, rank, expected):
-    factor = theory.effective_rank_factor(rank, 1, theory.turned(dim, LAWS["rademacher"].moments(dim)))
+    factor = theory.effective_rank_factor(rank, 1, theory.rotation_average(dim, LAWS["rademacher"].moments(dim)))
     assert round(factor, 2) == expected
     assert rank <= factor < rank + 2
 
@@ -209,7 +209,7 @@ def test_the_mean_of_a_coincidence_over_rotations_of_the_plane_is_the_one_that_t
         sympy.integrate(over, (angle, 0, 2 * sympy.pi)) / (2 * sympy.pi)
         for over in (x**4 + y**4, x**2 * y**2 + y**2 * x**2)
     )
-    plain, turned = theory.Moments(0, 1), theory.turned(sympy.Integer(2), theory.Moments(0, 1))
+    plain, turned = theory.Moments(0, 1), theory.rotation_average(sympy.Integer(2), theory.Moments(0, 1))
     assert plain.coincidence == 1 and turned.pair == sympy.Rational(1, 4)
     assert (fourth, mixed) == (3 * turned.pair, turned.pair)
 

@@ -6,8 +6,8 @@ import sympy
 from scipy import optimize, stats
 
 from mezo_lab import theory
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.theory.stability import (
+from mezo_lab.sampling import LAWS
+from mezo_lab.theory import (
     heavy_ball_lr,
     largest_stable_step,
     momentum_lr,

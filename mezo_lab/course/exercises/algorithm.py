@@ -11,8 +11,7 @@ from mezo_lab.claims.c_costs import peak
 from mezo_lab.course.exercises.ask import Answer, Wrong, ask
 from mezo_lab.course.exercises.judge import expect_right, real
 from mezo_lab.optim import MeZO
-from mezo_lab.sampling.estimators import two_point
-from mezo_lab.sampling.objectives import Cubic
+from mezo_lab.sampling import Cubic, two_point
 
 SHAPES, CHUNK = [(50, 40), (50, 40), (7,)], 64
 NAMED = {"embedding": (30, 4), "body": (4, 4), "head": (4, 2)}

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from mezo_lab.course.exercises.ask import Answer
 from mezo_lab.course.exercises.judge import judge
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.sampling.objectives import Cubic
-from mezo_lab.theory.stability import largest_stable_step
+from mezo_lab.sampling import LAWS, Cubic
+from mezo_lab.theory import largest_stable_step
 
 RATES = [
     {"trace": 50.0, "trace_sq": 40.0, "norm": 1.0, "probes": 1},

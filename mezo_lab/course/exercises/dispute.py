@@ -4,8 +4,8 @@ from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.course.exercises.ask import Answer, Wrong, ask
 from mezo_lab.course.exercises.judge import formula_of, judge, numbers, numbers_of, same, value_of
-from mezo_lab.sampling.laws import law_named
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import law_named
+from mezo_lab.theory import Expression
 
 FACTORS = [
     {"dim": 10, "probes": 1, "kurtosis": 3.0},

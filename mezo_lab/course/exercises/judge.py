@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.course.exercises.ask import Answer, Wrong, ask, brief
-from mezo_lab.theory.expressions import Expression, ExpressionError
+from mezo_lab.theory import Expression, ExpressionError
 
 __all__ = ["expect_right", "formula_of", "judge", "numbers", "numbers_of", "real", "same", "shown", "value_of"]
 

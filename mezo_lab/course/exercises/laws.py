@@ -9,7 +9,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.course.exercises.ask import Answer, Wrong, ask, brief
 from mezo_lab.course.exercises.judge import judge, numbers, real
-from mezo_lab.sampling.montecarlo import Running
+from mezo_lab.sampling import RunningMoments
 
 DRAWS, DIM = 40_000, 3
 FEW, WIDE = 50, 10  # draws in a second dimension, for their lengths
@@ -90,7 +90,7 @@ def of_one_length(length: Tensor, dim: int) -> None:
 
 
 def far(values: Tensor, expected: float) -> bool:
-    running = Running()
+    running = RunningMoments()
     running.add(values)
     return abs(running.estimate().z_score(expected)) > CHANCE
 

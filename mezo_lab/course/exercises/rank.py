@@ -9,7 +9,7 @@ from mezo_lab import theory
 from mezo_lab.course.exercises.ask import Answer
 from mezo_lab.course.exercises.judge import judge
 from mezo_lab.curvature import effective_rank
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 FACTORS = [
     {"law": "gaussian", "rank": 5, "probes": 1, "dim": 8},

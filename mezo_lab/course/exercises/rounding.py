@@ -6,7 +6,7 @@ import torch
 
 from mezo_lab.course.exercises.ask import Answer
 from mezo_lab.course.exercises.judge import judge
-from mezo_lab.curvature.epsilon_scan import EpsilonScan, ScanRow, spacing
+from mezo_lab.curvature import EpsilonScan, ScanRow, unit_in_last_place
 
 DTYPES = {7: torch.bfloat16, 10: torch.float16, 23: torch.float32, 52: torch.float64}  # by bits of the mantissa
 NUMBERS = [
@@ -33,7 +33,7 @@ def ulp(value: float, mantissa_bits: int) -> float:
     >>> ulp(3.0, 7), ulp(-1.5, 7)
     (0.015625, 0.0078125)
     """
-    return float(spacing(torch.tensor(value, dtype=DTYPES[mantissa_bits])))
+    return float(unit_in_last_place(torch.tensor(value, dtype=DTYPES[mantissa_bits])))
 
 
 def best_epsilon(ulp: float, third: float) -> float:

@@ -8,8 +8,7 @@ import torch
 from mezo_lab import theory
 from mezo_lab.course.exercises.ask import Answer
 from mezo_lab.course.exercises.judge import judge
-from mezo_lab.sampling.estimators import two_point
-from mezo_lab.sampling.objectives import Cubic
+from mezo_lab.sampling import Cubic, two_point
 
 CHANGES = [
     {"sigma": 0.1, "grad_norm": 2.0, "trace": 3.0},

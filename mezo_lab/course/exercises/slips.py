@@ -9,8 +9,8 @@ from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.course.exercises.ask import Answer, Wrong, ask
 from mezo_lab.course.exercises.judge import formula_of, judge, numbers, same, value_of
-from mezo_lab.sampling.laws import law_named
-from mezo_lab.theory.expressions import Expression
+from mezo_lab.sampling import law_named
+from mezo_lab.theory import Expression
 
 ONE_SIDED = [
     {"dim": 10, "grad_sq": 1.0, "trace": 5.0, "trace_sq": 3.0, "epsilon": 0.5},

@@ -3,7 +3,7 @@
 from mezo_lab import theory
 from mezo_lab.course.exercises.ask import Answer
 from mezo_lab.course.exercises.judge import judge
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 CONTRACTIONS = [
     {"lr": 0.01, "smoothness": 3.0, "factor": 12.0},

@@ -12,7 +12,7 @@ from mezo_lab.finetune.encoding.encoder import NEW_TOKENS, Encoder
 from mezo_lab.finetune.encoding.logits import Encoded, answer_logits, bucket_size, length_buckets
 from mezo_lab.finetune.encoding.prefix_cache import split_shared_prefix
 from mezo_lab.finetune.evaluation.scores import Score, exact_match, f1, score
-from mezo_lab.sampling.montecarlo import Progress
+from mezo_lab.sampling import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -10,7 +10,7 @@ import numpy
 from mezo_lab.claims import SYMBOLS, Claim, Verdict
 from mezo_lab.report.figures import style
 from mezo_lab.report.labels import LETTERS, setting
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ import math
 import torch
 
 from mezo_lab.course.exercises import laws as exercises
-from mezo_lab.sampling.laws import LAWS, uniform
+from mezo_lab.sampling import LAWS, uniform
 
 
 def drawn(law):

@@ -4,7 +4,7 @@ import math
 
 from mezo_lab import theory
 from mezo_lab.course.exercises import search as exercises
-from mezo_lab.sampling.estimators import one_sided, two_point
+from mezo_lab.sampling import one_sided, two_point
 
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {

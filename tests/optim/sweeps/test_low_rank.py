@@ -134,13 +134,13 @@ def test_tensors_of_one_shape_and_steps_probes_and_seeds_are_uncorrelated():
 
 def test_it_is_isotropic_and_its_length_varies_as_the_theory_says():
     """E zzᵀ = I and E‖z‖⁴ = c·d over 4,000 keyed z of a 6×4 matrix."""
-    from mezo_lab.sampling.montecarlo import Running
+    from mezo_lab.sampling import RunningMoments
     from mezo_lab.theory import low_rank_fourth_moment
 
     draws = torch.stack([moved(torch.zeros(6, 4), step=step).flatten().double() for step in range(4_000)])
     gram, spread = draws.T @ draws / len(draws), (low_rank_fourth_moment(6, 4, 2) / len(draws)) ** 0.5
     assert float((gram - torch.eye(24)).abs().max()) < 5 * spread
-    lengths = Running()
+    lengths = RunningMoments()
     lengths.add(draws.square().sum(1).square() / 24)
     assert abs(lengths.estimate().z_score(low_rank_fourth_moment(6, 4, 2))) < 5
     assert lengths.estimate().z_score(24 + 2) > 5  # the control: a Gaussian z

@@ -13,7 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from mezo_lab.claims import REGISTRY, SYMBOLS, Status, Verdict, check
 from mezo_lab.report.figures import alt_text, claim_figure
 from mezo_lab.report.figures.style import GREY, INK, LAW_STYLES
-from mezo_lab.sampling.laws import LAWS
+from mezo_lab.sampling import LAWS
 from mezo_lab.theory.expressions import NAMES
 
 ROOT = Path(__file__).parents[3]

@@ -3,19 +3,17 @@
 import pytest
 import torch
 
-from mezo_lab.curvature.stability import bowl, divergence, growth_rate, predict, spectrum
-from mezo_lab.curvature.stability.divergence import Trial, crossing, scale_back, steps_for
-from mezo_lab.sampling.laws import LAWS
-from mezo_lab.sampling.montecarlo import Estimate
-from mezo_lab.theory import Moments
-from mezo_lab.theory.stability import stability_limit
+from mezo_lab.curvature import bowl, divergence, growth_rate, predict_stable_lr, spectrum
+from mezo_lab.curvature.divergence import Trial, _crossing, _scale_back, steps_for
+from mezo_lab.sampling import LAWS, Estimate
+from mezo_lab.theory import Moments, stability_limit
 
 GAUSSIAN = Moments(1, 0)
 
 
 def predicted(eigenvalues) -> float:
     theta, loss = bowl(eigenvalues)
-    return predict([theta], loss, draws=400).lr
+    return predict_stable_lr([theta], loss, draws=400).lr
 
 
 def signs(eigenvalues, lr: float, **kinds) -> float:
@@ -92,7 +90,7 @@ def test_scaling_back_leaves_a_gradient_of_length_1_and_nothing_where_the_loss_i
     eigenvalues = torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)
     theta, loss = bowl(eigenvalues)
     shape, before = (theta[0] / theta[1]).item(), torch.autograd.grad(loss(), theta)[0].norm().item()
-    assert scale_back(theta, eigenvalues) == pytest.approx(before)
+    assert _scale_back(theta, eigenvalues) == pytest.approx(before)
     assert torch.autograd.grad(loss(), theta)[0].norm().item() == pytest.approx(1) and theta[2].item() == 0
     assert (theta[0] / theta[1]).item() == pytest.approx(shape)
 
@@ -116,7 +114,7 @@ def test_more_steps_are_planned_for_a_smaller_error_and_fewer_directions():
 
 
 def test_the_crossing_lies_between_the_signs():
-    assert crossing(Trial(1.0, Estimate(-0.3, 0.1, 25)), Trial(1.2, Estimate(0.1, 0.1, 25))) == pytest.approx(1.15)
+    assert _crossing(Trial(1.0, Estimate(-0.3, 0.1, 25)), Trial(1.2, Estimate(0.1, 0.1, 25))) == pytest.approx(1.15)
 
 
 def test_a_step_of_no_length_is_refused():

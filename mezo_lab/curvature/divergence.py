@@ -1,19 +1,21 @@
 """Where MeZO really diverges: the learning rate at which the gradient of one long run neither grows nor shrinks."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mezo_lab.curvature.stability.spectra import bowl
+from mezo_lab.curvature.spectra import bowl
+from mezo_lab.curvature.vectors import Loss
 from mezo_lab.optim import MeZO
-from mezo_lab.sampling.montecarlo import Estimate, Progress, Running
+from mezo_lab.sampling import Estimate, Progress, RunningMoments
+from mezo_lab.validation import positive
 
 STRIDE = 10  # steps at most between two readings of the gradient, after which θ is scaled back to ‖∇L‖ = 1
-STRETCHES, FORGOTTEN = 25, 3  # of a run: those whose means count and give its standard error; those before them
+STRETCHES = 25  # of a run, whose means give the growth and its standard error
+FORGOTTEN = 3  # stretches before those, which do not count
 FLAT = 1e-6  # of λ_max: below, a direction is no part of ∇L, and its profile would drown the loss in rounding
 COMPILE_FROM = 100_000  # dimensions: above, a compiled sweep is worth its half minute
 
@@ -27,15 +29,15 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Divergence:
-    """The learning rate where growth turns positive, with the standard error that the growth's implies.
-
-    trials: the runs it was found from, each of `steps` steps with the same z.
-    """
+    """The learning rate where growth turns positive."""
 
     lr: float
     error: float
+    """The standard error that the growth's implies."""
     steps: int
+    """Steps of each trial."""
     trials: tuple[Trial, ...] = field(repr=False)
+    """The runs that it follows from, all with the same z."""
 
     def __str__(self) -> str:
         return f"{self.lr:.3g} ± {self.error:.1g}"
@@ -68,40 +70,42 @@ def growth_rate(
     >>> growth_rate(flat, 0.5 * 2 / 22, steps=25).mean < 0 < growth_rate(flat, 2.0 * 2 / 22, steps=25).mean
     True
     """
-    if not lr > 0:
-        raise ValueError(f"`lr` must be positive, got {lr}: a step has a length.")
+    lr = positive("lr", lr, "a step has a length")
     theta, loss = bowl(eigenvalues, seed)
     with torch.no_grad():
-        theta.mul_(profile(eigenvalues, lr))
-    scale_back(theta, eigenvalues)
+        theta.mul_(_profile(eigenvalues, lr))
+    _scale_back(theta, eigenvalues)
     compiled = len(eigenvalues) >= COMPILE_FROM
     optimizer = MeZO([theta], lr, probes=probes, law=law, seed=seed, fused=True, compiled=compiled)
-    each, running = math.ceil(steps / STRETCHES), Running()
+    length = math.ceil(steps / STRETCHES)  # steps of a stretch
+    strides = [min(STRIDE, length - done) for done in range(0, length, STRIDE)]
+    running = RunningMoments()
     for stretch in range(-FORGOTTEN, STRETCHES):
-        strides = (min(STRIDE, each - done) for done in range(0, each, STRIDE))
-        grown = sum(log_growth(optimizer, theta, loss, eigenvalues, stride) for stride in strides)
+        growth = 0.0
+        for stride in strides:
+            growth += _log_growth(optimizer, theta, loss, eigenvalues, stride)
         if stretch >= 0:
-            running.add(torch.tensor([grown / each], dtype=torch.float64))
+            running.add(torch.tensor([growth / length], dtype=torch.float64))
             if progress is not None:
                 progress(running.count, STRETCHES)
     return running.estimate()
 
 
-def profile(eigenvalues: Tensor, lr: float) -> Tensor:
+def _profile(eigenvalues: Tensor, lr: float) -> Tensor:
     """√E[θ_i²] up to a factor, where the mean neither grows nor shrinks; bounded where the loss is nearly flat."""
     room = (2 - lr * eigenvalues).clamp(min=0.1)  # a trial may lie beyond the limit
     return (eigenvalues.clamp(min=FLAT * float(eigenvalues.max())) * room).rsqrt()
 
 
-def log_growth(optimizer: MeZO, theta: Tensor, loss: Callable[[], Tensor], eigenvalues: Tensor, steps: int) -> float:
+def _log_growth(optimizer: MeZO, theta: Tensor, loss: Loss, eigenvalues: Tensor, steps: int) -> float:
     """log ‖∇L‖² after some steps from ‖∇L‖ = 1."""
     for _ in range(steps):
         optimizer.step(loss)
     optimizer.flush()
-    return 2 * math.log(scale_back(theta, eigenvalues))
+    return 2 * math.log(_scale_back(theta, eigenvalues))
 
 
-def scale_back(theta: Tensor, eigenvalues: Tensor) -> float:
+def _scale_back(theta: Tensor, eigenvalues: Tensor) -> float:
     """θ ← θ/‖∇L‖, and 0 where the loss is flat, as it would blow up a walk there. Returns: ‖∇L‖ before."""
     with torch.no_grad():
         norm = torch.linalg.vector_norm(eigenvalues * theta)
@@ -127,33 +131,39 @@ def divergence(
 
     Args: guess: where to look first. The others as in `growth_rate`.
 
-    >>> found = divergence(torch.ones(20, dtype=torch.float64), 0.09, law="rademacher", steps=25)
-    >>> abs(found.lr - 2 / 20) < 1e-3  # ‖z‖² = d: with signs no run outlives the mean
+    >>> edge = divergence(torch.ones(20, dtype=torch.float64), 0.09, law="rademacher", steps=25)
+    >>> abs(edge.lr - 2 / 20) < 1e-3  # ‖z‖² = d: with signs no run outlives the mean
     True
     """
     trials: list[Trial] = []
 
     def run(lr: float) -> Trial:
-        kinds = {"probes": probes, "law": law, "seed": seed, "steps": steps, "progress": progress}
-        trials.append(Trial(lr, growth_rate(eigenvalues, lr, **kinds)))
+        growth = growth_rate(eigenvalues, lr, probes=probes, law=law, seed=seed, steps=steps, progress=progress)
+        trials.append(Trial(lr, growth))
         return trials[-1]
 
-    low, high = run(0.9 * guess), run(1.1 * guess)
+    low = run(0.9 * guess)
+    high = run(1.1 * guess)
     while low.growth.mean > 0:
-        low, high = run(0.8 * low.lr), low
+        high = low
+        low = run(0.8 * low.lr)
     while high.growth.mean < 0:
-        low, high = high, run(1.25 * high.lr)
+        low = high
+        high = run(1.25 * high.lr)
     slope = (high.growth.mean - low.growth.mean) / (high.lr - low.lr)
     for _ in range(2):
-        middle = run(crossing(low, high))
-        low, high = (middle, high) if middle.growth.mean < 0 else (low, middle)
-    return Divergence(crossing(low, high), trials[-1].growth.standard_error / slope, steps, tuple(trials))
+        middle = run(_crossing(low, high))
+        if middle.growth.mean < 0:
+            low = middle
+        else:
+            high = middle
+    return Divergence(_crossing(low, high), trials[-1].growth.standard_error / slope, steps, tuple(trials))
 
 
-def crossing(low: Trial, high: Trial) -> float:
+def _crossing(low: Trial, high: Trial) -> float:
     """Where the line through two trials is zero.
 
-    >>> crossing(Trial(1.0, Estimate(-0.1, 0, 1)), Trial(2.0, Estimate(0.3, 0, 1)))
+    >>> _crossing(Trial(1.0, Estimate(-0.1, 0, 1)), Trial(2.0, Estimate(0.3, 0, 1)))
     1.25
     """
     share = low.growth.mean / (low.growth.mean - high.growth.mean)

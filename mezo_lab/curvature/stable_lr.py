@@ -6,34 +6,30 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mezo_lab.curvature import (
-    Eigenvalue,
-    largest_eigenvalue_iterated,
-    second_differences,
-    trace_estimate,
-    trace_square_estimate,
-)
-from mezo_lab.sampling.montecarlo import Estimate, Progress
-from mezo_lab.theory import Moments
-from mezo_lab.theory.stability import stability_bounds
-
-GAUSSIAN = Moments(1, 0)
+from mezo_lab.curvature.lanczos import Eigenvalue, largest_eigenvalue_iterated
+from mezo_lab.curvature.stochastic import second_differences, trace_estimate, trace_square_estimate
+from mezo_lab.curvature.vectors import Loss
+from mezo_lab.sampling import Estimate, Progress
+from mezo_lab.theory import GAUSSIAN, Moments, stability_bounds
+from mezo_lab.validation import whole
 
 
 @dataclass(frozen=True)
-class StableStep:
-    """The curvature of a loss, and the learning rate up to which MeZO is stable there, each with its error.
-
-    trace: tr H. trace_sq: tr H². norm: λ_max, with a bound on its error. probes: n. moments: of the law of z.
-    beta: β of the optimizer's averaged momentum, 0 for none.
-    """
+class StableLearningRate:
+    """The curvature of a loss, and the learning rate up to which MeZO is stable there, each with its error."""
 
     trace: Estimate
+    """tr H."""
     trace_sq: Estimate
+    """tr H²."""
     norm: Eigenvalue
+    """λ_max, with a bound on its error."""
     probes: int
+    """n."""
     moments: Moments
+    """Of the law of z."""
     beta: float = 0.0
+    """β of the optimizer's averaged momentum, 0 for none."""
 
     @property
     def effective_rank(self) -> Estimate:
@@ -58,7 +54,7 @@ class StableStep:
         return (high - low) / 2 + sum(sampled)
 
     def bounds(self, trace: float = 0.0, trace_sq: float = 0.0, norm: float = 0.0) -> tuple[float, float]:
-        """`theory.stability.stability_bounds` at the measured numbers, each plus so much."""
+        """`theory.stability_bounds` at the measured numbers, each shifted by the argument of its name."""
         norm = self.norm.value + norm
         trace = max(self.trace.mean + trace, norm)
         # every spectrum obeys λ_max² ≤ tr H² ≤ λ_max·tr H, and a sample need not
@@ -69,9 +65,9 @@ class StableStep:
         return f"{self.lr:.3g} ± {self.error:.1g}"
 
 
-def predict(
+def predict_stable_lr(
     parameters: Iterable[Tensor],
-    loss: Callable[[], Tensor],
+    loss: Loss,
     *,
     probes: int = 1,
     moments: Moments = GAUSSIAN,
@@ -82,11 +78,11 @@ def predict(
     epsilon: float = 1e-3,
     seed: int = 0,
     progress: Callable[[str], Progress] | None = None,
-) -> StableStep:
+) -> StableLearningRate:
     """The largest learning rate at which the mean loss of MeZO does not grow, from the curvature at the present θ.
 
     Source: derived, `theory.stability`. Assumes: the loss is the quadratic that it looks like at θ, with H ⪰ 0; for
-    laws with coincidence ≠ 0, H along the coordinates (in general directions pass the moments of `theory.turned`).
+    laws with coincidence ≠ 0, H along the coordinates (in general directions pass `theory.rotation_average`).
     Cost: 2·draws + 1 forward passes and at most `products` Hessian-vector products; memory for four copies of θ.
 
     Args:
@@ -94,24 +90,22 @@ def predict(
         probes: n. moments: of MeZO's law; the default is the Gaussian's. beta: β of `rule="momentum"`, 0 for none.
         draws, epsilon: of the second differences, for tr H and tr H².
         products, tolerance: of Lanczos' iteration, for λ_max: at most so many, and the residual to stop at.
-        seed: fixes all directions. progress: name of a part → who is told of it.
+        seed: fixes all directions. progress: name of a part → the callback for its progress.
 
-    Raises: ValueError, also when tr H cannot be told from 0.
+    Returns: a StableLearningRate. Raises: ValueError, also when tr H cannot be told from 0.
 
-    >>> import torch
-    >>> from mezo_lab.curvature.stability import bowl, spectrum
+    >>> from mezo_lab.curvature.spectra import bowl, spectrum
     >>> theta, loss = bowl(spectrum("flat", 1_000, rank=50))
-    >>> found = predict([theta], loss, draws=400)
-    >>> abs(found.lr - 2 / 52) < 5 * found.error, found.error < 0.1 * found.lr
+    >>> stable = predict_stable_lr([theta], loss, draws=400)
+    >>> abs(stable.lr - 2 / 52) < 5 * stable.error, stable.error < 0.1 * stable.lr
     (True, True)
     """
-    if probes < 1:
-        raise ValueError(f"`probes` must be at least 1, got {probes}: a step needs a direction.")
+    probes = whole("probes", probes, "a step needs a direction")
     if not 0 <= beta < 1:
         raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual, and 0 is no momentum.")
     parameters = list(parameters)
-    watch = progress or (lambda part: None)
-    along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=watch("tr H"))
+    progress_of = progress or (lambda part: None)
+    along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=progress_of("tr H"))
     trace = trace_estimate(along)
     if not math.isfinite(trace.mean):
         raise ValueError(
@@ -124,6 +118,6 @@ def predict(
             "first, as noise in θ lowers the loss of a model that is confidently wrong."
         )
     norm = largest_eigenvalue_iterated(
-        parameters, loss, most=products, tolerance=tolerance, seed=seed, progress=watch("λ_max")
+        parameters, loss, most=products, tolerance=tolerance, seed=seed, progress=progress_of("λ_max")
     )
-    return StableStep(trace, trace_square_estimate(along), norm, probes, moments, beta)
+    return StableLearningRate(trace, trace_square_estimate(along), norm, probes, moments, beta)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mezo_lab.validation import one_of, whole
+
 # index i = 0, 1, …, d − 1 (float64), rank → eigenvalues; the largest is 1
 SPECTRA: dict[str, Callable[[Tensor, int], Tensor]] = {
     "flat": lambda index, rank: (index < rank).double(),
@@ -27,10 +29,8 @@ def spectrum(name: str, dim: int, rank: int | None = None) -> Tensor:
     >>> spectrum("flat", 4, 2), spectrum("power", 3).sum()
     (tensor([1., 1., 0., 0.], dtype=torch.float64), tensor(1.8333, dtype=torch.float64))
     """
-    if name not in SPECTRA:
-        raise ValueError(f"`spectrum` must be one of {', '.join(SPECTRA)}; got {name!r}.")
-    if dim < 1:
-        raise ValueError(f"`dim` must be at least 1, got {dim}: a loss has parameters.")
+    one_of("spectrum", name, SPECTRA)
+    dim = whole("dim", dim, "a loss has parameters")
     if dim > MOST:
         raise ValueError(
             f"`dim` must be at most {MOST:,}, got {dim:,}, as θ is held in memory: take a smaller one, as the "
@@ -38,7 +38,8 @@ def spectrum(name: str, dim: int, rank: int | None = None) -> Tensor:
         )
     if rank is not None and name not in RANKED:
         raise ValueError(f"`rank` is no parameter of the {name} spectrum, got {rank}: leave it out.")
-    rank = min(50, dim) if rank is None else rank
+    if rank is None:
+        rank = min(50, dim)
     if not 1 <= rank <= dim:
         raise ValueError(f"`rank` must lie between 1 and `dim`, got {rank} for dim = {dim:,}: lower the rank.")
     return SPECTRA[name](torch.arange(dim, dtype=torch.float64), rank)

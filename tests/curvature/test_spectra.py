@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from mezo_lab.curvature import hessian
-from mezo_lab.curvature.stability import SPECTRA, bowl, spectrum
-from mezo_lab.curvature.stability.spectra import RANKED
+from mezo_lab.curvature import SPECTRA, bowl, hessian, spectrum
+from mezo_lab.curvature.spectra import RANKED
 
 
 @pytest.mark.parametrize("name", SPECTRA)
@@ -54,7 +53,7 @@ def test_the_seed_decides_the_start():
     ("arguments", "message"),
     [
         (("steep", 10), "`spectrum` must be one of flat, exponential, power, isotropic; got 'steep'"),
-        (("flat", 0), "`dim` must be at least 1, got 0"),
+        (("flat", 0), "`dim` must be a whole number, at least 1, got 0"),
         (("flat", 13_000_000_000), "`dim` must be at most 16,777,216, got 13,000,000,000, as θ is held in memory"),
         (("flat", 10, 11), "`rank` must lie between 1 and `dim`, got 11 for dim = 10: lower the rank"),
         (("exponential", 10, 0), "`rank` must lie between 1 and `dim`, got 0"),
