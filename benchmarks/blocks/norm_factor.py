@@ -23,7 +23,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
 def draw(root: Path) -> None:
     """A row for each law: its mean with a bar, its own formula dashed, a formula that it refutes dotted."""
     own = rows(root)
-    figure = style.blank(3.3)
+    figure = style.new_figure(3.3)
     axes = figure.subplots()
     refuted = {"color": style.GREY, "linestyle": style.DOTS[0], "linewidth": 1.5, "zorder": 1}
     for place, row in enumerate(own):
@@ -41,7 +41,7 @@ def draw(root: Path) -> None:
         axes.annotate(name, (value, -0.7), fontsize=style.SMALL + 0.5, color=style.INK, **above)
     axes.set_yticks(range(len(own)), [row["law"] for row in own])
     axes.set(ylim=(len(own) - 0.5, -0.6), xlim=(19.4, 22.8), xlabel=f"E‖ĝ‖²/‖g‖² at d = {DIM}, n = {PROBES}")
-    style.quiet(axes)
+    style.despine(axes)
     key = [
         axes.plot([], [], label="formula of the law", **style.THEORY)[0],
         axes.plot([], [], label="formula of another law, refuted by these draws", **refuted)[0],
@@ -49,7 +49,7 @@ def draw(root: Path) -> None:
             [], [], xerr=[], label="mean of the draws ± 5 standard errors", **style.estimate("gaussian", style.INK)
         ),
     ]
-    style.key(figure, handles=key, handlelength=2.6)
+    style.figure_legend(figure, handles=key, handlelength=2.6)
     save(figure, root / FIGURE)
 
 

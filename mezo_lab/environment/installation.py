@@ -16,6 +16,7 @@ SHIPPED = {MODEL_WHEEL: "*.gguf", DATA_WHEEL: "*.csv"}  # wheel → its file
 
 # module → the extra of mezo_lab that brings it; pyproject.toml has their versions, and a test compares the two
 EXTRAS = {
+    "jinja2": "verify",
     "matplotlib": "verify",
     "rich": "verify",
     "sympy": "verify",

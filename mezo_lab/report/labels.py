@@ -3,16 +3,13 @@
 import re
 from typing import Any
 
+from mezo_lab.claims.arithmetic import Status
 from mezo_lab.theory import printed
 
-LETTERS = {
-    "dim": "d",
-    "probes": "n",
-    "rank": "r",
-    "batch": "B",
-    "epsilon": "ε",
-    "cycles": "K",
-}  # parameters, as the formulas call them
+# parameters, as the formulas call them
+PARAMETER_LETTERS = {"dim": "d", "probes": "n", "rank": "r", "batch": "B", "epsilon": "ε", "cycles": "K"}
+DECOY_LETTERS = "abcdef"  # one for each of a claim's decoys
+MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 
 
 def setting(parameters: dict[str, Any]) -> str:
@@ -21,8 +18,8 @@ def setting(parameters: dict[str, Any]) -> str:
     >>> setting({"dim": 13_000_000_000, "probes": 1, "spectrum": "flat", "sampler": "reduced"})
     'd = 13,000,000,000, n = 1, spectrum = flat'
     """
-    told = (name for name in parameters if name != "sampler")
-    return ", ".join(f"{LETTERS.get(name, name)} = {value(parameters[name])}" for name in told)
+    names = (name for name in parameters if name != "sampler")
+    return ", ".join(f"{PARAMETER_LETTERS.get(name, name)} = {value(parameters[name])}" for name in names)
 
 
 def value(parameter: Any) -> str:
@@ -58,4 +55,13 @@ def joined(words: list[str]) -> str:
     >>> joined(["gaussian"]), joined(["gaussian", "sphere", "rademacher"])
     ('gaussian', 'gaussian, sphere and rademacher')
     """
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def counted(count: int, noun: str) -> str:
+    """
+    >>> counted(1, "claim"), counted(2_000, "draw")
+    ('1 claim', '2,000 draws')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

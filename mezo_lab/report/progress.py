@@ -3,17 +3,28 @@
 import sys
 import threading
 import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
+from mezo_lab.report.labels import counted
 
-PATIENCE = 2.0  # seconds without a bar: shorter runs stay quiet
-SOON = 1.5  # seconds after which a run that no terminal shows says how long it will take
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+__all__ = ["Progress"]
+
+_PATIENCE = 2.0  # seconds without a bar: shorter runs stay quiet
+_SOON = 1.5  # seconds after which a run without a bar says how long it will take
+_UNITS = (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48), ("days", 86_400, 1_000))  # name, seconds, most of them
+_YEAR = 31_536_000  # seconds
 
 
 class Progress:
-    """Shown once a run has lasted two seconds, gone when it ends; a line on stderr where that is no terminal.
+    """Shown once a run has lasted two seconds, gone when it ends.
+
+    A bar where stderr is a terminal and rich is installed, else a line on stderr.
+
+    Args: total: verdicts, or other parts of about the same length, in the whole run.
 
     >>> with Progress(total=1) as progress:
     ...     progress.begin("norm-factor gaussian")
@@ -21,84 +32,102 @@ class Progress:
     """
 
     def __init__(self, total: int):
-        console = Console(file=sys.stderr)
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self.bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.verdicts = self.bars.add_task("verdicts", total=total)
-        self.draws = self.bars.add_task("draws", total=None)
-        self.started = time.monotonic()
-        self.begun = self.shown = False
-        self.total, self.at = total, 0
-        self.share = 0.0  # of the draws of the verdict at work
-        self.first: tuple[float, float] | None = None  # when the first draws were done, and what part of the run
-        self.ended = threading.Event()
-        self.quiet = not console.is_terminal
+        self._total = total
+        self._finished = 0
+        self._begun = False
+        self._share = 0.0  # of the draws of the part at work
+        self._first: tuple[float, float] | None = None  # when the first draws were done, and what share of the run
+        self._started = time.monotonic()
+        self._ended = threading.Event()
+        self._shown = False
+        self._bars = _rich_bars()
+        if self._bars is not None:
+            self._verdicts = self._bars.add_task("verdicts", total=total)
+            self._draws = self._bars.add_task("draws", total=None)
 
     def __enter__(self) -> "Progress":
-        if self.quiet:  # a thread of its own, as a draw may last for minutes
-            threading.Thread(target=self.tell, daemon=True).start()
+        if self._bars is None:  # a thread of its own, as a draw may last for minutes
+            threading.Thread(target=self._announce, daemon=True).start()
         return self
 
     def __exit__(self, *exception) -> None:
-        self.ended.set()
-        if self.shown:
-            self.bars.stop()
+        self._ended.set()
+        if self._bars is not None and self._shown:
+            self._bars.stop()
 
     def begin(self, name: str) -> None:
-        """The next verdict is at work."""
-        if self.begun:
-            self.bars.advance(self.verdicts)
-            self.at += 1
-        self.begun = True
-        self.share = 0.0
-        self.bars.reset(self.draws, description=name, total=None)
-        self.tick()
+        """The next part is at work, and the one before it is done."""
+        self._share = 0.0
+        self._finished += self._begun
+        if self._bars is not None:
+            if self._begun:
+                self._bars.advance(self._verdicts)
+            self._bars.reset(self._draws, description=name, total=None)
+            self._show_when_long()
+        self._begun = True
 
     def update(self, done: int, planned: int) -> None:
-        """So many of its draws are done."""
-        self.share = done / planned
-        if self.quiet and (self.first is None or self.done < self.first[1]):  # behind it: the pilot is over
-            self.first = time.monotonic(), self.done
-        self.bars.update(self.draws, completed=done, total=planned)
-        self.tick()
+        """So many of the draws of this part are done."""
+        self._share = done / planned
+        if self._bars is not None:
+            self._bars.update(self._draws, completed=done, total=planned)
+            self._show_when_long()
+        elif self._first is None or self._done() < self._first[1]:  # behind it: those draws were a pilot, now over
+            self._first = (time.monotonic(), self._done())
 
-    def tick(self) -> None:
-        if not self.shown and time.monotonic() - self.started > PATIENCE:
-            self.bars.start()
-            self.shown = True
+    def _show_when_long(self) -> None:
+        assert self._bars is not None
+        if not self._shown and time.monotonic() - self._started > _PATIENCE:
+            self._bars.start()
+            self._shown = True
 
-    @property
-    def done(self) -> float:
-        """The part of the run that is done, as if every verdict took as long."""
-        return min(1.0, (self.at + self.share) / self.total)
+    def _done(self) -> float:
+        """The share of the run that is done, as if every part took as long."""
+        return min(1.0, (self._finished + self._share) / self._total)
 
-    def tell(self) -> None:
+    def _announce(self) -> None:
         """One line with the time that the run will take, as far as its beginning shows."""
-        if self.ended.wait(SOON):
+        if self._ended.wait(_SOON):
             return
-        count = f"{self.total:,} verdict{'' if self.total == 1 else 's'}"
-        if not self.seconds():
-            self.say(f"{count}; the first draws are not done yet")
-        while not self.seconds():
-            if self.ended.wait(SOON):
+        count = counted(self._total, "verdict")
+        if self._expected_seconds() is None:
+            _print(f"{count}; the first draws are not done yet")
+        while (seconds := self._expected_seconds()) is None:
+            if self._ended.wait(_SOON):
                 return
-        self.say(f"{count}, about {lasting(self.seconds())} in all, judging by the beginning")
+        _print(f"{count}, about {_duration(seconds)} in all, judging by the beginning")
 
-    def seconds(self) -> float:
-        """What the whole run will take; 0 where nobody can say."""
-        began, before = self.first or (0.0, 1.0)
-        return (time.monotonic() - began) / (self.done - before) if self.done > before else 0.0
+    def _expected_seconds(self) -> float | None:
+        """How long the whole run will take; None as long as its speed is not known."""
+        if self._first is None:
+            return None
+        moment, share = self._first
+        done = self._done()
+        return (time.monotonic() - moment) / (done - share) if done > share else None
 
-    def say(self, told: str) -> None:
-        print(f"mezo-lab: {told}", file=sys.stderr, flush=True)
+
+def _rich_bars() -> "Bars | None":
+    """rich's bars on stderr; None where that is no terminal, or rich is not installed."""
+    if not sys.stderr.isatty() or find_spec("rich") is None:
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Bars(*columns, console=Console(file=sys.stderr), transient=True)
 
 
-def lasting(seconds: float) -> str:
+def _print(text: str) -> None:
+    print(f"mezo-lab: {text}", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
     """
-    >>> lasting(41), lasting(172), lasting(7 * 3600), lasting(9e6), lasting(1e12)
+    >>> _duration(41), _duration(172), _duration(7 * 3600), _duration(9e6), _duration(1e12)
     ('41 s', '3 min', '7 h', '104 days', '31,710 years')
     """
-    for unit, length, most in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48), ("days", 86_400, 1_000)):
+    for unit, length, most in _UNITS:
         if seconds < most * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds / 31_536_000:,.0f} years"
+    return f"{seconds / _YEAR:,.0f} years"

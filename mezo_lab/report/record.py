@@ -2,21 +2,20 @@
 
 import json
 import math
-import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 
 from mezo_lab.claims import Verdict
+from mezo_lab.environment.machine import machine
 
-SCHEMA = 1
-CPUINFO = Path("/proc/cpuinfo")
+__all__ = ["as_json", "as_record", "environment"]
+
+_SCHEMA = 1
 
 
 def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned: int | None = None) -> dict[str, Any]:
@@ -30,12 +29,12 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
     `complete` is false where fewer verdicts were reached than `planned`, as after Ctrl-C.
     """
     return {
-        "schema": SCHEMA,
+        "schema": _SCHEMA,
         "complete": planned is None or len(verdicts) == planned,
         "reached": len(verdicts),
         "planned": len(verdicts) if planned is None else planned,
         "environment": environment,
-        "verdicts": [finite(recorded(verdict)) for verdict in verdicts],
+        "verdicts": [_finite(_recorded(verdict)) for verdict in verdicts],
     }
 
 
@@ -45,7 +44,7 @@ def as_json(verdicts: Sequence[Verdict], environment: dict[str, Any], planned: i
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def recorded(verdict: Verdict) -> dict[str, Any]:
+def _recorded(verdict: Verdict) -> dict[str, Any]:
     claim, estimate = verdict.claim, verdict.estimate
     return {
         "id": claim.id,
@@ -85,46 +84,39 @@ def recorded(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def finite(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     """
-    >>> finite({"z_score": math.inf, "decoys": [{"expected": 1.5}]})
+    >>> _finite({"z_score": math.inf, "decoys": [{"expected": 1.5}]})
     {'z_score': None, 'decoys': [{'expected': 1.5}]}
     """
     if isinstance(value, dict):
-        return {name: finite(inner) for name, inner in value.items()}
+        return {name: _finite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
     """What the figures depend on: versions and machine, without the names of host, user or folders."""
+    facts = machine()
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "mezo_lab": version(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": numpy.__version__,
+        "mezo_lab": _version(),
+        "python": facts["python"],
+        "torch": facts["torch"],
+        "numpy": facts["numpy"],
         "platform": f"{platform.system()} {platform.machine()}",
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "processor": facts["processor"],
+        "cores": facts["cores"],
+        "threads": facts["threads"],
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
     }
 
 
-def version() -> str:
+def _version() -> str:
     try:
         return metadata.version("mezo_lab")
     except metadata.PackageNotFoundError:
         return "not installed, run from its folder"
-
-
-def processor() -> str:
-    """The processor's own name, where the system tells it."""
-    if CPUINFO.exists():
-        for line in CPUINFO.read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or "unknown"

@@ -1,125 +1,170 @@
-"""The table of verdicts, and a run summed up in one line."""
+"""The table of verdicts on a terminal, with rich where it is installed and as plain text where it is not."""
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from operator import itemgetter
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
 from mezo_lab.claims.wording import decoy_found, has_score, measured, number, score
-from mezo_lab.report.labels import setting, typographic
-from mezo_lab.report.wording import by_claim, marked, sentences, tally
+from mezo_lab.report.labels import DECOY_LETTERS, setting, typographic
+from mezo_lab.report.prose import by_claim, sentences, status_label, summary
 
-COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
-RIGHT = {"expected", "mean ± std. error", "z"}
-WHOLE = {"law", "expected", "z"}  # no blank to wrap at; on a narrow terminal the others give way
-COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
-LOUD = "bold reverse red"
-WIDTH = 150  # columns, where the output is no terminal
-LETTERS = "abcdef"  # one for each of a claim's decoys
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["plain_table", "rich_table", "show"]
+
+_COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
+_RIGHT = {"expected", "mean ± std. error", "z"}
+_WHOLE = {"law", "expected", "z"}  # no blank to wrap at; on a narrow terminal the others give way
+_COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
+_LOUD = "bold reverse red"
+_WIDTH = 150  # columns, where the output is no terminal
+
+Cell = list[tuple[str, str]]
+"""Pieces of text, each with rich's name of its style ("" for none)."""
 
 
-def show(verdicts: Sequence[Verdict], console: Console | None = None) -> None:
+def show(verdicts: Sequence[Verdict], console: "Console | None" = None) -> None:
     """Print the table, what failed in sentences, and the summary."""
+    failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
+    totals = f"\n{summary(verdicts)}"
+    if console is None and find_spec("rich") is None:
+        print(plain_table(verdicts), *failed, totals, sep="\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
     console = console or Console()
     if not console.is_terminal:
-        console.width = WIDTH
-    failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
+        console.width = _WIDTH
     with console.capture() as printed:
-        console.print(
-            table(verdicts), *(Text(text, style="bold red") for text in failed), f"\n{summary(verdicts)}", sep="\n"
-        )
+        console.print(rich_table(verdicts), *(Text(text, style="bold red") for text in failed), totals, sep="\n")
     for line in printed.get().splitlines():
         console.out(line.rstrip(), highlight=False)
 
 
-def table(verdicts: Sequence[Verdict]) -> Table:
-    """A line per claim with its decoys' formulas, and under it a row per verdict, for 120 columns and more.
+def plain_table(verdicts: Sequence[Verdict]) -> str:
+    """A line per claim with its decoys' formulas, and under it a row per verdict, as plain text."""
+    groups = _groups(verdicts)
+    heads = [[(name, "bold")] for name in _COLUMNS]
+    widths = _widths([heads, *(row for _, _, rows in groups for row in rows)])
+    lines = [_plain_row(heads, widths)]
+    for claim, letters, rows in groups:
+        title = f"{claim.id} {claim.name}  {_decoy_key(letters)}"
+        lines += ["", title.rstrip(), *(_plain_row(row, widths) for row in rows)]
+    return "\n".join(lines)
+
+
+def rich_table(verdicts: Sequence[Verdict]) -> "Table":
+    """The same for a terminal of 120 columns and more; on a narrower one the cells wrap.
 
     A status is a sign and a word, so that it survives the loss of colour; each decoy has its letter and its z, and one
     that is not refuted says so loudly.
     """
-    groups = [(group, [cells(verdict, letters(group)) for verdict in group]) for group in by_claim(verdicts)]
-    heads = [Text(name, style="bold") for name in COLUMNS]
-    widths = [
-        max(cell.cell_len for cell in column)
-        for column in zip(heads, *(row for _, rows in groups for row in rows), strict=True)
-    ]
+    from rich.table import Table
+    from rich.text import Text
+
+    groups = _groups(verdicts)
+    heads = [[(name, "bold")] for name in _COLUMNS]
+    widths = _widths([heads, *(row for _, _, rows in groups for row in rows)])
     outer = Table.grid()
-    outer.add_row(aligned([heads], widths))
-    for group, rows in groups:
+    outer.add_row(_aligned([heads], widths))
+    for claim, letters, rows in groups:
+        title = Table.grid(padding=(0, 2, 0, 0))
+        title.add_row(Text(f"{claim.id} {claim.name}", style="bold", no_wrap=True), Text(_decoy_key(letters), "dim"))
         outer.add_row("")
-        outer.add_row(head(group[0].claim, letters(group)))
-        outer.add_row(aligned(rows, widths))
+        outer.add_row(title)
+        outer.add_row(_aligned(rows, widths))
     return outer
 
 
-def aligned(rows: Iterable[Sequence[Text]], widths: Sequence[int]) -> Table:
-    """Rows in columns of given widths, the same under every claim."""
+def _aligned(rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> "Table":
+    """Rows in columns of these widths, the same under every claim."""
+    from rich.table import Table
+    from rich.text import Text
+
     inner = Table.grid(padding=(0, 1, 0, 0))
-    for name, wide in zip(COLUMNS, widths, strict=True):
-        whole = name in WHOLE
-        side = "right" if name in RIGHT else "left"
-        inner.add_column(width=wide if whole else None, no_wrap=whole, justify=side, overflow="fold")
+    for name, width in zip(_COLUMNS, widths, strict=True):
+        whole = name in _WHOLE
+        justify = "right" if name in _RIGHT else "left"
+        inner.add_column(width=width if whole else None, no_wrap=whole, justify=justify, overflow="fold")
     for row in rows:
-        inner.add_row(*map(padded, row, widths))
+        # blanks rather than a fixed width: only a column without one gives way on a narrow terminal
+        blanks = (" " * (width - len(_text(cell))) for cell, width in zip(row, widths, strict=True))
+        inner.add_row(*(Text.assemble(*cell, blank) for cell, blank in zip(row, blanks, strict=True)))
     return inner
 
 
-def padded(cell: Text, wide: int) -> Text:
-    # blanks rather than a fixed width: only a column without one gives way on a narrow terminal
-    cell = cell.copy()
-    cell.pad_right(wide - cell.cell_len)
-    return cell
+def _plain_row(row: Sequence[Cell], widths: Sequence[int]) -> str:
+    cells = []
+    for name, cell, width in zip(_COLUMNS, row, widths, strict=True):
+        cells.append(_text(cell).rjust(width) if name in _RIGHT else _text(cell).ljust(width))
+    return " ".join(cells).rstrip()
 
 
-def letters(verdicts: Iterable[Verdict]) -> dict[str, str]:
-    """A letter for each decoy of a claim."""
-    statements = dict.fromkeys(decoy.statement for verdict in verdicts for decoy in verdict.decoys)
-    return dict(zip(statements, LETTERS, strict=False))
+def _groups(verdicts: Sequence[Verdict]) -> list[tuple[Claim, dict[str, str], list[list[Cell]]]]:
+    """For each claim: itself, a letter for each of its decoys, and a row of cells for each verdict."""
+    groups = []
+    for group in by_claim(verdicts):
+        statements = dict.fromkeys(decoy.statement for verdict in group for decoy in verdict.decoys)
+        letters = dict(zip(statements, DECOY_LETTERS, strict=False))
+        groups.append((group[0].claim, letters, [_row(verdict, letters) for verdict in group]))
+    return groups
 
 
-def head(claim: Claim, lettered: dict[str, str]) -> Table:
-    """The claim's name, and beside it what its decoys say."""
-    line = Table.grid(padding=(0, 2, 0, 0))
-    decoys = "   ".join(f"{letter}: {typographic(statement)}" for statement, letter in lettered.items())
-    line.add_row(
-        Text(f"{claim.id} {claim.name}", style="bold", no_wrap=True), Text(f"decoys {decoys}" if decoys else "", "dim")
-    )
-    return line
-
-
-def cells(verdict: Verdict, lettered: dict[str, str]) -> list[Text]:
-    decoys = [(lettered[decoy.statement], decoy) for decoy in verdict.decoys]
+def _row(verdict: Verdict, letters: dict[str, str]) -> list[Cell]:
+    bound = "≤ " if verdict.relation == "<=" else ""
     return [
-        Text(f"  {verdict.law}"),
-        Text(short_setting(verdict)),
-        Text(("≤ " if verdict.relation == "<=" else "") + number(verdict.expected)),
-        Text(measured(verdict)),
-        Text(score(verdict.z_score) if has_score(verdict) else ""),
-        Text(marked(verdict.status), style=COLOURS[verdict.status]),
-        Text("  ").join(decoy_cell(decoy, letter) for letter, decoy in sorted(decoys, key=itemgetter(0))),
-        Text("∎ proved" if verdict.proof == "proved" else ""),
+        [(f"  {verdict.law}", "")],
+        [(_short_setting(verdict), "")],
+        [(bound + number(verdict.expected), "")],
+        [(measured(verdict), "")],
+        [(score(verdict.z_score) if has_score(verdict) else "", "")],
+        [(status_label(verdict.status), _COLOURS[verdict.status])],
+        _decoy_cell(verdict.decoys, letters),
+        [("∎ proved" if verdict.proof == "proved" else "", "")],
     ]
 
 
-def short_setting(verdict: Verdict) -> str:
+def _decoy_cell(decoys: Iterable[DecoyVerdict], letters: dict[str, str]) -> Cell:
+    cell: Cell = []
+    for letter, decoy in sorted(((letters[decoy.statement], decoy) for decoy in decoys), key=itemgetter(0)):
+        if cell:
+            cell.append(("  ", ""))
+        if decoy.status is Status.REFUTED:
+            cell.append((f"{letter} {decoy_found(decoy)}", ""))
+        else:
+            cell.append((f"✗ {letter} NOT REFUTED {decoy_found(decoy)}", _LOUD))
+    return cell
+
+
+def _decoy_key(letters: dict[str, str]) -> str:
+    """What the decoys of a claim say, beside its name."""
+    if not letters:
+        return ""
+    return "decoys " + "   ".join(f"{letter}: {typographic(statement)}" for statement, letter in letters.items())
+
+
+def _short_setting(verdict: Verdict) -> str:
     """The parameters without spaces; a word needs no name, a large number no zeros."""
-    given = {name: value for name, value in verdict.parameters.items() if name != "sampler"}
-    large = {name: number(value) for name, value in given.items() if isinstance(value, int) and value >= 1_000_000}
-    words = {name: value for name, value in given.items() if isinstance(value, str)}
-    told = (words.get(name) or setting({name: value}) for name, value in (given | large).items())
-    return " ".join(word.replace(" = ", "=") for word in told)
+    words = []
+    for name, value in verdict.parameters.items():
+        if name == "sampler":
+            continue
+        if isinstance(value, str):
+            words.append(value)
+            continue
+        large = isinstance(value, int) and value >= 1_000_000
+        words.append(setting({name: number(value) if large else value}).replace(" = ", "="))
+    return " ".join(words)
 
 
-def decoy_cell(decoy: DecoyVerdict, letter: str) -> Text:
-    if decoy.status is Status.REFUTED:
-        return Text(f"{letter} {decoy_found(decoy)}")
-    return Text(f"✗ {letter} NOT REFUTED {decoy_found(decoy)}", style=LOUD)
+def _widths(rows: Iterable[Sequence[Cell]]) -> list[int]:
+    return [max(len(_text(cell)) for cell in column) for column in zip(*rows, strict=True)]
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
-    """One line: claims, verdicts, decoys refuted, proofs, draws, seconds."""
-    return str(tally(verdicts))
+def _text(cell: Cell) -> str:
+    return "".join(text for text, _ in cell)

@@ -134,7 +134,7 @@ for d in dims:
 
 # %%
 def rates_figure(found, theories, decoys):
-    figure = style.blank(height=3.4)
+    figure = style.new_figure(height=3.4)
     axes, at = figure.add_subplot(), list(found)
     for label, rate in theories.items():
         axes.plot(at, [rate(d) for d in at], label=label, **style.THEORY)
@@ -146,8 +146,8 @@ def rates_figure(found, theories, decoys):
     axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="learning rate η, at ℓ = 1")
     axes.minorticks_off()
     axes.set_xticks(at, [f"{d:,}" for d in at])
-    style.quiet(axes)
-    style.key(figure)
+    style.despine(axes)
+    style.figure_legend(figure)
     return figure
 
 

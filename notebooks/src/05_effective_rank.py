@@ -129,7 +129,7 @@ over_d = {law: {dim: reduced(law, dim, rank) for dim in dims} for law in laws}
 
 
 def sweep_figure(found, theories, decoys, *, xlabel, log, top):
-    figure = style.blank(height=3.6)
+    figure = style.new_figure(height=3.6)
     axes, at = figure.add_subplot(), list(next(iter(found.values())))
     for label, curve in theories.items():
         axes.plot(at, [curve(x) for x in at], label=label, **style.THEORY)
@@ -139,8 +139,8 @@ def sweep_figure(found, theories, decoys, *, xlabel, log, top):
         means, bars = [e.mean for e in points.values()], [style.BARS * e.standard_error for e in points.values()]
         axes.errorbar(at, means, bars, label=f"{law} ± {style.BARS:g} standard errors", **style.estimate(law))
     axes.set(xscale="log" if log else "linear", ylim=(0, top), xlabel=xlabel, ylabel="γ, measured")
-    style.quiet(axes)
-    style.key(figure)
+    style.despine(axes)
+    style.figure_legend(figure)
     return figure
 
 
@@ -307,7 +307,7 @@ for kind in kinds:
         )
 
 # %%
-figure = style.blank(height=3.4)
+figure = style.new_figure(height=3.4)
 axes = figure.add_subplot()
 for kind, law in zip(kinds, LAWS, strict=False):  # a marker each
     label = "exact edge" if law == "gaussian" else None
@@ -317,8 +317,8 @@ for kind, law in zip(kinds, LAWS, strict=False):  # a marker each
 axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="rate at which MeZO diverges")
 axes.minorticks_off()
 axes.set_xticks(dims, [f"{dim:,}" for dim in dims])
-style.quiet(axes)
-style.key(figure, columns=2)
+style.despine(axes)
+style.figure_legend(figure, columns=2)
 show(
     figure,
     alt=f"Log-log chart of the rate at which MeZO diverges against d from {dims[0]} to {dims[-1]}, for three spectra, with the exact edges "

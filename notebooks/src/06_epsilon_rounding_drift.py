@@ -121,7 +121,7 @@ for epsilon, found in zip(widths, slopes, strict=True):
     print(f"ε = {epsilon}: measured {found}, formula {smoothed:.4f}; {z}")
 
 # %%
-figure = style.blank(height=2.9)
+figure = style.new_figure(height=2.9)
 axes, grid = figure.add_subplot(), [k / 50 for k in range(101)]
 axes.plot(grid, [math.exp(-(x**2) / 2) for x in grid], label="slope of the smoothed sine", **style.THEORY)
 wrong = {"slope of the sine": lambda x: 1, "1 − ε²/2": lambda x: 1 - x**2 / 2, "1 − ε²": lambda x: 1 - x**2}
@@ -131,8 +131,8 @@ bars = [style.BARS * found.standard_error for found in slopes]
 name = f"mean estimate ± {style.BARS:g} standard errors"
 axes.errorbar(widths, [found.mean for found in slopes], bars, label=name, **style.estimate("gaussian"))
 axes.set(xlabel="ε", ylabel="mean of ĝ at θ = 0", ylim=(-0.3, 1.15))
-style.quiet(axes)
-style.key(figure)
+style.despine(axes)
+style.figure_legend(figure)
 show(
     figure,
     alt="Line chart of the mean estimate for L = sin θ against ε from 0 to 2. The points fall along the dashed curve "
@@ -185,7 +185,7 @@ for name, step in ulps.items():
     print(f"{name:8} the farthest of {len(at)} points: z = {far:+.1f}; the least error is found at {least:.2g} ε*")
 
 # %%
-figure = style.blank(height=4.2)
+figure = style.new_figure(height=4.2)
 axes, hold = figure.add_subplot(), {"label": "theory, ◇ at ε*"}
 for name, marker in dtypes.items():
     at, found, best = list(scans[name]), scans[name].values(), bests[name]
@@ -196,8 +196,8 @@ for name, marker in dtypes.items():
     hold = {}
 axes.axvline(1e-3, label="the paper's ε", color=style.GREY, linewidth=1)
 axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="rms of pg − zᵀg, at ‖g‖ = 1")
-style.quiet(axes)
-style.key(figure, columns=2)
+style.despine(axes)
+style.figure_legend(figure, columns=2)
 show(
     figure,
     alt="Log-log chart of the rms error of the projected gradient against ε, a U for each of bfloat16, float16, float32 "
@@ -253,7 +253,7 @@ def rounding_of(dtype) -> float:
 
 
 # %%
-figure = style.blank(height=3.6)
+figure = style.new_figure(height=3.6)
 axes = figure.add_subplot()
 for dtype, marker in ((torch.bfloat16, "sphere"), (torch.float32, "gaussian")):
     found, theory = drifts(dtype, counts), [math.sqrt(k / 2) * rounding_of(dtype) for k in counts]
@@ -270,8 +270,8 @@ print(f"bfloat16, exact mode: the largest drift is {max(one.mean for one in exac
 floor = [1e-8 + one.mean for one in exact]  # 0 has no place on this axis
 axes.plot(counts, floor, "x", color=style.INK, clip_on=False, label="bfloat16, exact: 0, drawn at the lower edge")
 axes.set(xscale="log", yscale="log", ylim=(1e-8, 1), xlabel="cycles K", ylabel="drift / rms of the weights")
-style.quiet(axes)
-style.key(figure)
+style.despine(axes)
+style.figure_legend(figure)
 show(
     figure,
     alt=f"Log-log chart of the drift, in units of the weights' rms, against the number of cycles from 1 to {counts[-1]}. "

@@ -251,7 +251,7 @@ adam = told("adam-blind")
 
 # %%
 def overview(verdicts):
-    figure = style.blank(height=1.2 + 0.3 * len(verdicts))
+    figure = style.new_figure(height=1.2 + 0.3 * len(verdicts))
     axes = figure.add_subplot()
     axes.axvline(0, label="what holds", **style.THEORY)
     names = ("printed, or tempting (▶ farther)", f"mean of the draws ± {style.BARS:g} standard errors")
@@ -260,14 +260,14 @@ def overview(verdicts):
         decoy, mean = (
             deviation.relative(x, verdict.expected) for x in (verdict.decoys[0].expected, verdict.estimate.mean)
         )
-        at, arrow = deviation.within(decoy, (-1.0, 1.0))
+        at, arrow = deviation.clipped(decoy, (-1.0, 1.0))
         axes.plot([at, at], [row - 0.35, row + 0.35], label=wrong, **style.decoy("", [""]))
         axes.plot(at, row, arrow, color=style.GREY, clip_on=False)
-        axes.errorbar(mean, row, xerr=deviation.bar(verdict), label=label, **style.estimate("gaussian"))
+        axes.errorbar(mean, row, xerr=deviation.relative_bar(verdict), label=label, **style.estimate("gaussian"))
     axes.set_yticks(range(len(verdicts)), list(verdicts))
     axes.set(xlim=(-1, 1), ylim=(len(verdicts) - 0.4, -0.6), xlabel="deviation, as a share of what holds")
-    style.quiet(axes)
-    style.key(figure)
+    style.despine(axes)
+    style.figure_legend(figure)
     return figure
 
 

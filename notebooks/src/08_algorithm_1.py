@@ -336,7 +336,7 @@ print(f"6 MeZO                 at most {max(memory['6 MeZO']):.1f} MiB, bound {c
 assert max(memory["6 MeZO"]) <= chunk
 
 # %%
-figure = style.blank(height=4.2)
+figure = style.new_figure(height=4.2)
 axes = figure.add_subplot()
 shown = {"1 copies": ("gaussian", two), "2 in place, z stored": ("rademacher", whole)}
 shown |= {"3 a seed, as printed": ("sphere", largest), "6 MeZO": ("uniform", [chunk] * len(whole))}
@@ -348,8 +348,8 @@ axes.plot(whole, [3 * size for size in whole], label="decoy: 3× the model", **s
 axes.set(xscale="log", yscale="log", xlabel="size of the model, MiB", ylabel="extra memory of a step, MiB")
 axes.minorticks_off()
 axes.set_xticks(whole, [f"{size:.1f}" for size in whole])
-style.quiet(axes)
-style.key(figure)
+style.despine(axes)
+style.figure_legend(figure)
 show(
     figure,
     alt="Log-log chart of the extra memory of a step against the size of the model. Copies lie on the dashed line of twice the "

@@ -194,7 +194,7 @@ for name, losses in curves.items():
     print(f"{name:<11} loss {losses[0]:.2f} → {losses[-1]:.1e}")
 
 # %%
-figure = style.blank(height=3.6)
+figure = style.new_figure(height=3.6)
 axes, shown = figure.add_subplot(), min(steps, 100)
 lines = ["-", "-.", (0, (3, 1, 1, 1, 1, 1)), "-", (0, (5, 1))]
 for k, ((name, losses), (marker, colour)) in enumerate(zip(curves.items(), style.LAW_STYLES.values(), strict=False)):
@@ -203,8 +203,8 @@ for k, ((name, losses), (marker, colour)) in enumerate(zip(curves.items(), style
 mean = [float(bowl(start)) * (1 - best) ** step for step in range(shown + 1)]
 axes.plot(mean, label="theory: mean of sgd, (1 − 1/γ)ᵗ", **style.THEORY)
 axes.set(yscale="log", xlabel="step", ylabel="loss", ylim=(1e-9, 30))
-style.quiet(axes)
-style.key(figure, columns=2)
+style.despine(axes)
+style.figure_legend(figure, columns=2)
 show(
     figure,
     alt="Line chart of the loss on a log axis against the step, for five rules on a bowl. SGD and momentum fall all the way, SGD "

@@ -102,14 +102,14 @@ for seen, exact, other in zip(pg.tolist(), along.tolist(), along.roll(1).tolist(
     print(f"pg {seen:+.4f}   zᵀg {exact:+.4f}   zᵀg of another probe {other:+.4f}")
 
 # %%
-figure = style.blank(height=3.6)
+figure = style.new_figure(height=3.6)
 axes = figure.add_subplot()
 axes.axline((0, 0), slope=1, label="theory: slope 1", **style.THEORY)
 axes.plot(along, pg, "s", color=style.LAW_STYLES["rademacher"][1], label="the probe's own zᵀg")
 axes.plot(along.roll(1), pg, "x", color=style.GREY, label="control: another probe's zᵀg")
 axes.set(xlabel="zᵀg/‖g‖, from a backward pass", ylabel="pg/‖g‖, from two forward passes")
-style.quiet(axes)
-style.key(figure)
+style.despine(axes)
+style.figure_legend(figure)
 show(
     figure,
     alt="Scatter of the projected gradient against zᵀg, both over the norm of g. Each probe lies on the dashed line of slope 1; "
@@ -279,7 +279,7 @@ for size in sized(full=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), fast=(1e-4, 3e-3, 3
     print(f"ε = {size:g}: zᵀHz is missed by {missed[size]:.1%} ± {bars[size]:.1%}")
 
 # %%
-figure = style.blank(height=3.2)
+figure = style.new_figure(height=3.2)
 axes = figure.add_subplot()
 sizes = list(missed)
 for power, anchor, label in ((-2, sizes[0], "theory: ∝ ε⁻² and ∝ ε², through the ends"), (2, sizes[-1], None)):
@@ -288,8 +288,8 @@ for power, anchor, label in ((-2, sizes[0], "theory: ∝ ε⁻² and ∝ ε², t
 label = "relative error of zᵀHz ± standard error"
 axes.errorbar(sizes, list(missed.values()), list(bars.values()), label=label, **style.estimate("gaussian"))
 axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="relative error", ylim=(min(missed.values()) / 3, None))
-style.quiet(axes)
-style.key(figure)
+style.despine(axes)
+style.figure_legend(figure)
 show(
     figure,
     alt="Log-log chart of the relative error of zᵀHz against ε. It falls with ε at first, along a dashed line of slope −2, and rises again "

@@ -236,11 +236,11 @@ def accuracies(axes, prompt: str) -> None:
     axes.set_title(PROMPTS[prompt], fontsize=style.SMALL + 1)
     axes.set(xlim=(40, 100), ylim=(len(there) - 0.5, -0.5))
     axes.set_yticks(range(len(there)), [NAMES[each] for each in there])
-    style.quiet(axes)
+    style.despine(axes)
 
 
 there = [each for each in list(NAMES)[1:] if each in map(kind, plain)]
-figure = style.blank(4.6)
+figure = style.new_figure(4.6)
 panels = figure.subplots(2, sharex=True).tolist()
 for axes, prompt in zip(panels, PROMPTS, strict=True):
     accuracies(axes, prompt)
@@ -250,7 +250,7 @@ _ = panels[1].set_xlabel("test accuracy, % (95 % interval)")
 handles = [panels[0].plot([], [], label="zero-shot, and its interval", color=style.GREY)[0]]
 for law, label in (("gaussian", "16 per class (in-context: 32 shown)"), ("rademacher", "512 per class")):
     handles.append(panels[0].errorbar([], [], xerr=[], label=label, **style.estimate(law)))
-style.key(figure, handles=handles)
+style.figure_legend(figure, handles=handles)
 show(
     figure,
     alt="Two panels, one for each prompt: test accuracy of each method with 95 % intervals, circles for 16 and squares for 512 "
@@ -288,7 +288,7 @@ for row in tried_rates:
 
 # %%
 trained = [row for row in plain if kind(row) == "mezo full" and row["seed"] == 0 and row["prompt"] in PROMPTS]
-figure = style.blank(3.8)
+figure = style.new_figure(3.8)
 axes, found = figure.subplots(), []
 for row in (row for row in trained if row["prompt"] == "rotten-tomatoes"):
     curve = json.loads((RESULTS / "runs" / row["run"] / "result.json").read_text())["validation"]
@@ -300,8 +300,8 @@ for row in (row for row in trained if row["prompt"] == "rotten-tomatoes"):
     found.append(f"{row['shots']} per class: {best['value']:.1%} at step {best['step']}, {row['test']:.1%} on the test")
 axes.axhline(100 * zero_shot.value, label="zero-shot, on the test", color=style.GREY)
 axes.set(xlabel="step", ylabel="validation accuracy, %")
-style.quiet(axes)
-style.key(figure)
+style.despine(axes)
+style.figure_legend(figure)
 print("\n".join(found))
 show(
     figure, alt="Validation accuracy by step, MeZO on all weights, with wide 95 % intervals; best: " + "; ".join(found)

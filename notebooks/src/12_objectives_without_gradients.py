@@ -97,7 +97,7 @@ def step(points):
 
 
 z = torch.randn(40_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-figure, grid, places = style.blank(height=3.6), torch.linspace(-2.5, 2.5, 201), torch.arange(-2.5, 2.6, 0.5)
+figure, grid, places = style.new_figure(height=3.6), torch.linspace(-2.5, 2.5, 201), torch.arange(-2.5, 2.6, 0.5)
 axes = figure.add_subplot()
 for epsilon, law in ((0.3, "gaussian"), (1.0, "rademacher")):
     found = torch.stack([projected_gradient(step, place, z, epsilon) * z[:, 0] for place in places])
@@ -107,8 +107,8 @@ for epsilon, law in ((0.3, "gaussian"), (1.0, "rademacher")):
 axes.plot(grid, 0 * grid, label="the step's own slope, 0", **style.decoy("0", ["0", "φ"]))
 axes.plot(grid, -normal(grid / 0.3), label="−φ(θ/ε), at ε = 0.3", **style.decoy("φ", ["0", "φ"]))
 axes.set(xlabel="θ", ylabel=f"mean of pg·z ± {style.BARS:g} standard errors")
-style.quiet(axes)
-style.key(figure, columns=2)
+style.despine(axes)
+style.figure_legend(figure, columns=2)
 show(
     figure,
     alt="Mean two-point estimate for a step at 0 against θ, for ε 0.3 and 1. Points follow dashed bells that point down, "
@@ -149,7 +149,7 @@ def zeros(epsilon: float, batch: int, count: int):
 
 
 # %%
-widths, figure = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0], style.blank(height=3.6)
+widths, figure = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0], style.new_figure(height=3.6)
 axes = figure.add_subplot()
 for batch, law in ((4, "gaussian"), (16, "rademacher"), (64, "sphere")):
     seen = [zeros(epsilon, batch, sized(full=4000, fast=1000)) for epsilon in widths]
@@ -160,8 +160,8 @@ for batch, law in ((4, "gaussian"), (16, "rademacher"), (64, "sphere")):
     axes.plot(widths, theory, label="theory" if batch == 64 else None, **style.THEORY)
 axes.plot(widths, [((1 - q) ** 64).mean() for _, q in seen], label="no flips, B = 64", **style.decoy("", [""]))
 axes.set(xscale="log", xlabel="ε, where ‖θ‖ = 1", ylabel=f"share of zeros ± {style.BARS:g} standard errors")
-style.quiet(axes)
-style.key(figure, columns=2)
+style.despine(axes)
+style.figure_legend(figure, columns=2)
 show(
     figure,
     alt="Share of zero projected gradients against ε on a logarithmic axis, for batches of 4, 16 and 64: near 1 at small ε, lower for "
@@ -456,7 +456,7 @@ ahead = curves["pretrained"][-1] - curves["random"][-1]
 print(f"pretrained − random after MeZO: {ahead.mean():+.1%}, z = {ahead.mean() / ahead.std() * copies**0.5:+.1f}")
 
 # %%
-figure = style.blank(height=3.3)
+figure = style.new_figure(height=3.3)
 axes, passes = figure.add_subplot(), [2 * stretch * k for k in range(7)]
 for (name, curve), law in zip(curves.items(), ("gaussian", "rademacher"), strict=True):
     bars = [float(each.std()) / copies**0.5 for each in curve]
@@ -466,8 +466,8 @@ for (name, curve), law in zip(curves.items(), ("gaussian", "rademacher"), strict
     far, bar = float(adam[name].mean()), float(adam[name].std()) / copies**0.5
     axes.errorbar(passes[-1] * 1.06, far, bar, label=f"Adam, {name} start", **style.estimate(law, style.GREY))
 axes.set(xlabel="forward passes of MeZO", ylabel="test accuracy ± standard error", ylim=(0.45, 1.0))
-style.quiet(axes)
-style.key(figure, columns=2)
+style.despine(axes)
+style.figure_legend(figure, columns=2)
 show(
     figure,
     alt="Test accuracy against forward passes for MeZO from a pretrained start, which rises, and from a random one, which stays "

@@ -230,7 +230,7 @@ def draw(axes, rows, name, formula, law, fill):
 
 # %%
 def wire_figure(rows):
-    figure = style.blank(height=3.6)
+    figure = style.new_figure(height=3.6)
     axes = figure.add_subplot(xscale="log", yscale="log", xlabel="parameters d", ylabel="bytes per step, all together")
     for ranks, fill in ((2, "full"), (4, "none")):
         chosen = [row for row in rows if row["ranks"] == ranks]
@@ -238,8 +238,8 @@ def wire_figure(rows):
         draw(axes, chosen, "gradient", ring, "rademacher", fill)
     sizes = [row["parameters"] for row in chosen]
     axes.plot(sizes, [to_all(4, size) for size in sizes], label="decoy, p = 4", **style.decoy("", [""]))
-    style.quiet(axes)
-    style.key(figure, columns=2)
+    style.despine(axes)
+    style.figure_legend(figure, columns=2)
     return figure
 
 

@@ -128,7 +128,7 @@ for method, reported in REPORTED.items():
 
 # %%
 def memory_figure():
-    figure = style.blank(height=4.0)
+    figure = style.new_figure(height=4.0)
     axes = figure.add_subplot()
     at = {size: float(size[:-1]) for size in SIZES}
     for law, (method, reported) in zip(LAWS, REPORTED.items(), strict=False):  # a marker each
@@ -140,8 +140,8 @@ def memory_figure():
     axes.set(xscale="log", yscale="log", xlabel="parameters, billions", ylabel="peak memory, GiB")
     axes.minorticks_off()
     axes.set_xticks(list(at.values()), [f"{x:g}" for x in at.values()])
-    style.quiet(axes)
-    style.key(figure, columns=2)
+    style.despine(axes)
+    style.figure_legend(figure, columns=2)
     return figure
 
 
@@ -300,7 +300,7 @@ print(f"{told}; load before a run {min(loads):.1f} to {max(loads):.1f}: compare 
 
 # %%
 def cost_figure(prompts, methods):
-    figure = style.blank(height=5.2)
+    figure = style.new_figure(height=5.2)
     for axes, prompt in zip(figure.subplots(len(prompts), sharex=True), prompts, strict=True):
         for law, method in zip((*LAWS, ""), methods, strict=False):
             label = method
@@ -312,11 +312,11 @@ def cost_figure(prompts, methods):
                     label = None
         axes.set(title=prompt, ylabel="test accuracy")
         axes.title.set_fontsize(style.SMALL)
-        style.quiet(axes)
+        style.despine(axes)
     axes.set_xlabel("minutes; filled: at most 16 examples a class, open: 512")
     entries = [axes.get_legend_handles_labels() for axes in figure.axes]
     handles = {label: handle for pair in entries for handle, label in zip(*pair, strict=True)}
-    style.key(figure, columns=2, handles=handles.values(), labels=handles)
+    style.figure_legend(figure, columns=2, handles=handles.values(), labels=handles)
     return figure
 
 

@@ -38,7 +38,7 @@ def test_a_figure_is_shown_with_its_words_and_not_without(monkeypatch):
     monkeypatch.setattr(display, "display", shown.append)
     from mezo_lab.report.figures import style
 
-    figure = style.blank(height=1)
+    figure = style.new_figure(height=1)
     with pytest.raises(ValueError, match="`alt` must say what the figure shows, got nothing: give the kind of chart"):
         show(figure)
     show(figure, alt="Line chart of a < b.")

@@ -93,6 +93,14 @@ def test_a_wheel_holds_no_other_package_and_no_second_copy(wheel):
     assert not (ROOT / "mezo_lab/records").exists()
 
 
+def test_a_wheel_carries_every_file_of_the_package(wheel):
+    """The page's template and style among them."""
+    files = [path.relative_to(ROOT) for path in (ROOT / "mezo_lab").rglob("*") if path.is_file()]
+    files = [path for path in files if "__pycache__" not in path.parts]
+    assert Path("mezo_lab/report/page.css") in files
+    assert [str(path) for path in files if not (wheel / path).exists()] == []
+
+
 def test_a_name_that_is_no_record_is_told():
     with pytest.raises(FileNotFoundError, match=r"`name` must be a record, .* got 'results/finetune\.jsn'"):
         record_path("results/finetune.jsn")

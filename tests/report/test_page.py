@@ -3,16 +3,17 @@
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from mezo_lab.proofs import prove
-from mezo_lab.report import as_html
+from mezo_lab.report import as_html, page
 from mezo_lab.report.figures import alt_text
 from mezo_lab.report.picture import inline_svg
-from mezo_lab.report.stylesheet import STYLE
-from mezo_lab.report.wording import sentences
+from mezo_lab.report.prose import sentences
 
+STYLE = Path(page.__file__).with_name("page.css")
 ENVIRONMENT = {"date": "2025-01-01 00:00 UTC", "python": "3.11", "processor": "<made up>"}
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -104,7 +105,7 @@ def test_every_picture_is_an_image_with_words(report, verdicts):
 
 
 def test_every_verdict_is_told_in_words(report, verdicts):
-    words = re.sub("<[^>]*>", "", report).replace("&nbsp;", " ")
+    words = re.sub("<[^>]*>", "", report).replace("\N{NO-BREAK SPACE}", " ")
     assert [verdict for verdict in verdicts if sentences(verdict) not in words] == []
 
 
@@ -152,7 +153,8 @@ def contrast(one: str, other: str) -> float:
 def test_text_has_the_contrast_that_wcag_asks_for_in_both_schemes():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     schemes = [
-        dict(re.findall(r"--([\w-]+): (#\w{6});", rules)) for rules in re.findall(r":root {(.*?)}", STYLE, re.S)[:2]
+        dict(re.findall(r"--([\w-]+): (#\w{6});", rules))
+        for rules in re.findall(r":root {(.*?)}", STYLE.read_text(), re.S)[:2]
     ]
     assert len(schemes) == 2
     for scheme in schemes:

@@ -6,12 +6,13 @@ import re
 import pytest
 from rich.console import Console
 
-from mezo_lab.report import show, summary, table
+from mezo_lab.report import show, summary
+from mezo_lab.report.table import plain_table, rich_table
 
 
 def printed(verdicts, width: int = 120, **console) -> str:
     out = Console(file=io.StringIO(), width=width, **console)
-    out.print(table(verdicts))
+    out.print(rich_table(verdicts))
     return out.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -64,7 +65,7 @@ def test_a_bound_is_marked(verdicts):
 
 
 def test_the_summary_is_one_line(verdicts, refuted):
-    line = summary([*verdicts, refuted])
+    line = str(summary([*verdicts, refuted]))
     assert line.startswith("4 claims, 7 verdicts: 6 passed, 1 failed. ") and "\n" not in line
     assert " decoys refuted, 1 proof, " in line and line.endswith(" s.")
 
@@ -73,7 +74,7 @@ def test_what_is_shown_ends_with_the_failures_and_the_summary(verdicts, refuted)
     out = Console(file=io.StringIO(), width=40)  # no terminal, so wider than that
     show([*verdicts, refuted], out)
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert lines[-1] == summary([*verdicts, refuted])
+    assert lines[-1] == str(summary([*verdicts, refuted]))
     assert any(line.startswith("A2 norm-factor: With the gaussian law at d = 6, n = 2") for line in lines)
     assert all(line == line.rstrip() for line in lines)
 
@@ -82,3 +83,24 @@ def test_nothing_is_said_of_verdicts_that_passed(verdicts):
     out = Console(file=io.StringIO())
     show(verdicts, out)
     assert "With the" not in out.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_plain_text_says_what_rich_says(verdicts, refuted, underpowered, fooled):
+    every = [*verdicts, refuted, underpowered, fooled]
+    assert plain_table(every).split() == printed(every, width=150).split()
+    assert "\x1b" not in plain_table(every)
+
+
+def test_plain_columns_stand_under_their_heads(verdicts):
+    head, *_ = plain_table(verdicts).splitlines()
+    line = row(plain_table(verdicts), "gaussian", "d=6 n=2 ", "4.5")
+    assert line.index("✓ CONSISTENT") == head.index("status") and line.index("a +") == head.index("decoys: z")
+
+
+def test_without_rich_all_is_shown_as_plain_text(verdicts, refuted, monkeypatch, capsys):
+    monkeypatch.setattr("mezo_lab.report.table.find_spec", lambda name: None)
+    show([*verdicts, refuted])
+    lines = capsys.readouterr().out.splitlines()
+    assert "\n".join(lines).startswith(plain_table([*verdicts, refuted]))
+    assert any(line.startswith("A2 norm-factor: With the gaussian law at d = 6, n = 2") for line in lines)
+    assert lines[-1] == str(summary([*verdicts, refuted]))

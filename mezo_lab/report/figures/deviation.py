@@ -4,43 +4,51 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mezo_lab.claims import Status, Verdict
+from mezo_lab.claims import Verdict
 from mezo_lab.claims.wording import percent, strength
 from mezo_lab.report.figures import style
-from mezo_lab.report.labels import setting
+from mezo_lab.report.labels import DECOY_LETTERS, MARKS, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROW, FRAME, LINE = 0.26, 0.95, 0.17  # inches
-FARTHEST, NEAREST = 1.2, 0.02  # a larger deviation is an arrow at the edge; the axis is never shorter than the smaller
-WIDEST, ROOM = 68, 22  # letters: of an axis label that fits a figure, of row labels that leave room for ticks
-MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
-NEAR = 0.08  # of the axis: letters that are no farther apart would overlap
-LETTERS = "abcdef"  # one for each of a claim's decoys
+__all__ = ["clipped", "deviation_figure", "relative", "relative_bar"]
+
+_ROW = 0.26  # inches for a verdict
+_FRAME = 0.95  # inches for the axis and its label
+_LINE = 0.17  # inches for a line of the legend
+_FARTHEST = 1.2  # a larger deviation is an arrow at the edge
+_NEAREST = 0.02  # the axis is never shorter than this
+_WIDEST = 68  # letters of an axis label that fits a figure
+_ROOM = 22  # letters of row labels that leave room for ticks
+_NEAR = 0.08  # of the axis: letters that are no farther apart would overlap
 
 Edges = tuple[float, float]
+Place = tuple[float, str]
+"""Where on the axis, and which arrow at its edge ("" inside it)."""
 
 
-def figure(verdicts: Sequence[Verdict]) -> "Figure":
+def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     """Deviations in percent of the theory, those of the decoys too."""
-    formulas, edges, names = style.decoy_formulas(verdicts), reach(verdicts), style.varying(verdicts)
-    label = axis_label(verdicts, names)
-    drawn = style.blank(FRAME + ROW * len(verdicts) + LINE * (len(formulas) + label.count("\n")))
-    axes = drawn.add_subplot()
+    formulas = style.decoy_formulas(verdicts)
+    edges = _edges(verdicts)
+    names = style.varying(verdicts)
+    label = _axis_label(verdicts, names)
+    figure = style.new_figure(_FRAME + _ROW * len(verdicts) + _LINE * (len(formulas) + label.count("\n")))
+    axes = figure.add_subplot()
     for row, verdict in enumerate(verdicts):
-        draw_decoys(axes, row, verdict, formulas, edges)
-        draw_estimate(axes, row, verdict, edges)
+        _draw_decoys(axes, row, verdict, formulas, edges)
+        _draw_estimate(axes, row, verdict, edges)
     axes.axvline(0, **style.THEORY)
     axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
-    axes.xaxis.set_major_formatter(lambda share, _: signed(share) or style.stated_by(verdicts[0]))
-    rows = [row_label(verdict, names) for verdict in verdicts]
-    axes.locator_params(axis="x", nbins=6 if max(map(len, rows)) < ROOM else 3)
+    axes.xaxis.set_major_formatter(lambda share, _: _signed(share) or style.reference_name(verdicts[0]))
+    rows = [_row_label(verdict, names) for verdict in verdicts]
+    axes.locator_params(axis="x", nbins=6 if max(map(len, rows)) < _ROOM else 3)
     axes.set_yticks(range(len(verdicts)), rows)
-    style.quiet(axes)
-    style.legend(axes, verdicts, formulas, LETTERS)
-    return drawn
+    style.despine(axes)
+    style.verdict_legend(axes, verdicts, formulas, DECOY_LETTERS)
+    return figure
 
 
 def relative(mean: float, expected: float) -> float:
@@ -52,92 +60,125 @@ def relative(mean: float, expected: float) -> float:
     return (mean - expected) / (abs(expected) or 1.0)  # a theory of 0 has no scale of its own
 
 
-def reach(verdicts: Sequence[Verdict]) -> Edges:
-    """The ends of the axis: all that is drawn, as far as `FARTHEST`."""
-    decoys = [relative(d.expected, v.expected) for v in verdicts for d in v.decoys if style.is_drawn(d, v)]
-    means = [relative(v.estimate.mean, v.expected) for v in verdicts]
-    bars = [mean + side * bar(verdict) for mean, verdict in zip(means, verdicts, strict=True) for side in (-1, 1)]
-    left, right = min(-NEAREST, *decoys, *bars), max(NEAREST, *decoys, *bars)
-    margin = 0.1 * (min(right, FARTHEST) - max(left, -FARTHEST))
-    return max(left - margin, -FARTHEST), min(right + margin, FARTHEST)
-
-
-def bar(verdict: Verdict) -> float:
+def relative_bar(verdict: Verdict) -> float:
+    """The length of an error bar on one side, in units of the theory."""
     return style.BARS * verdict.estimate.standard_error / (abs(verdict.expected) or 1.0)
 
 
-def draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> None:
-    at, arrow = within(relative(verdict.estimate.mean, verdict.expected), edges)
-    look = style.estimate(verdict.law)
-    if arrow:
-        axes.plot(at, row, marker=arrow, color=look["color"], clip_on=False)
-    else:
-        axes.errorbar(at, row, xerr=bar(verdict), **look)
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-    told = f"{strength(verdict)} {MARKS[verdict.status]}"
-    axes.annotate(told, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
-
-
-def draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: Edges) -> None:
-    letters: dict[tuple[float, str], str] = {}  # (place, arrow) → which decoys are there
-    for decoy in (decoy for decoy in verdict.decoys if style.is_drawn(decoy, verdict)):
-        at, arrow = within(relative(decoy.expected, verdict.expected), edges)
-        if arrow:
-            axes.plot(at, row, marker=arrow, color=style.GREY, clip_on=False)
-        else:
-            axes.plot([at, at], [row - 0.38, row + 0.38], **style.decoy(decoy.statement, formulas))
-        letters[at, arrow] = letters.get((at, arrow), "") + LETTERS[formulas.index(decoy.statement)]
-    for (at, arrow), told in apart(letters, NEAR * (edges[1] - edges[0])).items():
-        # letters look away from the theory, unless the end of the axis is there
-        outwards = (at > 0) != bool(arrow)
-        place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": "left" if outwards else "right"}
-        shift = (3 if outwards else -3) * (2 if arrow else 1)
-        axes.annotate(told, (at, row), (shift, 0), fontsize=style.SMALL, color=style.GREY, **place)
-
-
-def apart(letters: dict[tuple[float, str], str], near: float) -> dict[tuple[float, str], str]:
-    """The letters of decoys that lie near each other run together, in their order, at the one farthest from theory.
-
-    >>> apart({(0.5, ""): "a", (0.52, ""): "b", (-0.5, ""): "c"}, near=0.1)
-    {(-0.5, ''): 'c', (0.52, ''): 'ab'}
-    >>> apart({(-0.5, ""): "a", (-0.52, ""): "b"}, near=0.1)
-    {(-0.52, ''): 'ba'}
-    """
-    told: dict[tuple[float, str], str] = {}
-    for place in sorted(letters):
-        before = max(told, default=(-math.inf, ""))
-        if place[0] - before[0] > near or place[0] * before[0] < 0:
-            told[place] = letters[place]
-        else:
-            outer = place if place[0] > 0 else before
-            told[outer] = told.pop(before) + letters[place]
-    return told
-
-
-def within(deviation: float, edges: Edges) -> tuple[float, str]:
+def clipped(deviation: float, edges: Edges) -> Place:
     """Where to draw it, and the arrow that says it lies farther out.
 
-    >>> within(0.5, (-1.0, 1.0)), within(7.0, (-1.0, 1.0))
+    >>> clipped(0.5, (-1.0, 1.0)), clipped(7.0, (-1.0, 1.0))
     ((0.5, ''), (1.0, '>'))
     """
     left, right = edges
-    return (left, "<") if deviation < left else (right, ">") if deviation > right else (deviation, "")
+    if deviation < left:
+        return left, "<"
+    if deviation > right:
+        return right, ">"
+    return deviation, ""
 
 
-def signed(share: float) -> str:
-    return f"{'+' if share > 0 else '−'}{percent(abs(share))}" if abs(share) > 1e-12 else ""
+def _edges(verdicts: Sequence[Verdict]) -> Edges:
+    """The ends of the axis: all that is drawn, as far as `_FARTHEST`."""
+    deviations = [-_NEAREST, _NEAREST]
+    for verdict in verdicts:
+        mean = relative(verdict.estimate.mean, verdict.expected)
+        deviations += [mean - relative_bar(verdict), mean + relative_bar(verdict)]
+        decoys = [decoy for decoy in verdict.decoys if style.has_own_value(decoy, verdict)]
+        deviations += [relative(decoy.expected, verdict.expected) for decoy in decoys]
+    left = min(deviations)
+    right = max(deviations)
+    margin = 0.1 * (min(right, _FARTHEST) - max(left, -_FARTHEST))
+    return max(left - margin, -_FARTHEST), min(right + margin, _FARTHEST)
 
 
-def row_label(verdict: Verdict, names: Sequence[str]) -> str:
+def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> None:
+    x, arrow = clipped(relative(verdict.estimate.mean, verdict.expected), edges)
+    look = style.estimate(verdict.law)
+    if arrow:
+        axes.plot(x, row, marker=arrow, color=look["color"], clip_on=False)
+    else:
+        axes.errorbar(x, row, xerr=relative_bar(verdict), **look)
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+    text = f"{strength(verdict)} {MARKS[verdict.status]}"
+    axes.annotate(text, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
+
+
+def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: Edges) -> None:
+    letters: dict[Place, str] = {}
+    for decoy in verdict.decoys:
+        if not style.has_own_value(decoy, verdict):
+            continue
+        x, arrow = place = clipped(relative(decoy.expected, verdict.expected), edges)
+        if arrow:
+            axes.plot(x, row, marker=arrow, color=style.GREY, clip_on=False)
+        else:
+            axes.plot([x, x], [row - 0.38, row + 0.38], **style.decoy(decoy.statement, formulas))
+        letters[place] = letters.get(place, "") + DECOY_LETTERS[formulas.index(decoy.statement)]
+    for place, text in _apart(letters, _NEAR * (edges[1] - edges[0])).items():
+        _annotate_decoys(axes, row, place, text)
+
+
+def _annotate_decoys(axes: "Axes", row: int, place: Place, text: str) -> None:
+    """Letters on the side away from the theory, unless the end of the axis is there."""
+    x, arrow = place
+    rightwards = (x > 0) != bool(arrow)
+    distance = 6 if arrow else 3
+    look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.GREY, "va": "center"}
+    if rightwards:
+        axes.annotate(text, (x, row), (distance, 0), textcoords="offset points", ha="left", **look)
+    else:
+        axes.annotate(text, (x, row), (-distance, 0), textcoords="offset points", ha="right", **look)
+
+
+def _apart(letters: dict[Place, str], near: float) -> dict[Place, str]:
+    """The letters of decoys that lie near each other run together, in their order, at the one farthest from theory.
+
+    >>> _apart({(0.5, ""): "a", (0.52, ""): "b", (-0.5, ""): "c"}, near=0.1)
+    {(-0.5, ''): 'c', (0.52, ''): 'ab'}
+    >>> _apart({(-0.5, ""): "a", (-0.52, ""): "b"}, near=0.1)
+    {(-0.52, ''): 'ba'}
+    """
+    groups: dict[Place, str] = {}
+    for place in sorted(letters):
+        before = max(groups, default=(-math.inf, ""))
+        if place[0] - before[0] > near or place[0] * before[0] < 0:
+            groups[place] = letters[place]
+        else:
+            outer = place if place[0] > 0 else before
+            groups[outer] = groups.pop(before) + letters[place]
+    return groups
+
+
+def _signed(share: float) -> str:
+    """
+    >>> _signed(0.5), _signed(-0.02), _signed(0.0)
+    ('+50 %', '−2.0 %', '')
+    """
+    if abs(share) <= 1e-12:
+        return ""
+    sign = "+" if share > 0 else "−"
+    return sign + percent(abs(share))
+
+
+def _row_label(verdict: Verdict, names: Sequence[str]) -> str:
     """The law, what else varies from row to row (a word needs no name), and ≤ at a bound."""
-    given = {name: verdict.parameters[name] for name in names if name in verdict.parameters}
-    words = [value if isinstance(value, str) else setting({name: value}) for name, value in given.items()]
-    return ", ".join([verdict.law, *words]) + (" ≤" if verdict.relation == "<=" else "")
+    words = [verdict.law]
+    for name in names:
+        value = verdict.parameters.get(name)
+        if isinstance(value, str):
+            words.append(value)
+        elif value is not None:
+            words.append(setting({name: value}))
+    label = ", ".join(words)
+    return f"{label} ≤" if verdict.relation == "<=" else label
 
 
-def axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
-    fixed = setting({name: given for name, given in verdicts[0].parameters.items() if name not in names})
-    subject = f"deviation of the mean from the {style.stated_by(verdicts[0])}"
-    where = f"at {fixed}" if fixed else ""
-    long = len(subject) + len(where) > WIDEST
-    return (",\n" if long else ", ").join(filter(None, [subject, where]))
+def _axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
+    fixed = setting({name: value for name, value in verdicts[0].parameters.items() if name not in names})
+    subject = f"deviation of the mean from the {style.reference_name(verdicts[0])}"
+    if not fixed:
+        return subject
+    separator = ", " if len(subject) + len(f"at {fixed}") <= _WIDEST else ",\n"
+    return f"{subject}{separator}at {fixed}"

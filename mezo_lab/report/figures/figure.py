@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 from mezo_lab.claims import Claim, Verdict
 from mezo_lab.claims.arithmetic import ALARM, Judge
 from mezo_lab.claims.wording import percent
-from mezo_lab.report.figures import deviation, sweep
-from mezo_lab.report.figures.style import is_drawn, stated_by
-from mezo_lab.report.labels import LETTERS, joined, setting, value
+from mezo_lab.report.figures.deviation import deviation_figure, relative
+from mezo_lab.report.figures.style import has_own_value, reference_name
+from mezo_lab.report.figures.sweep import has_sweep, sweep_figure
+from mezo_lab.report.labels import PARAMETER_LETTERS, joined, setting, value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+__all__ = ["alt_text", "claim_figure"]
 
 
 def claim_figure(verdicts: Iterable[Verdict], claim: Claim) -> "Figure":
@@ -22,12 +25,15 @@ def claim_figure(verdicts: Iterable[Verdict], claim: Claim) -> "Figure":
 
     Cost: about 0.1 s when drawn.
 
-    Args: verdicts: of any claims; those of others are left out. claim: the one to draw.
+    Args:
+        verdicts: of any claims; those of others are left out.
+        claim: the one to draw.
+
     Returns: a matplotlib `Figure` that needs no display; a notebook shows it, `savefig` writes it.
     Raises: ValueError when there is no verdict of this claim.
     """
-    own = of_claim(verdicts, claim)
-    return sweep.figure(own, claim) if sweep.suits(own, claim) else deviation.figure(own)
+    own = _of_claim(verdicts, claim)
+    return sweep_figure(own, claim) if has_sweep(own, claim) else deviation_figure(own)
 
 
 def alt_text(verdicts: Iterable[Verdict], claim: Claim) -> str:
@@ -35,51 +41,54 @@ def alt_text(verdicts: Iterable[Verdict], claim: Claim) -> str:
 
     Args: as for `claim_figure`. Raises: ValueError when there is no verdict of this claim.
     """
-    own = of_claim(verdicts, claim)
-    return " ".join(filter(None, [subject(own, claim), fit(own), decoys(own)]))
+    own = _of_claim(verdicts, claim)
+    return " ".join(filter(None, [_subject(own, claim), _fit(own), _decoy_distances(own)]))
 
 
-def of_claim(verdicts: Iterable[Verdict], claim: Claim) -> list[Verdict]:
+def _of_claim(verdicts: Iterable[Verdict], claim: Claim) -> list[Verdict]:
     own = [verdict for verdict in verdicts if verdict.claim.name == claim.name]
     if not own:
         raise ValueError(f"`verdicts` must hold one of {claim.name}, got none: run check() on that claim first.")
     return own
 
 
-def subject(verdicts: Sequence[Verdict], claim: Claim) -> str:
+def _subject(verdicts: Sequence[Verdict], claim: Claim) -> str:
     laws = list(dict.fromkeys(verdict.law for verdict in verdicts))
     under = f"under the {joined(laws)} {'law' if len(laws) == 1 else 'laws'}"
-    if claim.sweep and sweep.suits(verdicts, claim):
+    if claim.sweep and has_sweep(verdicts, claim):
         values = [verdict.parameters[claim.sweep] for verdict in verdicts]
-        span = f"{LETTERS.get(claim.sweep, claim.sweep)} from {value(min(values))} to {value(max(values))}"
+        letter = PARAMETER_LETTERS.get(claim.sweep, claim.sweep)
+        span = f"{letter} from {value(min(values))} to {value(max(values))}"
         return f"Line chart of {claim.name}: the sampled mean against {span}, {under}, a panel each."
     where = "one setting" if len(verdicts) == 1 else f"{len(verdicts)} settings"
-    stated = stated_by(verdicts[0])
-    return f"Dot chart of {claim.name}: how far the sampled mean lies from the {stated}, in {where} {under}."
+    reference = reference_name(verdicts[0])
+    return f"Dot chart of {claim.name}: how far the sampled mean lies from the {reference}, in {where} {under}."
 
 
-def fit(verdicts: Sequence[Verdict]) -> str:
+def _fit(verdicts: Sequence[Verdict]) -> str:
     """What the estimates say; only equalities have a distance that should be small."""
-    stated = stated_by(verdicts[0])
+    reference = reference_name(verdicts[0])
     missed = [v for v in verdicts if Judge(v.kind, v.relation).refuted(v.estimate, v.expected)]
     if missed:
-        return f"The {stated} is missed by {joined([f'{v.law} at {setting(v.parameters)}' for v in missed])}."
-    distances = [abs(deviation.relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]
+        return f"The {reference} is missed by {joined([f'{v.law} at {setting(v.parameters)}' for v in missed])}."
+    distances = [abs(relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]
+    above_none = "No mean lies above its bound."
     if not distances:
-        return "No mean lies above its bound."
-    bounds = " No mean lies above its bound." if len(distances) < len(verdicts) else ""
+        return above_none
     farthest = percent(max(distances))
-    return f"Every mean is within {ALARM:g} standard errors of the {stated}, {farthest} away at most.{bounds}"
+    sentence = f"Every mean is within {ALARM:g} standard errors of the {reference}, {farthest} away at most."
+    return f"{sentence} {above_none}" if len(distances) < len(verdicts) else sentence
 
 
-def decoys(verdicts: Sequence[Verdict]) -> str:
+def _decoy_distances(verdicts: Sequence[Verdict]) -> str:
     distances = [
-        abs(deviation.relative(decoy.expected, verdict.expected))
+        abs(relative(decoy.expected, verdict.expected))
         for verdict in verdicts
         for decoy in verdict.decoys
-        if is_drawn(decoy, verdict)
+        if has_own_value(decoy, verdict)
     ]
     if not distances:
         return ""
-    near, far = percent(min(distances)), percent(max(distances))
+    near = percent(min(distances))
+    far = percent(max(distances))
     return f"The decoys, dotted, lie {near if near == far else f'{near} to {far}'} from it."

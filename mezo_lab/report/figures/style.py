@@ -11,8 +11,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = [
+    "BARS",
+    "GREY",
+    "INK",
+    "LAW_STYLES",
+    "SMALL",
+    "THEORY",
+    "decoy",
+    "despine",
+    "estimate",
+    "figure_legend",
+    "new_figure",
+]
+
 WIDTH = 4.6  # inches: narrow, so that the labels are legible on a phone
-INK, GREY = "#1c1c1c", "#757575"
+INK = "#1c1c1c"
+GREY = "#757575"
 SMALL = 8.5  # points
 BARS = ALARM  # standard errors
 # markers, and colours of middle lightness: at least 3:1 against white and against near-black
@@ -25,29 +40,32 @@ LAW_STYLES = {
     "coordinate": ("P", "#c8467f"),
     "orthogonal": ("X", "#8f6f14"),
 }
-OTHER_STYLE = ("*", "#66758a")
+_OTHER_STYLE = ("*", "#66758a")
 THEORY: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 1.3, "zorder": 2}
-DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
+_DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
 
 
-def blank(height: float) -> "Figure":
+def new_figure(height: float) -> "Figure":
+    """An empty figure of this many inches, which needs no display."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def estimate(law: str, colour: str | None = None) -> dict[str, Any]:
-    marker, own_colour = LAW_STYLES.get(law, OTHER_STYLE)
+    """Arguments of `Axes.errorbar` for sampled means: the marker of the law, in its colour or another one."""
+    marker, law_colour = LAW_STYLES.get(law, _OTHER_STYLE)
     bars = {"elinewidth": 1.4, "capsize": 2.5, "zorder": 3}
-    return {"fmt": marker, "markersize": 5, "color": colour or own_colour} | bars
+    return {"fmt": marker, "markersize": 5, "color": colour or law_colour} | bars
 
 
 def decoy(statement: str, formulas: Sequence[str]) -> dict[str, Any]:
-    pattern = DOTS[formulas.index(statement) % len(DOTS)]
+    """Arguments of `Axes.plot` for one of several wrong formulas: grey, in a pattern of its own."""
+    pattern = _DOTS[formulas.index(statement) % len(_DOTS)]
     return {"color": GREY, "linestyle": pattern, "linewidth": 1.5, "zorder": 1}
 
 
-def quiet(axes: "Axes") -> None:
+def despine(axes: "Axes") -> None:
     """No frame but the axes that carry numbers."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
@@ -56,42 +74,42 @@ def quiet(axes: "Axes") -> None:
     axes.yaxis.label.set(color=INK, fontsize=SMALL + 0.5)
 
 
-def legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], letters: str = "") -> None:
-    """What the lines are, a row each, under the figure."""
+def figure_legend(figure: Any, columns: int = 1, **options: Any) -> None:
+    """The labelled lines, or the `options` of matplotlib's own `legend`, under the figure."""
+    figure.legend(ncols=columns, loc="outside lower left", frameon=False, fontsize=SMALL, labelcolor=INK, **options)
+
+
+def verdict_legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], letters: str = "") -> None:
+    """What the lines of a claim's figure are, a row each, under the figure."""
     formula = verdicts[0].formula
-    stated = f"formula {typographic(formula)}" if formula else "theory"
-    bound = "; a bound from above where marked ≤" if any(v.relation == "<=" for v in verdicts) else ""
+    reference = f"formula {typographic(formula)}" if formula else "theory"
+    if any(verdict.relation == "<=" for verdict in verdicts):
+        reference += "; a bound from above where marked ≤"
     mean = f"mean of the draws ± {BARS:g} standard errors"
     handles: list[Any] = [
-        axes.plot([], [], label=stated + bound, **THEORY)[0],
+        axes.plot([], [], label=reference, **THEORY)[0],
         axes.errorbar([], [], xerr=[], label=mean, **estimate("gaussian", INK)),
     ]
     for k, statement in enumerate(formulas):
-        label = f"{f'decoy {letters[k]}' if letters else 'decoy'}: {typographic(statement)}"
-        handles += axes.plot([], [], label=label, **decoy(statement, formulas))
-    key(axes.figure, handles=handles, handlelength=2.6)
+        name = f"decoy {letters[k]}" if letters else "decoy"
+        handles += axes.plot([], [], label=f"{name}: {typographic(statement)}", **decoy(statement, formulas))
+    figure_legend(axes.figure, handles=handles, handlelength=2.6)
 
 
-def key(figure: Any, columns: int = 1, **chosen: Any) -> None:
-    """What the labelled lines are, or those `chosen` as for `legend` of matplotlib, under the figure."""
-    place: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "fontsize": SMALL, "labelcolor": INK}
-    figure.legend(ncols=columns, **place, **chosen)
-
-
-def stated_by(verdict: Verdict) -> str:
-    """Whose value the means are held against."""
+def reference_name(verdict: Verdict) -> str:
+    """What the means are compared with: the theory, or the user's own formula."""
     return "formula" if verdict.formula else "theory"
 
 
-def is_drawn(decoy: DecoyVerdict, verdict: Verdict) -> bool:
-    """A wrong formula has a value to draw; a wrong experiment is held against the theory's own, and has none."""
+def has_own_value(decoy: DecoyVerdict, verdict: Verdict) -> bool:
+    """A wrong formula has a value to draw; a wrong experiment is compared with the theory's own value."""
     return decoy.expected != verdict.expected
 
 
 def decoy_formulas(verdicts: Iterable[Verdict]) -> list[str]:
-    """The wrong formulas among the decoys, each once, in the order met."""
-    found = (decoy.statement for verdict in verdicts for decoy in verdict.decoys if is_drawn(decoy, verdict))
-    return list(dict.fromkeys(found))
+    """The wrong formulas among the decoys, each once, in the order of their first verdict."""
+    decoys = (decoy.statement for verdict in verdicts for decoy in verdict.decoys if has_own_value(decoy, verdict))
+    return list(dict.fromkeys(decoys))
 
 
 def varying(verdicts: Iterable[Verdict]) -> list[str]:

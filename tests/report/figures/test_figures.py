@@ -239,7 +239,7 @@ def tell(): print(*sorted({"matplotlib", "matplotlib.pyplot"} & sys.modules.keys
 import mezo_lab.report.figures, mezo_lab.report
 tell()
 mezo_lab.report.figures.formula_svg("x")
-mezo_lab.report.figures.style.blank(1).savefig(io.BytesIO(), format="svg")
+mezo_lab.report.figures.style.new_figure(1).savefig(io.BytesIO(), format="svg")
 tell()
 import matplotlib.pyplot
 tell()

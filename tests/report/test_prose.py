@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mezo_lab.claims import Status
-from mezo_lab.report.wording import by_claim, sentences, tally
+from mezo_lab.report.prose import by_claim, sentences, summary
 
 
 def test_a_consistent_verdict_tells_its_numbers_and_its_decoys(verdicts):
@@ -50,12 +50,12 @@ def test_a_formula_of_the_users_is_named(verdicts):
     assert "where the formula (d+n−1)/n says 3.5" in told and "and the theory 4.5: refuted" in told
 
 
-def test_the_tally_counts_everything_once(verdicts, refuted, fooled):
-    told = tally([*verdicts, refuted, fooled])
-    assert (told.claims, told.verdicts, told.passed, told.proofs) == (4, 8, 6, 1)
-    assert told.draws == sum(verdict.estimate.count for verdict in [*verdicts, refuted, fooled])
-    assert told.decoys - told.decoys_refuted == 1
-    assert str(told).startswith("4 claims, 8 verdicts: 6 passed, 2 failed. ")
+def test_the_summary_counts_everything_once(verdicts, refuted, fooled):
+    totals = summary([*verdicts, refuted, fooled])
+    assert (totals.claims, totals.verdicts, totals.passed, totals.proofs) == (4, 8, 6, 1)
+    assert totals.draws == sum(verdict.estimate.count for verdict in [*verdicts, refuted, fooled])
+    assert totals.decoys - totals.decoys_refuted == 1
+    assert str(totals).startswith("4 claims, 8 verdicts: 6 passed, 2 failed. ")
 
 
 def test_verdicts_of_one_claim_stand_together(verdicts, refuted):

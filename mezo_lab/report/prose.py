@@ -1,0 +1,139 @@
+"""Verdicts in sentences, and a run in one line."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mezo_lab.claims import DecoyVerdict, Status, Verdict
+from mezo_lab.claims.wording import (
+    counts,
+    decoy_found,
+    draw_count,
+    excluded,
+    has_score,
+    minus,
+    nines,
+    number,
+    outcome,
+    score,
+    settled,
+    successes,
+)
+from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
+
+__all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary"]
+
+
+def status_label(status: Status) -> str:
+    """
+    >>> status_label(Status.REFUTED)
+    '✗ REFUTED'
+    """
+    return f"{MARKS[status]} {status.name}"
+
+
+def sentences(verdict: Verdict) -> str:
+    """What was expected, what the draws gave, what follows; then the same for each decoy."""
+    return " ".join([_verdict_sentence(verdict), *(_decoy_sentence(decoy, verdict) for decoy in verdict.decoys)])
+
+
+def by_claim(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
+    """The verdicts of each claim together, in the order of their first."""
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        groups.setdefault(verdict.claim.name, []).append(verdict)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in numbers; `str` gives the line that ends a run."""
+
+    claims: int
+    verdicts: int
+    passed: int
+    draws: int
+    decoys: int
+    decoys_refuted: int
+    proofs: int
+    seconds: float
+
+    @property
+    def all_passed(self) -> bool:
+        return self.passed == self.verdicts
+
+    def __str__(self) -> str:
+        size = f"{counted(self.claims, 'claim')}, {counted(self.verdicts, 'verdict')}"
+        result = f"{self.passed:,} passed, {self.verdicts - self.passed:,} failed"
+        decoys = f"{self.decoys_refuted:,} of {counted(self.decoys, 'decoy')} refuted"
+        cost = f"{counted(self.proofs, 'proof')}, {counted(self.draws, 'draw')}, {self.seconds:,.1f} s"
+        return f"{size}: {result}. {decoys}, {cost}."
+
+
+def summary(verdicts: Sequence[Verdict]) -> RunSummary:
+    """Claims, verdicts, decoys refuted, proofs, draws and seconds of a run."""
+    decoys = [decoy for verdict in verdicts for decoy in verdict.decoys]
+    return RunSummary(
+        claims=len({verdict.claim.name for verdict in verdicts}),
+        verdicts=len(verdicts),
+        passed=sum(verdict.passed for verdict in verdicts),
+        draws=sum(verdict.estimate.count for verdict in verdicts),
+        decoys=len(decoys),
+        decoys_refuted=sum(decoy.status is Status.REFUTED for decoy in decoys),
+        proofs=len({(verdict.claim.name, verdict.law) for verdict in verdicts if verdict.proof == "proved"}),
+        seconds=sum(verdict.seconds for verdict in verdicts),
+    )
+
+
+def _verdict_sentence(verdict: Verdict) -> str:
+    where = f"With the {verdict.law} law"
+    if parameters := setting(verdict.parameters):
+        where += f" at {parameters}"
+    if verdict.parameters.get("sampler") == "reduced":
+        where += ", sampled through the scalars that decide it,"
+    whose = f"the formula {typographic(verdict.formula)}" if verdict.formula else "the theory"
+    says = "says at most" if verdict.relation == "<=" else "says"
+    distance = f" (z = {score(verdict.z_score)})" if has_score(verdict) else ""
+    theory = f" and the theory {number(verdict.theory)}" if verdict.formula else ""
+    notes = "".join(f" Note: {note}." for note in verdict.notes)
+    return (
+        f"{where} {_mean(verdict)} where {whose} {says} {number(verdict.expected)}{_unit(verdict)}{distance}"
+        f"{theory}: {_conclusion(verdict)}{notes}"
+    )
+
+
+def _mean(verdict: Verdict) -> str:
+    """What the draws gave."""
+    draws = f"{verdict.estimate.count:,} draws"
+    if counts(verdict):
+        return f"{successes(verdict.estimate)} draws hold"
+    if settled(verdict):
+        return f"each of {draws} is {number(verdict.estimate.mean)}{_unit(verdict)}"
+    return f"the mean of {draws} is {minus(verdict.estimate)}"
+
+
+def _unit(verdict: Verdict) -> str:
+    return f" {verdict.unit}" if verdict.unit else ""
+
+
+def _conclusion(verdict: Verdict) -> str:
+    if verdict.status is Status.REFUTED:
+        return "refuted."
+    power = outcome(verdict)
+    if verdict.status is Status.UNDERPOWERED:
+        return f"too few draws to tell; {power}." if power else "too few draws to tell."
+    if counts(verdict):
+        return f"consistent; less than {nines(excluded(verdict))} is excluded."
+    return f"consistent; {power}." if power else "consistent."
+
+
+def _decoy_sentence(decoy: DecoyVerdict, verdict: Verdict) -> str:
+    subject = f"The decoy {typographic(decoy.statement)}"
+    if is_formula(decoy.statement):
+        subject += f" says {number(decoy.expected)} and"
+    has_z = math.isfinite(decoy.z_score)
+    result = f"z = {score(decoy.z_score)}" if has_z else decoy_found(decoy)
+    if decoy.status is Status.REFUTED:
+        return f"{subject} is refuted{' at' if has_z else ':'} {result}."
+    missing = f": {draw_count(decoy.missing)} more draws are needed" if decoy.missing else ""
+    return f"{subject} is NOT refuted ({result}){missing}."
