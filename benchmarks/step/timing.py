@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 from step.beds import Bed
 from step.methods import WARM_UP, Method, Ours
 
@@ -108,8 +108,8 @@ def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]
 
 def compiles(bed: Bed) -> bool:
     """Whether sweeps over this bed run compiled kernels."""
-    return bool(swept(bed, LAWS[0]).fast)
+    return bool(swept(bed, LAWS[0]).compiled)
 
 
-def swept(bed: Bed, law: str) -> Field:
-    return Field([Parameter(tensor.detach(), key) for key, tensor in enumerate(bed.parameters)], law, seed=0)
+def swept(bed: Bed, law: str) -> NoiseField:
+    return NoiseField([KeyedTensor(tensor.detach(), key) for key, tensor in enumerate(bed.parameters)], law, seed=0)

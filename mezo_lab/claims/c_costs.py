@@ -19,7 +19,7 @@ from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import PAPER, named, within
 from mezo_lab.optim import Journal, MeZO, replay
 from mezo_lab.optim.log import LogError
-from mezo_lab.optim.sweeps.eager import CHUNK
+from mezo_lab.optim.sweeps import CHUNK
 from mezo_lab.sampling import Law
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
 

@@ -10,7 +10,6 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mezo_lab.optim import Journal, MeZO, replay
-from mezo_lab.optim.sweeps import Field
 from mezo_lab.sampling import Law
 
 Model = dict[str, Parameter]
@@ -80,7 +79,7 @@ def two_models(rng: random.Random, layouts: int) -> tuple[Model, Model]:
 
 def one_z_of_large_tensors(law: Law, seed: int) -> bool:
     """Whether a tensor of several chunks has the z that it has in smaller pieces, and behind another tensor."""
-    shape = (1_100, 1_000)  # more than `eager.CHUNK`; transposed, it is taken in pieces of a quarter of that
+    shape = (1_100, 1_000)  # more than `sweeps.CHUNK`; transposed, it is taken in pieces of a quarter of that
     wanted = z_of({"w": zeros(shape)}, law, seed)
     pieces = {"w": zeros(shape, torch.float32, transposed=True)}
     behind = {"bias": zeros((77,)).requires_grad_(), "w": zeros(shape, torch.float32)}
@@ -123,7 +122,7 @@ def z_of(
         groups, lr=1.0, epsilon=EPSILON, law=law.name, seed=seed, compiled=compiled, exact=False, check_closure=False
     )
     if chunk:
-        rechunk(opt.ready().field, chunk)
+        opt.ready().field.rechunk(chunk, chunk)
     found: list[dict[str, Tensor]] = []
 
     def closure() -> float:
@@ -132,12 +131,6 @@ def z_of(
 
     opt.step(closure)
     return found[0]
-
-
-def rechunk(field: Field, chunk: int) -> None:
-    """Let a field work in pieces of so many coordinates."""
-    field.chunk = field.strided_chunk = chunk
-    field.all_batches, field.slow_batches, field.one_batch = field.cut(), field.cut(), None
 
 
 def agree(found: dict[str, Tensor], wanted: dict[str, Tensor], model: Model) -> list[bool]:

@@ -16,7 +16,7 @@ from mezo_lab.claims.claim import Decoy, Experiment, Parameters, claim, grid
 from mezo_lab.claims.problems import at_most_dim, gradient, named
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import stream_keys
-from mezo_lab.optim.sweeps import Field, Term
+from mezo_lab.optim.sweeps import NoiseField, Term
 from mezo_lab.sampling import Law, Linear, LowRankQuadratic
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
@@ -68,19 +68,19 @@ def same_z(law, measure, layouts=24):
     )
 
 
-Keys = Callable[[Field, Term], Tensor]  # → the stream of each parameter, int32 (parameters, 2)
+Keys = Callable[[NoiseField, Term], Tensor]  # → the stream of each parameter, int32 (parameters, 2)
 
 
-def same_for_tensors(field: Field, term: Term) -> Tensor:
+def same_for_tensors(field: NoiseField, term: Term) -> Tensor:
     first = field.parameters[0].key
     return stream_keys(field.seed, term.step, term.probe, [first] * len(field.parameters))
 
 
-def same_for_probes(field: Field, term: Term) -> Tensor:
+def same_for_probes(field: NoiseField, term: Term) -> Tensor:
     return stream_keys(field.seed, term.step, 0, [parameter.key for parameter in field.parameters])
 
 
-def same_for_steps(field: Field, term: Term) -> Tensor:
+def same_for_steps(field: NoiseField, term: Term) -> Tensor:
     # seed + step + probe: the second probe of a step is the first of the next
     return stream_keys(field.seed, term.step + term.probe, 0, [parameter.key for parameter in field.parameters])
 
@@ -129,7 +129,7 @@ def spans(law: Law, keys: Keys | None = None) -> Draws:
     return draw
 
 
-def rewire(field: Field, keys: Keys) -> None:
+def rewire(field: NoiseField, keys: Keys) -> None:
     """Let the streams of a field be `keys`."""
     field.keys = lambda terms: torch.stack([keys(field, term) for term in terms])  # type: ignore[method-assign]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mezo_lab.curvature.vectors import Loss, central_difference, restored, tensors_of
 from mezo_lab.optim.noise import tensor_key
-from mezo_lab.optim.sweeps import Field, Parameter, Pass, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, SweepKernel, Term
 from mezo_lab.sampling import Progress
 from mezo_lab.validation import positive, whole
 
@@ -55,7 +55,7 @@ def projected_gradients(
     parameters = tensors_of(parameters)
     count = whole("count", count, "ask for one probe or more")
     epsilon = positive("epsilon", epsilon, f"{EPSILON} suits a float32 model")
-    field = Field(_keyed(parameters), law, seed)
+    field = NoiseField(_keyed(parameters), law, seed)
     projected = torch.empty(count, dtype=torch.float64, device="cpu")
     with torch.no_grad(), restored(parameters) as origin:
         for k in range(count):
@@ -92,22 +92,22 @@ def projections(
             "`vectors` must hold one tensor per parameter, of its shape: take them from `curvature.gradient(...)`."
         )
     products = _Products(torch.zeros(count, dtype=torch.float64, device="cpu"))
-    Field(_keyed(vectors), law, seed, compiled=False).each([Term(0, k, ()) for k in range(count)], products)
+    NoiseField(_keyed(vectors), law, seed, compiled=False).map([Term(0, k, ()) for k in range(count)], products)
     return products.total
 
 
-def _keyed(tensors: Sequence[Tensor]) -> list[Parameter]:
+def _keyed(tensors: Sequence[Tensor]) -> list[KeyedTensor]:
     """The tensors under the keys of their positions, as `MeZO` has parameters without names."""
-    return [Parameter(tensor, tensor_key(position)) for position, tensor in enumerate(tensors)]
+    return [KeyedTensor(tensor, tensor_key(position)) for position, tensor in enumerate(tensors)]
 
 
-def _displace(field: Field, origin: Sequence[Tensor], probe: int, scale: float) -> None:
+def _displace(field: NoiseField, origin: Sequence[Tensor], probe: int, scale: float) -> None:
     """θ ← θ₀ + scale·z."""
     field.sweep([Term(0, probe, (scale,))], sources=origin)
 
 
 @dataclass(frozen=True)
-class _Products(Pass):
+class _Products(SweepKernel):
     """total_j ← total_j + Σ over the piece of z_j·source, which is left alone."""
 
     total: Tensor  # (terms,), float64

@@ -11,7 +11,7 @@ from torch import Tensor
 from mezo_lab.curvature.vectors import Loss, Vector, central_difference, restored, tensors_of
 from mezo_lab.curvature.vectors import gradient as backward_gradient
 from mezo_lab.optim.noise import COORDINATES, tensor_key
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 from mezo_lab.sampling import Progress
 from mezo_lab.validation import one_of, whole
 
@@ -108,7 +108,7 @@ def epsilon_scan(
         raise ValueError(f"`gradient` must not vanish, got ‖g‖ = {norm}: it is the unit of all errors.")
     rounding = _rounding_error(parameters, slopes, loss) / norm
     z = [torch.zeros(parameter.shape, device=parameter.device) for parameter in parameters]
-    field = Field([Parameter(tensor, tensor_key(i)) for i, tensor in enumerate(z)], law, seed, compiled=False)
+    field = NoiseField([KeyedTensor(tensor, tensor_key(i)) for i, tensor in enumerate(z)], law, seed, compiled=False)
     squares = torch.zeros(len(epsilons), dtype=torch.float64)  # mean squared error for each ε
     with torch.no_grad(), restored(parameters) as origin:
         for k in range(probes):

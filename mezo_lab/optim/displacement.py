@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.layout import versions
-from mezo_lab.optim.sweeps import Field, Parameter, Pass, Progress, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, SweepKernel, SweepProgress, Term
 
 Offset = dict[tuple[int, int], tuple[float, ...]]  # (step, stream) → a scale for each parameter group
 
@@ -37,21 +37,21 @@ def terms(offset: Offset) -> list[Term]:
 
 
 Decay = Sequence[float] | None
-Sweep = Callable[[Progress], None]
+Sweep = Callable[[SweepProgress], None]
 
 
 class Move:
     """The sweeps that lead the stored weights to θ + offset. As often as it is tried, each weight makes it once."""
 
     def __init__(self, sweeps: Sequence[Sweep], offset: Offset):
-        self.sweeps = [(sweep, Progress()) for sweep in sweeps]  # those that are still to be made, or finished
+        self.sweeps = [(sweep, SweepProgress()) for sweep in sweeps]  # those that are still to be made, or finished
         self.offset = offset
 
 
 class Position:
     """Where the stored weights are. `versions` counts the writes that torch has seen until the last move."""
 
-    def __init__(self, field: Field):
+    def __init__(self, field: NoiseField):
         self.field, self.offset = field, Offset()
         self.pending: tuple[Offset, Decay] = ({}, None)  # an update that is still to be made, by the next move
         self.move: Move | None = None  # that has begun, and is not yet finished
@@ -96,10 +96,10 @@ class Plain(Position):
         sweeps = [lambda progress: self.field.sweep(terms(way), decay, None, progress)] if way or decay else []
         self.make(Move(sweeps, offset))
 
-    def transform(self, change: Offset, use: Pass) -> Move:
+    def transform(self, change: Offset, use: SweepKernel) -> Move:
         """The move θ ← use(θ), with the streams of `change` at hand; for updates that are not a sum of z."""
         back = combined((self.offset, -1.0))
-        sweeps: list[Sweep] = [lambda progress: self.field.each(terms(change), use, progress)]
+        sweeps: list[Sweep] = [lambda progress: self.field.map(terms(change), use, progress)]
         if back:
             sweeps.insert(0, lambda progress: self.field.sweep(terms(back), None, None, progress))
         return Move(sweeps, {})
@@ -115,12 +115,12 @@ class Exact(Position):
     rounded to their own dtype, so what a probe did to them leaves no trace.
     """
 
-    def __init__(self, field: Field):
+    def __init__(self, field: NoiseField):
         super().__init__(field)
         with torch.inference_mode(False), torch.no_grad():  # else they could not be written outside that mode
             self.masters = [t.to(torch.promote_types(t.dtype, torch.float32), copy=True) for t in field.tensors]
-        apart = [Parameter(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
-        self.master_field = field.over(apart)
+        apart = [KeyedTensor(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
+        self.master_field = field.bound_to(apart)
 
     def take_over(self, former: "Exact") -> None:
         """Keep the θ of another set of parameters, where both hold the same tensors."""
@@ -153,9 +153,9 @@ class Exact(Position):
             sweeps.append(self.rounded(offset))
         self.make(Move(sweeps, offset))
 
-    def transform(self, change: Offset, use: Pass) -> Move:
+    def transform(self, change: Offset, use: SweepKernel) -> Move:
         """The move θ ← use(θ), with the streams of `change` at hand; for updates that are not a sum of z."""
-        return Move([lambda progress: self.master_field.each(terms(change), use, progress), self.rounded({})], {})
+        return Move([lambda progress: self.master_field.map(terms(change), use, progress), self.rounded({})], {})
 
     def rounded(self, offset: Offset) -> Sweep:
         """The stored weights to θ + offset: from θ, wherever they are."""

@@ -9,8 +9,7 @@ import torch
 from mezo_lab.optim import layout
 from mezo_lab.optim.displacement import Decay, Exact, Move, Offset, Plain, combined, terms
 from mezo_lab.optim.rules import Record, Rule
-from mezo_lab.optim.sweeps import Cost, Field, OneHot, Parameter, Pass
-from mezo_lab.optim.sweeps import LowRank as LowRankField
+from mezo_lab.optim.sweeps import Cost, KeyedTensor, LowRankField, NoiseField, OneHotField, SweepKernel
 from mezo_lab.sampling import Coordinate, Law, LowRank
 
 FARTHEST = 7.0  # no normal number made of 32-bit words is larger, nor one of another law
@@ -20,18 +19,20 @@ CHANGED = (
 )
 
 
-def field_of(parameters: Sequence[Parameter], law: Law, seed: int, compiled: bool | None) -> Field:
+def field_of(
+    parameters: Sequence[KeyedTensor], law: Law, seed: int, compiled: bool | None, *, groups: int, cost: Cost
+) -> NoiseField:
     """The field that draws the streams of a law."""
     if isinstance(law, Coordinate):
-        return OneHot(parameters, seed)
+        return OneHotField(parameters, seed, groups=groups, cost=cost)
     if isinstance(law, LowRank):
-        return LowRankField(parameters, seed, law.rank)
-    return Field(parameters, law.streams(), seed, compiled)
+        return LowRankField(parameters, seed, law.rank, groups=groups, cost=cost)
+    return NoiseField(parameters, law.streams(), seed, compiled, groups=groups, cost=cost)
 
 
-def farthest(field: Field) -> float:
+def farthest(field: NoiseField) -> float:
     """No coordinate of z is larger."""
-    if isinstance(field, OneHot):
+    if isinstance(field, OneHotField):
         return field.numel**0.5
     if isinstance(field, LowRankField):
         return FARTHEST**2 * field.rank**0.5
@@ -48,7 +49,7 @@ class Update:
     change: Offset
     decay: Decay
     sizes: list[float]  # Σ|scale| of each group, or with `use` one for all
-    use: Pass | None = None
+    use: SweepKernel | None = None
     begun: bool = False
     move: Move | None = None  # of `use`
 
@@ -65,9 +66,8 @@ class Engine:
         self.groups, self.law, self.modified = groups, law, modified
         self.signature = layout.signature(groups)
         parameters = layout.moving(groups)
-        field = field_of(parameters, law, seed, compiled)
-        field.groups, field.cost = len(groups), cost
-        self.field: Field = field
+        field = field_of(parameters, law, seed, compiled, groups=len(groups), cost=cost)
+        self.field: NoiseField = field
         self.position: Plain | Exact = Exact(field) if exact else Plain(field)
         self.last: tuple[Offset, Decay] = ({}, None)  # the last update, made or not, for a `DriftMeter`
         self.mixed: tuple[int, list[list[float]]] = (-1, [])  # of the last step that asked

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from mezo_lab.optim.noise import tensor_key
-from mezo_lab.optim.sweeps import Parameter
-from mezo_lab.optim.sweeps.eager import pieces
+from mezo_lab.optim.sweeps import KeyedTensor
+from mezo_lab.optim.sweeps.pieces import strided_views
 
 Group = dict[str, Any]
 
@@ -68,12 +68,12 @@ def named(groups: Sequence[Group]) -> list[tuple[str | int, Tensor, int]]:
     return [(name, tensor, number) for name, (_, tensor, number) in zip(names, found, strict=True)]
 
 
-def moving(groups: Sequence[Group]) -> list[Parameter]:
+def moving(groups: Sequence[Group]) -> list[KeyedTensor]:
     """The parameters that require a gradient, each once, tied ones under the key of their first name.
 
     Raises: ValueError for a set that cannot be moved: none, integers, overlapping memory, one key for two tensors.
     """
-    found: dict[tuple, Parameter] = {}
+    found: dict[tuple, KeyedTensor] = {}
     names: dict[int, str | int] = {}  # by key
     for name, tensor, group in named(groups):
         if not tensor.requires_grad or is_lazy(tensor) or not tensor.numel():
@@ -88,7 +88,7 @@ def moving(groups: Sequence[Group]) -> list[Parameter]:
                 f"`params` must have different names, but {names[key]!r} and {name!r} share a key, and would move "
                 "alike: rename one."
             )
-        names[key], found[place(tensor)] = name, Parameter(tensor, key, group)
+        names[key], found[place(tensor)] = name, KeyedTensor(tensor, key, group)
     check_separate([parameter.tensor for parameter in found.values()])
     return list(found.values())
 
@@ -168,7 +168,7 @@ def signature(groups: Sequence[Group]) -> tuple:
     return tuple((t.data_ptr() if t.requires_grad else 0, t.dtype, t.requires_grad, g) for _, t, g in named(groups))
 
 
-def versions(parameters: Sequence[Parameter]) -> int:
+def versions(parameters: Sequence[KeyedTensor]) -> int:
     # counts the writes that torch has seen; `tensor.data` hides from it
     return sum(parameter.tensor._version for parameter in parameters)
 
@@ -179,6 +179,6 @@ def spacing(tensor: Tensor) -> float:
     >>> spacing(torch.ones(4, dtype=torch.bfloat16))
     0.0078125
     """
-    square = sum(float(part.double().square().sum()) for part, _ in pieces(tensor.detach()))
+    square = sum(float(part.double().square().sum()) for part, _ in strided_views(tensor.detach()))
     rms = torch.tensor((square / tensor.numel()) ** 0.5, dtype=torch.float64).to(tensor.dtype)
     return float(torch.nextafter(rms, torch.tensor(torch.inf, dtype=tensor.dtype)).double() - rms.double())

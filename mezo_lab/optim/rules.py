@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.scalars import number, positive, whole
-from mezo_lab.optim.sweeps import Pass
+from mezo_lab.optim.sweeps import SweepKernel
 
 TAIL = 1e-3  # share of an exponential average's weight that a default window leaves out
 LONGEST = 1000  # steps of a default window: beyond it a step would draw thousands of z; it may leave out more than TAIL
@@ -42,7 +42,7 @@ class Rule:
         """The direction as a sum of streams; a rule that is not linear gives the streams of ĝ of every record."""
         return weighted((record, 1.0) for record in history)
 
-    def moving(self, history: Sequence[Record], rates: Sequence[float], decay: Sequence[float]) -> Pass | None:
+    def moving(self, history: Sequence[Record], rates: Sequence[float], decay: Sequence[float]) -> SweepKernel | None:
         """The pass that moves θ, per parameter's rate and decay, where the direction is not a sum of streams."""
         return None
 
@@ -164,7 +164,7 @@ def keep_average(rule: Rule, *names: str) -> None:
 
 
 @dataclass(frozen=True)
-class Signed(Pass):
+class Signed(SweepKernel):
     """θ ← decay·θ − η·sign(Σ_j w_j x_j). rates, decay: per parameter."""
 
     weights: Sequence[float]
@@ -184,7 +184,7 @@ class Signed(Pass):
 
 
 @dataclass(frozen=True)
-class Adaptive(Pass):
+class Adaptive(SweepKernel):
     """θ ← decay·θ − η·m̂/(√v̂ + δ). shares: last term of each record → its weights in m̂ and v̂."""
 
     weights: Sequence[float]

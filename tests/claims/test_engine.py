@@ -14,7 +14,7 @@ from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.log import journal
 from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.stencils import TwoSided
-from mezo_lab.optim.sweeps import Field, field
+from mezo_lab.optim.sweeps import NoiseField, noise_field
 from mezo_lab.sampling import LAWS, Sphere, generator_for
 
 
@@ -26,7 +26,7 @@ def tried(name: str, law: str = "gaussian", draws: int | None = None, **paramete
 
 def rewire(monkeypatch, streams) -> None:
     """Let every field take the streams (seed, step, probe, tensor keys) → keys from elsewhere."""
-    monkeypatch.setattr(field, "stream_keys", streams)
+    monkeypatch.setattr(noise_field, "stream_keys", streams)
 
 
 def test_an_update_along_another_z_breaks_same_z(monkeypatch):
@@ -74,12 +74,12 @@ def test_z_that_belongs_to_positions_breaks_same_z(monkeypatch):
 
 
 def test_z_that_depends_on_the_piece_breaks_same_z(monkeypatch):
-    draw = Field.draw
+    draw = NoiseField._draw
 
     def from_the_piece(self, batch, keys):
         return draw(self, batch, keys + batch[0].first)
 
-    monkeypatch.setattr(Field, "draw", from_the_piece)
+    monkeypatch.setattr(NoiseField, "_draw", from_the_piece)
     assert not tried("same-z", measure="chunks").passed
 
 
@@ -173,8 +173,8 @@ def test_a_log_of_doubles_would_be_too_long():
 
 
 def test_chunks_that_grow_with_the_model_break_memory(monkeypatch):
-    cut = Field.cut
-    monkeypatch.setattr(Field, "cut", lambda self, only_rest_of=(), chunk=0: cut(self, only_rest_of, self.numel))
+    cut = NoiseField._cut
+    monkeypatch.setattr(NoiseField, "_cut", lambda self, rest_only=(), chunk=0: cut(self, rest_only, self.numel))
     assert tried("memory", d=4_000_000).status is Status.REFUTED
 
 

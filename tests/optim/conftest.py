@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
-from mezo_lab.optim.sweeps import OneHot, Parameter, Term
+from mezo_lab.optim.sweeps import KeyedTensor, OneHotField, Term
 
 SHAPES = {"embed": (13, 7), "layer.weight": (7, 7), "layer.bias": (7,), "twin.weight": (7, 7), "scale": ()}
 
@@ -75,7 +75,7 @@ def low_rank(seed: int, step: int, probe: int, name: str | int, theta: Tensor, r
 
 
 def spike(seed: int, step: int, probe: int, names: list, theta: Tensors) -> Tensors:
-    found = OneHot([Parameter(t, tensor_key(name)) for name, t in zip(names, theta, strict=True)], seed)
+    found = OneHotField([KeyedTensor(t, tensor_key(name)) for name, t in zip(names, theta, strict=True)], seed)
     parameter, index, sign = found.spike(Term(step, probe, (1.0,)))
     z = [torch.zeros(t.shape, dtype=torch.float32) for t in theta]
     z[parameter].view(-1)[index] = sign * sum(t.numel() for t in theta) ** 0.5

@@ -191,7 +191,7 @@ def test_exact_weights_of_few_bits_are_restored_bitwise(kind):
 
 def test_a_sweep_that_forgets_how_far_it_came_is_caught(monkeypatch):
     """The control: begun again from its first weight, as if nothing of it had been written."""
-    monkeypatch.setattr(mezo_lab.optim.sweeps.Progress, "begin", lambda self: type(self)())
+    monkeypatch.setattr(mezo_lab.optim.sweeps.SweepProgress, "begin", lambda self: type(self)())
     with pytest.raises(AssertionError):
         check({}, "plain", every=CLOSELY)
 
@@ -206,9 +206,9 @@ def test_weights_that_are_left_between_two_sweeps_are_caught(monkeypatch):
 @pytest.mark.parametrize("law", ["gaussian", "rademacher"])
 def test_a_kernel_s_call_that_was_made_is_not_made_again(law, monkeypatch):
     """The compiled path, with kernels that run as they stand: an exception behind each call, and before it."""
-    monkeypatch.setattr("mezo_lab.optim.sweeps.kernels.compiled", lambda law, *variant: plain_kernel(law))
-    monkeypatch.setattr("mezo_lab.optim.sweeps.kernels.available", lambda *kinds: True)
-    monkeypatch.setattr("mezo_lab.optim.sweeps.kernels.MOST_BLOCKS", 40)
+    monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.compiled_kernel", lambda law, *variant: plain_kernel(law))
+    monkeypatch.setattr("mezo_lab.optim.sweeps.noise_field.is_available", lambda *kinds: True)
+    monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.MOST_BLOCKS", 40)
 
     def start():
         theta = [torch.nn.Parameter(torch.linspace(-1, 1, 5000, dtype=torch.float64)) for _ in range(2)]
@@ -234,9 +234,9 @@ def test_a_kernel_s_call_that_was_made_is_not_made_again(law, monkeypatch):
 
 def plain_kernel(law):
     from mezo_lab.optim.noise import COORDINATES
-    from mezo_lab.optim.sweeps import kernels
+    from mezo_lab.optim.sweeps import compiled
 
-    kernel = (kernels.packed if COORDINATES[law].packed else kernels.spread)(COORDINATES[law])
+    kernel = (compiled._packed_kernel if COORDINATES[law].packed else compiled._lanes_kernel)(COORDINATES[law])
 
     def native(*arguments):
         """Without a line at which an exception could come, as compiled code has none."""

@@ -20,7 +20,7 @@ from mezo_lab.course.exercises.ask import Wrong, ask, brief, brief_text
 from mezo_lab.course.exercises.judge import real
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import tensor_key
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 
 Shapes = Mapping[str, tuple[int, ...]]
 Z = dict[str, Tensor]
@@ -35,7 +35,9 @@ FACTORS = 8  # of the low-rank noise
 def mezo(shapes: Shapes, seed: int, step: int, update: bool = False) -> Z:
     """The z of `MeZO`: each coordinate from its address. The one that is sound."""
     found = {name: torch.zeros(shape) for name, shape in shapes.items()}
-    field = Field([Parameter(x, tensor_key(name)) for name, x in found.items()], "gaussian", seed, compiled=False)
+    field = NoiseField(
+        [KeyedTensor(x, tensor_key(name)) for name, x in found.items()], "gaussian", seed, compiled=False
+    )
     field.sweep([Term(step, 0, (1.0,))])
     return found
 

@@ -20,8 +20,7 @@ from mezo_lab.finetune.encoding.logits import forward, output_layer
 from mezo_lab.finetune.models.loading import LanguageModel, is_masked, read_config
 from mezo_lab.finetune.models.shipped import foreign_files
 from mezo_lab.finetune.models.tuning import tune
-from mezo_lab.optim.sweeps.eager import CHUNK
-from mezo_lab.optim.sweeps.field import COMPILE_FROM
+from mezo_lab.optim.sweeps import CHUNK, COMPILE_FROM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 FORWARD = ("inference", "mezo")  # methods that need forward passes only
 METHODS = (*FORWARD, "lora", "prefix", "sgd", "adam")
 PREFIX = 5  # tokens, as in `tune`
-SWEEP = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.eager.CHUNK`
+SWEEP = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.CHUNK`
 
 
 @dataclass(frozen=True)

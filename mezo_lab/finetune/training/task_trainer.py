@@ -30,7 +30,7 @@ from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.arguments import rule_named
 from mezo_lab.optim.noise import COORDINATES, tensor_key
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 
 OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
 BLOCKS = 100  # entries of the losses in a result
@@ -228,7 +228,7 @@ def cost_of_adam(numbers: int, plan: RunConfig) -> str:
 def seconds_of_z(law: str) -> float:
     """The seconds that one number of z takes here, by a trial; the other laws are made of Gaussian numbers."""
     drawn = law if law in COORDINATES else "gaussian"
-    field = Field([Parameter(torch.zeros(SAMPLE), tensor_key(0))], drawn, seed=0)
+    field = NoiseField([KeyedTensor(torch.zeros(SAMPLE), tensor_key(0))], drawn, seed=0)
     field.sweep([Term(0, 0, (1.0,))])  # compiles
     began = time.perf_counter()
     field.sweep([Term(0, 1, (1.0,))])

@@ -34,7 +34,7 @@ def header_of(opt: MeZO) -> dict[str, Any]:
         **checkpoint.settings(opt),
         **{name: groups(opt, name) for name in GROUP},
         "defaults": {name: float(opt.defaults[name]) for name in recorded.DEFAULTS},
-        "compiled": bool(opt.ready().field.fast),
+        "compiled": bool(opt.ready().field.compiled),
         "first_step": opt.steps,
         "fingerprint": fingerprint(names_of(opt)),
         "weights": current_hash(opt).hex(),

@@ -29,7 +29,7 @@ class Coordinates:
     lanes: Lanes
     packed: bool = False
 
-    def place(self, numel: int) -> int:
+    def full_blocks(self, numel: int) -> int:
         """The number of full blocks of a tensor of `numel` coordinates; what remains comes from one block more."""
         return numel // self.per_block
 

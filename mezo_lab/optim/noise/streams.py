@@ -63,7 +63,7 @@ def coordinates_at(coordinates: Coordinates, key: Tensor, index: Tensor, numel: 
     >>> torch.equal(whole[3:5], coordinates_at(COORDINATES["gaussian"], key, torch.tensor([3, 4]), 10))
     True
     """
-    lanes, blocks = coordinates.per_block, coordinates.place(numel)
+    lanes, blocks = coordinates.per_block, coordinates.full_blocks(numel)
     if coordinates.packed:
         block, lane = index // lanes, index % lanes
     else:

@@ -1,14 +1,27 @@
 """θ ← decay·θ + Σ_j scale_j·z_j, in place, for any number of z and with the memory of one chunk.
 
-A *sweep* reads and writes every parameter once and draws its z again from the words; no z is ever stored. Large
-parameters go through kernels that `torch.compile` makes of the same few lines (`kernels`); small ones, and machines
-without a compiler, run them as they stand (`eager`).
+A *sweep* reads and writes every parameter once and draws its z again from the words; no z is ever stored. A
+`NoiseField` (`noise_field`) holds the parameters. It hands large ones to kernels that `torch.compile` makes
+(`compiled`), and all others, in `pieces`, to a `SweepKernel` of plain torch operations (`kernels`). `low_rank` and
+`one_hot` are the fields of two laws with another z; `progress` lets a sweep that an exception broke off be finished.
 """
 
-from mezo_lab.optim.sweeps.eager import Pass
-from mezo_lab.optim.sweeps.field import Cost, Field, Parameter, Term
-from mezo_lab.optim.sweeps.low_rank import LowRank
-from mezo_lab.optim.sweeps.one_hot import OneHot
-from mezo_lab.optim.sweeps.progress import Progress
+from mezo_lab.optim.sweeps.kernels import SweepKernel
+from mezo_lab.optim.sweeps.low_rank import LowRankField
+from mezo_lab.optim.sweeps.noise_field import COMPILE_FROM, Cost, KeyedTensor, NoiseField, Term
+from mezo_lab.optim.sweeps.one_hot import OneHotField
+from mezo_lab.optim.sweeps.pieces import CHUNK
+from mezo_lab.optim.sweeps.progress import SweepProgress
 
-__all__ = ["Cost", "Field", "LowRank", "OneHot", "Parameter", "Pass", "Progress", "Term"]
+__all__ = [
+    "CHUNK",
+    "COMPILE_FROM",
+    "Cost",
+    "KeyedTensor",
+    "LowRankField",
+    "NoiseField",
+    "OneHotField",
+    "SweepKernel",
+    "SweepProgress",
+    "Term",
+]

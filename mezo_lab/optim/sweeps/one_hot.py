@@ -6,36 +6,32 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.noise import stream_keys, tensor_key, threefry
-from mezo_lab.optim.sweeps.field import Field, Parameter, Term
+from mezo_lab.optim.sweeps.noise_field import Cost, KeyedTensor, NoiseField, Term
 
-SPIKE = tensor_key("one coordinate of all parameters")
+_SPIKE_KEY = tensor_key("one coordinate of all parameters")
 
 
-class OneHot(Field):
+class OneHotField(NoiseField):
     """A field whose z is ±√d at one coordinate of all, chosen by the words of (seed, step, probe).
 
-    Unlike the other laws it depends on which parameters are here: i is uniform over those that move.
+    Unlike the other laws it depends on which parameters are here: i is uniform over those that are trained.
+
+    Args: parameters: each tensor once. seed: below 2⁶⁴. groups, cost: as for `NoiseField`.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], seed: int):
-        super().__init__(parameters, "gaussian", seed, compiled=False)  # the law of the words does not matter
-        self.strided = list(range(len(self.tensors)))  # any strides: what is looked up is one place
+    def __init__(
+        self, parameters: Sequence[KeyedTensor], seed: int, *, groups: int | None = None, cost: Cost | None = None
+    ):
+        # the law of the words does not matter
+        super().__init__(parameters, "gaussian", seed, compiled=False, groups=groups, cost=cost)
 
-    def over(self, parameters: Sequence[Parameter]) -> "OneHot":
+    def bound_to(self, parameters: Sequence[KeyedTensor]) -> "OneHotField":
         """The same z on other tensors of the same shapes; both count their cost together."""
-        other = OneHot(parameters, self.seed)
-        other.groups, other.cost = self.groups, self.cost
-        return other
-
-    def cut(self, only_rest_of: Sequence[int] = (), chunk: int = 0) -> list:
-        return []
-
-    def words(self) -> int:
-        return 2
+        return OneHotField(parameters, self.seed, groups=self.groups, cost=self.cost)
 
     def spike(self, term: Term) -> tuple[int, int, int]:
         """(parameter, flat index, sign) of the one coordinate."""
-        key = stream_keys(self.seed, term.step, term.probe, [SPIKE])
+        key = stream_keys(self.seed, term.step, term.probe, [_SPIKE_KEY])
         zero = torch.zeros(1, dtype=torch.int32, device="cpu")
         low, high = (int(word) % 2**32 for word in threefry((key[:, 0], key[:, 1]), (zero, zero)))
         place = ((low >> 1 | high << 31) * self.numel) >> 63  # 63 bits choose the coordinate, one the sign
@@ -58,9 +54,15 @@ class OneHot(Field):
         place, sign = self.keys([Term(step, probe, ())])[0, parameter]
         return (index == place).to(torch.float32) * (sign * self.numel**0.5)
 
-    def draw_anywhere(self, parameter: int, piece: Tensor, start: int, keys: Tensor) -> Tensor:
+    def _in_blocks(self, tensor: Tensor) -> bool:
+        return False  # any strides: what is looked up is one place
+
+    def _draw_strided(self, parameter: int, view: Tensor, start: int, keys: Tensor) -> Tensor:
         index, sign = keys[parameter].tolist()
-        z = torch.zeros(piece.numel(), dtype=torch.float32, device=piece.device)
-        if start <= index < start + piece.numel():
+        z = torch.zeros(view.numel(), dtype=torch.float32, device=view.device)
+        if start <= index < start + view.numel():
             z[index - start] = sign * self.numel**0.5
-        return z.view(piece.shape)
+        return z.view(view.shape)
+
+    def _words(self) -> int:
+        return 2

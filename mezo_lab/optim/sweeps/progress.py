@@ -1,4 +1,8 @@
-"""How far a sweep has come, so that one which an exception broke off can be finished, each weight moved once."""
+"""How far a sweep has come, so that one which an exception broke off can be finished, each weight moved once.
+
+In Python an exception may come between a write and its count: a signal's, or one that another thread raises here. So
+a witness of each write is taken before the write, and consulted when the sweep is taken up again.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,69 +13,65 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Witness:
-    """Tells whether a write to `target` has been made: by torch's count of writes, or by a sample of the numbers.
-
-    sample: for compiled kernels, which write first and count afterwards; None where torch counts as it writes.
-    """
+    """Knows whether a write to `target` has been made: by torch's count of writes, or by a sample of the numbers."""
 
     target: Tensor
     version: int
     sample: Tensor | None = None
+    """A copy of `target`, for compiled kernels, which write first and count afterwards."""
 
     @classmethod
     def counting(cls, target: Tensor) -> "Witness":
+        """A witness by torch's count of writes, where torch counts them."""
         if target.is_inference():  # made under torch.inference_mode(), where torch counts no writes
             return cls.sampling(target)
         return cls(target, target._version)
 
     @classmethod
     def sampling(cls, target: Tensor) -> "Witness":
-        """Args: target: a view of evenly spread numbers of those that the kernel will move."""
+        """A witness by the numbers. Args: target: a view of evenly spread numbers that the write will change."""
         return cls(target, 0, target.clone())
 
     def written(self) -> bool:
+        """Whether the write has been made."""
         if self.sample is None:
             return self.target._version != self.version
         return not torch.equal(self.sample, self.target)
 
 
-class Progress:
-    """The writes of one sweep that have been made.
-
-    In Python an exception may come between a write and its count: a signal's, or one that another thread raises here.
-    So the witness of a write is kept before it is made, and asked when the sweep is taken up again.
-    """
+class SweepProgress:
+    """The writes of one sweep that have been made, over all attempts at it."""
 
     def __init__(self) -> None:
-        self.done = 0  # writes that were made
+        self.done = 0  # writes that have been made
         self.number = 0  # of the next write of this attempt
-        self.under_way: tuple[int, Witness] | None = None
+        self.pending: tuple[int, Witness] | None = None  # the last write that was due
         self.cost: Any = None  # what all sweeps have cost after this one, counted once
 
-    def begin(self) -> "Progress":
-        """Start, or start again: what was written is left out."""
-        if self.under_way is not None:
-            number, witness = self.under_way
+    def begin(self) -> "SweepProgress":
+        """Begin an attempt, the first or another; writes that have been made will not be due again."""
+        if self.pending is not None:
+            number, witness = self.pending
             if number == self.done and witness.written():
                 self.done = number + 1
         self.number = 0
         return self
 
-    def passed(self, writes: int) -> bool:
-        """Whether the next writes were all made in an earlier attempt; if so they are left behind."""
+    def skip(self, writes: int) -> bool:
+        """Whether the next writes were all made in an earlier attempt; if so they are passed over."""
         if self.number + writes > self.done:
             return False
         self.number += writes
         return True
 
-    def due(self, witness: Witness) -> bool:
+    def is_due(self, witness: Witness) -> bool:
         """Whether the next write is still to be made."""
         if self.number < self.done:
             return False
-        self.under_way = (self.number, witness)
+        self.pending = (self.number, witness)
         return True
 
-    def over(self) -> None:
-        """The write that was due has been made, or left out."""
+    def complete(self) -> None:
+        """Count the write that was due, now made, or one that was not due."""
         self.done = max(self.done, self.number + 1)
         self.number += 1

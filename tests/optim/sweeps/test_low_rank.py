@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from mezo_lab.optim.noise import tensor_key
-from mezo_lab.optim.sweeps import Field, LowRank, Parameter, Term, eager
+from mezo_lab.optim.sweeps import KeyedTensor, LowRankField, NoiseField, Term, pieces
 
 UNIT = [Term(step=1, probe=0, scales=(1.0,))]
 MIB = 1 << 20
@@ -36,7 +36,9 @@ def written(defined):
 def moved(tensor, rank=2, key=7, **address):
     """A tensor of zeros after one sweep: z itself, rounded to its dtype."""
     seed = address.pop("seed", 0)
-    LowRank([Parameter(tensor, key)], seed, rank).sweep([Term(**({"step": 1, "probe": 0} | address), scales=(1.0,))])
+    LowRankField([KeyedTensor(tensor, key)], seed, rank).sweep(
+        [Term(**({"step": 1, "probe": 0} | address), scales=(1.0,))]
+    )
     return tensor
 
 
@@ -68,8 +70,8 @@ def test_z_is_what_is_written_down_whatever_the_strides(layout, rank, written):
 @pytest.mark.parametrize("most", [1, 7, 41, 100, 1_000])
 @pytest.mark.parametrize("layout", ["a matrix", "transposed", "a convolution", "permuted"])
 def test_z_is_the_same_in_any_pieces(layout, most, written, monkeypatch):
-    cut = eager.pieces
-    monkeypatch.setattr(eager, "pieces", lambda tensor, _=0, start=0: cut(tensor, most, start))
+    cut = pieces.strided_views
+    monkeypatch.setattr(pieces, "strided_views", lambda tensor, _=0, start=0: cut(tensor, most, start))
     theta = LAYOUTS[layout]()
     assert torch.equal(moved(theta), written(7, theta.shape, 2))
 
@@ -86,7 +88,7 @@ def model() -> dict[str, torch.Tensor]:
 
 def swept(names) -> dict[str, torch.Tensor]:
     tensors = model()
-    LowRank([Parameter(tensors[name], tensor_key(name)) for name in names], seed=0, rank=2).sweep(UNIT)
+    LowRankField([KeyedTensor(tensors[name], tensor_key(name)) for name in names], seed=0, rank=2).sweep(UNIT)
     return tensors
 
 
@@ -104,19 +106,19 @@ def test_neither_the_order_of_the_parameters_nor_frozen_ones_change_z(written):
 def test_vectors_move_as_under_the_gaussian_law():
     low, gaussian = torch.zeros(500), torch.zeros(500)
     moved(low)
-    Field([Parameter(gaussian, 7)], "gaussian", seed=0).sweep(UNIT)
+    NoiseField([KeyedTensor(gaussian, 7)], "gaussian", seed=0).sweep(UNIT)
     assert torch.equal(low, gaussian)
 
 
 def test_many_z_of_one_sweep_are_those_of_many_sweeps(monkeypatch):
     terms = [Term(step, probe, (0.5,)) for step in range(3) for probe in range(2)]
     together, apart = torch.zeros(30, 41, dtype=torch.float64), torch.zeros(30, 41, dtype=torch.float64)
-    field = LowRank([Parameter(together, 7)], seed=0, rank=2)
-    monkeypatch.setattr("mezo_lab.optim.sweeps.low_rank.KEPT", 300)  # less than U and V of two z, of 142 numbers each
+    field = LowRankField([KeyedTensor(together, 7)], seed=0, rank=2)
+    monkeypatch.setattr("mezo_lab.optim.sweeps.low_rank.CACHED", 300)  # less than U and V of two z, of 142 numbers each
     field.sweep(terms)
     for term in terms:
-        LowRank([Parameter(apart, 7)], seed=0, rank=2).sweep([term])
-    assert torch.equal(together, apart) and len(field.factors) == 2
+        LowRankField([KeyedTensor(apart, 7)], seed=0, rank=2).sweep([term])
+    assert torch.equal(together, apart) and len(field._factors) == 2
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -147,7 +149,7 @@ def test_it_is_isotropic_and_its_length_varies_as_the_theory_says():
 
 
 def test_a_sweep_counts_k_times_m_plus_n_random_numbers():
-    field = LowRank([Parameter(torch.zeros(40, 60), 7), Parameter(torch.zeros(8), 8)], seed=0, rank=2)
+    field = LowRankField([KeyedTensor(torch.zeros(40, 60), 7), KeyedTensor(torch.zeros(8), 8)], seed=0, rank=2)
     for _ in range(3):
         field.sweep(UNIT)
     assert field.cost.words == 3 * (2 * (40 + 60) / 2 + 8 / 2)  # four normals take two words
@@ -156,7 +158,7 @@ def test_a_sweep_counts_k_times_m_plus_n_random_numbers():
 
 def test_no_tensor_of_the_size_of_a_matrix_is_made(tmp_path):
     theta = torch.zeros(2_000, 4_000)  # 31 MiB
-    field = LowRank([Parameter(theta, 7)], seed=0, rank=4)
+    field = LowRankField([KeyedTensor(theta, 7)], seed=0, rank=4)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         field.sweep([Term(1, probe, (0.1,)) for probe in range(3)])
     trace = tmp_path / "trace.json"
@@ -168,7 +170,7 @@ def test_no_tensor_of_the_size_of_a_matrix_is_made(tmp_path):
 
 def test_single_coordinates_are_those_of_the_whole(written):
     shapes = {7: (30, 41), 8: (3, 5, 7), 9: (50,)}
-    field = LowRank([Parameter(torch.zeros(shape), key) for key, shape in shapes.items()], seed=0, rank=3)
+    field = LowRankField([KeyedTensor(torch.zeros(shape), key) for key, shape in shapes.items()], seed=0, rank=3)
     for i, (key, shape) in enumerate(shapes.items()):
         index = torch.randint(math.prod(shape), (20,), generator=torch.Generator().manual_seed(0))
         assert torch.equal(field.at(i, 1, 0, index), written(key, shape, 3).flatten()[index])

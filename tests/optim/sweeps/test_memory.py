@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 
 ROOT = Path(__file__).parents[3]
 MIB = 1 << 20
@@ -42,28 +42,28 @@ def terms(count: int) -> list[Term]:
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("law", ["rademacher", "gaussian", "uniform", "three-point"])
 def test_a_compiled_sweep_makes_no_tensor_of_the_size_of_a_parameter(law, count, peak):
-    field = Field([Parameter(torch.zeros(NUMEL), 7)], law, seed=0, compiled=True)
+    field = NoiseField([KeyedTensor(torch.zeros(NUMEL), 7)], law, seed=0, compiled=True)
     field.sweep(terms(count))
-    assert field.fast and peak(lambda: field.sweep(terms(count))) < 5
+    assert field.compiled and peak(lambda: field.sweep(terms(count))) < 5
 
 
 @pytest.mark.parametrize("count", [1, 8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("law", ["rademacher", "gaussian", "uniform", "three-point"])
 def test_an_eager_sweep_stays_within_a_chunk_however_many_z_it_adds(law, dtype, count, peak):
-    field = Field([Parameter(torch.zeros(NUMEL // 4, dtype=dtype), 7)], law, seed=0, compiled=False)
+    field = NoiseField([KeyedTensor(torch.zeros(NUMEL // 4, dtype=dtype), 7)], law, seed=0, compiled=False)
     assert 4 < peak(lambda: field.sweep(terms(count))) < 40
 
 
 @pytest.mark.parametrize("law", ["rademacher", "gaussian"])
 def test_a_sweep_of_a_transposed_tensor_stays_within_a_chunk(law, peak):
-    field = Field([Parameter(torch.zeros(2_000, 2_100).T, 7)], law, seed=0)
+    field = NoiseField([KeyedTensor(torch.zeros(2_000, 2_100).T, 7)], law, seed=0)
     assert peak(lambda: field.sweep(terms(3))) < 40
 
 
 @pytest.mark.parametrize("count", [2, 8])
 def test_inner_products_of_many_z_stay_within_a_chunk(count, peak):
-    field = Field([Parameter(torch.zeros(NUMEL // 8), 7)], "gaussian", seed=0, compiled=False)
+    field = NoiseField([KeyedTensor(torch.zeros(NUMEL // 8), 7)], "gaussian", seed=0, compiled=False)
     assert peak(lambda: field.gram(terms(count))) < 64
 
 
@@ -74,20 +74,20 @@ def test_a_z_as_large_as_the_parameter_is_seen(peak):
 
 GROWTH = """
 import resource, sys, torch
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import NoiseField, KeyedTensor, Term
 
 def peak():  # MiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 terms = [Term(1, probe, (0.1,)) for probe in range(int(sys.argv[2]))]
 theta = torch.ones(1 << 27)  # 512 MiB, more than a compilation takes
-field = Field([Parameter(theta, 7)], sys.argv[1], seed=0)
+field = NoiseField([KeyedTensor(theta, 7)], sys.argv[1], seed=0)
 field.sweep(terms)
 warm = peak()
 field.sweep(terms)
 swept = peak()
 theta.add_(torch.ones_like(theta), alpha=0.1)
-print(len(field.fast), swept - warm, peak() - swept)
+print(len(field.compiled), swept - warm, peak() - swept)
 """
 
 

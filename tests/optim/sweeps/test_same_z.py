@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mezo_lab.optim.noise import COORDINATES, stream_keys, tensor_key
-from mezo_lab.optim.sweeps import Field, Parameter, Term, eager
+from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term, pieces
 
 ROOT = Path(__file__).parents[3]
 UNIT = [Term(step=1, probe=0, scales=(1.0,))]
@@ -19,14 +19,14 @@ UNIT = [Term(step=1, probe=0, scales=(1.0,))]
 
 def moved(tensor: torch.Tensor, law: str, key: int = 7, **options) -> torch.Tensor:
     """A tensor of zeros after one sweep: z itself, rounded to its dtype."""
-    Field([Parameter(tensor, key)], law, seed=0, **options).sweep(UNIT)
+    NoiseField([KeyedTensor(tensor, key)], law, seed=0, **options).sweep(UNIT)
     return tensor
 
 
 @pytest.mark.parametrize("law", COORDINATES)
 def test_tensors_of_any_size_get_their_z_alone_and_together(law, defined):
-    together = [Parameter(torch.zeros(numel), key=numel) for numel in range(201)]
-    Field(together, law, seed=0).sweep(UNIT)
+    together = [KeyedTensor(torch.zeros(numel), key=numel) for numel in range(201)]
+    NoiseField(together, law, seed=0).sweep(UNIT)
     for parameter in together:
         alone = moved(torch.zeros(parameter.tensor.shape), law, parameter.key)
         assert torch.equal(alone, defined(law, parameter.key, alone.shape)), parameter.key
@@ -39,9 +39,9 @@ def test_z_is_the_same_in_any_chunks(law, chunk, defined):
     numels = {0: 1_000, 1: 3, 2: 0, 3: 64, 4: 777}
     keys = torch.cat([stream_keys(0, 1, 0, [key]) for key in numels])
     flat = {i: torch.full((numel,), torch.nan) for i, numel in numels.items()}
-    for batch in eager.batches(numels, law, chunk=chunk):
+    for batch in pieces.batches(numels, law, chunk=chunk):
         assert sum(piece.last - piece.first for piece in batch if not piece.rest) <= max(1, chunk)
-        for piece, z in zip(batch, eager.draw(batch, keys, law), strict=True):
+        for piece, z in zip(batch, pieces.draw(batch, keys, law), strict=True):
             piece.view(flat[piece.parameter], COORDINATES[law]).copy_(z)
     for i, z in flat.items():
         assert torch.equal(z, defined(law, i, z.shape))
@@ -51,9 +51,9 @@ def test_z_is_the_same_in_any_chunks(law, chunk, defined):
 @pytest.mark.parametrize("law", COORDINATES)
 def test_pieces_of_a_tensor_of_any_strides_are_the_same_at_any_size(law, most, defined):
     theta, key = torch.zeros(9, 5, 7).permute(2, 0, 1), stream_keys(0, 1, 0, [7])[0]
-    for piece, start in eager.pieces(theta, most):
+    for piece, start in pieces.strided_views(theta, most):
         assert piece.numel() <= most
-        piece.copy_(eager.draw_anywhere(piece, start, theta.numel(), key, law))
+        piece.copy_(pieces.draw_strided(piece, start, theta.numel(), key, law))
     assert torch.equal(theta, defined(law, 7, theta.shape))
 
 
@@ -98,7 +98,7 @@ def model() -> dict[str, torch.Tensor]:
 
 
 def sweep(tensors: dict[str, torch.Tensor], names, law: str, seed: int = 0) -> dict[str, torch.Tensor]:
-    Field([Parameter(tensors[name], tensor_key(name)) for name in names], law, seed).sweep(UNIT)
+    NoiseField([KeyedTensor(tensors[name], tensor_key(name)) for name in names], law, seed).sweep(UNIT)
     return tensors
 
 
@@ -115,10 +115,10 @@ def test_neither_the_order_of_the_parameters_nor_frozen_ones_change_z(law):
 ELSEWHERE = """
 import torch
 from mezo_lab.optim.noise import COORDINATES, tensor_key
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import NoiseField, KeyedTensor, Term
 for law in COORDINATES:
     theta = {name: torch.zeros(301) for name in ("embed", "head")}
-    field = Field([Parameter(tensor, tensor_key(name)) for name, tensor in theta.items()], law, seed=3)
+    field = NoiseField([KeyedTensor(tensor, tensor_key(name)) for name, tensor in theta.items()], law, seed=3)
     field.sweep([Term(4, 5, (1.0,))])
     print(*torch.cat(list(theta.values())).view(torch.int32).tolist())
 """
@@ -156,7 +156,7 @@ def test_a_seed_set_again_before_each_tensor_is_caught(law):
 def test_steps_probes_and_seeds_are_uncorrelated(law):
     def z(seed, step, probe):
         theta = torch.zeros(300, 300)
-        Field([Parameter(theta, 7)], law, seed).sweep([Term(step, probe, (1.0,))])
+        NoiseField([KeyedTensor(theta, 7)], law, seed).sweep([Term(step, probe, (1.0,))])
         return theta
 
     addresses = [(0, 1, 0), (0, 2, 0), (0, 1, 1), (1, 1, 0), (0, 0, 1)]
@@ -174,7 +174,7 @@ def global_states() -> tuple:
 @pytest.mark.parametrize("law", COORDINATES)
 def test_a_sweep_leaves_the_global_generators_untouched(law):
     before = global_states()
-    field = Field([Parameter(torch.zeros(5, 7).T, 7), Parameter(torch.zeros(100), 8)], law, seed=0)
+    field = NoiseField([KeyedTensor(torch.zeros(5, 7).T, 7), KeyedTensor(torch.zeros(100), 8)], law, seed=0)
     field.sweep(UNIT)
     field.gram(UNIT)
     assert global_states() == before

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from mezo_lab.optim.noise import COORDINATES
-from mezo_lab.optim.sweeps import Field, Parameter, Term, kernels
-from mezo_lab.optim.sweeps.field import COMPILE_FROM, KERNEL_FROM
+from mezo_lab.optim.sweeps import COMPILE_FROM, KeyedTensor, NoiseField, Term, noise_field
+from mezo_lab.optim.sweeps import compiled as compiled_sweeps
+from mezo_lab.optim.sweeps.noise_field import KERNEL_FROM
 
 ROOT = Path(__file__).parents[3]
 SIZES = [KERNEL_FROM, KERNEL_FROM + 1, 4_099, 70_001]  # coordinates; all but the first leave a remainder
@@ -20,17 +21,17 @@ FIVE = [Term(3, probe, (scale, -scale)) for probe, scale in enumerate((1.0, 0.5,
 ONE = [Term(3, 0, (1.0,))]
 
 
-def parameters(dtype: torch.dtype, sizes=SIZES) -> list[Parameter]:
+def parameters(dtype: torch.dtype, sizes=SIZES) -> list[KeyedTensor]:
     """Large tensors for the kernels, and for the eager path a small, an empty and a strided one; in two groups."""
     generator = torch.Generator().manual_seed(0)
     shapes = [*((size,) for size in sizes), (7,), (0, 3), (), (60, 50)]
     drawn = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
-    return [Parameter(t.T if t.shape == (60, 50) else t, i, i % 2) for i, t in enumerate(drawn)]
+    return [KeyedTensor(t.T if t.shape == (60, 50) else t, i, i % 2) for i, t in enumerate(drawn)]
 
 
 def swept(law: str, dtype: torch.dtype, terms, compiled: bool, decay=None, sources=None) -> list[torch.Tensor]:
-    field = Field(parameters(dtype), law, seed=5, compiled=compiled)
-    assert len(field.fast) == (len(SIZES) if compiled else 0)
+    field = NoiseField(parameters(dtype), law, seed=5, compiled=compiled)
+    assert len(field.compiled) == (len(SIZES) if compiled else 0)
     origins = [p.tensor.to(sources) + 1 for p in field.parameters] if sources else None
     field.sweep(terms, decay, origins)
     return field.tensors
@@ -62,15 +63,15 @@ def test_many_z_from_other_tensors_move_as_in_an_eager_sweep():
 def test_a_compiled_sweep_adds_the_z_of_the_definition(law, defined):
     for numel in (*SIZES, 131_072):
         theta = torch.zeros(numel)
-        Field([Parameter(theta, 7)], law, seed=5, compiled=True).sweep(ONE)
+        NoiseField([KeyedTensor(theta, 7)], law, seed=5, compiled=True).sweep(ONE)
         z = defined(law, 7, (numel,), seed=5, step=3)
         assert torch.equal(theta, z) if law == "rademacher" else torch.allclose(theta, z, rtol=1e-6, atol=1e-6)
 
 
 def test_signs_are_the_same_in_any_parts(monkeypatch, defined):
-    monkeypatch.setattr(kernels, "MOST_BLOCKS", 100)
+    monkeypatch.setattr(compiled_sweeps, "MOST_BLOCKS", 100)
     theta = torch.zeros(70_001)
-    Field([Parameter(theta, 7)], "rademacher", seed=5, compiled=True).sweep(ONE)
+    NoiseField([KeyedTensor(theta, 7)], "rademacher", seed=5, compiled=True).sweep(ONE)
     assert torch.equal(theta, defined("rademacher", 7, (70_001,), seed=5, step=3))
 
 
@@ -80,19 +81,19 @@ def test_the_number_of_threads_changes_nothing(law, compiled):
     thetas = [torch.zeros(200_003), torch.zeros(200_003)]
     for threads, theta in zip((1, 2), thetas, strict=True):
         torch.set_num_threads(threads)
-        Field([Parameter(theta, 7)], law, seed=5, compiled=compiled).sweep(ONE)
+        NoiseField([KeyedTensor(theta, 7)], law, seed=5, compiled=compiled).sweep(ONE)
     torch.set_num_threads(1)
     assert torch.allclose(*thetas, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("law", ["rademacher", "gaussian"])
 def test_one_compilation_serves_every_shape_scale_and_number_of_groups(law):
-    Field([Parameter(torch.zeros(5_000), 7)], law, seed=0, compiled=True).sweep(ONE)
+    NoiseField([KeyedTensor(torch.zeros(5_000), 7)], law, seed=0, compiled=True).sweep(ONE)
     shapes = [(KERNEL_FROM,), (4_096,), (70, 70), (90, 80), (20, 30, 40), (8, 8, 8, 8), (1 << 18,)]
     with torch._dynamo.config.patch(error_on_recompile=True):
         for groups in (1, 2, 5):
-            given = [Parameter(torch.zeros(shape), i, i % groups) for i, shape in enumerate(shapes)]
-            field = Field(given, law, seed=1, compiled=True)
+            given = [KeyedTensor(torch.zeros(shape), i, i % groups) for i, shape in enumerate(shapes)]
+            field = NoiseField(given, law, seed=1, compiled=True)
             field.sweep([Term(groups, 3, (-2.0,) * groups)], decay=(0.5,) * groups)
 
 
@@ -122,26 +123,26 @@ def unavailable(monkeypatch) -> None:
     def fails(*variant):
         raise RuntimeError("no working compiler\n\nlong trace")
 
-    monkeypatch.setattr(kernels, "compiled", fails)
-    monkeypatch.setattr(kernels, "available", functools.cache(kernels.available.__wrapped__))
+    monkeypatch.setattr(compiled_sweeps, "compiled_kernel", fails)
+    monkeypatch.setattr(noise_field, "is_available", functools.cache(compiled_sweeps.is_available.__wrapped__))
 
 
 def test_without_a_compiler_the_same_z_is_drawn_and_a_line_says_so(monkeypatch, caplog, defined):
     unavailable(monkeypatch)
     for _ in range(3):
         theta = torch.zeros(5_003)
-        Field([Parameter(theta, 7)], "rademacher", seed=5, compiled=True).sweep(ONE)
+        NoiseField([KeyedTensor(theta, 7)], "rademacher", seed=5, compiled=True).sweep(ONE)
         assert torch.equal(theta, defined("rademacher", 7, (5_003,), seed=5, step=3))
     assert caplog.messages == ["no compiled sweeps on cpu, slower ones instead: no working compiler"]
 
 
 COMPILE = """
 import torch
-from mezo_lab.optim.sweeps import Field, Parameter, Term
+from mezo_lab.optim.sweeps import NoiseField, KeyedTensor, Term
 theta = torch.zeros(5_003)
-field = Field([Parameter(theta, 7)], "rademacher", seed=5, compiled=True)
+field = NoiseField([KeyedTensor(theta, 7)], "rademacher", seed=5, compiled=True)
 field.sweep([Term(3, 0, (1.0,))])
-print(len(field.fast), *theta.int().tolist())
+print(len(field.compiled), *theta.int().tolist())
 """
 
 
@@ -156,8 +157,8 @@ def test_a_compiler_that_is_missing_is_found_out_and_done_without(tmp_path, defi
 
 def asks_the_compiler(numel: int, monkeypatch, **options) -> bool:
     asked = []
-    monkeypatch.setattr(kernels, "available", lambda law, dtype, device: bool(asked.append(law)))
-    Field([Parameter(torch.zeros(numel), 7)], "rademacher", seed=0, **options).sweep(ONE)
+    monkeypatch.setattr(noise_field, "is_available", lambda law, dtype, device: bool(asked.append(law)))
+    NoiseField([KeyedTensor(torch.zeros(numel), 7)], "rademacher", seed=0, **options).sweep(ONE)
     return bool(asked)
 
 
