@@ -76,7 +76,7 @@ def take_for_many(opt: MeZO) -> None:
     """Let the weights count as too many for their z to be kept."""
     engine = opt.ready()
     for field in (engine.field, getattr(engine.position, "master_field", engine.field)):
-        field.one_batch = None
+        field._cached_batch = None
 
 
 def test_signs_take_a_sixteenth_of_the_words_of_normals():
