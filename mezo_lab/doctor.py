@@ -1,7 +1,7 @@
-"""Doctor: what this machine has, what it lacks, and the command that mends it.
+"""The doctor: what this machine has, what it lacks, and the command that installs it.
 
-Nothing is imported but torch: packages are looked up, not loaded, so the answer comes at once and a broken package
-cannot take the doctor down with it.
+Only torch is imported: packages are looked up and not loaded, so the answer comes at once, and a broken package cannot
+break it.
 """
 
 import os
@@ -19,13 +19,14 @@ import torch
 from mezo_lab.environment.installation import (
     DATA_WHEEL,
     MODEL_WHEEL,
-    SHIPPED,
-    file_in,
-    missing,
+    install_command,
+    missing_modules,
     modules_of,
-    real_model_remedy,
-    remedy,
+    real_model_command,
+    wheel_file,
 )
+
+__all__ = ["Check", "check_data", "check_model", "checks", "report"]
 
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GiB: the real model in float32 takes 0.5, its dequantization and torch the rest
@@ -44,7 +45,7 @@ INSTALL_CXX = "xcode-select --install" if sys.platform == "darwin" else "sudo ap
 
 @dataclass(frozen=True)
 class Check:
-    """One requirement: whether it is met, what was found, and the command that mends it.
+    """One requirement of the package, checked on this machine.
 
     >>> print(Check("torch", True, "2.13.0, no GPU"))
     [OK]   torch        2.13.0, no GPU
@@ -54,23 +55,29 @@ class Check:
 
     name: str
     ok: bool
-    found: str
+    """Whether the requirement is met."""
+    finding: str
+    """What the machine has, or lacks."""
     remedy: str = ""
+    """The command that meets the requirement."""
 
     def __str__(self) -> str:
-        line = f"{'[OK]' if self.ok else '[FAIL]':<7}{self.name:<13}{self.found}"
-        return line if self.ok else f"{line}. Remedy: {self.remedy}"
+        status = "[OK]" if self.ok else "[FAIL]"
+        line = f"{status:<7}{self.name:<13}{self.finding}"
+        if self.ok:
+            return line
+        return f"{line}. Remedy: {self.remedy}"
 
 
 def report() -> int:
-    """Print one line per requirement; the exit status is 0 when all are met and 1 otherwise."""
-    found = checks()
-    print(*found, sep="\n")
-    return 0 if all(check.ok for check in found) else 1
+    """Print one line for each requirement. Returns: the exit status, 0 if all are met and 1 otherwise."""
+    results = checks()
+    print(*results, sep="\n")
+    return 0 if all(check.ok for check in results) else 1
 
 
 def checks() -> tuple[Check, ...]:
-    """Every requirement of the verify run and of the real model, checked on this machine.
+    """Check every requirement of the claims and of the real model on this machine.
 
     Cost: under a second, most of it the C++ compiler.
 
@@ -78,98 +85,106 @@ def checks() -> tuple[Check, ...]:
     ['python', 'torch', 'compiler', 'verify', 'model', 'data', 'threads', 'memory']
     """
     return (
-        python(),
-        torch_and_gpu(),
-        compiler(),
-        packages("verify", "verify"),
-        model(),
-        data(),
-        threads(),
-        memory(),
+        _check_python(),
+        _check_torch(),
+        _check_compiler(),
+        _check_packages("verify", "verify"),
+        check_model(),
+        check_data(),
+        _check_threads(),
+        _check_memory(),
     )
 
 
-def python() -> Check:
-    wanted = ".".join(map(str, OLDEST_PYTHON))
-    found = ".".join(map(str, sys.version_info[:3]))
-    return Check(
-        "python", sys.version_info >= OLDEST_PYTHON, found, f"make the environment anew with Python {wanted} or newer"
-    )
+def check_model() -> Check:
+    """Check the real model: its file, and the packages that read and train it."""
+    packages = _check_packages("model", "models")
+    if not packages.ok:
+        return Check("model", False, packages.finding, real_model_command())
+    return _check_wheel("model", MODEL_WHEEL)
 
 
-def torch_and_gpu() -> Check:
+def check_data() -> Check:
+    """Check the real reviews."""
+    return _check_wheel("data", DATA_WHEEL)
+
+
+def _check_python() -> Check:
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    version = ".".join(map(str, sys.version_info[:3]))
+    remedy = f"make the environment anew with Python {oldest} or newer"
+    return Check("python", sys.version_info >= OLDEST_PYTHON, version, remedy)
+
+
+def _check_torch() -> Check:
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (none is needed)"
     return Check("torch", True, f"{torch.__version__}, {gpu}")
 
 
-def compiler() -> Check:
+def _check_compiler() -> Check:
     """torch.compile needs C++, Python's headers and, on Linux, OpenMP: compile three lines with all of them."""
-    chosen = os.environ.get("CXX") or DEFAULT_CXX
-    if compiles(chosen):
-        return Check("compiler", True, f"{shutil.which(chosen)} builds what torch.compile needs")
-    working = next((cxx for cxx in OTHER_CXX if compiles(cxx)), None)
-    fault = "cannot build with Python.h and OpenMP" if shutil.which(chosen) else "not found"
-    return Check("compiler", False, f"{chosen}: {fault}", f"export CXX={working}" if working else INSTALL_CXX)
+    compiler = os.environ.get("CXX") or DEFAULT_CXX
+    if _compiles(compiler):
+        return Check("compiler", True, f"{shutil.which(compiler)} builds what torch.compile needs")
+    fault = "cannot build with Python.h and OpenMP" if shutil.which(compiler) else "not found"
+    working = next((other for other in OTHER_CXX if _compiles(other)), None)
+    remedy = f"export CXX={working}" if working else INSTALL_CXX
+    return Check("compiler", False, f"{compiler}: {fault}", remedy)
 
 
-def compiles(cxx: str) -> bool:
-    if not shutil.which(cxx):
+def _compiles(compiler: str) -> bool:
+    if not shutil.which(compiler):
         return False
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "three_lines.cpp")
         source.write_text(CXX_SOURCE)
         headers = f"-I{sysconfig.get_path('include')}"
-        command = [cxx, *CXX_FLAGS, headers, str(source), "-o", str(source.with_suffix(".so"))]
+        command = [compiler, *CXX_FLAGS, headers, str(source), "-o", str(source.with_suffix(".so"))]
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def packages(name: str, extra: str) -> Check:
-    """The packages of one extra."""
-    wanted = modules_of(extra)
-    lacking = missing(wanted)
-    if lacking:
-        return Check(name, False, f"no {', '.join(lacking)}", remedy(*lacking))
-    names = metadata.packages_distributions()
-    return Check(name, True, ", ".join(f"{module} {metadata.version(names[module][0])}" for module in wanted))
+def _check_packages(name: str, extra: str) -> Check:
+    """Check the packages of one extra."""
+    modules = modules_of(extra)
+    absent = missing_modules(modules)
+    if absent:
+        return Check(name, False, f"no {', '.join(absent)}", install_command(*absent))
+    distributions = metadata.packages_distributions()
+    versions = [f"{module} {metadata.version(distributions[module][0])}" for module in modules]
+    return Check(name, True, ", ".join(versions))
 
 
-def model() -> Check:
-    """The real model: its file, and the packages that read and train it."""
-    readers = packages("model", "models")
-    if not readers.ok:
-        return Check("model", False, readers.found, real_model_remedy())
-    return shipped_file("model", MODEL_WHEEL)
-
-
-def data() -> Check:
-    """The real reviews."""
-    return shipped_file("data", DATA_WHEEL)
-
-
-def shipped_file(name: str, wheel: str) -> Check:
-    file = file_in(wheel, SHIPPED[wheel])
+def _check_wheel(name: str, wheel: str) -> Check:
+    file = wheel_file(wheel)
     if file is None:
-        return Check(name, False, f"no {wheel}", real_model_remedy())
+        return Check(name, False, f"no {wheel}", real_model_command())
     return Check(name, True, f"{file.name}, {file.stat().st_size / 2**20:.0f} MiB")
 
 
-def threads() -> Check:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    running = torch.get_num_threads()
+def _check_threads() -> Check:
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))  # those that this process may use
+    threads = torch.get_num_threads()
     return Check(
-        "threads", running <= usable, f"torch uses {running} of {usable} cores", f"export OMP_NUM_THREADS={usable}"
+        "threads", threads <= cores, f"torch uses {threads} of {cores} cores", f"export OMP_NUM_THREADS={cores}"
     )
 
 
-def memory() -> Check:
-    available = available_memory()
+def _check_memory() -> Check:
+    available = _available_memory()
+    if available is None:
+        return Check("memory", True, f"unknown on this system, {LEAST_MEMORY:g} needed")
+    finding = f"{available:.1f} GiB available, {LEAST_MEMORY:g} needed"
     remedy = "close what takes most, listed by: ps -eo rss,pid,comm | sort -rn | head"
-    return Check("memory", available >= LEAST_MEMORY, f"{available:.1f} GiB available, {LEAST_MEMORY:g} needed", remedy)
+    return Check("memory", available >= LEAST_MEMORY, finding, remedy)
 
 
-def available_memory() -> float:
-    """Physical memory a new process can have, in GiB; where the system does not say, all there is."""
+def _available_memory() -> float | None:
+    """The GiB that a new process can have; all there are where only these are known; None on Windows."""
     if MEMINFO.exists():
         fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
         return int(fields["MemAvailable"].split()[0]) / 2**20  # given in KiB
+    if not hasattr(os, "sysconf"):
+        return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -3,20 +3,18 @@
 import math
 import random
 import tempfile
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from mezo_lab.claims.arithmetic import excluded_by
 from mezo_lab.claims.c_noise import flat, random_models, seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import PAPER, named, within
+from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.optim import Journal, MeZO, replay
 from mezo_lab.optim.log import LogError
 from mezo_lab.optim.sweeps import CHUNK
@@ -198,36 +196,6 @@ def out_of_place(model: list[Parameter], loss: Loss) -> Step:
 
 def peak(run: Step) -> int:
     """The most bytes that were alive at once of the tensors made while `run` runs."""
-    with Alive() as alive:
+    with LiveStorages() as live:
         run()
-    return alive.most
-
-
-class Alive(TorchDispatchMode):
-    """Counts the bytes of the tensors that torch's operations make, from their birth to their end."""
-
-    def __init__(self):
-        super().__init__()
-        self.now, self.most, self.alive = 0, 0, set[int]()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = {storage._cdata for storage in storages((args, kwargs))}  # of which the result may be a view
-        result = func(*args, **(kwargs or {}))
-        for storage in storages(result):
-            if storage._cdata not in given | self.alive:
-                self.born(storage, storage.nbytes())
-        return result
-
-    def born(self, storage: torch.UntypedStorage, size: int) -> None:
-        self.alive.add(storage._cdata)
-        self.now += size
-        self.most = max(self.most, self.now)
-        weakref.finalize(storage, self.gone, storage._cdata, size)
-
-    def gone(self, place: int, size: int) -> None:
-        self.alive.discard(place)
-        self.now -= size
-
-
-def storages(tree: object) -> list[torch.UntypedStorage]:
-    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+    return live.peak

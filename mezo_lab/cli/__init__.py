@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from mezo_lab import doctor
 from mezo_lab.cli import finetune, listing, lr, memory, prove, replay, verify
-from mezo_lab.environment.installation import remedy
+from mezo_lab.environment.installation import install_command
 from mezo_lab.finetune import NotInstalled
 
 DEBUG = "MEZO_LAB_DEBUG"  # an environment variable: 1 is --debug
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail("stopped", interrupt, debug, code)
     except ModuleNotFoundError as error:
         module = (error.name or "a module").partition(".")[0]
-        return fail(f"{module} is not installed: {remedy(module)}", error, debug)
+        return fail(f"{module} is not installed: {install_command(module)}", error, debug)
     except (ValueError, OSError, NotInstalled) as error:  # OSError: a full disk, a cache that may not be written
         return fail(str(error) + hint(error), error, debug)
 

@@ -50,7 +50,7 @@ def needs_real_model() -> None:
 
     Raises: Stop, with the command that installs what is missing.
     """
-    for found in (doctor.model(), doctor.data()):
+    for found in (doctor.check_model(), doctor.check_data()):
         if not found.ok:
             raise Stop(f"This notebook needs the real {found.name}, which is not installed. Run: {found.remedy}")
     warnings.filterwarnings("ignore", message="IProgress not found")  # by tqdm, whose bars are of no use here

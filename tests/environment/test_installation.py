@@ -48,7 +48,7 @@ def test_a_folder_of_the_same_name_is_not_the_module(tmp_path, monkeypatch):
     """As where `python -m mezo_lab doctor` runs beside one's own data sets."""
     (tmp_path / "datasets_of_mine").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    assert installation.missing(["datasets_of_mine", "json"]) == ["datasets_of_mine"]
+    assert installation.missing_modules(["datasets_of_mine", "json"]) == ["datasets_of_mine"]
 
 
 def dry_run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,15 +81,15 @@ def test_a_command_that_lacks_a_module_names_its_extra_and_nothing_that_a_wheel_
 def test_a_bare_pip_is_named_only_where_it_is_that_of_the_running_interpreter(monkeypatch):
     beside = str(Path(sys.executable).parent / "pip")
     monkeypatch.setattr(installation.shutil, "which", lambda name: beside if name == "pip" else None)
-    assert installation.installer() == "pip install"
+    assert installation._installer() == "pip install"
     monkeypatch.setattr(installation.shutil, "which", lambda name: "/somewhere/else/pip" if name == "pip" else None)
-    assert installation.installer() == f"{sys.executable} -m pip install"
+    assert installation._installer() == f"{sys.executable} -m pip install"
 
 
 def test_an_environment_without_pip_is_served_by_uv(monkeypatch):
     monkeypatch.setattr(installation.shutil, "which", lambda name: "/bin/uv" if name == "uv" else None)
     monkeypatch.setattr(installation, "has_pip", lambda: False)
-    assert installation.installer() == f"uv pip install --python {sys.executable}"
+    assert installation._installer() == f"uv pip install --python {sys.executable}"
 
 
 def test_an_interpreter_in_a_folder_with_a_space_is_quoted(monkeypatch):
@@ -103,5 +103,5 @@ def test_naming_a_remedy_leaves_the_compiler_s_modules_as_they_are(monkeypatch):
     import setuptools  # noqa: F401  # as torch.compile loads it
 
     before = sys.modules["distutils"]
-    assert installation.remedy("rich")
+    assert installation.install_command("rich")
     assert sys.modules.get("distutils") is before

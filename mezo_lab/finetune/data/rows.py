@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.environment.installation import DATA_WHEEL
-from mezo_lab.environment.wheels import DataNotInstalled, require, shipped_file
+from mezo_lab.environment.installation import DATA_WHEEL, DataNotInstalled, require, shipped_file
 from mezo_lab.finetune.models.shipped import silenced_hub
 
 Row = Mapping[str, Any]

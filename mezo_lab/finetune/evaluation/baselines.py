@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mezo_lab.environment.wheels import ModelNotInstalled, require
+from mezo_lab.environment.installation import ModelNotInstalled, require
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import answer_states, bucket_size, length_buckets

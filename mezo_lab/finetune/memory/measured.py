@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from mezo_lab.finetune.memory.predicted import TrainingStep, check, model_for_method, storage_bytes
+from mezo_lab.environment.storages import storage_bytes
+from mezo_lab.finetune.memory.predicted import TrainingStep, check, model_for_method
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.optim import MeZO
 

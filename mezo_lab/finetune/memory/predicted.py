@@ -1,7 +1,5 @@
 """The peak memory of a step of fine-tuning, predicted from a configuration alone."""
 
-import weakref
-from collections.abc import Iterable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import Module, Parameter
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Adam, Optimizer
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mezo_lab.environment.storages import LiveStorages, storage_bytes
 from mezo_lab.finetune.encoding.logits import forward, output_layer
 from mezo_lab.finetune.models.loading import LanguageModel, is_masked, read_config
 from mezo_lab.finetune.models.shipped import foreign_files
@@ -166,65 +164,27 @@ class TrainingStep:
         return SGD(trained, foreach=False) if method == "sgd" else Adam(trained, foreach=False)
 
 
-class Living(TorchDispatchMode):
-    """Bytes of the storages that are born while this lasts and are still alive, and the most there ever were."""
-
-    def __init__(self, known: Iterable[Tensor]):
-        super().__init__()
-        self.bytes = self.most = 0
-        self.known = {tensor.untyped_storage()._cdata for tensor in known}
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self.see(tensor.untyped_storage())
-        return result
-
-    def see(self, storage: torch.UntypedStorage) -> None:
-        if storage._cdata not in self.known:
-            self.known.add(storage._cdata)
-            self.bytes += storage.nbytes()
-            self.most = max(self.most, self.bytes)
-            weakref.finalize(storage, self.dead, storage._cdata, storage.nbytes())
-
-    def dead(self, key: int, nbytes: int) -> None:
-        self.known.discard(key)
-        self.bytes -= nbytes
-
-
 def _trace_step(step: TrainingStep, method: str) -> Memory:
     """Run one step without contents and count."""
     held = [*step.model.parameters(), *step.model.buffers()]
     weights = storage_bytes(held)
-    with Living([*held, step.inputs]) as living, torch.set_grad_enabled(method not in FORWARD):
+    with LiveStorages() as live, torch.set_grad_enabled(method not in FORWARD):
         loss = step.loss()
         if method in FORWARD:
-            return Memory(weights, 0, 0, max(living.most, sweep(step.model) if method == "mezo" else 0))
+            return Memory(weights, 0, 0, max(live.peak, sweep(step.model) if method == "mezo" else 0))
         loss.backward()
         del loss
-        passes = living.most
+        passes = live.peak
         optimizer = step.optimizer(method)
         optimizer.step()
     trained = [parameter for parameter in step.model.parameters() if parameter.grad is not None]
     gradients = storage_bytes(parameter.grad for parameter in trained)
     state = storage_bytes(tree_leaves([optimizer.state[parameter] for parameter in trained]))
     # the first step makes its state after the passes, every later one has it all the time
-    return Memory(weights, gradients, state, max(passes + state, living.most) - gradients - state)
+    return Memory(weights, gradients, state, max(passes + state, live.peak) - gradients - state)
 
 
 def sweep(model: Module) -> int:
     """Temporaries of a sweep of MeZO: a chunk, and next to nothing where the sweeps are compiled."""
     numel = sum(parameter.numel() for parameter in model.parameters())
     return 0 if numel >= COMPILE_FROM else SWEEP * min(CHUNK, numel)
-
-
-def storage_bytes(tensors: Iterable[Tensor | None]) -> int:
-    """Of all their storages, each once.
-
-    >>> table = torch.zeros(4, 3)
-    >>> storage_bytes([table, table[0], torch.zeros(2)])
-    56
-    """
-    storages = (tensor.untyped_storage() for tensor in tensors if tensor is not None)
-    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())

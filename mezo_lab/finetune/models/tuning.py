@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from mezo_lab.environment.wheels import ModelNotInstalled, require
+from mezo_lab.environment.installation import ModelNotInstalled, require
 from mezo_lab.finetune.models.loading import LanguageModel
 from mezo_lab.finetune.models.shipped import silenced
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
+from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.finetune.memory import measured, paper_tables
 from mezo_lab.finetune.memory.measured import measured_memory
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES, opt_config, setting_of_table_22
 from mezo_lab.finetune.memory.predicted import (
     METHODS,
-    Living,
     Memory,
     TrainingStep,
     _trace_step,
@@ -28,7 +28,8 @@ def test_it_is_that_of_a_run_with_contents(every_model, method):
     masked = every_model.config.model_type == "roberta"
     model = model_for_method(method, LanguageModel(every_model, None, masked, "tiny", 512))
     run = _trace_step(TrainingStep(model, torch.zeros(BATCH, LENGTH, dtype=torch.long), positions=2), method)
-    assert vars(run) == pytest.approx(vars(predicted), abs=80)  # peft's own numbers of its tokens
+    # peft keeps the five indices of its tokens, 40 bytes, and without contents each of three operations copies them
+    assert vars(run) == pytest.approx(vars(predicted), abs=120)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -47,16 +48,16 @@ def test_what_is_held_is_counted_by_hand(every_model, method):
 
 
 def test_storages_count_from_birth_to_death():
-    with Living([]) as living:
+    with LiveStorages() as live:
         a = torch.zeros(100)
         b = a + 1
         view = b[:10]
-        assert living.bytes == 800
+        assert live.current == 800
         del a, b
-        assert living.bytes == 400  # the view keeps its storage
+        assert live.current == 400  # the view keeps its storage
         del view
         c = torch.zeros(120)
-    assert (living.bytes, living.most, len(c)) == (480, 800, 120)
+    assert (live.current, live.peak, len(c)) == (480, 800, 120)
 
 
 def test_backpropagation_keeps_what_forward_passes_free(model):
