@@ -289,13 +289,13 @@ show(verdicts)
 # $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance comes from the number of draws.
 
 # %%
-found = {name: zoo.checks(generator) for name, (generator, _) in zoo.ZOO.items()} | {"MeZO": zoo.checks(zoo.mezo)}
+found = {name: zoo.deviations(generator) for name, (generator, _) in zoo.ZOO.items()} | {"MeZO": zoo.deviations(zoo.mezo)}
 names = list(found["MeZO"])
 print(" " * 15, *(f"{name:>11}" for name in names))
 for name, values in found.items():
-    cells = ["·" if check not in zoo.caught(values) else f"{values[check]:+.0f} ✗" for check in names]
+    cells = ["·" if check not in zoo.failed_checks(values) else f"{values[check]:+.0f} ✗" for check in names]
     print(f"{name:<15}", *(f"{cell:>11}".replace(" +inf", "other") for cell in cells))
-assert all(map(zoo.caught, (found[name] for name in zoo.ZOO))) and not zoo.caught(found["MeZO"])
+assert all(map(zoo.failed_checks, (found[name] for name in zoo.ZOO))) and not zoo.failed_checks(found["MeZO"])
 print()
 for name, (_, sentence) in zoo.ZOO.items():
     print(f"{name:<15} {sentence}")
@@ -404,7 +404,7 @@ def z(shapes, seed, step, update=False):
 zoo.check_generator(z)
 
 # %% [markdown]
-# **9.3 (code).** Three mysteries, and six illnesses. Give each its own. `zoo.checks(zoo.MYSTERIES["A"])` is a beginning; then look at
+# **9.3 (code).** Three mysteries, and six illnesses. Give each its own. `zoo.deviations(zoo.MYSTERIES["A"])` is a beginning; then look at
 # some $z$ yourself. Ten minutes.
 
 # %%

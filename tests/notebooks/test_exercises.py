@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mezo_lab.course.exercises import Wrong
+from mezo_lab.course.exercises import WrongAnswer
 
 HERE = Path(__file__).resolve().parent
 TOPICS = sorted(path.stem for path in (HERE / "answers").glob("*.py"))
@@ -26,7 +26,7 @@ def test_every_check_is_tried():
     import mezo_lab.course.exercises
 
     files = Path(mezo_lab.course.exercises.__file__).parent.glob("*.py")
-    assert sorted(file.stem for file in files if file.stem not in ("__init__", "ask", "judge")) == TOPICS
+    assert sorted(file.stem for file in files if file.stem not in ("__init__", "answers", "grading")) == TOPICS
     for topic in TOPICS:
         module = importlib.import_module(f"mezo_lab.course.exercises.{topic}")
         checks = {name for name in vars(module) if name.startswith("check_")}
@@ -49,5 +49,5 @@ def test_the_right_answer_is_accepted(check, capsys):
     [(check, mistake, told) for check, (_, mistakes) in ANSWERS.items() for mistake, told in mistakes],
 )
 def test_a_mistake_is_told_what_it_is(check, mistake, told):
-    with pytest.raises(Wrong, match=told):
+    with pytest.raises(WrongAnswer, match=told):
         tried(check, mistake)

@@ -10,7 +10,7 @@ import pytest
 from cells import Exercise, exercises
 from mutants import Mutant, changed, mutants
 
-from mezo_lab.course.exercises import Wrong
+from mezo_lab.course.exercises import WrongAnswer
 
 LEAST = 10  # mutants of each exercise
 WORDS = {"diagnoses": ("product", "sum", "mean", "variance", "back", "shared")}
@@ -120,7 +120,7 @@ def checked(exercise: Exercise, name: str, source: str) -> str | None:
             for check in exercise.checks:
                 if name in {node.id for node in ast.walk(ast.parse(check)) if isinstance(node, ast.Name)}:
                     exec(check, names)
-        except Wrong as wrong:
+        except WrongAnswer as wrong:
             return str(wrong)
     return None
 

@@ -24,13 +24,14 @@ from mezo_lab.course.exercises import (
     tax,
     zoo,
 )
+from mezo_lab.finetune.evaluation.scores import Z95
 from mezo_lab.finetune.tasks import custom_task
 from mezo_lab.optim import MeZO
 
 
 def wilson(hits, n):
     """As the roots of the quadratic."""
-    z2 = finetuning.Z95**2
+    z2 = Z95**2
     low, high = sorted(np.roots([1 + z2 / n, -(2 * hits / n + z2 / n), (hits / n) ** 2]).real)
     return np.array([low, high])
 
@@ -38,7 +39,7 @@ def wilson(hits, n):
 def paired(before, after):
     gaps = [b - a for a, b in zip(before, after, strict=True)]
     mean = sum(gaps) / len(gaps)
-    side = finetuning.Z95 * np.std(gaps, ddof=1) / len(gaps) ** 0.5
+    side = Z95 * np.std(gaps, ddof=1) / len(gaps) ** 0.5
     return [mean, mean - side, mean + side]
 
 
@@ -239,7 +240,7 @@ RIGHT = [
     (rounding.check_cycles, lambda share, ulp, rms: np.float64(2) * np.square(share * rms / ulp)),
     (
         rounding.check_best_epsilon,
-        lambda size, mantissa_bits, third: np.cbrt(rounding.ulp(size, mantissa_bits) / third / 48**0.5),
+        lambda size, mantissa_bits, third: np.cbrt(rounding._ulp(size, mantissa_bits) / third / 48**0.5),
     ),
     (
         slips.check_one_sided_norm,

@@ -90,7 +90,7 @@ def test_every_exercise_is_among_them():
 def test_a_wrong_cell_shows_one_line(shown, cell, kind):
     error = shown[cell, kind]
     assert error is not None, f"accepted:\n{WRONG[cell, kind]}"
-    assert error["ename"] == "Wrong" and len(error["traceback"]) == 1
+    assert error["ename"] == "WrongAnswer" and len(error["traceback"]) == 1
     (line,) = error["traceback"]
     assert line.startswith("✗ ") and "\n" not in line
     assert not re.search(r"mezo_lab/|exercises|\.py\b|\x1b", line)
@@ -125,7 +125,7 @@ def test_renamed_parameters_are_told_as_that(shown):
 
 def test_the_line_is_no_accident_of_the_sentence():
     """The negative control: the same error without its own rendering shows the checker's frames."""
-    plain = "from mezo_lab.course.exercises import ask\ndel ask.Wrong._render_traceback_\n"
+    plain = "from mezo_lab.course.exercises import answers\ndel answers.WrongAnswer._render_traceback_\n"
     cell = "from mezo_lab.course.exercises.dispute import check_norm_factor\ncheck_norm_factor(lambda **case: 1.0)"
     (_, shown) = ran([nbformat.v4.new_code_cell(plain), nbformat.v4.new_code_cell(cell)])
     assert len("\n".join(error_of(shown)["traceback"]).splitlines()) > 20

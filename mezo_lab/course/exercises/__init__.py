@@ -1,5 +1,5 @@
-"""Checks that the notebooks' exercises call, a module for each notebook: a mistake gets a sentence that teaches."""
+"""The checks that the notebooks' exercises call, one module per notebook: each mistake is answered by a sentence."""
 
-from mezo_lab.course.exercises.ask import Wrong
+from mezo_lab.course.exercises.answers import WrongAnswer
 
-__all__ = ["Wrong"]
+__all__ = ["WrongAnswer"]

@@ -2,94 +2,80 @@
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import mean, stdev
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from mezo_lab.course.exercises.ask import Answer, Wrong, ask, brief
-from mezo_lab.course.exercises.judge import judge
-from mezo_lab.finetune.evaluation import scores
-from mezo_lab.finetune.evaluation.scores import Z95, difference, score
+from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer, quoted
+from mezo_lab.course.exercises.grading import grade
+from mezo_lab.finetune.evaluation.scores import Z95, difference, score, wilson
 from mezo_lab.finetune.tasks import Task, task_named
 from mezo_lab.finetune.tasks.task import template_fields
 
-Z90, ROUNDED = 1.644854, 1.96  # quantiles of N(0, 1) that an answer may have used instead
-LOSSES = [{"right": 3.0, "other": 2.0}, {"right": 0.5, "other": 4.0}, {"right": 6.0, "other": 6.5}]
-COUNTS = [{"hits": 45, "n": 50}, {"hits": 0, "n": 20}, {"hits": 530, "n": 1000}]
-PAIRS = [
+__all__ = ["check_label_loss", "check_own_task", "check_paired_difference", "check_wilson"]
+
+# quantiles of N(0, 1) that an answer may have used instead of Z95
+_Z90 = 1.644854
+_ROUNDED = 1.96
+_LOSSES = [{"right": 3.0, "other": 2.0}, {"right": 0.5, "other": 4.0}, {"right": 6.0, "other": 6.5}]
+_COUNTS = [{"hits": 45, "n": 50}, {"hits": 0, "n": 20}, {"hits": 530, "n": 1000}]
+_PAIRS = [
     {"before": [1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0], "after": [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]},
     {"before": [0.0, 0.0, 1.0, 0.0, 0.0], "after": [1.0, 1.0, 1.0, 0.0, 1.0]},
 ]
-ORIGINAL = task_named("rotten-tomatoes")
-REVIEW = {"text": "A fine film."}
-BAD, GOOD = {"bad", "negative", "poor", "terrible"}, {"good", "great", "positive"}  # words whose order is known
+_ORIGINAL = task_named("rotten-tomatoes")
+_REVIEW = {"text": "A fine film."}
+# label words whose order is known
+_NEGATIVE = {"bad", "negative", "poor", "terrible"}
+_POSITIVE = {"good", "great", "positive"}
 
 
-def label_loss(right: float, other: float) -> float:
-    """The cross-entropy over two label words, of which each has the loss −log p over the whole vocabulary.
+def _label_loss(right: float, other: float) -> float:
+    """The cross-entropy over two label words, each of which has the loss −log p over the whole vocabulary.
 
     Formula: log(1 + exp(right − other)).
-
-    >>> label_loss(2.0, 2.0) == math.log(2)
-    True
     """
     logits = -torch.tensor([[right, other]], dtype=torch.float64)  # up to a constant, which cancels
     return float(cross_entropy(logits, torch.tensor([0])))
 
 
-def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's interval at any quantile.
-
-    >>> wilson(45, 50) == scores.wilson(45 / 50, 50)
-    True
-    """
-    share, scale = hits / n, 1 + z**2 / n
-    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n * n))
-    return (share + z**2 / (2 * n) - spread) / scale, (share + z**2 / (2 * n) + spread) / scale
-
-
-def around(middle: float, error: float) -> tuple[float, float, float]:
-    """A 95 % interval: (mean, low, high).
-
-    >>> around(1.0, 0.0)
-    (1.0, 1.0, 1.0)
-    """
+def _interval(middle: float, error: float) -> tuple[float, float, float]:
+    """A 95 % interval: (mean, low, high)."""
     return middle, middle - Z95 * error, middle + Z95 * error
 
 
-def spread(values: Sequence[float]) -> float:
-    """The standard deviation, with n − 1.
-
-    >>> spread([1.0, 3.0]) == math.sqrt(2)
-    True
-    """
-    return float(torch.tensor(values, dtype=torch.float64).std())
+def _wald(hits: int, n: int) -> list[float]:
+    """p̂ ± z·√(p̂(1−p̂)/n), which fails near 0 and 1."""
+    share = hits / n
+    side = Z95 * math.sqrt(share * (1 - share) / n)
+    return [share - side, share + side]
 
 
-def paired(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
-    """after − before on the same examples: (mean, low, high).
-
-    >>> paired([0.0, 1.0], [1.0, 1.0])[0]
-    0.5
-    """
-    return difference(score("accuracy", after), score("accuracy", before))
-
-
-def gaps(before: Sequence[float], after: Sequence[float]) -> list[float]:
-    """What each example gained.
-
-    >>> gaps([0.0, 1.0], [1.0, 1.0])
-    [1.0, 0.0]
-    """
+def _gaps(before: Sequence[float], after: Sequence[float]) -> list[float]:
+    """What each example gained."""
     return [b - a for a, b in zip(before, after, strict=True)]
 
 
+def _paired(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
+    """after − before on the same examples: (mean, low, high)."""
+    return difference(score("accuracy", after), score("accuracy", before))
+
+
+def _unpaired(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
+    """The mistake that takes the two scores for those of different examples."""
+    return _interval(mean(_gaps(before, after)), math.hypot(stdev(before), stdev(after)) / math.sqrt(len(after)))
+
+
 def check_label_loss(loss: Answer) -> None:
-    """Whether loss(right, other) is the cross-entropy over the label words, from −log p of each. Raises: Wrong."""
-    judge(
+    """Whether loss(right, other) is the cross-entropy over the label words, from −log p of each.
+
+    Raises: WrongAnswer.
+    """
+    grade(
         loss,
-        label_loss,
-        LOSSES,
+        _label_loss,
+        _LOSSES,
         {
             "That is over the whole vocabulary: p(right) has to be divided by p(right) + p(other).": (
                 lambda right, other: right
@@ -98,10 +84,10 @@ def check_label_loss(loss: Answer) -> None:
                 lambda right, other: right - other
             ),
             "The exponent has the other sign: the loss must rise with that of the right word.": (
-                lambda right, other: label_loss(other, right)
+                lambda right, other: _label_loss(other, right)
             ),
             "That is the probability of the right word; the loss is −log of it.": (
-                lambda right, other: math.exp(-label_loss(right, other))
+                lambda right, other: math.exp(-_label_loss(right, other))
             ),
             "Losses are not probabilities: take p = exp(−loss) of each first.": (
                 lambda right, other: -math.log(right / (right + other))
@@ -111,122 +97,105 @@ def check_label_loss(loss: Answer) -> None:
 
 
 def check_wilson(interval: Answer) -> None:
-    """Whether interval(hits, n) is Wilson's 95 % interval, (low, high). Raises: Wrong."""
-    judge(
+    """Whether interval(hits, n) is Wilson's 95 % interval, (low, high). Raises: WrongAnswer."""
+    grade(
         interval,
-        lambda hits, n: scores.wilson(hits / n, n),
-        COUNTS,
+        lambda hits, n: wilson(hits / n, n),
+        _COUNTS,
         {
-            "That is p̂ ± z·√(p̂(1−p̂)/n), which says that 0 of 20 is 0 for certain: solve for p instead.": wald,
+            "That is p̂ ± z·√(p̂(1−p̂)/n), which says that 0 of 20 is 0 for certain: solve for p instead.": _wald,
             "Under the root z²/(4n²) is missing: at p̂ = 0 the interval would have no length.": (
-                lambda hits, n: tuple(
-                    (hits / n + Z95**2 / (2 * n) + side) / (1 + Z95**2 / n) for side in sides(hits, n)
-                )
+                lambda hits, n: [(end + Z95**2 / (2 * n)) / (1 + Z95**2 / n) for end in _wald(hits, n)]
             ),
             "Divide by 1 + z²/n: the quadratic in p has that in front of p².": (
-                lambda hits, n: tuple(end * (1 + Z95**2 / n) for end in wilson(hits, n))
+                lambda hits, n: [end * (1 + Z95**2 / n) for end in wilson(hits / n, n)]
             ),
-            "That covers 90 %: 2.5 % lie on each side, so z is 1.959964.": lambda hits, n: wilson(hits, n, Z90),
+            "That covers 90 %: 2.5 % lie on each side, so z is 1.959964.": (lambda hits, n: wilson(hits / n, n, _Z90)),
             "Right, with z rounded: take Z95 of mezo_lab.finetune.evaluation.scores, 1.959964.": (
-                lambda hits, n: wilson(hits, n, ROUNDED)
+                lambda hits, n: wilson(hits / n, n, _ROUNDED)
             ),
         },
     )
-
-
-def sides(hits: int, n: int) -> tuple[float, float]:
-    """± z·√(p̂(1−p̂)/n).
-
-    >>> sides(0, 20) == (0.0, 0.0)
-    True
-    """
-    side = Z95 * math.sqrt(hits / n * (1 - hits / n) / n)
-    return -side, side
-
-
-def wald(hits: int, n: int) -> tuple[float, ...]:
-    """p̂ ± z·√(p̂(1−p̂)/n), which fails near 0 and 1.
-
-    >>> wald(20, 20)
-    (1.0, 1.0)
-    """
-    return tuple(hits / n + side for side in sides(hits, n))
 
 
 def check_paired_difference(difference: Answer) -> None:
     """Whether difference(before, after) is the mean gain and its paired 95 % interval, (mean, low, high).
 
-    Raises: Wrong.
+    Raises: WrongAnswer.
     """
-    judge(
+
+    def with_error(error: Callable[[list[float]], float]) -> Answer:
+        """The mistake that computes the standard error from the gaps in this way."""
+        return lambda before, after: _interval(mean(_gaps(before, after)), error(_gaps(before, after)))
+
+    grade(
         difference,
-        paired,
-        PAIRS,
+        _paired,
+        _PAIRS,
         {
-            "A gain is after − before.": lambda before, after: paired(after, before),
-            "That is for two sets of examples. Here they are the same: take the spread of the gaps.": (
-                lambda before, after: around(
-                    sum(gaps(before, after)) / len(after),
-                    math.sqrt((spread(before) ** 2 + spread(after) ** 2) / len(after)),
-                )
-            ),
-            "That is the spread of one gap; that of a mean of n is √n times smaller.": lambda before, after: around(
-                sum(gaps(before, after)) / len(after), spread(gaps(before, after))
-            ),
-            "Divide the squares by n − 1: their mean was estimated from them.": lambda before, after: around(
-                sum(gaps(before, after)) / len(after),
-                spread(gaps(before, after)) * math.sqrt((len(after) - 1) / len(after) ** 2),
+            "A gain is after − before.": lambda before, after: _paired(after, before),
+            "That is for two sets of examples. Here they are the same: take the spread of the gaps.": _unpaired,
+            "That is the spread of one gap; that of a mean of n is √n times smaller.": with_error(stdev),
+            "Divide the squares by n − 1: their mean was estimated from them.": (
+                with_error(lambda gaps: stdev(gaps) * math.sqrt(len(gaps) - 1) / len(gaps))
             ),
         },
     )
 
 
-def bare(task: Task) -> list[str]:
-    """Its label words, as a reader sees them.
-
-    >>> bare(ORIGINAL)
-    ['terrible', 'great']
-    """
+def _label_words(task: Task) -> list[str]:
+    """The label words of a task, as a reader sees them."""
     return [word.strip().casefold() for word in task.answers]
 
 
-OWN_SLIPS: dict[str, Callable[[Task], bool]] = {
-    "The prompt tells the answer: take {label} out of it.": lambda own: own.label in template_fields(own.prompt),
-    "A review is in the column text: put {text} where it goes, or every review is asked the same.": (
-        lambda own: "text" not in template_fields(own.prompt)
+def _order_is_reversed(task: Task) -> bool:
+    first, second = _label_words(task)
+    return first in _POSITIVE or second in _NEGATIVE
+
+
+def _is_original(task: Task) -> bool:
+    same_prompt = task.text(_REVIEW).strip() == _ORIGINAL.text(_REVIEW)
+    return same_prompt and _label_words(task) == _label_words(_ORIGINAL)
+
+
+# the first that applies is shown, so that each may rely on those before it
+_TASK_MISTAKES: dict[str, Callable[[Task], bool]] = {
+    "The prompt tells the answer: take {label} out of it.": lambda task: task.label in template_fields(task.prompt),
+    "A review is in the column text: put {text} where it goes, or every review gets the same prompt.": (
+        lambda task: "text" not in template_fields(task.prompt)
     ),
     "A review has no other columns than text and label: put {text} alone in braces.": (
-        lambda own: set(template_fields(own.prompt)) != {"text"}
+        lambda task: set(template_fields(task.prompt)) != {"text"}
     ),
-    "The right answers stand in the column label: leave `label` as it is.": lambda own: own.label != "label",
+    "The right answers stand in the column label: leave `label` as it is.": lambda task: task.label != "label",
     "The reviews have two labels: give two words, one for negative and one for positive.": (
-        lambda own: len(own.answers) != 2
+        lambda task: len(task.answers) != 2
     ),
-    "The two label words are the same: there is nothing to choose between.": lambda own: len(set(bare(own))) < 2,
+    "The two label words are the same: there is nothing to choose between.": (
+        lambda task: len(set(_label_words(task))) < 2
+    ),
     "The words go in the order of the labels, negative first: here each right answer would count as wrong.": (
-        lambda own: bare(own)[0] in GOOD or bare(own)[1] in BAD
+        _order_is_reversed
     ),
-    "That is the original's prompt with its words, so each gap is 0: change one of them.": (
-        lambda own: own.text(REVIEW).strip() == ORIGINAL.text(REVIEW) and bare(own) == bare(ORIGINAL)
-    ),
+    "That is the original's prompt with its words, so each gap is 0: change one of them.": _is_original,
 }
 
 
 def check_own_task(task: Answer) -> None:
-    """Whether task() asks about a review with a prompt, or label words, of its own.
+    """Whether task() returns a task with a prompt, or label words, of its own about a review.
 
-    No answer is stored here: whether the prompt is a good one, the reviews decide. Raises: Wrong.
+    No answer is stored here: the reviews decide whether the prompt is a good one. Raises: WrongAnswer.
 
-    >>> check_own_task(lambda: ORIGINAL)  # doctest: +ELLIPSIS
+    >>> check_own_task(lambda: _ORIGINAL)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    mezo_lab.course.exercises.ask.Wrong: That is the original's prompt with its words, so each gap is 0: change ...
+    mezo_lab.course.exercises.answers.WrongAnswer: That is the original's prompt with its words, so each gap is 0: ...
     """
-    own = ask(task)
+    own = call_answer(task)
     if own is None or own is ...:
-        raise Wrong(f"Your function returned {own}: let it return its answer.")
+        raise WrongAnswer(f"Your function returned {own}: let it return its answer.")
     if not isinstance(own, Task) or own.kind != "classification":
-        raise Wrong(f"Your function returned {brief(own)}: let it return custom_task(prompt, words).")
-    for sentence, slipped in OWN_SLIPS.items():
-        if slipped(own):
-            raise Wrong(sentence)
-    print(f"✓ the model reads {own.text(REVIEW)!r}, and goes on with {' or '.join(map(repr, own.answers))}")
+        raise WrongAnswer(f"Your function returned {quoted(own)}: let it return custom_task(prompt, words).")
+    for sentence, applies in _TASK_MISTAKES.items():
+        if applies(own):
+            raise WrongAnswer(sentence)
+    print(f"✓ the model reads {own.text(_REVIEW)!r}, and goes on with {' or '.join(map(repr, own.answers))}")

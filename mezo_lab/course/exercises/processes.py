@@ -1,84 +1,75 @@
 """Notebook 13: many processes, one scalar."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from mezo_lab import theory
-from mezo_lab.course.exercises.ask import Answer
-from mezo_lab.course.exercises.judge import judge
+from mezo_lab.course.exercises.answers import Answer
+from mezo_lab.course.exercises.grading import grade
 
-SIZES = [
+__all__ = ["check_allreduce_bytes", "check_combined", "check_speedup"]
+
+_SIZES = [
     {"parameters": 1_000, "processes": 2},
     {"parameters": 70_000, "processes": 5},
     {"parameters": 13_000_000_000, "processes": 8},
 ]
-PARTS = [
+_PARTS = [
     {"losses": torch.tensor([0.5, 2.0], dtype=torch.float64), "sizes": torch.tensor([3, 5])},
     {"losses": torch.tensor([1.0, -0.3, 4.0], dtype=torch.float64), "sizes": torch.tensor([1, 6, 2])},
 ]
-SPEEDUPS = [{"rank": 5, "processes": 4}, {"rank": 100, "processes": 2}, {"rank": 1, "processes": 64}]
+_SPEEDUPS = [{"rank": 5, "processes": 4}, {"rank": 100, "processes": 2}, {"rank": 1, "processes": 64}]
 
 
-def allreduce_bytes(parameters: int, processes: int) -> float:
+def _allreduce_bytes(parameters: int, processes: int) -> float:
     """What each process sends when a float32 gradient is averaged round a ring, in bytes.
 
     Formula: 2(p − 1)/p · 4d: a part of d/p numbers goes on p − 1 times to be added up, and p − 1 times to be spread.
-
-    >>> allreduce_bytes(1_000, 2)
-    4000.0
     """
     return 2 * (processes - 1) / processes * 4 * parameters
 
 
-def combined(losses: Tensor, sizes: Tensor) -> float:
-    """The mean loss of a batch from the means of its parts. losses, sizes: (processes,)
-
-    >>> combined(torch.tensor([1.0, 3.0]), torch.tensor([3, 1]))
-    1.5
-    """
+def _combined_loss(losses: Tensor, sizes: Tensor) -> float:
+    """The mean loss of a batch from the means of its parts. losses, sizes: (processes,)"""
     return float((losses * sizes).sum() / sizes.sum())
 
 
-def speedup(rank: int, processes: int) -> float:
+def _speedup(rank: int, processes: int) -> float:
     """How many times more a step of n = processes probes lowers log E[L] than one of a single probe, each at its best.
 
     Source: claim B7.
-
-    >>> round(speedup(100, 2), 3)
-    1.99
     """
     return processes * theory.progress_per_pair(rank, processes) / theory.progress_per_pair(rank, 1)
 
 
 def check_allreduce_bytes(sent: Answer) -> None:
-    """Whether sent(parameters, processes) is what one sends of a float32 gradient, round a ring. Raises: Wrong."""
-    judge(
+    """Whether sent(parameters, processes) is what one process sends of a float32 gradient, round a ring.
+
+    Raises: WrongAnswer.
+    """
+    grade(
         sent,
-        allreduce_bytes,
-        SIZES,
+        _allreduce_bytes,
+        _SIZES,
         {
-            "A float32 has 4 bytes.": lambda **case: allreduce_bytes(**case) / 4,
-            "The parts go round twice: once to be added up, once to be spread.": (
-                lambda **case: allreduce_bytes(**case) / 2
-            ),
-            "All processes send that together; what does one of them, a part of d/p at a turn?": (
-                lambda parameters, processes: processes * allreduce_bytes(parameters, processes)
+            "A float32 has 4 bytes.": "right / 4",
+            "The parts go round twice: once to be added up, once to be spread.": "right / 2",
+            "All processes send that together; how much does one of them send, a part of d/p at a turn?": (
+                "processes * right"
             ),
             "A turn fewer than there are processes: a part need not come home. The factor is (p − 1)/p.": (
-                lambda parameters, processes: 2 * 4 * parameters
+                "8 * parameters"
             ),
         },
     )
 
 
 def check_combined(combine: Answer) -> None:
-    """Whether combine(losses, sizes) is a batch's loss, from the mean losses of its parts. Raises: Wrong."""
-    judge(
+    """Whether combine(losses, sizes) is a batch's loss, from the mean losses of its parts. Raises: WrongAnswer."""
+    grade(
         combine,
-        combined,
-        PARTS,
+        _combined_loss,
+        _PARTS,
         {
             "A mean of means is right for parts of one size only: an example in a small part counts too much.": (
                 lambda losses, sizes: losses.mean()
@@ -99,24 +90,22 @@ def check_combined(combine: Answer) -> None:
 def check_speedup(gain: Answer) -> None:
     """Whether gain(rank, processes) is the log-progress of a step with n = processes over that with n = 1.
 
-    Source: claims B6 and B7, z Gaussian. Formula: log(1 + p/(r+1))/log(1 + 1/(r+1)). Raises: Wrong.
+    Source: claims B6 and B7, z Gaussian. Formula: log(1 + p/(r+1))/log(1 + 1/(r+1)). Raises: WrongAnswer.
     """
-    judge(
+    grade(
         gain,
-        speedup,
-        SPEEDUPS,
+        _speedup,
+        _SPEEDUPS,
         {
             "Only while p is far below r: the norm factor falls towards 1, that of the exact gradient, and not to 0.": (
-                lambda rank, processes: processes
+                "processes"
             ),
             "That is the gain for each pair of forward passes: here the p pairs are done at once.": (
-                lambda rank, processes: speedup(rank, processes) / processes
+                "right / processes"
             ),
             "That is how much longer the step may be. Put the best step into E[L⁺]/L, which is 1 − 1/γ there.": (
-                lambda rank, processes: processes * (rank + 2) / (rank + processes + 1)
+                "processes * (rank + 2) / (rank + processes + 1)"
             ),
-            "That is the progress of the p probes; divide by that of one.": (
-                lambda rank, processes: math.log(1 + processes / (rank + 1))
-            ),
+            "That is the progress of the p probes; divide by that of one.": "log(1 + processes / (rank + 1))",
         },
     )

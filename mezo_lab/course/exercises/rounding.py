@@ -4,78 +4,64 @@ import math
 
 import torch
 
-from mezo_lab.course.exercises.ask import Answer
-from mezo_lab.course.exercises.judge import judge
+from mezo_lab.course.exercises.answers import Answer
+from mezo_lab.course.exercises.grading import grade
 from mezo_lab.curvature import EpsilonScan, ScanRow, unit_in_last_place
 
-DTYPES = {7: torch.bfloat16, 10: torch.float16, 23: torch.float32, 52: torch.float64}  # by bits of the mantissa
-NUMBERS = [
+__all__ = ["check_best_epsilon", "check_cycles", "check_ulp"]
+
+_DTYPES = {7: torch.bfloat16, 10: torch.float16, 23: torch.float32, 52: torch.float64}  # by bits of the mantissa
+_NUMBERS = [
     {"value": 3.0, "mantissa_bits": 7},
     {"value": 0.02, "mantissa_bits": 10},
     {"value": -1000.0, "mantissa_bits": 23},
     {"value": 1.0, "mantissa_bits": 52},
 ]
-LOSSES = [
+_LOSSES = [
     {"size": 3.0, "mantissa_bits": 23, "third": 1.0},
     {"size": 0.3, "mantissa_bits": 7, "third": 20.0},
     {"size": 500.0, "mantissa_bits": 10, "third": 0.1},
 ]
-DRIFTS = [
+_DRIFTS = [
     {"share": 0.1, "ulp": 8e-5, "rms": 0.02},
     {"share": 0.01, "ulp": 2e-9, "rms": 0.02},
     {"share": 0.5, "ulp": 1e-3, "rms": 0.3},
 ]
 
 
-def ulp(value: float, mantissa_bits: int) -> float:
-    """From a number to the next larger one in size, of the dtype with that mantissa.
-
-    >>> ulp(3.0, 7), ulp(-1.5, 7)
-    (0.015625, 0.0078125)
-    """
-    return float(unit_in_last_place(torch.tensor(value, dtype=DTYPES[mantissa_bits])))
+def _ulp(value: float, mantissa_bits: int) -> float:
+    """The distance from a number to the next larger one in size, in the dtype with that mantissa."""
+    return float(unit_in_last_place(torch.tensor(value, dtype=_DTYPES[mantissa_bits])))
 
 
-def best_epsilon(ulp: float, third: float) -> float:
-    """ε* of a loss with this last digit, whose third derivative along z has rms 6T.
+def _best_epsilon(size: float, mantissa_bits: int, third: float) -> float:
+    """ε* of a loss of that size in that dtype, whose third derivative along z has rms 6T; third: T.
 
     Source: claim C7. Formula: (ulp/(4√3·T))^⅓, as `EpsilonScan.predicted` has it.
-
-    >>> round(best_epsilon(2.0**-22, 1.0), 5)
-    0.00325
     """
-    row = ScanRow(epsilon=1.0, dtype="", error=math.nan, rounding=ulp / 24**0.5, truncation=third)
+    rounding = _ulp(size, mantissa_bits) / 24**0.5
+    row = ScanRow(epsilon=1.0, dtype="", error=math.nan, rounding=rounding, truncation=third)
     return EpsilonScan((row,)).predicted
 
 
-def cycles_until(share: float, ulp: float, rms: float) -> float:
-    """The K at which the drift √(K/2)·ulp is this share of the weights' rms. Source: claim C4.
-
-    >>> round(cycles_until(0.1, 0.01, 0.1))
-    2
-    """
+def _cycles_until(share: float, ulp: float, rms: float) -> float:
+    """The K at which the drift √(K/2)·ulp is this share of the weights' rms. Source: claim C4."""
     return 2 * (share * rms / ulp) ** 2
 
 
 def check_ulp(answer: Answer) -> None:
-    """Whether answer(value, mantissa_bits) is the distance to the next number of that dtype. Raises: Wrong."""
-    judge(
+    """Whether answer(value, mantissa_bits) is the distance to the next number of that dtype. Raises: WrongAnswer."""
+    grade(
         answer,
-        ulp,
-        NUMBERS,
+        _ulp,
+        _NUMBERS,
         {
             "The spacing is one number for all values between two powers of two: round log₂|value| down.": (
                 lambda value, mantissa_bits: abs(value) * 2.0**-mantissa_bits
             ),
-            "That is the spacing at 1: the exponent of the value comes on top.": (
-                lambda value, mantissa_bits: 2.0**-mantissa_bits
-            ),
-            "Twice too large: `frexp` has its mantissa in [½, 1), so that its exponent is one too high.": (
-                lambda value, mantissa_bits: 2 * ulp(value, mantissa_bits)
-            ),
-            "That is the largest rounding error, half of the spacing.": (
-                lambda value, mantissa_bits: ulp(value, mantissa_bits) / 2
-            ),
+            "That is the spacing at 1: the exponent of the value comes on top.": "2**-mantissa_bits",
+            "Twice too large: `frexp` has its mantissa in [½, 1), so that its exponent is one too high.": "2 * right",
+            "That is the largest rounding error, half of the spacing.": "right / 2",
         },
     )
 
@@ -83,39 +69,33 @@ def check_ulp(answer: Answer) -> None:
 def check_cycles(answer: Answer) -> None:
     """Whether answer(share, ulp, rms) is the number of cycles until the drift is that share of the rms.
 
-    Source: claim C4. Raises: Wrong.
+    Source: claim C4. Raises: WrongAnswer.
     """
-    judge(
+    grade(
         answer,
-        cycles_until,
-        DRIFTS,
+        _cycles_until,
+        _DRIFTS,
         {
-            "The drift grows as √K: square the ratio.": lambda share, ulp, rms: 2 * share * rms / ulp,
-            "A cycle adds ulp²/2, not ulp²: half of the time it restores the weight.": lambda share, ulp, rms: (
-                (share * rms / ulp) ** 2
-            ),
-            "A cycle adds ulp²/2, not ulp²/4: its first and its last move round alike.": lambda share, ulp, rms: (
-                4 * (share * rms / ulp) ** 2
-            ),
+            "The drift grows as √K: square the ratio.": "2 * share * rms / ulp",
+            "A cycle adds ulp²/2, not ulp²: half of the time it restores the weight.": "right / 2",
+            "A cycle adds ulp²/2, not ulp²/4: its first and its last move round alike.": "2 * right",
         },
     )
 
 
 def check_best_epsilon(answer: Answer) -> None:
-    """Whether answer(size, mantissa_bits, third) is ε* of a loss of that size in that dtype. Raises: Wrong."""
-    judge(
+    """Whether answer(size, mantissa_bits, third) is ε* of a loss of that size in that dtype. Raises: WrongAnswer."""
+    grade(
         answer,
-        lambda size, mantissa_bits, third: best_epsilon(ulp(size, mantissa_bits), third),
-        LOSSES,
+        _best_epsilon,
+        _LOSSES,
         {
-            "The loss is not near 1: take the spacing at its own size.": lambda size, mantissa_bits, third: (
-                best_epsilon(2.0**-mantissa_bits, third)
+            "The loss is not near 1: take the spacing at its own size.": (
+                lambda size, **case: _best_epsilon(size=1.0, **case)
             ),
             "There the two terms are equal; the sum is least where their slopes cancel, a little lower.": (
-                lambda size, mantissa_bits, third: 2 ** (1 / 6) * best_epsilon(ulp(size, mantissa_bits), third)
+                "2**(1/6) * right"
             ),
-            "A cube root, not a square root: one term falls as 1/ε, the other rises as ε².": (
-                lambda size, mantissa_bits, third: best_epsilon(ulp(size, mantissa_bits), third) ** 1.5
-            ),
+            "A cube root, not a square root: one term falls as 1/ε, the other rises as ε².": "right**1.5",
         },
     )

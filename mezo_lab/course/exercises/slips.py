@@ -7,20 +7,23 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
-from mezo_lab.course.exercises.ask import Answer, Wrong, ask
-from mezo_lab.course.exercises.judge import formula_of, judge, numbers, same, value_of
+from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
+from mezo_lab.course.exercises.grading import as_numbers, formula_value, grade, is_close, student_formula
 from mezo_lab.sampling import law_named
 from mezo_lab.theory import Expression
 
-ONE_SIDED = [
+__all__ = ["check_best_scale", "check_modified_variance", "check_one_sided_norm", "check_residual_formula"]
+
+_ONE_SIDED = [
     {"dim": 10, "grad_sq": 1.0, "trace": 5.0, "trace_sq": 3.0, "epsilon": 0.5},
     {"dim": 4, "grad_sq": 0.0, "trace": 2.0, "trace_sq": 1.5, "epsilon": 0.1},
     {"dim": 7, "grad_sq": 3.0, "trace": 0.0, "trace_sq": 2.0, "epsilon": 1.0},
 ]
-RESIDUAL = [{"dim": 4, "moment": "norm"}, {"dim": 8, "moment": "norm"}]
-DRAWS = 200_000  # 2·‖g‖², the smallest slip, is then more than ten standard errors
-ELSEWHERE = {"g2": 3.0, "delta": 0.7, "eps": 0.2}  # on the bed of the draws ‖g‖ = 1 and Δ = ε
-RESIDUAL_SLIPS = {
+_LAYERS = [([1.0, 0.3, 0.1], [6, 6, 6]), ([1.0, 2.0, 0.5], [2, 10, 50])]  # norms, sizes
+_RESIDUAL = [{"dim": 4, "moment": "norm"}, {"dim": 8, "moment": "norm"}]
+_DRAWS = 200_000  # 2·‖g‖², the smallest mistake, is then more than ten standard errors
+_ELSEWHERE = {"g2": 3.0, "delta": 0.7, "eps": 0.2}  # the draws themselves have ‖g‖ = 1 and Δ = ε
+_RESIDUAL_MISTAKES = {
     "(d+2)*g2": "That is the two-point estimator. Here zₜ₋₁ and the change Δ between the steps come in as well.",
     "(2*d+2)*g2": "Δ is missing: the two losses belong to two steps, and Δ/ε multiplies zₜ too.",
     "2*(d+2)*g2 + d*delta**2/eps**2": (
@@ -33,62 +36,53 @@ RESIDUAL_SLIPS = {
 def check_one_sided_norm(norm: Answer) -> None:
     """Whether norm(dim, grad_sq, trace, trace_sq, epsilon) is E‖ĝ‖² of the one-sided estimator on a quadratic.
 
-    Source: claim A8; z Gaussian, n = 1. Raises: Wrong.
+    Source: claim A8; z Gaussian, n = 1. Raises: WrongAnswer.
     """
-    judge(
+    grade(
         norm,
         theory.one_sided_norm,
-        ONE_SIDED,
+        _ONE_SIDED,
         {
             "That is the two-sided estimator: with one side ½ε·zᵀHz is left, and its square too.": (
-                lambda dim, grad_sq, **rest: (dim + 2) * grad_sq
+                "(dim + 2) * grad_sq"
             ),
             "The error of the slope is ½ε·zᵀHz, and it is squared: ε²/4.": (
-                lambda dim, grad_sq, trace, trace_sq, epsilon: theory.one_sided_norm(
-                    dim, grad_sq, trace, trace_sq, 2 * epsilon
-                )
+                lambda epsilon, **case: theory.one_sided_norm(epsilon=2 * epsilon, **case)
             ),
             "E[(zᵀHz)²] = tr(H)² + 2·tr(H²): zᵀHz varies.": (
-                lambda dim, grad_sq, trace, trace_sq, epsilon: theory.one_sided_norm(dim, grad_sq, trace, 0, epsilon)
+                lambda trace_sq, **case: theory.one_sided_norm(trace_sq=0.0, **case)
             ),
             "A long z has a large zᵀHz: the mean of (zᵀHz)²·‖z‖² has d + 4, not d.": (
-                lambda dim, grad_sq, trace, trace_sq, epsilon: (
-                    (dim + 2) * grad_sq + epsilon**2 / 4 * dim * (trace**2 + 2 * trace_sq)
-                )
+                "(dim + 2) * grad_sq + epsilon**2 / 4 * dim * (trace**2 + 2 * trace_sq)"
             ),
         },
     )
 
 
-def vectors() -> list[dict[str, Any]]:
-    """Gradients and scales of several lengths."""
-    rng = torch.Generator().manual_seed(7)
-    numbers: dict[str, Any] = {"dtype": torch.float64, "generator": rng}
-    return [{"g": torch.randn(dim, **numbers), "scale": 0.5 + torch.rand(dim, **numbers)} for dim in (3, 6)]
-
-
-def modified_variance(g: Tensor, scale: Tensor) -> Tensor:
-    """E‖ĝ − g‖² of the estimator that probes along D⁻¹z and moves along Dz.
-
-    >>> modified_variance(torch.tensor([1.0, 0.0]), torch.ones(2))  # (d+1)·‖g‖²
-    tensor(3.)
-    """
-    squares = scale.square().sum(), (g / scale).square().sum(), g.square().sum()
-    return theory.variance_modified_norm(*squares) - squares[-1]
+def _modified_variance(g: Tensor, scale: Tensor) -> Tensor:
+    """E‖ĝ − g‖² of the estimator that probes along D⁻¹z and moves along Dz."""
+    grad_sq = g.square().sum()
+    return theory.variance_modified_norm(scale.square().sum(), (g / scale).square().sum(), grad_sq) - grad_sq
 
 
 def check_modified_variance(variance: Answer) -> None:
     """Whether variance(g, scale) is E‖ĝ − g‖² for the paper's Definition 6, one Gaussian probe.
 
-    Source: claim A11. Raises: Wrong.
+    Source: claim A11. Raises: WrongAnswer.
     """
-    judge(
+    rng = torch.Generator().manual_seed(7)
+    cases: list[dict[str, Any]] = []
+    for dim in (3, 6):
+        g = torch.randn(dim, dtype=torch.float64, generator=rng)
+        scale = 0.5 + torch.rand(dim, dtype=torch.float64, generator=rng)
+        cases.append({"g": g, "scale": scale})
+    grade(
         variance,
-        modified_variance,
-        vectors(),
+        _modified_variance,
+        cases,
         {
             "That is E‖ĝ‖². The variance is what is left when ‖g‖², the square of the mean, is taken off.": (
-                lambda g, scale: modified_variance(g, scale) + g.square().sum()
+                lambda g, scale: _modified_variance(g, scale) + g.square().sum()
             ),
             "D and D⁻¹ do not cancel: ĝᵢ = Dᵢzᵢ·Σⱼ zⱼgⱼ/Dⱼ mixes the coordinates.": (
                 lambda g, scale: (len(g) + 1) * g.square().sum()
@@ -103,13 +97,10 @@ def check_modified_variance(variance: Answer) -> None:
     )
 
 
-def best_scale(norms: Tensor, sizes: Tensor) -> Tensor:
+def _best_scale(norms: Tensor, sizes: Tensor) -> Tensor:
     """The D of each layer for which E‖ĝ‖² is least, up to a common factor.
 
     Formula: D² ∝ ‖g_ℓ‖/√p_ℓ, where p_ℓ is the size of the layer. Source: derived; claim A11 is p = 1.
-
-    >>> best_scale(torch.tensor([4.0, 9.0]), torch.ones(2))
-    tensor([2., 3.])
     """
     return (norms / sizes.sqrt()).sqrt()
 
@@ -117,80 +108,84 @@ def best_scale(norms: Tensor, sizes: Tensor) -> Tensor:
 def check_best_scale(scale: Answer) -> None:
     """Whether scale(norms, sizes) makes E‖ĝ‖² least over one D for each layer; a common factor is free.
 
-    Raises: Wrong.
+    Raises: WrongAnswer.
     """
-    cases = [((1.0, 0.3, 0.1), (6, 6, 6)), ((1.0, 2.0, 0.5), (2, 10, 50))]
-    tensors = [tuple(torch.tensor(part, dtype=torch.float64) for part in case) for case in cases]
-    judge(
-        up_to_a_factor(scale),
-        up_to_a_factor(best_scale),
-        [{"norms": norms, "sizes": sizes} for norms, sizes in tensors],
+    cases: list[dict[str, Any]] = []
+    for norms, sizes in _LAYERS:
+        cases.append({"norms": torch.tensor(norms).double(), "sizes": torch.tensor(sizes).double()})
+    grade(
+        _unit_norm(scale),
+        _unit_norm(_best_scale),
+        cases,
         {
             "That is the choice in print; on layers of one size it has the norm of no scale at all.": (
-                up_to_a_factor(lambda norms, sizes: norms)
+                _unit_norm(lambda norms, sizes: norms)
             ),
             "That is right for layers of one size: tr(D²) counts D² once for each of a layer's p coordinates.": (
-                up_to_a_factor(lambda norms, sizes: norms.sqrt())
+                _unit_norm(lambda norms, sizes: norms.sqrt())
             ),
-            "That is D²: take the root.": up_to_a_factor(lambda norms, sizes: norms / sizes.sqrt()),
+            "That is D²: take the root.": _unit_norm(lambda norms, sizes: norms / sizes.sqrt()),
             "‖g‖² is already the sum over the layer, tr(D²) is p·D²: so p comes in as √p.": (
-                up_to_a_factor(lambda norms, sizes: (norms / sizes).sqrt())
+                _unit_norm(lambda norms, sizes: (norms / sizes).sqrt())
             ),
         },
     )
 
 
-def up_to_a_factor(scale: Answer) -> Answer:
-    def normalised(**case: Tensor) -> Any:
-        given = ask(scale, **case)
-        try:
-            given = numbers(given)
-        except Exception:  # `judge` says what it is instead
-            return given
-        return given / given.norm()
+def _unit_norm(scale: Answer) -> Answer:
+    """The same answer divided by its norm, which removes a common factor."""
 
-    return normalised
+    def unit_scale(**case: Tensor) -> Any:
+        value = call_answer(scale, **case)
+        try:
+            numbers = as_numbers(value)
+        except Exception:  # `grade` reports the value itself
+            return value
+        return numbers / numbers.norm()
+
+    return unit_scale
 
 
 def check_residual_formula(formula: Answer | str) -> None:
     """Whether the draws agree with a formula of E‖ĝ‖² for residual feedback, in d, g2, delta and eps.
 
-    As `mezo-lab verify residual-feedback --expect`; a formula that fits is then asked for other ‖g‖, Δ and ε.
+    As `mezo-lab verify residual-feedback --expect`; a formula that fits is then evaluated at other ‖g‖, Δ and ε.
 
     Args: formula: the student's function, which returns text; or the text.
-    Raises: Wrong, where the draws refute it, where it is not arithmetic, and where it has other names than these.
+    Raises: WrongAnswer where the draws refute the formula, where it is not arithmetic, and where it has other names.
 
     >>> check_residual_formula("(2*d+2)*g2 + d*delta**2/eps**2")
     ✓ the draws agree with (2*d+2)*g2 + d*delta**2/eps**2 in 2 cases
     """
-    claim, law = claim_named("residual-feedback"), law_named("gaussian")
-    expect = formula_of(formula, {"d", *ELSEWHERE})
-    text = expect.text
-    for case in RESIDUAL:
-        value_of(expect, claim.experiment(law, **case).symbols)
-        value_of(expect, claim.experiment(law, **case).symbols | ELSEWHERE)
-    for case in RESIDUAL:
-        verdict = check(claim, law, case, draws=DRAWS, expect=expect)
+    claim = claim_named("residual-feedback")
+    law = law_named("gaussian")
+    expect = student_formula(formula, {"d", *_ELSEWHERE})
+    for case in _RESIDUAL:
+        symbols = claim.experiment(law, **case).symbols
+        formula_value(expect, symbols)
+        formula_value(expect, symbols | _ELSEWHERE)
+    for case in _RESIDUAL:
+        verdict = check(claim, law, case, draws=_DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
-            found = f"{verdict.estimate}, z = {verdict.z_score:+.0f}"
-            where = f"At d = {case['dim']} the draws refute {text} = {verdict.expected:.6g}: they give {found}."
-            raise Wrong(f"{where} {hint(expect)}")
-    values = claim.experiment(law, **RESIDUAL[0]).symbols | ELSEWHERE
+            raise WrongAnswer(
+                f"At d = {case['dim']} the draws refute {expect.text} = {verdict.expected:.6g}: they give "
+                f"{verdict.estimate}, z = {verdict.z_score:+.0f}. {_hint(expect)}"
+            )
+    values = claim.experiment(law, **_RESIDUAL[0]).symbols | _ELSEWHERE
     truth = theory.residual_feedback_norm(values["d"], values["g2"], values["delta"], values["eps"])
-    if not same(value_of(expect, values), truth):
-        raise Wrong("It fits where ‖g‖ = 1 and Δ = ε, as in these draws: write it with g2, delta and eps for others.")
-    print(f"✓ the draws agree with {text} in {len(RESIDUAL)} cases")
+    if not is_close(formula_value(expect, values), truth):
+        raise WrongAnswer(
+            "It fits where ‖g‖ = 1 and Δ = ε, as in these draws: write it with g2, delta and eps for others."
+        )
+    print(f"✓ the draws agree with {expect.text} in {len(_RESIDUAL)} cases")
 
 
-def hint(formula: Expression) -> str:
-    """What the formula overlooks, where its values are those of a known slip.
-
-    >>> hint(Expression("g2*(d+2)"))[:32]
-    'That is the two-point estimator.'
-    """
-    claim, law = claim_named("residual-feedback"), law_named("gaussian")
-    cases = [claim.experiment(law, **case).symbols | ELSEWHERE for case in RESIDUAL]
-    for slip, sentence in RESIDUAL_SLIPS.items():
-        if all(same(formula(case), Expression(slip)(case)) for case in cases):
+def _hint(formula: Expression) -> str:
+    """What the formula overlooks, where its values are those of a known mistake."""
+    claim = claim_named("residual-feedback")
+    law = law_named("gaussian")
+    cases = [claim.experiment(law, **case).symbols | _ELSEWHERE for case in _RESIDUAL]
+    for mistake, sentence in _RESIDUAL_MISTAKES.items():
+        if all(is_close(formula(case), Expression(mistake)(case)) for case in cases):
             return sentence
     return "Write ĝ = (zₜᵀg − zₜ₋₁ᵀg + Δ/ε)·zₜ and square it: which products have a mean?"

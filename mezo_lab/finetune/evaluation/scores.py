@@ -84,10 +84,11 @@ def from_record(kept: Mapping[str, Any]) -> Score:
     return score(kept["metric"], [float(each) for each in kept["each"]], int(kept.get("unanswered", 0)))
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-    middle = share + Z95**2 / (2 * n)
-    spread = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
-    return (middle - spread) / (1 + Z95**2 / n), (middle + spread) / (1 + Z95**2 / n)
+def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's interval for a share of n hits and misses; z: the quantile of N(0, 1)."""
+    middle = share + z**2 / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n * n))
+    return (middle - spread) / (1 + z**2 / n), (middle + spread) / (1 + z**2 / n)
 
 
 def difference(one: Score, other: Score) -> tuple[float, float, float]:

@@ -237,7 +237,7 @@ ANSWERS = {
             ((lambda tensors: by_stream(tensors, scale=2.0), by_address), "variance 1"),
             ((by_stream, lambda tensors: by_address(tensors, which=1)), "z itself"),
             ((by_stream, lambda tensors: by_address(tensors, epsilon=0.9)), "z itself"),
-            ((by_stream, lambda tensors: by_address(tensors, named=False)), "hand `MeZO` their names"),
+            ((by_stream, lambda tensors: by_address(tensors, named=False)), "pass `MeZO` their names"),
         ],
     ),
 }

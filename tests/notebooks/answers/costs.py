@@ -19,7 +19,7 @@ ANSWERS = {
         holding(),
         [
             (holding(adam=3), "two means"),
-            (holding(adam=2), "beside its gradient"),
+            (holding(adam=2), "on top of its gradient"),
             (holding(adam=2, sgd=1), "weights and gradients"),
             (holding(adam=3, sgd=1), "as large as the weights"),
             (holding(mezo=2), "drawn again from its seed"),

@@ -27,7 +27,7 @@ ANSWERS = {
             (lambda **case: second(**case, power=0), "divided by ε²"),
             (lambda **case: second(**case, power=1), "Two factors"),
             (lambda **case: second(**case, divisor=4), "ε, not 2ε"),
-            (lambda **case: second(**case, divisor=2), "makes a whole"),
+            (lambda **case: second(**case, divisor=2), "no further 2"),
             (lambda **case: second(**case, middles=1), "taken away twice"),
             (
                 lambda loss, theta, z, epsilon: 2 * (loss(theta + epsilon * z) - loss(theta)) / epsilon**2,

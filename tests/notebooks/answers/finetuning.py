@@ -59,7 +59,7 @@ ANSWERS = {
                 "no length",
             ),
             (lambda hits, n: tuple(end * (1 + Z95**2 / n) for end in wilson(hits / n, n)), "in front of p²"),
-            (lambda hits, n: exercises.wilson(hits, n, exercises.Z90), "covers 90 %"),
+            (lambda hits, n: wilson(hits / n, n, 1.644854), "covers 90 %"),
             (rounded, "z rounded"),
             (lambda hits, n: (0.0, 1.0), "At hits = 45, n = 50 it should be"),
         ],

@@ -37,9 +37,12 @@ ANSWERS = {
             (drawn("gaussian"), "its own length"),
             (lambda *given: scaled(drawn("gaussian")(*given), 1.0), r"radius should be √d.*yours is 1\.000"),
             (lambda *given: drawn("sphere")(*given).abs(), "equally likely"),
-            (lambda count, dim, generator: scaled(uniform((count, dim), generator), dim**0.5), "come up more often"),
-            (drawn("rademacher"), "come up more often"),
-            (drawn("coordinate"), "come up more often"),
+            (
+                lambda count, dim, generator: scaled(uniform((count, dim), generator), dim**0.5),
+                "some directions are more likely",
+            ),
+            (drawn("rademacher"), "some directions are more likely"),
+            (drawn("coordinate"), "some directions are more likely"),
         ],
     ),
     exercises.check_probes_needed: (

@@ -4,7 +4,8 @@ import math
 from collections import Counter
 
 from mezo_lab.course.exercises import objective as exercises
-from mezo_lab.course.exercises.objective import smoothed_slope, zero_probability
+from mezo_lab.course.exercises.objective import _smoothed_slope as smoothed_slope
+from mezo_lab.course.exercises.objective import zero_probability
 
 
 def f1_objective(answers, references):

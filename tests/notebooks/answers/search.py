@@ -20,7 +20,7 @@ ANSWERS = {
     ),
     exercises.check_best_sigma: (
         lambda grad_norm, trace: math.sqrt(2 / math.pi) * grad_norm / trace,
-        [(lambda grad_norm, trace: 2 * math.sqrt(2 / math.pi) * grad_norm / trace, "half way")],
+        [(lambda grad_norm, trace: 2 * math.sqrt(2 / math.pi) * grad_norm / trace, "halfway")],
     ),
     exercises.check_two_point: (
         two_point,

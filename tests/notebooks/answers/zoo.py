@@ -5,7 +5,7 @@ import hashlib
 import torch
 
 from mezo_lab.course.exercises import zoo as exercises
-from mezo_lab.course.exercises.zoo import MYSTERIES, ZOO, keyed, mezo
+from mezo_lab.course.exercises.zoo import MYSTERIES, ZOO, _keyed, mezo
 
 RIGHT = {"A": "product", "B": "mean", "C": "back"}
 
@@ -44,7 +44,7 @@ def broken(**changed):
 
 ANSWERS = {
     exercises.check_generator: (
-        keyed(),
+        _keyed(),
         [
             (lambda shapes, seed, step, update=False: None, "Return a dictionary"),
             (

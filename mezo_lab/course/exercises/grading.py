@@ -1,0 +1,202 @@
+"""Grades an answer: it is compared with the truth in several cases, and with the mistakes that are often made.
+
+A mistake is a function, or its formula as text in the names of a case, π, and `right`, the true value.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer, quoted
+from mezo_lab.theory import Expression, ExpressionError
+
+Case = Mapping[str, Any]
+Mistakes = Mapping[str, Answer | str]
+
+TOLERANCE = 1e-6  # relative: a formula is right or it is not
+TINY = 1e-15  # absolute: what rounding may leave of an answer that is 0
+
+
+def grade(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes: Mistakes) -> None:
+    """Print a line where the answer is the truth in every case.
+
+    Args:
+        answer: the student's function.
+        truth: the library's.
+        cases: keyword arguments of both.
+        mistakes: a sentence that teaches → the mistake that it answers.
+    Raises: WrongAnswer, with the sentence of the mistake that was made, or with both values for any other answer.
+
+    >>> double = lambda x: 2 * x
+    >>> grade(lambda x: x + x, double, [{"x": 1.0}, {"x": 3.0}], {})
+    ✓ right in 2 cases
+    >>> grade(lambda x: x, double, [{"x": 1.0}], {"Twice, not once.": "right / 2"})
+    Traceback (most recent call last):
+    mezo_lab.course.exercises.answers.WrongAnswer: Twice, not once.
+    """
+    expect_right(answer, truth, cases, mistakes)
+    print(f"✓ right in {len(cases)} cases")
+
+
+def expect_right(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes: Mistakes) -> None:
+    """Grade without printing, for checks that go on. Raises: WrongAnswer."""
+    truths = [as_numbers(truth(**case)) for case in cases]
+    values = [answer_numbers(call_answer(answer, **case), right) for case, right in zip(cases, truths, strict=True)]
+    for case, value, right in zip(cases, values, truths, strict=True):
+        if is_close(value, right):
+            continue
+        # a sentence must fit the answers to all cases, the right ones among them
+        for sentence, mistake in mistakes.items():
+            if _matches(values, mistake, cases, truths):
+                raise WrongAnswer(sentence)
+        numbers = [f"{name} = {number_text(each)}" for name, each in case.items() if isinstance(each, int | float)]
+        place = ", ".join(numbers) or "a random point"
+        raise WrongAnswer(f"At {place} it should be {number_text(right)}, yours is {number_text(value)}.")
+
+
+def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[Case], truths: Sequence[Tensor]) -> bool:
+    """Whether the answers are those of somebody who makes this mistake."""
+    for value, case, right in zip(values, cases, truths, strict=True):
+        if isinstance(mistake, str):
+            expected = Expression(mistake)({**case, "right": right.item(), "pi": math.pi})
+        else:
+            expected = mistake(**case)
+        if not is_close(value, expected):
+            return False
+    return True
+
+
+def as_numbers(value: Any) -> Tensor:
+    """A number, or numbers in a list, an array or a tensor, of any library, as a float64 tensor.
+
+    Raises: TypeError or ValueError for anything else, text and complex numbers among it.
+
+    >>> from fractions import Fraction
+    >>> as_numbers([Fraction(1, 2), torch.tensor(2)])
+    tensor([0.5000, 2.0000], dtype=torch.float64)
+    """
+    array = np.asarray(_without_tensors(value))
+    if array.dtype.kind not in "biufO":
+        raise TypeError(f"expected numbers, got {array.dtype}")
+    values = [float(each) for each in array.flat]  # unlike numpy, float refuses None
+    return torch.tensor(values, dtype=torch.float64).reshape(array.shape)
+
+
+def is_real_tensor(value: Any) -> bool:
+    """Whether a value is a tensor of real numbers that can be read: dense, floating, and not on the device meta."""
+    if not isinstance(value, Tensor):
+        return False
+    return value.is_floating_point() and value.layout is torch.strided and not value.is_meta
+
+
+def _without_tensors(value: Any) -> Any:
+    """Nested lists in place of tensors, which numpy accepts only where they need no gradient."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_without_tensors(each) for each in value]
+    return value
+
+
+def answer_numbers(value: Any, right: Tensor) -> Tensor:
+    """A student's answer as numbers.
+
+    Raises: WrongAnswer for an answer that is no number or tensor, or has another shape than the right one.
+
+    >>> answer_numbers(torch.ones(1, 5), torch.ones(5))
+    Traceback (most recent call last):
+    mezo_lab.course.exercises.answers.WrongAnswer: The shape should be (5,), yours is (1, 5): return a single vector.
+    """
+    if value is None or value is ...:
+        raise WrongAnswer(f"Your function returned {value}: let it return its answer.")
+    try:
+        numbers = as_numbers(value)
+    except Exception:  # a value of the student's own class may fail in any way
+        raise WrongAnswer(f"Your function returned {quoted(value)}: let it return a number or a tensor.") from None
+    shape = tuple(numbers.shape)
+    expected = tuple(right.shape)
+    if shape != expected:
+        raise WrongAnswer(f"The shape should be {expected}, yours is {shape}: {_shape_remedy(shape, expected)}.")
+    return numbers
+
+
+def _shape_remedy(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """
+    >>> _shape_remedy((2,), ()), _shape_remedy((2,), (3,))
+    ('return one number', 'return 3 numbers')
+    """
+    if not expected:
+        return "return one number"
+    if len(shape) > len(expected):
+        return "return a single vector"
+    return f"return {expected[0]} numbers"
+
+
+def student_formula(answer: Any, names: set[str]) -> Expression:
+    """The formula in these names that a student wrote as text, or that the student's function returns.
+
+    Raises: WrongAnswer for anything but text, for text that is not arithmetic, and for other names.
+
+    >>> student_formula(lambda: "c/n", {"d", "n"})
+    Traceback (most recent call last):
+    mezo_lab.course.exercises.answers.WrongAnswer: Write the formula in d and n alone: it has c.
+    """
+    text = answer
+    if callable(answer):
+        text = call_answer(answer)
+    if not isinstance(text, str):
+        raise WrongAnswer(f"Your function returned {quoted(text)}: let it return a formula as text, in quotes.")
+    try:
+        formula = Expression(text)
+    except ExpressionError as error:
+        raise WrongAnswer(str(error)) from None
+    if others := sorted(formula.names - names):
+        raise WrongAnswer(f"Write the formula in {_listed(sorted(names))} alone: it has {_listed(others)}.")
+    return formula
+
+
+def _listed(words: Sequence[str]) -> str:
+    """
+    >>> _listed(["d"]), _listed(["d", "eps", "n"])
+    ('d', 'd, eps and n')
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def formula_value(formula: Expression, values: Mapping[str, float]) -> float:
+    """A student's formula at these values. Raises: WrongAnswer where it has no value, as at a division by zero."""
+    try:
+        return formula(values)
+    except ExpressionError as error:
+        raise WrongAnswer(str(error)) from None
+
+
+def is_close(one: Any, other: Any) -> bool:
+    """Whether two answers agree up to rounding.
+
+    >>> is_close([1e-9, 2e-9], torch.tensor([1e-9, 2e-9])), is_close(1e-9, 2e-9)
+    (True, False)
+    """
+    one = as_numbers(one)
+    other = as_numbers(other)
+    if one.shape != other.shape:
+        return False
+    # relative to the largest number, so that a small answer is graded as strictly as a large one
+    largest = float(other.abs().max())
+    return torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE * 1e-3 * largest or TINY)
+
+
+def number_text(value: Any) -> str:
+    """
+    >>> number_text(0.123456789), number_text(13_000_000_000), number_text(torch.tensor([1.0, 2.0]))
+    ('0.123457', '1.3e+10', '[1, 2]')
+    """
+    numbers = as_numbers(value)
+    if numbers.ndim == 0:
+        return f"{numbers.item():.6g}"
+    first = ", ".join(f"{number:.4g}" for number in numbers.flatten()[:4].tolist())
+    return f"[{first}]"
