@@ -1,4 +1,4 @@
-"""What the notebooks share: how large to be, what must be there, a claim that is tried, a figure with its words."""
+"""What the notebooks share: their size, the tests of what must be installed, verdicts, and figures with alt text."""
 
 import io
 import os
@@ -15,45 +15,54 @@ from mezo_lab.sampling import law_named
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FAST = os.environ.get("MEZO_LAB_FAST") == "1"  # the tests set it
-RESOLUTION = 0.02 if FAST else 0.01  # relative error that a verdict promises to see
+__all__ = ["MissingModel", "UnexpectedVerdict", "needs_real_model", "record_path", "show", "sized", "tried"]
+
+_FAST = os.environ.get("MEZO_LAB_FAST") == "1"  # the tests set it
+_RESOLUTION = 0.02 if _FAST else 0.01  # relative error that a verdict promises to see
 
 Size = TypeVar("Size")
 
 
 def sized(full: Size, fast: Size) -> Size:
-    """`full` for a reader, `fast` where the tests run the notebook: a smaller d, and decoys no nearer than before.
+    """The size of an experiment: `full` for a reader, `fast` where the tests run the notebook.
+
+    Args:
+        full: such as a dimension, of any type.
+        fast: smaller; the decoys must be as far away as before.
+    Returns: one of the two.
 
     >>> sized(full=1000, fast=20) in (20, 1000)
     True
     """
-    return fast if FAST else full
+    return fast if _FAST else full
 
 
-class _OneLine(Exception):
-    """Shown in a notebook as its message alone, where a traceback would only frighten."""
+class _OneLineError(Exception):
+    """An error that a notebook shows as its message alone, where a traceback would only frighten."""
 
-    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+    def _render_traceback_(self) -> list[str]:  # IPython calls it in place of its own rendering
         return [" ".join(str(self).split())]
 
 
-class Unexpected(_OneLine, AssertionError):
-    """A verdict that is not the one from which the notebook's words go on."""
+class UnexpectedVerdict(_OneLineError, AssertionError):
+    """A verdict other than the one that the notebook's text describes."""
 
 
-class Stop(_OneLine):
-    """Ends a notebook, as where something is not installed."""
+class MissingModel(_OneLineError):
+    """Ends a notebook where the real model or its data are not installed."""
 
 
 def needs_real_model() -> None:
     """Stop the notebook where the real model or its data are not installed.
 
-    Raises: Stop, with the command that installs what is missing.
+    Raises: MissingModel, with the command that installs what is missing.
     """
-    for found in (doctor.check_model(), doctor.check_data()):
-        if not found.ok:
-            raise Stop(f"This notebook needs the real {found.name}, which is not installed. Run: {found.remedy}")
-    warnings.filterwarnings("ignore", message="IProgress not found")  # by tqdm, whose bars are of no use here
+    for requirement in (doctor.check_model(), doctor.check_data()):
+        if not requirement.ok:
+            raise MissingModel(
+                f"This notebook needs the real {requirement.name}, which is not installed. Run: {requirement.remedy}"
+            )
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, whose bars no notebook needs
 
 
 def record_path(name: str) -> Path:
@@ -61,7 +70,9 @@ def record_path(name: str) -> Path:
 
     In a checkout it is the one that a command rewrites; a wheel carries a copy.
 
-    Raises: FileNotFoundError, for a name that is no record.
+    Args: name: its path from the root of the repository.
+    Returns: the absolute path.
+    Raises: FileNotFoundError for a name that is no record.
 
     >>> record_path("results/finetune.json").exists()
     True
@@ -77,49 +88,60 @@ def record_path(name: str) -> Path:
 
 
 def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
-    """Test a claim of the registry, by name or id, at one law and parameter set.
+    """Test a claim of the registry at one law and parameter set.
 
+    Args:
+        name: of the claim, or its id; `mezo-lab list` has both.
+        law: of z, by name.
+        parameters: of the claim; its first default set fills in those that are missing.
     Returns: the verdict; print it, or `show` it.
-    Raises: ValueError naming what there is; Unexpected where the claim is not CONSISTENT, or a decoy is.
+    Raises: ValueError naming the choices; UnexpectedVerdict where the claim is not CONSISTENT, or a decoy is.
 
     >>> tried("norm-factor", dim=6, probes=2).status.name
     'CONSISTENT'
     """
-    claim, chosen = claim_named(name), law_named(law)
-    usual = claim.parameter_sets(chosen, "fast" if FAST else "default")
-    settings = (usual[0] if usual else {}) | parameters
-    verdict = check(claim, chosen, settings, resolution=RESOLUTION)
+    claim = claim_named(name)
+    chosen_law = law_named(law)
+    defaults = claim.parameter_sets(chosen_law, "fast" if _FAST else "default")
+    settings = (defaults[0] if defaults else {}) | parameters
+    verdict = check(claim, chosen_law, settings, resolution=_RESOLUTION)
     accepted = [decoy.statement for decoy in verdict.decoys if decoy.status is Status.CONSISTENT]
     if verdict.status is not Status.CONSISTENT or accepted:
-        raise Unexpected(f"{verdict}" + "".join(f"; the decoy {decoy} agrees with the draws" for decoy in accepted))
+        decoys = "".join(f"; the decoy {statement} agrees with the draws" for statement in accepted)
+        raise UnexpectedVerdict(f"{verdict}{decoys}")
     return verdict
 
 
-def show(shown: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
-    """Display verdicts of one claim as its figure, or a figure of your own with `alt`, its words for who cannot see it.
+def show(result: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
+    """Display the figure of one claim's verdicts, or a figure of your own.
 
-    The words go with the image, for pages that are made of it, and folded below it, as JupyterLab drops the former.
+    The alt text goes with the image, for pages made of the notebook, and folded below it, because JupyterLab drops it.
 
-    Raises: ValueError for a figure without words.
+    Args:
+        result: verdicts of one claim, or a figure.
+        alt: what the figure shows, for readers who cannot see it; that of verdicts is made from them.
+    Raises: ValueError for a figure without alt text.
     """
     from IPython.display import HTML, Image, display
 
     from mezo_lab.report.figures import alt_text, claim_figure
 
-    if isinstance(shown, Verdict):
-        shown = [shown]
-    if isinstance(shown, Sequence):
-        claim = shown[0].claim
-        figure, alt = claim_figure(shown, claim), alt or alt_text(shown, claim)
+    if isinstance(result, Verdict):
+        result = [result]
+    if isinstance(result, Sequence):
+        claim = result[0].claim
+        figure = claim_figure(result, claim)
+        alt = alt or alt_text(result, claim)
     else:
-        figure = shown
+        figure = result
     if not alt:
         raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
-    display(Image(png(figure), alt=alt))
+    display(Image(_png(figure), alt=alt))
     display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
 
 
-def png(figure: "Figure") -> bytes:
+def _png(figure: "Figure") -> bytes:
+    """The figure as an image, in the same bytes from every version of matplotlib."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100, metadata={"Software": None})  # the same bytes from every version
+    figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
     return file.getvalue()

@@ -289,7 +289,8 @@ show(verdicts)
 # $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance comes from the number of draws.
 
 # %%
-found = {name: zoo.deviations(generator) for name, (generator, _) in zoo.ZOO.items()} | {"MeZO": zoo.deviations(zoo.mezo)}
+found = {name: zoo.deviations(generator) for name, (generator, _) in zoo.ZOO.items()}
+found["MeZO"] = zoo.deviations(zoo.mezo)
 names = list(found["MeZO"])
 print(" " * 15, *(f"{name:>11}" for name in names))
 for name, values in found.items():

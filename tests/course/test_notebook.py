@@ -6,7 +6,7 @@ import pytest
 
 from mezo_lab.claims import Status, check
 from mezo_lab.course import notebook
-from mezo_lab.course.notebook import Unexpected, show, tried
+from mezo_lab.course.notebook import UnexpectedVerdict, show, tried
 
 
 def changed(monkeypatch, **changes):
@@ -17,7 +17,7 @@ def changed(monkeypatch, **changes):
 @pytest.mark.parametrize("status", [Status.REFUTED, Status.UNDERPOWERED])
 def test_a_claim_that_is_not_consistent_ends_a_notebook(status, monkeypatch):
     changed(monkeypatch, status=status)
-    with pytest.raises(Unexpected, match=rf"norm-factor gaussian dim=6 probes=2: .*: {status.name}"):
+    with pytest.raises(UnexpectedVerdict, match=rf"norm-factor gaussian dim=6 probes=2: .*: {status.name}"):
         tried("norm-factor", dim=6, probes=2)
 
 
@@ -26,7 +26,7 @@ def test_a_decoy_that_the_draws_accept_ends_a_notebook_and_one_out_of_reach_does
     decoys = tuple(replace(decoy, status=status) for decoy in tried("norm-factor", dim=6, probes=2).decoys)
     changed(monkeypatch, decoys=decoys)
     if status is Status.CONSISTENT:
-        with pytest.raises(Unexpected, match=r"; the decoy \(d\+n-1\)/n agrees with the draws"):
+        with pytest.raises(UnexpectedVerdict, match=r"; the decoy \(d\+n-1\)/n agrees with the draws"):
             tried("norm-factor", dim=6, probes=2)
     else:
         assert tried("norm-factor", dim=6, probes=2).decoys == decoys
