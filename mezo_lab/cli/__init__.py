@@ -1,34 +1,50 @@
-"""`mezo-lab` and its commands. Every bad input is one clear line and exit code 2."""
+"""`mezo-lab` and its commands. Every bad input is one clear line and exit code 2.
+
+Nothing of the package is imported before `main` can report an interrupt, and a command imports its room when it runs.
+"""
 
 import argparse
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mezo_lab import doctor
-from mezo_lab.cli import finetune, listing, lr, memory, prove, replay, verify
-from mezo_lab.environment.installation import install_command
-from mezo_lab.finetune import NotInstalled
+__all__ = ["main", "parser"]
 
 DEBUG = "MEZO_LAB_DEBUG"  # an environment variable: 1 is --debug
-PACKAGE = Path(__file__).parents[1]
-STOPPED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit codes, as a shell counts them
+_PACKAGE = Path(__file__).parents[1]
+_STOPPED = 128 + signal.SIGINT  # exit codes, as a shell counts them
+_TERMINATED = 128 + signal.SIGTERM
+# command → the module that adds its options, and what it is for
+_COMMANDS = {
+    "verify": ("mezo_lab.cli.verify", "test claims by sampling, each with its decoys"),
+    "list": ("mezo_lab.cli.listing", "show the claims, their laws and the names a formula may use"),
+    "prove": ("mezo_lab.cli.prove", "print derivations, step by step"),
+    "lr": ("mezo_lab.cli.lr", "predict the largest stable learning rate from the curvature"),
+    "finetune": ("mezo_lab.cli.finetune", "fine-tune a language model with forward passes only"),
+    "replay": ("mezo_lab.cli.replay", "rebuild a fine-tuned model from its run log"),
+    "memory": ("mezo_lab.cli.memory", "predict the peak memory of fine-tuning, method by method"),
+    "doctor": ("mezo_lab.cli.doctor", "check this machine, with a remedy for what is missing"),
+}
+# arguments of functions that no option is named after → the destination of the option with that meaning
+_ALIASES = {"name": "model", "claim": "names"}
 
 
-class Terminated(KeyboardInterrupt):
+class _Terminated(KeyboardInterrupt):
     """SIGTERM, which a batch system sends: it ends a command as Ctrl-C does."""
 
 
-class Parser(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
     """A parser whose errors are exceptions, and which takes --debug in front of a command or behind it."""
 
-    def __init__(self, *arguments: Any, **settings: Any):
-        super().__init__(*arguments, **settings)
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
         text = f"show the traceback of an error, as {DEBUG}=1 does"
         self.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
 
@@ -37,53 +53,115 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command; without one, print the help.
 
+    Args: arguments: words of the command line; None: those of this process.
     Returns: 0 when all is well, 1 when something is refuted or missing, 2 for bad usage, 130 after Ctrl-C, 143 after
     SIGTERM.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in words or os.environ.get(DEBUG, "0") not in ("", "0")
+    option_names: dict[str, str] = {}
     try:
-        with terminable():
-            options = parser().parse_args(words)
+        with _terminable():
+            options = parser(_command(words)).parse_args(words)
+            option_names = getattr(options, "option_names", {})
             return options.run(options)
     except BrokenPipeError:  # `mezo-lab list | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as interrupt:
-        code = TERMINATED if isinstance(interrupt, Terminated) else STOPPED
-        return fail("stopped", interrupt, debug, code)
+        code = _TERMINATED if isinstance(interrupt, _Terminated) else _STOPPED
+        return _fail("stopped", interrupt, debug, code)
     except ModuleNotFoundError as error:
+        from mezo_lab.environment.installation import install_command
+
         module = (error.name or "a module").partition(".")[0]
-        return fail(f"{module} is not installed: {install_command(module)}", error, debug)
-    except (ValueError, OSError, NotInstalled) as error:  # OSError: a full disk, a cache that may not be written
-        return fail(str(error) + hint(error), error, debug)
+        return _fail(f"{module} is not installed: {install_command(module)}", error, debug)
+    except (ValueError, OSError, ImportError) as error:  # OSError: a full disk, a cache that may not be written
+        return _fail(_with_options(str(error), option_names, words) + _hint(error), error, debug)
 
 
-def fail(message: str, error: BaseException, debug: bool, code: int = 2) -> int:
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line.
+
+    Args: command: the only one whose options are added, and whose module is imported; None: all of them.
+    """
+    description = "The mathematics of zeroth-order fine-tuning, checked by running it."
+    top = _Parser(prog="mezo-lab", description=description)
+    version = import_module("mezo_lab").__version__  # of the package itself, which stands above this room
+    top.add_argument("--version", action="version", version=f"mezo-lab {version}", help="show the version and exit")
+    top.set_defaults(run=lambda options: top.print_help() or 0)
+    commands = top.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    for name, (module, summary) in _COMMANDS.items():
+        chosen = commands.add_parser(name, help=summary)
+        if command in (None, name):
+            import_module(module).add_options(chosen)
+            chosen.set_defaults(option_names={action.dest: _option_name(action) for action in chosen._actions})
+    return top
+
+
+def _option_name(action: argparse.Action) -> str:
+    """What a user types for it: --dim, or NAME."""
+    return max(action.option_strings, key=len, default=str(action.metavar))
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command on the command line, "" where there is none.
+
+    Raises: ValueError for a misspelt one, before anything loads.
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command and command not in _COMMANDS:
+        from mezo_lab.validation import one_of
+
+        try:
+            one_of("COMMAND", command, _COMMANDS)
+        except ValueError as error:
+            raise ValueError(str(error).replace("`", "")) from None
+    return command
+
+
+def _fail(message: str, error: BaseException, debug: bool, code: int = 2) -> int:
     if debug:
         traceback.print_exception(error)
     print("mezo-lab: " + " ".join(message.split()), file=sys.stderr)
     return code
 
 
-def hint(error: Exception) -> str:
+def _with_options(message: str, option_names: dict[str, str], words: Sequence[str]) -> str:
+    """Arguments of Python in a message become the options that a user types.
+
+    >>> _with_options("`dim` must be at least `rank`.", {"dim": "--dim"}, ["--dim", "3", "--set", "rank=5"])
+    '--dim must be at least `rank`.'
+    """
+
+    def option(match: re.Match) -> str:
+        name = match[1]
+        if any(word.startswith(f"{name}=") for word in words):  # verify --set NAME=VALUE
+            return match[0]
+        return option_names.get(name) or option_names.get(_ALIASES.get(name, "")) or match[0]
+
+    return re.sub(r"`(\w+)`", option, message)
+
+
+def _hint(error: Exception) -> str:
     """Where an error comes from that another library has raised: its text is not ours, and may hide a fault of ours."""
     if isinstance(error, OSError):
         return ""
     *_, innermost = traceback.walk_tb(error.__traceback__)
     file = Path(innermost[0].f_code.co_filename)
-    ours = file.is_relative_to(PACKAGE) or file == Path(argparse.__file__)
-    return "" if ours else f" (from {file.name}:{innermost[1]}, not foreseen: `mezo-lab --debug …` shows the traceback)"
+    if file.is_relative_to(_PACKAGE) or file == Path(argparse.__file__):
+        return ""
+    return f" (from {file.name}:{innermost[1]}, not foreseen: `mezo-lab --debug …` shows the traceback)"
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def _terminable() -> Iterator[None]:
     """While this lasts SIGTERM is an interrupt, so that what an interrupt keeps is kept."""
 
     def interrupt(*_: Any) -> NoReturn:
-        raise Terminated
+        raise _Terminated
 
     try:
         before = signal.signal(signal.SIGTERM, interrupt)
@@ -94,13 +172,3 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def parser() -> Parser:
-    top = Parser(prog="mezo-lab", description="The mathematics of zeroth-order fine-tuning, checked by running it.")
-    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    for command in (verify, listing, prove, lr, finetune, replay, memory):
-        command.add_to(commands)
-    check_up = commands.add_parser("doctor", help="check this machine, with a remedy for what is missing")
-    check_up.set_defaults(run=lambda options: doctor.report())
-    return top

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.cli.limits import folder
+from mezo_lab.cli.options import folder, whole
 from mezo_lab.finetune.config import METHODS, TRAINED, RunConfig, from_preset
 
 # option → what it says; types and defaults are the plan's own
@@ -58,16 +58,15 @@ HELP = {
     "device": "cpu, cuda or mps (default: a GPU where there is one); CUDA_VISIBLE_DEVICES chooses among several",
     "tensorboard": "write the Trainer's curves for TensorBoard too",
 }
-TYPES = {"int": int, "int | None": int, "float": float, "float | None": float}
+TYPES = {"int": whole, "int | None": whole, "float": float, "float | None": float}
 
 
-def add_to(commands) -> None:
-    finetune = commands.add_parser("finetune", help="fine-tune a language model with forward passes only")
-    add_plan_options(finetune)
-    finetune.add_argument("--preset", metavar="P", help="the paper's settings, such as paper/opt-13b/sst2")
-    finetune.add_argument("--out", type=folder, metavar="DIR", help="folder for the run (default runs/…)")
-    finetune.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    finetune.set_defaults(run=run_finetune)
+def add_options(command: argparse.ArgumentParser) -> None:
+    add_plan_options(command)
+    command.add_argument("--preset", metavar="P", help="the paper's settings, such as paper/opt-13b/sst2")
+    command.add_argument("--out", type=folder, metavar="DIR", help="folder for the run (default runs/…)")
+    command.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    command.set_defaults(run=run_finetune)
 
 
 def add_plan_options(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import Tensor
 
 from mezo_lab.cli.finetune import add_plan_options, given_fields
-from mezo_lab.cli.limits import at_least
+from mezo_lab.cli.options import at_least, whole
 from mezo_lab.curvature import (
     SPECTRA,
     Divergence,
@@ -51,17 +51,18 @@ class Bed(NamedTuple):
     epsilon: float = 1e-3
 
 
-def add_to(commands) -> None:
-    lr = commands.add_parser("lr", help="predict the largest stable learning rate from the curvature")
-    lr.add_argument("--dim", type=int, metavar="D", help="dimension of a built-in quadratic (default 1,000,000)")
-    lr.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dim", type=whole, metavar="D", help="dimension of a built-in quadratic (default 1,000,000)")
+    command.add_argument(
         "--spectrum", metavar="S", help=f"eigenvalues of the quadratic: {', '.join(SPECTRA)} (default flat)"
     )
-    lr.add_argument("--measure", action="store_true", help="run MeZO on it until it is known where it diverges")
-    lr.add_argument("--draws", type=int, metavar="N", help=f"directions for tr H (default 400; {DRAWS} on a model)")
-    lr.add_argument("--beta", type=float, metavar="B", help=f"β of --rule momentum (default {Momentum().beta})")
+    command.add_argument("--measure", action="store_true", help="run MeZO on it until it is known where it diverges")
+    command.add_argument(
+        "--draws", type=whole, metavar="N", help=f"directions for tr H (default 400; {DRAWS} on a model)"
+    )
+    command.add_argument("--beta", type=float, metavar="B", help=f"β of --rule momentum (default {Momentum().beta})")
     add_plan_options(
-        lr,
+        command,
         leave_out=LEFT_OUT,
         help_in_place={
             "model": "a language model in place of a quadratic: smollm2-135m, a folder that save_pretrained wrote, or "
@@ -76,7 +77,7 @@ def add_to(commands) -> None:
             "a model, the rank of LoRA (default 8)",
         },
     )
-    lr.set_defaults(run=run_lr, probes=1, law="gaussian", rule="sgd", seed=0)
+    command.set_defaults(run=run_lr, probes=1, law="gaussian", rule="sgd", seed=0)
 
 
 def run_lr(options: argparse.Namespace) -> int:

@@ -3,24 +3,23 @@
 import argparse
 from collections.abc import Iterator
 
-from mezo_lab.cli.limits import at_least
+from mezo_lab.cli.options import at_least, whole
 
 DTYPES = ("float32", "bfloat16", "float16")
 MEBIBYTE, GIBIBYTE = 2**20, 2**30
 LENGTH, PAPER_LENGTH = 32, 400  # tokens: a sentence of Rotten Tomatoes, and Table 22's average
 
 
-def add_to(commands) -> None:
-    memory = commands.add_parser("memory", help="predict the peak memory of fine-tuning, method by method")
-    memory.add_argument("model", nargs="?", metavar="MODEL", help="smollm2-135m, a local folder or a name on the hub")
-    memory.add_argument("--batch", type=int, default=16, metavar="B", help="sequences in a pass (default 16)")
-    memory.add_argument(
-        "--length", type=int, metavar="L", help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)"
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", nargs="?", metavar="MODEL", help="smollm2-135m, a local folder or a name on the hub")
+    command.add_argument("--batch", type=whole, default=16, metavar="B", help="sequences in a pass (default 16)")
+    command.add_argument(
+        "--length", type=whole, metavar="L", help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)"
     )
-    memory.add_argument("--dtype", default="float32", metavar="T", help=f"of weights: {', '.join(DTYPES)}")
-    memory.add_argument("--measure", action="store_true", help="also run each method, in a process of its own")
-    memory.add_argument("--paper", action="store_true", help="the paper's Table 22: OPT of 1.3B to 66B parameters")
-    memory.set_defaults(run=run_memory)
+    command.add_argument("--dtype", default="float32", metavar="T", help=f"of weights: {', '.join(DTYPES)}")
+    command.add_argument("--measure", action="store_true", help="also run each method, in a process of its own")
+    command.add_argument("--paper", action="store_true", help="the paper's Table 22: OPT of 1.3B to 66B parameters")
+    command.set_defaults(run=run_memory)
 
 
 def run_memory(options: argparse.Namespace) -> int:

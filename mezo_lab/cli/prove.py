@@ -3,25 +3,27 @@
 import argparse
 
 
-def add_to(commands) -> None:
-    prove = commands.add_parser("prove", help="print derivations, step by step")
-    prove.add_argument("names", nargs="*", metavar="NAME", help="claims by name; none: list the derivations")
-    prove.add_argument("--law", help="the law of z; none: each law that has a derivation")
-    prove.set_defaults(run=run_prove)
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", nargs="*", metavar="NAME", help="claims by name; none: list the derivations")
+    command.add_argument("--law", help="the law of z; none: each law that has a derivation")
+    command.set_defaults(run=_run)
 
 
-def run_prove(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from mezo_lab.proofs import provable, prove
 
+    laws: dict[str, list[str]] = {}
+    for name, law in provable():
+        laws.setdefault(name, []).append(law)
     if not options.names:
-        for name in dict.fromkeys(name for name, _ in provable()):
-            print(f"{name}: {', '.join(law for claim, law in provable() if claim == name)}")
+        if options.law:
+            raise ValueError(f"--law chooses a derivation of a claim, got {options.law!r}: name a claim before it.")
+        for name, own in laws.items():
+            print(f"{name}: {', '.join(own)}")
         return 0
-    laws = [options.law] if options.law else None
-    proofs = [
-        prove(name, law)
-        for name in options.names
-        for law in laws or [law for claim, law in provable() if claim == name] or ["gaussian"]
-    ]
-    print("\n\n".join(str(proof) for proof in proofs))
+    proofs = []
+    for name in options.names:
+        own = [options.law] if options.law else laws.get(name, ["gaussian"])
+        proofs += [prove(name, law) for law in own]
+    print("\n\n".join(map(str, proofs)))
     return 0 if all(proof.proved for proof in proofs) else 1

@@ -2,15 +2,14 @@
 
 import argparse
 
-from mezo_lab.cli.limits import folder
+from mezo_lab.cli.options import folder
 
 
-def add_to(commands) -> None:
-    replay = commands.add_parser("replay", help="rebuild a fine-tuned model from its run log")
-    replay.add_argument("folder", type=folder, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
-    replay.add_argument("--out", type=folder, metavar="DIR", help="folder for the model (default RUN/model)")
-    replay.add_argument("--step", default="best", metavar="N", help="best by validation, last, or a number of steps")
-    replay.set_defaults(run=run_replay)
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=folder, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
+    command.add_argument("--out", type=folder, metavar="DIR", help="folder for the model (default RUN/model)")
+    command.add_argument("--step", default="best", metavar="N", help="best by validation, last, or a number of steps")
+    command.set_defaults(run=run_replay)
 
 
 def run_replay(options: argparse.Namespace) -> int:

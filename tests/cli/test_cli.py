@@ -107,18 +107,18 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify --draws -5", "--draws must be at least 2, got -5"),
         ("verify --draws 1", "--draws must be at least 2, got 1"),
         ("verify --seed -1", "--seed must be at least 0, got -1"),
-        ("verify --draws many", "invalid int value: 'many'"),
-        ("verify --resolution 2", "--resolution must lie between 1e-12 and 1, got 2"),
+        ("verify --draws many", "argument --draws: it must be a whole number, got 'many': write for example 1000"),
+        ("verify --resolution 2", "--resolution must lie between 1e-12, where the formulas themselves round, and 1, got 2"),
         ("verify --draws 10 --resolution 0.1", "not allowed with"),
         ("verify --fast --full", "not allowed with"),
         ("verify norm-facto", "nearest: norm-factor"),
-        ("verify --law normal", "`law` must be one of gaussian"),
-        ("verify smoothing --law sphere", "`law` of smoothing must be one of gaussian; got 'sphere'"),
-        ("verify one-sided --probes 3", "`probes` is no parameter of one-sided: it has dim"),
-        ("verify norm-factor --law orthogonal --dim 3 --probes 4", "`probes` must be at most `dim`"),
-        ("verify low-rank --dim 2", "low-rank: `rank` must be at most `dim`, got 5 > 2"),
-        ("verify norm-factor --law rademacher --dim 13000000000", "`dim` must be at most 16,777,216"),
-        ("verify curvature-probe --dim 100000", "`dim` must be at most 2,048"),
+        ("verify --law normal", "--law must be one of gaussian"),
+        ("verify smoothing --law sphere", "--law of smoothing must be one of gaussian; got 'sphere'"),
+        ("verify one-sided --probes 3", "--probes is no parameter of one-sided: it has dim"),
+        ("verify norm-factor --law orthogonal --dim 3 --probes 4", "--probes must be at most --dim"),
+        ("verify low-rank --dim 2", "low-rank: `rank` must be at most --dim, got 5 > 2"),
+        ("verify norm-factor --law rademacher --dim 13000000000", "--dim must be at most 16,777,216"),
+        ("verify curvature-probe --dim 100000", "--dim must be at most 2,048"),
         ("verify projected-gradient --law rademacher", "has no parameter set in the default mode"),
         ("verify --device tpu", "--device must be cpu or cuda, got 'tpu'"),
         ("verify --json /nowhere/out.json", "--json /nowhere/out.json cannot be written (No such file or directory)"),
@@ -138,7 +138,7 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify norm-factor --expect " + "d+" * 5000 + "d", "at most 200 characters, got 10,001"),
         ("verify norm-factor --expect 1/2d", "may mean two things: write a * and brackets"),
         ("verify norm-factor --expect (d+n–1)/n", "Character 5 of '(d+n–1)/n', '–' (en dash), has no meaning"),
-        ("verify --resolution 1e-320", "--resolution must lie between 1e-12 and 1, got 9.99989e-321: 0.01 means 1 %"),
+        ("verify --resolution 1e-320", "--resolution must lie between 1e-12, where the formulas themselves round, and 1, got 9.99989e-321"),
         ("verify --draws 9999999999999999999999", "--draws must be at most 9,007,199,254,740,992, which no run"),
         ("verify norm-probe --set", "expected one argument"),
         ("verify norm-probe --set average", "--set takes NAME=VALUE, got 'average': write for example --set moment"),
@@ -159,12 +159,54 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify norm-factor --expect 1/(n-n)", "divides by zero"),
         ("prove smoothing --law sphere", "gaussian"),
         ("prove nothing", "norm-factor"),
-        ("", "COMMAND"),
-        ("ponder", "invalid choice: 'ponder'"),
+        ("ponder", "COMMAND must be one of verify, list, prove, lr, finetune, replay, memory, doctor; got 'ponder'"),
+        ("verifi norm-factor", "got 'verifi'. Nearest: verify."),
+        ("verify --models norm-factor", "--models adds the claims on a real model to a run of all claims: name them"),
+        ("prove --law gaussian", "--law chooses a derivation of a claim, got 'gaussian': name a claim before it"),
+        ("verify --dim 1e-3", "argument --dim: it must be a whole number, got '1e-3'"),
+        ("verify --dim 1e999999999", "argument --dim: it must be a whole number"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(capsys, arguments, message):
     assert message in refusal(capsys, *arguments.split())
+
+
+def test_without_a_command_the_help_is_printed_and_all_is_well(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("usage: mezo-lab") and "test claims by sampling" in printed.out and not printed.err
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    import mezo_lab
+
+    with pytest.raises(SystemExit) as exit:
+        main(["--version"])
+    assert exit.value.code == 0 and capsys.readouterr().out == f"mezo-lab {mezo_lab.__version__}\n"
+
+
+def test_a_whole_number_may_have_an_exponent(capsys):
+    assert main("verify norm-factor --law gaussian --dim 1.3e10 --probes 4 --draws 1e3 --expect d".split()) == 1
+    assert "d=1.3e10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "verify --help", "list --help", "prove --help", "verifi"])
+def test_help_and_usage_load_no_torch(words):
+    code = (
+        "import sys; from mezo_lab.cli import main\n"
+        f"try: main({words.split()})\nexcept SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules or 'sympy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", [" ".join(SMALL), "lr --dim 60"])
+def test_without_rich_the_same_is_told_in_plain_text(command):
+    block = "import sys; sys.modules['rich'] = None; from mezo_lab.cli import main\n"
+    run = f"{block}raise SystemExit(main({command.split()}))"
+    plain = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True)
+    assert plain.returncode == 0, plain.stderr
+    assert "CONSISTENT" in plain.stdout or "largest stable lr" in plain.stdout
 
 
 def test_cuda_is_refused_where_torch_sees_none(capsys, monkeypatch):
@@ -173,7 +215,7 @@ def test_cuda_is_refused_where_torch_sees_none(capsys, monkeypatch):
 
 
 def test_a_file_that_cannot_be_written_is_told_before_any_draw(capsys, monkeypatch):
-    monkeypatch.setattr("mezo_lab.cli.verify.check", lambda *arguments, **options: pytest.fail("the work had started"))
+    monkeypatch.setattr("mezo_lab.claims.check", lambda *arguments, **options: pytest.fail("the work had started"))
     assert "cannot be written" in refusal(capsys, *SMALL, "--json", "/nowhere/out.json")
 
 
@@ -220,7 +262,7 @@ def test_without_the_real_model_the_rest_still_runs_and_the_gap_is_not_called_su
 
 def stopped_at(monkeypatch, number: int, error=KeyboardInterrupt) -> None:
     """Let the verdict of that number be interrupted."""
-    from mezo_lab.cli import verify
+    from mezo_lab import claims
 
     tested = iter(range(number))
 
@@ -229,8 +271,8 @@ def stopped_at(monkeypatch, number: int, error=KeyboardInterrupt) -> None:
             raise error
         return real_check(*arguments, **options)
 
-    real_check = verify.check
-    monkeypatch.setattr(verify, "check", check)
+    real_check = claims.check
+    monkeypatch.setattr(claims, "check", check)
 
 
 def test_a_run_that_is_stopped_in_the_middle_prints_and_writes_what_is_done(tmp_path, capsys, monkeypatch):
@@ -302,7 +344,7 @@ def test_sizes_that_no_machine_holds_are_told_before_anything_is_allocated(capsy
         ("verify minibatch --set batch=99999999999999999", "`batch` must be at most 65,536, got"),
         ("verify low-rank --set rank=99999999999999999999999", "`rank` must be at most"),
         ("verify replay --set steps=99999999999", "`steps` must be at most 1,000,000, got"),
-        ("verify memory --set d=99999999999999", "`dim` must be at most"),
+        ("verify memory --set d=99999999999999", "--dim must be at most"),
         ("verify tail --set dim=99999999999", "random numbers"),
         ("verify norm-factor --law gaussian --probes 2000000", "One draw must take at most 33,554,432 random numbers"),
     ],
@@ -330,10 +372,19 @@ def test_a_long_run_says_how_long_it_will_take_where_no_terminal_shows_it():
     assert run.returncode == 143 and out == ""
 
 
+def test_ctrl_c_while_a_command_loads_is_one_line(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mezo_lab.cli.import_module", interrupted)
+    assert main(["verify"]) == 130
+    assert capsys.readouterr().err == "mezo-lab: stopped\n"
+
+
 def test_a_run_that_is_stopped_says_so(capsys, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mezo_lab.cli.verify.check", interrupted)
+    monkeypatch.setattr("mezo_lab.claims.check", interrupted)
     assert main(SMALL) == 130
     assert "stopped" in capsys.readouterr().err

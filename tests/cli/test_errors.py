@@ -18,7 +18,7 @@ def command(monkeypatch):
 
     def set_to(run) -> None:
         options = SimpleNamespace(run=run)
-        monkeypatch.setattr(cli, "parser", lambda: SimpleNamespace(parse_args=lambda words: options))
+        monkeypatch.setattr(cli, "parser", lambda command: SimpleNamespace(parse_args=lambda words: options))
 
     return set_to
 

@@ -190,7 +190,7 @@ def test_without_its_log_a_run_does_not_go_on_and_nothing_is_lost(harm, stopped,
     harm(run / LOG)
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
     line = refused(plan, run, capsys)
-    assert f"`resume` needs {run / LOG}, the log of the run, which is " in line
+    assert f"--resume needs {run / LOG}, the log of the run, which is " in line
     assert "delete" not in line and "start again" not in line and "put it back as it was" in line
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
 

@@ -206,7 +206,7 @@ def split_at_gap(lines: list[list[str]]) -> tuple[list, list]:
         ("tiny --batch 0", "--batch must be at least 1, got 0"),
         ("tiny --length 0", "--length must be at least 1, got 0"),
         ("tiny --dtype int8", "--dtype must be one of float32, bfloat16, float16; got 'int8'"),
-        ("./tiny", "`name` must be smollm2-135m, a model's folder or a name on the hub; ./tiny is none of them"),
+        ("./tiny", "MODEL must be smollm2-135m, a model's folder or a name on the hub; ./tiny is none of them"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_is_one_line(capsys, arguments, message):

@@ -354,4 +354,4 @@ def test_a_tokenizer_of_another_model_is_told_before_a_step(data, speaker, capsy
     speaker.save_pretrained(where)
     common = ["--model", where, "--data", str(data / "rows.jsonl"), "--device", "cpu", "--out", str(data / "out")]
     assert main(["finetune", *common, "--messages", "messages", "--steps", "1"]) == 2
-    assert "`model` must have a tokenizer of its own, and token 2" in capsys.readouterr().err
+    assert "--model must have a tokenizer of its own, and token 2" in capsys.readouterr().err
