@@ -108,7 +108,10 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify --draws 1", "--draws must be at least 2, got 1"),
         ("verify --seed -1", "--seed must be at least 0, got -1"),
         ("verify --draws many", "argument --draws: it must be a whole number, got 'many': write for example 1000"),
-        ("verify --resolution 2", "--resolution must lie between 1e-12, where the formulas themselves round, and 1, got 2"),
+        (
+            "verify --resolution 2",
+            "--resolution must lie between 1e-12, where the formulas themselves round, and 1, got 2",
+        ),
         ("verify --draws 10 --resolution 0.1", "not allowed with"),
         ("verify --fast --full", "not allowed with"),
         ("verify norm-facto", "nearest: norm-factor"),
@@ -138,7 +141,10 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify norm-factor --expect " + "d+" * 5000 + "d", "at most 200 characters, got 10,001"),
         ("verify norm-factor --expect 1/2d", "may mean two things: write a * and brackets"),
         ("verify norm-factor --expect (d+n–1)/n", "Character 5 of '(d+n–1)/n', '–' (en dash), has no meaning"),
-        ("verify --resolution 1e-320", "--resolution must lie between 1e-12, where the formulas themselves round, and 1, got 9.99989e-321"),
+        (
+            "verify --resolution 1e-320",
+            "--resolution must lie between 1e-12, where the formulas themselves round, and 1, got 9.99989e-321",
+        ),
         ("verify --draws 9999999999999999999999", "--draws must be at most 9,007,199,254,740,992, which no run"),
         ("verify norm-probe --set", "expected one argument"),
         ("verify norm-probe --set average", "--set takes NAME=VALUE, got 'average': write for example --set moment"),
