@@ -1,4 +1,4 @@
-"""Rows for training, for choosing, and for the last word, which never meet."""
+"""Disjoint sets of rows: to train on, to validate by, and to report a score of."""
 
 import random
 from collections import defaultdict
@@ -9,14 +9,19 @@ from mezo_lab.finetune.config import TEST, TRAIN
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.tasks.task import Task
 
+__all__ = ["Splits", "draw_splits"]
+
 
 @dataclass(frozen=True)
 class Splits:
-    """Rows to learn from, rows to choose settings and checkpoints by, and rows to report."""
+    """The examples of a run, in random order."""
 
     train: tuple[Row, ...]
+    """Rows to learn from."""
     validation: tuple[Row, ...]
+    """Rows by which settings and checkpoints are chosen."""
     test: tuple[Row, ...]
+    """Rows whose score is reported."""
 
     def __str__(self) -> str:
         return f"{len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test"
@@ -37,24 +42,25 @@ def draw_splits(
 
     Source: paper, Section 3 and Appendix E: k examples of each class to train and as many to validate (RoBERTa), or
     1,000 and 500 of all (OPT), and at most 1,000 to test.
-    Assumes: texts that differ in nothing but spaces and capitals are the same; the first row with a text is kept.
+    Assumes: texts that differ only in spaces and capitals are the same; the first row with a text is kept.
     The test set depends on its rows and on `test` alone: runs of any seed, shots or method are compared on the same
     examples, and a smaller test set is part of a larger one.
     Cost: every row is read twice; some 20 µs a row.
 
     Args:
-        task: reads the rows; those without a label are left out.
-        train_rows: what to train on and to validate by, and, where there are no `test_rows`, to test on.
-        shots: examples of each class. train: examples of all classes together. Give one of the two, or none: half of
-            the rows that are left, 1,000 at most, or all but those of `validation`.
-        validation: examples, drawn as the data have them; None is as many as there are for training, and of each class
-            as many where `shots` says so.
-        test: examples; all that there are where `test_rows` are fewer. None is 1,000 at most, without `test_rows` a
-            fifth of the rows.
-        seed: which examples, by a private generator; not which test examples.
-        test_rows: from another file or split; a training row with the text of a test example is left out.
+        task: the task that reads the rows; rows without a label are left out.
+        train_rows: rows to train on and to validate by and, without `test_rows`, to test on.
+        shots: training examples of each class.
+        train: training examples of all classes together. Without `shots` and `train`: half of the rows that are left,
+            1,000 at most, or all but those of `validation`.
+        validation: validation examples, drawn as the data have them; None is as many as there are for training, and
+            `shots` of each class where that is given.
+        test: test examples, or all of `test_rows` if these are fewer. None is 1,000 at most; without `test_rows` also
+            a fifth of the rows at most.
+        seed: fixes the training and validation examples through a private generator; the test examples do not depend
+            on it.
+        test_rows: rows of another file or split; a training row with the text of a test example is left out.
 
-    Returns: Splits, each in random order.
     Raises: ValueError for sizes that the rows cannot fill, one class only, or a label that is none (its row is named).
 
     >>> from mezo_lab.finetune.tasks import task_named
@@ -62,53 +68,71 @@ def draw_splits(
     >>> print(draw_splits(task_named("rotten-tomatoes"), rows, shots=16, test=20, seed=0))
     32 train, 32 validation, 20 test
     """
-    check(task, shots, train, validation, test, seed)
-    pool = distinct(task, train_rows, "train_rows")
+    _check_sizes(task, shots, train, validation, test, seed)
+    pool = _distinct(task, train_rows, "train_rows")
     if test_rows is None:
-        few = min(TEST, max(1, len(pool) // 5))
-        held_out = drawn(shuffled(pool.values(), "test"), few if test is None else test, "test")
+        count = test or min(TEST, max(1, len(pool) // 5))
+        held_out = _first(_shuffled(pool.values(), "test"), count, "test")
     else:
-        held_out = shuffled(distinct(task, test_rows, "test_rows").values(), "test")[: TEST if test is None else test]
-    held_texts = {said(task, row) for row in held_out}
-    rest = shuffled((row for text, row in pool.items() if text not in held_texts), f"train {seed}")
+        others = _distinct(task, test_rows, "test_rows")
+        held_out = _shuffled(others.values(), "test")[: test or TEST]
+    rest = _without(task, pool, held_out, seed)
     if test_rows is not None and pool and not rest:
         raise ValueError(
             f"`train_rows` must hold texts that are not in `test_rows`, and all {len(pool):,} are: give other rows, or "
             "leave the test rows out, and some of the others are held out."
         )
-    check_classes(task, rest)
-    if shots is None and train is None:
-        train = max(1, min(TRAIN, len(rest) // 2 if validation is None else len(rest) - validation))
-    learnt, left = of_each_class(task, rest, shots) if shots else (drawn(rest, train or 0, "train"), rest[train:])
-    if validation is not None:
-        # as they lie, those left begin with the class that was full first, and with nothing else
-        chosen = drawn(shuffled(left, f"validation {seed}"), validation, "validation")
-    elif shots:
-        chosen, _ = of_each_class(task, left, shots)
+    _check_classes(task, rest)
+    if shots:
+        learned, left = _first_of_each_class(task, rest, shots)
     else:
-        chosen = drawn(left, len(learnt), "validation")
-    # of each class in turn would be a poor order to learn in
-    return Splits(tuple(shuffled(learnt, f"order {seed}")), tuple(chosen), tuple(held_out))
+        count = train or _train_size(len(rest), validation)
+        learned = _first(rest, count, "train")
+        left = rest[count:]
+    if validation is not None:
+        # the rows that are left are in the order in which the classes were filled, hence not in random order
+        chosen = _first(_shuffled(left, f"validation {seed}"), validation, "validation")
+    elif shots:
+        chosen, _ = _first_of_each_class(task, left, shots)
+    else:
+        chosen = _first(left, len(learned), "validation")
+    # class by class would be a poor order to learn in
+    return Splits(tuple(_shuffled(learned, f"order {seed}")), tuple(chosen), tuple(held_out))
 
 
-def of_each_class(task: Task, rows: Sequence[Row], shots: int) -> tuple[list[Row], list[Row]]:
-    """The first `shots` rows of each class, and those that are left."""
-    taken: dict[int, list[Row]] = defaultdict(list)
+def _train_size(rows: int, validation: int | None) -> int:
+    if validation is None:
+        validation = rows - rows // 2
+    return max(1, min(TRAIN, rows - validation))
+
+
+def _without(task: Task, pool: dict[tuple[str, ...], Row], held_out: Sequence[Row], seed: int) -> list[Row]:
+    """The rows of a pool whose texts are not held out, shuffled."""
+    held_texts = {_question(task, row) for row in held_out}
+    return _shuffled((row for text, row in pool.items() if text not in held_texts), f"train {seed}")
+
+
+def _first_of_each_class(task: Task, rows: Sequence[Row], shots: int) -> tuple[list[Row], list[Row]]:
+    """The first `shots` rows of each class, class by class, and the rows that are left."""
+    by_class: dict[int, list[Row]] = defaultdict(list)
     left: list[Row] = []
     for row in rows:
-        of_class = taken[task.gold(row)]
-        (of_class if len(of_class) < shots else left).append(row)
+        same_class = by_class[task.gold(row)]
+        if len(same_class) < shots:
+            same_class.append(row)
+        else:
+            left.append(row)
     for label, word in enumerate(task.answers):
-        if len(taken[label]) < shots:
+        if len(by_class[label]) < shots:
             raise ValueError(
                 f"`shots` must leave enough of every class to train and to validate, got {shots} where "
-                f"{len(taken[label])} different rows with label {label} ({word.strip()}) are left: ask for fewer, or "
-                "give more rows."
+                f"{len(by_class[label])} different rows with label {label} ({word.strip()}) are left: ask for fewer, "
+                "or give more rows."
             )
-    return [row for label in sorted(taken) for row in taken[label]], left
+    return [row for label in sorted(by_class) for row in by_class[label]], left
 
 
-def drawn(rows: list[Row], count: int, argument: str) -> list[Row]:
+def _first(rows: list[Row], count: int, argument: str) -> list[Row]:
     if count > len(rows):
         raise ValueError(
             f"`{argument}` must be at most the {len(rows)} different rows that are left, got {count}: ask for fewer, "
@@ -117,44 +141,47 @@ def drawn(rows: list[Row], count: int, argument: str) -> list[Row]:
     return rows[:count]
 
 
-def distinct(task: Task, rows: Sequence[Row], argument: str) -> dict[tuple[str, ...], Row]:
-    """The rows that have a label, the first of each text, by text."""
-    found: dict[tuple[str, ...], Row] = {}
+def _distinct(task: Task, rows: Sequence[Row], argument: str) -> dict[tuple[str, ...], Row]:
+    """The rows that have a label, by text; of rows with the same text the first."""
+    unlabelled = task.data.unlabelled if task.data else None
+    distinct: dict[tuple[str, ...], Row] = {}
     for number, row in enumerate(rows, 1):
-        if task.data and task.data.unlabelled is not None and row[task.label] == task.data.unlabelled:
+        if unlabelled is not None and row[task.label] == unlabelled:
             continue
         try:
             task.gold(row)
-            question = said(task, row)
+            question = _question(task, row)
         except ValueError as error:
             raise ValueError(f"row {number} of `{argument}`: {error}") from None
-        found.setdefault(question, row)
-    return found
+        distinct.setdefault(question, row)
+    return distinct
 
 
-def said(task: Task, row: Row) -> tuple[str, ...]:
-    """What makes two rows the same question: the prompt, and the options of a choice."""
+def _question(task: Task, row: Row) -> tuple[str, ...]:
+    """What two rows share that are the same question: the prompt and the options of a choice."""
     options = task.candidates(row) if task.kind == "choice" else ()
     return tuple(" ".join(text.split()).casefold() for text in (task.text(row), *options))
 
 
-def shuffled(rows: Iterable[Row], purpose: str) -> list[Row]:
+def _shuffled(rows: Iterable[Row], purpose: str) -> list[Row]:
     order = list(rows)
     random.Random(f"mezo_lab {purpose}").shuffle(order)
     return order
 
 
-def check_classes(task: Task, rows: Sequence[Row]) -> None:
-    found = {task.gold(row) for row in rows} if task.kind == "classification" else {0, 1}
-    if len(found) < 2:
-        only = "".join(f"only {label} ({task.answers[label].strip()})" for label in found) or "none"
+def _check_classes(task: Task, rows: Sequence[Row]) -> None:
+    if task.kind != "classification":
+        return
+    labels = {task.gold(row) for row in rows}
+    if len(labels) < 2:
+        only = "".join(f"only {label} ({task.answers[label].strip()})" for label in labels) or "none"
         raise ValueError(
             f"`train_rows` must hold two labels or more beyond the test set, got {only} in {len(rows)} rows: one class "
             f"alone teaches nothing; look at the column {task.label!r}."
         )
 
 
-def check(
+def _check_sizes(
     task: Task, shots: int | None, train: int | None, validation: int | None, test: int | None, seed: int
 ) -> None:
     if shots is not None and train is not None:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from mezo_lab.finetune.data.splits import draw_splits, of_each_class
+from mezo_lab.finetune.data.splits import _first_of_each_class, draw_splits
 from mezo_lab.finetune.tasks import custom_task, task_named
 
 TASK = custom_task("{text} It was", ("bad", "good"))
@@ -55,7 +55,7 @@ def test_a_given_number_of_validation_examples_has_the_classes_as_the_data_have_
 def test_the_first_rows_that_shots_leave_would_be_of_one_class():
     rows = films(8000)
     random.Random(0).shuffle(rows)
-    _, left = of_each_class(TASK, rows, 512)
+    _, left = _first_of_each_class(TASK, rows, 512)
     assert len({row["label"] for row in left[:20]}) == 1
 
 
