@@ -56,6 +56,7 @@ def dry_run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.repo  # of the metadata, and pip takes its time
 @pytest.mark.skipif(not installation.has_pip(), reason="this environment was made without pip")
 def test_what_is_advised_can_be_installed_by_its_name():
     every = ",".join(sorted(set(installation.EXTRAS.values())))

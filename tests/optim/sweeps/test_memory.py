@@ -47,7 +47,7 @@ def test_a_compiled_sweep_makes_no_tensor_of_the_size_of_a_parameter(law, count,
     assert field.compiled and peak(lambda: field.sweep(terms(count))) < 5
 
 
-@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize("count", [1, 4])  # four z would be 64 MiB
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("law", ["rademacher", "gaussian", "uniform", "three-point"])
 def test_an_eager_sweep_stays_within_a_chunk_however_many_z_it_adds(law, dtype, count, peak):
