@@ -1,6 +1,7 @@
 """Claims that run: the registry, and `check`, which tests one of them."""
 
-from mezo_lab.claims import (  # noqa: F401  importing them fills the registry
+# the decorator `claim` enters each claim in the registry while its module is imported
+from mezo_lab.claims import (  # noqa: F401
     a_estimator,
     a_variants,
     b_descent,
@@ -12,7 +13,9 @@ from mezo_lab.claims import (  # noqa: F401  importing them fills the registry
     e_successors,
 )
 from mezo_lab.claims.claim import REGISTRY, SYMBOLS, Claim, Decoy, Experiment, claim, claim_named, grid
-from mezo_lab.claims.verdict import DecoyVerdict, Status, Verdict, check
+from mezo_lab.claims.decision import Status
+from mezo_lab.claims.trial import check
+from mezo_lab.claims.verdict import DecoyVerdict, Verdict
 
 __all__ = [
     "REGISTRY",

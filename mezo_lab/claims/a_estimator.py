@@ -5,7 +5,16 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import TIED, curved, direction, fixed_estimate, gradient, named, regression, sampled
+from mezo_lab.claims.controls import TIED_COORDINATES
+from mezo_lab.claims.problems import (
+    curved,
+    fixed_estimate,
+    regression,
+    sampled,
+    symbols_of,
+    unit_direction,
+    unit_gradient,
+)
 from mezo_lab.sampling import Coordinate, Frame, Iid, Linear, Orthogonal, Quadratic, frame_of, sign_search, two_point
 
 
@@ -24,8 +33,9 @@ def gradient_estimate(g: Tensor, z: Tensor) -> Tensor:
     fast=grid(dim=[8], curvature=[0, 5]),
 )
 def random_search(law, dim, curvature):
-    g, sigma = gradient(dim), 0.01  # σ·tr H ≪ ‖g‖, so the O(σ³) left out is 0.04 % of the change
-    trace, matrix = float(curvature), curved(dim)
+    g, sigma = unit_gradient(dim), 0.01  # σ·tr H ≪ ‖g‖, so the O(σ³) left out is 0.04 % of the change
+    trace = float(curvature)
+    matrix = curved(dim)
     matrix = matrix * (trace / matrix.trace())
 
     theta = torch.zeros_like(g)
@@ -41,7 +51,7 @@ def random_search(law, dim, curvature):
         expected=theory.random_search_change(sigma, 1.0, trace),
         draw=draw,
         numbers_per_draw=dim,
-        symbols=named(law, dim, 1, sigma=sigma, g=1.0, trH=trace),
+        symbols=symbols_of(law, dim, 1, sigma=sigma, g=1.0, trH=trace),
         formula="sigma**2*trH/2 - sigma*(2/pi)**0.5*g",
         decoys=(Decoy("sigma**2*trH/2 - sigma*g"), Decoy("-sigma*(2/pi)**0.5*g")),
     )
@@ -56,7 +66,8 @@ def random_search(law, dim, curvature):
     fast=grid(dim=[8], probes=[2]),
 )
 def unbiased(law, dim, probes):
-    g, v = gradient(dim), direction(dim, power=0.25)
+    g = unit_gradient(dim)
+    v = unit_direction(dim, power=0.25)
 
     def along_v(law):
         return lambda count, generator: gradient_estimate(g, law.sample(count, probes, dim, generator)) @ v
@@ -65,9 +76,9 @@ def unbiased(law, dim, probes):
         expected=float(v @ g),
         draw=along_v(law),
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, vg=float(v @ g)),
+        symbols=symbols_of(law, dim, probes, vg=float(v @ g)),
         formula="vg",
-        decoys=(Decoy("z with tied coordinates", draw=along_v(TIED)),),
+        decoys=(Decoy("z with tied coordinates", draw=along_v(TIED_COORDINATES)),),
         deterministic=fixed_estimate(law, dim, probes),
     )
 
@@ -84,7 +95,7 @@ def unbiased(law, dim, probes):
 def norm_factor(law, dim, probes):
     return Experiment(
         expected=float(theory.norm_factor(dim, probes, law.moments(dim))),
-        symbols=named(law, dim, probes),
+        symbols=symbols_of(law, dim, probes),
         formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(d+n-1)/n"), Decoy("(d+n+1)/n")),
         deterministic=fixed_estimate(law, dim, probes),
@@ -92,7 +103,7 @@ def norm_factor(law, dim, probes):
             law,
             dim,
             probes,
-            brute=lambda z: gradient_estimate(gradient(dim), z).square().sum(-1),
+            brute=lambda z: gradient_estimate(unit_gradient(dim), z).square().sum(-1),
             scalars=Frame.length_sq,
         ),
     )
@@ -108,9 +119,12 @@ def norm_factor(law, dim, probes):
     fast=grid(dim=[6], probes=[2]),
 )
 def second_moment(law, dim, probes):
-    g, u, v = gradient(dim), direction(dim, power=-1.0), direction(dim, power=-0.7)
+    g = unit_gradient(dim)
+    u = unit_direction(dim, power=-1.0)
+    v = unit_direction(dim, power=-0.7)
     ug, vg, uv, uvgg = (float(x) for x in (u @ g, v @ g, u @ v, (u * v * g * g).sum()))
-    gaussian, sphere = "((n+1)*ug*vg + uv)/n", "((n-1)*ug*vg + d/(d+2)*(2*ug*vg + uv))/n"
+    gaussian = "((n+1)*ug*vg + uv)/n"
+    sphere = "((n-1)*ug*vg + d/(d+2)*(2*ug*vg + uv))/n"
     formula = "((n+1)*ug*vg + uv + (kappa-3)*uvgg)/n" if isinstance(law, Iid) else sphere
     if isinstance(law, Coordinate):
         formula = "((n-1)*ug*vg + d*uvgg)/n"
@@ -125,7 +139,7 @@ def second_moment(law, dim, probes):
         expected=float(theory.second_moment(ug * vg, uv, uvgg, probes=probes, moments=law.moments(dim))),
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, ug=ug, vg=vg, uv=uv, uvgg=uvgg),
+        symbols=symbols_of(law, dim, probes, ug=ug, vg=vg, uv=uv, uvgg=uvgg),
         # the Gaussian's, in which the (κ−3) term is missing; for κ = 3, where that is right, the sphere's
         formula=formula,
         decoys=(Decoy(sphere if law.moments(dim)[:2] == (1, 0) else gaussian),),
@@ -144,14 +158,14 @@ def second_moment(law, dim, probes):
 def variance(law, dim, probes):
     return Experiment(
         expected=float(theory.variance_factor(dim, probes, law.moments(dim))),
-        symbols=named(law, dim, probes),
+        symbols=symbols_of(law, dim, probes),
         formula="(c + (n-1)*cross)/n - 1",
         decoys=(Decoy("(c + (n-1)*cross)/n"),),
         **sampled(
             law,
             dim,
             probes,
-            brute=lambda z: (gradient_estimate(gradient(dim), z) - gradient(dim)).square().sum(-1),
+            brute=lambda z: (gradient_estimate(unit_gradient(dim), z) - unit_gradient(dim)).square().sum(-1),
             scalars=lambda frame: frame.length_sq() - 2 * frame.overlap() + 1,
         ),
     )
@@ -174,7 +188,7 @@ def capture(law, dim, probes):
         raise ValueError(f"`probes` must be at most `dim` to span n directions, got {probes} > {dim}: lower --probes.")
     return Experiment(
         expected=theory.capture(dim, probes),
-        symbols=named(law, dim, probes),
+        symbols=symbols_of(law, dim, probes),
         formula="n/d",
         decoys=(Decoy("n/(d+2)"),),
         deterministic=probes == dim,
@@ -182,7 +196,7 @@ def capture(law, dim, probes):
             law,
             dim,
             probes,
-            brute=lambda z: frame_of(z, gradient(dim)).captured(),
+            brute=lambda z: frame_of(z, unit_gradient(dim)).captured(),
             scalars=Frame.captured,
         ),
     )
@@ -202,7 +216,8 @@ def minibatch(law, dim, probes, batch, sharing):
     loss, theta = regression(dim)
     batches = {"shared": 1, "fresh": probes}[sharing]  # how many a step draws
     noise = loss.noise(theta) / batch
-    shared, fresh = "(c + (n-1)*cross)/n*(g2 + S/B)", "(c*(g2 + S/B) + (n-1)*cross*g2)/n"
+    shared = "(c + (n-1)*cross)/n*(g2 + S/B)"
+    fresh = "(c*(g2 + S/B) + (n-1)*cross*g2)/n"
 
     def draw(count, generator):
         z = law.sample(count, probes, dim, generator)
@@ -215,7 +230,7 @@ def minibatch(law, dim, probes, batch, sharing):
         expected=float(formula(1.0, noise, dim, probes, law.moments(dim))),
         draw=draw,
         numbers_per_draw=probes * max(dim, len(loss.targets)) * max(1, batch // 4),
-        symbols=named(law, dim, probes, B=batch, S=noise * batch, g2=1.0),
+        symbols=symbols_of(law, dim, probes, B=batch, S=noise * batch, g2=1.0),
         formula=shared if sharing == "shared" else fresh,
         decoys=(
             Decoy(shared),

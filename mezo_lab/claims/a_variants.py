@@ -7,7 +7,7 @@ import torch
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import curved, direction, fixed_estimate, gradient, named
+from mezo_lab.claims.problems import curved, fixed_estimate, symbols_of, unit_direction, unit_gradient
 from mezo_lab.sampling import (
     Cubic,
     Linear,
@@ -35,9 +35,12 @@ SETTLED = 4  # steps after which E‖ĝ‖² of a run stays to seven digits: wha
     fast=grid(dim=[8], probes=[4]),
 )
 def smoothing(law, dim, probes):
-    epsilon, theta, v = 1.0, direction(dim, power=0.0), direction(dim, power=0.25)
-    loss = Cubic(third=2 * direction(dim, power=-0.3), slope=gradient(dim))
-    vg, va = float(v @ loss.gradient(theta)), float(v @ loss.laplacian_gradient())
+    epsilon = 1.0
+    theta = unit_direction(dim, power=0.0)
+    v = unit_direction(dim, power=0.25)
+    loss = Cubic(third=2 * unit_direction(dim, power=-0.3), slope=unit_gradient(dim))
+    vg = float(v @ loss.gradient(theta))
+    va = float(v @ loss.laplacian_gradient())
 
     def draw(count, generator):
         return two_point(loss, theta, law.sample(count, probes, dim, generator), epsilon) @ v
@@ -46,7 +49,7 @@ def smoothing(law, dim, probes):
         expected=vg + theory.smoothing_bias(epsilon, va),
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, eps=epsilon, vg=vg, va=va),
+        symbols=symbols_of(law, dim, probes, eps=epsilon, vg=vg, va=va),
         formula="vg + eps**2*va/2",
         decoys=(Decoy("vg + eps**2*va"), Decoy("vg")),
     )
@@ -63,9 +66,11 @@ def smoothing(law, dim, probes):
     fast=grid(dim=[6]),
 )
 def one_sided_norm(law, dim):
-    matrix, epsilon = curved(dim), 4 / dim
-    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, gradient(dim))  # so that Hθ = g
-    trace, trace_sq = float(matrix.trace()), float(matrix.square().sum())
+    matrix = curved(dim)
+    epsilon = 4 / dim
+    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, unit_gradient(dim))  # so that Hθ = g
+    trace = float(matrix.trace())
+    trace_sq = float(matrix.square().sum())
 
     def draw(count, generator):
         return one_sided(loss, theta, law.sample(count, 1, dim, generator), epsilon).square().sum(-1)
@@ -74,7 +79,7 @@ def one_sided_norm(law, dim):
         expected=theory.one_sided_norm(dim, 1.0, trace, trace_sq, epsilon),
         draw=draw,
         numbers_per_draw=dim,
-        symbols=named(law, dim, 1, eps=epsilon, g2=1.0, trH=trace, trH2=trace_sq),
+        symbols=symbols_of(law, dim, 1, eps=epsilon, g2=1.0, trH=trace, trH2=trace_sq),
         formula="(d+2)*g2 + eps**2/4*(d+4)*(trH**2 + 2*trH2)",
         decoys=(Decoy("(d+2)*g2"),),
     )
@@ -90,7 +95,8 @@ def one_sided_norm(law, dim):
     fast=grid(dim=[8], average=["square", "magnitude"]),
 )
 def norm_probe(law, dim, average):
-    loss, theta = Linear(gradient(dim)), torch.zeros(dim, dtype=torch.float64)
+    loss = Linear(unit_gradient(dim))
+    theta = torch.zeros(dim, dtype=torch.float64)
     observe = {"square": torch.square, "magnitude": torch.abs}[average]
 
     def draw(count, generator):
@@ -100,7 +106,7 @@ def norm_probe(law, dim, average):
         expected={"square": 1.0, "magnitude": theory.probe_magnitude(1.0)}[average],
         draw=draw,
         numbers_per_draw=dim,
-        symbols=named(law, dim, 1, g=1.0, g2=1.0),
+        symbols=symbols_of(law, dim, 1, g=1.0, g2=1.0),
         formula={"square": "g2", "magnitude": "(2/pi)**0.5*g"}[average],
         decoys=(Decoy("g"), Decoy("2/pi*g2")) if average == "square" else (Decoy("g"),),
     )
@@ -116,7 +122,8 @@ def norm_probe(law, dim, average):
     fast=grid(dim=[8], probes=[2]),
 )
 def curvature_probe(law, dim, probes):
-    loss, theta = Quadratic(curved(dim)), gradient(dim)
+    loss = Quadratic(curved(dim))
+    theta = unit_gradient(dim)
     trace = float(loss.matrix.trace())
 
     def draw(count, generator):
@@ -126,7 +133,7 @@ def curvature_probe(law, dim, probes):
         expected=trace,
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, trH=trace),
+        symbols=symbols_of(law, dim, probes, trH=trace),
         formula="trH",
         decoys=(Decoy("2*trH"),),
         deterministic=fixed_estimate(law, dim, probes),
@@ -143,12 +150,15 @@ def curvature_probe(law, dim, probes):
     fast=grid(dim=[8], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
 )
 def variance_modified_norm(law, dim, scale, moment):
-    g, v = gradient(dim), direction(dim, power=0.25)
+    g = unit_gradient(dim)
+    v = unit_direction(dim, power=0.25)
     diagonal = {"|g|": g.abs(), "sqrt|g|": g.abs().sqrt()}[scale]  # D
-    loss, theta = Linear(g), torch.zeros_like(g)
-    scale_sq, scaled_grad_sq = float(diagonal.square().sum()), float((g / diagonal).square().sum())
+    loss = Linear(g)
+    theta = torch.zeros_like(g)
+    scale_sq = float(diagonal.square().sum())
+    scaled_grad_sq = float((g / diagonal).square().sum())
     expected = {"norm": theory.variance_modified_norm(scale_sq, scaled_grad_sq, 1.0), "mean": float(v @ g)}[moment]
-    symbols = named(law, dim, 1, l1=float(g.abs().sum()), trD2=scale_sq, Dg2=scaled_grad_sq, g2=1.0)
+    symbols = symbols_of(law, dim, 1, l1=float(g.abs().sum()), trD2=scale_sq, Dg2=scaled_grad_sq, g2=1.0)
 
     def draw(count, generator):
         estimate = variance_modified(loss, theta, law.sample(count, 1, dim, generator), 1.0, diagonal)
@@ -175,8 +185,11 @@ def variance_modified_norm(law, dim, scale, moment):
     fast=grid(dim=[8]),
 )
 def expectation_modified_mean(law, dim):
-    g, v = gradient(dim), direction(dim, power=0.25)
-    loss, theta, diagonal = Linear(g), torch.zeros_like(g), g.sqrt()
+    g = unit_gradient(dim)
+    v = unit_direction(dim, power=0.25)
+    loss = Linear(g)
+    theta = torch.zeros_like(g)
+    diagonal = g.sqrt()
 
     def draw(count, generator):
         return expectation_modified(loss, theta, law.sample(count, 1, dim, generator), 1.0, diagonal) @ v
@@ -185,7 +198,7 @@ def expectation_modified_mean(law, dim):
         expected=float(v @ (g / diagonal)),
         draw=draw,
         numbers_per_draw=dim,
-        symbols=named(law, dim, 1, vg=float(v @ g), vDg=float(v @ (g / diagonal))),
+        symbols=symbols_of(law, dim, 1, vg=float(v @ g), vDg=float(v @ (g / diagonal))),
         formula="vDg",
         decoys=(Decoy("vg"),),
     )
@@ -201,7 +214,7 @@ def expectation_modified_mean(law, dim):
     fast=grid(dim=[8]),
 )
 def adam_blind(law, dim):
-    g = gradient(dim)
+    g = unit_gradient(dim)
     g1 = float(g[0])
 
     def draw(count, generator):
@@ -212,7 +225,7 @@ def adam_blind(law, dim):
         expected=float(theory.second_moment(g1**2, 1.0, g1**2, probes=1, moments=law.moments(dim))),
         draw=draw,
         numbers_per_draw=dim,
-        symbols=named(law, dim, 1, g1=g1, g2=1.0),
+        symbols=symbols_of(law, dim, 1, g1=g1, g2=1.0),
         formula="g2 + 2*g1**2",
         decoys=(Decoy("(d+2)*g1**2"),),
     )
@@ -233,8 +246,11 @@ def adam_blind(law, dim):
 def residual_feedback_norm(law, dim, moment):
     if moment == "run":
         return residual_feedback_run(law, dim)
-    g, v, epsilon = gradient(dim), direction(dim, power=0.25), 0.1
-    loss, theta = Linear(g), torch.zeros_like(g)
+    g = unit_gradient(dim)
+    v = unit_direction(dim, power=0.25)
+    epsilon = 0.1
+    loss = Linear(g)
+    theta = torch.zeros_like(g)
     before = theta - epsilon * g  # so that Δ = ε
     change = float(loss(theta) - loss(before))
 
@@ -248,7 +264,7 @@ def residual_feedback_norm(law, dim, moment):
         expected=expected,
         draw=draw,
         numbers_per_draw=2 * dim,
-        symbols=named(law, dim, 1, eps=epsilon, delta=change, g2=1.0, vg=float(v @ g)),
+        symbols=symbols_of(law, dim, 1, eps=epsilon, delta=change, g2=1.0, vg=float(v @ g)),
         formula={"norm": "(2*d+2)*g2 + d*delta**2/eps**2", "mean": "vg"}[moment],
         decoys=(Decoy("(d+2)*g2"), Decoy("(2*d+2)*g2")) if moment == "norm" else (Decoy("2*vg"),),
     )
@@ -256,8 +272,11 @@ def residual_feedback_norm(law, dim, moment):
 
 def residual_feedback_run(law, dim) -> Experiment:
     """E‖ĝ‖² after some steps of a run, where Δ depends on the probe before; the decoy is the formula with E[Δ²]."""
-    g, lr, epsilon = gradient(dim), 0.02, 0.1
-    loss, start = Linear(g), torch.zeros_like(g)
+    g = unit_gradient(dim)
+    lr = 0.02
+    epsilon = 0.1
+    loss = Linear(g)
+    start = torch.zeros_like(g)
 
     def draw(count, generator):
         z = law.sample(count, SETTLED + 2, dim, generator).split(1, dim=1)  # of each (count, 1, d)
@@ -265,7 +284,8 @@ def residual_feedback_run(law, dim) -> Experiment:
         estimate = theta[:, 0]
         for previous, probe in pairwise(z):
             estimate = residual_feedback(loss, theta, probe, before, previous, epsilon)  # (count, d)
-            before, theta = theta, theta - lr * estimate[:, None]
+            before = theta
+            theta = theta - lr * estimate[:, None]
         return estimate.square().sum(-1)
 
     expected = theory.residual_feedback_run_norm(dim, 1.0, lr, epsilon)
@@ -275,7 +295,7 @@ def residual_feedback_run(law, dim) -> Experiment:
         expected=expected,
         draw=draw,
         numbers_per_draw=(SETTLED + 2) * dim,
-        symbols=named(law, dim, 1, eps=epsilon, eta=lr, delta=change, g2=1.0),
+        symbols=symbols_of(law, dim, 1, eps=epsilon, eta=lr, delta=change, g2=1.0),
         formula="(d+2)*g2 + d*g2*(1 + (eta/eps)**2*g2)/(1 - (eta/eps)**2*g2)",
         decoys=(Decoy("(2*d+2)*g2 + d*delta**2/eps**2"), Decoy("(d+2)*g2")),
     )

@@ -8,13 +8,13 @@ from mezo_lab.claims.problems import (
     BRUTE_FORCE_DIM,
     MOST_ROWS,
     PAPER,
+    at_most_coordinates,
     at_most_dim,
     curved,
     fixed_estimate,
-    gradient,
-    named,
     one_step,
-    within,
+    symbols_of,
+    unit_gradient,
 )
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
 from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
@@ -31,7 +31,7 @@ from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
 )
 def descent_lemma(law, dim, probes, spectrum):
     matrix = curved(dim, lowest={"flat": 1.0, "falling": 0.5}[spectrum])
-    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, gradient(dim))  # so that Hθ = g
+    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, unit_gradient(dim))  # so that Hθ = g
     smoothness = largest_eigenvalue(matrix)
     estimator_sq = float(theory.norm_factor(dim, probes, law.moments(dim)))
     lr = 0.5 / (smoothness * estimator_sq)
@@ -44,7 +44,7 @@ def descent_lemma(law, dim, probes, spectrum):
         expected=theory.descent_bound(lr, smoothness, 1.0, estimator_sq),
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, eta=lr, ell=smoothness, g2=1.0, G2=estimator_sq),
+        symbols=symbols_of(law, dim, probes, eta=lr, ell=smoothness, g2=1.0, G2=estimator_sq),
         formula="-eta*g2 + eta**2*ell*G2/2",
         deterministic=fixed_estimate(law, dim, probes),
         decoys=(
@@ -69,7 +69,7 @@ def dimension_tax(law, dim, probes, t):
     step = t / factor  # t = 1: the best; t = 2: η = 2/(ℓ·factor), the largest stable one
     return Experiment(
         expected=theory.contraction(step, factor),
-        symbols=named(law, dim, probes, t=t, s=step),
+        symbols=symbols_of(law, dim, probes, t=t, s=step),
         formula="1 - 2*s + s**2*(c + (n-1)*cross)/n",
         decoys=(Decoy("(1-s)**2"),),  # SGD's own, for which η_SGD = 2/ℓ is the edge
         **one_step(law, dim, probes, rank=dim, step=step),
@@ -96,11 +96,12 @@ def dimension_tax(law, dim, probes, t):
 def low_rank(law, dim, probes, rank):
     at_most_dim(rank, dim)
     moments = law.moments(dim)
-    gamma, step = float(theory.effective_rank_factor(rank, probes, moments)), 0.1
+    gamma = float(theory.effective_rank_factor(rank, probes, moments))
+    step = 0.1
     gaussian = (Decoy("1 - 2*s + s**2*(r+n+1)/n"),) if dim <= 20 else ()  # the laws part only at small d
     return Experiment(
         expected=theory.contraction(step, gamma),
-        symbols=named(law, dim, probes, r=rank, s=step, gamma=gamma),
+        symbols=symbols_of(law, dim, probes, r=rank, s=step, gamma=gamma),
         formula="1 - 2*s + s**2*gamma",
         decoys=(Decoy("1 - 2*s + s**2*(n-1+c)/n"), *gaussian),
         **one_step(law, dim, probes, rank, step),
@@ -118,10 +119,13 @@ def low_rank(law, dim, probes, rank):
     fast=grid(dim=[6], probes=[2]),
 )
 def any_spectrum(law, dim, probes):
-    matrix, g = curved(dim), gradient(dim)
-    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, g)
+    matrix = curved(dim)
+    g = unit_gradient(dim)
+    loss = Quadratic(matrix)
+    theta = torch.linalg.solve(matrix, g)
     trace, curvature, diagonal = (float(x) for x in (matrix.trace(), g @ matrix @ g, matrix.diagonal() @ g.square()))
-    moments, rank = law.moments(dim), effective_rank(matrix)
+    moments = law.moments(dim)
+    rank = effective_rank(matrix)
     # with the coincidence term γ bounds only an H along the coordinates; without it, any H for every κ ≤ 3
     gamma = float(theory.effective_rank_factor(rank, probes, moments._replace(coincidence=0)))
 
@@ -133,7 +137,9 @@ def any_spectrum(law, dim, probes):
         expected=float(theory.second_moment(curvature, trace, diagonal, probes=probes, moments=moments)),
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, r=rank, ell=1.0, gamma=gamma, trH=trace, gHg=curvature, Hgg=diagonal, g2=1.0),
+        symbols=symbols_of(
+            law, dim, probes, r=rank, ell=1.0, gamma=gamma, trH=trace, gHg=curvature, Hgg=diagonal, g2=1.0
+        ),
         formula="((n+1)*gHg + trH*g2 + (kappa-3)*Hgg)/n"
         if isinstance(law, Iid)
         else "((n-1)*gHg + d/(d+2)*(2*gHg + trH*g2))/n",
@@ -159,7 +165,7 @@ def any_spectrum(law, dim, probes):
 )
 def general_directions(law, dim, probes, rank):
     at_most_dim(rank, dim)
-    within(dim, MOST_ROWS)
+    at_most_coordinates(dim, MOST_ROWS)
     moments = law.moments(dim)
 
     def draw(count, generator):
@@ -173,7 +179,7 @@ def general_directions(law, dim, probes, rank):
         expected=float(theory.effective_rank_factor(rank, probes, theory.rotation_average(dim, moments))),
         draw=draw,
         numbers_per_draw=dim * (rank + probes),
-        symbols=named(law, dim, probes, r=rank),
+        symbols=symbols_of(law, dim, probes, r=rank),
         formula="1 + (c*(r+2)/(d+2) - 1)/n",
         # signs along the axes; the Gaussian, which they are not either; the norm factor
         decoys=(Decoy("(r+n-1)/n"), Decoy("(r+n+1)/n"), Decoy("(c+n-1)/n")),

@@ -6,7 +6,7 @@ import torch
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import PAPER, at_most_dim, fitted_regression, named, one_step
+from mezo_lab.claims.problems import PAPER, at_most_dim, fitted_regression, one_step, symbols_of
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
 from mezo_lab.sampling import two_point
 
@@ -21,10 +21,11 @@ from mezo_lab.sampling import two_point
     fast=grid(dim=[6], probes=[2]),
 )
 def same_object(law, dim, probes):
-    factor, step = float(theory.norm_factor(dim, probes, law.moments(dim))), 0.3
+    factor = float(theory.norm_factor(dim, probes, law.moments(dim)))
+    step = 0.3
     return Experiment(
         expected=factor,
-        symbols=named(law, dim, probes, r=dim, s=step),
+        symbols=symbols_of(law, dim, probes, r=dim, s=step),
         formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(r+n)/n"),),
         transform=lambda ratio: (ratio - 1 + 2 * step) / step**2,  # the γ that the loss shows
@@ -47,7 +48,7 @@ def best_step(law, dim, probes, rank, t):
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     return Experiment(
         expected=theory.contraction(t / gamma, gamma),
-        symbols=named(law, dim, probes, r=rank, t=t, gamma=gamma),
+        symbols=symbols_of(law, dim, probes, r=rank, t=t, gamma=gamma),
         formula="1 - (2*t - t**2)/gamma",
         decoys=(Decoy("1 - (4*t - 4*t**2)/gamma"),),  # stability at 1/γ
         **one_step(law, dim, probes, rank, step=t / gamma),
@@ -70,7 +71,7 @@ def probes_are_a_wash(law, dim, probes, rank):
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     return Experiment(
         expected=theory.progress_per_pair(rank, probes),
-        symbols=named(law, dim, probes, r=rank, p1=theory.progress_per_pair(rank, 1)),
+        symbols=symbols_of(law, dim, probes, r=rank, p1=theory.progress_per_pair(rank, 1)),
         formula="log(1 + n/(r+1))/n",
         decoys=(Decoy("p1"),),  # constant in n
         transform=lambda ratio: -math.log(ratio) / probes,
@@ -90,7 +91,8 @@ def probes_are_a_wash(law, dim, probes, rank):
 )
 def pl_rate(law, dim, probes, batch):
     loss, theta = fitted_regression(dim)
-    matrix, noise = loss.hessian(theta), loss.noise_ratio
+    matrix = loss.hessian(theta)
+    noise = loss.noise_ratio
     smoothness = largest_eigenvalue(matrix)
     pl = float(torch.linalg.eigvalsh(matrix)[-len(loss.targets)])  # the smallest eigenvalue that the data see
     gamma = float(theory.effective_rank_factor(effective_rank(matrix), probes, law.moments(dim)))
@@ -107,7 +109,7 @@ def pl_rate(law, dim, probes, batch):
         expected=theory.pl_contraction(gamma, pl, smoothness, noise, batch),
         draw=draw,
         numbers_per_draw=dim * probes + batch,
-        symbols=named(law, dim, probes, B=batch, mu=pl, ell=smoothness, alpha=noise, gamma=gamma),
+        symbols=symbols_of(law, dim, probes, B=batch, mu=pl, ell=smoothness, alpha=noise, gamma=gamma),
         formula=f"1 - {progress}/gamma",
         decoys=(Decoy(f"1 - {progress}"),),
         relation="<=",
@@ -132,7 +134,7 @@ def tail(law, dim, u):
         expected=theory.chi_square_tail(dim, u),
         draw=draw,
         numbers_per_draw=dim,
-        symbols=named(law, dim, 1, u=u),
+        symbols=symbols_of(law, dim, 1, u=u),
         formula="e**(-u**2/(16*d))" if u < dim else "e**(-u/16)",
         decoys=(Decoy("e**(-u**2/(2*d))" if u < dim else "e**(-u/2)"),),  # 1/2 in place of 1/16
         relation="<=",

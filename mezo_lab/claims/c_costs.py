@@ -1,4 +1,4 @@
-"""Section C, third part: what a run of `MeZO` leaves on the disk and takes of memory. C5 and C6."""
+"""Section C, third part: what a run of `MeZO` writes to the disk, and the memory that a step needs. C5 and C6."""
 
 import math
 import random
@@ -10,16 +10,17 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
-from mezo_lab.claims.arithmetic import excluded_by
+from mezo_lab.claims import controls
 from mezo_lab.claims.c_noise import flat, random_models, seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import PAPER, named, within
+from mezo_lab.claims.decision import excluded_by
+from mezo_lab.claims.problems import CONSTANTS, PAPER, at_most_coordinates, symbols_of
 from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.optim import Journal, MeZO, replay
 from mezo_lab.optim.log import LogError
 from mezo_lab.optim.sweeps import CHUNK
 from mezo_lab.sampling import Law
-from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
+from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
 MOST_BYTES = 100_000  # 0.1 MB
 BYTES_PER_COORDINATE = 40  # of a chunk: words, partial results, z and the chunk before; at most 36 was measured
@@ -40,22 +41,23 @@ MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
     suits=lambda law, p: p["measure"] == "rebuilt" or law.name == "gaussian",  # a log is the same for all laws
 )
 def replay_of_a_log(law, measure, steps, runs=4):
-    return rebuilt(law, steps, runs) if measure == "rebuilt" else size(law, steps)
+    return _rebuilt(law, steps, runs) if measure == "rebuilt" else _size(law, steps)
 
 
-def rebuilt(law: Law, steps: int, runs: int) -> Experiment:
+def _rebuilt(law: Law, steps: int, runs: int) -> Experiment:
     """1 for a run whose log rebuilds its weights, else 0."""
 
-    def share(flip: bool):
-        return lambda count, rng: torch.tensor(
-            [float(rebuilds(law, steps, seed_from(rng), flip)) for _ in range(count)]
-        )
+    def share(flip: bool) -> Draws:
+        def draw(count: int, generator: Generator) -> Tensor:
+            return torch.tensor([float(_rebuilds(law, steps, seed_from(generator), flip)) for _ in range(count)])
+
+        return draw
 
     return Experiment(
         expected=1.0,
         draw=share(flip=False),
         numbers_per_draw=CHUNK_NUMBERS // 4,
-        symbols={"pi": math.pi, "e": math.e, "steps": float(steps)},
+        symbols=CONSTANTS | {"steps": float(steps)},
         formula="1",
         decoys=(Decoy("a log with one flipped bit", draw=share(flip=True), count=lambda draws: 8),),
         share=True,
@@ -64,18 +66,19 @@ def rebuilt(law: Law, steps: int, runs: int) -> Experiment:
     )
 
 
-def rebuilds(law: Law, steps: int, seed: int, flip: bool) -> bool:
+def _rebuilds(law: Law, steps: int, seed: int, flip: bool) -> bool:
     """Whether the log of a run on a random layout leads to the weights of the run; a refused log does not."""
     rng = random.Random(seed)
-    model, again = random_models(rng, 1, most=2), random_models(random.Random(seed), 1, most=2)
-    kinds = {"exact": rng.random() < 0.5, "fused": rng.random() < 0.5, "probes": rng.randint(1, 2)}
-    opt = MeZO(list(model.items()), lr=0.01, weight_decay=0.1, law=law.name, seed=seed, **kinds)
+    model = random_models(rng, 1, most=2)
+    again = random_models(random.Random(seed), 1, most=2)
+    settings = {"exact": rng.random() < 0.5, "fused": rng.random() < 0.5, "probes": rng.randint(1, 2)}
+    opt = MeZO(list(model.items()), lr=0.01, weight_decay=0.1, law=law.name, seed=seed, **settings)
     with tempfile.TemporaryDirectory() as folder:
         with Journal(opt, log := Path(folder) / "run.log"):
             for _ in range(steps):
                 opt.step(lambda: (flat(model) - 1).square().sum())
         if flip:
-            damage(log, rng)
+            controls.flip_bit(log, rng)
         try:
             replay(list(again.items()), log)
         except LogError:
@@ -83,14 +86,7 @@ def rebuilds(law: Law, steps: int, seed: int, flip: bool) -> bool:
     return all(torch.equal(model[name], again[name]) for name in model)
 
 
-def damage(log: Path, rng: random.Random) -> None:
-    """Flip one bit of a file."""
-    content = bytearray(log.read_bytes())
-    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    log.write_bytes(content)
-
-
-def size(law: Law, steps: int) -> Experiment:
+def _size(law: Law, steps: int) -> Experiment:
     """The bytes of a log whose learning rate falls with the cosine."""
 
     def draw(count: int, generator: Generator) -> Tensor:
@@ -105,7 +101,7 @@ def size(law: Law, steps: int) -> Experiment:
             log = Path(folder) / "run.log"
             with Journal(MeZO([Parameter(torch.zeros(1))], lr=1e-6, law=law.name), log) as journal:
                 for row in zip(projected.tolist(), rates.float().tolist(), strict=True):
-                    for point in (0, 1):  # all that a step tells its journal, without the passes
+                    for point in (0, 1):  # all that a step reports to its journal, without the passes
                         journal.moved(point)
                     journal.opt.steps += 1
                     journal.step(*([number] for number in row))
@@ -115,7 +111,7 @@ def size(law: Law, steps: int) -> Experiment:
         expected=MOST_BYTES,
         draw=draw,
         numbers_per_draw=steps,
-        symbols={"pi": math.pi, "e": math.e, "steps": float(steps)},
+        symbols=CONSTANTS | {"steps": float(steps)},
         formula="100000",
         deterministic=True,
         unit="bytes",
@@ -137,17 +133,21 @@ def size(law: Law, steps: int) -> Experiment:
     full=grid(d=[4_000_000, 32_000_000]),
 )
 def memory(law, d):
-    within(d, MOST_WEIGHTS)
+    at_most_coordinates(d, MOST_WEIGHTS)
     return Experiment(
         expected=BYTES_PER_COORDINATE * CHUNK / MEBIBYTE,
-        draw=over_forward(d, lambda model, loss: in_place(model, loss, law)),
+        draw=_over_forward(d, lambda model, loss: _in_place(model, loss, law)),
         numbers_per_draw=CHUNK_NUMBERS,
-        symbols=named(law, d, 1),
+        symbols=symbols_of(law, d, 1),
         formula="40",
         deterministic=True,
         unit="MiB",
         decoys=(
-            Decoy("z and its multiples, a tensor at a time", draw=over_forward(d, out_of_place), count=lambda _: 2),
+            Decoy(
+                "z and its multiples, a tensor at a time",
+                draw=_over_forward(d, controls.out_of_place),
+                count=lambda _: 2,
+            ),
         ),
         relation="<=",
         draws=2,
@@ -158,7 +158,7 @@ Step = Callable[[], object]
 Loss = Callable[[], Tensor]
 
 
-def over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
+def _over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
     """MiB by which the peak of a step exceeds that of its loss; one tensor has most of the weights."""
 
     def once() -> float:
@@ -175,27 +175,13 @@ def over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
     return lambda count, generator: torch.tensor([once() for _ in range(count)], dtype=torch.float64)
 
 
-def in_place(model: list[Parameter], loss: Loss, law: Law) -> Step:
+def _in_place(model: list[Parameter], loss: Loss, law: Law) -> Step:
     opt = MeZO(model, lr=1e-6, law=law.name, compiled=False)
     return lambda: opt.step(loss)
 
 
-def out_of_place(model: list[Parameter], loss: Loss) -> Step:
-    """The published program: a z as large as the tensor, and a new tensor for θ + s·ε·z."""
-
-    def step() -> None:
-        for scale in (1, -2, 1):
-            generator = Generator(model[0].device).manual_seed(0)
-            for parameter in model:
-                z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, device=parameter.device)
-                parameter.data = parameter.data + scale * z * 1e-3
-            loss()
-
-    return step
-
-
 def peak(run: Step) -> int:
-    """The most bytes that were alive at once of the tensors made while `run` runs."""
+    """The largest number of bytes alive at once, of the tensors that a function makes."""
     with LiveStorages() as live:
         run()
     return live.peak

@@ -1,4 +1,4 @@
-"""Which z the optimizer uses, read off the weights that its closure sees; and the z of two programs that lose it."""
+"""The z that the optimizer uses, read off the weights that its closure sees."""
 
 import random
 import tempfile
@@ -19,19 +19,22 @@ EPSILON = 2.0**-10  # a power of two, so that ε and 1/ε round nothing
 
 
 def seed_from(generator: Generator) -> int:
+    """A seed for `MeZO`, drawn from a generator."""
     return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
 
 
 def one_z_per_step(law: Law, seed: int, layouts: int) -> list[bool]:
-    """Whether probe, flip, update and replay of a step use one z, on each of so many random layouts.
+    """Whether probe, flip, update and replay of a step use one z, on each of several random layouts.
 
     The layouts stand side by side in one optimizer, whose settings and seed are random too: their names, and so their
     z, have nothing in common. The losses are prescribed, ±ε(k + 1) for probe k, so that pg_k = k + 1 whatever z is.
     """
     rng = random.Random(seed)
-    model, probes = random_models(rng, layouts), rng.randint(1, 3)
+    model = random_models(rng, layouts)
+    probes = rng.randint(1, 3)
     again = {name: Parameter(torch.zeros_like(parameter)) for name, parameter in model.items()}
-    exact, fused = (rng.random() < 0.5 for _ in range(2))
+    exact = rng.random() < 0.5
+    fused = rng.random() < 0.5
     settings = {"lr": EPSILON, "epsilon": EPSILON, "probes": probes, "law": law.name, "seed": seed}
     opt = MeZO(list(model.items()), exact=exact, fused=fused, check_closure=False, **settings)
     points: list[Tensor] = []
@@ -45,9 +48,14 @@ def one_z_per_step(law: Law, seed: int, layouts: int) -> list[bool]:
         with Journal(opt, log := Path(folder) / "run.log"):
             opt.step(closure)
         replay(list(again.items()), log, check=False)
-    probed, flipped = torch.stack(points[0::2]), -torch.stack(points[1::2])  # (n, d) each
-    weights = torch.arange(1, probes + 1, device="cpu").double() / probes  # pg_k/n
-    errors = [(flipped - probed).abs().amax(0), *((flat(m) / EPSILON + weights @ probed).abs() for m in (model, again))]
+    probed = torch.stack(points[0::2])  # z by the probes at θ + εz, (n, d)
+    flipped = -torch.stack(points[1::2])  # z by the probes at θ − εz, (n, d)
+    update = torch.arange(1, probes + 1, device="cpu").double() / probes @ probed  # Σ pg_k z_k/n, (d,)
+    errors = [
+        (flipped - probed).abs().amax(0),
+        (flat(model) / EPSILON + update).abs(),
+        (flat(again) / EPSILON + update).abs(),
+    ]
     agrees = torch.stack([error <= tolerance(model, probed) for error in errors]).all(0)
     return by_layout(model, agrees)
 
@@ -71,19 +79,19 @@ def two_models(rng: random.Random, layouts: int) -> tuple[Model, Model]:
     shapes = {f"{k}.w{i}": shape for k in range(layouts) for i, shape in enumerate(random_shapes(rng))}
     names = rng.sample(list(shapes), len(shapes))
     other = {name: zeros(shapes[name], rng.choice(DTYPES), transposed=rng.random() < 0.5) for name in names}
-    moving = {layout_of(name): name for name in names}  # one of each layout is sure to move
+    trainable = {layout_of(name): name for name in names}  # at least one parameter of each layout
     for name in names:
-        other[name].requires_grad_(name == moving[layout_of(name)] or rng.random() < 0.5)
+        other[name].requires_grad_(name == trainable[layout_of(name)] or rng.random() < 0.5)
     return other, {name: zeros(shape, device="cpu") for name, shape in shapes.items()}
 
 
 def one_z_of_large_tensors(law: Law, seed: int) -> bool:
     """Whether a tensor of several chunks has the z that it has in smaller pieces, and behind another tensor."""
     shape = (1_100, 1_000)  # more than `sweeps.CHUNK`; transposed, it is taken in pieces of a quarter of that
-    wanted = z_of({"w": zeros(shape)}, law, seed)
+    expected = z_of({"w": zeros(shape)}, law, seed)
     pieces = {"w": zeros(shape, torch.float32, transposed=True)}
     behind = {"bias": zeros((77,)).requires_grad_(), "w": zeros(shape, torch.float32)}
-    return all(all(agree(z_of(model, law, seed), wanted, {"w": model["w"]})) for model in (pieces, behind))
+    return all(all(agree(z_of(model, law, seed), expected, {"w": model["w"]})) for model in (pieces, behind))
 
 
 def one_z_compiled(law: Law, seed: int) -> bool:
@@ -92,30 +100,13 @@ def one_z_compiled(law: Law, seed: int) -> bool:
     return all(agree(z_of(model, law, seed, compiled=True), z_of(model, law, seed), model))
 
 
-def row_by_row(law: Law, seed: int) -> bool:
-    """A published defect: the probe draws a tensor at once, the update row by row, from one seed."""
-    rng = random.Random(seed)
-    shape = (rng.randint(2, 30), 16 * rng.randint(1, 20) + rng.randint(1, 15))
-    probe, update = (Generator().manual_seed(seed) for _ in range(2))
-    whole = torch.randn(shape, generator=probe, device="cpu")
-    return torch.equal(whole, torch.stack([torch.randn(shape[1], generator=update, device="cpu") for _ in whole]))
-
-
-def one_generator(law: Law, seed: int) -> bool:
-    """The usual way: one generator walks through the tensors that move, so that z depends on which of them do."""
-
-    def drawn(names: Sequence[str]) -> dict[str, Tensor]:
-        generator = Generator().manual_seed(seed)
-        return {name: torch.randn(20, generator=generator, device="cpu") for name in names}
-
-    return torch.equal(drawn(["embedding", "head"])["head"], drawn(["head"])["head"])
-
-
 def z_of(
     model: Model, law: Law, seed: int, *, compiled: bool = False, cut: int = 0, chunk: int = 0
 ) -> dict[str, Tensor]:
-    """z by name, float64 on the CPU. Args: cut: the parameters before and after it are groups of their own. chunk:
-    coordinates in flight, where they shall be few."""
+    """z by name, float64 on the CPU.
+
+    Args: cut: the parameters before and after it form two groups. chunk: coordinates at a time; 0 for the usual number.
+    """
     items = list(model.items())
     groups = [{"params": part} for part in (items[:cut], items[cut:]) if part]
     opt = MeZO(
@@ -123,30 +114,31 @@ def z_of(
     )
     if chunk:
         opt.ready().field.rechunk(chunk, chunk)
-    found: list[dict[str, Tensor]] = []
+    points: list[dict[str, Tensor]] = []
 
     def closure() -> float:
-        found.append({name: parameter.detach().cpu().double() / EPSILON for name, parameter in items})
+        points.append({name: parameter.detach().cpu().double() / EPSILON for name, parameter in items})
         return 0.0  # no slope: the step leaves the weights at 0
 
     opt.step(closure)
-    return found[0]
+    return points[0]
 
 
-def agree(found: dict[str, Tensor], wanted: dict[str, Tensor], model: Model) -> list[bool]:
-    """Whether z is the same for every parameter of a layout that is not frozen, for each layout of the model."""
-    moving = {name: parameter for name, parameter in model.items() if parameter.requires_grad}
-    here, there = (torch.cat([z[name].reshape(-1) for name in moving]) for z in (found, wanted))
-    return by_layout(moving, (here - there).abs() <= tolerance(moving, there[None]))
+def agree(z: dict[str, Tensor], expected: dict[str, Tensor], model: Model) -> list[bool]:
+    """Whether z is the same for every trainable parameter of a layout, for each layout of the model."""
+    trainable = {name: parameter for name, parameter in model.items() if parameter.requires_grad}
+    here = torch.cat([z[name].reshape(-1) for name in trainable])
+    there = torch.cat([expected[name].reshape(-1) for name in trainable])
+    return by_layout(trainable, (here - there).abs() <= tolerance(trainable, there[None]))
 
 
 def by_layout(model: Model, agrees: Tensor) -> list[bool]:
     """Whether all coordinates of a layout agree. Args: agrees: bool, (d,), in the order of the model's parameters."""
-    found: dict[str, bool] = {}
+    layouts: dict[str, bool] = {}
     parts = agrees.split([parameter.numel() for parameter in model.values()])
     for name, part in zip(model, parts, strict=True):
-        found[layout_of(name)] = found.get(layout_of(name), True) and bool(part.all())
-    return list(found.values())
+        layouts[layout_of(name)] = layouts.get(layout_of(name), True) and bool(part.all())
+    return list(layouts.values())
 
 
 def layout_of(name: str) -> str:
@@ -154,7 +146,7 @@ def layout_of(name: str) -> str:
 
 
 def tolerance(model: Model, z: Tensor) -> Tensor:
-    """What the moves of a step may round away of each coordinate of z, (d,). Args: z: (n, d)."""
+    """The most that rounding in the sweeps of a step may change each coordinate of z, (d,). Args: z: (n, d)."""
     # z itself is made in float32
     units = [max(torch.finfo(dtype).eps for dtype in (p.dtype, torch.float32)) for p in model.values()]
     numels = torch.tensor([p.numel() for p in model.values()], device="cpu")
@@ -162,7 +154,7 @@ def tolerance(model: Model, z: Tensor) -> Tensor:
 
 
 def random_models(rng: random.Random, layouts: int, most: int = 4) -> Model:
-    """Layouts side by side, each of parameters of random number up to `most`, shapes, dtypes and memory order."""
+    """Layouts side by side, each of up to `most` parameters of random shapes, dtypes and memory order."""
     shapes = [(f"{k}.w{i}", shape) for k in range(layouts) for i, shape in enumerate(random_shapes(rng, most))]
     return {name: zeros(shape, rng.choice(DTYPES), transposed=rng.random() < 0.3) for name, shape in shapes}
 
@@ -172,7 +164,7 @@ def random_shapes(rng: random.Random, most: int = 4) -> list[tuple[int, ...]]:
 
 
 def zeros(shape: Sequence[int], dtype=torch.float64, *, transposed: bool = False, device=None) -> Parameter:
-    """A parameter at 0; transposed: it lies in memory as its transpose."""
+    """A parameter at 0. Args: transposed: it lies in memory as its transpose."""
     if transposed:
         reverse = list(reversed(range(len(shape))))
         return Parameter(torch.zeros(shape[::-1], dtype=dtype, device=device).permute(reverse))

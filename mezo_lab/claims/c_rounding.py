@@ -8,7 +8,7 @@ from torch.nn import Parameter
 
 from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import gradient, named
+from mezo_lab.claims.problems import symbols_of, unit_gradient
 from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Cubic, Draws, Law
 from mezo_lab.theory import Expression
@@ -52,7 +52,7 @@ def unchanged(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
         expected=1.0,
         draw=share(exact=True),
         numbers_per_draw=NUMBERS,
-        symbols=named(law, 1, 1, K=cycles),
+        symbols=symbols_of(law, 1, 1, K=cycles),
         formula="1",
         decoys=(Decoy("the plain mode in this dtype", draw=share(exact=False)),),
         draws=1 << 16,
@@ -78,7 +78,7 @@ def drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
         expected=cycles / 2,
         draw=draw,
         numbers_per_draw=NUMBERS,
-        symbols=named(law, 1, 1, K=cycles),
+        symbols=symbols_of(law, 1, 1, K=cycles),
         formula="K/2",
         decoys=(Decoy("K/4"), Decoy("K**2/2")),  # three independent roundings; a drift in one direction
         resolution=0.02,
@@ -121,12 +121,12 @@ def rounding(law, dtype, epsilon):
             "sides mostly round to the same number; raise it, or choose another dtype by --set dtype=float32."
         )
     expected = math.hypot(ulp / (2 * epsilon) * (2 / 12) ** 0.5, epsilon**2)
-    symbols = named(law, DIM, 1, eps=epsilon, ulp=ulp, T=1.0)
+    symbols = symbols_of(law, DIM, 1, eps=epsilon, ulp=ulp, T=1.0)
     one_sided = (Decoy("T*eps**2"), Decoy("ulp/(2*eps)*(2/12)**0.5"))  # each is right on its side of the U
     apart = (decoy for decoy in one_sided if abs(Expression(decoy.statement)(symbols) - expected) > expected / 3)
     return Experiment(
         expected=expected,
-        draw=square_errors(law, Cubic(third, slope=gradient(DIM)), getattr(torch, dtype), epsilon),
+        draw=square_errors(law, Cubic(third, slope=unit_gradient(DIM)), getattr(torch, dtype), epsilon),
         numbers_per_draw=512,
         symbols=symbols,
         formula="((ulp/(2*eps))**2*2/12 + T**2*eps**4)**0.5",

@@ -1,6 +1,5 @@
 """Section C, first part: the z of `MeZO`, and what its steps do. C1 to C3, measured on the optimizer itself."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,29 +8,28 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mezo_lab import theory
-from mezo_lab.claims import c_noise
-from mezo_lab.claims.arithmetic import excluded_by
+from mezo_lab.claims import c_noise, controls
 from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, Parameters, claim, grid
-from mezo_lab.claims.problems import at_most_dim, gradient, named
+from mezo_lab.claims.decision import excluded_by
+from mezo_lab.claims.problems import CONSTANTS, at_most_dim, symbols_of, unit_gradient
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.noise import stream_keys
-from mezo_lab.optim.sweeps import NoiseField, Term
 from mezo_lab.sampling import Law, Linear, LowRankQuadratic
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
 IID = ["gaussian", "rademacher", "uniform", "three-point"]
-ROW_BY_ROW = "z drawn row by row in the update", c_noise.row_by_row
-SAME_Z = {  # where z must be one: (the agreement, a program that lacks it)
+ROW_BY_ROW = "z drawn row by row in the update", controls.row_by_row
+# measure → (whether z is one there, the name of a program that loses it, that program)
+SAME_Z = {
     "step": (c_noise.one_z_per_step, *ROW_BY_ROW),
-    "names": (c_noise.one_z_per_name, "z from one generator for all tensors", c_noise.one_generator),
+    "names": (c_noise.one_z_per_name, "z from one generator for all tensors", controls.one_generator),
     "chunks": (c_noise.one_z_per_chunk, *ROW_BY_ROW),
     "large": (c_noise.one_z_of_large_tensors, *ROW_BY_ROW),
     "compiled": (c_noise.one_z_compiled, *ROW_BY_ROW),
 }
-ONE_BY_ONE = {"large", "compiled"}  # a second a draw: two of them, which exclude little
-OPTIMIZERS = 12  # at least, with settings and a seed of their own, among which the layouts are dealt out
-ENOUGH = 299  # of them without a failure exclude that one in 100 would fail
+ONE_BY_ONE = {"large", "compiled"}  # measures of a second a draw: only two draws, which exclude little
+OPTIMIZERS = 12  # at least so many, each with its own settings and seed, share the layouts
+ENOUGH = 299  # layouts without a failure exclude a failure in 100
 
 
 @claim(
@@ -59,30 +57,13 @@ def same_z(law, measure, layouts=24):
         expected=1.0,
         draw=one_by_one(agreement) if measure in ONE_BY_ONE else side_by_side,
         numbers_per_draw=CHUNK_NUMBERS // max(1, layouts // OPTIMIZERS),
-        symbols={"pi": math.pi, "e": math.e},
+        symbols=CONSTANTS,
         formula="1",
         decoys=(Decoy(wrong, draw=one_by_one(without), count=lambda draws: 20),),
         share=True,
         draws=layouts,
         resolution=excluded_by(layouts),
     )
-
-
-Keys = Callable[[NoiseField, Term], Tensor]  # → the stream of each parameter, int32 (parameters, 2)
-
-
-def same_for_tensors(field: NoiseField, term: Term) -> Tensor:
-    first = field.parameters[0].key
-    return stream_keys(field.seed, term.step, term.probe, [first] * len(field.parameters))
-
-
-def same_for_probes(field: NoiseField, term: Term) -> Tensor:
-    return stream_keys(field.seed, term.step, 0, [parameter.key for parameter in field.parameters])
-
-
-def same_for_steps(field: NoiseField, term: Term) -> Tensor:
-    # seed + step + probe: the second probe of a step is the first of the next
-    return stream_keys(field.seed, term.step + term.probe, 0, [parameter.key for parameter in field.parameters])
 
 
 @claim(
@@ -100,38 +81,39 @@ def isotropic(law):
         expected=1.0,
         draw=spans(law),
         numbers_per_draw=8,
-        symbols=named(law, 2, 2),
+        symbols=symbols_of(law, 2, 2),
         formula="1",
         decoys=(
-            Decoy("seeds anew for every tensor", draw=spans(law, same_for_tensors)),
-            Decoy("seeds anew for every probe", draw=spans(law, same_for_probes)),
-            Decoy("seed + step + probe as the seed", draw=spans(law, same_for_steps)),
+            Decoy("seeds anew for every tensor", draw=spans(law, controls.same_for_tensors)),
+            Decoy("seeds anew for every probe", draw=spans(law, controls.same_for_probes)),
+            Decoy("seed + step + probe as the seed", draw=spans(law, controls.same_for_steps)),
         ),
         resolution=0.03,
     )
 
 
-def spans(law: Law, keys: Keys | None = None) -> Draws:
+def spans(law: Law, streams: controls.Streams | None = None) -> Draws:
     """(uᵀz)² for the u with equal entries at one index of two tensors, two probes and two steps: a u for each index."""
 
     def draw(count: int, generator: Generator) -> Tensor:
-        theta, seen = torch.zeros(2, count), []
-        kinds = {"probes": 2, "law": law.name, "seed": seed_from(generator)}
-        # every call of the closure is a point: it is not to be asked twice
-        opt = MeZO([Parameter(half) for half in theta], lr=1.0, epsilon=1.0, check_closure=False, **kinds)
-        if keys is not None:
-            rewire(opt.ready().field, keys)
+        theta = torch.zeros(2, count)
+        points: list[Tensor] = []
+        settings = {"probes": 2, "law": law.name, "seed": seed_from(generator)}
+        # every call of the closure is recorded as a point, so none may be repeated as a check
+        opt = MeZO([Parameter(half) for half in theta], lr=1.0, epsilon=1.0, check_closure=False, **settings)
+        if streams is not None:
+            controls.replace_streams(opt, streams)
+
+        def closure() -> float:
+            points.append(theta.clone())  # from θ = 0 with ε = 1 the weights are z, then −z
+            return 0.0
+
         for _ in range(2):
-            opt.step(lambda: seen.append(theta.clone()) or 0.0)  # from θ = 0 with ε = 1 the weights are z, then −z
-        z = torch.cat(seen[0::2])  # (steps·probes·tensors = 8, count)
+            opt.step(closure)
+        z = torch.cat(points[0::2])  # (steps·probes·tensors = 8, count)
         return z.sum(0).square() / len(z)
 
     return draw
-
-
-def rewire(field: NoiseField, keys: Keys) -> None:
-    """Let the streams of a field be `keys`."""
-    field.keys = lambda terms: torch.stack([keys(field, term) for term in terms])  # type: ignore[method-assign]
 
 
 # steps, each a draw, by (measure, d, r, n): 1.4 times what puts the nearest decoy 10 standard errors away
@@ -145,11 +127,11 @@ STEPS = {
 }
 
 
-def steps(law: Law, measure: str, d: int, r: int, n: int) -> int | None:
+def _steps(law: Law, measure: str, d: int, r: int, n: int) -> int | None:
     return STEPS.get((measure, d, r, n), {}).get(law.name)
 
 
-def settings(*keys: tuple[str, int, int, int]) -> list[Parameters]:
+def _settings(*keys: tuple[str, int, int, int]) -> list[Parameters]:
     return [dict(zip(("measure", "d", "r", "n"), key, strict=True)) for key in keys]
 
 
@@ -160,41 +142,44 @@ def settings(*keys: tuple[str, int, int, int]) -> list[Parameters]:
     r" \mathbb{E}[L(\theta + \Delta\theta)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\gamma \ (H = \ell P_r),"
     r" \quad f, \gamma \ \mathrm{as\ in\ A2, B3}",
     source="as A2 and B3",
-    default=settings(("length", 4, 4, 1), ("length", 4, 4, 3), ("contraction", 8, 2, 1)),
-    fast=settings(("length", 2, 2, 1), ("length", 4, 4, 3), ("contraction", 8, 1, 1)),
-    full=settings(("length", 4, 4, 1), ("length", 4, 4, 3), ("length", 3, 3, 1), ("contraction", 8, 2, 1)),
-    suits=lambda law, p: steps(law, **p) is not None,
+    default=_settings(("length", 4, 4, 1), ("length", 4, 4, 3), ("contraction", 8, 2, 1)),
+    fast=_settings(("length", 2, 2, 1), ("length", 4, 4, 3), ("contraction", 8, 1, 1)),
+    full=_settings(("length", 4, 4, 1), ("length", 4, 4, 3), ("length", 3, 3, 1), ("contraction", 8, 2, 1)),
+    suits=lambda law, p: _steps(law, **p) is not None,
 )
 def engine_factor(law, measure, d, r, n):
     at_most_dim(r, d)
-    build = {"length": length, "contraction": contraction}[measure]
-    symbols = named(law, d, n, r=r)
-    found = build(law, d, r, n, symbols=symbols, numbers_per_draw=512, draws=steps(law, measure, d, r, n) or 1_000)
-    gap = min(abs(decoy.expected(found) - found.expected) for decoy in found.decoys)
-    return replace(found, resolution=1.25 * gap / found.expected)  # what it promises to see is its nearest decoy
+    build = {"length": _length, "contraction": _contraction}[measure]
+    symbols = symbols_of(law, d, n, r=r)
+    experiment = build(
+        law, d, r, n, symbols=symbols, numbers_per_draw=512, draws=_steps(law, measure, d, r, n) or 1_000
+    )
+    gap = min(abs(decoy.expected(experiment) - experiment.expected) for decoy in experiment.decoys)
+    return replace(experiment, resolution=1.25 * gap / experiment.expected)  # it promises to see its nearest decoy
 
 
-def length(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
+def _length(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
     """‖Δθ‖²/η² of a step on a linear loss with ‖g‖ = 1, where every direction counts."""
-    loss = Linear(gradient(dim, rank))
+    loss = Linear(unit_gradient(dim, rank))
     start = torch.zeros_like(loss.slope)
     return Experiment(
         expected=float(theory.norm_factor(dim, probes, law.moments(dim))),
-        draw=after_a_step(law, probes, loss, start, 1.0, lambda theta: theta.square().sum()),
+        draw=_after_a_step(law, probes, loss, start, 1.0, lambda theta: theta.square().sum()),
         formula="(c + (n-1)*cross)/n",
         decoys=(Decoy("(d+n-1)/n"), Decoy("(d+n+1)/n")),
         **more,
     )
 
 
-def contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, float], **more) -> Experiment:
+def _contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, float], **more) -> Experiment:
     """L after a step of the best length, over L before, where the Hessian is a projector of rank r."""
-    loss, start = LowRankQuadratic(smoothness=1.0, rank=rank), gradient(dim, rank)
+    loss = LowRankQuadratic(smoothness=1.0, rank=rank)
+    start = unit_gradient(dim, rank)
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     other = "r+n+1" if law.moments(dim).coincidence else "r+n-1"  # the γ of another law
     return Experiment(
         expected=theory.contraction(1 / gamma, gamma),
-        draw=after_a_step(law, probes, loss, start, 1 / gamma, lambda theta: loss(theta) / loss(start)),
+        draw=_after_a_step(law, probes, loss, start, 1 / gamma, lambda theta: loss(theta) / loss(start)),
         formula="1 - 2*s + s**2*gamma",
         decoys=(Decoy("1 - 2*s + s**2*(n-1+c)/n"), Decoy(f"1 - 2*s + s**2*({other})/n")),
         symbols=symbols | {"s": 1 / gamma, "gamma": gamma},
@@ -202,16 +187,17 @@ def contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, f
     )
 
 
-Evaluate = Callable[[Tensor], Tensor]  # θ (d,) → one number
+Observable = Callable[[Tensor], Tensor]  # θ (d,) → one number
 
 
-def after_a_step(law: Law, probes: int, loss: Evaluate, start: Tensor, lr: float, observable: Evaluate) -> Draws:
+def _after_a_step(law: Law, probes: int, loss: Observable, start: Tensor, lr: float, observable: Observable) -> Draws:
     """The observable after a step from `start`, with θ in two tensors: its first coordinate, and the others."""
 
     def draw(count: int, generator: Generator) -> Tensor:
         theta = start.clone()
         parts = [Parameter(part) for part in theta.tensor_split([1])]
-        opt, values = MeZO(parts, lr=lr, epsilon=1.0, probes=probes, law=law.name, seed=seed_from(generator)), []
+        opt = MeZO(parts, lr=lr, epsilon=1.0, probes=probes, law=law.name, seed=seed_from(generator))
+        values = []
         for _ in range(count):
             theta.copy_(start)
             opt.step(lambda: loss(theta))

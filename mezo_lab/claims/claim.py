@@ -1,14 +1,14 @@
-"""What a claim is: a statement with its source, the laws it holds for, and an experiment that could refute it."""
+"""A claim: a statement with its source, the laws for which it holds, and an experiment that could refute it."""
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
 
-from mezo_lab.claims.arithmetic import Kind, Relation, same_value
+from mezo_lab.claims.decision import Kind, Relation, same_value
 from mezo_lab.sampling import LAWS, Draws, Law
 from mezo_lab.theory import Expression
+from mezo_lab.validation import nearest
 
 Parameters = dict[str, Any]
 Mode = Literal["fast", "default", "full"]
@@ -31,7 +31,7 @@ RANGES = {
 }
 EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
 
-# names a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
+# the names that a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
 SYMBOLS = {
     "d": "dimension",
     "n": "probes per step",
@@ -88,22 +88,25 @@ SYMBOLS = {
 class Decoy:
     """A plausible wrong formula, or (with `draw`) a wrong experiment; the run must refute it.
 
-    count: draws of the wrong experiment, given those of the right one.
-
     >>> Decoy("(d+n-1)/n").statement
     '(d+n-1)/n'
     """
 
     statement: str
+    """The formula, or the wrong experiment in words."""
     draw: Draws | None = None
+    """The observable of the wrong experiment."""
     count: Callable[[int], int] = lambda draws: min(draws, 16_384)
+    """Draws of the right experiment → draws of the wrong one."""
 
     def expected(self, experiment: "Experiment") -> float:
-        """What the decoy would have the mean be; a wrong experiment is held against the right formula."""
-        return experiment.expected if self.draw else Expression(self.statement)(experiment.symbols)
+        """The mean that the decoy predicts; a wrong experiment is held against the right formula."""
+        if self.draw:
+            return experiment.expected
+        return Expression(self.statement)(experiment.symbols)
 
     def holds(self, experiment: "Experiment") -> bool:
-        """Whether it is simply true at these parameters: (d+n−1)/n at n = 1 for orthogonal probes."""
+        """Whether the decoy is true at these parameters, as (d+n−1)/n is at n = 1 for orthogonal probes."""
         if self.draw:
             return False
         return same_value(experiment.expected, *Expression(self.statement).rounded(experiment.symbols))
@@ -113,31 +116,37 @@ class Decoy:
 class Experiment:
     """One claim at one law and one set of parameters, ready to be sampled.
 
-    expected: what the theory says. draw: the observable. numbers_per_draw: random numbers behind one value of it.
-    symbols: the numbers that anyone's formula may name. formula: what the theory says, in these names, where it can be
-    written so. decoys: only those that differ from the truth here.
-    transform: applied to the mean, for claims about a function of it. relation: "==", or "<=" for a bound.
-    share: each draw is 1 or 0, and the claim is about how often it is 1. deterministic: the theory says that the
-    observable does not vary; without it, draws that are all equal tell nothing. unit: of the observable, to print.
-    draws, resolution: fixed here only where a draw is too dear for a pilot.
-
     Raises: ValueError for an experiment that is both a share and deterministic.
     """
 
     expected: float
+    """The theory's value."""
     draw: Draws
+    """The observable: (count, generator) → count values of it."""
     numbers_per_draw: int
+    """Random numbers behind one value."""
     symbols: dict[str, float]
+    """The numbers that a formula of the user may name."""
     decoys: tuple[Decoy, ...] = ()
+    """Wrong formulas and experiments; those that are true here are dropped."""
     transform: Callable[[float], float] | None = None
+    """Applied to the mean, for claims about a function of it."""
     relation: Relation = "=="
+    """"==", or "<=" for a bound."""
     sampler: Literal["brute force", "reduced"] = "brute force"
+    """Whether z itself is drawn, or the scalars that decide (`sampling.reduced`)."""
     draws: int | None = None
+    """Fixed here only where a draw is too dear for a pilot."""
     resolution: float | None = None
+    """Fixed here only where `draws` is, or where the claim can show no more."""
     formula: str | None = None
+    """The theory's formula in the names of `symbols`, where it can be written so."""
     share: bool = False
+    """Each draw is 1 or 0, and the claim is about how often it is 1."""
     deterministic: bool = False
+    """The theory says that the observable does not vary; without it, draws that are all equal say nothing."""
     unit: str = ""
+    """Of the observable, to print."""
 
     def __post_init__(self):
         if self.share and self.deterministic:
@@ -147,7 +156,9 @@ class Experiment:
     @property
     def kind(self) -> Kind:
         """How its draws are read."""
-        return "share" if self.share else "constant" if self.deterministic else "mean"
+        if self.share:
+            return "share"
+        return "constant" if self.deterministic else "mean"
 
 
 Build = Callable[..., Experiment]
@@ -155,24 +166,28 @@ Build = Callable[..., Experiment]
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the theory, with everything needed to test it.
-
-    id, name: as in the list of claims. statement: LaTeX. source: where it is printed. laws: those it is stated for.
-    settings: parameter sets by mode. build: (law, **parameters) → Experiment.
-    sweep: the parameter its figure runs over.
-    suits: which of the settings make sense for a law. real: runs on a real model, so only when asked for.
-    """
+    """A statement of the theory, with everything needed to test it."""
 
     id: str
+    """Section and number, such as A2."""
     name: str
+    """Such as norm-factor."""
     statement: str
+    """LaTeX."""
     source: str
+    """Where it is printed."""
     laws: tuple[str, ...]
+    """The laws of z for which it is stated."""
     settings: dict[Mode, list[Parameters]]
+    """Parameter sets by mode."""
     build: Build = field(repr=False)
+    """(law, **parameters) → Experiment."""
     sweep: str | None = None
+    """The parameter that its figure runs over."""
     suits: Callable[[Law, Parameters], bool] = field(default=lambda law, parameters: True, repr=False)
+    """Which of the settings make sense for a law."""
     real: bool = False
+    """Whether it runs on a real language model, and so only on request."""
 
     def parameter_sets(self, law: Law, mode: Mode = "default") -> list[Parameters]:
         """The parameter sets of a mode at which the claim can be tried with this law."""
@@ -188,7 +203,7 @@ class Claim:
             if name not in known:
                 raise ValueError(f"`{name}` is no parameter of {self.name}: it has {', '.join(known)}.")
         for name, value in parameters.items():
-            in_range(name, value)
+            _in_range(name, value)
         try:
             experiment = self.build(law, **parameters)
         except ArithmeticError as error:
@@ -209,8 +224,8 @@ class Claim:
         return experiment
 
 
-def in_range(name: str, value: Any) -> None:
-    """Raise ValueError for a parameter that no claim could take, before anything is built of it."""
+def _in_range(name: str, value: Any) -> None:
+    """Raise ValueError for a value that no claim can use, before anything is built of it."""
     if isinstance(value, str) or name not in RANGES:
         return
     least, most = RANGES[name]
@@ -271,9 +286,10 @@ def claim_named(name: str) -> Claim:
     'norm-factor'
     """
     by_id = {claim.id: claim for claim in REGISTRY.values()}
-    found = REGISTRY.get(name) or by_id.get(name.upper())
-    if found is None:
-        near = difflib.get_close_matches(name, [*REGISTRY, *by_id], n=3, cutoff=0.4)
-        remedy = f"nearest: {', '.join(near)}" if near else "`mezo-lab list` shows them all"
-        raise ValueError(f"`claim` must be a name or id of the registry, got {name!r}: {remedy}.")
-    return found
+    if name in REGISTRY:
+        return REGISTRY[name]
+    if name.upper() in by_id:
+        return by_id[name.upper()]
+    near = nearest(name, [*REGISTRY, *by_id], cutoff=0.4)
+    remedy = f"nearest: {', '.join(near)}" if near else "`mezo-lab list` shows them all"
+    raise ValueError(f"`claim` must be a name or id of the registry, got {name!r}: {remedy}.")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import PAPER, at_most_dim, direction, gradient, named, one_step
+from mezo_lab.claims.problems import PAPER, at_most_dim, one_step, symbols_of, unit_direction, unit_gradient
 from mezo_lab.curvature import spectrum
 from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, Quadratic, population, two_point
 from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
@@ -33,8 +33,10 @@ def low_rank_direction(law, p, q, k, probes, moment):
         raise ValueError(f"`p`, `q` and `k` must be at least 1, got {p}, {q} and {k}: a matrix has rows and columns.")
     if moment == "cosine" and probes > 1:
         raise ValueError(f"`probes` must be 1 for the cosine, got {probes}: it is that of one direction.")
-    dim, whole = p * q, LowRank("low-rank", rank=k, shape=(p, q), factors=law)
-    g, c = gradient(dim), float(whole.fourth_moment(dim))
+    dim = p * q
+    whole = LowRank("low-rank", rank=k, shape=(p, q), factors=law)
+    g = unit_gradient(dim)
+    c = float(whole.fourth_moment(dim))
 
     def draw(count, generator):
         z = whole.sample(count, probes, dim, generator)
@@ -52,7 +54,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
         expected=(probes - 1 + c) / probes if moment == "norm" else 1 / dim,
         draw=draw,
         numbers_per_draw=probes * k * (p + q),
-        symbols=named(law, dim, probes, p=p, q=q, k=k, c=c),
+        symbols=symbols_of(law, dim, probes, p=p, q=q, k=k, c=c),
         formula="(n-1+c)/n" if moment == "norm" else "1/d",
         # a square of eight Gaussian factors has tails that a pilot seldom sees whole
         draws=DRAWS // k if heavy else None,
@@ -79,7 +81,7 @@ def orthogonal_probes(law, dim, probes, rank):
     gamma = float(theory.effective_rank_factor(rank, probes, moments))
     return Experiment(
         expected=float(theory.progress_per_pair(rank, probes, moments)),
-        symbols=named(
+        symbols=symbols_of(
             law,
             dim,
             probes,
@@ -110,7 +112,8 @@ def momentum(law, dim, probes, rank, beta):
     if rank < 2:
         raise ValueError(f"`rank` must be at least 2 here, got {rank}: θ and m settle at an angle; raise --rank.")
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
-    lr, loss = momentum_lr(1.0, gamma, beta), LowRankQuadratic(smoothness=1.0, rank=rank)
+    lr = momentum_lr(1.0, gamma, beta)
+    loss = LowRankQuadratic(smoothness=1.0, rank=rank)
     theta, average = settled_with_momentum(dim, rank, lr, beta)
     fall = lr * float(average @ average) / 2  # θᵀm after the step, on average
 
@@ -127,7 +130,7 @@ def momentum(law, dim, probes, rank, beta):
         expected=lr,
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, r=rank, ell=1.0, gamma=gamma, beta=beta),
+        symbols=symbols_of(law, dim, probes, r=rank, ell=1.0, gamma=gamma, beta=beta),
         formula="2/((gamma - 2*beta/(1+beta))*ell)",
         decoys=(
             Decoy("2*(1+beta)/((1-beta)*gamma*ell)"),  # first-order intuition
@@ -150,14 +153,18 @@ def momentum(law, dim, probes, rank, beta):
     fast=grid(dim=[8], probes=[2], spectrum=["power"]),
 )
 def edge(law, dim, probes, spectrum):
-    moments, eigenvalues = law.moments(dim), falling(spectrum, dim)
+    moments = law.moments(dim)
+    eigenvalues = falling(spectrum, dim)
     if isinstance(law, Orthogonal):
         fewer_than_dim(law, probes, dim)
     lr = stability_limit(eigenvalues, probes, moments)
-    loss, theta = Quadratic(torch.diag(eigenvalues)), settled(eigenvalues, lr, probes, moments)
+    loss = Quadratic(torch.diag(eigenvalues))
+    theta = settled(eigenvalues, lr, probes, moments)
     gradient = eigenvalues * theta
-    value, slope = float(loss(theta)), float(gradient @ gradient)
-    trace, norm = float(eigenvalues.sum()), float(eigenvalues.max())
+    value = float(loss(theta))
+    slope = float(gradient @ gradient)
+    trace = float(eigenvalues.sum())
+    norm = float(eigenvalues.max())
 
     def draw(count, generator):
         z = law.sample(count, probes, dim, generator)
@@ -175,7 +182,7 @@ def edge(law, dim, probes, spectrum):
         expected=lr,
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, trH=trace, ell=norm, trH2=float(eigenvalues @ eigenvalues), gamma=gamma),
+        symbols=symbols_of(law, dim, probes, trH=trace, ell=norm, trH2=float(eigenvalues @ eigenvalues), gamma=gamma),
         decoys=(
             Decoy("2/ell"),  # the edge of first-order descent
             Decoy("2*n/trH"),
@@ -201,8 +208,9 @@ def edge(law, dim, probes, spectrum):
 def baseline_of_a_population(law, dim, probes, baseline):
     if probes < 2:
         raise ValueError(f"`probes` must be at least 2 here, got {probes}: a loss alone has no other to compare with.")
-    g, v = gradient(dim), direction(dim, power=-0.25)
-    loss, theta = Linear(g), direction(dim, power=0.0)  # where the loss is not 0
+    g = unit_gradient(dim)
+    v = unit_direction(dim, power=-0.25)
+    loss, theta = Linear(g), unit_direction(dim, power=0.0)  # where the loss is not 0
     vg = float(v @ g)
 
     def draw(count, generator):
@@ -214,7 +222,7 @@ def baseline_of_a_population(law, dim, probes, baseline):
         expected=share[baseline] * vg,
         draw=draw,
         numbers_per_draw=dim * probes,
-        symbols=named(law, dim, probes, vg=vg),
+        symbols=symbols_of(law, dim, probes, vg=vg),
         formula=formulas.pop(baseline),
         decoys=tuple(map(Decoy, formulas.values())),
     )
@@ -247,7 +255,8 @@ def settled_with_momentum(dim: int, rank: int, lr: float, beta: float) -> tuple[
     """
     length_sq = 2 * (1 - beta) / (lr * (1 + beta))
     along = -lr * length_sq / 2
-    theta, average = torch.zeros(dim, dtype=torch.float64), torch.zeros(dim, dtype=torch.float64)
+    theta = torch.zeros(dim, dtype=torch.float64)
+    average = torch.zeros(dim, dtype=torch.float64)
     theta[0] = 1.0
     average[0] = along
     average[1:rank] = ((length_sq - along**2) / (rank - 1)) ** 0.5

@@ -1,4 +1,4 @@
-"""The points, gradients and curvatures on which the claims are tried: fixed numbers, so that runs can be compared."""
+"""The points, gradients and curvatures on which the claims are tested: fixed numbers, so that runs can be compared."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mezo_lab.claims.arithmetic import same_value
+from mezo_lab.claims.decision import same_value
 from mezo_lab.curvature import random_spectrum
 from mezo_lab.sampling import (
     Coordinate,
@@ -28,7 +28,8 @@ MOST_COORDINATES = 1 << 24  # of one vector, 128 MiB
 MOST_ROWS = 2048  # of a dense Hessian, 32 MiB
 
 
-def within(dim: int, most: int) -> None:
+def at_most_coordinates(dim: int, most: int) -> None:
+    """Raise ValueError for a dimension whose vectors or matrices would not fit in memory."""
     if dim > most:
         raise ValueError(
             f"`dim` must be at most {most:,} here, got {dim:,}: lower --dim, or take a claim and a law that need no z "
@@ -36,15 +37,15 @@ def within(dim: int, most: int) -> None:
         )
 
 
-def gradient(dim: int, rank: int | None = None) -> Tensor:
+def unit_gradient(dim: int, rank: int | None = None) -> Tensor:
     """A unit gradient with unequal coordinates, g_i ∝ 1/√i for i ≤ rank, so that mixing them up shows. (d,)"""
-    within(dim, MOST_COORDINATES)
+    at_most_coordinates(dim, MOST_COORDINATES)
     index = torch.arange(1, dim + 1, dtype=torch.float64)
     g = torch.where(index <= (rank or dim), index**-0.5, torch.zeros_like(index))
     return g / g.norm()
 
 
-def direction(dim: int, power: float) -> Tensor:
+def unit_direction(dim: int, power: float) -> Tensor:
     """A unit vector to project on, neither along nor across the gradient: v_i ∝ i^power. (d,)"""
     v = torch.arange(1, dim + 1, dtype=torch.float64) ** power
     return v / v.norm()
@@ -52,17 +53,18 @@ def direction(dim: int, power: float) -> Tensor:
 
 def curved(dim: int, lowest: float = 0.1) -> Tensor:
     """A Hessian with ‖H‖ = 1 and eigenvalues falling evenly from 1 to `lowest`, in directions of its own. (d, d)"""
-    within(dim, MOST_ROWS)
+    at_most_coordinates(dim, MOST_ROWS)
     eigenvalues = torch.linspace(1, lowest, dim, dtype=torch.float64, device="cpu")
     return random_spectrum(eigenvalues, Generator().manual_seed(dim)).to(torch.get_default_device())
 
 
 def regression(dim: int, examples: int = 8) -> tuple[LeastSquares, Tensor]:
     """A least-squares loss on fixed data and a point where ‖g‖ = 1; its minibatches are real ones."""
-    within(dim * examples, MOST_COORDINATES)
+    at_most_coordinates(dim * examples, MOST_COORDINATES)
     data = torch.randn(examples, dim + 1, generator=Generator().manual_seed(dim), device="cpu")
     data = data.double().to(torch.get_default_device())
-    inputs, targets = data[:, :dim], data[:, dim]
+    inputs = data[:, :dim]
+    targets = data[:, dim]
     theta = torch.zeros(dim, dtype=torch.float64)
     scale = LeastSquares(inputs, targets).gradient(theta).norm().sqrt()
     return LeastSquares(inputs / scale, targets / scale), theta
@@ -72,17 +74,11 @@ def fitted_regression(dim: int, examples: int = 4) -> tuple[LeastSquares, Tensor
     """A least-squares loss that can be fitted exactly (L* = 0), with μ/ℓ = ½, and a point where progress is slowest."""
     root = torch.linspace(1, 2, examples, dtype=torch.float64).mul(examples).sqrt()  # H has eigenvalues 1 to 2
     inputs = torch.diag(root) @ torch.eye(examples, dim, dtype=torch.float64)
-    return LeastSquares(inputs, torch.zeros(examples, dtype=torch.float64)), gradient(dim, rank=1)
+    return LeastSquares(inputs, torch.zeros(examples, dtype=torch.float64)), unit_gradient(dim, rank=1)
 
 
-def tied(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """The wrong law of the controls: neighbouring coordinates share a sign, so E[z zᵀ] ≠ I."""
-    half = torch.randint(2, (*shape[:-1], (shape[-1] + 1) // 2), generator=generator, device=generator.device)
-    return half.repeat_interleave(2, dim=-1)[..., : shape[-1]] * 2.0 - 1
-
-
+CONSTANTS = {"pi": math.pi, "e": math.e}  # every formula may name them
 PAPER = ["gaussian", "sphere", "rademacher"]  # the laws of Theorems 1 and 2, and signs
-TIED = Iid("tied coordinates", draw=tied, kurtosis=1)
 
 
 def sampled(
@@ -94,9 +90,10 @@ def sampled(
     scalars: Callable[[Frame], Tensor],
     rank: int | None = None,
 ) -> dict[str, Any]:
-    """How an experiment draws: from z itself, or from the scalars of its frame where z would be too long.
+    """The sampler of an experiment: from z itself, or from the scalars of its frame where z would be too long.
 
     Args: brute: z (count, n, d) → values (count,). scalars: the same observable, of a Frame.
+    Returns: the arguments draw, numbers_per_draw and sampler of `Experiment`.
     """
     if isinstance(law, Orthogonal):
         law.fits(probes, dim)
@@ -106,26 +103,23 @@ def sampled(
             "numbers_per_draw": 5 * probes * (probes + 3),  # a χ² or a small solve costs about five normals
             "sampler": "reduced",
         }
-    within(dim, MOST_COORDINATES)
+    at_most_coordinates(dim, MOST_COORDINATES)
     return {"draw": lambda count, rng: brute(law.sample(count, probes, dim, rng)), "numbers_per_draw": dim * probes}
 
 
 def one_step(law: Law, dim: int, probes: int, rank: int, step: float) -> dict:
-    """L(θ − ηĝ)/L(θ) on the low-rank bed with ℓ = 1, so that the step s = ηℓ is η."""
+    """L(θ − ηĝ)/L(θ) on the low-rank quadratic with ℓ = 1, so that the step s = ηℓ is η."""
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)
 
     def brute(z):
-        theta = gradient(dim, rank)
+        theta = unit_gradient(dim, rank)
         return loss(theta - step * two_point(loss, theta, z, epsilon=1.0)) / loss(theta)
 
-    return sampled(
-        law,
-        dim,
-        probes,
-        brute=brute,
-        scalars=lambda frame: 1 - 2 * step * frame.overlap() + step**2 * frame.length_sq(),
-        rank=rank,
-    ) | {"deterministic": fixed_estimate(law, dim, probes, rank) or mirrors(law, dim, probes, rank, step)}
+    def scalars(frame):
+        return 1 - 2 * step * frame.overlap() + step**2 * frame.length_sq()
+
+    deterministic = fixed_estimate(law, dim, probes, rank) or _mirrors(law, dim, probes, rank, step)
+    return sampled(law, dim, probes, brute=brute, scalars=scalars, rank=rank) | {"deterministic": deterministic}
 
 
 def fixed_estimate(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
@@ -140,7 +134,7 @@ def fixed_estimate(law: Law, dim: int, probes: int, rank: int | None = None) -> 
     return rank == 1 and isinstance(law, Iid) and law.kurtosis == 1
 
 
-def mirrors(law: Law, dim: int, probes: int, rank: int, step: float) -> bool:
+def _mirrors(law: Law, dim: int, probes: int, rank: int, step: float) -> bool:
     """Whether each step at the edge s = 2/γ is a mirror image, which leaves the loss as it is in every draw.
 
     So it is where ‖Pĝ‖² = γ·gᵀĝ in every draw: for one probe of a fixed length on the r coordinates that count, and for
@@ -155,14 +149,15 @@ def mirrors(law: Law, dim: int, probes: int, rank: int, step: float) -> bool:
 
 
 def at_most_dim(rank: int, dim: int) -> None:
+    """Raise ValueError for a rank above the dimension."""
     if rank > dim:
         raise ValueError(f"`rank` must be at most `dim`, got {rank} > {dim}: raise --dim to {rank} or more.")
 
 
-def named(law: Law, dim: int, probes: int, **more: float) -> dict[str, float]:
-    """The symbols every claim about n probes offers to anyone's formula."""
+def symbols_of(law: Law, dim: int, probes: int, **more: float) -> dict[str, float]:
+    """The symbols that every claim about n probes offers to a formula of the user."""
     moments = law.moments(dim)
     symbols = {"d": dim, "n": probes, "c": fourth_moment(dim, moments), "cross": cross_moment(dim, moments)}
     if isinstance(law, Iid):
         symbols["kappa"] = law.kurtosis
-    return {name: float(value) for name, value in (symbols | more).items()} | {"pi": math.pi, "e": math.e}
+    return {name: float(value) for name, value in (symbols | more).items()} | CONSTANTS

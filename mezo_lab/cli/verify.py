@@ -55,6 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         dim=options.dim,
         probes=options.probes,
         choose=_parameters(options.set),
+        device=options.device,
     )
     build_all(planned)
     formula = _expected_formula(options.expect, planned)
@@ -139,7 +140,7 @@ def _expected_formula(text: str | None, planned: "list[Job]") -> Expression | No
             f"--expect tests a formula for one claim, got {len(names)} claims: name one, such as norm-factor."
         )
     formula = Expression(text)
-    rows = [(job, job.claim.experiment(job.law, **job.parameters).symbols) for job in planned if not job.claim.real]
+    rows = [(job, job.experiment.symbols) for job in planned if not job.claim.real]
     meant = [job for job, symbols in rows if formula.names <= symbols.keys()]
     for job, symbols in rows:
         if meant and not formula.names <= symbols.keys():
@@ -164,6 +165,7 @@ def _verdict(
 ) -> "Verdict | None":
     """The verdict, or None after a line that says which command installs what it needs."""
     from mezo_lab.claims import check
+    from mezo_lab.claims.selection import proof_of
 
     progress.begin(f"{job.claim.name} {job.law.name}")
     try:
@@ -176,8 +178,9 @@ def _verdict(
             seed=options.seed,
             device=options.device,
             expect=formula,
-            proof=None if formula else job.proof,
+            proof=None if formula else proof_of(job.claim, job.law),
             progress=progress.update,
+            experiment=job.experiment,
         )
     except NotInstalled as missing:
         print(f"Left out: {job.claim.name}, as {missing}", file=sys.stderr)

@@ -25,7 +25,8 @@ def best_step(law: str) -> Proof:
     gamma, gamma_steps = derived_gamma(law)
     ratio, ratio_steps = derived_contraction(law)
     (best,) = sympy.solve(sympy.diff(ratio, s), s)
-    least, end = sympy.expand(put(ratio, {s: best})), ell * largest_stable(ratio)
+    least = sympy.expand(put(ratio, {s: best}))
+    end = ell * largest_stable(ratio)
     steps = (
         *gamma_steps,
         *ratio_steps,
@@ -66,7 +67,8 @@ def probes_are_a_wash(law: str) -> Proof:
     progress = sympy.log(1 / least) / n
     y = Scalar("y", positive=True)
     bracket = y / (1 + y) - sympy.log(1 + y)
-    bracket_slope, bracket_start = factored(sympy.diff(bracket, y)), put(bracket, {y: 0})
+    bracket_slope = factored(sympy.diff(bracket, y))
+    bracket_start = put(bracket, {y: 0})
     falls = sympy.Lt(bracket_slope, 0, evaluate=False)
     steps = (
         *gamma_steps,
@@ -102,11 +104,13 @@ def orthogonal_probes(law: str) -> Proof:
     least = put(ratio, {s: best})
     progress = sympy.log(1 / factored(put(least, {GAMMA: gamma}))) / n
     spread = d * (d - n) / (n * (d + 2) * (d - 1))
-    linear, all_probes = d / n - (d - r) * Scalar("q"), factored(put(gamma, {n: d}))
+    linear = d / n - (d - r) * Scalar("q")
+    all_probes = factored(put(gamma, {n: d}))
     isotropic = factored(put(put(least, {GAMMA: gamma}), {r: d}))
     x = Scalar("x", positive=True)
     bracket = x / (1 - x) + sympy.log(1 - x)
-    bracket_slope, bracket_start = factored(sympy.diff(bracket, x)), put(bracket, {x: 0})
+    bracket_slope = factored(sympy.diff(bracket, x))
+    bracket_start = put(bracket, {x: 0})
     steps = (
         *gamma_steps,
         Step("It is linear in r:", equation("γ", linear)),

@@ -45,7 +45,8 @@ def sphere_moment(row: Row) -> Expr:
     """
     if any(a % 2 for a in row):
         return Integer(0)
-    dim, total = Integer(len(row)), sum(row)
+    dim = Integer(len(row))
+    total = sum(row)
     gammas = prod((gamma(Rational(a + 1, 2)) for a in row), start=gamma(dim / 2))
     return dim ** (total // 2) * gammas / (pi ** (dim / 2) * gamma((dim + total) / 2))
 

@@ -29,7 +29,11 @@ from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, vector
 Vector = Sequence[Any]  # of rationals or of polynomials in z
 Loss = Callable[[Vector], Any]
 
-EPSILON, ETA, ELL, DELTA, BATCH = QQ(1, 3), QQ(1, 7), QQ(3, 2), QQ(2, 5), 2
+EPSILON = QQ(1, 3)
+ETA = QQ(1, 7)
+ELL = QQ(3, 2)
+DELTA = QQ(2, 5)
+BATCH = 2
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ REMAINDER = {symbol: ISOTROPIC[symbol] - left for symbol, left in zip(ISOTROPIC,
 
 def expected_change(law: str) -> tuple[Expr, tuple[Step, ...]]:
     """E[L(θ⁺)] − L on a quadratic loss, with its steps."""
-    curved, pieces = quadratic_form(law, "H"), [vector("g"), vector("g")]
-    slope, bend = Scalar("gᵀĝ"), Scalar("ĝᵀHĝ")
+    curved = quadratic_form(law, "H")
+    pieces = [vector("g"), vector("g")]
+    slope = Scalar("gᵀĝ")
+    bend = Scalar("ĝᵀHĝ")
     change = -eta * slope + eta**2 * bend / 2
     mean = put(change, {slope: expectation(pieces, weights(law)), bend: curved.total})
     steps = (
@@ -43,7 +45,8 @@ def descent_lemma(law: str) -> Proof:
     change, change_steps = expected_change(law)
     squared = quadratic_form(law)
     bound = -eta * GG + eta**2 * ell * squared.total / 2
-    room, attained = bound - change, put(change, ISOTROPIC)
+    room = bound - change
+    attained = put(change, ISOTROPIC)
     steps = (
         *change_steps,
         Step(
@@ -86,7 +89,9 @@ def exact_room(case: Case) -> Expr:
 
 def any_spectrum(law: str) -> Proof:
     """B4: E[ĝᵀHĝ] for any H; where no coordinate is special, γ from r bounds it."""
-    curved, weight, moments = quadratic_form(law, "H"), weights(law), theory_moments(law)
+    curved = quadratic_form(law, "H")
+    weight = weights(law)
+    moments = theory_moments(law)
     claimed = theory.second_moment(GHG, TRACE * GG, H_DIAGONAL, probes=n, moments=moments)
     end = Conclusion(curved.name, curved.total, claimed, lambda case: case.mean(form(case.hessian, probed(case))))
     if weight.coincidence != 0:

@@ -16,7 +16,8 @@ from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import chain, cycle, diagonal, expectation, matrix, vector
 
-LOSS, GAMMA = Scalar("L", positive=True), Scalar("γ", positive=True)
+LOSS = Scalar("L", positive=True)
+GAMMA = Scalar("γ", positive=True)
 PROJECTED_DIAGONAL = diagonal(matrix("P"), vector("g"), vector("g"))
 PROJECTED = {chain("g", "P", "g"): GG, cycle("P"): r, PROJECTED_DIAGONAL: GG}
 PRINTED = {
@@ -58,7 +59,8 @@ def low_rank(law: str) -> Proof:
     """B3: E[L⁺]/L = 1 − 2s + s²γ, with equality."""
     gamma, gamma_steps = derived_gamma(law)
     ratio, ratio_steps = derived_contraction(law)
-    steps, claimed = (*gamma_steps, *ratio_steps), theory.effective_rank_factor(r, n, theory_moments(law))
+    steps = (*gamma_steps, *ratio_steps)
+    claimed = theory.effective_rank_factor(r, n, theory_moments(law))
     conclusions = (
         Conclusion("γ", gamma, claimed, exact_gamma),
         Conclusion("E[L⁺]/L", put(ratio, {GAMMA: gamma}), theory.contraction(s, claimed), exact_low_rank),
@@ -86,7 +88,8 @@ def dimension_tax(law: str) -> Proof:
         Step("The tax is the ratio of the two.", equation("η/η_SGD", put(stable / sgd, {GAMMA: factor}))),
     )
     claimed = theory.norm_factor(d, n, theory_moments(law))
-    claimed_lr, claimed_sgd = theory.largest_stable_lr(ell, claimed), theory.largest_stable_lr(ell, 1)
+    claimed_lr = theory.largest_stable_lr(ell, claimed)
+    claimed_sgd = theory.largest_stable_lr(ell, 1)
     conclusions = (
         Conclusion("E[L⁺]/L", put(ratio, {GAMMA: factor}), theory.contraction(s, claimed), exact_isotropic),
         Conclusion("largest stable η", put(stable, {GAMMA: factor}), claimed_lr, exact_stable_lr),
@@ -98,7 +101,8 @@ def dimension_tax(law: str) -> Proof:
 def same_object(law: str) -> Proof:
     """B5: γ at r = d is the norm factor."""
     gamma, gamma_steps = derived_gamma(law)
-    squared, full = quadratic_form(law), factored(put(gamma, {r: d}))
+    squared = quadratic_form(law)
+    full = factored(put(gamma, {r: d}))
     factor = factored(squared.total / GG)
     steps = (
         *gamma_steps,

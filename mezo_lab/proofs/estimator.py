@@ -20,7 +20,8 @@ def probed(case: Case):
 
 def unbiased(law: str) -> Proof:
     """A1: E[ĝ] = g."""
-    weight, pieces = weights(law), [vector("u"), vector("g")]
+    weight = weights(law)
+    pieces = [vector("u"), vector("g")]
     derived = expectation(pieces, weight)
     steps = (
         *linearised(),
@@ -43,7 +44,9 @@ def norm_factor(law: str) -> Proof:
 def second_moment(law: str) -> Proof:
     """A3: E[ĝĝᵀ], measured against every symmetric W."""
     squared = quadratic_form(law, "W")
-    outer, spread, main = chain("g", "W", "g"), cycle("W"), diagonal(matrix("W"), vector("g"), vector("g"))
+    outer = chain("g", "W", "g")
+    spread = cycle("W")
+    main = diagonal(matrix("W"), vector("g"), vector("g"))
     entries = {outer: Scalar("ggᵀ"), spread: Scalar("I"), main: Scalar("diag(g∘g)")}
     whole = by_powers(put(squared.total, entries), *entries.values())
     steps = (
@@ -63,7 +66,9 @@ def second_moment(law: str) -> Proof:
 
 def variance(law: str) -> Proof:
     """A4: E‖ĝ − g‖² = (factor − 1)·‖g‖²."""
-    squared, weight, pieces = quadratic_form(law), weights(law), [vector("g"), vector("g")]
+    squared = quadratic_form(law)
+    weight = weights(law)
+    pieces = [vector("g"), vector("g")]
     product = Scalar("E[gᵀĝ]")
     expanded = Scalar(squared.name) - 2 * product + GG
     derived = factored(put(expanded, {Scalar(squared.name): squared.total, product: expectation(pieces, weight)}))
@@ -83,9 +88,11 @@ def variance(law: str) -> Proof:
 
 def curvature_probe(law: str) -> Proof:
     """A10: the second difference along a probe is tr H on average."""
-    weight, pieces = weights(law), [matrix("H")]
+    weight = weights(law)
+    pieces = [matrix("H")]
     bend = sympy.expand((taylor(epsilon) + taylor(-epsilon) - 2 * taylor(0)) / epsilon**2)
-    difference, derived = "[L(θ+εz) + L(θ−εz) − 2L(θ)]/ε²", expectation(pieces, weight)
+    difference = "[L(θ+εz) + L(θ−εz) − 2L(θ)]/ε²"
+    derived = expectation(pieces, weight)
     steps = (
         Step(
             "Expand the losses along the probe: odd powers of ε cancel. This is exact on a quadratic (or cubic) loss, "

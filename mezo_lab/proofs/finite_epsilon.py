@@ -29,8 +29,10 @@ BEND_GRADIENT = chain("u", "∇ΔL")
 
 def smoothing(law: str) -> Proof:
     """A7: at finite ε, ĝ is the unbiased gradient of the smoothed loss; for a cubic loss its bias is (ε²/2)·∇(ΔL)."""
-    weight, twisted = weights(law), [vector("u"), third_derivative()]
-    slope, twist = gaussian(vector("u"), vector("g")), gaussian(*twisted)
+    weight = weights(law)
+    twisted = [vector("u"), third_derivative()]
+    slope = gaussian(vector("u"), vector("g"))
+    twist = gaussian(*twisted)
     derived = sympy.expand(put(central_difference(), {SLOPE: slope, TWIST: twist}))
     means = {SLOPE: gaussian(vector("g")), BEND: gaussian(matrix("H")), TWIST: gaussian(third_derivative())}
     smoothed = put(taylor(epsilon), means)

@@ -13,8 +13,10 @@ from mezo_lab.proofs.notation import Scalar, d, epsilon, equation, kappa, n
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import Piece, chain, cycle, diagonal, expectation, matrix, table, vector
 
-GG, GU = chain("g", "g"), chain("g", "u")
-GHG, TRACE = chain("g", "H", "g"), cycle("H")
+GG = chain("g", "g")
+GU = chain("g", "u")
+GHG = chain("g", "H", "g")
+TRACE = cycle("H")
 H_DIAGONAL = diagonal(matrix("H"), vector("g"), vector("g"))
 
 

@@ -22,7 +22,8 @@ IID = ("gaussian", "rademacher", "uniform", "three-point", "iid")
 SYMBOLIC_LAWS = (*IID, "sphere", "coordinate", "orthogonal")
 
 PAIRS = tuple(Scalar(name) for name in ("δᵢⱼδₖₗ", "δᵢₖδⱼₗ", "δᵢₗδⱼₖ"))
-ALL_EQUAL, CROSS = Scalar("δᵢⱼₖₗ"), Scalar("E[zᵢzⱼz′ₖz′ₗ]")
+ALL_EQUAL = Scalar("δᵢⱼₖₗ")
+CROSS = Scalar("E[zᵢzⱼz′ₖz′ₗ]")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def fourth_steps(entries: Entries) -> tuple[Step, ...]:
 
 
 def gaussian_entries() -> Entries:
-    e, f = vector("e"), vector("f")
+    e = vector("e")
+    f = vector("f")
     basis = {chain("e", "e"): 1, chain("f", "f"): 1, chain("e", "f"): 0}  # e = e₁, f = e₂
     return Entries(
         put(gaussian(e, e), basis),
@@ -141,7 +143,8 @@ def sign_moment(k: int) -> Expr:
 
 
 def uniform_moment(k: int) -> Expr:
-    x, end = Symbol("x"), sympy.sqrt(3)
+    x = Symbol("x")
+    end = sympy.sqrt(3)
     return sympy.integrate(x**k / (2 * end), (x, -end, end))
 
 
@@ -161,7 +164,8 @@ SPHERE = (
 
 def sphere_entries() -> Entries:
     flat = gaussian_entries()
-    length_sq, length_4 = gaussian(matrix("I")), factored(gaussian(matrix("I"), matrix("I")))
+    length_sq = gaussian(matrix("I"))
+    length_4 = factored(gaussian(matrix("I"), matrix("I")))
     return Entries(
         d * flat.square / length_sq,
         d**2 * flat.mixed / length_4,
@@ -203,12 +207,14 @@ def independent_cross(second: Expr) -> tuple[Expr, Expr, tuple[Step, ...]]:
 
 
 def orthogonal_cross() -> tuple[Expr, Expr, tuple[Step, ...]]:
-    across, swap = Scalar("a"), Scalar("b")
+    across = Scalar("a")
+    swap = Scalar("b")
     unknown = Weights(Integer(1), Integer(1), Integer(0), across, swap)
     lengths = expectation([matrix("I"), matrix("I", "z′", "z′")], unknown)
     overlap = expectation([matrix("I", "z", "z′"), matrix("I", "z", "z′")], unknown)
     found = sympy.solve([lengths - d**2, overlap], [across, swap], dict=True)[0]
-    a, b = factored(found[across]), factored(found[swap])
+    a = factored(found[across])
+    b = factored(found[swap])
     steps = (
         Step(
             "Two probes of one step are not independent. Turning both leaves their law as it is, so their tensor is "

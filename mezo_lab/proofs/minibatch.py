@@ -13,13 +13,15 @@ from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import chain
 
-SQUARE, PRODUCT = chain("g_B", "g_B"), chain("g_B", "g_B′")
+SQUARE = chain("g_B", "g_B")
+PRODUCT = chain("g_B", "g_B′")
 
 
 def minibatch(law: str) -> Proof:
     """A6: E‖ĝ‖² with minibatches, shared by the probes of a step or fresh for each."""
     squared = quadratic_form(law, "I", "g_B", "g_B′")
-    square_mean, product_mean = noisy_square(), noisy_product()
+    square_mean = noisy_square()
+    product_mean = noisy_product()
     shared = by_powers(put(squared.total, {SQUARE: square_mean, PRODUCT: square_mean}), GG, noise)
     fresh = by_powers(put(squared.total, {SQUARE: square_mean, PRODUCT: product_mean}), GG, noise)
     steps = (
@@ -46,7 +48,8 @@ def minibatch(law: str) -> Proof:
 
 def noisy_square() -> Expr:
     # (g + ξ)ᵀ(g + ξ), averaged over the noise
-    linear, quadratic = Scalar("E[gᵀξ]"), Scalar("E‖ξ‖²")
+    linear = Scalar("E[gᵀξ]")
+    quadratic = Scalar("E‖ξ‖²")
     return put(GG + 2 * linear + quadratic, {linear: 0, quadratic: noise / batch})
 
 

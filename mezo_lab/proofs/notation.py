@@ -39,7 +39,8 @@ SIGNS = {
 }
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-RAISED, LOWERED = str.maketrans("²⁴⁻¹⁺", "24-1+"), str.maketrans("ᵢⱼₖₗ₁₂", "ijkl12")
+RAISED = str.maketrans("²⁴⁻¹⁺", "24-1+")
+LOWERED = str.maketrans("ᵢⱼₖₗ₁₂", "ijkl12")
 
 
 def latex_of(name: str) -> str:

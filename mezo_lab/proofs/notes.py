@@ -19,7 +19,8 @@ from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import chain, expectation, matrix, vector
 
-FIRST, SECOND = "∇L(x₁)", "∇L(x₂)"
+FIRST = "∇L(x₁)"
+SECOND = "∇L(x₂)"
 PAIR = chain(FIRST, SECOND)
 MEAN_PAIR = Scalar(f"E[{FIRST}ᵀ{SECOND}]")  # over the examples that a batch may hold
 OUTER = f"E[{FIRST}{SECOND}ᵀ]"
@@ -37,9 +38,11 @@ NO_SLIP = (
 
 def notes(law: str) -> Proof:
     """Claim A2 in the notes' own order: the sums outside, a trace, then i ≠ j and i = j."""
-    trace, c = "E tr(zᵢzᵢᵀ∇L(x₁)∇L(x₂)ᵀzⱼzⱼᵀ)", derived_c(law)
+    trace = "E tr(zᵢzᵢᵀ∇L(x₁)∇L(x₂)ᵀzⱼzⱼᵀ)"
+    c = derived_c(law)
     for_pair = put(derived_factor(law) * PAIR, {PAIR: MEAN_PAIR})
-    different, same = put(different_probes(law), {PAIR: MEAN_PAIR}), c * MEAN_PAIR
+    different = put(different_probes(law), {PAIR: MEAN_PAIR})
+    same = c * MEAN_PAIR
     derived = put(for_pair, {MEAN_PAIR: batch_gradient_sq})
     steps = (
         Step(
@@ -80,7 +83,8 @@ def notes(law: str) -> Proof:
 
 def one_probe(law: str) -> tuple[Step, ...]:
     """E[‖z‖²zzᵀ] = c·I, entry by entry."""
-    e, f = vector("e"), vector("f")
+    e = vector("e")
+    f = vector("f")
     off_diagonal = put(expectation([e, matrix("I"), f], weights(law)), BASIS)
     return (
         *weights(law).fourth_steps,
@@ -94,7 +98,8 @@ def one_probe(law: str) -> tuple[Step, ...]:
 
 
 def derived_c(law: str) -> Expr:
-    e, f = vector("e"), vector("f")
+    e = vector("e")
+    f = vector("f")
     fourth = put(expectation([e, e, e, e], weights(law)), BASIS)
     mixed = put(expectation([e, e, f, f], weights(law)), BASIS)
     return sympy.cancel(fourth + (d - 1) * mixed)

@@ -13,19 +13,20 @@ from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import chain, cycle, expectation, matrix, vector
 
-SCALE_SQ, SLOPE_SQ, SUM_NORM = Scalar("tr(D²)"), Scalar("‖D⁻¹g‖²"), Scalar("‖g‖₁", positive=True)
+SCALE_SQ = Scalar("tr(D²)")
+SLOPE_SQ = Scalar("‖D⁻¹g‖²")
+SUM_NORM = Scalar("‖g‖₁", positive=True)
 MEANING = {cycle("S"): SCALE_SQ, chain("h", "h"): SLOPE_SQ, chain("h", "S", "h"): GG, chain("h", "w"): GU}
 
 
 def variance_modified(law: str) -> Proof:
     """A11: probe along D⁻¹z, update along Dz; unbiased, and D = |g| gains nothing where D = √|g| does."""
-    weight, legs = weights(law), [vector("h"), vector("h"), matrix("S")]
+    weight = weights(law)
+    legs = [vector("h"), vector("h"), matrix("S")]
     mean = put(expectation([vector("w"), vector("h")], weight), MEANING)
     derived = put(expectation(legs, weight), MEANING)
-    by_size, by_root = (
-        factored(put(derived, {SCALE_SQ: GG, SLOPE_SQ: d})),
-        put(derived, {SCALE_SQ: SUM_NORM, SLOPE_SQ: SUM_NORM}),
-    )
+    by_size = factored(put(derived, {SCALE_SQ: GG, SLOPE_SQ: d}))
+    by_root = put(derived, {SCALE_SQ: SUM_NORM, SLOPE_SQ: SUM_NORM})
     steps = (
         Step(
             "Write h = D⁻¹g, w = Du and S = D². One probe gives ĝ = Dz·zᵀD⁻¹g, which along any vector u is",
@@ -83,7 +84,8 @@ def norm(case: Case, scale: Vector) -> Expr:
 
 def adam_blind(law: str) -> Proof:
     """A13: E[ĝᵢ²] = ‖g‖² + 2gᵢ² at n = 1, nearly the same for every coordinate."""
-    weight, entry = weights(law), Scalar("gᵢ")
+    weight = weights(law)
+    entry = Scalar("gᵢ")
     basis = {chain("e", "e"): 1, chain("e", "g"): entry}  # e = eᵢ, the i-th unit vector
     same = [vector("g"), vector("g"), vector("e"), vector("e")]
     cross = [vector("g"), vector("e"), vector("e", "z′"), vector("g", "z′")]

@@ -15,7 +15,8 @@ from mezo_lab.proofs.printing import NO_BREAK, plain
 from mezo_lab.proofs.step import Step
 from mezo_lab.theory import MOMENTS, Moments, independent_moments
 
-SMALL_DIMS, SMALL_PROBES = (1, 2, 3, 4), (1, 2)
+SMALL_DIMS = (1, 2, 3, 4)
+SMALL_PROBES = (1, 2)
 
 
 @dataclass(frozen=True)

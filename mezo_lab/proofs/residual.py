@@ -13,15 +13,19 @@ from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import gaussian, matrix, vector
 
-NOW, BEFORE, REST = Scalar("zᵀg"), Scalar("z′ᵀg"), Scalar("R′")
+NOW = Scalar("zᵀg")
+BEFORE = Scalar("z′ᵀg")
+REST = Scalar("R′")
 REST_MEANS = (Integer(1), Scalar("E[R]"), Scalar("E[R²]"))  # of the powers of R, in this step as in the one before
 OWN, OTHER = ([vector("g", probe), vector("g", probe), matrix("I")] for probe in ("z", "z′"))
-OWN_NAME, OTHER_NAME = Scalar("E[(zᵀg)²·zᵀz]"), Scalar("E[(z′ᵀg)²·zᵀz]")
+OWN_NAME = Scalar("E[(zᵀg)²·zᵀz]")
+OTHER_NAME = Scalar("E[(z′ᵀg)²·zᵀz]")
 
 
 def residual_feedback(law: str) -> Proof:
     """A14: (2d+2)‖g‖² + d·Δ²/ε² for a Δ independent of z′; in a run 2d·η²‖g‖⁴/ε² less than that with E[Δ²]."""
-    weight, along = weights(law), [vector("u"), vector("g")]
+    weight = weights(law)
+    along = [vector("u"), vector("g")]
     share = change / epsilon
     given = by_powers(gaussian(*OWN) + gaussian(*OTHER) + share**2 * gaussian(matrix("I")), GG, change)
     second, run_steps = in_a_run()
@@ -66,7 +70,8 @@ def in_a_run() -> tuple[Expr, tuple[Step, ...]]:
     """E[R²] of a run that has gone on for a while, R being what pg has of earlier probes, and its steps."""
     rate = eta / epsilon
     rest = -BEFORE * (1 + rate * (BEFORE + REST))
-    mean, square_mean = averaged(rest, BEFORE), averaged(rest**2, BEFORE)
+    mean = averaged(rest, BEFORE)
+    square_mean = averaged(rest**2, BEFORE)
     (second,) = sympy.solve(sympy.Eq(put(square_mean, {REST_MEANS[1]: mean}), REST_MEANS[2]), REST_MEANS[2])
     steps = (
         Step(

@@ -83,7 +83,8 @@ def told_apart(pieces: Sequence[Piece]) -> list[str]:
     >>> told_apart([vector("g"), vector("g"), matrix("H"), matrix("H"), matrix("I")])
     ['g', 'g', 'H₁', 'H₂', 'I']
     """
-    times, met = Counter(piece.name for piece in pieces if len(piece.probes) > 1), Counter()
+    times = Counter(piece.name for piece in pieces if len(piece.probes) > 1)
+    met = Counter()
     names = []
     for piece in pieces:
         met[piece.name] += 1
@@ -131,7 +132,8 @@ def paired(pieces: Sequence[Piece], pairs: Sequence[Block]) -> Expr:
     # the value of a pairing: walk every chain from its vectors, then every cycle that is left
     pieces, pairs = traced(pieces, pairs)
     partner = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
-    value, seen = Integer(1), set()
+    value = Integer(1)
+    seen = set()
     for start in sorted(range(len(pieces)), key=lambda i: len(pieces[i].probes)):
         if start not in seen:
             walked = walk(pieces, partner, start)
@@ -155,7 +157,8 @@ def walk(pieces: Sequence[Piece], partner: dict[Leg, Leg], start: int) -> list[i
 
 def traced(pieces: Sequence[Piece], pairs: Sequence[Block]) -> tuple[list[Piece], list[Block]]:
     # a third derivative with two of its legs paired is the vector ∇ΔL; its free leg becomes slot 0
-    pieces, pairs = list(pieces), list(pairs)
+    pieces = list(pieces)
+    pairs = list(pairs)
     for pair in list(pairs):
         (i, a), (j, b) = pair
         if i == j and len(pieces[i].probes) == 3:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from mezo_lab.claims.arithmetic import Status
+from mezo_lab.claims.decision import Status
 from mezo_lab.theory import printed
 
 # parameters, as the formulas call them

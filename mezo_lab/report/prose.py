@@ -5,20 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import (
-    counts,
-    decoy_found,
-    draw_count,
-    excluded,
-    has_score,
-    minus,
-    nines,
-    number,
-    outcome,
-    score,
-    settled,
-    successes,
-)
+from mezo_lab.claims.wording import draw_count, minus, nines, number, score, successes
 from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
 
 __all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary"]
@@ -93,7 +80,7 @@ def _verdict_sentence(verdict: Verdict) -> str:
         where += ", sampled through the scalars that decide it,"
     whose = f"the formula {typographic(verdict.formula)}" if verdict.formula else "the theory"
     says = "says at most" if verdict.relation == "<=" else "says"
-    distance = f" (z = {score(verdict.z_score)})" if has_score(verdict) else ""
+    distance = f" (z = {score(verdict.z_score)})" if verdict.has_z_score else ""
     theory = f" and the theory {number(verdict.theory)}" if verdict.formula else ""
     notes = "".join(f" Note: {note}." for note in verdict.notes)
     return (
@@ -105,9 +92,9 @@ def _verdict_sentence(verdict: Verdict) -> str:
 def _mean(verdict: Verdict) -> str:
     """What the draws gave."""
     draws = f"{verdict.estimate.count:,} draws"
-    if counts(verdict):
+    if verdict.always_or_never:
         return f"{successes(verdict.estimate)} draws hold"
-    if settled(verdict):
+    if verdict.does_not_vary:
         return f"each of {draws} is {number(verdict.estimate.mean)}{_unit(verdict)}"
     return f"the mean of {draws} is {minus(verdict.estimate)}"
 
@@ -119,11 +106,11 @@ def _unit(verdict: Verdict) -> str:
 def _conclusion(verdict: Verdict) -> str:
     if verdict.status is Status.REFUTED:
         return "refuted."
-    power = outcome(verdict)
+    power = verdict.power
     if verdict.status is Status.UNDERPOWERED:
         return f"too few draws to tell; {power}." if power else "too few draws to tell."
-    if counts(verdict):
-        return f"consistent; less than {nines(excluded(verdict))} is excluded."
+    if verdict.always_or_never:
+        return f"consistent; less than {nines(verdict.excluded_share)} is excluded."
     return f"consistent; {power}." if power else "consistent."
 
 
@@ -132,7 +119,7 @@ def _decoy_sentence(decoy: DecoyVerdict, verdict: Verdict) -> str:
     if is_formula(decoy.statement):
         subject += f" says {number(decoy.expected)} and"
     has_z = math.isfinite(decoy.z_score)
-    result = f"z = {score(decoy.z_score)}" if has_z else decoy_found(decoy)
+    result = f"z = {score(decoy.z_score)}" if has_z else decoy.measured
     if decoy.status is Status.REFUTED:
         return f"{subject} is refuted{' at' if has_z else ':'} {result}."
     missing = f": {draw_count(decoy.missing)} more draws are needed" if decoy.missing else ""

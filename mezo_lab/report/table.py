@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import decoy_found, has_score, measured, number, score
+from mezo_lab.claims.wording import number, score
 from mezo_lab.report.labels import DECOY_LETTERS, setting, typographic
 from mezo_lab.report.prose import by_claim, sentences, status_label, summary
 
@@ -121,8 +121,8 @@ def _row(verdict: Verdict, letters: dict[str, str]) -> list[Cell]:
         [(f"  {verdict.law}", "")],
         [(_short_setting(verdict), "")],
         [(bound + number(verdict.expected), "")],
-        [(measured(verdict), "")],
-        [(score(verdict.z_score) if has_score(verdict) else "", "")],
+        [(verdict.measured, "")],
+        [(score(verdict.z_score) if verdict.has_z_score else "", "")],
         [(status_label(verdict.status), _COLOURS[verdict.status])],
         _decoy_cell(verdict.decoys, letters),
         [("∎ proved" if verdict.proof == "proved" else "", "")],
@@ -135,9 +135,9 @@ def _decoy_cell(decoys: Iterable[DecoyVerdict], letters: dict[str, str]) -> Cell
         if cell:
             cell.append(("  ", ""))
         if decoy.status is Status.REFUTED:
-            cell.append((f"{letter} {decoy_found(decoy)}", ""))
+            cell.append((f"{letter} {decoy.measured}", ""))
         else:
-            cell.append((f"✗ {letter} NOT REFUTED {decoy_found(decoy)}", _LOUD))
+            cell.append((f"✗ {letter} NOT REFUTED {decoy.measured}", _LOUD))
     return cell
 
 

@@ -188,7 +188,8 @@ def tail_of(sizes: Tensor) -> tuple[float, bool]:
         eighth = (sizes / top[0]) ** 8
         return math.inf, bool(1 / eighth.sum() <= DOMINANT)
     place = (torch.arange(1, len(beyond) + 1, dtype=torch.float64, device=beyond.device) - 0.35) / len(beyond)
-    mean, weighted = float(beyond.mean()), float((beyond * (1 - place)).mean())
+    mean = float(beyond.mean())
+    weighted = float((beyond * (1 - place)).mean())
     shape = 2 - mean / (mean - 2 * weighted)
     return shape, shape < HEAVY
 

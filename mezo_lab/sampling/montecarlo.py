@@ -104,9 +104,11 @@ class RunningMoments:
         lowest, highest = (float(end) for end in values.aminmax())
         self.lowest = min(self.lowest, lowest) if self.count else lowest
         self.highest = max(self.highest, highest) if self.count else highest
-        count, mean = values.numel(), float(values.mean())
+        count = values.numel()
+        mean = float(values.mean())
         squares = float((values - mean).square().sum())
-        total, shift = self.count + count, mean - self.mean
+        total = self.count + count
+        shift = mean - self.mean
         self.squares += squares + shift**2 * self.count * count / total
         self.mean += shift * count / total
         self.count = total
@@ -119,7 +121,8 @@ class RunningMoments:
     @property
     def farthest(self) -> float:
         """The part of `squares` that the draw farthest from the mean holds, negative where it lies below the mean."""
-        below, above = self.mean - self.lowest, self.highest - self.mean
+        below = self.mean - self.lowest
+        above = self.highest - self.mean
         side = above if above >= below else -below
         return side * abs(side) / self.squares if self.squares > 0 else 0.0
 

@@ -137,7 +137,8 @@ def printed(formula: str) -> str:
     """
 
     def in_print(name: re.Match) -> str:
-        typed, power = str(name[1]), str(name[2])
+        typed = str(name[1])
+        power = str(name[2])
         sign = NAMES.get(typed, typed)
         single = len(sign) == 1 or sign == typed or sign in ("g₁", "p₁", "tr(H)", "tr(Σ)")
         return sign + power if single or not power else f"({sign}){power}"
@@ -323,7 +324,8 @@ def applied(name: str, argument: float, rounding: float) -> tuple[float, float]:
 
 
 def combined(kind: type[ast.operator], left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
-    (a, of_a), (b, of_b) = left, right
+    (a, of_a) = left
+    (b, of_b) = right
     value = OPERATORS[kind](a, b)
     if isinstance(value, complex) or not math.isfinite(value):
         return math.nan, math.nan  # 1/(1e308*10) is no 0

@@ -139,7 +139,8 @@ def stability_limit(eigenvalues: Number, probes: int, moments: Moments, beta: fl
     >>> stability_limit(numpy.ones(50), 1, Moments(1, 0)) == largest_stable_step(50, 1, 1, Moments(1, 0))
     True
     """
-    norm, trace = float(eigenvalues.max()), float(eigenvalues.sum())
+    norm = float(eigenvalues.max())
+    trace = float(eigenvalues.sum())
     if float(eigenvalues.min()) < 0 or norm == 0:
         raise ValueError("`eigenvalues` must be at least 0 and not all 0: along a negative one every step diverges.")
     own, shared = (float(part) for part in own_and_shared(probes, moments))

@@ -18,7 +18,7 @@ import math
 import torch
 
 from mezo_lab import LAWS, sample, two_point
-from mezo_lab.claims.problems import TIED
+from mezo_lab.claims.controls import TIED_COORDINATES
 from mezo_lab.course.notebook import show, sized, tried
 from mezo_lab.sampling import Linear, frame_of
 
@@ -219,7 +219,7 @@ show(verdicts)
 
 # %%
 def share(gradient):
-    return mean(lambda z: frame_of(z[:, None], gradient).captured(), TIED)  # one probe: cos²(z, g)
+    return mean(lambda z: frame_of(z[:, None], gradient).captured(), TIED_COORDINATES)  # one probe: cos²(z, g)
 
 
 first, nothing = torch.linspace(1, 2, dim // 2, dtype=torch.float64), torch.zeros(dim // 2)

@@ -16,7 +16,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Iid, check, claim_named, sample, two_point
-from mezo_lab.claims.problems import TIED
+from mezo_lab.claims.controls import TIED_COORDINATES
 from mezo_lab.course.notebook import show, sized, tried
 from mezo_lab.proofs import prove
 from mezo_lab.sampling import Linear, reduced_frame
@@ -218,7 +218,7 @@ show(verdicts)
 # share it. Then $\mathbb{E}[zz^\top]\ne I$, and step 2 of the derivation fails.
 
 # %%
-print(check(claim, TIED, {"dim": 6, "probes": 4}, resolution=0.02))
+print(check(claim, TIED_COORDINATES, {"dim": 6, "probes": 4}, resolution=0.02))
 
 # %% [markdown]
 # REFUTED: the kurtosis of a coordinate says nothing about how coordinates go together. *Probes* that depend on each other are

@@ -19,7 +19,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, check, claim_named, projected_gradient, sample, theory, two_point
-from mezo_lab.claims.problems import curved, gradient
+from mezo_lab.claims.problems import curved, unit_gradient
 from mezo_lab.course.notebook import show, sized, tried
 from mezo_lab.proofs import prove
 from mezo_lab.report.figures import deviation, style
@@ -43,7 +43,7 @@ from mezo_lab.theory import Expression
 
 # %%
 dim, law = sized(full=20, fast=8), LAWS["gaussian"]
-g = gradient(dim)  # unequal coordinates, ‖g‖ = 1
+g = unit_gradient(dim)  # unequal coordinates, ‖g‖ = 1
 theta = torch.zeros_like(g)
 delta = 0.01 * law.sample(10_000, 1, dim, torch.Generator().manual_seed(0))[:, 0]  # (count, dim)
 change = Linear(g)(theta - delta) - Linear(g)(theta)
@@ -314,7 +314,7 @@ def second_moment(slope, probes, i):
 
 
 for d, n in [(2, 1), (20, 1), (200, 1), (20, 10), (20, sized(full=100, fast=30))]:
-    (first, of_first), (last, of_last) = (second_moment(gradient(d), n, i) for i in (0, -1))
+    (first, of_first), (last, of_last) = (second_moment(unit_gradient(d), n, i) for i in (0, -1))
     scores = f"z = {first.z_score(of_first):+.1f}, {last.z_score(of_last):+.1f}"
     print(
         f"d = {d:>3}, n = {n:>3}: ratio {first.mean / last.mean:5.2f}, formula {of_first / of_last:5.2f}, of {d} ({scores})"

@@ -25,8 +25,7 @@ import torch
 from torch import nn
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
-from mezo_lab.claims.c_costs import damage
-from mezo_lab.claims.c_steps import rewire, same_for_tensors
+from mezo_lab.claims.controls import flip_bit, replace_streams, same_for_tensors
 from mezo_lab.course.exercises import zoo
 from mezo_lab.course.notebook import show, sized, tried
 from mezo_lab.optim import Adam, Journal, Momentum, replay
@@ -253,7 +252,7 @@ print(f"rebuilt bit for bit: {same}; {(long - short) / 60:.2f} bytes a step, and
 rng, refused = random.Random(0), []
 for _ in range(20):
     shutil.copyfile(folder / "90.log", folder / "flipped.log")
-    damage(folder / "flipped.log", rng)  # one bit, anywhere
+    flip_bit(folder / "flipped.log", rng)  # one bit, anywhere
     try:
         replay(network(), folder / "flipped.log")
     except LogError as error:
@@ -311,7 +310,7 @@ def fall(keys=None):
     a, b = nn.Parameter(torch.zeros(10)), nn.Parameter(torch.zeros(10))
     opt, losses = MeZO([("a", a), ("b", b)], lr=1 / 22), []
     if keys is not None:
-        rewire(opt.ready().field, keys)
+        replace_streams(opt, keys)
     for _ in range(sized(full=100, fast=50)):
         losses.append(opt.step(lambda: ((a - 1).square().sum() + (b + 1).square().sum()) / 2))
     return f"loss {losses[0]:.3f} → {losses[-1]:.3f}"

@@ -6,9 +6,9 @@ import random
 import pytest
 import torch
 
-from mezo_lab.claims import REGISTRY, Status, Verdict, c_costs, c_noise, c_rounding, check
+from mezo_lab.claims import REGISTRY, Status, Verdict, c_costs, c_noise, c_rounding, check, controls
 from mezo_lab.claims import c_steps as engine_claims
-from mezo_lab.claims.arithmetic import excluded_by
+from mezo_lab.claims.decision import excluded_by
 from mezo_lab.optim import displacement, engine
 from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.log import journal
@@ -162,7 +162,7 @@ def test_a_replay_that_differs_in_the_last_digit_breaks_replay(monkeypatch):
 
 
 def test_a_flipped_bit_that_nobody_flipped_is_no_control(monkeypatch):
-    monkeypatch.setattr(c_costs, "damage", lambda log, rng: None)
+    monkeypatch.setattr(controls, "flip_bit", lambda log, rng: None)
     found = tried("replay", measure="rebuilt", steps=3)
     assert found.status is Status.CONSISTENT and not found.passed
 

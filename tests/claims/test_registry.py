@@ -8,7 +8,7 @@ import torch
 
 import mezo_lab
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Status, check, claim, claim_named
-from mezo_lab.claims.arithmetic import same_value
+from mezo_lab.claims.decision import same_value
 from mezo_lab.cli import main
 from mezo_lab.report.labels import typographic
 from mezo_lab.sampling import LAWS

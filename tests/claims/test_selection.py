@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from mezo_lab.claims import REGISTRY
-from mezo_lab.claims.selection import build_all, jobs, order
+from mezo_lab.claims import REGISTRY, claim_named
+from mezo_lab.claims.selection import build_all, jobs, order, proof_of
+from mezo_lab.sampling import LAWS
 
 
 def test_no_names_mean_every_sampled_claim_with_each_of_its_laws_and_parameter_sets():
@@ -60,13 +61,13 @@ def test_parameters_without_sense_are_told_with_the_claims_name():
 
 
 def test_a_job_says_proved_where_a_derivation_exists_and_nothing_elsewhere():
-    assert jobs(["norm-factor"], law="gaussian")[0].proof == "proved"
-    assert jobs(["tail"])[0].proof is None
+    assert proof_of(claim_named("norm-factor"), LAWS["gaussian"]) == "proved"
+    assert proof_of(claim_named("tail"), LAWS["gaussian"]) is None
 
 
 def test_without_sympy_a_job_claims_no_proof(monkeypatch):
     monkeypatch.setitem(sys.modules, "mezo_lab.proofs", None)
-    assert jobs(["norm-factor"], law="gaussian")[0].proof is None
+    assert proof_of(claim_named("norm-factor"), LAWS["gaussian"]) is None
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import pytest
 import torch
 from scipy import stats
 
-from mezo_lab.claims import Claim, Decoy, Experiment, Status, check, claim_named, verdict
-from mezo_lab.claims.arithmetic import ALARM, DETECTABLE, MARGIN
-from mezo_lab.claims.verdict import PILOT, Verdict
+from mezo_lab.claims import Claim, Decoy, Experiment, Status, check, claim_named, trial
+from mezo_lab.claims.decision import ALARM, DETECTABLE, MARGIN
+from mezo_lab.claims.trial import PILOT
+from mezo_lab.claims.verdict import Verdict
 from mezo_lab.sampling import LAWS
 from mezo_lab.theory import Expression
 
@@ -153,13 +154,13 @@ def test_the_number_of_draws_is_fixed_by_the_pilot():
 
 
 def test_where_draws_are_dear_the_pilot_is_short_and_shows_its_progress(monkeypatch):
-    monkeypatch.setattr(verdict, "PILOT_NUMBERS", 2_000)  # of one number each, in the toy
+    monkeypatch.setattr(trial, "PILOT_NUMBERS", 2_000)  # of one number each, in the toy
     seen: list[tuple[int, int]] = []
     tried(toy(), progress=lambda done, planned: seen.append((done, planned)))
     assert seen[0] == (2_000, 2_000)
-    monkeypatch.setattr(verdict, "PILOT_NUMBERS", 1)
+    monkeypatch.setattr(trial, "PILOT_NUMBERS", 1)
     tried(toy(), progress=lambda done, planned: seen.append((done, planned)))
-    assert (verdict.FEWEST, verdict.FEWEST) in seen
+    assert (trial.FEWEST, trial.FEWEST) in seen
 
 
 def test_pilot_draws_and_wrong_experiments_never_share_their_words():
@@ -198,7 +199,7 @@ def test_a_decoy_out_of_reach_is_underpowered_and_says_what_it_would_take():
 
 
 def test_a_resolution_out_of_reach_is_told_at_once_with_the_one_within_reach(monkeypatch):
-    monkeypatch.setattr(verdict, "MOST_NUMBERS", 1_000_000)
+    monkeypatch.setattr(trial, "MOST_NUMBERS", 1_000_000)
     found = tried(resolution=1e-4)
     assert found.estimate.count == 17_000 and found.status is Status.UNDERPOWERED and found.missing > 10**9
     (note,) = found.notes
@@ -208,7 +209,7 @@ def test_a_resolution_out_of_reach_is_told_at_once_with_the_one_within_reach(mon
 
 
 def test_a_decoy_within_reach_is_still_refuted_where_the_resolution_is_not(monkeypatch):
-    monkeypatch.setattr(verdict, "MOST_NUMBERS", 1_000_000)
+    monkeypatch.setattr(trial, "MOST_NUMBERS", 1_000_000)
     found = tried(toy(Decoy("m + 0.02")), resolution=1e-4)
     assert found.decoys[0].status is Status.REFUTED and found.status is Status.UNDERPOWERED
 

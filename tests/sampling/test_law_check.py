@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mezo_lab import LAWS, Iid, Status, check, check_law, claim_named
-from mezo_lab.claims.arithmetic import Judge
-from mezo_lab.claims.problems import TIED
-from mezo_lab.claims.verdict import DOUBTED_NUMBERS
+from mezo_lab.claims.controls import TIED_COORDINATES
+from mezo_lab.claims.decision import DecisionRule
+from mezo_lab.claims.trial import DOUBTED_NUMBERS
 from mezo_lab.sampling import RunningMoments, signs
 from mezo_lab.sampling.law_check import HEAVY, tail_of
 
@@ -70,7 +70,7 @@ WRONG = {
     "variance 1 % off": (scaled(1.01**0.5), r"variance 1\.0\d+ ± 0\.00\d+, where 1 is meant: divide by √1\.01$"),
     "a mean": (scaled(1.0, 0.3), r"this sampler has mean 0\.\d+ ± 0\.00\d+, where 0 is meant: subtract 0\.(2|3)\d*$"),
     "nothing": (Iid("zeros", draw=lambda shape, generator: torch.zeros(shape)), "variance 0 ± 0, .* it is always 0"),
-    "tied coordinates": (TIED, r"correlated, up to E\[z_i z_j\] = −?1"),
+    "tied coordinates": (TIED_COORDINATES, r"correlated, up to E\[z_i z_j\] = −?1"),
     "one probe for all": (Iid("copied", draw=one_probe_for_all, kurtosis=1), "correlated, up to"),
     "one radius for a probe": (
         Iid("radial", draw=radial, kurtosis=4.92),
@@ -120,7 +120,7 @@ def test_students_t5_is_told_and_never_refuted_although_its_error_bar_lies():
         told
     )
     found = list(samples_of(T5, 1, 1, 10_000, range(250)))
-    judge = Judge(trusted=told.trusted)
+    judge = DecisionRule(trusted=told.trusted)
     assert not any(judge.refuted(estimate, 9.0) for estimate in found)
     low = [estimate for estimate in found if estimate.z_score(9.0) < -5]
     assert len(low) > 10  # whoever believes the error bar is wrong as often as this
@@ -184,7 +184,7 @@ def test_a_law_is_drawn_from_once_for_all_its_verdicts():
 
 
 def test_a_law_of_the_library_costs_no_look(monkeypatch):
-    monkeypatch.setattr("mezo_lab.claims.verdict.check_law", lambda *_, **__: pytest.fail("it was looked at"))
+    monkeypatch.setattr("mezo_lab.claims.trial.check_law", lambda *_, **__: pytest.fail("it was looked at"))
     assert verdict(LAWS["uniform"], draws=2_000).notes == ()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mezo_lab.claims.problems import TIED
+from mezo_lab.claims.controls import TIED_COORDINATES
 from mezo_lab.sampling import LAWS, Iid, LowRank, RunningMoments, gram_schmidt, law_named, signs
 from mezo_lab.theory import Moments
 
@@ -69,7 +69,7 @@ def test_every_law_has_zero_mean_and_identity_covariance(name):
 
 
 def test_a_law_with_tied_coordinates_is_caught():
-    assert first_and_second_moments(TIED) > 2 * ALARM
+    assert first_and_second_moments(TIED_COORDINATES) > 2 * ALARM
 
 
 def test_a_law_with_a_mean_is_caught():

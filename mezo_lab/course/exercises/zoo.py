@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mezo_lab.claims.arithmetic import ALARM
-from mezo_lab.claims.problems import tied
+from mezo_lab.claims.controls import tied_signs
+from mezo_lab.claims.decision import ALARM
 from mezo_lab.course.exercises.answers import WrongAnswer, call_answer, quoted, shortened
 from mezo_lab.course.exercises.grading import is_real_tensor
 from mezo_lab.optim import MeZO
@@ -153,7 +153,7 @@ ZOO: dict[str, tuple[ZGenerator, str]] = {
     ),
     "ε for 2ε": (_keyed(direction=lambda z: 2 * z), "divides by ε: the rate is twice the one written down"),
     "climbs": (_keyed(direction=lambda z: -z), "the sign of the update is wrong: the loss rises"),
-    "tied": (_keyed(tied), "coordinates share a sign: the mean of ĝ mixes their slopes"),
+    "tied": (_keyed(tied_signs), "coordinates share a sign: the mean of ĝ mixes their slopes"),
     "uniform ±1": (_keyed(_flat), "variance ⅓: a gradient three times too short"),
     "low rank": (_keyed(_low_rank), "a sum of r products over r: a gradient r times too short"),
 }

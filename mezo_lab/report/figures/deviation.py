@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import Verdict
-from mezo_lab.claims.wording import percent, strength
+from mezo_lab.claims.wording import percent
 from mezo_lab.report.figures import style
 from mezo_lab.report.labels import DECOY_LETTERS, MARKS, setting
 
@@ -101,7 +101,7 @@ def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> No
     else:
         axes.errorbar(x, row, xerr=relative_bar(verdict), **look)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-    text = f"{strength(verdict)} {MARKS[verdict.status]}"
+    text = f"{verdict.strength} {MARKS[verdict.status]}"
     axes.annotate(text, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mezo_lab.claims import Claim, Verdict
-from mezo_lab.claims.arithmetic import ALARM, Judge
+from mezo_lab.claims.decision import ALARM, DecisionRule
 from mezo_lab.claims.wording import percent
 from mezo_lab.report.figures.deviation import deviation_figure, relative
 from mezo_lab.report.figures.style import has_own_value, reference_name
@@ -68,7 +68,7 @@ def _subject(verdicts: Sequence[Verdict], claim: Claim) -> str:
 def _fit(verdicts: Sequence[Verdict]) -> str:
     """What the estimates say; only equalities have a distance that should be small."""
     reference = reference_name(verdicts[0])
-    missed = [v for v in verdicts if Judge(v.kind, v.relation).refuted(v.estimate, v.expected)]
+    missed = [v for v in verdicts if DecisionRule(v.kind, v.relation).refuted(v.estimate, v.expected)]
     if missed:
         return f"The {reference} is missed by {joined([f'{v.law} at {setting(v.parameters)}' for v in missed])}."
     distances = [abs(relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import DecoyVerdict, Verdict
-from mezo_lab.claims.arithmetic import ALARM
+from mezo_lab.claims.decision import ALARM
 from mezo_lab.report.labels import typographic
 
 if TYPE_CHECKING:

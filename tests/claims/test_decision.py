@@ -10,8 +10,8 @@ from scipy import stats
 
 from mezo_lab import theory
 from mezo_lab.claims import Claim, Decoy, Experiment, Status, check
-from mezo_lab.claims.arithmetic import ALARM, TAIL, Judge, at_least, draws_to_exclude, same_value, share_interval
-from mezo_lab.claims.problems import named
+from mezo_lab.claims.decision import ALARM, TAIL, DecisionRule, at_least, draws_to_exclude, same_value, share_interval
+from mezo_lab.claims.problems import symbols_of
 from mezo_lab.claims.verdict import Verdict
 from mezo_lab.sampling import LAWS, Estimate
 from mezo_lab.theory import Expression
@@ -40,7 +40,7 @@ def test_every_right_way_of_writing_a_formula_is_the_same_value_for_every_d_and_
     for dim, probes in product(SIZES, SIZES):
         if law.name == "orthogonal" and probes > dim:
             continue
-        symbols, truth = named(law, dim, probes), float(theory.norm_factor(dim, probes, law.moments(dim)))
+        symbols, truth = symbols_of(law, dim, probes), float(theory.norm_factor(dim, probes, law.moments(dim)))
         for form in forms:
             assert same_value(truth, *form.rounded(symbols)), (form.text, dim, probes)
             wrong, rounding = Expression(f"({form.text})*(1+1e-9)").rounded(symbols)
@@ -195,14 +195,14 @@ def test_a_share_cannot_be_deterministic():
 )
 def test_an_error_bar_that_rests_on_few_draws_refutes_less_on_the_side_of_these_draws(farthest, deviation, status):
     found = Estimate(1 + deviation * 0.01, 0.01, 10_000, farthest)
-    assert Judge().status(found, 1.0, 0.2)[0] is status
+    assert DecisionRule().status(found, 1.0, 0.2)[0] is status
     few = Estimate(found.mean, 0.01, 100, farthest)  # of which the farthest always holds much
-    assert Judge().status(few, 1.0, 0.2)[0] is Status.REFUTED
+    assert DecisionRule().status(few, 1.0, 0.2)[0] is Status.REFUTED
 
 
 def test_rare_equal_events_are_refuted_as_seldom_as_anything_else():
     """Of a Poisson number of events each holds the same share of the variance."""
-    judge = Judge()
+    judge = DecisionRule()
     for truth in (16, 20, 30, 60, 150, 400):
         chances = [
             stats.poisson.pmf(events, truth)
@@ -214,7 +214,7 @@ def test_rare_equal_events_are_refuted_as_seldom_as_anything_else():
 
 
 def test_a_law_that_is_not_trusted_leaves_the_side_of_its_tail_open_and_promises_no_resolution():
-    doubtful = Judge(trusted=False)
+    doubtful = DecisionRule(trusted=False)
     for count in (100, 10_000):
         assert doubtful.status(Estimate(0.9, 0.01, count, 0.01), 1.0, 0.2) == (Status.UNDERPOWERED, 0)
         assert doubtful.status(Estimate(1.1, 0.01, count, 0.01), 1.0, 0.2)[0] is Status.REFUTED
@@ -227,5 +227,5 @@ def test_the_alarm_of_a_share_is_as_rare_as_that_of_a_mean():
 
 
 def test_no_number_of_missing_draws_overflows():
-    assert Judge().missing(Estimate(1.0, 1e300, 100), 1.0, 1e-300) > 1e299
-    assert Judge(kind="share").missing(Estimate(1.0, 0.0, 10), 1.0, 1e-300) > 1e299
+    assert DecisionRule().missing(Estimate(1.0, 1e300, 100), 1.0, 1e-300) > 1e299
+    assert DecisionRule(kind="share").missing(Estimate(1.0, 0.0, 10), 1.0, 1e-300) > 1e299

@@ -1,4 +1,4 @@
-"""What draws say about a number: arithmetic on estimates alone, which every verdict and every decoy goes through.
+"""How draws decide about a number: arithmetic on estimates alone, which every verdict and every decoy goes through.
 
 The promise: a verdict is never more certain than its draws. Values that differ by rounding are one value; a sample
 without scatter is no certainty; an error bar that rests on one draw, or on a law without an eighth moment, refutes
@@ -6,6 +6,7 @@ nothing.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -19,7 +20,7 @@ DETECTABLE = 10.0  # standard errors: a discrepancy this large is missed once in
 MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tailed variance
 TAIL = math.erfc(ALARM / math.sqrt(2)) / 2  # of a normal law beyond the alarm, one side
 MANY = 1_000  # draws: of fewer, the farthest one always holds a large part of the variance
-DOMINANT = 0.1  # share of the variance in one draw, from which on it is told
+DOMINANT = 0.1  # share of the variance in one draw, from which on the verdict says so
 MISSED = 15  # draws that a sample holds on average: all of them are missing once in 3.3 million runs, e^−15
 DOUBT = 0.05  # what n successes of n exclude, they exclude at 95 %
 
@@ -49,17 +50,16 @@ def same_value(one: float, other: float, rounding: float = 0.0) -> bool:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """How the draws of an experiment are read.
-
-    kind: "mean", the usual; "share" of draws that are 1 and not 0, with its exact binomial interval; "constant", an
-    observable that the theory says does not vary. relation: "==", or "<=" for a bound. trusted: whether the law of z
-    has the moments that the error bar needs.
-    """
+class DecisionRule:
+    """How the draws of an experiment are read."""
 
     kind: Kind = "mean"
+    """"mean", the usual; "share" of draws that are 1 and not 0, with its exact binomial interval; "constant", an
+    observable that the theory says does not vary."""
     relation: Relation = "=="
+    """"==", or "<=" for a bound."""
     trusted: bool = True
+    """Whether the law of z has the moments that the error bar needs."""
 
     def status(self, estimate: Estimate, expected: float, target: float) -> tuple[Status, int]:
         """The status of a formula, and how many draws are missing to see a discrepancy of `target`; 0 if unknown."""
@@ -96,12 +96,14 @@ class Judge:
         return z >= alarm or (self.relation == "==" and z <= -alarm)
 
     def reach(self, estimate: Estimate, expected: float) -> float:
-        """The smallest discrepancy that these draws would have shown; infinite where they tell nothing."""
+        """The smallest discrepancy that these draws would show; infinite where they show none."""
         if self.kind == "share":
             return self._share_reach(estimate, expected)
         if self.kind == "constant" and not scattered(estimate):
             return ROUNDING * max(abs(expected), abs(estimate.mean))
-        return DETECTABLE * estimate.standard_error if self.trusted and scattered(estimate) else math.inf
+        if not (self.trusted and scattered(estimate)):
+            return math.inf
+        return DETECTABLE * estimate.standard_error
 
     def missing(self, estimate: Estimate, expected: float, target: float) -> int:
         """Draws still needed to see a discrepancy of `target`; 0 where none are, or nobody can say how many."""
@@ -118,10 +120,11 @@ class Judge:
         """Standard errors from the value to the mean; of a share, those that the value itself would have."""
         if self.kind == "share" and 0 < expected < 1:
             return (estimate.mean - expected) / math.sqrt(expected * (1 - expected) / estimate.count)
-        if (self.kind != "mean" and not scattered(estimate)) or self.kind == "share":
-            far = estimate.mean - expected
-            return 0.0 if same_value(estimate.mean, expected) else math.copysign(math.inf, far)
-        return estimate.z_score(expected)
+        if self.kind == "mean" or (self.kind == "constant" and scattered(estimate)):
+            return estimate.z_score(expected)
+        if same_value(estimate.mean, expected):
+            return 0.0
+        return math.copysign(math.inf, estimate.mean - expected)
 
     def _share_refuted(self, estimate: Estimate, expected: float) -> bool:
         chance = min(max(expected, 0.0), 1.0)
@@ -134,7 +137,8 @@ class Judge:
         return above or (below and self.relation == "==")
 
     def _share_reach(self, estimate: Estimate, expected: float) -> float:
-        count, successes = estimate.count, round(estimate.mean * estimate.count)
+        count = estimate.count
+        successes = round(estimate.mean * estimate.count)
         if certain(expected) and successes == round(expected) * count:
             return excluded_by(count)
         low, high = share_interval(successes, count, TAIL)
@@ -176,14 +180,19 @@ def share_interval(successes: int, count: int, doubt: float = DOUBT / 2) -> tupl
     >>> tuple(round(end, 4) for end in share_interval(8, 8)), tuple(round(end, 4) for end in share_interval(3, 20))
     ((0.6306, 1.0), (0.0321, 0.3789))
     """
-    low = 0.0 if successes == 0 else solved(lambda p: at_least(successes, count, p), doubt)
-    high = 1.0 if successes == count else 1 - solved(lambda q: at_least(count - successes, count, q), doubt)
+    low = 0.0
+    if successes > 0:
+        low = _root(lambda p: at_least(successes, count, p), doubt)
+    high = 1.0
+    if successes < count:
+        high = 1 - _root(lambda q: at_least(count - successes, count, q), doubt)
     return low, high
 
 
-def solved(rising, value: float) -> float:
+def _root(rising: Callable[[float], float], value: float) -> float:
     """The p in [0, 1] at which a rising function takes the value, by halving."""
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     for _ in range(80):
         middle = (low + high) / 2
         if rising(middle) < value:
@@ -203,16 +212,18 @@ def at_least(successes: int, count: int, chance: float) -> float:
         return 1.0
     if successes > count or chance <= 0:
         return 0.0
-    a, b = successes, count - successes + 1
+    a = successes
+    b = count - successes + 1
     if chance > (a + 1) / (a + b + 2):  # where the fraction converges slowly
         return 1 - at_least(b, count, 1 - chance)
     front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(chance) + b * math.log1p(-chance)
-    return min(1.0, math.exp(front) * beta_fraction(a, b, chance) / a)
+    return min(1.0, math.exp(front) * _beta_fraction(a, b, chance) / a)
 
 
-def beta_fraction(a: int, b: int, x: float) -> float:
+def _beta_fraction(a: int, b: int, x: float) -> float:
     """The continued fraction of the incomplete beta function, by Lentz's method (DLMF 8.17.22)."""
-    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    c = 1.0
+    d = 1 / (1 - (a + b) * x / (a + 1))
     value = d
     for m in range(1, 1_000_000):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
