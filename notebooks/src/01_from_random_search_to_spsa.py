@@ -88,14 +88,15 @@ for sigma in (0.01, 0.02, 0.05, 0.1, 0.4):
 
 # %% [markdown]
 # The $z$ is the distance from the formula in standard errors. Chance alone rarely makes it larger than 3, and practically
-# never 5; a formula that is 5 or more away is refuted. Watch it grow with $\sigma$: the formula leaves out $O(\sigma^3)$, and where $\sigma$
-# is large, so is what was left out. Doubling $\sigma$ doubles the first term and quadruples the price: less than twice as far (question 1). And the sign of the
+# never 5; a formula that is 5 or more away is refuted. Watch it grow with $\sigma$: the formula leaves out $O(\sigma^3)$, which
+# is not small where $\sigma$ is large. Doubling $\sigma$ doubles the first term and quadruples the price: less than twice as far (question 1). And the sign of the
 # change turns: steps that are too long climb (question 2).
 #
 # ## Check
 #
 # The library has this statement as a claim, with its decoys: formulas that forget the $\sqrt{2/\pi}$, or the curvature. The same
-# draws must accept the one and refute the others; otherwise the experiment could not see the difference.
+# draws must accept the one and refute the others; otherwise the experiment could not see the difference. `mezo-lab list` shows all
+# claims, with the names and formulas that you can test yourself: `mezo-lab verify random-search` runs this one.
 
 # %%
 verdict = tried("random-search", dim=dim, curvature=5)
@@ -112,7 +113,7 @@ show(verdict)
 # $$\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + O(\varepsilon^2),$$
 #
 # the slope along $z$, called the *projected gradient*. Both points lie symmetrically, so the curvature cancels. Moving along $z$
-# by that much is SPSA as the paper has it (Definition 1). Spall divided by $z_i$ where it multiplies, which for signs is the same. *n*-SPSA is the
+# by that much is SPSA as the paper has it (Definition 1). Spall divided by $z_i$ where the paper multiplies; for signs this is the same. *n*-SPSA is the
 # mean over $n$ fresh directions:
 #
 # $$\hat g = \frac1n\sum_{k=1}^n \frac{L(\theta+\varepsilon z_k) - L(\theta-\varepsilon z_k)}{2\varepsilon}\,z_k \;\approx\; \frac1n\sum_k z_k z_k^\top g.$$
@@ -146,8 +147,8 @@ show(verdicts)
 #
 # ## What it means
 #
-# A mean that is right costs two evaluations, whatever the number of parameters. What the number of parameters does is make the
-# single estimate long and noisy. How long is the question of notebook 3, on which the original notes and the paper disagree.
+# A mean that is right costs two evaluations, whatever the number of parameters. What grows with the number of parameters is
+# the length and the noise of the single estimate. How long is the question of notebook 3, on which the original notes and the paper disagree.
 #
 # ## Where it breaks
 #

@@ -192,8 +192,8 @@ show(verdicts)
 # 2. $P$ projects on $n$ dimensions, so $\operatorname{tr}P=n$ in every draw, and $t=n/d$.
 # 3. $\mathbb{E}\|Pg\|^2=g^\top\mathbb{E}[P]g$.
 #
-# For $n=1$ the share is $\cos^2(\hat g, g)$. There $P=zz^\top/\|z\|^2$, so signs, whose length is fixed, have $1/d$ as well. The decoy
-# $n/(d+2)$ is at $n=1$ a ratio of means, $\|g\|^2/\mathbb{E}\|\hat g\|^2$ for the Gaussian, where the mean of a ratio is asked for.
+# For $n=1$ the share is $\cos^2(\hat g, g)$. There $P=zz^\top/\|z\|^2$, so signs, whose length is fixed, have $1/d$ as well. At $n=1$ the decoy
+# $n/(d+2)$ is a ratio of means, $\|g\|^2/\mathbb{E}\|\hat g\|^2$ for the Gaussian, in place of the mean of a ratio.
 
 # %%
 cases = [(law, n) for law in ("gaussian", "sphere", "orthogonal") for n in (1, 4)] + [("rademacher", 1)]

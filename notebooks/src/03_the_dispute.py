@@ -66,7 +66,7 @@ sympy.expand(moment(4) + (d - 1) * moment(2) ** 2)  # c
 #
 # ## The notes' proof, line by line
 #
-# The notes carry minibatches along and use a trace, otherwise the order is the same. The algebra is sympy's; the last line
+# The notes carry minibatches along and use a trace; otherwise the order is the same. The algebra is sympy's; the last line
 # compares what was derived with the library's formula, and with exact means at small $d$.
 
 # %%

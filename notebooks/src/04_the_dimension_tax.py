@@ -3,7 +3,7 @@
 #
 # **Claim.** By the end you will have shown that on a loss with the same curvature in all $d$ directions the largest stable
 # learning rate of MeZO is that of SGD divided by $\mathbb{E}\|\hat g\|^2/\|g\|^2$, so $O(1/d)$. The evidence: a proof, the mean of a step,
-# and the optimizer itself, run until it is known where it diverges. The controls: SGD's own rate and a tax of $\sqrt{\mathbb{E}\|\hat g\|^2}/\|g\|$, both refuted by
+# and the optimizer itself, run until its edge of divergence is known. The controls: SGD's own rate and a tax of $\sqrt{\mathbb{E}\|\hat g\|^2}/\|g\|$, both refuted by
 # the same runs; and a loss on which there is no such tax.
 #
 # **You will be able to** prove the descent lemma; derive the contraction of a step and its largest stable rate; tell the best rate
@@ -160,7 +160,7 @@ show(
 )
 
 # %% [markdown]
-# On both logarithmic axes a rate that is $O(1/d)$ is a line of slope $-1$: the points lie on it, and not on the dotted decoys.
+# On logarithmic axes an $O(1/d)$ rate is a line of slope $-1$: the points lie on it, and not on the dotted decoys.
 #
 # ## Check
 #
@@ -224,8 +224,8 @@ show(
 )
 
 # %% [markdown]
-# Now the theory of this notebook is the decoy. The points do not see $d$, and `predict_stable_lr`, which measures curvature and not $d$, has them
-# right. Which number takes the place of $d$?
+# Now the theory of this notebook is the decoy. The points do not see $d$, and `predict_stable_lr`, which measures curvature and not $d$, predicts
+# them. Which number takes the place of $d$?
 #
 # ## Exercises
 #
@@ -294,7 +294,7 @@ for n in sized(full=(1, 4, 16), fast=(1, 4)):
 #
 # - The descent lemma: gain $\eta\|g\|^2$, pay $\tfrac12\eta^2\ell\,\mathbb{E}\|\hat g\|^2$; with equal curvature everywhere it is an equality.
 # - There the largest stable rate is $2/(\ell f)$, $O(1/d)$; the best is half of it, and takes about $f$ steps for a factor $e$.
-# - MeZO diverges where this says, and not where SGD does or where a tax of $\sqrt f$ would put it.
+# - MeZO diverges at this rate, not at SGD's, and not at the rate of a tax of $\sqrt f$.
 # - Where few directions curve, the stable rate does not see $d$.
 #
 # **Limits.** Quadratic losses, exact gradients (no minibatch), and $\mathbb{E}[L]$: a single run can outlive the mean when few directions

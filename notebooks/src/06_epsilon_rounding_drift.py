@@ -76,7 +76,7 @@ print(f"ε* = {least}; cubed, derived − claimed = {sympy.simplify(least**3 - c
 #
 # 1. On $L=\sin\theta$ at 0, with $\varepsilon=1$: is the mean estimate above or below the slope 1?
 # 2. In float32 you lower $\varepsilon$ from $10^{-2}$ to $10^{-6}$. Does the error of $pg$ fall?
-# 3. One cycle in bfloat16, no update. Which part of the weights changes: none, a few in a thousand, a half?
+# 3. One cycle in bfloat16, no update. What share of the weights changes: none, a few in a thousand, a half?
 # 4. You add 1000 to the loss. Does the best $\varepsilon$ move?
 #
 # ## Why the weights do not come back
@@ -145,7 +145,7 @@ show(
 # ## Experiment: the U
 #
 # A loss with $\|g\|=1$, $H=I$ and $T=1$, at a level between 3 and 3.2, returned in several dtypes. Only this value is rounded; all else
-# is in float64. `spacing` is the ulp.
+# is in float64. `unit_in_last_place` is the ulp.
 
 # %%
 dim = 16

@@ -39,7 +39,7 @@ from mezo_lab.theory import Expression
 #
 # ## A sign in the notes
 #
-# The notes that this project began with describe random search: move to $\theta-\delta$ if $L(\theta-\delta) \ge L(\theta)$. Meant is $\le$. On a linear loss:
+# The notes that this project began with describe random search: move to $\theta-\delta$ if $L(\theta-\delta) \ge L(\theta)$. It means $\le$. On a linear loss:
 
 # %%
 dim, law = sized(full=20, fast=8), LAWS["gaussian"]
@@ -156,7 +156,7 @@ for name, (estimate, _) in orders.items():
     print(f"{name}: E‖ĝ‖² = {length}; {apart}")
 
 # %% [markdown]
-# The decoy is what the name says: the mean is $g$. And the second moment tells the two orders apart.
+# The decoy is what the name suggests: the mean is $g$. And the second moment tells the two orders apart.
 #
 # ## Definition 8: a missing factor
 #

@@ -206,7 +206,7 @@ def two_sweeps(model, seeds):
 #
 # A tensor can be moved a piece at a time. A generator with a state stands in the way: $z$ then depends on the order in which it is
 # drawn, and may depend on how a sweep is cut. `MeZO` computes each coordinate from its address,
-# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can ask for it, so stage 1 can be given the $z$ of `MeZO`:
+# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can compute it, so stage 1 can run with the $z$ of `MeZO`:
 
 
 # %%
@@ -295,7 +295,7 @@ for name, run in (dict(list(stages.items())[2:]) | fused).items():
     print(f"{name:<22} {counted['sweeps'] / steps:.2f} sweeps a step{drawn}")
 
 # %% [markdown]
-# What exceeds a whole number is the last `flush`. Stage 5 saves a sweep, and no draw: one of its two sweeps has two $z$.
+# The excess over a whole number is the last `flush`. Stage 5 saves a sweep, and no draw: one of its two sweeps has two $z$.
 #
 # ## Experiment: memory
 #
@@ -358,11 +358,11 @@ show(
 )
 
 # %% [markdown]
-# The first three lines have slope 1; stages 4 and 5 lie on the third. `MeZO` has a ceiling, which a large model passes in all other ways.
+# The first three lines have slope 1; stages 4 and 5 lie on the third. `MeZO` has a ceiling; at every other stage a large model exceeds it.
 #
 # The library's claims, with their decoys. C6, the memory: the decoy is the published program's way, a new tensor for each of $z$, its
-# multiples and the sum. C1: one $z$ for probe, flip, restore, update and replay. C5: the log of 20,000 steps. C5 and C6 are bounds on
-# what does not scatter, so a $z$ far below zero is what they promise.
+# multiples and the sum. C1: one $z$ for probe, flip, restore, update and replay. C5: the log of 20,000 steps. C5 and C6 bound
+# quantities that do not scatter: they promise a $z$ far below zero.
 
 # %%
 verdicts = [tried("memory", d=d) for d in sized(full=(4_000_000, 16_000_000), fast=(4_000_000,))]
@@ -445,7 +445,7 @@ check_perturb(perturb)
 
 # %% [markdown]
 # **8.3 (code).** A step with weight decay, $\theta \leftarrow (1-\eta\lambda)\,\theta-\eta\,pg\,z$, in three sweeps. `move(scale, seed, decay=1.0)` is a sweep,
-# $w \leftarrow \text{decay}\cdot w+\text{scale}\cdot z$, and `loss()` the loss at the stored weights $w$. Which scale has the last sweep, where $w$ is not $\theta$? Fifteen minutes.
+# $w \leftarrow \text{decay}\cdot w+\text{scale}\cdot z$, and `loss()` the loss at the stored weights $w$. What is the scale of the last sweep, which begins where $w$ is not $\theta$? Fifteen minutes.
 
 
 # %%

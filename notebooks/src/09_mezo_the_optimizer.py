@@ -36,7 +36,7 @@ from mezo_lab.sampling import LowRankQuadratic
 # %% [markdown]
 # ## Ten lines
 #
-# A two-layer classifier on a task that no line separates. No `backward`, no `zero_grad`: the optimizer asks the *closure* for losses.
+# A two-layer classifier on a task that no line separates. No `backward`, no `zero_grad`: the optimizer evaluates the *closure*.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -84,7 +84,7 @@ moved = (torch.cat([p.detach().flatten() for p in model.parameters()]) - before)
 print(f"a loss of {loss}: {said[0].message} Largest change of a weight: {moved:.0e}")
 
 # %% [markdown]
-# What change there is, is rounding: the weights walked to the probe and back. `exact=True` leaves none.
+# The change is rounding: the weights walked to the probe and back. `exact=True` leaves none.
 #
 # ## What a step does
 #
@@ -280,9 +280,9 @@ show(verdicts)
 # %% [markdown]
 # ## The bug zoo
 #
-# All that MeZO asks of a generator is $\mathbb{E}[zz^\top]=I$ across all tensors, independence between steps, and the same $z$ twice. Published
+# MeZO requires three things of a generator: $\mathbb{E}[zz^\top]=I$ across all tensors, independence between steps, and the same $z$ twice. Published
 # code has missed each of these. `zoo.ZOO` holds small generators with defects of these kinds, all with one signature,
-# `z(shapes, seed, step, update=False)`: with `update`, what the step moves along per unit of measured slope.
+# `z(shapes, seed, step, update=False)`: with `update`, they return the step per unit of measured slope.
 #
 # The checks are one idea. If $x$ and $y$ are independent, with mean 0 and unit variance, $\sum xy$ over $N$ independent pairs has mean 0 and variance $N$: so
 # $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance comes from the number of draws.
@@ -421,7 +421,7 @@ def diagnoses():
 zoo.check_diagnoses(diagnoses)
 
 # %% [markdown]
-# **9.4 (experiment).** Break the contract in two ways, and see which diagnostic tells. `noisy` gives another loss at each call; `stale` gives the
+# **9.4 (experiment).** Break the contract in two ways, and see which diagnostic reveals it. `noisy` gives another loss at each call; `stale` gives the
 # same loss wherever the weights are, as after a cache that was not cleared. Predict: which of the two does `check_closure` let pass?
 
 

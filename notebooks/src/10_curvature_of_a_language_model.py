@@ -44,7 +44,7 @@ from mezo_lab.theory import largest_stable_lr, stability_bounds
 # %% [markdown]
 # ## One model, one batch, one loss
 #
-# SmolLM2-135M reads a review inside a prompt and is asked for the next word. The loss is the cross-entropy of the right label word against the other one. With
+# SmolLM2-135M reads a review inside a prompt and predicts the next word. The loss is the cross-entropy of the right label word against the other one. With
 # the batch fixed, it is one function of $\theta$.
 
 # %%
@@ -83,7 +83,7 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 # Write your answers down before you go on.
 #
 # 1. There are a hundred million parameters. How closely will a projected gradient agree with $z^\top g$, in per cent of $\|g\|$?
-# 2. How many probes tell $\|g\|^2$ to 10 %?
+# 2. How many probes determine $\|g\|^2$ to 10 %?
 # 3. How large is the effective rank $r=\operatorname{tr}H/\lambda_{\max}$: 3, 300, or 30,000?
 # 4. The last stable rate of a quadratic is predicted. Will the real loss diverge sooner, later, or there?
 #
@@ -182,7 +182,7 @@ for verdict in [verdict for record in records for verdict in record["verdicts"]]
         print(f"   decoy {decoy['statement']}: z = {decoy['z_score']:+.0f}, {decoy['status']}")
 
 # %% [markdown]
-# All are ratios to what differentiation says, so theory is 1. The decoys: another seed's $z^\top g$; $2/\pi$, which is what comes of averaging $|pg|$ and
+# All are ratios to the result of differentiation, so the theory is 1. The decoys: another seed's $z^\top g$; $2/\pi$, the result of averaging $|pg|$ and
 # squaring; and a second difference off by a factor 2.
 #
 # ## From curvature to a learning rate
@@ -203,7 +203,7 @@ print(f"    r = {r:.2f} ± {error:.2f}, of d = {model.num_parameters():,} dimens
 #
 # $$\eta = \frac{2}{\lambda_{\max}\,\gamma},\qquad \gamma = \frac{r+n+1}{n},\qquad\text{that is}\quad \eta = \frac{2n}{\operatorname{tr}H + (n+1)\,\lambda_{\max}}.$$
 #
-# The true edge lies at or above this; $\operatorname{tr}H^2$ bounds it from above too (claim E6; Song et al. 2026). What would others have said? SGD: $\gamma=1$. The dimension tax: $d$ in place of $r$.
+# The true edge lies at or above this; $\operatorname{tr}H^2$ bounds it from above too (claim E6; Song et al. 2026). The other predictions: SGD has $\gamma=1$, the dimension tax $d$ in place of $r$.
 #
 # The runs use signs, for which $\mathbb{E}[\hat g^\top H\hat g]$ is $2\sum_iH_{ii}g_i^2$ less (claim B4). In directions drawn at random that is of the order of $2/d$ times $\operatorname{tr}H\,\|g\|^2$ (claim B10), and for $r \ll d$ signs
 # are as good as Gaussian; along the coordinates it may be $2/r$. Whether $H$ lies along them is a matter of measurement: $(s\circ g)^\top H(s\circ g)$ for random signs $s$ has the mean $\sum_iH_{ii}g_i^2$.
@@ -255,13 +255,13 @@ for name, rate in rates.items():
 # The tax of notebook 4 is refuted by orders of magnitude: at the rate that it allows, training would hardly begin. SGD's rate errs the other way, by
 # a factor of the order of $\gamma$. The effective rank gives the right order, before any training.
 #
-# And no more. The prediction is of a quadratic: its $H$ is that of the first $\theta$, whereas a run leaves it, and may meet larger curvature
-# further on. On a quadratic a single run would even *outlive* the predicted edge where few directions matter (notebook 4). So an edge below the prediction is the work
-# of what a quadratic lacks. In practice: measure, then begin well below.
+# It gives no more than that. The prediction holds for a quadratic with the $H$ of the first $\theta$, whereas a run moves on and may meet
+# larger curvature. On a quadratic a single run would even *outlive* the predicted edge where few directions matter (notebook 4). So an edge below the prediction comes
+# from what a quadratic lacks. In practice: measure, then begin well below.
 #
 # ## Where it breaks
 #
-# The statement has $\varepsilon\to0$, and the loss is float32. A second difference divides what rounding leaves by $\varepsilon^2$, and the fourth derivative enters in proportion to $\varepsilon^2$.
+# The statement has $\varepsilon\to0$, and the loss is float32. A second difference divides the rounding error by $\varepsilon^2$, and the fourth derivative enters in proportion to $\varepsilon^2$.
 # The last layer alone shows it: its $H$ is a block of the whole, and quick to differentiate.
 
 # %%
@@ -301,7 +301,7 @@ show(
 #
 # ## Exercises
 #
-# **10.1 (paper).** How many Gaussian directions tell $\operatorname{tr}H$ to a relative error $\delta$? Give the answer in terms of $\tilde r=(\operatorname{tr}H)^2/\operatorname{tr}H^2$, then
+# **10.1 (paper).** How many Gaussian directions determine $\operatorname{tr}H$ to a relative error $\delta$? Give the answer in terms of $\tilde r=(\operatorname{tr}H)^2/\operatorname{tr}H^2$, then
 # show that for $H \succeq 0$ at most $2/(r\,\delta^2)$ are needed. Which loss is the hardest, and why is a large model no harder?
 
 # %% [markdown] tags=["solution"]
@@ -377,7 +377,7 @@ for name, (rows, task) in beds.items():
 # - Means over probes are slow: $2/\delta^2$ probes for $\|g\|^2$, $2/(\tilde r\delta^2)$ for $\operatorname{tr}H$, whatever $d$. $\lambda_{\max}$ takes a few products.
 # - $\eta=2n/(\operatorname{tr}H+(n+1)\lambda_{\max})$ is of the order of the rate at which training diverges. The dimension tax is not.
 #
-# **Limits.** One model, one $\theta$, small batches; a quadratic's prediction for a loss that is none; an $H$ that may have negative eigenvalues, which the theorem excludes. The real edge is known only
+# **Limits.** One model, one $\theta$, small batches; a quadratic's prediction for a loss that is not quadratic; an $H$ that may have negative eigenvalues, which the theorem excludes. The real edge is known only
 # to lie between two rates that were tried.
 #
 # **Further reading.** B. A. Pearlmutter, *Fast exact multiplication by the Hessian*, 1994. B. Ghorbani, S. Krishnan and Y. Xiao, *An investigation into neural net

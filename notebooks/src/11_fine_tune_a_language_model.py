@@ -6,7 +6,7 @@
 # of a kilobyte or two. The controls: comparisons in which nothing was learnt, and an interval that
 # forgets the pairing.
 #
-# **You will be able to** write the loss over label words; ask a model without training it; give an accuracy its interval and two
+# **You will be able to** write the loss over label words; evaluate a model without training it; give an accuracy its interval and two
 # accuracies that of their difference; rebuild a fine-tuned model from scalars; choose a learning rate without the test examples.
 #
 # **Before this:** notebook 8 (Algorithm 1), notebook 10 (the largest stable rate); softmax and cross-entropy; the standard error. **Time:** 60 minutes; the
@@ -82,9 +82,9 @@ print(f"log(1 + e^(right − other)) = {softplus(losses[gold] - losses[1 - gold]
 #
 # Write your answers down.
 #
-# 1. Asked with "It was", without training: how many of 100 reviews does the model get right?
+# 1. With the prompt "It was" and no training: how many of 100 reviews does the model get right?
 # 2. Training moved every one of its 134,515,008 weights. How many bytes must you send to a friend who has the original?
-# 3. Both models are asked the same reviews. Is the interval of their difference narrower than for reviews of their own, or wider?
+# 3. Both models answer for the same reviews. Is the interval of their difference narrower than for reviews of their own, or wider?
 # 4. Of four checkpoints the best on a few validation reviews is kept. On new reviews, does it do better or worse than it did on those?
 #
 # ## How far to trust an accuracy
@@ -102,7 +102,7 @@ at = {share: sympy.Rational(9, 10), n: 50, z: Z95}
 print([f"{float(end.subs(at)):.6f}" for end in ends], "the library:", [f"{end:.6f}" for end in wilson(0.9, 50)])
 
 # %% [markdown]
-# **Statement** (derived). Two models are asked the same $n$ examples. The second wins $b$ that the first misses, and loses $c$. Its gain is
+# **Statement** (derived). Two models answer the same $n$ examples. The second is right on $b$ that the first misses, and misses $c$ on which the first is right. Its gain is
 # $(b-c)/n$, with the squared standard error $\left[b+c-(b-c)^2/n\right]/\left(n(n-1)\right)$.
 #
 # **Derivation.** The gaps $x_i \in \{-1, 0, 1\}$ are independent between examples. Their mean is $(b-c)/n$, and $\sum x_i^2=b+c$; put both into
@@ -191,7 +191,7 @@ print(
 #
 # ## All methods, on 1,000 reviews
 #
-# The record of `make accuracy`: each method is given the same examples, 16 or 512 of each class, and asked the same 1,000 reviews. Both sizes have the rates that were chosen on 512; MeZO
+# The record of `make accuracy`: each method gets the same examples, 16 or 512 of each class, and is tested on the same 1,000 reviews. Both sizes have the rates that were chosen on 512; MeZO
 # on all weights may take other rates and steps with more examples: each row says which. *In-context learning* puts solved examples before the question; a *linear probe* is a logistic
 # regression on the last features; *LoRA* trains small matrices beside frozen weights, *prefix tuning* keys and values before every text, here by MeZO; *Adam* has gradients, by backpropagation.
 
@@ -261,7 +261,7 @@ show(
 )
 
 # %% [markdown]
-# Read each row against the grey line, and its gain against 0. Without a prompt the same label words are asked for right behind the review: in the paper training then hardly helps (Table 5).
+# Read each row against the grey line, and its gain against 0. Without a prompt the same label words are expected right after the review: in the paper training then hardly helps (Table 5).
 #
 # ## What validation examples are for
 #
@@ -342,8 +342,8 @@ for row in trained:
     print(f"  the gain that was measured: {2 * Z95 * mean / (high - low):+.1f} standard errors")
 
 # %% [markdown]
-# A decoy that is 5 or more away is refuted. It cries too often where the models tend to be right on *different* reviews, too rarely where on the
-# same, and does no harm only in between. The paired interval need not know.
+# A decoy that is 5 or more away is refuted. It raises too many alarms where the models tend to be right on *different* reviews, too few where they are
+# right on the same ones, and does no harm only in between. The paired interval is valid in every case.
 #
 # *Second control.* Hand the trained model's answers out to the wrong reviews. A gain that is left would have nothing to do with reading.
 
@@ -431,7 +431,7 @@ check_wilson(interval)
 check_paired_difference(paired_difference)
 
 # %% [markdown]
-# **11.4 (experiment).** Write a prompt of your own, with label words for negative and positive, and ask the original model. Is it better than "It was", clearly? How many may you try on these
+# **11.4 (experiment).** Write a prompt of your own, with label words for negative and positive, and evaluate the original model with it. Is it better than "It was", clearly? How many may you try on these
 # reviews before the best means nothing?
 
 
@@ -449,8 +449,8 @@ print(mine)
 print("against “It was”:", told(difference(mine, score("accuracy", before.each[: len(few)]))))
 
 # %% [markdown] tags=["solution"]
-# **Solution.** A prompt that is no better has a chance of 2.5 % to look clearly better; of thirty such, at least one does with a
-# chance of about a half. Choose prompts on validation reviews.
+# **Solution.** A prompt that is no better has a chance of 2.5 % to look clearly better; among thirty such prompts the chance that at least one does is
+# about a half. Choose prompts on validation reviews.
 
 # %% [markdown]
 # ## Summary

@@ -2,7 +2,7 @@
 # # 12. Objectives without gradients; why only a fine-tuned start
 #
 # **Claim.** By the end you will have shown that MeZO can raise a toy's accuracy, which has no gradient, because a finite $\varepsilon$ gives it one; and that
-# a start which already knows nearly enough is what makes its steps suffice. The evidence: slopes, and rates of probes that see nothing, beside
+# its steps suffice only from a start that already knows nearly enough. The evidence: slopes, and rates of probes that see nothing, beside
 # formulas; trainings of toys; records of SmolLM2. The controls: formulas that forget a factor; Adam, which succeeds from both starts.
 #
 # **You will be able to** smooth a step; predict how often a probe of an accuracy sees no difference; choose $\varepsilon$ for it; say from a
@@ -259,12 +259,12 @@ accuracy, blind = trained(cross_entropy, 1e-3, steps)
 print(f"cross-entropy, ε = 0.001: test accuracy {accuracy}; zeros {blind:.0%}")
 
 # %% [markdown]
-# An $\varepsilon$ that suits cross-entropy starves an accuracy; with one that moves margins by about their own size, it trains. It costs something still: only examples near the boundary say
-# anything, and an answer barely right counts as one that is safe.
+# An $\varepsilon$ that suits cross-entropy starves an accuracy; with one that moves margins by about their own size, it trains. It still has a price: only examples near the boundary carry
+# information, and an answer that is barely right counts as much as a safe one.
 #
 # ## SmolLM2: what a probe of its accuracy sees
 #
-# Its margins are measured with the accuracy, so that $q_i=2\Phi(-|m_i|/\sigma)$ can be predicted, $\sigma$ being how far a probe moves a margin (rms).
+# Its margins are measured with the accuracy, so that $q_i=2\Phi(-|m_i|/\sigma)$ can be predicted, where $\sigma$ is the rms distance by which a probe moves a margin.
 
 # %%
 model, tokenizer = smollm2()
@@ -307,7 +307,7 @@ for epsilon in sized(full=(1e-3, 1e-2), fast=(3e-2,)):
     )
 
 # %% [markdown]
-# $pg$ is a whole number of units. `zero_rate` tells you in training, and `mezo-lab finetune --objective accuracy` advises where most probes see nothing. The record of
+# $pg$ is a whole number of units. `zero_rate` reports this in training, and `mezo-lab finetune --objective accuracy` advises where most probes see nothing. The record of
 # `make accuracy`, beside the paper:
 
 # %%
@@ -490,9 +490,9 @@ for name, values in TABLE5.items():
 # %% [markdown]
 # ## What it means
 #
-# Whatever can be counted can be an objective: accuracy, F1, a reward. The toy and the paper show it. Of SmolLM2 read the interval: unless the gain of the accuracy row lies above 0, this
-# record does not. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins: needed, and not enough. And MeZO is a method for fine-tuning: $r$
-# sets what a step can do, the start and the prompt how far there is to go. Whether a prompt shortens the way is the model's affair: hold the record beside Table 5. From random weights the first points are cheap, as a linear rule gives them; the product has to be found in
+# Whatever can be counted can be an objective: accuracy, F1, a reward. The toy and the paper show it. For SmolLM2 read the interval: the record shows it only if the gain of the accuracy row lies
+# above 0. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins: necessary, and not sufficient. And MeZO is a method for fine-tuning: $r$
+# sets what a step can do, the start and the prompt how far there is to go. Whether a prompt shortens the way depends on the model: compare the record with Table 5. From random weights the first points are cheap, as a linear rule gives them; the product has to be found in
 # directions that hardly curve yet. MeZO is slow there, not stuck; but far slower than Adam, which
 # shows that network and data suffice.
 #
@@ -570,7 +570,7 @@ def f1_objective(answers: list[str], references: list[str]) -> float:
 check_f1_objective(f1_objective)
 
 # %% [markdown]
-# **12.4 (experiment).** The best step on a batch gains in proportion to $(\mathbb{E}[pg\,z]\cdot v)^2/\mathbb{E}[pg^2]$, $v$ being the way to go. Write it from samples of $pg$ and of $z^\top v$. Which $\varepsilon$ is best, and how does that compare with $\|\theta\|/\sqrt d$?
+# **12.4 (experiment).** The best step on a batch gains in proportion to $(\mathbb{E}[pg\,z]\cdot v)^2/\mathbb{E}[pg^2]$, where $v$ is the direction to go. Write it from samples of $pg$ and of $z^\top v$. Which $\varepsilon$ is best, and how does that compare with $\|\theta\|/\sqrt d$?
 
 
 # %%

@@ -143,7 +143,7 @@ for name, scene in scenes.items():
 """
 
 # %% [markdown]
-# `torchrun`, which is `python -m torch.distributed.run`, starts the processes and tells each its number, the rank.
+# `torchrun`, which is `python -m torch.distributed.run`, starts the processes and gives each its number, the rank.
 
 # %%
 _ = (folder / "worker.py").write_text(worker)
@@ -288,7 +288,7 @@ for verdict in ways:
 #
 # ## Where it breaks
 #
-# Everything rests on step 4: the same update from the same $\theta$. Let one process break that. What each of them is told:
+# Everything rests on step 4: the same update from the same $\theta$. Let one process break that. Each process reports:
 
 # %%
 for scene in ("another seed", "another start", "touched", "no such rows", "gone"):

@@ -3,7 +3,7 @@
 #
 # **Claim.** By the end you will have shown that MeZO needs the memory of inference, that backpropagation with Adam needs several times as
 # much, and that for this MeZO pays in steps: where a backward pass fits, backpropagation is the cheaper one. The evidence: memory predicted term by term,
-# held against what lives and what was measured, and bounded by what the paper reports; times and GPU-hours, added up. The controls: predictions with a term left out, refuted; and models for which
+# compared with the tensors that live and with measurements, and bounded by the paper's reports; times and GPU-hours, added up. The controls: predictions with a term left out, refuted; and models for which
 # MeZO's memory is no advantage.
 #
 # **You will be able to** predict the peak memory of a training from a configuration; compute GPU-hours and the break-even number of
@@ -262,12 +262,12 @@ for size in SECONDS["mezo"]:
     )
 
 # %% [markdown]
-# The total decides, and a saving at one size is one about that size. Batches differ, and the
+# The total decides, and a saving at one size is a statement about that size alone. Batches differ, and the
 # fine-tuning had no checkpointing.
 #
 # ## What a fine-tuning took
 #
-# The record `results/finetune.json` (from `make accuracy`): SmolLM2-135M on film reviews. Seeds are averaged, and so are the ends of intervals, which do not tell how seeds differ. Passes: forward + backward, of 16 reviews (linear probe: one); minutes
+# The record `results/finetune.json` (from `make accuracy`): SmolLM2-135M on film reviews. Seeds are averaged, and so are the ends of intervals, which do not show how seeds differ. Passes: forward + backward, of 16 reviews (linear probe: one); minutes
 # include loading and testing; MiB are the peak of the process, of a training also while it loads its best checkpoint.
 
 # %%
@@ -343,7 +343,7 @@ for prompt in prompts:
 # %% [markdown]
 # ## When not to use it
 #
-# First what else makes a backward pass fit. LoRA with *checkpointing* keeps each layer's input and computes the rest of a layer again; 4-bit weights (4½ bits with their scales) are frozen. A slice of OPT-13B's 40 layers
+# First: what else makes a backward pass fit? LoRA with *checkpointing* keeps each layer's input and computes the rest of a layer again; 4-bit weights (4½ bits with their scales) are frozen. A slice of OPT-13B's 40 layers
 # in the setting of Table 22, adapters in 16 bits:
 
 # %%
@@ -386,7 +386,7 @@ for condition, number, choice in chart:
 # ## What it means
 #
 # MeZO trades steps for memory, which pays where memory is what you lack: no backward pass fits, even with adapters, checkpoints and fewer bits; the loss has no gradient; or only
-# forward passes can be had. It may also pay where backpropagation needs many cards more and $\gamma$ is small. Where a backward pass fits, take it.
+# forward passes are available. It may also pay where backpropagation needs many more cards and $\gamma$ is small. Where a backward pass fits, take it.
 #
 # ## Where it breaks
 #
