@@ -1,38 +1,46 @@
-"""Build the notebooks from notebooks/src: executed for readers, without solutions for students. Never the other way.
+"""Build the notebooks from notebooks/src: executed for readers, without solutions for students. Never the reverse.
 
     python notebooks/build.py [NAME ...] [--all] [--fast]
 
-Without a NAME, the notebooks whose source has changed since they were built. A change of the library alone is not
-noticed: name the notebooks, or ask for all. With --fast they are written to out/notebooks, and those that are committed
-stay as they are.
+Without a NAME it builds the notebooks whose source has changed since the last build. It does not notice a change of the
+library alone: name the notebooks then, or add --all. With --fast it writes to out/notebooks, and the committed
+notebooks stay as they are.
 
-A source is a Python file in jupytext's percent format, solutions included: in code between `# BEGIN SOLUTION` and
-`# END SOLUTION`, in words as cells tagged "solution". Builds differ in what their cells print, and in nothing else.
+A source is a Python file in jupytext's percent format with its solutions: in code between `# BEGIN SOLUTION` and
+`# END SOLUTION`, in text as cells tagged "solution". Two builds differ only in what their cells print.
 """
 
 import argparse
+import contextlib
 import copy
 import hashlib
 import os
 import resource
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
-from marks import MarkError, unsolved, words_are_marked  # beside this file
+from marks import MarkError, text_is_solution, unsolved  # beside this file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 
 HERE = Path(__file__).resolve().parent
-SOURCES, STUDENT, BUDGET = HERE / "src", HERE / "student", HERE / "budget.toml"
+SOURCES = HERE / "src"
+STUDENT = HERE / "student"
+BUDGET = HERE / "budget.toml"
 FAST = HERE.parent / "out/notebooks"  # where fast builds go
 PATIENCE = 3  # times the budget: machines differ
-STARTS = 600  # seconds by the clock that a kernel may take to start, or to hand over its last output
-HANGS = 10  # times what a notebook may take, by the clock: what ends a notebook that waits for ever, and nothing else
+STARTS = 600  # seconds by the clock that a kernel may take to start, or to deliver its last output
+HANGS = 10  # times the budget, by the clock: ends a notebook that waits for ever, and no other
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LICENCE = (
+    "**Licence.** Text and figures: [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). "
+    "Code: [MIT](https://opensource.org/license/mit)."
+)
 
 
 def names() -> list[str]:
@@ -41,19 +49,27 @@ def names() -> list[str]:
 
 
 def digest(name: str) -> str:
-    """Of a source; a built notebook carries it, so that a stale one is told."""
+    """The hash of a source; a built notebook carries it, which shows when it is stale."""
     return hashlib.sha256((SOURCES / f"{name}.py").read_bytes()).hexdigest()
 
 
 def read(name: str) -> Any:
-    """A source as a notebook, its cells numbered and its solutions in place."""
+    """A source as a notebook: its cells numbered, its solutions in place, the licence below its last text."""
     notebook = jupytext.read(SOURCES / f"{name}.py", fmt="py:percent")
     for number, cell in enumerate(notebook.cells):
         cell.id = f"{name.partition('_')[0]}-{number:02d}"
+    _add_licence(notebook)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.metadata["mezo_lab"] = {"source": digest(name)}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def _add_licence(notebook: Any) -> None:
+    """End the last cell of text with the licence, which a copy of the notebook alone must name."""
+    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    if texts:
+        texts[-1].source += f"\n\n{LICENCE}"
 
 
 def cpu_seconds() -> float:
@@ -65,41 +81,36 @@ def cpu_seconds() -> float:
 def executed(
     notebook: Any, *, fast: bool, seconds: float, name: str = "", folder: Path = HERE, library: Path = HERE.parent
 ) -> Any:
-    """The notebook with the outputs of its cells, run in so many seconds of CPU time.
+    """The notebook with the outputs of its cells, run within a budget of CPU time.
 
-    CPU time is the same on a busy machine; the clock ends only what hangs, at `HANGS` times the seconds.
+    CPU time is the same on a busy machine; the clock ends only a notebook that hangs, at `HANGS` times the seconds.
 
-    Args: name: of the notebook, for errors. folder: the kernel's working directory. library: where mezo_lab lies.
+    Args:
+        fast: run it at the size of the tests.
+        seconds: of CPU time, for all cells together.
+        name: of the notebook, for errors.
+        folder: the kernel's working directory.
+        library: the folder that holds mezo_lab.
     Raises: CellExecutionError, DeadKernelError, CellTimeoutError, each with a note that names notebook and cell;
         TimeoutError where the cells together take longer.
     """
-    began = cpu_seconds()
-    before = {variable: os.environ.get(variable) for variable in ("MEZO_LAB_FAST", "PYTHONPATH", "OMP_WAIT_POLICY")}
-    inherited = filter(None, (str(library), before["PYTHONPATH"]))
-    # threads that wait must not spin, which would count as work
-    os.environ |= {"MEZO_LAB_FAST": str(int(fast)), "OMP_WAIT_POLICY": "passive"}
-    os.environ["PYTHONPATH"] = os.pathsep.join(inherited)
+    start = cpu_seconds()
     running = ["before the first cell"]
     limits = {"timeout": max(round(HANGS * seconds), HANGS), "startup_timeout": STARTS, "iopub_timeout": STARTS}
-    # streams in one piece: how they arrive in parts depends on the moment
+    # streams in one piece, because their parts depend on the moment
     settings = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": folder}}}
     client = NotebookClient(notebook, kernel_name="python3", **limits, **settings)
     client.on_cell_start = lambda cell, cell_index: running.append(f"cell {cell.get('id', cell_index)}")
-    try:
-        client.execute()
-    except (CellControlSignal, DeadKernelError) as error:
-        error.add_note(f"In notebook {name or '(unnamed)'}, {running[-1]}.")
-        raise
-    finally:
-        for variable, value in before.items():
-            if value is None:
-                os.environ.pop(variable, None)
-            else:
-                os.environ[variable] = value
-    took = cpu_seconds() - began
-    if took > seconds:
+    with _kernel_environment(fast, library):
+        try:
+            client.execute()
+        except (CellControlSignal, DeadKernelError) as error:
+            error.add_note(f"In notebook {name or '(unnamed)'}, {running[-1]}.")
+            raise
+    spent = cpu_seconds() - start
+    if spent > seconds:
         raise TimeoutError(
-            f"The notebook {name} took {took:.1f} CPU seconds, and may take {seconds:g}: budget.toml says how long."
+            f"The notebook {name} took {spent:.1f} CPU seconds, and may take {seconds:g}: budget.toml says how long."
         )
     notebook.metadata.pop("widgets", None)
     notebook.metadata["mezo_lab"] = dict(notebook.metadata.get("mezo_lab", {}), fast=fast)
@@ -107,27 +118,39 @@ def executed(
     return notebook
 
 
-def for_students(notebook: Any, name: str = "") -> Any:
-    """A copy that asks where the original answers, and has not been run.
+@contextlib.contextmanager
+def _kernel_environment(fast: bool, library: Path) -> Iterator[None]:
+    """The environment variables that a kernel inherits; those of this process are as before afterwards."""
+    before = dict(os.environ)
+    os.environ["MEZO_LAB_FAST"] = str(int(fast))
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait must not spin, which would count as work
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(library), before.get("PYTHONPATH"))))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
-    Raises: MarkError, naming notebook, cell and line, for what looks like the mark of a solution and is none.
+
+def for_students(notebook: Any, name: str = "") -> Any:
+    """A copy without its solutions and outputs.
+
+    Raises: MarkError, naming notebook, cell and line, for text that looks like the mark of a solution and is none.
     """
-    asked = copy.deepcopy(notebook)
-    asked.cells = []
-    for cell in notebook.cells:
+    student = copy.deepcopy(notebook)
+    student.cells = []
+    for cell in copy.deepcopy(notebook.cells):
         try:
-            solved = words_are_marked(cell)
-            source = unsolved(cell.source) if cell.cell_type == "code" else cell.source
+            if text_is_solution(cell):
+                continue
+            if cell.cell_type == "code":
+                cell.source = unsolved(cell.source)
+                cell.outputs = []
+                cell.execution_count = None
         except MarkError as error:
             raise MarkError(f"Notebook {name or '(unnamed)'}, cell {cell.get('id')}, {error}") from None
-        if solved:
-            continue
-        kept = copy.deepcopy(cell)
-        kept.source = source
-        if cell.cell_type == "code":
-            kept.outputs, kept.execution_count = [], None
-        asked.cells.append(kept)
-    return asked
+        student.cells.append(cell)
+    return student
 
 
 def budget(name: str) -> dict[str, Any]:

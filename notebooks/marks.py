@@ -1,7 +1,7 @@
-"""The marks of solutions in a source. What is nearly a mark is an error: it would leave an answer in a student's copy.
+"""The marks of solutions in a source. A near miss is an error, because it would leave an answer in a student's copy.
 
 In code a solution stands between the lines `# BEGIN SOLUTION` and `# END SOLUTION`, indented as the code is. A cell of
-words is a solution where it has the tag "solution".
+text is a solution where it has the tag "solution".
 """
 
 import io
@@ -10,19 +10,20 @@ import tokenize
 from collections.abc import Iterator
 from typing import Any
 
-BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+BEGIN = "# BEGIN SOLUTION"
+END = "# END SOLUTION"
 TURN = 'raise NotImplementedError("Your turn: replace this line.")'
 TAG = "solution"
-SLIPS = 2  # letters that differ, are missing or too many in a word that is still read as the other
+SLIPS = 2  # letters changed, missing or added in a word that is still read as the other
 NO_SLIPS = {"resolution", "resolutions", "evolution", "dilution", "pollution"}  # words of their own
 
 
 class MarkError(ValueError):
-    """What looks like the mark of a solution and is none; the message says where, and what to write."""
+    """Text that looks like the mark of a solution and is none; the message says where, and what to write."""
 
 
 def unsolved(source: str) -> str:
-    """Code that asks where its solution was.
+    """Code with a line that asks for the answer in place of each solution.
 
     Raises: MarkError, naming the line.
 
@@ -31,7 +32,7 @@ def unsolved(source: str) -> str:
         raise NotImplementedError("Your turn: replace this line.")
     """
     expect_exact_marks(source)
-    kept: list[str] = []
+    lines: list[str] = []
     opened = 0  # the line of the mark that is open, from 1
     for number, line in enumerate(source.split("\n"), start=1):
         mark = line.lstrip(" \t")
@@ -41,18 +42,18 @@ def unsolved(source: str) -> str:
             raise MarkError(f"line {number}: {END} ends nothing; put {BEGIN} above the solution.")
         if mark == BEGIN:
             opened = number
-            kept.append(line.removesuffix(BEGIN) + TURN)
+            lines.append(line.removesuffix(BEGIN) + TURN)
         elif mark == END:
             opened = 0
         elif not opened:
-            kept.append(line)
+            lines.append(line)
     if opened:
         raise MarkError(f"line {opened}: {BEGIN} is not ended; put {END} below the solution.")
-    return "\n".join(kept)
+    return "\n".join(lines)
 
 
 def expect_exact_marks(source: str) -> None:
-    """Raises: MarkError for a comment that is nearly a mark, or that stands behind code on its line."""
+    """Raises: MarkError for a comment that is nearly a mark, or a mark behind code on its line."""
     lines = source.split("\n")
     for number, comment in comments(source):
         exact = lines[number - 1].lstrip(" \t") in (BEGIN, END)
@@ -64,12 +65,12 @@ def expect_exact_marks(source: str) -> None:
 
 
 def comments(source: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of every comment; where the code is no Python, as in a cell of a magic, of every line with a #."""
+    """(line, text) of every comment; in code that is not Python, as in the cell of a magic, of every line with a #."""
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.COMMENT:
                 number = token.start[0]
-                yield number, source.split("\n")[number - 1][token.start[1] :]  # with the blanks behind it
+                yield number, source.split("\n")[number - 1][token.start[1] :]  # with trailing blanks
     except (tokenize.TokenError, SyntaxError):
         for number, line in enumerate(source.split("\n"), start=1):
             if "#" in line:
@@ -85,18 +86,19 @@ def looks_like_a_mark(comment: str) -> bool:
     [False, False, False]
     """
     words = re.findall(r"[^\W\d_]+", comment.casefold())
+    others = [word for word in words if not near(word, TAG)]
+    has_tag = len(others) < len(words)
     if len(words) == 1:
-        return near(words[0], TAG) or any(near(words[0], mark + TAG) for mark in ("begin", "end"))
-    if len(words) > 3:
-        return comment.lstrip("# \t").startswith(("BEGIN ", "END ")) and any(near(word, TAG) for word in words)
+        return has_tag or any(near(words[0], opening + TAG) for opening in ("begin", "end"))
+    if len(words) > 3:  # a sentence, unless it is in the capitals of a mark
+        return has_tag and comment.lstrip("# \t").startswith(("BEGIN ", "END "))
+    if not others:
+        return has_tag
     openings = ("begin", "start", "end", "stop", "finish", "your", "hidden", "student")
-    rest = [word for word in words if not near(word, TAG)]
-    return len(rest) < len(words) and (
-        not rest or any(distance(word, opening) <= len(opening) // 2.5 for word in rest for opening in openings)
-    )
+    return has_tag and any(distance(word, each) <= len(each) // 2.5 for word in others for each in openings)
 
 
-def words_are_marked(cell: Any) -> bool:
+def text_is_solution(cell: Any) -> bool:
     """Whether a cell is a solution by its tag. Raises: MarkError for a tag that is nearly the right one."""
     tags = cell.metadata.get("tags", ())
     for tag in tags:

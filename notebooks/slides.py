@@ -2,10 +2,10 @@
 
     python notebooks/slides.py [NAME ...] [--out FOLDER]
 
-A slide is a section of the notebook: its heading with its first words, or with a figure and the words that read it.
-What is left goes to the notes (key S): derivations, code, what was printed, TEACHING's answers to the predictions. A
-code cell tagged `slide` is shown. `?print-pdf` behind the address prints. What a page loads, reveal.js and MathJax, is
-copied beside it from packages of the extra `slides`.
+A slide is a section of the notebook: its heading with its first paragraphs, or with a figure and the paragraph that
+reads it. The rest goes to the notes (key S): derivations, code, printed output, TEACHING's answers to the predictions.
+A code cell tagged `slide` is shown. `?print-pdf` after the address prints. The scripts of a page, reveal.js and
+MathJax, are copied beside it from packages of the extra `slides`.
 """
 
 import argparse
@@ -26,16 +26,22 @@ from nbconvert import SlidesExporter
 
 LECTURES = ("01", "03", "05", "08", "11")
 MOST_SLIDES = 15  # of a lecture: two minutes each, and half an hour
-MOST_WORDS, FIGURE_WORDS = 90, 40  # of a slide; of one with a figure
-MOST_LINES, MOST_COLUMNS = 9, 88  # of what was printed, to be shown
-EXERCISES, CHECK, PREDICTIONS = "## Exercises", "## Check", "## Predict"  # headings with a meaning
+MOST_WORDS = 90  # of a slide
+FIGURE_WORDS = 40  # of a slide with a figure
+# of printed output that is shown
+MOST_LINES = 9
+MOST_COLUMNS = 88
+# headings with a meaning
+EXERCISES = "## Exercises"
+CHECK = "## Check"
+PREDICTIONS = "## Predict"
 ASSETS = {  # where beside a page → package, folder in it
     "reveal/dist": ("sphinx_revealjs", "_static/revealjs/dist"),
     "notes": ("sphinx_revealjs", "_static/revealjs/plugin/notes"),
     "mathjax": ("nbclassic", "static/components/MathJax"),
 }
-# nbconvert's page, with scripts that lie beside it. Formulas are drawn, as a page opened from a disk may load no fonts,
-# and each when its slide is first shown, as what is hidden has no size; on paper nothing is hidden.
+# nbconvert's page, with scripts that lie beside it. MathJax draws formulas as SVG, as a page opened from a disk may
+# load no fonts, and each when its slide is first shown, because a hidden one has no size; on paper nothing is hidden.
 PAGE = """{% extends 'reveal/index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mathjax %}
@@ -78,12 +84,12 @@ Reveal.initialize({width: 1200, height: 750, center: false, hash: true, transiti
 
 @dataclass
 class Slide:
-    """What is shown of a section, and what the speaker has beside it."""
+    """The part of a section that is shown, and the speaker's notes."""
 
     heading: str
     words: list[str] = field(default_factory=list)  # paragraphs
     figure: str = ""  # HTML, with its alternative text
-    shown: list[str] = field(default_factory=list)  # code, or what it printed
+    shown: list[str] = field(default_factory=list)  # code, or its output
     notes: list[str] = field(default_factory=list)
 
     def markdown(self) -> str:
@@ -98,8 +104,7 @@ def names() -> list[str]:
 
 def as_slides(notebook: Any, answers: str = "") -> Any:
     """The lecture of a notebook: a cell for each slide, and one for its notes. answers: to the predictions."""
-    slides = [slide for heading, cells in sections(notebook) for slide in slides_of(heading, cells)]
-    slides = fitted(slides)
+    slides = fitted([slide for heading, cells in sections(notebook) for slide in slides_of(heading, cells)])
     for slide in slides:
         if slide.heading.startswith(PREDICTIONS) and answers:
             slide.notes.insert(0, f"**Answers.** {answers}")
@@ -115,35 +120,33 @@ def as_slides(notebook: Any, answers: str = "") -> Any:
 
 def sections(notebook: Any) -> Iterator[tuple[str, list[Any]]]:
     """(heading, cells) of each section, without exercises and their solutions."""
-    heading, cells = "", []
+    heading = ""
+    cells: list[Any] = []
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", ()):
             continue
-        parts = re.split(r"\n+(?=#{1,2} )", cell.source) if cell.cell_type == "markdown" else [cell.source]
-        for part in parts:
-            if cell.cell_type == "markdown" and part.startswith("#"):
+        if cell.cell_type != "markdown":
+            cells.append(cell)
+            continue
+        for text in re.split(r"\n+(?=#{1,2} )", cell.source):
+            if text.startswith("#"):
                 if heading and not heading.startswith(EXERCISES):
                     yield heading, cells
-                heading, _, part = part.partition("\n")
+                heading, _, text = text.partition("\n")
                 cells = []
-            cells.append(nbformat.from_dict({**cell, "source": part.strip("\n")}))
+            cells.append(nbformat.from_dict({**cell, "source": text.strip("\n")}))
     yield heading, cells
 
 
 def slides_of(heading: str, cells: list[Any]) -> list[Slide]:
-    """The slide of a section, and one more for each of its figures behind the first."""
+    """The slide of a section, and another for each of its figures."""
     opening = Slide(heading)
-    room = sys.maxsize if heading.startswith(PREDICTIONS) else MOST_WORDS
     slides = [opening]
-    reading: Slide | None = None  # the slide of a figure that still lacks the words behind it
     for cell in cells:
         if cell.cell_type == "markdown":
             paragraphs = [text for text in re.split(r"\n{2,}", cell.source) if text.strip()]
-            if reading is not None and paragraphs:
-                reading.words, paragraphs = taken(paragraphs, FIGURE_WORDS)
-                reading = None
-            elif opening.words == []:
-                opening.words, paragraphs = taken(paragraphs, room)
+            if not slides[-1].words and paragraphs:
+                slides[-1].words, paragraphs = taken(paragraphs, _room(slides[-1]))
             slides[-1].notes += paragraphs
             continue
         source = unsolved(cell.source)
@@ -151,10 +154,11 @@ def slides_of(heading: str, cells: list[Any]) -> list[Slide]:
             opening.shown.append(fenced(source, "python"))
         elif not is_imports(source):
             slides[-1].notes.append(fenced(source, "python"))
-        for output in cell.outputs if source == cell.source else ():
+        if source != cell.source:
+            continue  # the output of a solution
+        for output in cell.outputs:
             if "image/png" in output.get("data", {}):
-                reading = Slide(heading, figure=image(output))
-                slides.append(reading)
+                slides.append(Slide(heading, figure=image(output)))
             elif printed := text_of(output):
                 slides[-1].notes.append(fenced(printed))
                 if is_short(printed) and not opening.shown and words_in(opening.words) <= FIGURE_WORDS:
@@ -162,27 +166,54 @@ def slides_of(heading: str, cells: list[Any]) -> list[Slide]:
     return slides
 
 
+def _room(slide: Slide) -> int:
+    """The words that a slide may have; predictions are shown whole."""
+    if slide.figure:
+        return FIGURE_WORDS
+    if slide.heading.startswith(PREDICTIONS):
+        return sys.maxsize
+    return MOST_WORDS
+
+
 def fitted(slides: list[Slide]) -> list[Slide]:
-    """At most so many: an opening gives its place to its figure, a check goes to the notes, as does a second figure."""
-    kept: list[Slide] = []
+    """At most `MOST_SLIDES`: an opening yields to its figure, a check goes to the notes, as does a second figure."""
+    lecture: list[Slide] = []
     excess = len(slides) - MOST_SLIDES
-    for number, slide in enumerate(slides):
-        behind = slides[number + 1] if number + 1 < len(slides) else None
-        figure_follows = behind is not None and behind.heading == slide.heading and not slide.figure
-        check = slide.heading.startswith(CHECK) and not slide.figure
-        repeated = bool(kept) and kept[-1].heading == slide.heading and bool(kept[-1].figure)
-        if excess > 0 and kept and (figure_follows or check or repeated):
-            receiver = behind if figure_follows and behind is not None else kept[-1]
-            said = [slide.heading, slide.figure, *slide.words, *slide.notes] if check else [*slide.words, *slide.notes]
-            receiver.notes = [*said, *receiver.notes] if receiver is behind else [*receiver.notes, *said]
+    for slide, following in zip(slides, [*slides[1:], None], strict=True):
+        if excess > 0 and lecture and _goes_to_notes(slide, lecture[-1], following):
+            _add_to_notes(slide, lecture[-1], following)
             excess -= 1
         else:
-            kept.append(slide)
-    return kept
+            lecture.append(slide)
+    return lecture
+
+
+def _is_check(slide: Slide) -> bool:
+    return slide.heading.startswith(CHECK) and not slide.figure
+
+
+def _opens_figure(slide: Slide, following: Slide | None) -> bool:
+    return following is not None and following.heading == slide.heading and not slide.figure
+
+
+def _goes_to_notes(slide: Slide, before: Slide, following: Slide | None) -> bool:
+    is_second_figure = before.heading == slide.heading and bool(before.figure)
+    return _opens_figure(slide, following) or _is_check(slide) or is_second_figure
+
+
+def _add_to_notes(slide: Slide, before: Slide, following: Slide | None) -> None:
+    """Move a slide to the notes of the figure that it opens, or else of the slide before it."""
+    notes = [*slide.words, *slide.notes]
+    if _is_check(slide):
+        notes = [slide.heading, *notes]
+    if following is not None and _opens_figure(slide, following):
+        following.notes = [*notes, *following.notes]
+    else:
+        before.notes += notes
 
 
 def taken(paragraphs: list[str], most: int) -> tuple[list[str], list[str]]:
-    """The first paragraphs, of so many words together, and the others; the first always, but for one far too long."""
+    """The first paragraphs, of at most so many words together but at least one paragraph, and the others."""
     number = 1
     while number < len(paragraphs) and words_in(paragraphs[: number + 1]) <= most:
         number += 1
@@ -190,7 +221,7 @@ def taken(paragraphs: list[str], most: int) -> tuple[list[str], list[str]]:
 
 
 def words_in(paragraphs: list[str]) -> int:
-    """Words, of which a displayed formula takes the place of fifteen.
+    """The number of words; a displayed formula counts as fifteen.
 
     >>> words_in(["Two words.", "$$x = 1$$"])
     17
@@ -209,13 +240,13 @@ def is_short(text: str) -> bool:
 
 
 def text_of(output: Any) -> str:
+    """The text of an output; none for one that has HTML too."""
     if output.output_type == "stream":
         return output.text.strip("\n")
-    return (
-        str(output.get("data", {}).get("text/plain", "")).strip("\n")
-        if "text/html" not in output.get("data", {})
-        else ""
-    )
+    data = output.get("data", {})
+    if "text/html" in data:
+        return ""
+    return str(data.get("text/plain", "")).strip("\n")
 
 
 def fenced(text: str, language: str = "text") -> str:
@@ -232,9 +263,8 @@ def predictions() -> dict[str, str]:
     """Number of a notebook → TEACHING's answers to its predictions."""
     teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
     answers = teaching.partition("## Answers to the predict cells")[2].partition("\n## ")[0]
-    return {
-        number.zfill(2): text for number, text in re.findall(r"\*\*(\d+)\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.S)
-    }
+    paragraphs = re.findall(r"\*\*(\d+)\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.S)
+    return {number.zfill(2): text for number, text in paragraphs}
 
 
 def page(name: str) -> str:
@@ -248,11 +278,11 @@ def page(name: str) -> str:
 
 def place_assets(folder: Path) -> None:
     """Copy what the pages load. Raises: ModuleNotFoundError naming the extra."""
-    for place, (package, inside) in ASSETS.items():
-        found = find_spec(package)
-        if found is None or not found.submodule_search_locations:
+    for target, (package, inside) in ASSETS.items():
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
             raise ModuleNotFoundError(f"Slides need {package}, which is not installed: pip install 'mezo_lab[slides]'.")
-        shutil.copytree(Path(found.submodule_search_locations[0]) / inside, folder / place, dirs_exist_ok=True)
+        shutil.copytree(Path(spec.submodule_search_locations[0]) / inside, folder / target, dirs_exist_ok=True)
 
 
 def main() -> None:
