@@ -29,7 +29,9 @@ def value(parameter: Any) -> str:
     """
     if isinstance(parameter, str):
         return parameter
-    return f"{parameter:,}" if isinstance(parameter, int) else f"{parameter:g}"
+    if isinstance(parameter, int):
+        return f"{parameter:,}"
+    return f"{parameter:g}"
 
 
 def typographic(statement: str) -> str:
@@ -38,7 +40,9 @@ def typographic(statement: str) -> str:
     >>> typographic("-eta*g2 + eta**2*ell*G2/4")
     '−η·‖g‖² + η²·ℓ·E‖ĝ‖²/4'
     """
-    return printed(statement) if is_formula(statement) else statement.replace("-", "−")
+    if is_formula(statement):
+        return printed(statement)
+    return statement.replace("-", "−")
 
 
 def is_formula(statement: str) -> bool:
@@ -55,8 +59,7 @@ def joined(words: list[str]) -> str:
     >>> joined(["gaussian"]), joined(["gaussian", "sphere", "rademacher"])
     ('gaussian', 'gaussian, sphere and rademacher')
     """
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def counted(count: int, noun: str) -> str:

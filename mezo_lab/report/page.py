@@ -50,10 +50,10 @@ class _Group:
     @property
     def status(self) -> Status:
         """That of the worst verdict, which gives the badge its colour and sign."""
-        failed = [verdict.status for verdict in self.verdicts if not verdict.passed]
-        if not failed:
-            return Status.CONSISTENT
-        return Status.UNDERPOWERED if set(failed) == {Status.UNDERPOWERED} else Status.REFUTED
+        failed = {verdict.status for verdict in self.verdicts if not verdict.passed}
+        if failed - {Status.UNDERPOWERED}:
+            return Status.REFUTED
+        return Status.UNDERPOWERED if failed else Status.CONSISTENT
 
     @property
     def formulas(self) -> list[str]:
@@ -96,12 +96,13 @@ def as_html(
 
     Raises: ModuleNotFoundError where jinja2 or matplotlib is not installed.
     """
-    derivations = list(_proofs_of(verdicts) if proofs is None else proofs)
+    if proofs is None:
+        proofs = _proofs_of(verdicts)
     failed = list(dict.fromkeys(verdict.claim.name for verdict in verdicts if not verdict.passed))
     glyphs: dict[str, Glyph] = {}  # drawn once a page, at its end
     totals = summary(verdicts)
     return _template().render(
-        parts=_parts(verdicts, derivations),
+        parts=_parts(verdicts, list(proofs)),
         outcome=_outcome(totals, planned or totals.verdicts),
         complete=planned in (None, totals.verdicts),
         failed=failed,
@@ -148,11 +149,15 @@ def _proofs_of(verdicts: Iterable[Verdict]) -> "list[Proof]":
 
 def _outcome(totals: RunSummary, planned: int) -> str:
     """The first line of the page; the names of the claims that failed follow it."""
-    failures = f"{totals.verdicts - totals.passed} failed (exit status 1): "
+    failed = totals.verdicts - totals.passed
+    sentences = []
     if totals.verdicts < planned:
-        reached = f"✗ Not complete: {totals.verdicts} of {planned} verdicts were reached"
-        return reached if totals.all_passed else f"{reached}; {failures}"
-    return "✓ All passed (exit status 0)" if totals.all_passed else f"✗ {failures}"
+        sentences.append(f"Not complete: {totals.verdicts} of {planned} verdicts were reached")
+    if failed:
+        sentences.append(f"{failed} failed (exit status 1): ")
+    if sentences:
+        return f"✗ {'; '.join(sentences)}"
+    return "✓ All passed (exit status 0)"
 
 
 def _sentence(verdict: Verdict) -> tuple[str, str, str]:

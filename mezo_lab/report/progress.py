@@ -103,7 +103,9 @@ class Progress:
             return None
         moment, share = self._first
         done = self._done()
-        return (time.monotonic() - moment) / (done - share) if done > share else None
+        if done <= share:
+            return None
+        return (time.monotonic() - moment) / (done - share)
 
 
 def _rich_bars() -> "Bars | None":

@@ -10,6 +10,13 @@ from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typograp
 
 __all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary"]
 
+_SAYS = {"==": "says", "<=": "says at most"}  # by the relation of a claim
+_CONCLUSIONS = {
+    Status.CONSISTENT: "consistent",
+    Status.REFUTED: "refuted",
+    Status.UNDERPOWERED: "too few draws to tell",
+}
+
 
 def status_label(status: Status) -> str:
     """
@@ -78,15 +85,16 @@ def _verdict_sentence(verdict: Verdict) -> str:
         where += f" at {parameters}"
     if verdict.parameters.get("sampler") == "reduced":
         where += ", sampled through the scalars that decide it,"
-    whose = f"the formula {typographic(verdict.formula)}" if verdict.formula else "the theory"
-    says = "says at most" if verdict.relation == "<=" else "says"
-    distance = f" (z = {score(verdict.z_score)})" if verdict.has_z_score else ""
-    theory = f" and the theory {number(verdict.theory)}" if verdict.formula else ""
+    subject = "the theory"
+    if verdict.formula:
+        subject = f"the formula {typographic(verdict.formula)}"
+    claim = f"{subject} {_SAYS[verdict.relation]} {number(verdict.expected)}{_unit(verdict)}"
+    if verdict.has_z_score:
+        claim += f" (z = {score(verdict.z_score)})"
+    if verdict.formula:
+        claim += f" and the theory {number(verdict.theory)}"
     notes = "".join(f" Note: {note}." for note in verdict.notes)
-    return (
-        f"{where} {_mean(verdict)} where {whose} {says} {number(verdict.expected)}{_unit(verdict)}{distance}"
-        f"{theory}: {_conclusion(verdict)}{notes}"
-    )
+    return f"{where} {_mean(verdict)} where {claim}: {_conclusion(verdict)}{notes}"
 
 
 def _mean(verdict: Verdict) -> str:
@@ -100,27 +108,29 @@ def _mean(verdict: Verdict) -> str:
 
 
 def _unit(verdict: Verdict) -> str:
-    return f" {verdict.unit}" if verdict.unit else ""
+    """The unit with a space before it, or nothing."""
+    return f" {verdict.unit}".rstrip()
 
 
 def _conclusion(verdict: Verdict) -> str:
-    if verdict.status is Status.REFUTED:
-        return "refuted."
-    power = verdict.power
-    if verdict.status is Status.UNDERPOWERED:
-        return f"too few draws to tell; {power}." if power else "too few draws to tell."
-    if verdict.always_or_never:
+    if verdict.status is Status.CONSISTENT and verdict.always_or_never:
         return f"consistent; less than {nines(verdict.excluded_share)} is excluded."
-    return f"consistent; {power}." if power else "consistent."
+    power = verdict.power  # "" of a refuted verdict
+    return "; ".join(filter(None, [_CONCLUSIONS[verdict.status], power])) + "."
 
 
 def _decoy_sentence(decoy: DecoyVerdict, verdict: Verdict) -> str:
     subject = f"The decoy {typographic(decoy.statement)}"
     if is_formula(decoy.statement):
         subject += f" says {number(decoy.expected)} and"
-    has_z = math.isfinite(decoy.z_score)
-    result = f"z = {score(decoy.z_score)}" if has_z else decoy.measured
+    result = decoy.measured
+    separator = ":"
+    if math.isfinite(decoy.z_score):
+        result = f"z = {score(decoy.z_score)}"
+        separator = " at"
     if decoy.status is Status.REFUTED:
-        return f"{subject} is refuted{' at' if has_z else ':'} {result}."
-    missing = f": {draw_count(decoy.missing)} more draws are needed" if decoy.missing else ""
-    return f"{subject} is NOT refuted ({result}){missing}."
+        return f"{subject} is refuted{separator} {result}."
+    sentence = f"{subject} is NOT refuted ({result})"
+    if decoy.missing:
+        sentence += f": {draw_count(decoy.missing)} more draws are needed"
+    return f"{sentence}."

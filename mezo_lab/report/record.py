@@ -28,11 +28,14 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
     `--expect` reads it; `kind` how the draws were read ("mean", "share", "constant"), `notes` what weakens a verdict.
     `complete` is false where fewer verdicts were reached than `planned`, as after Ctrl-C.
     """
+    reached = len(verdicts)
+    if planned is None:
+        planned = reached
     return {
         "schema": _SCHEMA,
-        "complete": planned is None or len(verdicts) == planned,
-        "reached": len(verdicts),
-        "planned": len(verdicts) if planned is None else planned,
+        "complete": reached == planned,
+        "reached": reached,
+        "planned": planned,
         "environment": environment,
         "verdicts": [_finite(_recorded(verdict)) for verdict in verdicts],
     }
@@ -45,7 +48,8 @@ def as_json(verdicts: Sequence[Verdict], environment: dict[str, Any], planned: i
 
 
 def _recorded(verdict: Verdict) -> dict[str, Any]:
-    claim, estimate = verdict.claim, verdict.estimate
+    claim = verdict.claim
+    estimate = verdict.estimate
     return {
         "id": claim.id,
         "claim": claim.name,
@@ -101,6 +105,8 @@ def _finite(value: Any) -> Any:
 def environment(device: str = "cpu") -> dict[str, Any]:
     """What the figures depend on: versions and machine, without the names of host, user or folders."""
     facts = machine()
+    if device.startswith("cuda"):
+        device = torch.cuda.get_device_name(device)
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "mezo_lab": _version(),
@@ -111,7 +117,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
         "processor": facts["processor"],
         "cores": facts["cores"],
         "threads": facts["threads"],
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "device": device,
     }
 
 

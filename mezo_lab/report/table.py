@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
 from mezo_lab.claims.wording import number, score
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["plain_table", "rich_table", "show"]
 
-_COLUMNS = ("law", "parameters", "expected", "mean ± std. error", "z", "status", "decoys: z", "proof")
-_RIGHT = {"expected", "mean ± std. error", "z"}
+_COLUMNS: dict[str, Literal["left", "right"]] = {
+    "law": "left",
+    "parameters": "left",
+    "expected": "right",
+    "mean ± std. error": "right",
+    "z": "right",
+    "status": "left",
+    "decoys: z": "left",
+    "proof": "left",
+}
 _WHOLE = {"law", "expected", "z"}  # no blank to wrap at; on a narrow terminal the others give way
 _COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
+_PROOFS = {"proved": "∎ proved", None: ""}
 _LOUD = "bold reverse red"
 _WIDTH = 150  # columns, where the output is no terminal
 
@@ -87,10 +96,11 @@ def _aligned(rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> "Table":
     from rich.text import Text
 
     inner = Table.grid(padding=(0, 1, 0, 0))
-    for name, width in zip(_COLUMNS, widths, strict=True):
-        whole = name in _WHOLE
-        justify = "right" if name in _RIGHT else "left"
-        inner.add_column(width=width if whole else None, no_wrap=whole, justify=justify, overflow="fold")
+    for (name, side), width in zip(_COLUMNS.items(), widths, strict=True):
+        if name in _WHOLE:
+            inner.add_column(width=width, no_wrap=True, justify=side)
+        else:
+            inner.add_column(justify=side, overflow="fold")
     for row in rows:
         # blanks rather than a fixed width: only a column without one gives way on a narrow terminal
         blanks = (" " * (width - len(_text(cell))) for cell, width in zip(row, widths, strict=True))
@@ -99,10 +109,9 @@ def _aligned(rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> "Table":
 
 
 def _plain_row(row: Sequence[Cell], widths: Sequence[int]) -> str:
-    cells = []
-    for name, cell, width in zip(_COLUMNS, row, widths, strict=True):
-        cells.append(_text(cell).rjust(width) if name in _RIGHT else _text(cell).ljust(width))
-    return " ".join(cells).rstrip()
+    justify = {"left": str.ljust, "right": str.rjust}
+    cells = zip(_COLUMNS.values(), row, widths, strict=True)
+    return " ".join(justify[side](_text(cell), width) for side, cell, width in cells).rstrip()
 
 
 def _groups(verdicts: Sequence[Verdict]) -> list[tuple[Claim, dict[str, str], list[list[Cell]]]]:
@@ -116,16 +125,16 @@ def _groups(verdicts: Sequence[Verdict]) -> list[tuple[Claim, dict[str, str], li
 
 
 def _row(verdict: Verdict, letters: dict[str, str]) -> list[Cell]:
-    bound = "≤ " if verdict.relation == "<=" else ""
+    expected = number(verdict.expected)
+    if verdict.relation == "<=":
+        expected = f"≤ {expected}"
+    z = score(verdict.z_score) if verdict.has_z_score else ""
+    texts = [f"  {verdict.law}", _short_setting(verdict), expected, verdict.measured, z]
     return [
-        [(f"  {verdict.law}", "")],
-        [(_short_setting(verdict), "")],
-        [(bound + number(verdict.expected), "")],
-        [(verdict.measured, "")],
-        [(score(verdict.z_score) if verdict.has_z_score else "", "")],
+        *([(text, "")] for text in texts),
         [(status_label(verdict.status), _COLOURS[verdict.status])],
         _decoy_cell(verdict.decoys, letters),
-        [("∎ proved" if verdict.proof == "proved" else "", "")],
+        [(_PROOFS[verdict.proof], "")],
     ]
 
 
@@ -157,8 +166,9 @@ def _short_setting(verdict: Verdict) -> str:
         if isinstance(value, str):
             words.append(value)
             continue
-        large = isinstance(value, int) and value >= 1_000_000
-        words.append(setting({name: number(value) if large else value}).replace(" = ", "="))
+        if isinstance(value, int) and value >= 1_000_000:
+            value = number(value)
+        words.append(setting({name: value}).replace(" = ", "="))
     return " ".join(words)
 
 

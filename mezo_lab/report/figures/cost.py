@@ -86,8 +86,10 @@ def _check_costs(costs: Sequence[StepCost]) -> None:
 
 
 def _in_words(cost: StepCost) -> str:
-    time = f"{cost.method} {cost.ratio:.2f} times"
-    return time if cost.memory is None else f"{time}, {mebibytes(cost.memory)} MiB more"
+    words = f"{cost.method} {cost.ratio:.2f} times"
+    if cost.memory is not None:
+        words += f", {mebibytes(cost.memory)} MiB more"
+    return words
 
 
 def _draw_time(axes: "Axes", row: int, cost: StepCost) -> None:

@@ -44,7 +44,8 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
     axes.xaxis.set_major_formatter(lambda share, _: _signed(share) or style.reference_name(verdicts[0]))
     rows = [_row_label(verdict, names) for verdict in verdicts]
-    axes.locator_params(axis="x", nbins=6 if max(map(len, rows)) < _ROOM else 3)
+    crowded = max(map(len, rows)) >= _ROOM
+    axes.locator_params(axis="x", nbins=3 if crowded else 6)
     axes.set_yticks(range(len(verdicts)), rows)
     style.despine(axes)
     style.verdict_legend(axes, verdicts, formulas, DECOY_LETTERS)
@@ -123,10 +124,9 @@ def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[st
 def _annotate_decoys(axes: "Axes", row: int, place: Place, text: str) -> None:
     """Letters on the side away from the theory, unless the end of the axis is there."""
     x, arrow = place
-    rightwards = (x > 0) != bool(arrow)
-    distance = 6 if arrow else 3
     look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.GREY, "va": "center"}
-    if rightwards:
+    distance = 3 + 3 * bool(arrow)  # points
+    if (x > 0) != bool(arrow):
         axes.annotate(text, (x, row), (distance, 0), textcoords="offset points", ha="left", **look)
     else:
         axes.annotate(text, (x, row), (-distance, 0), textcoords="offset points", ha="right", **look)
@@ -159,7 +159,7 @@ def _signed(share: float) -> str:
     if abs(share) <= 1e-12:
         return ""
     sign = "+" if share > 0 else "−"
-    return sign + percent(abs(share))
+    return f"{sign}{percent(abs(share))}"
 
 
 def _row_label(verdict: Verdict, names: Sequence[str]) -> str:
@@ -171,8 +171,9 @@ def _row_label(verdict: Verdict, names: Sequence[str]) -> str:
             words.append(value)
         elif value is not None:
             words.append(setting({name: value}))
-    label = ", ".join(words)
-    return f"{label} ≤" if verdict.relation == "<=" else label
+    if verdict.relation == "<=":
+        words[-1] += " ≤"
+    return ", ".join(words)
 
 
 def _axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
@@ -180,5 +181,8 @@ def _axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
     subject = f"deviation of the mean from the {style.reference_name(verdicts[0])}"
     if not fixed:
         return subject
-    separator = ", " if len(subject) + len(f"at {fixed}") <= _WIDEST else ",\n"
-    return f"{subject}{separator}at {fixed}"
+    if len(subject) + len(f"at {fixed}") > _WIDEST:
+        subject += ",\n"
+    else:
+        subject += ", "
+    return f"{subject}at {fixed}"

@@ -33,7 +33,9 @@ def claim_figure(verdicts: Iterable[Verdict], claim: Claim) -> "Figure":
     Raises: ValueError when there is no verdict of this claim.
     """
     own = _of_claim(verdicts, claim)
-    return sweep_figure(own, claim) if has_sweep(own, claim) else deviation_figure(own)
+    if has_sweep(own, claim):
+        return sweep_figure(own, claim)
+    return deviation_figure(own)
 
 
 def alt_text(verdicts: Iterable[Verdict], claim: Claim) -> str:
@@ -72,12 +74,13 @@ def _fit(verdicts: Sequence[Verdict]) -> str:
     if missed:
         return f"The {reference} is missed by {joined([f'{v.law} at {setting(v.parameters)}' for v in missed])}."
     distances = [abs(relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]
-    above_none = "No mean lies above its bound."
-    if not distances:
-        return above_none
-    farthest = percent(max(distances))
-    sentence = f"Every mean is within {ALARM:g} standard errors of the {reference}, {farthest} away at most."
-    return f"{sentence} {above_none}" if len(distances) < len(verdicts) else sentence
+    sentences = []
+    if distances:
+        farthest = percent(max(distances))
+        sentences.append(f"Every mean is within {ALARM:g} standard errors of the {reference}, {farthest} away at most.")
+    if len(distances) < len(verdicts):
+        sentences.append("No mean lies above its bound.")
+    return " ".join(sentences)
 
 
 def _decoy_distances(verdicts: Sequence[Verdict]) -> str:
@@ -89,6 +92,5 @@ def _decoy_distances(verdicts: Sequence[Verdict]) -> str:
     ]
     if not distances:
         return ""
-    near = percent(min(distances))
-    far = percent(max(distances))
-    return f"The decoys, dotted, lie {near if near == far else f'{near} to {far}'} from it."
+    ends = dict.fromkeys([percent(min(distances)), percent(max(distances))])
+    return f"The decoys, dotted, lie {' to '.join(ends)} from it."

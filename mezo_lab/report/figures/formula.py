@@ -127,8 +127,9 @@ def _glyph(name: str, scale: float, outline: "Path") -> Glyph:
 def _svg_path(outline: "Path", scale: float) -> str:
     commands = []
     for points, code in outline.iter_segments(simplify=False):
-        letter = _COMMANDS[int(code)]
-        commands.append(letter if code == _CLOSE else letter + _coordinates((points * scale).reshape(-1, 2).tolist()))
+        commands.append(_COMMANDS[int(code)])
+        if code != _CLOSE:
+            commands.append(_coordinates((points * scale).reshape(-1, 2).tolist()))
     return "".join(commands)
 
 

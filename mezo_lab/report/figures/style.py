@@ -81,8 +81,9 @@ def figure_legend(figure: Any, columns: int = 1, **options: Any) -> None:
 
 def verdict_legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], letters: str = "") -> None:
     """What the lines of a claim's figure are, a row each, under the figure."""
-    formula = verdicts[0].formula
-    reference = f"formula {typographic(formula)}" if formula else "theory"
+    reference = reference_name(verdicts[0])
+    if formula := verdicts[0].formula:
+        reference += f" {typographic(formula)}"
     if any(verdict.relation == "<=" for verdict in verdicts):
         reference += "; a bound from above where marked ≤"
     mean = f"mean of the draws ± {BARS:g} standard errors"
@@ -91,7 +92,7 @@ def verdict_legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence
         axes.errorbar([], [], xerr=[], label=mean, **estimate("gaussian", INK)),
     ]
     for k, statement in enumerate(formulas):
-        name = f"decoy {letters[k]}" if letters else "decoy"
+        name = f"decoy {letters[k : k + 1]}".rstrip()
         handles += axes.plot([], [], label=f"{name}: {typographic(statement)}", **decoy(statement, formulas))
     figure_legend(axes.figure, handles=handles, handlelength=2.6)
 

@@ -141,8 +141,10 @@ def _between(values: Sequence[float]) -> list[float]:
     >>> _between([2, 5])
     [2, 3, 4, 5]
     """
-    space = numpy.geomspace if _is_log(values) else numpy.linspace
-    grid = space(min(values), max(values), _DENSE).tolist()
+    if _is_log(values):
+        grid = numpy.geomspace(min(values), max(values), _DENSE).tolist()
+    else:
+        grid = numpy.linspace(min(values), max(values), _DENSE).tolist()
     if all(isinstance(value, int) for value in values):
         grid = map(round, grid)
     return sorted({*values, *grid})
