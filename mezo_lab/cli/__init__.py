@@ -19,8 +19,7 @@ __all__ = ["main", "parser"]
 
 DEBUG = "MEZO_LAB_DEBUG"  # an environment variable: 1 is --debug
 _PACKAGE = Path(__file__).parents[1]
-_STOPPED = 128 + signal.SIGINT  # exit codes, as a shell counts them
-_TERMINATED = 128 + signal.SIGTERM
+_STOPPED = 128 + signal.SIGINT  # an exit code as a shell counts them
 # command → the module that adds its options, and what it is for
 _COMMANDS = {
     "verify": ("mezo_lab.cli.verify", "test claims by sampling, each with its decoys"),
@@ -38,6 +37,8 @@ _ALIASES = {"name": "model", "claim": "names"}
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, which a batch system sends: it ends a command as Ctrl-C does."""
+
+    code = 128 + signal.SIGTERM
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns: 0 when all is well, 1 when something is refuted or missing, 2 for bad usage, 130 after Ctrl-C, 143 after
     SIGTERM.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is None:
+        arguments = sys.argv[1:]
+    words = list(arguments)
     debug = "--debug" in words or os.environ.get(DEBUG, "0") not in ("", "0")
     option_names: dict[str, str] = {}
     try:
@@ -71,8 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as interrupt:
-        code = _TERMINATED if isinstance(interrupt, _Terminated) else _STOPPED
-        return _fail("stopped", interrupt, debug, code)
+        return _fail("stopped", interrupt, debug, getattr(interrupt, "code", _STOPPED))
     except ModuleNotFoundError as error:
         from mezo_lab.environment.installation import install_command
 

@@ -20,9 +20,11 @@ def experiments_of(claim: "Claim") -> "list[tuple[str, Parameters, Experiment]]"
     """(law, parameters, experiment) of the fast mode; none of a claim that needs a language model."""
     from mezo_lab.sampling import law_named
 
+    if claim.real:
+        return []
     return [
         (law, parameters, claim.experiment(law_named(law), **parameters))
-        for law in ([] if claim.real else claim.laws)
+        for law in claim.laws
         for parameters in claim.parameter_sets(law_named(law), "fast")
     ]
 
@@ -54,13 +56,12 @@ def _run(options: argparse.Namespace) -> int:
         experiments = experiments_of(claim)
         names = names_in(experiments)
         used.update(names)
-        where = "; on a real language model" if claim.real else ""
         print(f"{claim.id:4} {claim.name}  ({claim.source})")
         print(f"     {claim.statement}")
         print(f"     laws: {', '.join(claim.laws)}; parameters: {', '.join(claim.settings['default'][0]) or 'none'}")
         for formula in formulas(experiments):
             print(f"     formula: {formula}")
-        print(f"     names for --expect: {', '.join(names)}{where}")
+        print(f"     names for --expect: {', '.join(names)}" + "; on a real language model" * claim.real)
     print()
     for name, meaning in SYMBOLS.items():
         if name in used:

@@ -23,7 +23,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     proofs = []
     for name in options.names:
-        own = [options.law] if options.law else laws.get(name, ["gaussian"])
-        proofs += [prove(name, law) for law in own]
+        chosen = [options.law] if options.law else laws.get(name, ["gaussian"])
+        proofs += [prove(name, law) for law in chosen]
     print("\n\n".join(map(str, proofs)))
-    return 0 if all(proof.proved for proof in proofs) else 1
+    return int(not all(proof.proved for proof in proofs))

@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"Stopped after {len(verdicts)} of {len(planned)} verdicts.", file=sys.stderr)
         raise interruption
     complete = len(verdicts) == len(planned)
-    return 0 if complete and all(verdict.passed for verdict in verdicts) else 1
+    return int(not complete or not all(verdict.passed for verdict in verdicts))
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -167,13 +167,16 @@ def _verdict(
     from mezo_lab.claims import check
     from mezo_lab.claims.selection import proof_of
 
+    resolution = options.resolution
+    if resolution is None:
+        resolution = _RESOLUTION[options.mode]
     progress.begin(f"{job.claim.name} {job.law.name}")
     try:
         return check(
             job.claim,
             job.law,
             job.parameters,
-            resolution=_RESOLUTION[options.mode] if options.resolution is None else options.resolution,
+            resolution=resolution,
             draws=options.draws,
             seed=options.seed,
             device=options.device,
@@ -191,7 +194,9 @@ def _rows_in_words(planned: "list[Job]") -> str:
     """What the formula was held against where there is more than one row, and how one of them is chosen."""
     laws = list(dict.fromkeys(job.law.name for job in planned))
     names = dict.fromkeys(name for job in planned for name in job.parameters)
-    choices = [f"law ({', '.join(laws)}; --law {laws[0]} chooses one)"] if len(laws) > 1 else []
+    choices = []
+    if len(laws) > 1:
+        choices.append(f"law ({', '.join(laws)}; --law {laws[0]} chooses one)")
     for name in names:
         values = list(dict.fromkeys(str(job.parameters.get(name)) for job in planned))
         if len(values) > 1:
