@@ -13,6 +13,7 @@ __all__ = ["add_options", "experiments_of", "formulas", "names_in"]
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", nargs="*", metavar="NAME", help="claims by name or id; none: all of them")
     command.set_defaults(run=_run)
 
 
@@ -36,23 +37,43 @@ def names_in(experiments: "list[tuple[str, Parameters, Experiment]]") -> list[st
 
 
 def formulas(experiments: "list[tuple[str, Parameters, Experiment]]") -> list[str]:
-    """What the theory says, in the signs of print; where it is not one formula, for which laws and words each is."""
-    cases: dict[str, dict[str, None]] = {}
-    for law, parameters, experiment in experiments:
-        if experiment.formula is not None:
-            words = [f"{name} = {value}" for name, value in parameters.items() if isinstance(value, str)]
-            cases.setdefault(printed(experiment.formula), {})[" ".join([law, *words])] = None
+    """The theory's formulas, in the signs of print; where there are several, with the laws and parameters of each."""
+    rows = [
+        (printed(experiment.formula), law, parameters)
+        for law, parameters, experiment in experiments
+        if experiment.formula
+    ]
+    cases = _cases(rows, numbers=False)
+    places = [place for places in cases.values() for place in places]
+    if len(places) > len(set(places)):  # law and words do not tell the formulas apart
+        cases = _cases(rows, numbers=True)
     if len(cases) == 1:
         return list(cases)
-    return [f"{formula}  ({', '.join(where)})" for formula, where in cases.items()]
+    return [f"{formula}  ({', '.join(places)})" for formula, places in cases.items()]
+
+
+def _cases(rows: "list[tuple[str, str, Parameters]]", *, numbers: bool) -> dict[str, list[str]]:
+    """formula → where it holds: the law with the parameters that are words, and with `numbers` those that vary."""
+    cases: dict[str, list[str]] = {}
+    for formula, law, parameters in rows:
+        varying = [
+            f"{name} = {value}"
+            for name, value in parameters.items()
+            if isinstance(value, str) or (numbers and len({other.get(name) for _, _, other in rows}) > 1)
+        ]
+        place = " ".join([law, *varying])
+        if place not in cases.setdefault(formula, []):
+            cases[formula].append(place)
+    return cases
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mezo_lab.claims import REGISTRY, SYMBOLS
+    from mezo_lab.claims import REGISTRY, SYMBOLS, claim_named
     from mezo_lab.claims.selection import order
 
+    claims = {claim.id: claim for claim in map(claim_named, options.names)} or REGISTRY
     used: set[str] = set()
-    for claim in sorted(REGISTRY.values(), key=order):
+    for claim in sorted(claims.values(), key=order):
         experiments = experiments_of(claim)
         names = names_in(experiments)
         used.update(names)
