@@ -25,8 +25,8 @@ REVIEWS = task_named("rotten-tomatoes")
 ENDINGS = (" great film", " dull", " no no no no no")
 KINDS = {
     "classification": REVIEWS,
-    "choice": Task("endings", "choice", "{text} It was", options=lambda row: ENDINGS, right=lambda row: ENDINGS[:1]),
-    "generation": Task("lines", "generation", "{text} It was", right=lambda row: ("great",), metric="exact-match"),
+    "choice": Task("endings", "choice", "{text} It was", options=lambda row: ENDINGS, correct=lambda row: ENDINGS[:1]),
+    "generation": Task("lines", "generation", "{text} It was", correct=lambda row: ("great",), metric="exact-match"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Chats: messages in turn, and the chat template of a tokenizer, which says how a model was taught to read them."""
+"""Chats: messages in turn, and the chat template of a tokenizer, with which a model was trained to read them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ROLES = ("system", "user", "assistant")
-# stands for a message while the template is filled in, so that no template reads what was said in a chat
-PLACE = "\ue000{}\ue001"
-PLACES = re.compile("\ue000(\\d+)\ue001")
+# stands for a message while the template is filled in, so that no template reads what a chat says
+_MARK = "\ue000{}\ue001"
+_MARKS = re.compile("\ue000(\\d+)\ue001")
 
 
 class Message(NamedTuple):
@@ -34,40 +34,41 @@ def parse_messages(value: Any, column: str) -> tuple[Message, ...]:
             f"the column {column!r} must hold a list of at least two messages, got {value!r:.60}: write each as "
             '{"role": "user", "content": "…"}.'
         )
-    found = []
-    for number, one in enumerate(value, 1):
-        role, content = (one.get(name) if isinstance(one, Mapping) else None for name in Message._fields)
+    messages = []
+    for number, item in enumerate(value, 1):
+        fields = item if isinstance(item, Mapping) else {}
+        role = fields.get("role")
+        content = fields.get("content")
         if role not in ROLES or not isinstance(content, str):
             raise ValueError(
                 f"message {number} of the column {column!r} must have a role, one of {', '.join(ROLES)}, and a content "
-                f"that is text, got {one!r:.60}: mend or drop the row."
+                f"that is text, got {item!r:.60}: mend or drop the row."
             )
-        found.append(Message(role, content.strip()))
-    if found[-1].role != "assistant" or not found[-1].content:
+        messages.append(Message(role, content.strip()))
+    if messages[-1].role != "assistant" or not messages[-1].content:
         raise ValueError(
-            f"the last message of the column {column!r} must be an answer of the assistant, got {found[-1]!r:.60}: "
+            f"the last message of the column {column!r} must be an answer of the assistant, got {messages[-1]!r:.60}: "
             "drop the messages after the last answer."
         )
-    return tuple(found)
+    return tuple(messages)
 
 
 def transcript(chat: Sequence[Message]) -> Prompt:
-    """A chat as plain text, for comparing one with another.
+    """A chat as plain text, in which chats are compared.
 
     >>> str(transcript((Message("user", "2 + 2?"), Message("assistant", "4"))))
     'user: 2 + 2?\\nassistant: 4\\n'
     """
-    found = Prompt()
+    prompt = Prompt()
     for role, content in chat:
-        found += template_text(f"{role}: ") + data_text(content) + template_text("\n")
-    return found
+        prompt += template_text(f"{role}: ") + data_text(content) + template_text("\n")
+    return prompt
 
 
 def render_chat(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -> tuple[Prompt, Prompt]:
-    """(all but the last message, up to where the assistant speaks; the last message, and what closes it).
+    """A chat in the template of a tokenizer, whose special tokens are the only ones: the messages are data.
 
-    The special tokens are those of the tokenizer's template alone; the messages are data.
-
+    Returns: (all but the last message, up to where the assistant speaks; the last message, and what closes it).
     Raises: ValueError for a tokenizer without a template, and for messages that its template does not take.
     """
     if not tokenizer.chat_template:
@@ -75,20 +76,22 @@ def render_chat(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -
             "`messages` needs a tokenizer with a chat template, and this model has none: take one that was taught to "
             "chat, or give --prompt and --completion."
         )
-    turns = [{"role": one.role, "content": PLACE.format(number)} for number, one in enumerate(chat)]
+    turns = [{"role": message.role, "content": _MARK.format(number)} for number, message in enumerate(chat)]
     try:
         whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
-        asked = str(tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True))
-    except Exception as error:  # jinja's own, or what the template raises of an order of roles that it does not know
+        question = str(tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True))
+    except Exception as error:  # jinja's own, or one that the template raises for an order of roles it does not know
         raise ValueError(
             f"`messages` must be in an order that the model's chat template takes ({one_line(error)}): see its "
             "chat_template, or leave out system messages."
         ) from error
-    said = {str(number): one.content for number, one in enumerate(chat)}
-    last = PLACE.format(len(chat) - 1)
-    # some templates begin an answer otherwise when they ask for it, such as with a thought
-    answer = whole.removeprefix(asked) if whole.startswith(asked) else last + str(tokenizer.eos_token or "\n")
-    if last not in answer:
+    last_mark = _MARK.format(len(chat) - 1)
+    if whole.startswith(question):
+        answer = whole.removeprefix(question)
+    else:  # some templates begin an answer otherwise when they ask for it, such as with a thought
+        answer = last_mark + str(tokenizer.eos_token or "\n")
+    if last_mark not in answer:
         raise ValueError("`messages` needs a chat template that shows every answer, and this model's does not.")
-    bare = Prompt(substitute(asked, PLACES, said).parts, marked=True)
-    return bare, substitute(answer.rstrip(), PLACES, said)
+    contents = {str(number): message.content for number, message in enumerate(chat)}
+    prompt = Prompt(substitute(question, _MARKS, contents).parts, marked=True)
+    return prompt, substitute(answer.rstrip(), _MARKS, contents)

@@ -1,14 +1,18 @@
-"""Tasks of one's own: a prompt over one's own columns with label words, a completion or options; or a chat."""
+"""Tasks of the user: a prompt over the columns of a file with label words, a completion or options; or a chat."""
 
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
 
 from mezo_lab.finetune.data.rows import Row, check_argument
+from mezo_lab.finetune.tasks.chats import parse_messages
 from mezo_lab.finetune.tasks.prompts import answer_separator, value_text
 from mezo_lab.finetune.tasks.task import Metric, Task, integer_value, template_fields
+from mezo_lab.validation import one_of
 
-COMPLETED_BY: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # how a completion may be judged
+__all__ = ["chat_task", "choice_task", "completion_task", "custom_task"]
+
+TEXT_METRICS: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # by which a completion may be judged
 
 
 def custom_task(
@@ -20,14 +24,14 @@ def custom_task(
     *,
     labels: Sequence[str] = (),
 ) -> Task:
-    """A classification of one's own rows.
+    """A classification of the user's rows.
 
     Args:
         prompt: a format string over the columns, ending where the label word follows; {{ and }} are braces.
         answers: the label words in the order of the labels, at least two, of any number of words in any script; a space
-            is put in front of each where running text has one: see `answer_separator`.
+            is put in front of each where running text has one.
         label: the column with the right answer: its number, its name in `labels`, or the label word itself.
-        masked_prompt: the same for a model that fills in a mask, with {mask} where the word goes.
+        masked_prompt: the prompt of a model that fills in a mask, with {mask} where the word goes.
         labels: the names of the labels in the data, in the order of `answers`, such as "neg", "pos".
 
     Raises: ValueError.
@@ -36,30 +40,31 @@ def custom_task(
     >>> task.text({"title": "Final", "body": "They won. "}), task.answers, task.gold({"topic": "politics"})
     ('Final: They won.\\nTopic:', (' sports', ' politics'), 1)
     """
-    check_prompt(prompt, label, "label words")
+    _check_prompt(prompt, label, "label words")
     if masked_prompt is not None:
-        check_template("masked_prompt", masked_prompt, label)
+        _check_template("masked_prompt", masked_prompt, label)
         if masked_prompt.count("{mask}") != 1:
             raise ValueError(f"`masked_prompt` must hold {{mask}} once, where the word goes, got {masked_prompt!r}.")
-    check_words("answers", answers)
+    _check_words("answers", answers)
     if labels:
-        check_words("labels", labels)
+        _check_words("labels", labels)
         if len(labels) != len(answers):
             raise ValueError(
                 f"`labels` must name each of the {len(answers)} answers, got {len(labels)}: {list(labels)}."
             )
-    words = tuple(answer_separator(prompt, word.strip()) + word.strip() for word in answers)
+    bare = [word.strip() for word in answers]
+    words = tuple(answer_separator(prompt, word) + word for word in bare)
     return Task(name, "classification", prompt, words, masked_prompt, label, tuple(labels))
 
 
 def completion_task(prompt: str, completion: str, *, metric: Metric = "likelihood", name: str = "custom") -> Task:
-    """Prompt → completion: the loss is that of all tokens of the completion, and of the mark that ends it.
+    """Prompt → completion: the loss covers all tokens of the completion, and the end-of-text token behind it.
 
     Args:
         prompt: a format string over the columns, ending where the completion follows.
         completion: the column with the right text; a list of texts, as SQuAD has it, whose first is the one to learn.
-        metric: "likelihood" (the probability of a token of the completion: the geometric mean over its tokens, one over
-            the perplexity), or, of a completion of one line that the model writes, "f1" of its words or "exact-match".
+        metric: "likelihood", the probability of a token of the completion (the geometric mean over its tokens, one
+            over the perplexity); or "f1" of the words or "exact-match" of a line that the model writes.
 
     Raises: ValueError.
 
@@ -68,15 +73,18 @@ def completion_task(prompt: str, completion: str, *, metric: Metric = "likelihoo
     >>> task.text(row), task.answer(row, 0), task.required_columns()
     ('Say it in Chinese: film\\n', '电影', ('instruction', 'output'))
     """
-    check_column("completion", completion)
-    check_prompt(prompt, completion, "completion")
-    check_metric(metric)
+    _check_column("completion", completion)
+    _check_prompt(prompt, completion, "completion")
+    _check_metric(metric)
 
-    def right(row: Row) -> list[str]:
-        return [judged_by(metric, text, completion) for text in texts_of(row, completion)]
+    def correct(row: Row) -> list[str]:
+        texts = _column_texts(row, completion)
+        for text in texts:
+            _check_one_line(metric, text, completion)
+        return texts
 
     columns = (*template_fields(prompt), completion)
-    return Task(name, "generation", prompt, columns=columns, right=right, metric=metric)
+    return Task(name, "generation", prompt, columns=columns, correct=correct, metric=metric)
 
 
 def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, name: str = "custom") -> Task:
@@ -84,8 +92,8 @@ def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, na
 
     Args:
         prompt: a format string over the columns, ending where an option follows.
-        options: one column with a list of texts; or several, each with the text of one option.
-        label: the column with the right one: its number from 0, its letter from A, or its text. A label that would be
+        options: one column with a list of texts, or several columns with the text of one option each.
+        label: the column with the correct option: its number from 0, its letter from A, or its text. A label that is
             one option by its text and another by its number is refused, unless it is a number among options of text.
 
     Raises: ValueError, also for options of one row that are alike.
@@ -97,56 +105,60 @@ def choice_task(prompt: str, options: Sequence[str], label: str = "label", *, na
     """
     columns = [options] if isinstance(options, str) else list(options)
     for column in columns or [""]:
-        check_column("options", column)
+        _check_column("options", column)
     if len(set(columns)) < len(columns):
         raise ValueError(f"`options` must be different columns, got {', '.join(columns)}: name each once.")
-    check_prompt(prompt, label, "options")
+    _check_prompt(prompt, label, "options")
 
-    def texts(row: Row) -> list[str]:
-        found = [text for column in columns for text in texts_of(row, column)]
-        if len(found) < 2:
+    def endings(row: Row) -> list[str]:
+        texts = [text for column in columns for text in _column_texts(row, column)]
+        if len(texts) < 2:
             raise ValueError(
-                f"`options` must be two texts or more, got {found!r:.60} in {', '.join(columns)}: mend or drop the row."
+                f"`options` must be two texts or more, got {texts!r:.60} in {', '.join(columns)}: mend or drop the row."
             )
-        bare = [text.strip() for text in found]
-        if len(set(bare)) < len(bare):
+        if len({text.strip() for text in texts}) < len(texts):
             raise ValueError(
-                f"`options` must be different texts, got {found!r:.60} in {', '.join(columns)}: mend or drop the row."
+                f"`options` must be different texts, got {texts!r:.60} in {', '.join(columns)}: mend or drop the row."
             )
-        return [answer_separator(prompt, text) + text for text in found]
+        return [answer_separator(prompt, text) + text for text in texts]
 
-    def right(row: Row) -> list[str]:
-        found = texts(row)
-        numbers = not isinstance(row[label], str) and all(_holds_text(row[column]) for column in columns)
-        return [found[chosen(row[label], [text.strip() for text in found], label, numbers=numbers)]]
+    def correct(row: Row) -> list[str]:
+        candidates = endings(row)
+        is_number = not isinstance(row[label], str) and all(_holds_text(row[column]) for column in columns)
+        texts = [ending.strip() for ending in candidates]
+        return [candidates[_option_index(row[label], texts, label, is_number=is_number)]]
 
-    return Task(name, "choice", prompt, columns=(*template_fields(prompt), *columns, label), options=texts, right=right)
+    required = (*template_fields(prompt), *columns, label)
+    return Task(name, "choice", prompt, columns=required, options=endings, correct=correct)
 
 
 def _holds_text(value: Any) -> bool:
     """Whether the options of a column are written as text, and not as numbers."""
-    return all(isinstance(one, str) for one in (value if isinstance(value, list | tuple) else [value]))
+    items = value if isinstance(value, list | tuple) else [value]
+    return all(isinstance(item, str) for item in items)
 
 
-def chosen(value: Any, texts: Sequence[str], label: str, *, numbers: bool = False) -> int:
-    """Which option a label means: one by its text, its number from 0, or its letter from A.
+def _option_index(value: Any, texts: Sequence[str], label: str, *, is_number: bool) -> int:
+    """The index of the option that a label names by its text, its number from 0, or its letter from A.
 
-    numbers: whether a number is never a text. Raises: ValueError for a label that means none, or two.
+    Args: is_number: whether a label that could be both a number and a text is the number.
+    Raises: ValueError for a label that names no option, or two.
     """
     word = str(value).strip()
     number = integer_value(value)
     if number is None and len(word) == 1 and word.isascii() and word.isupper():
         number = ord(word) - ord("A")
-    counted = number is not None and 0 <= number < len(texts)
-    if word in texts and not (numbers and counted):
-        place = texts.index(word)
-        if counted and number != place:
+    in_range = number is not None and 0 <= number < len(texts)
+    if word in texts and not (is_number and in_range):
+        index = texts.index(word)
+        if in_range and number != index:
+            remedy = "its number" if word.isalpha() else "the letter of the right one"
             raise ValueError(
-                f"`{label}` must mean one option, and {value!r} is the text of option {place} and the place of option "
-                f"{number}, counted from 0: give {'its number' if word.isalpha() else 'the letter of the right one'}."
+                f"`{label}` must mean one option, and {value!r} is the text of option {index} and the place of option "
+                f"{number}, counted from 0: give {remedy}."
             )
-        return place
-    if number is None or not counted:
+        return index
+    if number is None or not in_range:
         raise ValueError(
             f"`{label}` must be the text of an option, its number from 0 to {len(texts) - 1} or its letter from A, got "
             f"{value!r}: mend the row."
@@ -157,7 +169,7 @@ def chosen(value: Any, texts: Sequence[str], label: str, *, numbers: bool = Fals
 def chat_task(messages: str = "messages", *, metric: Metric = "likelihood", name: str = "custom") -> Task:
     """Chats in the model's own template; the answer is the last message, and the others stand before it.
 
-    Source: the chat template of the tokenizer, whose special tokens are the only ones: what is said in a chat is text.
+    Source: the chat template of the tokenizer, whose special tokens are the only ones: the messages are text.
 
     Args:
         messages: the column with a list of {"role": …, "content": …}; the last is the assistant's.
@@ -169,17 +181,18 @@ def chat_task(messages: str = "messages", *, metric: Metric = "likelihood", name
     >>> chat_task().references({"messages": chat})
     ['4']
     """
-    check_column("messages", messages)
-    check_metric(metric)
+    _check_column("messages", messages)
+    _check_metric(metric)
 
-    def right(row: Row) -> list[str]:
-        return [judged_by(metric, task.messages(row)[-1].content, messages)]
+    def correct(row: Row) -> list[str]:
+        answer = parse_messages(row[messages], messages)[-1].content
+        _check_one_line(metric, answer, messages)
+        return [answer]
 
-    task = Task(name, "generation", "", columns=(messages,), right=right, chat=messages, metric=metric)
-    return task
+    return Task(name, "generation", "", columns=(messages,), correct=correct, chat=messages, metric=metric)
 
 
-def texts_of(row: Row, column: str) -> list[str]:
+def _column_texts(row: Row, column: str) -> list[str]:
     """The texts of a column: one, a list of them, or {"text": a list}, as SQuAD has it.
 
     Raises: ValueError for a column that holds none, or an empty one.
@@ -187,50 +200,44 @@ def texts_of(row: Row, column: str) -> list[str]:
     value = row[column]
     if isinstance(value, Mapping):
         value = value.get("text")
-    texts = [value_text(column, text) for text in (value if isinstance(value, list | tuple) else [value])]
+    items = value if isinstance(value, list | tuple) else [value]
+    texts = [value_text(column, item) for item in items]
     if not texts or not all(texts):
         raise ValueError(f"the column {column!r} must hold a text, got {row[column]!r:.60}: mend or drop the row.")
     return texts
 
 
-def judged_by(metric: str, text: str, column: str) -> str:
-    """The text. Raises: ValueError where a model that writes one line could not be right."""
+def _check_one_line(metric: str, text: str, column: str) -> None:
+    """Raises: ValueError for a text that a model which writes one line cannot match."""
     if metric != "likelihood" and "\n" in text:
         raise ValueError(
             f"the column {column!r} must hold texts of one line where they are judged by {metric}, got {text!r:.60}: "
             "take likelihood."
         )
-    return text
 
 
-def check_prompt(prompt: str, answer: str, what: str) -> None:
+def _check_prompt(prompt: str, answer: str, kind: str) -> None:
     """Raises: ValueError for a prompt of a causal model that cannot be filled in or continued."""
-    check_template("prompt", prompt, answer)
+    _check_template("prompt", prompt, answer)
     if "mask" in template_fields(prompt):
         raise ValueError(
             f"`prompt` must end where the answer follows, got {prompt!r}: {{mask}} goes into `masked_prompt`."
         )
-    check_end(prompt, what)
+    if prompt[-1:].isspace() and not prompt.endswith("\n"):
+        raise ValueError(f"`prompt` must end without a space, got {prompt!r}: the space belongs to the {kind}.")
 
 
-def check_column(argument: str, name: str) -> None:
+def _check_column(argument: str, name: str) -> None:
     check_argument(argument, name)
     if not name.strip():
         raise ValueError(f"`{argument}` must name a column, got {name!r}: give its name as the file has it.")
 
 
-def check_metric(metric: str) -> None:
-    if metric not in COMPLETED_BY:
-        raise ValueError(f"`metric` must be one of {', '.join(COMPLETED_BY)}; got {metric!r}.")
+def _check_metric(metric: str) -> None:
+    one_of("metric", metric, TEXT_METRICS)
 
 
-def check_end(prompt: str, what: str) -> None:
-    """Raises: ValueError for a prompt that ends in a space, a tab or another blank but a line break."""
-    if prompt[-1:].isspace() and not prompt.endswith("\n"):
-        raise ValueError(f"`prompt` must end without a space, got {prompt!r}: the space belongs to the {what}.")
-
-
-def check_template(argument: str, template: str, answer: str) -> None:
+def _check_template(argument: str, template: str, answer: str) -> None:
     """Raises: ValueError for a template that cannot be filled in, or that shows the column with the answer."""
     check_argument(argument, template)
     try:
@@ -258,7 +265,7 @@ def check_template(argument: str, template: str, answer: str) -> None:
         )
 
 
-def check_words(argument: str, words: Sequence[str]) -> None:
+def _check_words(argument: str, words: Sequence[str]) -> None:
     for word in words:
         check_argument(argument, word)
     bare = [word.strip().casefold() for word in words]

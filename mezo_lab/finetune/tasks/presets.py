@@ -4,42 +4,58 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from mezo_lab.finetune.tasks.registry import unknown
+from mezo_lab.finetune.tasks.registry import unknown_name
+from mezo_lab.validation import one_of
+
+__all__ = ["PRESETS", "Preset", "preset_named"]
 
 Tuning = Literal["full", "lora", "prefix"]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One row of the paper's tables of settings, for MeZO.
-
-    name: "paper/MODEL/TASK" for all parameters, and "/lora" or "/prefix" after it. task: of `TASKS`. model: on the hub.
-    learning_rates: the grid; the paper chooses by the validation examples. The schedule is constant.
-    epsilon, batch, steps, weight_decay, probes: of the optimizer. evaluations: how often, over the run.
-    rank, alpha, tokens: of LoRA and of the prefix. shots, train, validation, test: as `splits` takes them.
-    source: the table. note: what the paper or its code does besides.
-    """
+    """One row of the paper's tables of settings, for MeZO. The learning rate is constant over a run."""
 
     name: str
+    """"paper/MODEL/TASK" for all parameters, with "/lora" or "/prefix" behind it for these."""
     task: str
+    """A name in `TASKS`."""
     model: str
+    """The model's name on the hub."""
     tuning: Tuning
+    """What is trained: all weights, low-rank adapters or a prefix."""
     learning_rates: tuple[float, ...]
+    """The grid, from which the paper chooses by the validation examples."""
     epsilon: float
+    """The size of a perturbation."""
     batch: int
+    """Examples in a batch."""
     steps: int
+    """Steps of the run."""
     evaluations: int
+    """Evaluations on the validation examples, spread evenly over the run."""
     weight_decay: float = 0.0
+    """The weight decay of the optimizer."""
     probes: int = 1
+    """Probes of a step."""
     rank: int = 8
+    """The rank of LoRA's matrices."""
     alpha: int = 16
+    """The numerator of LoRA's scale, α/rank."""
     tokens: int = 5
+    """The tokens of a prefix."""
     shots: int | None = None
+    """Training examples of each class; this and the sizes below as `draw_splits` takes them."""
     train: int | None = None
+    """Training examples of all classes together."""
     validation: int | None = None
+    """Validation examples."""
     test: int = 1000
+    """Test examples."""
     source: str = ""
+    """The table of the paper."""
     note: str = ""
+    """What the paper or its code does besides."""
 
 
 ROBERTA = Preset(
@@ -92,46 +108,52 @@ ROBERTA_TASKS = ("sst2", "sst5", "snli", "mnli", "rte", "trec")  # Table 18
 OPT_TASKS = ("sst2", "rte", "cb", "boolq", "wsc", "wic", "multirc", "copa", "record", "squad", "drop")  # Table 1
 
 
-def roberta_presets() -> Iterator[Preset]:
+def _roberta_presets() -> Iterator[Preset]:
     for task in ROBERTA_TASKS:
         for tuning, changes in ROBERTA_TUNINGS.items():
-            yield named(ROBERTA, task, tuning, **changes)
+            yield _variant(ROBERTA, task, tuning, **changes)
 
 
-def opt_presets() -> Iterator[Preset]:
+def _opt_presets() -> Iterator[Preset]:
     for task in OPT_TASKS:
         train, validation = SMALL.get(task, (OPT.train, OPT.validation))
         for tuning, changes in OPT_TUNINGS.items():
-            rates = {"learning_rates": ANSWER_RATES[tuning]} if task in ("squad", "drop") else {}
-            yield named(OPT, task, tuning, train=train, validation=validation, **{**changes, **rates})
+            if task in ("squad", "drop"):
+                changes = {**changes, "learning_rates": ANSWER_RATES[tuning]}
+            yield _variant(OPT, task, tuning, train=train, validation=validation, **changes)
 
 
-def named(preset: Preset, task: str, tuning: str, **changes) -> Preset:
-    name = preset.name.replace("TASK", task) + ("" if tuning == "full" else f"/{tuning}")
+def _variant(preset: Preset, task: str, tuning: str, **changes) -> Preset:
+    name = preset.name.replace("TASK", task)
+    if tuning != "full":
+        name = f"{name}/{tuning}"
     return replace(preset, name=name, task=task, tuning=tuning, **changes)
 
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*roberta_presets(), *opt_presets())}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*_roberta_presets(), *_opt_presets())}
 
 
 def preset_named(name: str, tuning: Tuning | None = None) -> Preset:
     """The preset of that name.
 
-    Args: name: of `PRESETS`. tuning: which of a task's three, where the name does not say.
-    Raises: ValueError naming the nearest.
+    Args:
+        name: a name in `PRESETS`.
+        tuning: "full", "lora" or "prefix", where the name does not say it.
+
+    Raises: ValueError, with the nearest names.
 
     >>> preset_named("paper/opt-13b/sst2", "lora").learning_rates
     (0.0001, 5e-05)
     """
-    if tuning is not None and tuning not in get_args(Tuning):
-        raise ValueError(f"`tuning` must be one of {', '.join(get_args(Tuning))}, got {tuning!r}.")
+    if tuning is not None:
+        one_of("tuning", tuning, get_args(Tuning))
     if name not in PRESETS:
-        raise ValueError(unknown("preset", name, PRESETS))
-    found = PRESETS[name]
-    if tuning is None or tuning == found.tuning:
-        return found
-    if found.tuning != "full":
+        raise ValueError(unknown_name("preset", name, list(PRESETS)))
+    preset = PRESETS[name]
+    if tuning is None or tuning == preset.tuning:
+        return preset
+    if preset.tuning != "full":
         raise ValueError(
-            f"`tuning` must be that of the preset, {name} is {found.tuning}, got {tuning!r}: leave one out."
+            f"`tuning` must be that of the preset, {name} is {preset.tuning}, got {tuning!r}: leave one out."
         )
     return PRESETS[f"{name}/{tuning}"]

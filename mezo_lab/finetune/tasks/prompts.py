@@ -1,4 +1,4 @@
-"""A prompt in parts: the author's template, and the data, in which no field or special token is ever found."""
+"""A prompt in parts: the author's template, and the data, in which no field or special token is ever looked for."""
 
 import re
 import unicodedata
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal, NamedTuple
 
+from mezo_lab.validation import python_number
+
 Origin = Literal["template", "data", "mask"]
-Span = tuple[int, int]  # from a character to the one behind the last
+Span = tuple[int, int]  # the first character and the one behind the last
 
 MASK = "{mask}"
 QUOTES = ('"', "'")
@@ -22,7 +24,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Prompt:
-    """Text with its origins. `marked`: whether it brings its own marks of beginning and end, as a chat does.
+    """A text whose parts know their origin.
 
     >>> prompt = fill_template("{text} It was {mask}", {"text": "a {mask} film"})
     >>> str(prompt), prompt.spans("mask")
@@ -31,6 +33,7 @@ class Prompt:
 
     parts: tuple[Part, ...] = ()
     marked: bool = False
+    """Whether the text holds its own tokens of beginning and end, as a chat does."""
 
     def __str__(self) -> str:
         return "".join(part.text for part in self.parts)
@@ -42,33 +45,39 @@ class Prompt:
         return Prompt((*self.parts, *other.parts), self.marked or other.marked)
 
     def spans(self, origin: Origin) -> list[Span]:
-        """Where the parts of one origin stand, but for empty ones."""
-        ends = 0
-        found = []
+        """The spans of all parts of one origin that are not empty."""
+        spans = []
+        end = 0
         for part in self.parts:
-            begins, ends = ends, ends + len(part.text)
+            start = end
+            end += len(part.text)
             if part.origin == origin and part.text:
-                found.append((begins, ends))
-        return found
+                spans.append((start, end))
+        return spans
 
     def with_mask(self, token: str) -> "Prompt":
-        """With the model's own token where the mask is asked for, and nowhere else."""
-        parts = (part._replace(text=token) if part.origin == "mask" else part for part in self.parts)
+        """The prompt with the model's own token in place of the mask, and nowhere else."""
+        parts = []
+        for part in self.parts:
+            if part.origin == "mask":
+                part = Part(token, "mask")
+            parts.append(part)
         return Prompt(tuple(parts), self.marked)
 
     def without_line_breaks(self) -> "Prompt":
-        """Without line breaks at either end."""
+        """The prompt without line breaks at either end."""
         text = str(self)
-        first, last = len(text) - len(text.lstrip("\n")), len(text.rstrip("\n"))
-        return Prompt(tuple(self._between(first, last)), self.marked)
+        first = len(text) - len(text.lstrip("\n"))
+        last = len(text.rstrip("\n"))
+        return Prompt(tuple(self._slice(first, last)), self.marked)
 
-    def _between(self, first: int, last: int) -> Iterator[Part]:
-        begins = 0
+    def _slice(self, first: int, last: int) -> Iterator[Part]:
+        start = 0
         for part in self.parts:
-            text = part.text[max(0, first - begins) : max(0, last - begins)]
-            begins += len(part.text)
+            text = part.text[max(0, first - start) : max(0, last - start)]
+            start += len(part.text)
             if text:
-                yield part._replace(text=text)
+                yield Part(text, part.origin)
 
 
 def template_text(text: str) -> Prompt:
@@ -102,37 +111,36 @@ def fill_template(template: str, values: Mapping[str, Any]) -> Prompt:
 def value_text(name: str, value: Any) -> str:
     """A value as a prompt shows it, without the spaces at its ends: a text, or a number.
 
-    Raises: ValueError for bytes, lists and objects, of which only Python's own notation could be shown.
+    Raises: ValueError for bytes, lists and objects, which only Python's own notation could show.
     """
     if isinstance(value, str):
         return value.strip()
-    value = scalar(value)
-    if value is None or isinstance(value, bytes | bytearray | memoryview | Mapping | list | tuple | set):
-        kind = "nothing" if value is None else f"a value of type {type(value).__name__}"
-        raise ValueError(f"the column {name!r} must hold text or a number, got {kind}: make a text of it.")
-    return str(value)
-
-
-def scalar(value: Any) -> Any:
-    """The number that a scalar of numpy or torch holds, a list for an array; anything else as it is."""
-    holds = getattr(value, "tolist", None)
-    return holds() if callable(holds) else value
+    value = python_number(value)
+    if value is None:
+        kind = "nothing"
+    elif hasattr(value, "__len__"):  # bytes, lists, mappings, arrays
+        kind = f"a value of type {type(value).__name__}"
+    else:
+        return str(value)
+    raise ValueError(f"the column {name!r} must hold text or a number, got {kind}: make a text of it.")
 
 
 def substitute(template: str, mark: re.Pattern[str], values: Mapping[str, str]) -> Prompt:
     """A text in which marks with a name stand for values that came with the data."""
-    pieces = mark.split(template)  # in turn a text, and the name in a mark
-    parts = [
-        Part(values[piece], "data") if index % 2 else Part(piece, "template") for index, piece in enumerate(pieces)
-    ]
+    parts: list[Part] = []
+    for number, piece in enumerate(mark.split(template)):
+        if number % 2 == 0:  # re.split gives a text and the name in a mark in turn
+            parts.append(Part(piece, "template"))
+        else:
+            parts.append(Part(values[piece], "data"))
     return Prompt(tuple(parts))
 
 
 def answer_separator(prompt: str, answer: str) -> str:
-    """The space between a prompt and an answer, or none.
+    """The space between a prompt and an answer, or nothing.
 
-    None stands behind a line break, an opening bracket or quotation mark, and behind a letter or sign of a script that
-    is written without spaces, such as Chinese. Where the prompt ends in a column, the answer's own script decides.
+    Nothing stands behind a line break, an opening bracket or quotation mark, and behind a letter or sign of a script
+    that is written without spaces, such as Chinese. Where the prompt ends in a column, the answer's script decides.
 
     >>> [answer_separator(prompt, "good") for prompt in ("It was", "Label:\\n", 'It was "', "评价：")]
     [' ', '', '', '']
@@ -140,16 +148,28 @@ def answer_separator(prompt: str, answer: str) -> str:
     ('', ' ', ' ')
     """
     if prompt.endswith("}") and not prompt.endswith("}}"):
-        return "" if without_spaces(answer[:1]) else " "
+        return "" if _is_spaceless(answer[:1]) else " "
     last = prompt[-1:]
-    # an apostrophe may close a word, as in "the critics'"
-    opened = (last == '"' and prompt.count(last) % 2 == 1) or (last in QUOTES and prompt[-2:-1].isspace())
-    opening = unicodedata.category(last) in ("Ps", "Pi") if last else False
-    return "" if last == "\n" or opened or opening or without_spaces(last) else " "
+    if last == "\n" or _opens(prompt) or _is_spaceless(last):
+        return ""
+    return " "
 
 
-def without_spaces(character: str) -> bool:
+def _opens(prompt: str) -> bool:
+    """Whether a prompt ends in an opening bracket or quotation mark."""
+    last = prompt[-1:]
+    if last == '"' and prompt.count(last) % 2 == 1:
+        return True
+    if last in QUOTES and prompt[-2:-1].isspace():  # an apostrophe may close a word, as in "the critics'"
+        return True
+    return last != "" and unicodedata.category(last) in ("Ps", "Pi")
+
+
+def _is_spaceless(character: str) -> bool:
     """Whether a character is of a script that is written without spaces between words; Korean has them."""
-    name = unicodedata.name(character, "") if character else ""
-    wide = unicodedata.east_asian_width(character) in ("W", "F") if character else False
-    return (wide and "HANGUL" not in name and unicodedata.category(character)[0] in "LPN") or name.startswith(SPACELESS)
+    if not character:
+        return False
+    name = unicodedata.name(character, "")
+    is_wide = unicodedata.east_asian_width(character) in ("W", "F")
+    is_letter_or_sign = unicodedata.category(character)[0] in "LPN"
+    return (is_wide and is_letter_or_sign and "HANGUL" not in name) or name.startswith(SPACELESS)

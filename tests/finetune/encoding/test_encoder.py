@@ -15,7 +15,7 @@ def endings(row) -> tuple[str, ...]:
     return (" great film", " dull")
 
 
-ENDINGS = Task("endings", "choice", "{text} It was", options=endings, right=lambda row: endings(row)[:1])
+ENDINGS = Task("endings", "choice", "{text} It was", options=endings, correct=lambda row: endings(row)[:1])
 
 
 def test_a_classification_is_asked_where_its_prompt_ends(tokenizer):
@@ -84,7 +84,7 @@ def test_what_is_cut_is_neither_the_mask_nor_the_marks_that_come_first(masked_pr
 
 
 def test_a_prompt_is_cut_to_leave_room_for_the_answer_that_is_written(tokenizer):
-    lines = Task("lines", "generation", "{text} It was", right=lambda row: ("great",), metric="f1")
+    lines = Task("lines", "generation", "{text} It was", correct=lambda row: ("great",), metric="f1")
     row = {"text": "a fine film " * 10}
     asked = Encoder(lines, tokenizer, row, limit=20, cut=True).encode_prompt(row, 0)
     assert len(asked.input_ids) == 10  # of few positions a half is for the answer
@@ -159,7 +159,7 @@ def test_a_prompt_that_leaves_no_room_for_its_column_is_refused(tokenizer):
 
 
 def test_an_answer_that_is_longer_than_the_model_reads_is_refused(tokenizer):
-    lines = Task("lines", "generation", "{text} It was", right=lambda row: ("great film " * 9,), metric="f1")
+    lines = Task("lines", "generation", "{text} It was", correct=lambda row: ("great film " * 9,), metric="f1")
     with pytest.raises(
         ValueError, match=r"an answer must have fewer than the 12 tokens that the model reads, got 19 in"
     ):

@@ -157,7 +157,7 @@ def test_a_special_token_is_not_put_together_of_template_and_data(reader):
 @pytest.mark.parametrize("template", ["{text} It was {mask} .", "It was {mask}. {text}"])
 def test_the_mask_is_that_of_the_template_whatever_the_text(reader, template, text):
     task = custom_task("{text} It was", ("a", "b"), masked_prompt=template)
-    task = Task(**{**vars(task), "kind": "generation", "answers": (), "right": lambda row: ("a",)})
+    task = Task(**{**vars(task), "kind": "generation", "answers": (), "correct": lambda row: ("a",)})
     row = {"text": text}
     encoded = Encoder(task, reader, row, masked=True).encode_prompt(row)
     (place,) = encoded.positions
@@ -174,7 +174,7 @@ def test_the_mask_is_that_of_the_template_whatever_the_text(reader, template, te
 @pytest.mark.parametrize("text", ["a <mask> film " * 20, "{mask} " * 30 + "end", "</s> " * 30])
 def test_what_is_cut_keeps_the_mask_of_the_template(reader, text):
     task = custom_task("{text} It was", ("a", "b"), masked_prompt="{text} It was {mask} .")
-    task = Task(**{**vars(task), "kind": "generation", "answers": (), "right": lambda row: ("a",)})
+    task = Task(**{**vars(task), "kind": "generation", "answers": (), "correct": lambda row: ("a",)})
     encoder = Encoder(task, reader, {"text": text}, masked=True, limit=40, cut=True)
     encoded = encoder.encode_prompt({"text": text})
     assert encoded.input_ids[encoded.positions[0]] == reader.mask_token_id
@@ -185,9 +185,9 @@ def test_what_is_cut_keeps_the_mask_of_the_template(reader, text):
 def test_answers_options_and_solved_examples_are_text_too(reader, text):
     from mezo_lab.finetune.evaluation.baselines import solved
 
-    written_text = Task("lines", "generation", "{text} It was", right=lambda row: (row["answer"],), metric="f1")
+    written_text = Task("lines", "generation", "{text} It was", correct=lambda row: (row["answer"],), metric="f1")
     chosen = Task(
-        "ends", "choice", "{text} It was", options=lambda row: (" a", f" {text}"), right=lambda row: (f" {text}",)
+        "ends", "choice", "{text} It was", options=lambda row: (" a", f" {text}"), correct=lambda row: (f" {text}",)
     )
     row = {"text": text, "answer": text}
     marks = special_ids(reader)

@@ -19,8 +19,8 @@ def endings(row) -> tuple[str, ...]:
     return (" great film", " dull", " no no no no no")
 
 
-ENDINGS = Task("endings", "choice", "{text} It was", options=endings, right=lambda row: endings(row)[:1])
-LINES = Task("lines", "generation", "{text} It was", right=lambda row: ("great",), metric="exact-match")
+ENDINGS = Task("endings", "choice", "{text} It was", options=endings, correct=lambda row: endings(row)[:1])
+LINES = Task("lines", "generation", "{text} It was", correct=lambda row: ("great",), metric="exact-match")
 
 
 def test_a_class_is_the_likeliest_label_word(any_model, tokenizer):

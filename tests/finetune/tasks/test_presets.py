@@ -58,7 +58,7 @@ def test_a_tuning_may_stand_in_the_name_or_beside_it():
 def test_a_name_or_tuning_that_is_none_is_answered():
     with pytest.raises(ValueError, match=r"`preset` must be .*got 'paper/opt-13b/sst-2': nearest paper/opt-13b/sst2"):
         preset_named("paper/opt-13b/sst-2")
-    with pytest.raises(ValueError, match="`tuning` must be one of full, lora, prefix, got 'bitfit'"):
+    with pytest.raises(ValueError, match="`tuning` must be one of full, lora, prefix; got 'bitfit'"):
         preset_named("paper/opt-13b/sst2", "bitfit")
     with pytest.raises(
         ValueError, match=r"`tuning` must be that of the preset, .*/lora is lora, got 'full': leave one"

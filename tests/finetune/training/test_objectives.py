@@ -17,7 +17,7 @@ from mezo_lab.finetune.training.objectives import check_objective, collate, enco
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
 ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]
 REVIEWS = task_named("rotten-tomatoes")
-LINES = Task("lines", "generation", "{text} It was", right=lambda row: ("great film",), metric="f1")
+LINES = Task("lines", "generation", "{text} It was", correct=lambda row: ("great film",), metric="f1")
 
 
 def batch_of(encoder, rows=ROWS):
