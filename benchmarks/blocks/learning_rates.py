@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from blocks.figures import save
-from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.report.figures import RateRun, divergence_alt_text, divergence_figure
 
 FIGURE = "docs/figures/divergence.svg"
 

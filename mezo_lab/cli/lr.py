@@ -86,7 +86,7 @@ def run_lr(options: argparse.Namespace) -> int:
     law = validate(options)
     beta = beta_of(options)
     bed = model_bed(options, law) if options.model else quadratic_bed(options, law)
-    with Progress(total=3 if options.measure else 2) as progress:
+    with Progress(total=2 + options.measure, noun="measurement") as progress:
 
         def watch(part: str):
             progress.begin(part)

@@ -24,15 +24,18 @@ class Progress:
 
     A bar where stderr is a terminal and rich is installed, else a line on stderr.
 
-    Args: total: verdicts, or other parts of about the same length, in the whole run.
+    Args:
+        total: parts of the whole run, all taken to last about as long.
+        noun: what a part is.
 
     >>> with Progress(total=1) as progress:
     ...     progress.begin("norm-factor gaussian")
     ...     progress.update(50, 100)
     """
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, noun: str = "verdict"):
         self._total = total
+        self._noun = noun
         self._finished = 0
         self._begun = False
         self._share = 0.0  # of the draws of the part at work
@@ -42,7 +45,7 @@ class Progress:
         self._shown = False
         self._bars = _rich_bars()
         if self._bars is not None:
-            self._verdicts = self._bars.add_task("verdicts", total=total)
+            self._parts = self._bars.add_task(f"{noun}s", total=total)
             self._draws = self._bars.add_task("draws", total=None)
 
     def __enter__(self) -> "Progress":
@@ -61,7 +64,7 @@ class Progress:
         self._finished += self._begun
         if self._bars is not None:
             if self._begun:
-                self._bars.advance(self._verdicts)
+                self._bars.advance(self._parts)
             self._bars.reset(self._draws, description=name, total=None)
             self._show_when_long()
         self._begun = True
@@ -89,7 +92,7 @@ class Progress:
         """One line with the time that the run will take, as far as its beginning shows."""
         if self._ended.wait(_SOON):
             return
-        count = counted(self._total, "verdict")
+        count = counted(self._total, self._noun)
         if self._expected_seconds() is None:
             _print(f"{count}; the first draws are not done yet")
         while (seconds := self._expected_seconds()) is None:

@@ -32,8 +32,10 @@ _PROOFS = {"proved": "∎ proved", None: ""}
 _LOUD = "bold reverse red"
 _WIDTH = 150  # columns, where the output is no terminal
 
-Cell = list[tuple[str, str]]
+_Cell = list[tuple[str, str]]
 """Pieces of text, each with rich's name of its style ("" for none)."""
+_Group = tuple[Claim, dict[str, str], list[list[_Cell]]]
+"""A claim, a letter for each of its decoys, and a row for each of its verdicts."""
 
 
 def show(verdicts: Sequence[Verdict], console: "Console | None" = None) -> None:
@@ -57,9 +59,8 @@ def show(verdicts: Sequence[Verdict], console: "Console | None" = None) -> None:
 
 def plain_table(verdicts: Sequence[Verdict]) -> str:
     """A line per claim with its decoys' formulas, and under it a row per verdict, as plain text."""
-    groups = _groups(verdicts)
-    heads = [[(name, "bold")] for name in _COLUMNS]
-    widths = _widths([heads, *(row for _, _, rows in groups for row in rows)])
+    heads, groups = _cells(verdicts)
+    widths = _widths(heads, groups)
     lines = [_plain_row(heads, widths)]
     for claim, letters, rows in groups:
         title = f"{claim.id} {claim.name}  {_decoy_key(letters)}"
@@ -76,9 +77,8 @@ def rich_table(verdicts: Sequence[Verdict]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    groups = _groups(verdicts)
-    heads = [[(name, "bold")] for name in _COLUMNS]
-    widths = _widths([heads, *(row for _, _, rows in groups for row in rows)])
+    heads, groups = _cells(verdicts)
+    widths = _widths(heads, groups)
     outer = Table.grid()
     outer.add_row(_aligned([heads], widths))
     for claim, letters, rows in groups:
@@ -90,7 +90,7 @@ def rich_table(verdicts: Sequence[Verdict]) -> "Table":
     return outer
 
 
-def _aligned(rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> "Table":
+def _aligned(rows: Iterable[Sequence[_Cell]], widths: Sequence[int]) -> "Table":
     """Rows in columns of these widths, the same under every claim."""
     from rich.table import Table
     from rich.text import Text
@@ -108,23 +108,28 @@ def _aligned(rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> "Table":
     return inner
 
 
-def _plain_row(row: Sequence[Cell], widths: Sequence[int]) -> str:
+def _plain_row(row: Sequence[_Cell], widths: Sequence[int]) -> str:
     justify = {"left": str.ljust, "right": str.rjust}
     cells = zip(_COLUMNS.values(), row, widths, strict=True)
     return " ".join(justify[side](_text(cell), width) for side, cell, width in cells).rstrip()
 
 
-def _groups(verdicts: Sequence[Verdict]) -> list[tuple[Claim, dict[str, str], list[list[Cell]]]]:
-    """For each claim: itself, a letter for each of its decoys, and a row of cells for each verdict."""
+def _cells(verdicts: Sequence[Verdict]) -> tuple[list[_Cell], list[_Group]]:
+    """The heads of the columns, and the rows of each claim."""
     groups = []
     for group in by_claim(verdicts):
         statements = dict.fromkeys(decoy.statement for verdict in group for decoy in verdict.decoys)
         letters = dict(zip(statements, DECOY_LETTERS, strict=False))
         groups.append((group[0].claim, letters, [_row(verdict, letters) for verdict in group]))
-    return groups
+    return [[(name, "bold")] for name in _COLUMNS], groups
 
 
-def _row(verdict: Verdict, letters: dict[str, str]) -> list[Cell]:
+def _widths(heads: list[_Cell], groups: list[_Group]) -> list[int]:
+    rows = [heads, *(row for _, _, rows in groups for row in rows)]
+    return [max(len(_text(cell)) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def _row(verdict: Verdict, letters: dict[str, str]) -> list[_Cell]:
     expected = number(verdict.expected)
     if verdict.relation == "<=":
         expected = f"≤ {expected}"
@@ -138,8 +143,8 @@ def _row(verdict: Verdict, letters: dict[str, str]) -> list[Cell]:
     ]
 
 
-def _decoy_cell(decoys: Iterable[DecoyVerdict], letters: dict[str, str]) -> Cell:
-    cell: Cell = []
+def _decoy_cell(decoys: Iterable[DecoyVerdict], letters: dict[str, str]) -> _Cell:
+    cell: _Cell = []
     for letter, decoy in sorted(((letters[decoy.statement], decoy) for decoy in decoys), key=itemgetter(0)):
         if cell:
             cell.append(("  ", ""))
@@ -172,9 +177,5 @@ def _short_setting(verdict: Verdict) -> str:
     return " ".join(words)
 
 
-def _widths(rows: Iterable[Sequence[Cell]]) -> list[int]:
-    return [max(len(_text(cell)) for cell in column) for column in zip(*rows, strict=True)]
-
-
-def _text(cell: Cell) -> str:
+def _text(cell: _Cell) -> str:
     return "".join(text for text, _ in cell)

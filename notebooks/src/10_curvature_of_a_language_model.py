@@ -37,7 +37,7 @@ from mezo_lab.curvature import (
 )
 from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.report.figures import style
-from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.report.figures import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.sampling import RunningMoments
 from mezo_lab.theory import largest_stable_lr, stability_bounds
 

@@ -4,7 +4,21 @@ Every figure says the same in the same way: theory is a black dashed line, the s
 standard errors (a bar that misses the line is a refuted claim), a decoy a grey dotted line.
 """
 
-from mezo_lab.report.figures.figure import alt_text, claim_figure
+from mezo_lab.report.figures import style
+from mezo_lab.report.figures.claim import alt_text, claim_figure
+from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
+from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.formula import formula_svg
 
-__all__ = ["alt_text", "claim_figure", "formula_svg"]
+__all__ = [
+    "RateRun",
+    "StepCost",
+    "alt_text",
+    "claim_figure",
+    "divergence_alt_text",
+    "divergence_figure",
+    "formula_svg",
+    "step_alt_text",
+    "step_figure",
+    "style",
+]

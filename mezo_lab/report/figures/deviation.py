@@ -24,8 +24,8 @@ _WIDEST = 68  # letters of an axis label that fits a figure
 _ROOM = 22  # letters of row labels that leave room for ticks
 _NEAR = 0.08  # of the axis: letters that are no farther apart would overlap
 
-Edges = tuple[float, float]
-Place = tuple[float, str]
+_Edges = tuple[float, float]
+_Place = tuple[float, str]
 """Where on the axis, and which arrow at its edge ("" inside it)."""
 
 
@@ -66,7 +66,7 @@ def relative_bar(verdict: Verdict) -> float:
     return style.BARS * verdict.estimate.standard_error / (abs(verdict.expected) or 1.0)
 
 
-def clipped(deviation: float, edges: Edges) -> Place:
+def clipped(deviation: float, edges: _Edges) -> _Place:
     """Where to draw it, and the arrow that says it lies farther out.
 
     >>> clipped(0.5, (-1.0, 1.0)), clipped(7.0, (-1.0, 1.0))
@@ -80,7 +80,7 @@ def clipped(deviation: float, edges: Edges) -> Place:
     return deviation, ""
 
 
-def _edges(verdicts: Sequence[Verdict]) -> Edges:
+def _edges(verdicts: Sequence[Verdict]) -> _Edges:
     """The ends of the axis: all that is drawn, as far as `_FARTHEST`."""
     deviations = [-_NEAREST, _NEAREST]
     for verdict in verdicts:
@@ -94,7 +94,7 @@ def _edges(verdicts: Sequence[Verdict]) -> Edges:
     return max(left - margin, -_FARTHEST), min(right + margin, _FARTHEST)
 
 
-def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> None:
+def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: _Edges) -> None:
     x, arrow = clipped(relative(verdict.estimate.mean, verdict.expected), edges)
     look = style.estimate(verdict.law)
     if arrow:
@@ -106,8 +106,8 @@ def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: Edges) -> No
     axes.annotate(text, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
 
 
-def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: Edges) -> None:
-    letters: dict[Place, str] = {}
+def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: _Edges) -> None:
+    letters: dict[_Place, str] = {}
     for decoy in verdict.decoys:
         if not style.has_own_value(decoy, verdict):
             continue
@@ -121,7 +121,7 @@ def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[st
         _annotate_decoys(axes, row, place, text)
 
 
-def _annotate_decoys(axes: "Axes", row: int, place: Place, text: str) -> None:
+def _annotate_decoys(axes: "Axes", row: int, place: _Place, text: str) -> None:
     """Letters on the side away from the theory, unless the end of the axis is there."""
     x, arrow = place
     look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.GREY, "va": "center"}
@@ -132,7 +132,7 @@ def _annotate_decoys(axes: "Axes", row: int, place: Place, text: str) -> None:
         axes.annotate(text, (x, row), (-distance, 0), textcoords="offset points", ha="right", **look)
 
 
-def _apart(letters: dict[Place, str], near: float) -> dict[Place, str]:
+def _apart(letters: dict[_Place, str], near: float) -> dict[_Place, str]:
     """The letters of decoys that lie near each other run together, in their order, at the one farthest from theory.
 
     >>> _apart({(0.5, ""): "a", (0.52, ""): "b", (-0.5, ""): "c"}, near=0.1)
@@ -140,7 +140,7 @@ def _apart(letters: dict[Place, str], near: float) -> dict[Place, str]:
     >>> _apart({(-0.5, ""): "a", (-0.52, ""): "b"}, near=0.1)
     {(-0.52, ''): 'ba'}
     """
-    groups: dict[Place, str] = {}
+    groups: dict[_Place, str] = {}
     for place in sorted(letters):
         before = max(groups, default=(-math.inf, ""))
         if place[0] - before[0] > near or place[0] * before[0] < 0:

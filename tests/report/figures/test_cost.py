@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
+from mezo_lab.report.figures import StepCost, step_alt_text, step_figure
 from mezo_lab.report.figures.style import GREY, INK, LAW_STYLES
 
 COSTS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.report.figures import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.style import GREY, INK
 
 RUNS = [RateRun(1e-5, [0.6, 0.5, 0.4], False), RateRun(1e-3, [0.6, 9.0], True)]
