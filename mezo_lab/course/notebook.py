@@ -15,7 +15,7 @@ from mezo_lab.sampling import law_named
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MissingModel", "UnexpectedVerdict", "needs_real_model", "record_path", "show", "sized", "tried"]
+__all__ = ["MissingModel", "UnexpectedVerdict", "needs_real_model", "record_path", "show", "sized", "verify"]
 
 _FAST = os.environ.get("MEZO_LAB_FAST") == "1"  # the tests set it
 _RESOLUTION = 0.02 if _FAST else 0.01  # relative error that a verdict promises to see
@@ -87,7 +87,7 @@ def record_path(name: str) -> Path:
     )
 
 
-def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
+def verify(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     """Test a claim of the registry at one law and parameter set.
 
     Args:
@@ -97,7 +97,7 @@ def tried(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     Returns: the verdict; print it, or `show` it.
     Raises: ValueError naming the choices; UnexpectedVerdict where the claim is not CONSISTENT, or a decoy is.
 
-    >>> tried("norm-factor", dim=6, probes=2).status.name
+    >>> verify("norm-factor", dim=6, probes=2).status.name
     'CONSISTENT'
     """
     claim = claim_named(name)

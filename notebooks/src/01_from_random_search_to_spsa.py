@@ -40,7 +40,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, two_point
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.sampling import Linear, Quadratic, sign_search
 
 x = sympy.symbols("x", real=True)
@@ -83,8 +83,8 @@ def change(sigma: float) -> Estimate:
 
 for sigma in (0.01, 0.02, 0.05, 0.1, 0.4):
     formula = -sigma * math.sqrt(2 / math.pi) + sigma**2 * 5 / 2
-    found = change(sigma)
-    print(f"σ = {sigma:<5} formula {formula:+.5f}   measured {found}   z = {found.z_score(formula):+.1f}")
+    measured = change(sigma)
+    print(f"σ = {sigma:<5} formula {formula:+.5f}   measured {measured}   z = {measured.z_score(formula):+.1f}")
 
 # %% [markdown]
 # The $z$ is the distance from the formula in standard errors. Chance alone rarely makes it larger than 3, and practically
@@ -99,7 +99,7 @@ for sigma in (0.01, 0.02, 0.05, 0.1, 0.4):
 # claims, with the names and formulas that you can test yourself: `mezo-lab verify random-search` runs this one.
 
 # %%
-verdict = tried("random-search", dim=dim, curvature=5)
+verdict = verify("random-search", dim=dim, curvature=5)
 print(verdict)
 show(verdict)
 
@@ -136,7 +136,7 @@ print(f"‖ĝ‖ = {estimate.norm():.2f} where ‖g‖ = {g.norm():.2f}; cosine 
 # so that $\mathbb{E}[zz^\top] \ne I$.
 
 # %%
-verdicts = [tried("unbiased", law) for law in LAWS]
+verdicts = [verify("unbiased", law) for law in LAWS]
 for verdict in verdicts:
     control = verdict.decoys[0]
     print(f"{verdict}\n   control, {control.statement}: z = {control.z_score:+.0f}, {control.status.name}")

@@ -19,7 +19,7 @@ import torch
 
 from mezo_lab import LAWS, sample, two_point
 from mezo_lab.claims.controls import TIED_COORDINATES
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.sampling import Linear, frame_of
 
 # %% [markdown]
@@ -99,9 +99,9 @@ gaussian(*pieces)
 # %%
 for name, law in LAWS.items():
     c = float(law.fourth_moment(dim))
-    found = mean(lambda z: z.square().sum(-1) * (z @ v) ** 2, law)  # vᵀ ‖z‖² z zᵀ v
-    distances = "  ".join(f"{found.z_score(x):+6.1f}" for x in (c, dim, dim + 2))
-    print(f"{name:12} c = {c:<5g} measured {found!s:16}  z from c, d, d+2: {distances}")
+    measured = mean(lambda z: z.square().sum(-1) * (z @ v) ** 2, law)  # vᵀ ‖z‖² z zᵀ v
+    distances = "  ".join(f"{measured.z_score(x):+6.1f}" for x in (c, dim, dim + 2))
+    print(f"{name:12} c = {c:<5g} measured {measured!s:16}  z from c, d, d+2: {distances}")
 
 # %% [markdown]
 # The first distance is chance in every row; a decoy is near only where it is that law's own constant. The three-point law, which
@@ -165,7 +165,7 @@ for name in ("gaussian", "rademacher", "uniform", "three-point"):
 # is the sphere's matrix.
 
 # %%
-verdicts = [tried("second-moment", law) for law in LAWS]
+verdicts = [verify("second-moment", law) for law in LAWS]
 for verdict in verdicts:
     print(verdict)
 show(verdicts)
@@ -175,7 +175,7 @@ show(verdicts)
 # matrix: $f=(n-1+c)/n$ for independent probes, the subject of notebook 3. The decoy forgets to subtract.
 
 # %%
-verdicts = [tried("variance", law) for law in ("gaussian", "rademacher", "uniform", "sphere", "orthogonal")]
+verdicts = [verify("variance", law) for law in ("gaussian", "rademacher", "uniform", "sphere", "orthogonal")]
 show(verdicts)
 
 # %% [markdown]
@@ -197,7 +197,7 @@ show(verdicts)
 
 # %%
 cases = [(law, n) for law in ("gaussian", "sphere", "orthogonal") for n in (1, 4)] + [("rademacher", 1)]
-verdicts = [tried("capture", law, probes=n) for law, n in cases]
+verdicts = [verify("capture", law, probes=n) for law, n in cases]
 for verdict in verdicts:
     print(verdict)
 show(verdicts)
@@ -224,9 +224,9 @@ def share(gradient):
 
 first, nothing = torch.linspace(1, 2, dim // 2, dtype=torch.float64), torch.zeros(dim // 2)
 for words, second in (("equal", first), ("one of them 0", nothing), ("opposite", -first)):
-    found = share(torch.stack([first, second], dim=1).flatten())  # neighbours, pair by pair
-    away = f"z = {found.z_score(1 / dim):+.1f}" if found.standard_error > 1e-12 else "in every draw"
-    print(f"neighbours {words:14} {found}, where 1/d = {1 / dim:.4f}: {away}")
+    measured = share(torch.stack([first, second], dim=1).flatten())  # neighbours, pair by pair
+    away = f"z = {measured.z_score(1 / dim):+.1f}" if measured.standard_error > 1e-12 else "in every draw"
+    print(f"neighbours {words:14} {measured}, where 1/d = {1 / dim:.4f}: {away}")
 
 # %% [markdown]
 # Equal neighbours: the probe sees twice $1/d$. One of them 0: just $1/d$, so a test with such a gradient misses the fault. Opposite ones: every projected gradient is exactly 0, and

@@ -17,7 +17,7 @@ import torch
 
 from mezo_lab import LAWS, Iid, check, claim_named, sample, two_point
 from mezo_lab.claims.controls import TIED_COORDINATES
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.proofs import prove
 from mezo_lab.sampling import Linear, reduced_frame
 from mezo_lab.theory import Expression
@@ -103,9 +103,9 @@ def factor(law):
 
 
 for name in ("gaussian", "sphere"):
-    found = factor(LAWS[name])
-    plus, minus = (found.z_score((dim + probes + sign) / probes) for sign in (1, -1))
-    print(f"{name:<9} {found}   z from (d+n+1)/n: {plus:+6.1f}   z from (d+n-1)/n: {minus:+6.1f}")
+    measured = factor(LAWS[name])
+    plus, minus = (measured.z_score((dim + probes + sign) / probes) for sign in (1, -1))
+    print(f"{name:<9} {measured}   z from (d+n+1)/n: {plus:+6.1f}   z from (d+n-1)/n: {minus:+6.1f}")
 
 # %% [markdown]
 # In each row one $z$ is a matter of chance and the other is far beyond 5, crosswise.
@@ -135,7 +135,7 @@ for name in ("gaussian", "rademacher", "uniform", "three-point", "sphere", "coor
 
 # %%
 laws = [name for name in LAWS if name != "orthogonal"]
-verdicts = [tried("norm-factor", law, dim=sized(full=10, fast=6), probes=2) for law in laws]
+verdicts = [verify("norm-factor", law, dim=sized(full=10, fast=6), probes=2) for law in laws]
 for verdict in verdicts:
     print(verdict)
     print("   decoys:", ", ".join(f"{decoy.statement} {decoy.status.name}" for decoy in verdict.decoys))
@@ -171,7 +171,7 @@ print(
     "one draw: a =", [round(float(a), 2) for a in frame.along[0]], " ‖ĝ‖²/‖g‖² =", f"{float(frame.length_sq()[0]):.3g}"
 )
 
-verdict = tried("norm-factor", dim=huge, probes=4)  # a large d chooses this sampler
+verdict = verify("norm-factor", dim=huge, probes=4)  # a large d chooses this sampler
 print(verdict)
 for decoy in verdict.decoys:
     print(f"   {decoy.statement} {decoy.status.name}, {decoy.missing:.0e} more draws needed")
@@ -193,7 +193,8 @@ for step in prove("minibatch", "gaussian").steps[-2:]:
 
 # %%
 verdicts = [
-    tried("minibatch", sharing=sharing, dim=6, probes=sized(full=3, fast=2), batch=4) for sharing in ("shared", "fresh")
+    verify("minibatch", sharing=sharing, dim=6, probes=sized(full=3, fast=2), batch=4)
+    for sharing in ("shared", "fresh")
 ]
 for verdict in verdicts:
     print(verdict)

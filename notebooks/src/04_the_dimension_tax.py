@@ -18,7 +18,7 @@ import math
 import sympy
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.curvature import bowl, divergence, predict_stable_lr, spectrum
 from mezo_lab.proofs import prove
 from mezo_lab.report.figures import style
@@ -48,7 +48,7 @@ print(prove("descent-lemma", "gaussian"))
 # The same by drawing: on a flat spectrum an equality, on a falling one a bound, which the mean stays far below. The decoys have $\tfrac14$ or $1$ where the lemma has $\tfrac12$.
 
 # %%
-lemma = [tried("descent-lemma", spectrum=kind) for kind in ("flat", "falling")]
+lemma = [verify("descent-lemma", spectrum=kind) for kind in ("flat", "falling")]
 for verdict in lemma:
     print(verdict)
 show(lemma)
@@ -123,24 +123,24 @@ print(f"1/(ℓf), half of that:   after {dim} steps {run(1 / factor, dim):.2g} t
 # %%
 dims = sized(full=(50, 150, 500, 1500, 5000), fast=(50, 500))
 steps = sized(full=200, fast=50)
-found = {}
+divergences = {}
 for d in dims:
     eigenvalues = spectrum("isotropic", d)
     theta, loss = bowl(eigenvalues)
     predicted = predict_stable_lr([theta], loss)
-    found[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
-    print(f"d = {d:>4}: predicted {predicted}, diverges at {found[d]}; 2/(d+2) = {2 / (d + 2):.3g}")
+    divergences[d] = divergence(eigenvalues, predicted.lr, steps=steps, seed=d)
+    print(f"d = {d:>4}: predicted {predicted}, diverges at {divergences[d]}; 2/(d+2) = {2 / (d + 2):.3g}")
 
 
 # %%
-def rates_figure(found, theories, decoys):
+def rates_figure(divergences, theories, decoys):
     figure = style.new_figure(height=3.4)
-    axes, at = figure.add_subplot(), list(found)
+    axes, at = figure.add_subplot(), list(divergences)
     for label, rate in theories.items():
         axes.plot(at, [rate(d) for d in at], label=label, **style.THEORY)
     for label, rate in decoys.items():
         axes.plot(at, [rate(d) for d in at], label=label, **style.decoy(label, list(decoys)))
-    rates, bars = [edge.lr for edge in found.values()], [style.BARS * edge.error for edge in found.values()]
+    rates, bars = [edge.lr for edge in divergences.values()], [style.BARS * edge.error for edge in divergences.values()]
     name = f"where MeZO diverges ± {style.BARS:g} standard errors"
     axes.errorbar(at, rates, bars, label=name, **style.estimate("gaussian"))
     axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="learning rate η, at ℓ = 1")
@@ -154,7 +154,7 @@ def rates_figure(found, theories, decoys):
 tax = {"2/(ℓf), f = d + 2": lambda d: 2 / (d + 2)}
 decoys = {"SGD's 2/ℓ": lambda d: 2, "a tax of √f": lambda d: 2 / math.sqrt(d + 2)}
 show(
-    rates_figure(found, tax, decoys),
+    rates_figure(divergences, tax, decoys),
     alt=f"Log-log chart of the rate at which MeZO diverges against d from {dims[0]} to {dims[-1]}. The points follow the "
     "dashed theory 2/(d+2), a line of slope −1. SGD's constant rate 2 and 2/√(d+2), dotted, lie far above.",
 )
@@ -167,17 +167,17 @@ show(
 # In numbers: the distance of each point from the theory and from both decoys, in standard errors.
 
 # %%
-for d, edge in found.items():
+for d, edge in divergences.items():
     measured = Estimate(edge.lr, edge.error, edge.steps)
-    told = [f"{label}: {measured.z_score(rate(d)):+.0f}" for label, rate in decoys.items()]
-    print(f"d = {d:>4}: z = {measured.z_score(2 / (d + 2)):+.1f} from the theory; {', '.join(told)}")
+    scores = [f"{label}: {measured.z_score(rate(d)):+.0f}" for label, rate in decoys.items()]
+    print(f"d = {d:>4}: z = {measured.z_score(2 / (d + 2)):+.1f} from the theory; {', '.join(scores)}")
 
 # %% [markdown]
 # A run is one path, and the theory speaks of a mean. So here is the mean of a single step at $\eta = 2/(\ell f)$, for each law of $z$ with its own $f$:
 # it should be 1, and the decoy is SGD's $(1-\eta\ell)^2$. Laws with $\|z\|^2 = d$ scatter by rounding only: each step ends as high as it began.
 
 # %%
-edges = [tried("dimension-tax", law, probes=1, t=2.0) for law in LAWS]
+edges = [verify("dimension-tax", law, probes=1, t=2.0) for law in LAWS]
 for verdict in edges:
     print(verdict)
 show(edges)
@@ -187,7 +187,7 @@ show(edges)
 
 # %%
 d = sized(full=20, fast=6)
-curve = [tried("best-step", dim=d, rank=d, probes=1, t=t) for t in (0.5, 1.0, 1.5, 2.0)]
+curve = [verify("best-step", dim=d, rank=d, probes=1, t=t) for t in (0.5, 1.0, 1.5, 2.0)]
 for verdict in curve:
     print(verdict)
 show(curve)
@@ -281,8 +281,8 @@ d, alone = 50, 2 / 52
 for n in sized(full=(1, 4, 16), fast=(1, 4)):
     gain = probe_gain(d, n)
     edge = divergence(spectrum("isotropic", d), gain * alone, probes=n, steps=50)
-    told = f"gain {edge.lr / alone:5.2f} ± {edge.error / alone:.2f}, formula {gain:5.2f}"
-    print(f"n = {n:>2}: {told}; {2 * n:>2} passes a step, by the formula a gain of {gain / n:.2f} for each pair")
+    comparison = f"gain {edge.lr / alone:5.2f} ± {edge.error / alone:.2f}, formula {gain:5.2f}"
+    print(f"n = {n:>2}: {comparison}; {2 * n:>2} passes a step, by the formula a gain of {gain / n:.2f} for each pair")
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The gain is $n(d+2)/(d+n+1)$: nearly $n$ while $n \ll d$, and never more than $d+2$, which is SGD's rate. For each pair of passes it

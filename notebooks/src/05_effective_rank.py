@@ -18,7 +18,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, theory
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.curvature import divergence, effective_rank, spectrum
 from mezo_lab.proofs import prove
 from mezo_lab.report.figures import style
@@ -128,14 +128,14 @@ dims = sized(full=(5, 10, 30, 100, 1000, 10**6, 10**9), fast=(5, 30, 10**9))
 over_d = {law: {dim: reduced(law, dim, rank) for dim in dims} for law in laws}
 
 
-def sweep_figure(found, theories, decoys, *, xlabel, log, top):
+def sweep_figure(measurements, theories, decoys, *, xlabel, log, top):
     figure = style.new_figure(height=3.6)
-    axes, at = figure.add_subplot(), list(next(iter(found.values())))
+    axes, at = figure.add_subplot(), list(next(iter(measurements.values())))
     for label, curve in theories.items():
         axes.plot(at, [curve(x) for x in at], label=label, **style.THEORY)
     for label, curve in decoys.items():
         axes.plot(at, [curve(x) for x in at], label=label, **style.decoy(label, list(decoys)))
-    for law, points in found.items():
+    for law, points in measurements.items():
         means, bars = [e.mean for e in points.values()], [style.BARS * e.standard_error for e in points.values()]
         axes.errorbar(at, means, bars, label=f"{law} ± {style.BARS:g} standard errors", **style.estimate(law))
     axes.set(xscale="log" if log else "linear", ylim=(0, top), xlabel=xlabel, ylabel="γ, measured")
@@ -165,9 +165,9 @@ ranks = sized(full=(1, 3, 6, 10, 15, 20), fast=(1, 6, 20))
 over_r = {"gaussian": {r: reduced("gaussian", 10**9, r) for r in ranks}}
 curves = {"γ = r + 2": lambda r: r + 2}
 decoys = {"γ = r": lambda r: r, f"γ at r = {rank}": lambda r: rank + 2}
-for r, found in over_r["gaussian"].items():
-    told = ", ".join(f"{found.z_score(curve(r)):+.0f} from {label}" for label, curve in decoys.items())
-    print(f"r = {r:>2}: {found}, z = {found.z_score(r + 2):+.1f}; {told}")
+for r, measured in over_r["gaussian"].items():
+    scores = ", ".join(f"{measured.z_score(curve(r)):+.0f} from {label}" for label, curve in decoys.items())
+    print(f"r = {r:>2}: {measured}, z = {measured.z_score(r + 2):+.1f}; {scores}")
 show(
     sweep_figure(over_r, curves, decoys, xlabel="effective rank r, at d = 10⁹", log=False, top=24),
     alt=f"Chart of γ against r from {ranks[0]} to {ranks[-1]} at a billion dimensions. The points lie on the dashed line r+2; the "
@@ -187,7 +187,7 @@ far = 10**9
 dims = (*sized(full=(8, 200), fast=(8, 64)), far)
 settings = [(law, dim) for law in ("gaussian", "sphere", "rademacher") for dim in dims]
 drawable = [(law, dim) for law, dim in settings if LAWS[law].rotation_invariant or dim < far]
-verdicts = [tried("low-rank", law, dim=dim, rank=4) for law, dim in drawable]
+verdicts = [verify("low-rank", law, dim=dim, rank=4) for law, dim in drawable]
 for verdict in verdicts:
     decoys = ", ".join(f"{decoy.statement}: z = {decoy.z_score:+.0f}" for decoy in verdict.decoys)
     print(f"{verdict}\n    {decoys}")
@@ -198,7 +198,7 @@ show(verdicts)
 # least at $\eta=1/(\ell\gamma)$, where it is $1-1/\gamma$, and 1 again at $2/(\ell\gamma)$. At a billion dimensions:
 
 # %%
-curve = [tried("best-step", dim=10**9, rank=3, t=t) for t in sized(full=(0.5, 1.0, 1.5, 2.0), fast=(1.0, 2.0))]
+curve = [verify("best-step", dim=10**9, rank=3, t=t) for t in sized(full=(0.5, 1.0, 1.5, 2.0), fast=(1.0, 2.0))]
 for verdict in curve:
     print(verdict)
 show(curve)
@@ -215,8 +215,8 @@ show(curve)
 for r in (5, 100, 1000):
     kept = {n: theory.progress_per_pair(r, n) / theory.progress_per_pair(r, 1) for n in (2, 8, 32)}
     print(f"r = {r:>4}: progress per pair, of one probe's: " + ", ".join(f"{kept[n]:.1%} at n = {n}" for n in kept))
-wash = [tried("probes-are-a-wash", dim=10**9, rank=5, probes=n) for n in sized(full=(2, 4, 8), fast=(2, 8))]
-right_angles = [tried("orthogonal-probes", "orthogonal", dim=20, rank=20, probes=n) for n in (2, 8)]
+wash = [verify("probes-are-a-wash", dim=10**9, rank=5, probes=n) for n in sized(full=(2, 4, 8), fast=(2, 8))]
+right_angles = [verify("orthogonal-probes", "orthogonal", dim=20, rank=20, probes=n) for n in (2, 8)]
 for verdict in wash + right_angles:
     print(verdict)
 print("; ".join(f"{d.statement} {d.expected:.4f}: {d.status.name}" for d in right_angles[-1].decoys))
@@ -233,7 +233,7 @@ show(wash)
 # multiplies the one-probe part by $d/(d+2)$. Eigenvalues that fall evenly; the decoy: the bound as an equality.
 
 # %%
-fall = [tried("any-spectrum", law) for law in ("gaussian", "sphere", "rademacher")]
+fall = [verify("any-spectrum", law) for law in ("gaussian", "sphere", "rademacher")]
 for verdict in fall:
     print(f"{verdict}; from the bound: z = {verdict.decoys[0].z_score:+.0f}")
 
@@ -249,11 +249,11 @@ steps = sized(full=200, fast=25)
 moments = LAWS["gaussian"].moments(d)
 for name, eigenvalues in spectra.items():
     r, edge = effective_rank(torch.diag(eigenvalues)), stability_limit(eigenvalues, 1, moments)
-    found = divergence(eigenvalues, edge, steps=steps)
-    measured = Estimate(found.lr, found.error, found.steps)
+    result = divergence(eigenvalues, edge, steps=steps)
+    measured = Estimate(result.lr, result.error, result.steps)
     rates = {"edge": edge, "safe": 2 / (r + 2), "2/(d+2)": 2 / (d + 2)}
-    told = ", ".join(f"{measured.z_score(rate):+.1f} from {label} {rate:.4f}" for label, rate in rates.items())
-    print(f"{name:>11}: r = {r:.1f}, MeZO diverges at {found}; z = {told}")
+    scores = ", ".join(f"{measured.z_score(rate):+.1f} from {label} {rate:.4f}" for label, rate in rates.items())
+    print(f"{name:>11}: r = {r:.1f}, MeZO diverges at {result}; z = {scores}")
 
 # %% [markdown]
 # The runs refute $2/(d+2)$, notebook 4's. Safe rate and edge lie too near for them to tell apart: the bound gives away little (exercise 5.4), and nothing on
@@ -273,7 +273,7 @@ for name, eigenvalues in spectra.items():
 # $\Pr[\chi^2_k \ge k+u] \le e^{-\min(u^2/16k,\,u/16)}$. Both are bounds. The decoys, SGD's rate and $\tfrac12$ for $\tfrac1{16}$, claim too much.
 
 # %%
-for verdict in [tried("pl-rate", batch=2), tried("pl-rate", batch=64), tried("tail", dim=40, u=20)]:
+for verdict in [verify("pl-rate", batch=2), verify("pl-rate", batch=64), verify("tail", dim=40, u=20)]:
     print(f"{verdict}\n    {verdict.decoys[0].statement}: {verdict.decoys[0].status.name}")
 
 # %% [markdown]
@@ -294,12 +294,12 @@ kinds = {
     "isotropic": lambda dim: spectrum("isotropic", dim),
     "flat, r = 30": lambda dim: spectrum("flat", dim, 30),
 }
-edges, found = {}, {}
+edges, divergences = {}, {}
 for kind in kinds:
     edges[kind] = {dim: stability_limit(kinds[kind](dim), 1, moments) for dim in dims}
     longer = steps * (5 if kind == "1/√i" else 1)  # small eigenvalues take long to settle
-    found[kind] = {dim: divergence(kinds[kind](dim), edges[kind][dim], steps=longer, seed=dim) for dim in dims}
-    for dim, edge in found[kind].items():
+    divergences[kind] = {dim: divergence(kinds[kind](dim), edges[kind][dim], steps=longer, seed=dim) for dim in dims}
+    for dim, edge in divergences[kind].items():
         measured = Estimate(edge.lr, edge.error, edge.steps)
         z, still = (measured.z_score(edges[kind][each]) for each in (dim, dims[0]))
         print(
@@ -312,7 +312,10 @@ axes = figure.add_subplot()
 for kind, law in zip(kinds, LAWS, strict=False):  # a marker each
     label = "exact edge" if law == "gaussian" else None
     axes.plot(dims, [edges[kind][dim] for dim in dims], label=label, **style.THEORY)
-    rates, errors = [e.lr for e in found[kind].values()], [style.BARS * e.error for e in found[kind].values()]
+    rates, errors = (
+        [e.lr for e in divergences[kind].values()],
+        [style.BARS * e.error for e in divergences[kind].values()],
+    )
     axes.errorbar(dims, rates, errors, label=kind, **style.estimate(law))
 axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="rate at which MeZO diverges")
 axes.minorticks_off()
@@ -382,8 +385,8 @@ def rank_of(eigenvalues: torch.Tensor) -> float:
 check_effective_rank(rank_of)
 own = torch.cat([torch.ones(1), torch.full((200,), 0.1)]).double()  # yours, largest 1
 safe = 2 / (rank_of(own) + 2)
-found = divergence(own, safe, steps=steps)
-print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, moments):.3g}, diverges at {found}")
+result = divergence(own, safe, steps=steps)
+print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, moments):.3g}, diverges at {result}")
 
 # %% [markdown] tags=["solution"]
 # **Solution.** Farthest with one eigenvalue $\ell=1$ and the rest of the trace in tiny ones, where $g^\top Hg\ll\ell\|g\|^2$. With one probe the shares then sum to

@@ -21,7 +21,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, MeZO, projected_gradient, sample, two_point
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.curvature import unit_in_last_place
 from mezo_lab.optim import DriftMeter
 from mezo_lab.proofs import prove
@@ -115,10 +115,10 @@ def slope(epsilon: float, seed: int) -> Estimate:
 
 widths = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0)
 slopes = [slope(epsilon, seed) for seed, epsilon in enumerate(widths)]
-for epsilon, found in zip(widths, slopes, strict=True):
+for epsilon, measured in zip(widths, slopes, strict=True):
     smoothed, short = math.exp(-(epsilon**2) / 2), 1 - epsilon**2 / 2
-    z = f"z = {found.z_score(smoothed):+.1f}, from 1 − ε²/2: {found.z_score(short):+.1f}"
-    print(f"ε = {epsilon}: measured {found}, formula {smoothed:.4f}; {z}")
+    z = f"z = {measured.z_score(smoothed):+.1f}, from 1 − ε²/2: {measured.z_score(short):+.1f}"
+    print(f"ε = {epsilon}: measured {measured}, formula {smoothed:.4f}; {z}")
 
 # %%
 figure = style.new_figure(height=2.9)
@@ -127,9 +127,9 @@ axes.plot(grid, [math.exp(-(x**2) / 2) for x in grid], label="slope of the smoot
 wrong = {"slope of the sine": lambda x: 1, "1 − ε²/2": lambda x: 1 - x**2 / 2, "1 − ε²": lambda x: 1 - x**2}
 for label, formula in wrong.items():
     axes.plot(grid, [formula(x) for x in grid], label=label, **style.decoy(label, list(wrong)))
-bars = [style.BARS * found.standard_error for found in slopes]
+bars = [style.BARS * measured.standard_error for measured in slopes]
 name = f"mean estimate ± {style.BARS:g} standard errors"
-axes.errorbar(widths, [found.mean for found in slopes], bars, label=name, **style.estimate("gaussian"))
+axes.errorbar(widths, [measured.mean for measured in slopes], bars, label=name, **style.estimate("gaussian"))
 axes.set(xlabel="ε", ylabel="mean of ĝ at θ = 0", ylim=(-0.3, 1.15))
 style.despine(axes)
 style.figure_legend(figure)
@@ -180,7 +180,7 @@ scans = {}
 for name, step in ulps.items():
     at = [bests[name] * 10 ** (k / 4) for k in range(-8, 5) if bests[name] * 10 ** (k / 4) > 2 * step]
     scans[name] = {epsilon: error(getattr(torch, name), epsilon) for epsilon in at}
-    far = max((found.z_score(rms(epsilon, step, 1)) for epsilon, found in scans[name].items()), key=abs)
+    far = max((measured.z_score(rms(epsilon, step, 1)) for epsilon, measured in scans[name].items()), key=abs)
     least = min(at, key=lambda epsilon: scans[name][epsilon].mean) / bests[name]
     print(f"{name:8} the farthest of {len(at)} points: z = {far:+.1f}; the least error is found at {least:.2g} ε*")
 
@@ -188,9 +188,9 @@ for name, step in ulps.items():
 figure = style.new_figure(height=4.2)
 axes, hold = figure.add_subplot(), {"label": "theory, ◇ at ε*"}
 for name, marker in dtypes.items():
-    at, found, best = list(scans[name]), scans[name].values(), bests[name]
-    bars = [style.BARS * one.standard_error for one in found]
-    axes.errorbar(at, [one.mean for one in found], bars, label=name, **style.estimate(marker))
+    at, errors, best = list(scans[name]), scans[name].values(), bests[name]
+    bars = [style.BARS * one.standard_error for one in errors]
+    axes.errorbar(at, [one.mean for one in errors], bars, label=name, **style.estimate(marker))
     axes.plot(at, [rms(epsilon, ulps[name], 1) for epsilon in at], **hold, **style.THEORY)
     axes.plot(best, rms(best, ulps[name], 1), "D", markersize=9, markerfacecolor="none", color=style.INK, zorder=4)
     hold = {}
@@ -210,8 +210,8 @@ show(
 
 # %%
 for name, step in ulps.items():
-    told = f"pg in steps of {step / 2e-3:.1e}, rms error {rms(1e-3, step, 1):.1e}"
-    print(f"{name:8} ε* = {bests[name]:.1e}, error there {rms(bests[name], step, 1):.1e}; at ε = 1e-3: {told}")
+    at_1e_3 = f"pg in steps of {step / 2e-3:.1e}, rms error {rms(1e-3, step, 1):.1e}"
+    print(f"{name:8} ε* = {bests[name]:.1e}, error there {rms(bests[name], step, 1):.1e}; at ε = 1e-3: {at_1e_3}")
 
 # %% [markdown]
 # Below $\varepsilon^*$ the error rises as $1/\varepsilon$ (question 2). In float32 rounding is the larger part at $10^{-3}$, yet small beside $\|g\|=1$. In 16 bits one step of $pg$ is about the slope, or far
@@ -226,7 +226,7 @@ weights = 0.02 * torch.randn(sized(full=20_000, fast=4000), generator=torch.Gene
 counts = sized(full=(1, 2, 4, 8, 16, 32, 64, 128, 256), fast=(1, 4, 16, 64))
 
 
-def told_by(meter, theta) -> Estimate:
+def drift_estimate(meter, theta) -> Estimate:
     """Its error: the weights are a sample, and so are those that the meter follows."""
     drift = meter.drift()  # after which θ is home
     squares = (theta.detach().double() - weights.to(theta.dtype).double()).square()
@@ -238,13 +238,13 @@ def told_by(meter, theta) -> Estimate:
 def drifts(dtype, counts, exact: bool = False) -> list[Estimate]:
     theta = torch.nn.Parameter(weights.to(dtype, copy=True))
     optimizer = MeZO([theta], lr=1.0, exact=exact, compiled=False)
-    meter, found = DriftMeter(optimizer), []
+    meter, estimates = DriftMeter(optimizer), []
     for k in range(1, max(counts) + 1):
         optimizer.step(lambda: 0.0)
         meter.follow()
         if k in counts:
-            found.append(told_by(meter, theta))
-    return found
+            estimates.append(drift_estimate(meter, theta))
+    return estimates
 
 
 def rounding_of(dtype) -> float:
@@ -256,12 +256,12 @@ def rounding_of(dtype) -> float:
 figure = style.new_figure(height=3.6)
 axes = figure.add_subplot()
 for dtype, marker in ((torch.bfloat16, "sphere"), (torch.float32, "gaussian")):
-    found, theory = drifts(dtype, counts), [math.sqrt(k / 2) * rounding_of(dtype) for k in counts]
+    measured, theory = drifts(dtype, counts), [math.sqrt(k / 2) * rounding_of(dtype) for k in counts]
     name = str(dtype).removeprefix("torch.")
-    bars = [style.BARS * one.standard_error for one in found]
-    axes.errorbar(counts, [one.mean for one in found], bars, label=f"{name}, plain", **style.estimate(marker))
+    bars = [style.BARS * one.standard_error for one in measured]
+    axes.errorbar(counts, [one.mean for one in measured], bars, label=f"{name}, plain", **style.estimate(marker))
     axes.plot(counts, theory, label="√(K/2) · ulp" if dtype is torch.float32 else None, **style.THEORY)
-    print(f"{name:8} drift after {counts[-1]} cycles {found[-1]}, formula {theory[-1]:.3g}")
+    print(f"{name:8} drift after {counts[-1]} cycles {measured[-1]}, formula {theory[-1]:.3g}")
     once = torch.nn.Parameter(weights.to(dtype, copy=True))
     MeZO([once], lr=1.0, compiled=False).step(lambda: 0.0)
     print(f"{'':8} after one cycle {(once != weights.to(dtype)).float().mean():.0%} of the weights are not back")
@@ -288,7 +288,7 @@ show(
 # Smoothing; decoys: a bias without the ½, or none.
 
 # %%
-bias = tried("smoothing")
+bias = verify("smoothing")
 print(bias)
 show(bias)
 
@@ -297,7 +297,7 @@ show(bias)
 
 # %%
 points = {"float32": (1e-3, 1e-2), "bfloat16": sized(full=(0.03, 0.1, 0.3), fast=())}
-u_curve = [tried("rounding", dtype=name, epsilon=epsilon) for name, at in points.items() for epsilon in at]
+u_curve = [verify("rounding", dtype=name, epsilon=epsilon) for name, at in points.items() for epsilon in at]
 for verdict in u_curve:
     print(verdict)
 show(u_curve)
@@ -308,8 +308,8 @@ show(u_curve)
 
 # %%
 settings = sized(full=(("bfloat16", 4), ("bfloat16", 16), ("float32", 16)), fast=(("bfloat16", 16), ("float32", 4)))
-walks = [tried("restore", measure="drift", dtype=name, cycles=cycles) for name, cycles in settings]
-home = [tried("restore", measure="exact", dtype=name, cycles=4) for name in ("bfloat16", "float32")]
+walks = [verify("restore", measure="drift", dtype=name, cycles=cycles) for name, cycles in settings]
+home = [verify("restore", measure="exact", dtype=name, cycles=4) for name in ("bfloat16", "float32")]
 for verdict in walks + home:
     print(verdict)
     print("   decoys:", ", ".join(f"{one.statement} (mean {one.estimate})" for one in verdict.decoys))
@@ -338,18 +338,18 @@ def stepped(lr: float, exact: bool):
     return optimizer, theta.detach().float()
 
 
-def arrived(change, wanted) -> str:
-    gain = float(change @ wanted / (wanted @ wanted))
-    return f"{gain:.3f} ± {float((change - gain * wanted).norm() / wanted.norm()) / math.sqrt(len(wanted)):.3f}"
+def share_of_update(change, full_update) -> str:
+    gain = float(change @ full_update / (full_update @ full_update))
+    return f"{gain:.3f} ± {float((change - gain * full_update).norm() / full_update.norm()) / math.sqrt(len(full_update)):.3f}"
 
 
 for lr in (1e-6, 1e-5, 1e-4):
     fine, _ = stepped(lr, exact=True)
-    wanted = fine.engine.position.weights()[0] - before.float()
-    alone = (before.float() + wanted).bfloat16().float() - before.float()
+    full_update = fine.engine.position.weights()[0] - before.float()
+    alone = (before.float() + full_update).bfloat16().float() - before.float()
     _, folded = stepped(lr, exact=False)
-    told = f"by itself {arrived(alone, wanted)}, folded {arrived(folded - before.float(), wanted)}"
-    print(f"η = {lr:.0e}: update/spacing {fine.update_over_spacing():.2f}; of it arrives {told}")
+    shares = f"by itself {share_of_update(alone, full_update)}, folded {share_of_update(folded - before.float(), full_update)}"
+    print(f"η = {lr:.0e}: update/spacing {fine.update_over_spacing():.2f}; of it arrives {shares}")
 
 # %% [markdown]
 # A folded update arrives on average, as the probe is a dither; but the drift of the walk comes on top. The exact mode has neither loss
@@ -433,8 +433,8 @@ def best_epsilon(size: float, mantissa_bits: int, third: float) -> float:
 check_best_epsilon(best_epsilon)
 for size in (1.5, 150.0, 15_000.0):
     own = best_epsilon(size, 23, 1.0)
-    told = ", ".join(f"{factor:g}·ε*: {error(torch.float32, factor * own, size).mean:.2e}" for factor in (0.5, 1, 2))
-    print(f"loss {size:>7}: ε* = {own:.4f}; error at {told}")
+    errors = ", ".join(f"{factor:g}·ε*: {error(torch.float32, factor * own, size).mean:.2e}" for factor in (0.5, 1, 2))
+    print(f"loss {size:>7}: ε* = {own:.4f}; error at {errors}")
 
 # %% [markdown] tags=["solution"]
 # **Solution.** $\operatorname{ulp}$ is proportional to the size, up to a factor 2, so $\varepsilon^*$ grows as its cube root and the least error as its power $\tfrac23$. A sum

@@ -20,7 +20,7 @@ import torch
 
 from mezo_lab import LAWS, Estimate, check, claim_named, projected_gradient, sample, theory, two_point
 from mezo_lab.claims.problems import curved, unit_gradient
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.proofs import prove
 from mezo_lab.report.figures import deviation, style
 from mezo_lab.report.labels import typographic
@@ -94,8 +94,8 @@ print("root of the mean of pg² =", average(lambda z: pg(z).square()).map(lambda
 
 
 # %%
-def told(name, **parameters):
-    verdict = tried(name, **parameters)
+def report(name, **parameters):
+    verdict = verify(name, **parameters)
     print(verdict)
     for decoy in verdict.decoys:
         formula = f"{typographic(decoy.statement)} = {decoy.expected:.4g}"
@@ -103,7 +103,7 @@ def told(name, **parameters):
     return verdict
 
 
-square, magnitude = (told("norm-probe", average=average_of) for average_of in ("square", "magnitude"))
+square, magnitude = (report("norm-probe", average=average_of) for average_of in ("square", "magnitude"))
 
 # %% [markdown]
 # ## Definition 6: a scale that should reduce the variance
@@ -122,9 +122,9 @@ for step in proof.steps[6:]:
 print(proof.verdict)
 
 # %%
-by_size = told("variance-modified", scale="|g|", moment="norm")
-by_root = told("variance-modified", scale="sqrt|g|", moment="norm")
-unbiased = told("variance-modified", scale="sqrt|g|", moment="mean")
+by_size = report("variance-modified", scale="|g|", moment="norm")
+by_root = report("variance-modified", scale="sqrt|g|", moment="norm")
+unbiased = report("variance-modified", scale="sqrt|g|", moment="mean")
 
 # %% [markdown]
 # The print names no value; any below $(d+2)\|g\|^2$ is refuted, and the decoy of the first row takes the least possible, that of $\sqrt{|g|}$. In the second row it is the norm without
@@ -141,7 +141,7 @@ unbiased = told("variance-modified", scale="sqrt|g|", moment="mean")
 # **Derivation.** The pairings of $(z^\top a)^2z^\top Sz$ give $\operatorname{tr}(S)\|a\|^2+2a^\top Sa$; here $S=I$, $a=D^{-1}g$, or $S=D^{-2}$, $a=g$.
 
 # %%
-expectation = told("expectation-modified")  # along a fixed v, with D = √g
+expectation = report("expectation-modified")  # along a fixed v, with D = √g
 
 # %%
 root = g.sqrt()  # D
@@ -193,9 +193,9 @@ for estimator in (as_printed, with_factor):
     print(f"{estimator.__name__:<12} mean along g: {along}, z = {along.z_score(1.0):+.1f} from ‖g‖² = 1")
 
 # %%
-residual = told("residual-feedback", moment="norm")
-residual_mean = told("residual-feedback", moment="mean")
-in_a_run = told("residual-feedback", moment="run")  # the first decoy: the formula with E[Δ²]
+residual = report("residual-feedback", moment="norm")
+residual_mean = report("residual-feedback", moment="mean")
+in_a_run = report("residual-feedback", moment="run")  # the first decoy: the formula with E[Δ²]
 
 # %% [markdown]
 # As printed, the mean is $\Delta/\varepsilon$ in every coordinate, whatever the slope. The decoys of the norm are that of two points, and the
@@ -212,7 +212,7 @@ in_a_run = told("residual-feedback", moment="run")  # the first decoy: the formu
 
 # %%
 print(prove("one-sided", "gaussian"))
-side = told("one-sided")
+side = report("one-sided")
 
 # %% [markdown]
 # The added term has no $g$. At a minimum, where two sides give 0, one side keeps shaking:
@@ -237,7 +237,7 @@ print(f"formula at g = 0: {theory.one_sided_norm(dim, 0, trace, trace_sq, scale)
 # %%
 share = prove("adam-blind", "gaussian").steps[-1]
 print(f"{share.sentence}\n    {share.text}")
-adam = told("adam-blind")
+adam = report("adam-blind")
 
 # %% [markdown]
 # No coordinate has more than three times the second moment of another, whatever $g$ is. With one probe, a large $d$ and a long average ($\beta_2$ near 1: one draw of $\hat g_i^2$ varies by

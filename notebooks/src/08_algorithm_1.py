@@ -22,8 +22,8 @@ from torch.func import functional_call
 
 from mezo_lab import MeZO
 from mezo_lab.claims.c_costs import BYTES_PER_COORDINATE, CHUNK, MEBIBYTE, peak
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
-from mezo_lab.course.notebook import show, sized, tried
 from mezo_lab.report.figures import style
 
 _ = torch.set_grad_enabled(False)  # forward passes only
@@ -190,15 +190,15 @@ def three_sweeps(model, seed):
 
 
 def two_sweeps(model, seeds):
-    found, waiting = [], []
+    pgs, waiting = [], []
     for seed in seeds:
         sweep(model.parameters(), *waiting, (EPSILON, seed))
         plus = loss(model)
         sweep(model.parameters(), (-2 * EPSILON, seed))
-        found.append(slope(plus, loss(model)))
-        waiting = [(EPSILON - LR * found[-1], seed)]
+        pgs.append(slope(plus, loss(model)))
+        waiting = [(EPSILON - LR * pgs[-1], seed)]
     sweep(model.parameters(), *waiting)  # flush
-    return found
+    return pgs
 
 
 # %% [markdown]
@@ -221,13 +221,13 @@ def addressed(model, step):
 
 def mezo(model, seeds, fused=False):
     opt = MeZO(model.named_parameters(), LR, EPSILON, fused=fused, compiled=False)
-    found = []
+    pgs = []
     for _ in seeds:
         opt.step(lambda: loss(model))
-        found.append(opt.history[-1].projected[0])
+        pgs.append(opt.history[-1].projected[0])
     opt.flush()
     counted.update(sweeps=opt.cost.sweeps)
-    return found
+    return pgs
 
 
 # %% [markdown]
@@ -276,8 +276,8 @@ def apart(one, other):
 first = path(each(copies))
 for name, run in (stages | slips).items():
     taken = path(run)
-    told = f"{apart(taken, first):.0e}; at the first step {apart(taken[:1], first[:1]):.0e}"
-    print(f"{name:<22} largest difference of pg from stage 1: {told}")
+    difference = f"{apart(taken, first):.0e}; at the first step {apart(taken[:1], first[:1]):.0e}"
+    print(f"{name:<22} largest difference of pg from stage 1: {difference}")
 own = path(each(lambda model, step: copies(model, step, draw=addressed)))
 fused = {"MeZO": mezo, "MeZO, fused": lambda model, seeds: mezo(model, seeds, fused=True)}
 for name, run in fused.items():
@@ -314,8 +314,8 @@ models = [classifier(width) for width in widths]
 whole = [sum(p.nbytes for p in model.parameters()) / MEBIBYTE for model in models]
 largest = [max(p.nbytes for p in model.parameters()) / MEBIBYTE for model in models]
 print("the model             ", *(f"{size:8.1f}" for size in whole), "MiB")
-for name, found in memory.items():
-    print(f"{name:<22}", *(f"{size:8.1f}" for size in found))
+for name, sizes in memory.items():
+    print(f"{name:<22}", *(f"{size:8.1f}" for size in sizes))
 
 # %% [markdown]
 # ## Check
@@ -328,9 +328,9 @@ two = [2 * size for size in whole]
 theories = {"1 copies": (two, [3 * size for size in whole]), "2 in place, z stored": (whole, two)}
 theories |= {name: (largest, whole) for name in list(stages)[2:5]}
 for name, (right, wrong) in theories.items():
-    found = memory[name][-1]
-    print(f"{name:<22} over theory {found / right[-1]:.3f}, over the decoy {found / wrong[-1]:.3f}")
-    assert abs(found / right[-1] - 1) < 0.02 < abs(found / wrong[-1] - 1)
+    extra = memory[name][-1]
+    print(f"{name:<22} over theory {extra / right[-1]:.3f}, over the decoy {extra / wrong[-1]:.3f}")
+    assert abs(extra / right[-1] - 1) < 0.02 < abs(extra / wrong[-1] - 1)
 chunk = BYTES_PER_COORDINATE * CHUNK / MEBIBYTE
 print(f"6 MeZO                 at most {max(memory['6 MeZO']):.1f} MiB, bound {chunk:.0f} MiB")
 assert max(memory["6 MeZO"]) <= chunk
@@ -365,8 +365,8 @@ show(
 # quantities that do not scatter: they promise a $z$ far below zero.
 
 # %%
-verdicts = [tried("memory", d=d) for d in sized(full=(4_000_000, 16_000_000), fast=(4_000_000,))]
-others = [tried("same-z", measure="step"), tried("replay", measure="bytes", steps=20_000)]
+verdicts = [verify("memory", d=d) for d in sized(full=(4_000_000, 16_000_000), fast=(4_000_000,))]
+others = [verify("same-z", measure="step"), verify("replay", measure="bytes", steps=20_000)]
 for verdict in verdicts + others:
     print(verdict)
     print("   decoys:", "; ".join(f"{decoy.statement}: {decoy.status.name}" for decoy in verdict.decoys))

@@ -27,7 +27,7 @@ from torch import nn
 from mezo_lab import LAWS, Estimate, MeZO, theory
 from mezo_lab.claims.controls import flip_bit, replace_streams, same_for_tensors
 from mezo_lab.course.exercises import zoo
-from mezo_lab.course.notebook import show, sized, tried
+from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.optim import Adam, Journal, Momentum, replay
 from mezo_lab.optim.log import LogError
 from mezo_lab.report.figures import style
@@ -77,11 +77,11 @@ for _ in range(4):
 
 # %%
 before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
-with warnings.catch_warnings(record=True) as said:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     loss = opt.step(lambda: math.nan)
 moved = (torch.cat([p.detach().flatten() for p in model.parameters()]) - before).abs().max()
-print(f"a loss of {loss}: {said[0].message} Largest change of a weight: {moved:.0e}")
+print(f"a loss of {loss}: {caught[0].message} Largest change of a weight: {moved:.0e}")
 
 # %% [markdown]
 # The change is rounding: the weights walked to the probe and back. `exact=True` leaves none.
@@ -144,10 +144,10 @@ def left_over(law, probes, steps):
 
 
 for law, probes in [("gaussian", 1), ("rademacher", 1), ("sphere", 1), ("gaussian", 4)]:
-    found, best = left_over(law, probes, sized(full=200, fast=60)), 1 / factor(law, probes)
+    measured, best = left_over(law, probes, sized(full=200, fast=60)), 1 / factor(law, probes)
     right, wrong = (theory.contraction(best, factor(law, probes, rank)) for rank in (r, d))
-    scores = f"z = {found.z_score(right):+.1f}, with d for r: {found.z_score(wrong):+.0f}"
-    print(f"{law:<10} n = {probes}, {2 * probes} passes: formula {right:.3f}, measured {found}; {scores}")
+    scores = f"z = {measured.z_score(right):+.1f}, with d for r: {measured.z_score(wrong):+.0f}"
+    print(f"{law:<10} n = {probes}, {2 * probes} passes: formula {right:.3f}, measured {measured}; {scores}")
 
 # %% [markdown]
 # Signs descend further than Gaussian draws here, as the bowl lies along the axes ($\gamma=r$ instead of $r+2$). In general directions they see the sphere, $\gamma=d(r+2)/(d+2)=5.45$ (claim
@@ -218,10 +218,10 @@ show(
 # %%
 losses = torch.tensor(descent(sized(full=800, fast=300) + 99, lr, "normalised")[100:], dtype=torch.float64)
 blocks = (2 * losses).sqrt().view(10, -1).mean(1)  # ‖g‖; long blocks, as neighbours are correlated
-found = Estimate(float(blocks.mean()), float(blocks.std()) / math.sqrt(10), 10)
+measured = Estimate(float(blocks.mean()), float(blocks.std()) / math.sqrt(10), 10)
 formula = float(floor.subs({eta: lr, rank: r}))
-print(f"E‖g‖ = {found}; formula {formula:.4f}, z = {found.z_score(formula):+.1f};", end=" ")
-print(f"decoy {lr * r / 2:.4f}, z = {found.z_score(lr * r / 2):+.1f}")
+print(f"E‖g‖ = {measured}; formula {formula:.4f}, z = {measured.z_score(formula):+.1f};", end=" ")
+print(f"decoy {lr * r / 2:.4f}, z = {measured.z_score(lr * r / 2):+.1f}")
 
 # %% [markdown]
 # ## A run is a list of numbers
@@ -268,10 +268,10 @@ print(f"{len(refused)} of 20 refused; the last: {refused[-1]}")
 # %%
 size = sized(full=4, fast=2)
 length = {"measure": "length", "d": size, "r": size, "n": 1}
-verdicts = [tried("engine-factor", law, **length) for law in ("rademacher", "sphere", "coordinate")]
+verdicts = [verify("engine-factor", law, **length) for law in ("rademacher", "sphere", "coordinate")]
 bent = {"measure": "contraction", "d": 8, "r": 2, "n": 1}
-others = [tried("engine-factor", sized(full="gaussian", fast="rademacher"), **bent)]
-others += [tried("same-z", measure="step"), tried("isotropic"), tried("replay", measure="rebuilt", steps=3)]
+others = [verify("engine-factor", sized(full="gaussian", fast="rademacher"), **bent)]
+others += [verify("same-z", measure="step"), verify("isotropic"), verify("replay", measure="rebuilt", steps=3)]
 for verdict in verdicts + others:
     print(verdict)
     print("   decoys:", "; ".join(f"{decoy.statement}: {decoy.status.name}" for decoy in verdict.decoys))
@@ -288,14 +288,14 @@ show(verdicts)
 # $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance comes from the number of draws.
 
 # %%
-found = {name: zoo.deviations(generator) for name, (generator, _) in zoo.ZOO.items()}
-found["MeZO"] = zoo.deviations(zoo.mezo)
-names = list(found["MeZO"])
+deviations = {name: zoo.deviations(generator) for name, (generator, _) in zoo.ZOO.items()}
+deviations["MeZO"] = zoo.deviations(zoo.mezo)
+names = list(deviations["MeZO"])
 print(" " * 15, *(f"{name:>11}" for name in names))
-for name, values in found.items():
+for name, values in deviations.items():
     cells = ["·" if check not in zoo.failed_checks(values) else f"{values[check]:+.0f} ✗" for check in names]
     print(f"{name:<15}", *(f"{cell:>11}".replace(" +inf", "other") for cell in cells))
-assert all(map(zoo.failed_checks, (found[name] for name in zoo.ZOO))) and not zoo.failed_checks(found["MeZO"])
+assert all(map(zoo.failed_checks, (deviations[name] for name in zoo.ZOO))) and not zoo.failed_checks(deviations["MeZO"])
 print()
 for name, (_, sentence) in zoo.ZOO.items():
     print(f"{name:<15} {sentence}")

@@ -175,9 +175,9 @@ print(f"r = {live.mean / top.value:.2f} ± {live.standard_error / top.value:.2f}
 # %%
 records = [json.loads(record_path(name).read_text()) for name in ("results/models.json", "results/curvature.json")]
 for verdict in [verdict for record in records for verdict in record["verdicts"]]:
-    found = Estimate(verdict["mean"], verdict["standard_error"], verdict["count"])
-    print(f"{verdict['id']} {verdict['law']} {verdict['parameters']}: {found!r}")
-    print(f"   z = {found.z_score(verdict['expected']):+.1f} from {verdict['expected']:g}: {verdict['status']}")
+    measured = Estimate(verdict["mean"], verdict["standard_error"], verdict["count"])
+    print(f"{verdict['id']} {verdict['law']} {verdict['parameters']}: {measured!r}")
+    print(f"   z = {measured.z_score(verdict['expected']):+.1f} from {verdict['expected']:g}: {verdict['status']}")
     for decoy in verdict["decoys"]:
         print(f"   decoy {decoy['statement']}: z = {decoy['z_score']:+.0f}, {decoy['status']}")
 
@@ -360,8 +360,8 @@ draws, most = sized(full=(10, 6), fast=(3, 3))
 beds = {"this batch": (batch, TASK), "another batch": (short[2:4], TASK), "another prompt": (batch, "rotten-tomatoes")}
 for name, (rows, task) in beds.items():
     other = task_loss(model, tokenizer, rows, task)
-    found = second_differences(layer, other, draws=draws, epsilon=3e-3, seed=0)
-    t, top = trace_estimate(found), largest_eigenvalue_iterated(layer, other, most=most)
+    differences = second_differences(layer, other, draws=draws, epsilon=3e-3, seed=0)
+    t, top = trace_estimate(differences), largest_eigenvalue_iterated(layer, other, most=most)
     r, error = rank_and_error(t.mean, t.standard_error, top.value, top.residual)
     print(f"{name:>14}: tr H = {t}, λ_max = {top}, r = {r:.1f} ± {error:.1f}")
 

@@ -28,24 +28,24 @@ from torch.nn.functional import softplus
 
 from mezo_lab import Estimate
 from mezo_lab.finetune import MeZO, task_loss
+from mezo_lab.finetune.config import read_config
+from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.evaluation.evaluate import evaluate
-from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.config import read_config
-from mezo_lab.finetune.replay import rebuild_model, resolve_step
 from mezo_lab.finetune.prepare import prepare_run
+from mezo_lab.finetune.replay import rebuild_model, resolve_step
 
 # %%
+from mezo_lab.course.notebook import record_path, show, sized
 from mezo_lab.finetune.evaluation.scores import Z95, difference, score, wilson
 from mezo_lab.finetune.tasks import custom_task
-from mezo_lab.course.notebook import record_path, show, sized
-from mezo_lab.report.figures import style
 from mezo_lab.optim.log import StepRecord, read_log
+from mezo_lab.report.figures import style
 
 RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
-ready = prepare_run(read_config(run))
-model, tokenizer, encoder, task = ready.loaded.model, ready.loaded.tokenizer, ready.encoder, ready.task
+context = prepare_run(read_config(run))
+model, tokenizer, encoder, task = context.loaded.model, context.loaded.tokenizer, context.encoder, context.task
 
 # %% [markdown]
 # ## What the model is asked
@@ -65,7 +65,7 @@ model, tokenizer, encoder, task = ready.loaded.model, ready.loaded.tokenizer, re
 # On one review, beside the loss that the library trains on:
 
 # %%
-row = ready.splits.test[0]
+row = context.splits.test[0]
 gold, asked = task.gold(row), encoder.encode_prompt(row, encoder.labels[0])
 with torch.no_grad():
     vocabulary = answer_logits(model, [asked])[0]  # (words,)
@@ -102,7 +102,7 @@ at = {share: sympy.Rational(9, 10), n: 50, z: Z95}
 print([f"{float(end.subs(at)):.6f}" for end in ends], "the library:", [f"{end:.6f}" for end in wilson(0.9, 50)])
 
 # %% [markdown]
-# **Statement** (derived). Two models answer the same $n$ examples. The second is right on $b$ that the first misses, and misses $c$ on which the first is right. Its gain is
+# **Statement** (derived). Two models answer the same $n$ examples. Only the second is right on $b$, only the first on $c$. The gain of the second is
 # $(b-c)/n$, with the squared standard error $\left[b+c-(b-c)^2/n\right]/\left(n(n-1)\right)$.
 #
 # **Derivation.** The gaps $x_i \in \{-1, 0, 1\}$ are independent between examples. Their mean is $(b-c)/n$, and $\sum x_i^2=b+c$; put both into
@@ -111,7 +111,7 @@ print([f"{float(end.subs(at)):.6f}" for end in ends], "the library:", [f"{end:.6
 # ## Experiment: zero-shot, on a few reviews
 
 # %%
-held_out = list(ready.splits.test[: sized(full=64, fast=4)])
+held_out = list(context.splits.test[: sized(full=64, fast=4)])
 before = evaluate(model, encoder, held_out)
 print("zero-shot:", before)
 
@@ -130,14 +130,14 @@ tuned, _, steps = rebuild_model(run, until=sized(full=resolve_step(run, "best"),
 after = evaluate(tuned, encoder, held_out)
 
 
-def told(gain) -> str:
+def gain_text(gain) -> str:
     mean, low, high = (100 * value for value in gain)
     verdict = "clear of 0" if low > 0 or high < 0 else "not clear of 0"
     return f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}), {verdict}"
 
 
 print(f"after {steps} steps:", after)
-print("paired gain:", told(difference(after, before)))
+print("paired gain:", gain_text(difference(after, before)))
 
 # %% [markdown]
 # So few reviews leave a wide interval. The record has the answers of both models to 1,000, of which these are the first. Is the rebuilt model the one that was
@@ -154,7 +154,7 @@ zero_shot, mezo = recorded("rotten-tomatoes-zero-shot"), recorded(run.name)
 for name, live, record in (("zero-shot", before, zero_shot), (f"after {steps} steps", after, mezo)):
     same = sum(map(float.__eq__, live.each, record.each[: len(held_out)]))
     print(f"{name}: {same} of {len(held_out)} judged as in the record")
-print("recorded, 1,000 reviews:", told(difference(mezo, zero_shot)))
+print("recorded, 1,000 reviews:", gain_text(difference(mezo, zero_shot)))
 
 # %% [markdown]
 # ## Nothing but forward passes
@@ -163,8 +163,8 @@ print("recorded, 1,000 reviews:", told(difference(mezo, zero_shot)))
 
 # %%
 pupil, calls = copy.deepcopy(model), []
-batch_loss = task_loss(pupil, tokenizer, ready.splits.train[: sized(full=16, fast=4)])
-opt = MeZO(pupil.named_parameters(), lr=ready.plan.lr, law=ready.plan.law, seed=1, check_closure=False)
+batch_loss = task_loss(pupil, tokenizer, context.splits.train[: sized(full=16, fast=4)])
+opt = MeZO(pupil.named_parameters(), lr=context.plan.lr, law=context.plan.law, seed=1, check_closure=False)
 
 
 def closure():
@@ -211,13 +211,13 @@ def line(row) -> str:
     size = "" if row["method"] == "zero-shot" else f"{row['shots']} per class, seed {row['seed']}"
     size += f", {row['steps']} steps, η = {row['lr']:g}" if row["steps"] else ""
     accuracy = f"{row['test']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-    return f"{NAMES.get(kind(row), kind(row)):13} {size:>44}: {accuracy}  {told(row['gain']) if 'gain' in row else ''}"
+    return f"{NAMES.get(kind(row), kind(row)):13} {size:>44}: {accuracy}  {gain_text(row['gain']) if 'gain' in row else ''}"
 
 
 for prompt, title in (PROMPTS | {"rotten-tomatoes/no-prompt": "no prompt"}).items():
     print(title)
-    found = sorted((row for row in plain if row["prompt"] == prompt), key=lambda row: row["shots"])
-    print("\n".join(f"  {line(row)}" for row in found) or "  not measured yet; `make accuracy` does it")
+    sorted_rows = sorted((row for row in plain if row["prompt"] == prompt), key=lambda row: row["shots"])
+    print("\n".join(f"  {line(row)}" for row in sorted_rows) or "  not measured yet; `make accuracy` does it")
 
 
 # %%
@@ -289,7 +289,7 @@ for row in tried_rates:
 # %%
 trained = [row for row in plain if kind(row) == "mezo full" and row["seed"] == 0 and row["prompt"] in PROMPTS]
 figure = style.new_figure(3.8)
-axes, found = figure.subplots(), []
+axes, summaries = figure.subplots(), []
 for row in (row for row in trained if row["prompt"] == "rotten-tomatoes"):
     curve = json.loads((RESULTS / "runs" / row["run"] / "result.json").read_text())["validation"]
     look = style.estimate("rademacher" if row["shots"] > 16 else "gaussian")
@@ -297,14 +297,17 @@ for row in (row for row in trained if row["prompt"] == "rotten-tomatoes"):
     places = [e["step"] + (3 if row["shots"] > 16 else -3) for e in curve]
     axes.errorbar(places, [100 * e["value"] for e in curve], yerr=ends, label=f"{row['shots']} per class", **look)
     best = max(curve, key=lambda e: e["value"])
-    found.append(f"{row['shots']} per class: {best['value']:.1%} at step {best['step']}, {row['test']:.1%} on the test")
+    summaries.append(
+        f"{row['shots']} per class: {best['value']:.1%} at step {best['step']}, {row['test']:.1%} on the test"
+    )
 axes.axhline(100 * zero_shot.value, label="zero-shot, on the test", color=style.GREY)
 axes.set(xlabel="step", ylabel="validation accuracy, %")
 style.despine(axes)
 style.figure_legend(figure)
-print("\n".join(found))
+print("\n".join(summaries))
 show(
-    figure, alt="Validation accuracy by step, MeZO on all weights, with wide 95 % intervals; best: " + "; ".join(found)
+    figure,
+    alt="Validation accuracy by step, MeZO on all weights, with wide 95 % intervals; best: " + "; ".join(summaries),
 )
 
 # %% [markdown]
@@ -342,21 +345,21 @@ for row in trained:
     print(f"  the gain that was measured: {2 * Z95 * mean / (high - low):+.1f} standard errors")
 
 # %% [markdown]
-# A decoy that is 5 or more away is refuted. It raises too many alarms where the models tend to be right on *different* reviews, too few where they are
-# right on the same ones, and does no harm only in between. The paired interval is valid in every case.
+# A decoy that is 5 or more away is refuted. It alarms too often where the models tend to be right on *different* reviews, too rarely on the same ones. The
+# paired interval is always valid.
 #
 # *Second control.* Hand the trained model's answers out to the wrong reviews. A gain that is left would have nothing to do with reading.
 
 # %%
-labels = torch.tensor([task.gold(row) for row in ready.splits.test])
-said = torch.where(torch.tensor(mezo.each) == 1, labels, 1 - labels)
-deals = torch.rand(2000, len(said), generator=torch.Generator().manual_seed(0)).argsort(1)
-gaps = (said[deals] == labels).double() - torch.tensor(zero_shot.each)
-clear = gaps.mean(1) > Z95 * gaps.std(1) / math.sqrt(len(said))
+labels = torch.tensor([task.gold(row) for row in context.splits.test])
+predictions = torch.where(torch.tensor(mezo.each) == 1, labels, 1 - labels)
+deals = torch.rand(2000, len(predictions), generator=torch.Generator().manual_seed(0)).argsort(1)
+gaps = (predictions[deals] == labels).double() - torch.tensor(zero_shot.each)
+clear = gaps.mean(1) > Z95 * gaps.std(1) / math.sqrt(len(predictions))
 print(
     f"shuffled: mean gain {100 * gaps.mean():+.1f} points, clear above 0 in {clear.double().mean():.1%} of 2,000 deals"
 )
-print("as answered:", told(difference(mezo, zero_shot)))
+print("as answered:", gain_text(difference(mezo, zero_shot)))
 
 # %% [markdown]
 # ## What it means
@@ -375,7 +378,7 @@ for prompt in PROMPTS:
     answers = [recorded(f"{stem}-{kind}").each for kind in ("512-mezo-full-seed0", "zero-shot")]
     drawn[prompt] = [difference(*(score("accuracy", each[:n]) for each in answers)) for n in sizes]
     for n, gain in zip(sizes, drawn[prompt], strict=True):
-        print(f"{PROMPTS[prompt]:30} n = {n:>4}: {told(gain)}")
+        print(f"{PROMPTS[prompt]:30} n = {n:>4}: {gain_text(gain)}")
 
 # %% [markdown]
 # The intervals shrink as $1/\sqrt n$: a quarter of the width costs sixteen times the reviews. On few, a gain and its absence look alike.
@@ -443,14 +446,14 @@ def my_task():
 
 
 check_own_task(my_task)
-few = ready.splits.test[: sized(full=50, fast=4)]
+few = context.splits.test[: sized(full=50, fast=4)]
 mine = evaluate(model, Encoder(my_task(), tokenizer, few[0]), few)
 print(mine)
-print("against “It was”:", told(difference(mine, score("accuracy", before.each[: len(few)]))))
+print("against “It was”:", gain_text(difference(mine, score("accuracy", before.each[: len(few)]))))
 
 # %% [markdown] tags=["solution"]
-# **Solution.** A prompt that is no better has a chance of 2.5 % to look clearly better; among thirty such prompts the chance that at least one does is
-# about a half. Choose prompts on validation reviews.
+# **Solution.** A prompt that is no better has a chance of 2.5 % to look clearly better; of thirty, at least one does with a
+# chance of about a half. Choose prompts on validation reviews.
 
 # %% [markdown]
 # ## Summary

@@ -25,12 +25,12 @@ from torch.nn.functional import softplus
 
 from mezo_lab import LAWS, Estimate, MeZO, projected_gradient, sample
 from mezo_lab.course.exercises.objective import zero_probability
+from mezo_lab.course.notebook import record_path, show, sized, verify
 from mezo_lab.finetune import reviews, smollm2
-from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.training.objectives import objective_named
+from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.tasks import task_named
-from mezo_lab.course.notebook import record_path, show, sized, tried
+from mezo_lab.finetune.training.objectives import objective_named
 from mezo_lab.report.figures import style
 
 # %% [markdown]
@@ -100,9 +100,9 @@ z = torch.randn(40_000, 1, generator=torch.Generator().manual_seed(0), dtype=tor
 figure, grid, places = style.new_figure(height=3.6), torch.linspace(-2.5, 2.5, 201), torch.arange(-2.5, 2.6, 0.5)
 axes = figure.add_subplot()
 for epsilon, law in ((0.3, "gaussian"), (1.0, "rademacher")):
-    found = torch.stack([projected_gradient(step, place, z, epsilon) * z[:, 0] for place in places])
-    bars = style.BARS * found.std(1) / math.sqrt(len(z))
-    axes.errorbar(places, found.mean(1), bars, label=f"measured, ε = {epsilon}", **style.estimate(law))
+    measured = torch.stack([projected_gradient(step, place, z, epsilon) * z[:, 0] for place in places])
+    bars = style.BARS * measured.std(1) / math.sqrt(len(z))
+    axes.errorbar(places, measured.mean(1), bars, label=f"measured, ε = {epsilon}", **style.estimate(law))
     axes.plot(grid, -normal(grid / epsilon) / epsilon, label="−φ(θ/ε)/ε" if epsilon == 1 else None, **style.THEORY)
 axes.plot(grid, 0 * grid, label="the step's own slope, 0", **style.decoy("0", ["0", "φ"]))
 axes.plot(grid, -normal(grid / 0.3), label="−φ(θ/ε), at ε = 0.3", **style.decoy("φ", ["0", "φ"]))
@@ -194,12 +194,15 @@ def along(count, generator):
     return projected_gradient(lambda p: (p @ signed.T < 0).double().mean(-1), start, z, epsilon) * (z @ direction)
 
 
-found, theory = sample(along, 40_000, numbers_per_draw=dim, seed=3).estimate(), smoothed(epsilon * lengths) @ direction
-print(f"smoothed slope: measured {found}, theory {theory:.4f}, z = {found.z_score(float(theory)):+.1f}")
+measured, theory = (
+    sample(along, 40_000, numbers_per_draw=dim, seed=3).estimate(),
+    smoothed(epsilon * lengths) @ direction,
+)
+print(f"smoothed slope: measured {measured}, theory {theory:.4f}, z = {measured.z_score(float(theory)):+.1f}")
 wrong = {"a margin moves by ε": smoothed(epsilon + 0 * lengths) @ direction, "0, the gradient": 0.0}
 wrong["without the 1/(εs)"] = -(normal(margins / epsilon / lengths) @ signed / len(signed)) @ direction
 for name, value in wrong.items():
-    print(f"  decoy {name}: z = {found.z_score(float(value)):+.0f}")
+    print(f"  decoy {name}: z = {measured.z_score(float(value)):+.0f}")
 
 
 # %%
@@ -212,11 +215,11 @@ for epsilon, batch in ((0.03, 16), (0.1, 16), (0.1, 64)):
     zero = (pg == 0).double()
     forms = {"theory": zero_probability(q, batch), "decoy “none flips”": (1 - q) ** batch}
     forms["decoy “an even number flips”"] = (1 + (1 - 2 * q) ** batch) / 2
-    told = [f"{name} {form.mean():.3f} ({z_score(zero - form)})" for name, form in forms.items()]
-    print(f"ε = {epsilon}, B = {batch}: zeros {zero.mean():.3f}; " + ", ".join(told))
+    comparisons = [f"{name} {form.mean():.3f} ({z_score(zero - form)})" for name, form in forms.items()]
+    print(f"ε = {epsilon}, B = {batch}: zeros {zero.mean():.3f}; " + ", ".join(comparisons))
     square = 4 * epsilon**2 * batch * pg**2 - q  # its mean is 0 by the formula for E[pg²]
     print(f"  E[pg²]: {z_score(square)}; decoy, without the B: {z_score(square / batch - q + q / batch)}")
-print("the library's claim, on a smooth loss:", tried("smoothing"))
+print("the library's claim, on a smooth loss:", verify("smoothing"))
 
 # %% [markdown]
 # ## Experiment: does it train?
@@ -448,10 +451,12 @@ for name, points in starts.items():
     best = curve[-1].mean(1).argmax()  # of five rates
     curves[name] = [each[best] for each in curve]
     adam[name] = accuracy(by_adam(points, "new", 400, generator))
-    told = [
+    accuracies = [
         f"{each.mean():.1%} ± {each.std() / copies**0.5:.1%}" for each in (curve[0][best], curve[-1][best], adam[name])
     ]
-    print(f"{name}: start {told[0]}; MeZO, {12 * stretch} passes: {told[1]}; Adam, 400 steps: {told[2]}")
+    print(
+        f"{name}: start {accuracies[0]}; MeZO, {12 * stretch} passes: {accuracies[1]}; Adam, 400 steps: {accuracies[2]}"
+    )
 ahead = curves["pretrained"][-1] - curves["random"][-1]
 print(f"pretrained − random after MeZO: {ahead.mean():+.1%}, z = {ahead.mean() / ahead.std() * copies**0.5:+.1f}")
 

@@ -25,7 +25,7 @@ import sympy
 import torch
 
 from mezo_lab import theory
-from mezo_lab.course.notebook import record_path, show, sized, tried
+from mezo_lab.course.notebook import record_path, show, sized, verify
 from mezo_lab.report.figures import style
 
 # %% [markdown]
@@ -136,10 +136,10 @@ scenes = {
 for name, scene in scenes.items():
     passes.clear()
     try:
-        told = {"theta": scene()}
+        result = {"theta": scene()}
     except Exception as error:
-        told = {"error": f"{type(error).__name__}: {error}"}
-    pathlib.Path(sys.argv[1], f"{name}.{rank}.json").write_text(json.dumps(told | {"passes": len(passes)}))
+        result = {"error": f"{type(error).__name__}: {error}"}
+    pathlib.Path(sys.argv[1], f"{name}.{rank}.json").write_text(json.dumps(result | {"passes": len(passes)}))
 """
 
 # %% [markdown]
@@ -165,7 +165,7 @@ sys.path.insert(0, str(folder))
 from training import passes, train
 
 whole = slice(8)
-for told, scene, settings in (
+for label, scene, settings in (
     ("batches split, one process on the whole batch", "batch", {}),
     ("probes split, one process with two probes", "probe", {"probes": 2}),
     ("control: probes split, one process with one probe", "probe", {"probes": 1}),
@@ -173,7 +173,7 @@ for told, scene, settings in (
     passes.clear()
     alone = torch.tensor(train(whole, **settings), dtype=torch.float64)
     ranks = [torch.tensor(outcome(scene, rank)["theta"], dtype=torch.float64) for rank in (0, 1)]
-    print(f"{told}: largest difference {float((ranks[0] - alone).abs().max()):.1e}")
+    print(f"{label}: largest difference {float((ranks[0] - alone).abs().max()):.1e}")
     count = f"forward passes {outcome(scene, 0)['passes']} each, alone {len(passes)}"
     print(f"   replicas equal in every bit: {torch.equal(*ranks)}; {count}")
 
@@ -261,7 +261,7 @@ if record["rows"]:
 
 # %%
 norms = [
-    tried("norm-factor", dim=sized(full=10, fast=6), probes=processes)
+    verify("norm-factor", dim=sized(full=10, fast=6), probes=processes)
     for processes in sized(full=(1, 2, 4, 8), fast=(1, 4))
 ]
 for verdict in norms:
@@ -271,9 +271,9 @@ show(norms)
 # %%
 processes, examples, dim = sized(full=3, fast=2), 2, 6
 ways = [
-    tried("minibatch", dim=dim, probes=1, batch=processes * examples, sharing="shared"),
-    tried("minibatch", dim=dim, probes=processes, batch=examples, sharing="shared"),
-    tried("minibatch", dim=dim, probes=processes, batch=examples, sharing="fresh"),
+    verify("minibatch", dim=dim, probes=1, batch=processes * examples, sharing="shared"),
+    verify("minibatch", dim=dim, probes=processes, batch=examples, sharing="shared"),
+    verify("minibatch", dim=dim, probes=processes, batch=examples, sharing="fresh"),
 ]
 for verdict in ways:
     print(verdict, "; decoys:", [f"{decoy.z_score:+.0f}" for decoy in verdict.decoys])
@@ -296,8 +296,8 @@ for scene in ("another seed", "another start", "touched", "no such rows", "gone"
     for rank in (0, 1):
         left = not (folder / f"{scene}.{rank}.json").exists()
         seen = {"error": "has left", "passes": 0} if left else outcome(scene, rank)
-        told = textwrap.shorten(seen["error"].split(". ")[0], 120, placeholder=" …")
-        print(f"   rank {rank}, {seen['passes']:>2} passes: {told}")
+        message = textwrap.shorten(seen["error"].split(". ")[0], 120, placeholder=" …")
+        print(f"   rank {rank}, {seen['passes']:>2} passes: {message}")
 
 # %% [markdown]
 # Settings and weights are compared before the first forward pass, and weights again at intervals. Without that, weights that differ would raise no error: both
@@ -379,13 +379,13 @@ def speedup(rank: int, processes: int) -> float:
 check_speedup(speedup)
 rank, total = 20, 240
 left = {
-    n: tried("best-step", dim=10**6, rank=rank, probes=n, t=1.0).estimate.mean
+    n: verify("best-step", dim=10**6, rank=rank, probes=n, t=1.0).estimate.mean
     for n in sized(full=(1, 2, 4, 12, 30), fast=(1, 4, 12))
 }
 for n, ratio in left.items():
     gain, steps = math.log(ratio) / math.log(left[1]), total // (2 * n)
-    told = f"a step is worth {gain:5.2f} of one process, formula {speedup(rank, n):5.2f}"
-    print(f"p = {n:>2}: {told}; {total} passes are {steps:>3} steps and leave {ratio**steps:.2g} of the loss")
+    comparison = f"a step is worth {gain:5.2f} of one process, formula {speedup(rank, n):5.2f}"
+    print(f"p = {n:>2}: {comparison}; {total} passes are {steps:>3} steps and leave {ratio**steps:.2g} of the loss")
 
 # %% [markdown] tags=["solution"]
 # **Solution.** Nearly $p$ while $p \ll r$, a logarithm beyond. At one total of passes more processes take fewer steps and leave more of the loss: they buy

@@ -21,26 +21,27 @@ import torch
 warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, which nothing here shows
 from transformers import LlamaConfig
 
+# %%
 from mezo_lab import LAWS, theory
 from mezo_lab.claims.c_costs import peak
+from mezo_lab.course.notebook import record_path, show, sized, verify
 from mezo_lab.environment.storages import storage_bytes
-from mezo_lab.finetune.memory.predicted import (
-    METHODS,
-    TrainingStep,
-    predicted_memory,
-    model_for_method,
-    untrained_model,
-)
 from mezo_lab.finetune.memory.paper_tables import (
     REPORTED,
     SECONDS,
     SIZES,
     STEPS,
-    setting_of_table_22,
     gpu_hours,
     opt_config,
+    setting_of_table_22,
 )
-from mezo_lab.course.notebook import record_path, show, sized, tried
+from mezo_lab.finetune.memory.predicted import (
+    METHODS,
+    TrainingStep,
+    model_for_method,
+    predicted_memory,
+    untrained_model,
+)
 from mezo_lab.report.figures import style
 
 MIB, GIB = 2**20, 2**30
@@ -122,8 +123,10 @@ opt = {}  # (method, size) → GiB
 for size, cells in table(opt_block, SIZES).items():
     opt |= {(method, size): float(cells[3 * k]) for k, method in enumerate(REPORTED)}
 for method, reported in REPORTED.items():
-    told = [f"{size} {opt[method, size]:,.0f} ({opt[method, size] / gb - 1:+.0%})" for size, gb in reported.items()]
-    print(f"{method:>7}, GiB (error): {', '.join(told)}")
+    comparisons = [
+        f"{size} {opt[method, size]:,.0f} ({opt[method, size] / gb - 1:+.0%})" for size, gb in reported.items()
+    ]
+    print(f"{method:>7}, GiB (error): {', '.join(comparisons)}")
 
 
 # %%
@@ -161,7 +164,7 @@ show(
 # which makes $z$ a tensor at a time.
 
 # %%
-verdict = tried("memory", d=sized(full=8_000_000, fast=4_200_000))
+verdict = verify("memory", d=sized(full=8_000_000, fast=4_200_000))
 print(verdict)
 (decoy,) = verdict.decoys
 print(f"decoy: {decoy.statement}: {decoy.estimate.mean:.3g} MiB, {decoy.status.name}")
@@ -194,11 +197,11 @@ def lives(method: str) -> int:
 
 for method in ("sgd", "adam"):
     count, memory = lives(method), predicted_memory(small, method=method, batch=8)
-    told = f"{method}: {count:,} bytes live, predicted {memory.total:,} ({memory.total / count - 1:+.1%})"
+    line = f"{method}: {count:,} bytes live, predicted {memory.total:,} ({memory.total / count - 1:+.1%})"
     for name, part in vars(memory).items():
         wrong = (memory.total - part) / count - 1
-        told += f"; without {name} {wrong:+.0%} {'REFUTED' if abs(wrong) > 0.01 else 'not told apart'}"
-    print(told)
+        line += f"; without {name} {wrong:+.0%} {'REFUTED' if abs(wrong) > 0.01 else 'not told apart'}"
+    print(line)
 
 # %% [markdown]
 # SGD has no states, so to leave them out is no mistake. **What a process holds**: the record's measurements of SmolLM2. The prediction is what must
@@ -213,9 +216,9 @@ def judged(error):
 for method, cells in table(measured_block, METHODS).items():
     *terms, total, measured = (float(cell) for cell in cells[:6])
     error = total / measured - 1
-    told = f"{method:>9}: predicted {total:,.0f}, measured {measured:,.0f} MiB, error {error:+.0%} {judged(error)}"
+    line = f"{method:>9}: predicted {total:,.0f}, measured {measured:,.0f} MiB, error {error:+.0%} {judged(error)}"
     decoy = (total - terms[2]) / measured - 1
-    print(told + (f"; without Adam's two states {decoy:+.0%} {judged(decoy)}" if method == "adam" else ""))
+    print(line + (f"; without Adam's two states {decoy:+.0%} {judged(decoy)}" if method == "adam" else ""))
 
 # %% [markdown]
 # ## The time of a step
@@ -279,12 +282,12 @@ for row in rows:
         groups.setdefault((row["prompt"], shots, f"{row['method']} {row['tuning']}".strip()), []).append(row)
 
 
-def mean(found, name):
-    return sum(row[name] or 0 for row in found) / len(found)
+def mean(rows, name):
+    return sum(row[name] or 0 for row in rows) / len(rows)
 
 
 names = ("test", "low", "high", "seconds", "peak_mebibytes", "forward_passes", "backward_passes")
-results = {key: {name: mean(found, name) for name in names} for key, found in groups.items()}
+results = {key: {name: mean(runs, name) for name in names} for key, runs in groups.items()}
 for (prompt, shots, method), r in results.items():
     passes = f"{r['forward_passes']:.0f} + {r['backward_passes']:.0f}"
     print(
@@ -294,8 +297,8 @@ for (prompt, shots, method), r in results.items():
 if not any(method.startswith("adam") for _, _, method in results):
     print("Adam: no run in the record yet")
 on, loads = [row["machine"] for row in rows], [row["machine"]["load_before"] for row in rows]
-told = "; ".join(sorted({f"{each['processor']}, {each['threads']} threads" for each in on}))
-print(f"{told}; load before a run {min(loads):.1f} to {max(loads):.1f}: compare minutes on one machine only")
+machines = "; ".join(sorted({f"{each['processor']}, {each['threads']} threads" for each in on}))
+print(f"{machines}; load before a run {min(loads):.1f} to {max(loads):.1f}: compare minutes on one machine only")
 
 
 # %%

@@ -6,7 +6,7 @@ import pytest
 
 from mezo_lab.claims import Status, check
 from mezo_lab.course import notebook
-from mezo_lab.course.notebook import UnexpectedVerdict, show, tried
+from mezo_lab.course.notebook import UnexpectedVerdict, show, verify
 
 
 def changed(monkeypatch, **changes):
@@ -18,18 +18,18 @@ def changed(monkeypatch, **changes):
 def test_a_claim_that_is_not_consistent_ends_a_notebook(status, monkeypatch):
     changed(monkeypatch, status=status)
     with pytest.raises(UnexpectedVerdict, match=rf"norm-factor gaussian dim=6 probes=2: .*: {status.name}"):
-        tried("norm-factor", dim=6, probes=2)
+        verify("norm-factor", dim=6, probes=2)
 
 
 @pytest.mark.parametrize("status", Status)
 def test_a_decoy_that_the_draws_accept_ends_a_notebook_and_one_out_of_reach_does_not(status, monkeypatch):
-    decoys = tuple(replace(decoy, status=status) for decoy in tried("norm-factor", dim=6, probes=2).decoys)
+    decoys = tuple(replace(decoy, status=status) for decoy in verify("norm-factor", dim=6, probes=2).decoys)
     changed(monkeypatch, decoys=decoys)
     if status is Status.CONSISTENT:
         with pytest.raises(UnexpectedVerdict, match=r"; the decoy \(d\+n-1\)/n agrees with the draws"):
-            tried("norm-factor", dim=6, probes=2)
+            verify("norm-factor", dim=6, probes=2)
     else:
-        assert tried("norm-factor", dim=6, probes=2).decoys == decoys
+        assert verify("norm-factor", dim=6, probes=2).decoys == decoys
 
 
 def test_a_figure_is_shown_with_its_words_and_not_without(monkeypatch):
