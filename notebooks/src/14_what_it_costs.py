@@ -21,20 +21,12 @@ import torch
 warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, which nothing here shows
 from transformers import LlamaConfig
 
-# %%
 from mezo_lab import LAWS, theory
 from mezo_lab.claims.c_costs import peak
 from mezo_lab.course.notebook import record_path, show, sized, verify
 from mezo_lab.environment.storages import storage_bytes
-from mezo_lab.finetune.memory.paper_tables import (
-    REPORTED,
-    SECONDS,
-    SIZES,
-    STEPS,
-    gpu_hours,
-    opt_config,
-    setting_of_table_22,
-)
+from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, STEPS
+from mezo_lab.finetune.memory.paper_tables import gpu_hours, opt_config, setting_of_table_22
 from mezo_lab.finetune.memory.predicted import (
     METHODS,
     TrainingStep,
