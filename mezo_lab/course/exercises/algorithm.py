@@ -13,6 +13,7 @@ from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
 from mezo_lab.course.exercises.grading import expect_right, is_real_tensor
 from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Cubic, two_point
+from mezo_lab.theory import Expression
 
 __all__ = ["check_order", "check_perturb", "check_step"]
 
@@ -285,57 +286,46 @@ def _endpoint(step: Step) -> Answer:
 
 
 def _mistaken_step(
-    scale: Callable[[float, float, float], float],
-    decay: Callable[[float, float], float] = lambda lr, weight_decay: 1 - lr * weight_decay,
-    *,
-    back: float = 2.0,
-    seed_shift: int = 0,
+    scale: str, decay: str = "1 - lr * weight_decay", *, back: float = 2.0, seed_shift: int = 0
 ) -> Answer:
-    """The endpoint of a step whose last sweep has the scale scale(ε, η·pg, decay), this decay(η, λ) and another seed.
+    """The endpoint of a step that probes at ε and (1 − back)·ε, takes them to be 2ε apart, and shifts its last seed.
 
-    It probes at ε and (1 − back)·ε, and takes the two points to be 2ε apart.
+    Args:
+        scale: of the last sweep, a formula in epsilon, update = η·pg, and decay.
+        decay: of the last sweep, a formula in lr and weight_decay.
     """
 
     def step(move, loss, lr, weight_decay, epsilon, seed):
         move(epsilon, seed)
         plus = loss()
         move(-back * epsilon, seed)
-        pg = (plus - loss()) / (2 * epsilon)
-        factor = decay(lr, weight_decay)
-        move(scale(epsilon, lr * pg, factor), seed + seed_shift, factor)
+        update = lr * float(plus - loss()) / (2 * epsilon)
+        factor = Expression(decay)({"lr": lr, "weight_decay": weight_decay})
+        last = Expression(scale)({"epsilon": epsilon, "update": update, "decay": factor})
+        move(last, seed + seed_shift, factor)
 
     return _endpoint(step)
 
 
 _STEP_MISTAKES = {
     "The stored weights are θ − εz, and decay takes hold of −εz too: put back (1 − ηλ)·ε.": (
-        _mistaken_step(lambda epsilon, update, decay: epsilon - update)
+        _mistaken_step("epsilon - update")
     ),
     "The weights were left at θ − εz, decayed: the last sweep must restore as well as update.": (
-        _mistaken_step(lambda epsilon, update, decay: -update)
+        _mistaken_step("-update")
     ),
-    "That climbs: the update is −η·pg·z.": _mistaken_step(lambda epsilon, update, decay: decay * epsilon + update),
-    "The two points lie 2ε apart: divide by it.": (
-        _mistaken_step(lambda epsilon, update, decay: decay * epsilon - 2 * update)
-    ),
+    "That climbs: the update is −η·pg·z.": _mistaken_step("decay * epsilon + update"),
+    "The two points lie 2ε apart: divide by it.": _mistaken_step("decay * epsilon - 2 * update"),
     "The last sweep has the seed of the probe: with another one it moves along another z.": (
-        _mistaken_step(lambda epsilon, update, decay: decay * epsilon - update, seed_shift=1)
+        _mistaken_step("decay * epsilon - update", seed_shift=1)
     ),
     "One side alone has the curvature in it: the second point is θ − εz, a move of −2ε away.": (
-        _mistaken_step(lambda epsilon, update, decay: -2 * update, back=1.0)
+        _mistaken_step("-2 * update", back=1.0)
     ),
-    "From θ + εz a move of −ε leads to θ, not to θ − εz.": (
-        _mistaken_step(lambda epsilon, update, decay: decay * epsilon - update, back=1.0)
-    ),
+    "From θ + εz a move of −ε leads to θ, not to θ − εz.": _mistaken_step("decay * epsilon - update", back=1.0),
     "Decay the update, or θ? (1 − ηλ) multiplies θ, and the displacement that is stored with it; not η·pg·z.": (
-        _mistaken_step(lambda epsilon, update, decay: decay * (epsilon - update))
+        _mistaken_step("decay * (epsilon - update)")
     ),
-    "The weight decay is missing.": (
-        _mistaken_step(lambda epsilon, update, decay: epsilon - update, decay=lambda lr, weight_decay: 1.0)
-    ),
-    "The decay of a step is ηλ, not λ.": (
-        _mistaken_step(
-            lambda epsilon, update, decay: decay * epsilon - update, decay=lambda lr, weight_decay: 1 - weight_decay
-        )
-    ),
+    "The weight decay is missing.": _mistaken_step("epsilon - update", "1"),
+    "The decay of a step is ηλ, not λ.": _mistaken_step("decay * epsilon - update", "1 - weight_decay"),
 }

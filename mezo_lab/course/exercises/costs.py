@@ -60,7 +60,7 @@ def check_training_bytes(count: Answer) -> None:
             "A gradient is as large as the weights.": _bytes_holding(sgd=1, adam=3),
             "MeZO keeps no z: it is drawn again from its seed.": _bytes_holding(mezo=2),
             "MeZO has no gradient, only a scalar; its weights move in place.": _bytes_holding(mezo=3),
-            "That counts numbers: each of them takes `each` bytes.": "right / each",
+            "That counts numbers: each of them takes `each` bytes.": "truth / each",
         },
     )
 
@@ -72,10 +72,10 @@ def check_largest_model(largest: Answer) -> None:
         _largest_model,
         _CARDS,
         {
-            "A GiB has 2³⁰ bytes, not 10⁹.": "right * 1e9 / 2**30",
+            "A GiB has 2³⁰ bytes, not 10⁹.": "truth * 1e9 / 2**30",
             "That is what inference has room for, whatever the method.": "gib * 2**30 / each",
-            "That counts numbers: each of them takes `each` bytes.": "right * each",
-            "Answer in parameters, not in billions of them.": "right / 1e9",
+            "That counts numbers: each of them takes `each` bytes.": "truth * each",
+            "Answer in parameters, not in billions of them.": "truth / 1e9",
         },
     )
 
@@ -91,8 +91,8 @@ def check_break_even(ratio: Answer) -> None:
         _STEPS,
         {
             "Every card counts for as long as a step lasts: multiply by the cards.": "backward_seconds / seconds",
-            "The other way up: a dearer step of backpropagation leaves MeZO more steps.": "1 / right",
+            "The other way up: a dearer step of backpropagation leaves MeZO more steps.": "1 / truth",
             "More cards make a step dearer, not cheaper.": ("backward_seconds * cards / (seconds * backward_cards)"),
-            "`seconds` are those of a whole step, with both its forward passes.": "right / 2",
+            "`seconds` are those of a whole step, with both its forward passes.": "truth / 2",
         },
     )

@@ -8,7 +8,7 @@ import torch
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
 from mezo_lab.sampling import LAWS, Cubic
-from mezo_lab.theory import largest_stable_step
+from mezo_lab.theory import Expression, largest_stable_step
 
 __all__ = ["check_rank_and_error", "check_second_difference", "check_stable_rates"]
 
@@ -37,11 +37,12 @@ def _rank_and_error(trace: float, trace_error: float, norm: float, norm_error: f
     return trace / norm, math.hypot(trace_error / norm, trace * norm_error / norm**2)
 
 
-def _difference(mistake: Answer) -> Answer:
-    """An estimate that is a function of L(θ + εz), L(θ), L(θ − εz) and ε."""
+def _difference(formula: str) -> Answer:
+    """An estimate by a formula in plus = L(θ + εz), middle = L(θ), minus = L(θ − εz), and epsilon."""
 
     def estimate(loss, theta, z, epsilon):
-        return mistake(loss(theta + epsilon * z), loss(theta), loss(theta - epsilon * z), epsilon)
+        losses = {"plus": loss(theta + epsilon * z), "middle": loss(theta), "minus": loss(theta - epsilon * z)}
+        return Expression(formula)({name: float(value) for name, value in losses.items()} | {"epsilon": epsilon})
 
     return estimate
 
@@ -61,26 +62,18 @@ def check_second_difference(estimate: Answer) -> None:
         lambda loss, theta, z, epsilon: z @ loss.hessian(theta) @ z,
         cases,
         {
-            "A second derivative is divided by ε².": (
-                _difference(lambda plus, middle, minus, epsilon: plus + minus - 2 * middle)
+            "A second derivative is divided by ε².": _difference("plus + minus - 2 * middle"),
+            "Two factors of ε: one for each z of zᵀHz.": _difference("(plus + minus - 2 * middle) / epsilon"),
+            "The step is ε, not 2ε: divide by ε².": _difference("(plus + minus - 2 * middle) / (4 * epsilon**2)"),
+            "Each side holds half of zᵀHz, and together they hold it all: no further 2.": _difference(
+                "(plus + minus - 2 * middle) / (2 * epsilon**2)"
             ),
-            "Two factors of ε: one for each z of zᵀHz.": (
-                _difference(lambda plus, middle, minus, epsilon: (plus + minus - 2 * middle) / epsilon)
+            "L(θ) is taken away twice, once for each side.": _difference("(plus + minus - middle) / epsilon**2"),
+            "One side alone still has the slope in it; the sum of both sides does not.": _difference(
+                "2 * (plus - middle) / epsilon**2"
             ),
-            "The step is ε, not 2ε: divide by ε².": (
-                _difference(lambda plus, middle, minus, epsilon: (plus + minus - 2 * middle) / (4 * epsilon**2))
-            ),
-            "Each side holds half of zᵀHz, and together they hold it all: no further 2.": (
-                _difference(lambda plus, middle, minus, epsilon: (plus + minus - 2 * middle) / (2 * epsilon**2))
-            ),
-            "L(θ) is taken away twice, once for each side.": (
-                _difference(lambda plus, middle, minus, epsilon: (plus + minus - middle) / epsilon**2)
-            ),
-            "One side alone still has the slope in it; the sum of both sides does not.": (
-                _difference(lambda plus, middle, minus, epsilon: 2 * (plus - middle) / epsilon**2)
-            ),
-            "That is the slope, zᵀg: curvature is in the sum of both sides.": (
-                _difference(lambda plus, middle, minus, epsilon: (plus - minus) / (2 * epsilon))
+            "That is the slope, zᵀg: curvature is in the sum of both sides.": _difference(
+                "(plus - minus) / (2 * epsilon)"
             ),
         },
     )

@@ -77,21 +77,15 @@ def check_label_loss(loss: Answer) -> None:
         _label_loss,
         _LOSSES,
         {
-            "That is over the whole vocabulary: p(right) has to be divided by p(right) + p(other).": (
-                lambda right, other: right
-            ),
+            "That is over the whole vocabulary: p(right) has to be divided by p(right) + p(other).": "right",
             "That is the log of the odds; −log p(right)/(p(right) + p(other)) is log(1 + its exponential).": (
-                lambda right, other: right - other
+                "right - other"
             ),
             "The exponent has the other sign: the loss must rise with that of the right word.": (
-                lambda right, other: _label_loss(other, right)
+                "log(1 + exp(other - right))"
             ),
-            "That is the probability of the right word; the loss is −log of it.": (
-                lambda right, other: math.exp(-_label_loss(right, other))
-            ),
-            "Losses are not probabilities: take p = exp(−loss) of each first.": (
-                lambda right, other: -math.log(right / (right + other))
-            ),
+            "That is the probability of the right word; the loss is −log of it.": "exp(-truth)",
+            "Losses are not probabilities: take p = exp(−loss) of each first.": "-log(right / (right + other))",
         },
     )
 

@@ -1,6 +1,6 @@
 """Grades an answer: it is compared with the truth in several cases, and with the mistakes that are often made.
 
-A mistake is a function, or its formula as text in the names of a case, π, and `right`, the true value.
+A mistake is a function, or its formula as text in the names of a case, π, and `truth`, the right value.
 """
 
 import math
@@ -34,7 +34,7 @@ def grade(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes: Mistak
     >>> double = lambda x: 2 * x
     >>> grade(lambda x: x + x, double, [{"x": 1.0}, {"x": 3.0}], {})
     ✓ right in 2 cases
-    >>> grade(lambda x: x, double, [{"x": 1.0}], {"Twice, not once.": "right / 2"})
+    >>> grade(lambda x: x, double, [{"x": 1.0}], {"Twice, not once.": "truth / 2"})
     Traceback (most recent call last):
     mezo_lab.course.exercises.answers.WrongAnswer: Twice, not once.
     """
@@ -62,7 +62,7 @@ def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[Ca
     """Whether the answers are those of somebody who makes this mistake."""
     for value, case, right in zip(values, cases, truths, strict=True):
         if isinstance(mistake, str):
-            expected = Expression(mistake)({**case, "right": right.item(), "pi": math.pi})
+            expected = Expression(mistake)({**case, "truth": right.item(), "pi": math.pi})
         else:
             expected = mistake(**case)
         if not is_close(value, expected):

@@ -97,12 +97,12 @@ def check_smoothed_slope(slope: Answer) -> None:
         _smoothed_slope,
         _POINTS,
         {
-            "The step falls as θ grows: its smoothed slope is negative.": "-right",
-            "Differentiate θ/ε too: the chain rule gives 1/ε.": "epsilon * right",
-            "The normal density has 1/√(2π) in front.": "sqrt(2 * pi) * right",
+            "The step falls as θ grows: its smoothed slope is negative.": "-truth",
+            "Differentiate θ/ε too: the chain rule gives 1/ε.": "epsilon * truth",
+            "The normal density has 1/√(2π) in front.": "sqrt(2 * pi) * truth",
             "In the exponent there is a half: −(θ/ε)²/2.": "-exp(-(theta/epsilon)**2) / sqrt(2 * pi) / epsilon",
             "That is the slope of the step itself. The two points are a finite distance apart.": "0",
-            "The two points are 2ε apart, but half of z lie on each side: work the mean out once more.": "right / 2",
+            "The two points are 2ε apart, but half of z lie on each side: work the mean out once more.": "truth / 2",
         },
     )
 
@@ -115,7 +115,7 @@ def check_zero_probability(chance: Answer) -> None:
         _FLIPS,
         {
             "That is the chance that no answer differs. Two that differ may also cancel.": ("(1 - flip)**batch"),
-            "That is the chance of a difference; the question is that of none.": "1 - right",
+            "That is the chance of a difference; the question is that of none.": "1 - truth",
             "Of 2k that differ, k must be right on one side: C(2k, k)/4^k of all ways to toss 2k coins.": (
                 _even_probability
             ),
@@ -162,7 +162,7 @@ def check_f1_objective(objective: Answer) -> None:
         _f1_objective,
         _TEXTS,
         {
-            "A step makes the objective smaller: take one minus the score.": "1 - right",
+            "A step makes the objective smaller: take one minus the score.": "1 - truth",
             "A word that the answer has twice is shared once, if the reference has it once: count, do not make sets.": (
                 _with_metric(_f1_of_sets)
             ),

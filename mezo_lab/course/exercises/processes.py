@@ -52,10 +52,10 @@ def check_allreduce_bytes(sent: Answer) -> None:
         _allreduce_bytes,
         _SIZES,
         {
-            "A float32 has 4 bytes.": "right / 4",
-            "The parts go round twice: once to be added up, once to be spread.": "right / 2",
+            "A float32 has 4 bytes.": "truth / 4",
+            "The parts go round twice: once to be added up, once to be spread.": "truth / 2",
             "All processes send that together; how much does one of them send, a part of d/p at a turn?": (
-                "processes * right"
+                "processes * truth"
             ),
             "A turn fewer than there are processes: a part need not come home. The factor is (p − 1)/p.": (
                 "8 * parameters"
@@ -101,7 +101,7 @@ def check_speedup(gain: Answer) -> None:
                 "processes"
             ),
             "That is the gain for each pair of forward passes: here the p pairs are done at once.": (
-                "right / processes"
+                "truth / processes"
             ),
             "That is how much longer the step may be. Put the best step into E[L⁺]/L, which is 1 − 1/γ there.": (
                 "processes * (rank + 2) / (rank + processes + 1)"

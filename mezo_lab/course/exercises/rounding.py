@@ -60,8 +60,8 @@ def check_ulp(answer: Answer) -> None:
                 lambda value, mantissa_bits: abs(value) * 2.0**-mantissa_bits
             ),
             "That is the spacing at 1: the exponent of the value comes on top.": "2**-mantissa_bits",
-            "Twice too large: `frexp` has its mantissa in [½, 1), so that its exponent is one too high.": "2 * right",
-            "That is the largest rounding error, half of the spacing.": "right / 2",
+            "Twice too large: `frexp` has its mantissa in [½, 1), so that its exponent is one too high.": "2 * truth",
+            "That is the largest rounding error, half of the spacing.": "truth / 2",
         },
     )
 
@@ -77,8 +77,8 @@ def check_cycles(answer: Answer) -> None:
         _DRIFTS,
         {
             "The drift grows as √K: square the ratio.": "2 * share * rms / ulp",
-            "A cycle adds ulp²/2, not ulp²: half of the time it restores the weight.": "right / 2",
-            "A cycle adds ulp²/2, not ulp²/4: its first and its last move round alike.": "2 * right",
+            "A cycle adds ulp²/2, not ulp²: half of the time it restores the weight.": "truth / 2",
+            "A cycle adds ulp²/2, not ulp²/4: its first and its last move round alike.": "2 * truth",
         },
     )
 
@@ -94,8 +94,8 @@ def check_best_epsilon(answer: Answer) -> None:
                 lambda size, **case: _best_epsilon(size=1.0, **case)
             ),
             "There the two terms are equal; the sum is least where their slopes cancel, a little lower.": (
-                "2**(1/6) * right"
+                "2**(1/6) * truth"
             ),
-            "A cube root, not a square root: one term falls as 1/ε, the other rises as ε².": "right**1.5",
+            "A cube root, not a square root: one term falls as 1/ε, the other rises as ε².": "truth**1.5",
         },
     )

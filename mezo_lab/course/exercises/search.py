@@ -45,7 +45,7 @@ def check_best_sigma(best: Answer) -> None:
         best,
         lambda grad_norm, trace: math.sqrt(2 / math.pi) * grad_norm / trace,
         _SLOPES,
-        {"There the change is 0 again: the largest descent is halfway.": "2 * right"},
+        {"There the change is 0 again: the largest descent is halfway.": "2 * truth"},
     )
 
 

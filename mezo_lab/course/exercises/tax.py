@@ -49,7 +49,7 @@ def check_contraction(contraction: Answer) -> None:
             "ℓ comes twice in the second term: once from the lemma, once from ‖g‖² = 2ℓL.": (
                 "1 - 2 * lr * smoothness + lr**2 * smoothness * factor"
             ),
-            "That is the change divided by L; the ratio has the old loss in it too, as 1.": "right - 1",
+            "That is the change divided by L; the ratio has the old loss in it too, as 1.": "truth - 1",
         },
     )
 
@@ -65,7 +65,7 @@ def check_stable_lr(stable: Answer) -> None:
         _BOWLS,
         {
             "That is SGD's rate: divide it by E‖ĝ‖²/‖g‖².": "2 / smoothness",
-            "That is the best rate. The largest stable one is where the ratio is 1 again, twice as far.": "right / 2",
+            "That is the best rate. The largest stable one is where the ratio is 1 again, twice as far.": "truth / 2",
             "(d+n−1)/n belongs to the sphere and to signs; Gaussian probes have (d+n+1)/n.": (
                 "2 * probes / (smoothness * (dim + probes - 1))"
             ),
@@ -91,6 +91,6 @@ def check_probe_gain(gain: Answer) -> None:
             "That is the share of SGD's rate; the question is how many times that of one probe.": (
                 "probes / (dim + probes + 1)"
             ),
-            "That is the gain for each pair of forward passes; the rate gains n times that.": "right / probes",
+            "That is the gain for each pair of forward passes; the rate gains n times that.": "truth / probes",
         },
     )
