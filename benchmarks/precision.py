@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.layout import spacing
+from mezo_lab.optim.diagnostics import spacing
+from mezo_lab.optim.testing import theta_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -43,7 +44,7 @@ def trained(dtype: torch.dtype, lr: float, steps: int, exact: bool) -> tuple[flo
     for _ in range(steps):
         opt.step(lambda: loss_at(theta, goal))
     update = lr * opt.diagnostics.gradient_norm().mean
-    (kept,) = opt.ready().position.weights()
+    (kept,) = theta_of(opt)
     return loss_at(kept, goal) / before, update / spacing(theta.bfloat16())
 
 
@@ -57,7 +58,7 @@ def copied(lr: float, steps: int, keep: Callable[[Tensor, Tensor, Tensor], None]
     z = torch.nn.Parameter(torch.zeros(DIM))
     field = MeZO([z], lr=1.0, law="rademacher", seed=SEED)
     for _ in range(steps):
-        field.engine = None
+        field._engine = None  # it is at θ, whatever was written
         z.data.zero_()
         seen: list[float] = []
 
@@ -69,7 +70,8 @@ def copied(lr: float, steps: int, keep: Callable[[Tensor, Tensor, Tensor], None]
         direction = -z.data / field.epsilon
         pg = (seen[0] - seen[1]) / (2 * EPSILON)
         keep(weights, residual, -lr * pg * direction)
-        field.steps, field.projected = field.steps + 1, None
+        field.steps += 1
+        field.projected_gradients = None
         field.flush()
     return loss_at(weights.float() + residual.float(), goal) / before
 

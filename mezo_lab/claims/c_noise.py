@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mezo_lab.optim import Journal, MeZO, replay
+from mezo_lab.optim.testing import noise_field
 from mezo_lab.sampling import Law
 
 Model = dict[str, Parameter]
@@ -113,7 +114,7 @@ def z_of(
         groups, lr=1.0, epsilon=EPSILON, law=law.name, seed=seed, compiled=compiled, exact=False, check_closure=False
     )
     if chunk:
-        opt.ready().field.rechunk(chunk, chunk)
+        noise_field(opt).rechunk(chunk, chunk)
     points: list[dict[str, Tensor]] = []
 
     def closure() -> float:

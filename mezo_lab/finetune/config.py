@@ -13,7 +13,7 @@ from mezo_lab.finetune.models.loading import SHIPPED
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 from mezo_lab.optim.arguments import law_of, rule_named
-from mezo_lab.optim.scalars import item
+from mezo_lab.validation import python_number
 
 METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
 TRAINED = ("mezo", "adam", "sgd")
@@ -182,8 +182,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path | torch.device):
         return str(value)
     if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
-        return tuple(item(each) for each in value)
-    return item(value)
+        return tuple(python_number(each) for each in value)
+    return python_number(value)
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -1,6 +1,5 @@
-"""What the arguments of `MeZO` may be, as Python numbers, and what is said when they are not."""
+"""The arguments of `MeZO` and of its parameter groups: what they may be, and the error when they are not."""
 
-import difflib
 import math
 from collections.abc import MutableMapping
 from typing import Any
@@ -8,26 +7,43 @@ from typing import Any
 import torch
 
 from mezo_lab.optim.rules import RULES, Rule
-from mezo_lab.optim.scalars import REMEDIES, flag, not_negative, number, positive, single, whole
 from mezo_lab.optim.stencils import BASELINES, ESTIMATORS, SHAPINGS, Estimator, Population
 from mezo_lab.sampling import LAWS, Law, LowRank
+from mezo_lab.validation import flag, not_negative, number, one_of, positive, whole
 
 MODIFIED = (None, "variance", "expectation")
 LARGEST = torch.finfo(torch.float32).max
+REMEDIES = {
+    "lr": "1e-6 is usual for all weights of a language model",
+    "weight_decay": "0 switches it off",
+    "scale": "it divides the probes; 1 changes nothing",
+    "epsilon": "1e-3 suits a language model in float32",
+    "probes": "1 is usual; `mezo-lab list` shows what more of them buy (probes-are-a-wash, orthogonal-probes)",
+    "rank": "1 is the cheapest",
+    "seed": "any such number will do",
+    "clip": "it bounds the projected gradient",
+    "check_replicas_every": "100 costs little",
+}
+
+
+def float32(value: float) -> float:
+    """The nearest number of float32. Steps are made of these, so that a run log, which holds no others, is complete."""
+    return float(torch.tensor(float(value), dtype=torch.float32))
 
 
 def check_group(group: MutableMapping[str, Any], *, first: bool) -> None:
-    """Make Python numbers of the settings of a group; a rate that is a tensor stays one.
+    """Convert the settings of a group to Python numbers; a learning rate that is a tensor stays one.
 
-    Args: first: as the group is given; later a schedule may take the rate to zero.
-    Raises: ValueError for what no step can be made of.
+    Args: first: whether the group is new; later a schedule may take the rate to zero.
+    Raises: ValueError for settings that no step can be made with.
     """
-    lr = positive("lr", group["lr"]) if first else not_negative("lr", group["lr"])
+    check_rate = positive if first else not_negative
+    lr = check_rate("lr", group["lr"], REMEDIES["lr"])
     if not isinstance(group["lr"], torch.Tensor):
         group["lr"] = lr
-    group["weight_decay"] = not_negative("weight_decay", group["weight_decay"])
-    group["scale"] = positive("scale", group["scale"])
-    rounded = single(lr)
+    group["weight_decay"] = not_negative("weight_decay", group["weight_decay"], REMEDIES["weight_decay"])
+    group["scale"] = positive("scale", group["scale"], REMEDIES["scale"])
+    rounded = float32(lr)
     if math.isinf(rounded) or (first and not rounded):
         raise ValueError(
             f"`lr` must be a number that float32 can hold, got {lr}, which is {rounded} there: {REMEDIES['lr']}."
@@ -40,17 +56,13 @@ def check_group(group: MutableMapping[str, Any], *, first: bool) -> None:
 
 
 def check_arguments(settings: MutableMapping[str, Any]) -> None:
-    """Make Python numbers of the settings that are not a matter of one group, by their names in `MeZO`.
-
-    Raises: ValueError.
-    """
-    settings["epsilon"] = positive("epsilon", settings["epsilon"])
-    settings["probes"] = whole("probes", settings["probes"], "a whole number, at least 1", 1)
-    settings["seed"] = whole("seed", settings["seed"], "a whole number in [0, 2**64)", 0, 2**64)
-    every = settings["check_replicas_every"]
-    settings["check_replicas_every"] = whole("check_replicas_every", every, "at least 1", 1)
+    """Convert the settings that hold for all groups to Python numbers, by their names in `MeZO`. Raises: ValueError."""
+    settings["epsilon"] = positive("epsilon", settings["epsilon"], REMEDIES["epsilon"])
+    settings["seed"] = whole("seed", settings["seed"], REMEDIES["seed"], least=0, below=2**64)
+    for name in ("probes", "check_replicas_every"):
+        settings[name] = whole(name, settings[name], REMEDIES[name])
     if settings["clip"] is not None:
-        clip = number("clip", settings["clip"])
+        clip = number("clip", settings["clip"], REMEDIES["clip"])
         if not clip > 0:
             raise ValueError(f"`clip` must be positive or None, got {settings['clip']}: {REMEDIES['clip']}.")
         settings["clip"] = clip
@@ -59,17 +71,16 @@ def check_arguments(settings: MutableMapping[str, Any]) -> None:
     for name in ("check_closure", "compiled"):
         if settings[name] is not None:
             settings[name] = flag(name, settings[name])
-    if settings["modified"] not in MODIFIED:
-        raise ValueError(f"`modified` must be one of {', '.join(map(str, MODIFIED))}; got {settings['modified']!r}.")
-    check_together(settings)
+    one_of("modified", settings["modified"], MODIFIED)
+    _check_together(settings)
 
 
-def check_together(settings: MutableMapping[str, Any]) -> None:
+def _check_together(settings: MutableMapping[str, Any]) -> None:
     estimator: Estimator = settings["estimator"]
     if isinstance(estimator, Population) and estimator.compares and settings["probes"] < 2:
         raise ValueError(
             f"`probes` must be at least 2 for a population with a baseline or a shaping, got {settings['probes']}: a "
-            "loss alone has nothing to be compared with."
+            "single loss has no other to be compared with."
         )
     if estimator.name == "residual-feedback" and settings["probes"] > 1:
         raise ValueError(
@@ -80,44 +91,34 @@ def check_together(settings: MutableMapping[str, Any]) -> None:
 
 
 def law_of(name: str, rank: int | None) -> Law:
-    """The law of that name; of a low-rank one, of that rank. Raises: ValueError naming the nearest."""
-    if known("law", name, LAWS | {"low-rank": None}) != "low-rank":
-        if rank is not None:
-            raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
-        return LAWS[name]
-    return LowRank(name, rank=1 if rank is None else whole("rank", rank, "a whole number, at least 1", 1))
+    """The law of that name; a low-rank law has that rank. Raises: ValueError naming the nearest."""
+    if one_of("law", name, [*LAWS, "low-rank"]) == "low-rank":
+        return LowRank(name, rank=1 if rank is None else whole("rank", rank, REMEDIES["rank"]))
+    if rank is not None:
+        raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
+    return LAWS[name]
 
 
 def estimator_of(name: str, baseline: str, shaping: str) -> Estimator:
-    """The estimator of that name; of a population, with its baseline and shaping. Raises: ValueError."""
-    found = ESTIMATORS[known("estimator", name, ESTIMATORS)]
-    given = {
-        "baseline": known("baseline", baseline, dict.fromkeys(BASELINES)),
-        "shaping": known("shaping", shaping, dict.fromkeys(SHAPINGS)),
-    }
-    chosen = [argument for argument, value in given.items() if value != "none"]
-    if not isinstance(found, Population):
-        if chosen:
-            argument = chosen[0]
+    """The estimator of that name; a population has that baseline and shaping. Raises: ValueError."""
+    estimator = ESTIMATORS[one_of("estimator", name, ESTIMATORS)]
+    one_of("baseline", baseline, BASELINES)
+    one_of("shaping", shaping, SHAPINGS)
+    if isinstance(estimator, Population):
+        if baseline != "none" and shaping != "none":
             raise ValueError(
-                f"`{argument}` belongs to estimator='population', got {given[argument]!r} for {name!r}: leave it out."
+                f"`baseline` changes nothing under shaping={shaping!r}, which subtracts the mean itself; got "
+                f"{baseline!r}: leave it out."
             )
-        return found
-    if len(chosen) == 2:
-        raise ValueError(
-            f"`baseline` changes nothing under shaping={shaping!r}, which takes off the mean itself; got {baseline!r}: "
-            "leave it out."
-        )
-    return Population(**given)
+        return Population(baseline, shaping)
+    for argument, value in (("baseline", baseline), ("shaping", shaping)):
+        if value != "none":
+            raise ValueError(
+                f"`{argument}` belongs to estimator='population', got {value!r} for {name!r}: leave it out."
+            )
+    return estimator
 
 
 def rule_named(rule: str | Rule) -> Rule:
     """A rule, or the one of that name with its defaults. Raises: ValueError naming the nearest."""
-    return rule if isinstance(rule, Rule) else RULES[known("rule", rule, RULES)]()
-
-
-def known(argument: str, name: Any, table: dict) -> str:
-    if not isinstance(name, str) or name not in table:
-        near = difflib.get_close_matches(str(name), table, n=1) or list(table)
-        raise ValueError(f"`{argument}` must be one of {', '.join(table)}; got {name!r}. Nearest: {near[0]}.")
-    return name
+    return rule if isinstance(rule, Rule) else RULES[one_of("rule", rule, RULES)]()

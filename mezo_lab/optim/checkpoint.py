@@ -5,121 +5,115 @@ import inspect
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-import numpy
 from torch import Tensor
 
-from mezo_lab.optim import layout
 from mezo_lab.optim.diagnostics import Diagnostics
-from mezo_lab.optim.displacement import Exact
+from mezo_lab.optim.displacement import ExactWeights, PlainWeights
+from mezo_lab.optim.parameters import Group, model_names, trainable_parameters
 from mezo_lab.optim.rules import RULES, Record, Rule
-from mezo_lab.optim.scalars import number, whole
+from mezo_lab.validation import number, python_values, whole
 
-if TYPE_CHECKING:
-    from mezo_lab.optim.mezo import MeZO
+BACK = -1  # in a run log, a move back to θ: after an exception, or a flush between probe and step
 
-BACK = -1  # a move back to θ: after an exception, or a flush between probe and step
-
-# The arguments of `MeZO` that are no settings of its steps, and why. Any other one is a setting: it is saved, compared
-# and logged without being named here, so that a new argument cannot be forgotten.
+# The arguments of `MeZO` that are not settings of its steps, and why. Every other argument is a setting: saved,
+# compared and logged without being named here, so that a new argument cannot be forgotten.
 ELSEWHERE = {
     "params": "the weights: their names and shapes are compared",
     "lr": "in `param_groups`, and in every step of a run log",
     "weight_decay": "in `param_groups`",
-    "check_closure": "asks for one more loss, which no step uses",
+    "check_closure": "evaluates one more loss, which no step uses",
     "parallel": "says who evaluates a loss; the replicas compare it",
     "check_replicas_every": "says when weights are compared; the replicas compare it",
     "compiled": "says how a sweep is computed; a run log holds how it was",
 }
 CHANGEABLE = ("epsilon", "clip", "fused", "centre", "fresh_batches", "common_random_numbers")  # between two steps
-GROUP = ("weight_decay", "scale")  # settings of a parameter group that a step depends on, beside its rate
+GROUP = ("weight_decay", "scale")  # the settings of a parameter group that a step depends on, beside its rate
+
+
+class Checkpointed(Protocol):
+    """What this module reads of an optimizer, and what it sets when a checkpoint is loaded."""
+
+    rule: Rule
+    exact: bool
+    steps: int
+    diagnostics: Diagnostics
+    history: deque[Record]
+    param_groups: list[Group]
+    missing: str | None
+    _previous_loss: float | None
 
 
 @functools.cache
-def arguments(kind: type["MeZO"]) -> tuple[str, ...]:
+def setting_names(kind: type) -> tuple[str, ...]:
     """The arguments of `MeZO` that are settings of its steps, also for a class derived from it."""
-    own = next(each for each in kind.__mro__ if each.__name__ == "MeZO")
+    own = next(base for base in kind.__mro__ if base.__name__ == "MeZO")
     return tuple(name for name in inspect.signature(own).parameters if name not in ELSEWHERE)
 
 
-def settings(opt: "MeZO") -> dict[str, Any]:
-    """Every setting of the steps, by the name of its argument, as JSON could hold it."""
-    return {name: described(setting(opt, name)) for name in arguments(type(opt))}
+def settings(opt: Any) -> dict[str, Any]:
+    """Every setting of the steps of a `MeZO`, by the name of its argument, as JSON could hold it."""
+    return {name: described(getattr(opt, name)) for name in setting_names(type(opt))}
 
 
-def built(opt: "MeZO") -> dict[str, Any]:
-    """The settings that a `MeZO` is built with for good. Another number of probes needs nothing to be built anew."""
-    return {name: value for name, value in settings(opt).items() if name not in (*CHANGEABLE, "probes")}
+def built_for_good(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings whose change no step would notice. (Another number of probes needs nothing to be built anew.)"""
+    return {name: value for name, value in settings.items() if name not in CHANGEABLE and name != "probes"}
 
 
-def check_built(opt: "MeZO") -> None:
-    """Raises: ValueError for a setting that was changed where a step would not heed it."""
-    now = built(opt)
-    for name, was in opt.built.items():
-        if now[name] != was:
+def check_built(now: Mapping[str, Any], built: Mapping[str, Any]) -> None:
+    """Raises: ValueError for a setting that was changed although no step would notice it."""
+    for name, value in built.items():
+        if now[name] != value:
             raise ValueError(
-                f"`{name}` was {was!r} when the optimizer was built, and is {now[name]!r}: build another MeZO with it."
+                f"`{name}` was {value!r} when the optimizer was built, and is {now[name]!r}: build another MeZO."
             )
 
 
-def setting(opt: "MeZO", name: str) -> Any:
-    """An argument of an optimizer, which it keeps under the same name, or its estimator or law does."""
-    owner = next(each for each in (opt, opt.estimator, opt.law) if hasattr(each, name))
-    return getattr(owner, name)
-
-
 def described(value: Any) -> Any:
+    """A setting as JSON could hold it."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
     if isinstance(value, Rule):
-        return rule_described(value)
+        return _rule_described(value)
     if isinstance(value, Tensor):
         return value.item()
-    return plain(getattr(value, "name", value))  # a law and an estimator are known by their names
+    return python_values(getattr(value, "name", value))  # a law and an estimator are known by their names
 
 
-def rule_described(rule: Rule) -> dict[str, Any]:
-    """A rule by its name; a user's own one by its class."""
+def _rule_described(rule: Rule) -> dict[str, Any]:
+    """A rule by its name; one of the user's own by its class."""
     kind = type(rule)
-    known = [name for name, each in RULES.items() if each is kind]
+    names = [name for name, known in RULES.items() if known is kind]
     parts = asdict(rule) if is_dataclass(rule) else vars(rule)
-    return {"name": known[0] if known else f"{kind.__module__}.{kind.__qualname__}"} | plain(parts)
+    return {"name": names[0] if names else f"{kind.__module__}.{kind.__qualname__}"} | python_values(parts)
 
 
-def plain(value: Any) -> Any:
-    """The same with Python's own numbers in place of numpy's, which `torch.load(…, weights_only=True)` refuses."""
-    if isinstance(value, (numpy.generic, numpy.ndarray)):
-        return value.tolist()
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(plain, value))
-    return value
-
-
-def saved(opt: "MeZO") -> dict[str, Any]:
-    """The state of an optimizer whose weights are at θ. Raises: RuntimeError after a replay that could not know it."""
+def saved(opt: Checkpointed, weights: PlainWeights | ExactWeights) -> dict[str, Any]:
+    """The state of an optimizer whose weights are at θ. Raises: RuntimeError where a replay could not restore it."""
     if opt.missing is not None:
         raise RuntimeError(opt.missing)
-    position = opt.ready().position
     return {
         "settings": settings(opt),
         "steps": opt.steps,
-        "before": opt.before,
-        "history": history(opt),
+        "before": opt._previous_loss,
+        "history": saved_history(opt.history),
         "diagnostics": asdict(opt.diagnostics),
-        "masters": position.masters if isinstance(position, Exact) else None,
+        "masters": weights.masters if isinstance(weights, ExactWeights) else None,
     }
 
 
-def history(opt: "MeZO") -> list[tuple[int, tuple[float, ...], tuple[float, ...]]]:
-    return [(record.step, record.coefficients, record.projected) for record in opt.history]
+def saved_history(history: deque[Record]) -> list[tuple[int, tuple[float, ...], tuple[float, ...]]]:
+    """The records as plain tuples."""
+    return [(record.step, record.coefficients, record.projected) for record in history]
 
 
-def check_names(opt: "MeZO", group: Mapping[str, Any]) -> None:
-    """Raises: ValueError for a parameter group that would set what holds for all groups."""
-    for name in arguments(type(opt)):
+def check_names(opt: Any, group: Mapping[str, Any]) -> None:
+    """Raises: ValueError for a parameter group that sets what holds for all groups."""
+    for name in setting_names(type(opt)):
         if name in group:
             raise ValueError(
                 f"`{name}` holds for all groups, and one group sets it: give it to MeZO(…). A group may set `lr`, "
@@ -127,19 +121,55 @@ def check_names(opt: "MeZO", group: Mapping[str, Any]) -> None:
             )
 
 
-def same(here: Any, there: Any) -> bool:
+@dataclass
+class Checkpoint:
+    """The state of an optimizer, read and checked."""
+
+    steps: int
+    previous_loss: float | None
+    history: deque[Record]
+    diagnostics: Diagnostics
+    masters: list[Tensor] | None
+
+    def load_masters(self, weights: PlainWeights | ExactWeights) -> None:
+        """Set the θ of exact weights."""
+        if isinstance(weights, ExactWeights):
+            assert self.masters is not None
+            for master, saved_master in zip(weights.masters, self.masters, strict=True):
+                master.copy_(saved_master)
+
+
+def read(opt: Checkpointed, state_dict: Any) -> Checkpoint:
+    """What `saved` has written. Raises: ValueError where it does not belong to `opt`, or `saved` did not write it."""
+    _check_shape(state_dict)
+    _check_settings(opt, state_dict["mezo"]["settings"])
+    _check_parameters(opt, state_dict)
+    state = state_dict["mezo"]
+    history = deque[Record](maxlen=opt.rule.window)
+    diagnostics = Diagnostics()
     try:
-        return bool(here == there)
-    except RuntimeError:  # a tensor of several numbers
-        return False
+        if (state["masters"] is not None) != opt.exact:
+            raise ValueError("`masters` are the weights of exact=True")
+        steps = whole("steps", state["steps"], "it counts from 0", least=0, below=2**32)
+        loss = state["before"]
+        previous_loss = None if loss is None else number("before", loss, "it is the loss of the last step")
+        load_history(history, state["history"])
+        load_diagnostics(diagnostics, state.get("diagnostics", {}))
+        _check_numbers(history, diagnostics)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"`state_dict` must be whole, as MeZO.state_dict() gives it, and is not ({type(error).__name__}: {error}): "
+            "load another file."
+        ) from error
+    return Checkpoint(steps, previous_loss, history, diagnostics, state["masters"])
 
 
-def check_shape(state_dict: Any) -> None:
+def _check_shape(state_dict: Any) -> None:
     """Raises: ValueError for what is no state of a `MeZO`."""
     if isinstance(state_dict, Mapping) and "mezo" not in state_dict:
         raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
     mezo = state_dict.get("mezo") if isinstance(state_dict, Mapping) else None
-    whole_one = (
+    complete = (
         isinstance(mezo, Mapping)
         and isinstance(mezo.get("settings"), Mapping)
         and isinstance(mezo.get("masters"), list | None)
@@ -149,96 +179,78 @@ def check_shape(state_dict: Any) -> None:
         and all(isinstance(group, Mapping) for group in state_dict["param_groups"])
         and all(isinstance(group.get("params"), list) for group in state_dict["param_groups"])
     )
-    if not whole_one:
+    if not complete:
         raise ValueError("`state_dict` must be whole, as MeZO.state_dict() gives it, and is not: load another file.")
 
 
-def check(opt: "MeZO", state_dict: dict[str, Any]) -> None:
-    """Raises: ValueError when the optimizer of a state was built otherwise."""
-    check_shape(state_dict)
-    mine = settings(opt)
-    for name, value in state_dict["mezo"]["settings"].items():
-        if name not in mine:
+def _check_settings(opt: Checkpointed, saved_settings: Mapping[str, Any]) -> None:
+    """Raises: ValueError where the optimizer of the state was built with other settings."""
+    own = settings(opt)
+    for name, value in saved_settings.items():
+        if name not in own:
             raise ValueError(
                 f"`{name}` was {value!r} when the state was saved, and is unknown here: use the version that saved it."
             )
-        here = repr(opt.rule) if isinstance(value, str) and name == "rule" else mine[name]  # as version 0.1 saved it
-        if not same(here, value):
+        here = own[name]
+        if name == "rule" and isinstance(value, str):  # as version 0.1 saved it
+            here = repr(opt.rule)
+        if not _same(here, value):
             raise ValueError(f"`{name}` was {value!r} when the state was saved, and is {here!r}: build it as it was.")
-    # torch matches parameters by position, and would give z and θ itself to others
+
+
+def _same(here: Any, there: Any) -> bool:
+    try:
+        return bool(here == there)
+    except RuntimeError:  # a tensor of several numbers
+        return False
+
+
+def _check_parameters(opt: Checkpointed, state_dict: Any) -> None:
+    """Raises: ValueError for parameters of other names or shapes.
+
+    torch matches parameters by position, and would give z, and θ itself, to others.
+    """
     for theirs, ours in zip(state_dict["param_groups"], opt.param_groups, strict=False):
         if len(theirs["params"]) != len(ours["params"]):
             continue  # torch refuses it
-        there_and_here = (layout.unwrapped(group.get("param_names") or []) for group in (theirs, ours))
-        pairs = zip_longest(*there_and_here)
-        for there, here in pairs:
+        names_there = model_names(theirs.get("param_names") or [])
+        names_here = model_names(ours.get("param_names") or [])
+        for there, here in zip_longest(names_there, names_here):
             if there != here:
                 raise ValueError(
                     f"`params` had {there!r} where they have {here!r} now: give the same names in the same order."
                 )
-    masters, shapes = state_dict["mezo"]["masters"], [tuple(p.tensor.shape) for p in layout.moving(opt.param_groups)]
-    if masters is not None and (kept := [tuple(master.shape) for master in masters]) != shapes:
-        raise ValueError(f"`params` that require gradients had shapes {kept}, now {shapes}: freeze what was frozen.")
-
-
-def read(opt: "MeZO", state_dict: dict[str, Any]) -> tuple[int, float | None, deque[Record], Diagnostics]:
-    """What `saved` has written, once `check` has compared it. Raises: ValueError for what it would not have written."""
-    check(opt, state_dict)
-    state = state_dict["mezo"]
-    records, diagnostics = deque[Record](maxlen=opt.rule.window), Diagnostics()
-    try:
-        if (state["masters"] is not None) != opt.exact:
-            raise ValueError("`masters` are the weights of exact=True")
-        step, before = whole("steps", state["steps"], "a whole number in [0, 2**32)", 0, 2**32), state["before"]
-        before = None if before is None else number("before", before)
-        recall(records, state["history"])
-        count_on(diagnostics, state.get("diagnostics", {}))
-        sums = [float(value) for record in records for value in (record.step, *record.coefficients, *record.projected)]
-        numbers = (diagnostics.squares.mean, diagnostics.curvatures.mean, diagnostics.last_loss, diagnostics.steps)
-        if not all(map(math.isfinite, sums)) or not all(isinstance(value, int | float) for value in numbers):
-            raise ValueError("numbers that no step has written")
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, IndexError) as error:
+    masters = state_dict["mezo"]["masters"]
+    if masters is None:
+        return
+    shapes_there = [tuple(master.shape) for master in masters]
+    shapes_here = [tuple(parameter.tensor.shape) for parameter in trainable_parameters(opt.param_groups)]
+    if shapes_there != shapes_here:
         raise ValueError(
-            f"`state_dict` must be whole, as MeZO.state_dict() gives it, and is not ({type(error).__name__}: {error}): "
-            "load another file."
-        ) from error
-    return step, before, records, diagnostics
+            f"`params` that require gradients had shapes {shapes_there}, now {shapes_here}: freeze what was frozen."
+        )
 
 
-def load(opt: "MeZO", state: dict[str, Any], found: tuple[int, float | None, deque[Record], Diagnostics]) -> None:
-    """Go on from `saved`, once it is checked and `read`."""
-    opt.steps, opt.before, opt.history, opt.diagnostics = found
-    opt.projected, opt.missing = None, None
-    opt.engine = None  # the weights may have been loaded too
-    position = opt.ready().position
-    if isinstance(position, Exact):
-        for master, before in zip(position.masters, state["masters"], strict=True):
-            master.copy_(before)
+def _check_numbers(history: deque[Record], diagnostics: Diagnostics) -> None:
+    scalars = [float(value) for record in history for value in (record.step, *record.coefficients, *record.projected)]
+    means = (diagnostics.squares.mean, diagnostics.curvatures.mean, diagnostics.last_loss, diagnostics.steps)
+    if not all(map(math.isfinite, scalars)) or not all(isinstance(value, int | float) for value in means):
+        raise ValueError("numbers that no step has written")
 
 
-def recall(records: deque[Record], found: list[Any]) -> None:
-    records.clear()
-    records.extend(Record(step, tuple(c), tuple(pg)) for step, c, pg in found)
+def load_history(history: deque[Record], records: list[Any]) -> None:
+    """Replace the records of a run by those that `saved_history` wrote."""
+    history.clear()
+    history.extend(Record(step, tuple(coefficients), tuple(projected)) for step, coefficients, projected in records)
 
 
-def count_on(diagnostics: Diagnostics, found: dict[str, Any]) -> None:
-    """Let diagnostics go on from those that were saved. None stands for NaN, which JSON has no word for."""
+def load_diagnostics(diagnostics: Diagnostics, saved_values: dict[str, Any]) -> None:
+    """Continue diagnostics from saved ones. None stands for NaN, which JSON cannot hold."""
     for name in (field.name for field in fields(diagnostics)):
-        if name not in found:
+        if name not in saved_values:
             continue
-        now, before = getattr(diagnostics, name), found[name]
-        if is_dataclass(now):
-            before = type(now)(**before)
-        setattr(diagnostics, name, math.nan if before is None else before)
-
-
-def told(opt: "MeZO") -> str:
-    """The settings, a line each, for `repr`."""
-    found = settings(opt) | {"rule": opt.rule, "parallel": getattr(opt.ranks, "mode", None), "steps": opt.steps}
-    return "".join(f"\n    {name}: {value}" for name, value in found.items())
-
-
-def copied(opt: "MeZO") -> dict[str, Any]:
-    """All that a copy takes over beside the weights: settings, memory, and where the stored weights are."""
-    position = None if opt.engine is None else opt.engine.position.saved()
-    return {name: getattr(opt, name) for name in opt.own} | {"own": opt.own, "position": position}
+        value = saved_values[name]
+        kind = type(getattr(diagnostics, name))
+        if is_dataclass(kind):
+            value = kind(**value)
+        setattr(diagnostics, name, math.nan if value is None else value)

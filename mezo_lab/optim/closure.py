@@ -1,8 +1,8 @@
-"""Asking the closure for a loss: one number, finite or not, at the point where the weights are."""
+"""Evaluation of the user's closure: one loss, finite or not, at the point where the weights are."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
@@ -10,66 +10,151 @@ import numpy
 import torch
 from torch import Tensor
 
-from mezo_lab.optim.notices import warn
-from mezo_lab.optim.scalars import floating
-from mezo_lab.optim.stencils import Visit
+from mezo_lab.optim.notices import Notices, warn
+from mezo_lab.optim.stencils import CENTRE, Point
+from mezo_lab.validation import as_float
 
 Closure = Callable[..., Any]
 
-SAME = 1e-6  # relative difference of two losses that the rounding of a parallel sum explains
-REPEAT = "call model.eval() or ask for common_random_numbers=True if it has dropout, and keep one batch for the step"
+SAME = 1e-6  # a relative difference of two losses that the rounding of a parallel sum explains
+REPEAT = "call model.eval() or set common_random_numbers=True if it has dropout, and keep one batch for the step"
+NO_GRAPH = "does not require grad and does not have a grad_fn"  # torch's words for a backward() without a graph
+BACKWARD = "leave out backward(), MeZO needs no gradient"
+
+
+class ClosureGuard:
+    """Watches over a closure while it runs: it must not move the optimizer, change its settings, or leave gradients.
+
+    Args:
+        settings: the settings of the optimizer at this moment.
+        parameters: all parameters of the optimizer at this moment.
+        notices: what was reported already.
+    """
+
+    def __init__(
+        self, settings: Callable[[], dict[str, Any]], parameters: Callable[[], Iterable[Tensor]], notices: Notices
+    ):
+        self.settings = settings
+        self.parameters = parameters
+        self.notices = notices
+        self.running = False
+
+    def refuse(self, call: str) -> None:
+        """Raises: RuntimeError for a call of the optimizer from inside a closure."""
+        if self.running:
+            raise RuntimeError(
+                f"`{call}` must not be called inside a closure, which only evaluates the loss: call it after the step."
+            )
+
+    def run(self, closure: Closure, settings: dict[str, Any], *batch: Any) -> Any:
+        """The loss that the closure returns. Args: settings: those that the step began with.
+
+        Raises: RuntimeError for a backward() without a graph, and for changed settings.
+        """
+        gradients = self._gradients()
+        self.running = True
+        try:
+            loss = closure(*batch)
+        except RuntimeError as error:
+            if NO_GRAPH in str(error):
+                raise RuntimeError(
+                    f"`closure` must only return the loss, and called backward(): {BACKWARD}."
+                ) from error
+            raise
+        finally:
+            self.running = False
+        for name, value in self.settings().items():
+            if value != settings[name]:
+                raise RuntimeError(
+                    f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two "
+                    "steps."
+                )
+        if self._gradients() > gradients:
+            self.notices.warn_once(
+                "gradients",
+                f"`closure` left gradients behind, which take the memory that MeZO saves: {BACKWARD}; in Lightning set "
+                "automatic_optimization=False.",
+            )
+        return loss
+
+    def _gradients(self) -> int:
+        return sum(parameter.grad is not None for parameter in self.parameters())
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How the losses of a step are asked for.
-
-    batches: none, micro-batches whose losses are averaged, or, if `fresh`, one for each probe.
-    same_draws: whether all points of a probe see the same random numbers, as for the masks of dropout.
-    """
+class Evaluator:
+    """The loss of a closure at the points of one step: `evaluator(point)`, while the stored weights are there."""
 
     closure: Closure
+    guard: ClosureGuard
+    settings: dict[str, Any]
+    """The settings that the step began with."""
     batches: Sequence[Any]
+    """None, micro-batches whose losses are averaged, or, if `fresh_batches`, one for each probe."""
+    points: Sequence[Point]
+    """The points that this process evaluates, in their order."""
     devices: Sequence[torch.device]
-    fresh: bool
-    same_draws: bool
+    """The devices whose random numbers the closure may draw."""
+    fresh_batches: bool = False
+    common_random_numbers: bool = False
+    """Whether all points of a probe draw the same random numbers, as for the masks of dropout."""
+    check_last: bool = False
+    """Whether the closure is evaluated twice at the last point, to see that it gives the same loss."""
 
-    def __call__(self, visit: Visit, last: bool) -> float:
-        """The loss at the stored weights. last: of the points that see the same random numbers."""
-        batches = [self.batches[visit[0]]] if self.fresh else self.batches
-        with same_random_numbers(self.devices) if self.same_draws and not last else nullcontext():
-            if not batches:
-                return number(self.closure())
-            return sum(number(self.closure(batch)) for batch in batches) / len(batches)
+    def __call__(self, point: Point) -> float:
+        """The loss at the stored weights, which must be at this point."""
+        if not (self.check_last and point == self.points[-1]):
+            return self._loss(point, advance=self._ends_probe(point))
+        loss, second = self._losses(point)
+        self.guard.notices.reported.add("closure")
+        if not _agree(loss, second):
+            warn(f"`closure` gave {loss} and then {second} at the same point, so that probes measure noise: {REPEAT}.")
+        return loss
 
     def check_repeats(self) -> None:
-        """Ask twice at one point. Raises: ValueError when the losses differ."""
-        first, second = self((0, 1), last=False), self((0, 1), last=True)
+        """Evaluate twice before anything moves. Raises: ValueError where the losses differ."""
+        first = self._loss((0, 1), advance=False)
+        second = self._loss((0, 1), advance=True)
         if first != second and first == first:
             raise ValueError(
                 f"`closure` must give the same loss at the same point, got {first} and then {second}: {REPEAT}."
             )
 
-    def twice(self, visit: Visit) -> tuple[float, str]:
-        """Ask twice at one point. Returns: the loss, and what differs the second time, if anything.
+    def _ends_probe(self, point: Point) -> bool:
+        # Points that share random numbers end with the far side of a probe; θ itself shares those of every probe, so
+        # that with a centre they end with the step.
+        return point == self.points[-1] or (point[1] == -1 and self.points[0] != CENTRE)
 
-        torch's generators are left as after one evaluation.
-        """
-        back = same_random_numbers(self.devices)
-        with back if self.same_draws else nullcontext():
-            first = self(visit, last=True)
+    def _loss(self, point: Point, *, advance: bool) -> float:
+        """The loss. advance: whether torch's generators move on, where points share random numbers."""
+        batches = [self.batches[point[0]]] if self.fresh_batches else self.batches
+        with self._random_numbers(rewind=self.common_random_numbers and not advance):
+            if not batches:
+                return loss_number(self.guard.run(self.closure, self.settings))
+            losses = [loss_number(self.guard.run(self.closure, self.settings, batch)) for batch in batches]
+            return sum(losses) / len(losses)
+
+    def _losses(self, point: Point) -> tuple[float, float]:
+        """Two losses at one point; torch's generators are left as after one evaluation."""
+        with self._random_numbers(rewind=self.common_random_numbers):
+            first = self._loss(point, advance=True)
         try:
-            with nullcontext() if self.same_draws else back:
-                second = self(visit, last=True)
-        except StopIteration:  # losses by script: it says no more of θ
-            return first, ""
-        if first == second or math.isnan(first) or math.isclose(first, second, rel_tol=SAME):
-            return first, ""
-        return first, f"gave {first} and then {second}"
+            with self._random_numbers(rewind=not self.common_random_numbers):
+                second = self._loss(point, advance=True)
+        except StopIteration:  # the closure reads losses from a script, which has no second one for this point
+            return first, first
+        return first, second
+
+    def _random_numbers(self, *, rewind: bool) -> AbstractContextManager[None]:
+        return same_random_numbers(self.devices) if rewind else nullcontext()
 
 
-def check_asked(closure: Any, batches: Any) -> None:
-    """Raises: TypeError for a closure that cannot be called, and for batches that are no list."""
+def _agree(first: float, second: float) -> bool:
+    return first == second or math.isnan(first) or math.isclose(first, second, rel_tol=SAME)
+
+
+def check_closure_and_batches(closure: Any, batches: Any) -> None:
+    """Raises: TypeError for a closure that cannot be called, and for batches that are not a list."""
     if not callable(closure):
         raise TypeError(
             f"`closure` must be a function that returns the loss, got {type(closure).__name__}: MeZO evaluates it at "
@@ -82,17 +167,23 @@ def check_asked(closure: Any, batches: Any) -> None:
         )
 
 
-def number(loss: Any) -> float:
+def loss_number(loss: Any) -> float:
     """The loss as a Python float.
 
-    Raises: TypeError for what is no number; ValueError for several numbers or a graph.
+    Raises: TypeError for a value that is no real number; ValueError for several numbers or a graph.
     """
-    if not isinstance(loss, Tensor):
-        if not isinstance(loss, SupportsFloat):  # nor is a string of digits
-            raise TypeError(f"`closure` must return the loss, one number; got {type(loss).__name__}.")
-        if isinstance(loss, numpy.ndarray) and loss.size != 1:
+    if isinstance(loss, Tensor):
+        return _tensor_number(loss)
+    if not isinstance(loss, SupportsFloat):  # a string of digits is no number either
+        raise TypeError(f"`closure` must return the loss, one number; got {type(loss).__name__}.")
+    if isinstance(loss, numpy.ndarray):
+        if loss.size != 1:
             raise ValueError(f"`closure` must return one number, got an array of shape {loss.shape}: average it.")
-        return floating(loss.item() if isinstance(loss, numpy.ndarray) else loss)
+        return as_float(loss.item())
+    return as_float(loss)
+
+
+def _tensor_number(loss: Tensor) -> float:
     if loss.numel() != 1:
         raise ValueError(f"`closure` must return one number, got a tensor of shape {tuple(loss.shape)}: average it.")
     if loss.is_complex():
@@ -106,7 +197,7 @@ def number(loss: Any) -> float:
 
 @contextmanager
 def same_random_numbers(devices: Iterable[torch.device]) -> Iterator[None]:
-    """Put torch's generators back at the end, so that what comes next draws what was drawn inside."""
+    """Reset torch's generators at the end, so that the next evaluation draws the same numbers as this one."""
     cuda = sorted({device.index or 0 for device in devices if device.type == "cuda"})
     with torch.random.fork_rng(devices=cuda):
         yield

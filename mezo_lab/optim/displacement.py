@@ -1,8 +1,8 @@
-"""Where the stored weights are: at θ, or displaced from it along the z of a probe; and the way from one to the other.
+"""Where the stored weights are: at θ, or displaced from it along the z of a probe; and the move from one to the other.
 
-An `Offset` says by how much of which streams the stored weights differ from θ. A step is a walk from offset to offset,
-and its update is folded into one of the moves: that is how four sweeps become three, or two. A move is written down
-before it begins, with how far it has come, so that one which an exception broke off is finished, never begun again.
+A `Displacement` says by how much of which streams the stored weights differ from θ. A step visits one displacement
+after the other, and its update is folded into one of these moves: four sweeps become three, or two. Each move is
+recorded, with its progress, before it begins; a move that an exception interrupts is then finished, never repeated.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,60 +11,69 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mezo_lab.optim.layout import versions
+from mezo_lab.optim.parameters import write_count
 from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, SweepKernel, SweepProgress, Term
 
-Offset = dict[tuple[int, int], tuple[float, ...]]  # (step, stream) → a scale for each parameter group
+Displacement = dict[tuple[int, int], tuple[float, ...]]  # (step, stream) → a scale for each parameter group
+Decay = Sequence[float] | None  # a factor for each parameter group; None where all are 1
+Sweep = Callable[[SweepProgress], None]
+
+NO_UPDATE: tuple[Displacement, Decay] = ({}, None)
 
 
-def combined(*parts: tuple[Offset, Sequence[float] | float]) -> Offset:
-    """Σ factor·offset, without the streams that cancel. A factor is one number, or one for each group.
+def linear_combination(*parts: tuple[Displacement, Sequence[float] | float]) -> Displacement:
+    """Σ factor·displacement, without the streams that cancel. A factor is one number, or one for each group.
 
-    >>> combined(({(1, 0): (2.0,)}, 1.0), ({(1, 0): (1.0,), (2, 0): (3.0,)}, -2.0))
+    >>> linear_combination(({(1, 0): (2.0,)}, 1.0), ({(1, 0): (1.0,), (2, 0): (3.0,)}, -2.0))
     {(2, 0): (-6.0,)}
     """
-    total: Offset = {}
-    for offset, factor in parts:
-        for address, scales in offset.items():
-            factors = [factor] * len(scales) if isinstance(factor, (int, float)) else factor
-            before = total.get(address, (0.0,) * len(scales))
-            total[address] = tuple(b + f * s for b, f, s in zip(before, factors, scales, strict=True))
-    return {address: scales for address, scales in total.items() if any(scales)}
+    total: Displacement = {}
+    for displacement, factor in parts:
+        for stream, scales in displacement.items():
+            factors = [factor] * len(scales) if isinstance(factor, int | float) else factor
+            subtotal = total.get(stream, (0.0,) * len(scales))
+            total[stream] = tuple(t + f * s for t, f, s in zip(subtotal, factors, scales, strict=True))
+    return {stream: scales for stream, scales in total.items() if any(scales)}
 
 
-def terms(offset: Offset) -> list[Term]:
-    return [Term(step, stream, scales) for (step, stream), scales in offset.items()]
-
-
-Decay = Sequence[float] | None
-Sweep = Callable[[SweepProgress], None]
+def terms(displacement: Displacement) -> list[Term]:
+    """The displacement as the terms of a sweep."""
+    return [Term(step, stream, scales) for (step, stream), scales in displacement.items()]
 
 
 class Move:
-    """The sweeps that lead the stored weights to θ + offset. As often as it is tried, each weight makes it once."""
+    """The sweeps that take the stored weights to θ + displacement; each weight moves once, in however many attempts."""
 
-    def __init__(self, sweeps: Sequence[Sweep], offset: Offset):
-        self.sweeps = [(sweep, SweepProgress()) for sweep in sweeps]  # those that are still to be made, or finished
-        self.offset = offset
+    def __init__(self, sweeps: Sequence[Sweep], displacement: Displacement):
+        self.sweeps = [(sweep, SweepProgress()) for sweep in sweeps]  # those that are not known to be complete
+        self.displacement = displacement
 
 
-class Position:
-    """Where the stored weights are. `versions` counts the writes that torch has seen until the last move."""
+class StoredWeights:
+    """The stored weights of an optimizer, and their displacement from θ.
+
+    displacement: of the stored weights from θ, once `move` is finished.
+    pending: an update that the next move makes.
+    move: the move that has begun and is not finished.
+    write_count: the writes that torch had counted at the end of the last move.
+    """
 
     def __init__(self, field: NoiseField):
-        self.field, self.offset = field, Offset()
-        self.pending: tuple[Offset, Decay] = ({}, None)  # an update that is still to be made, by the next move
-        self.move: Move | None = None  # that has begun, and is not yet finished
-        self.versions = versions(field.parameters)
+        self.field = field
+        self.displacement: Displacement = {}
+        self.pending = NO_UPDATE
+        self.move: Move | None = None
+        self.write_count = write_count(field.parameters)
 
-    def saved(self) -> dict[str, Any]:
-        """What a copy needs beside the stored weights, which may be displaced. A move under way is made to its end."""
+    def snapshot(self) -> dict[str, Any]:
+        """The state that a copy needs beside the stored weights, which may be displaced. Finishes a move first."""
         self.finish()
-        return {"offset": self.offset, "pending": self.pending}
+        return {"displacement": self.displacement, "pending": self.pending}
 
-    def resume(self, saved: dict[str, Any]) -> None:
-        """Be where another was, with copies of its stored weights."""
-        self.offset, self.pending = saved["offset"], saved["pending"]
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Continue from the snapshot of an optimizer, with copies of its stored weights."""
+        self.displacement = snapshot["displacement"]
+        self.pending = snapshot["pending"]
 
     def make(self, move: Move) -> None:
         """Make a move, or the rest of it."""
@@ -72,7 +81,7 @@ class Position:
         self.finish()
 
     def finish(self) -> None:
-        """Make the rest of a move that an exception broke off, as another may break this off at any line."""
+        """Make the rest of a move that an exception interrupted; another exception may interrupt this at any line."""
         move = self.move
         if move is None:
             return
@@ -80,86 +89,94 @@ class Position:
             sweep, progress = move.sweeps[0]
             sweep(progress)
             move.sweeps = move.sweeps[1:]
-        self.offset = move.offset
-        self.pending = ({}, None)
-        self.versions = versions(self.field.parameters)
+        # every assignment can be repeated, and the move is forgotten last
+        self.displacement = move.displacement
+        self.pending = NO_UPDATE
+        self.write_count = write_count(self.field.parameters)
         self.move = None
 
 
-class Plain(Position):
-    """The stored weights are all there is: in place, with no memory, and with a rounding at every move."""
+class PlainWeights(StoredWeights):
+    """The stored weights alone: moved in place, without extra memory, and rounded at every move."""
 
-    def commit(self, change: Offset, decay: Decay, offset: Offset) -> None:
-        """θ ← decay·θ + change, and the stored weights to the new θ + offset, all in one sweep."""
-        # the stored weights are θ + self.offset, and decay takes hold of both
-        way = combined((offset, 1.0), (change, 1.0), (self.offset, [-factor for factor in decay] if decay else -1.0))
-        sweeps = [lambda progress: self.field.sweep(terms(way), decay, None, progress)] if way or decay else []
-        self.make(Move(sweeps, offset))
+    def displace(self, displacement: Displacement, change: Displacement, decay: Decay) -> None:
+        """θ ← decay·θ + change, and the stored weights to the new θ + displacement, all in one sweep."""
+        # The stored weights are θ + old displacement. A sweep can only scale what is stored, so that decay scales the
+        # old displacement too: subtracting decay·(old displacement) leaves decay·θ + change + displacement.
+        removed = [-factor for factor in decay] if decay else -1.0
+        route = linear_combination((displacement, 1.0), (change, 1.0), (self.displacement, removed))
+        sweeps: list[Sweep] = []
+        if route or decay:
+            sweeps.append(lambda progress: self.field.sweep(terms(route), decay, None, progress))
+        self.make(Move(sweeps, displacement))
 
-    def transform(self, change: Offset, use: SweepKernel) -> Move:
-        """The move θ ← use(θ), with the streams of `change` at hand; for updates that are not a sum of z."""
-        back = combined((self.offset, -1.0))
-        sweeps: list[Sweep] = [lambda progress: self.field.map(terms(change), use, progress)]
+    def kernel_move(self, streams: Displacement, kernel: SweepKernel) -> Move:
+        """The move θ ← kernel(θ, z of the streams), for an update that is not a sum of z."""
+        # a kernel reads θ itself, so the displacement must be gone before it begins
+        back = linear_combination((self.displacement, -1.0))
+        sweeps: list[Sweep] = []
         if back:
-            sweeps.insert(0, lambda progress: self.field.sweep(terms(back), None, None, progress))
+            sweeps.append(lambda progress: self.field.sweep(terms(back), None, None, progress))
+        sweeps.append(lambda progress: self.field.map(terms(streams), kernel, progress))
         return Move(sweeps, {})
 
-    def weights(self) -> list[Tensor]:
+    def theta(self) -> list[Tensor]:
         return self.field.tensors
 
 
-class Exact(Position):
-    """θ is kept apart in float32 (float64 for float64 weights): a probe is rounded, θ never is.
+class ExactWeights(StoredWeights):
+    """θ is kept apart, in float32 (float64 for float64 weights): a probe is rounded, θ never is.
 
-    Memory: 4 bytes per parameter. The stored weights are θ + offset, rounded once; without an offset they are θ,
-    rounded to their own dtype, so what a probe did to them leaves no trace.
+    Memory: 4 bytes per parameter. The stored weights are θ + displacement, rounded once. Without a displacement they
+    are θ rounded to their own dtype: a probe leaves no trace.
     """
 
     def __init__(self, field: NoiseField):
         super().__init__(field)
-        with torch.inference_mode(False), torch.no_grad():  # else they could not be written outside that mode
+        with torch.inference_mode(False), torch.no_grad():  # inference tensors could not be written outside that mode
             self.masters = [t.to(torch.promote_types(t.dtype, torch.float32), copy=True) for t in field.tensors]
-        apart = [KeyedTensor(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
-        self.master_field = field.bound_to(apart)
+        masters = [KeyedTensor(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
+        self.master_field = field.bound_to(masters)
 
-    def take_over(self, former: "Exact") -> None:
-        """Keep the θ of another set of parameters, where both hold the same tensors."""
-        known = {kept.data_ptr(): master for kept, master in zip(former.field.tensors, former.masters, strict=True)}
-        for kept, master in zip(self.field.tensors, self.masters, strict=True):
-            before = known.get(kept.data_ptr())
-            if before is not None and (before.dtype, before.shape) == (master.dtype, master.shape):
-                master.copy_(before)
-        self.reread()
+    def migrate_state(self, former: "ExactWeights") -> None:
+        """Keep the θ of another set of parameters where both hold the same tensors."""
+        known = {stored.data_ptr(): master for stored, master in zip(former.field.tensors, former.masters, strict=True)}
+        for stored, master in zip(self.field.tensors, self.masters, strict=True):
+            earlier = known.get(stored.data_ptr())
+            if earlier is not None and (earlier.dtype, earlier.shape) == (master.dtype, master.shape):
+                master.copy_(earlier)
+        self.resync()
 
-    def saved(self) -> dict[str, Any]:
-        return super().saved() | {"masters": self.masters}
+    def snapshot(self) -> dict[str, Any]:
+        return super().snapshot() | {"masters": self.masters}
 
-    def resume(self, saved: dict[str, Any]) -> None:
-        super().resume(saved)
-        for master, other in zip(self.masters, saved["masters"], strict=True):
-            master.copy_(other)
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        super().restore(snapshot)
+        for master, copied in zip(self.masters, snapshot["masters"], strict=True):
+            master.copy_(copied)
 
-    def reread(self) -> None:
-        """Take over what others wrote. A weight that is θ rounded was not written, or with itself, and keeps its θ."""
-        for kept, master in zip(self.field.tensors, self.masters, strict=True):
-            master.copy_(torch.where(master.to(kept.dtype) == kept, master, kept.to(master.dtype)))
+    def resync(self) -> None:
+        """Take θ from weights that other code wrote. A stored weight that equals its rounded θ keeps its θ."""
+        for stored, master in zip(self.field.tensors, self.masters, strict=True):
+            master.copy_(torch.where(master.to(stored.dtype) == stored, master, stored.to(master.dtype)))
 
-    def commit(self, change: Offset, decay: Decay, offset: Offset) -> None:
-        """θ ← decay·θ + change, and the stored weights to the new θ + offset."""
+    def displace(self, displacement: Displacement, change: Displacement, decay: Decay) -> None:
+        """θ ← decay·θ + change, and the stored weights to the new θ + displacement."""
         sweeps: list[Sweep] = []
         if change or decay:
             sweeps.append(lambda progress: self.master_field.sweep(terms(change), decay, None, progress))
-        if sweeps or offset != self.offset:
-            sweeps.append(self.rounded(offset))
-        self.make(Move(sweeps, offset))
+        if sweeps or displacement != self.displacement:
+            sweeps.append(self._stored_from_theta(displacement))
+        self.make(Move(sweeps, displacement))
 
-    def transform(self, change: Offset, use: SweepKernel) -> Move:
-        """The move θ ← use(θ), with the streams of `change` at hand; for updates that are not a sum of z."""
-        return Move([lambda progress: self.master_field.map(terms(change), use, progress), self.rounded({})], {})
+    def kernel_move(self, streams: Displacement, kernel: SweepKernel) -> Move:
+        """The move θ ← kernel(θ, z of the streams), for an update that is not a sum of z."""
+        update: Sweep = lambda progress: self.master_field.map(terms(streams), kernel, progress)  # noqa: E731
+        return Move([update, self._stored_from_theta({})], {})
 
-    def rounded(self, offset: Offset) -> Sweep:
-        """The stored weights to θ + offset: from θ, wherever they are."""
-        return lambda progress: self.field.sweep(terms(offset), None, self.masters, progress)
+    def _stored_from_theta(self, displacement: Displacement) -> Sweep:
+        """The stored weights to θ + displacement, computed from θ and not from the weights stored now."""
+        return lambda progress: self.field.sweep(terms(displacement), None, self.masters, progress)
 
-    def weights(self) -> list[Tensor]:
+    def theta(self) -> list[Tensor]:
         return self.masters

@@ -4,68 +4,78 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.mezo import MeZO
-from mezo_lab.optim.rules import Rule
+from mezo_lab.optim.rules import is_linear
 
 
 class DriftMeter:
     """Follows a sample of the weights in float64.
 
-    Claim: z can be asked for at single coordinates, so a few thousand of them show what happens to all.
+    Claim: z can be drawn at single coordinates, so that a few thousand of them show what happens to all.
     Cost: `follow` draws z for the sample only, once a step.
 
-    Args: opt: between two steps, with a rule that is a sum of z. coordinates: about how many to follow.
+    Args:
+        opt: between two steps, with a rule that is a sum of z.
+        coordinates: about how many to follow. Default 16,384.
+        seed: of the sample. Default 0.
+
+    Attributes:
+        places: flat indices of the sample in each trainable tensor.
+        ideal: the sampled weights in exact arithmetic, float64.
+
+    Raises: ValueError for a rule that is not a sum of z.
 
     >>> theta = torch.nn.Parameter(torch.full((100,), 0.02, dtype=torch.bfloat16))
     >>> opt = MeZO([theta], lr=1e-6, exact=False)
     >>> meter = DriftMeter(opt)
     >>> for _ in range(100):
-    ...     _ = opt.step(lambda: 0.0)  # no slope, so nothing should move
+    ...     _ = opt.step(lambda: 0.0)  # no slope, so that nothing should move
     ...     meter.follow()
     >>> meter.drift() > 0.01
     True
     """
 
     def __init__(self, opt: MeZO, coordinates: int = 1 << 14, seed: int = 0):
-        if type(opt.rule).moving is not Rule.moving:
+        if not is_linear(opt.rule):
             raise ValueError(f"`opt` must have a rule that is a sum of z, got {opt.rule}: measure with SGD instead.")
         opt.flush()
-        self.opt, field = opt, opt.ready().field
+        self.opt = opt
+        field = opt._current_engine().field
         generator = torch.Generator().manual_seed(seed)
-        self.places = [self.sample(t.numel(), coordinates / field.numel, generator) for t in field.tensors]
-        self.ideal = self.stored()
-
-    @staticmethod
-    def sample(numel: int, share: float, generator: torch.Generator) -> Tensor:
-        count = min(numel, max(1, round(numel * share)))
-        return torch.randint(numel, (count,), generator=generator)
-
-    def stored(self) -> list[Tensor]:
-        """The weights at the sampled places, float64, on the CPU."""
-        tensors = self.opt.ready().field.tensors
-        return [at(tensor, place).double().cpu() for tensor, place in zip(tensors, self.places, strict=True)]
+        share = coordinates / field.numel
+        self.places = [_sample(tensor.numel(), share, generator) for tensor in field.tensors]
+        self.ideal = self._stored()
 
     def follow(self) -> None:
         """Make the step that the optimizer has just made, without rounding."""
-        engine = self.opt.ready()
-        change, decay = engine.last
+        engine = self.opt._current_engine()
+        change, decay = engine.last_update
         field = engine.field
-        for i, (parameter, place) in enumerate(zip(field.parameters, self.places, strict=True)):
+        for i, (parameter, places) in enumerate(zip(field.parameters, self.places, strict=True)):
             if decay:
                 self.ideal[i] *= decay[parameter.group]
             for (step, stream), scales in change.items():
-                self.ideal[i] += scales[parameter.group] * field.at(i, step, stream, place).double()
+                self.ideal[i] += scales[parameter.group] * field.at(i, step, stream, places).double()
 
     def drift(self) -> float:
         """rms(weights − ideal)/rms(ideal), after a flush."""
         self.opt.flush()
-        stored, ideal = torch.cat(self.stored()), torch.cat(self.ideal)
+        stored = torch.cat(self._stored())
+        ideal = torch.cat(self.ideal)
         return float((stored - ideal).norm() / ideal.norm())
 
+    def _stored(self) -> list[Tensor]:
+        """The stored weights at the sampled places, float64, on the CPU."""
+        tensors = self.opt._current_engine().field.tensors
+        return [_at(tensor, places).double().cpu() for tensor, places in zip(tensors, self.places, strict=True)]
 
-def at(tensor: Tensor, place: Tensor) -> Tensor:
-    # by logical index, whatever the strides
-    return (
-        tensor[torch.unravel_index(place.to(tensor.device), tensor.shape)]
-        if tensor.dim()
-        else tensor.expand(len(place))
-    )
+
+def _sample(numel: int, share: float, generator: torch.Generator) -> Tensor:
+    count = min(numel, max(1, round(numel * share)))
+    return torch.randint(numel, (count,), generator=generator)
+
+
+def _at(tensor: Tensor, places: Tensor) -> Tensor:
+    """The elements at flat indices, whatever the strides."""
+    if tensor.dim() == 0:
+        return tensor.expand(len(places))
+    return tensor[torch.unravel_index(places.to(tensor.device), tensor.shape)]

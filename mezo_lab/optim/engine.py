@@ -1,4 +1,4 @@
-"""The walk of a step over its probes: which displacement comes next, and which update rides along with it."""
+"""The weights of one optimizer and their moves: to the points of a step, and along its update."""
 
 import math
 from collections.abc import Sequence
@@ -6,17 +6,24 @@ from dataclasses import dataclass
 
 import torch
 
-from mezo_lab.optim import layout
-from mezo_lab.optim.displacement import Decay, Exact, Move, Offset, Plain, combined, terms
+from mezo_lab.optim.displacement import (
+    NO_UPDATE,
+    Decay,
+    Displacement,
+    ExactWeights,
+    Move,
+    PlainWeights,
+    linear_combination,
+    terms,
+)
+from mezo_lab.optim.parameters import Group, signature, trainable_parameters, write_count
 from mezo_lab.optim.rules import Record, Rule
 from mezo_lab.optim.sweeps import Cost, KeyedTensor, LowRankField, NoiseField, OneHotField, SweepKernel
 from mezo_lab.sampling import Coordinate, Law, LowRank
 
-FARTHEST = 7.0  # no normal number made of 32-bit words is larger, nor one of another law
-SQUARED = torch.finfo(torch.float32).max ** 0.5
-CHANGED = (
-    "the parameters changed in the middle of a step: call `flush()` before you change them, and change them again."
-)
+LARGEST_Z = 7.0  # no normal number made of 32-bit words is larger, nor is a coordinate of any other law
+LARGEST_SQUARE_ROOT = torch.finfo(torch.float32).max ** 0.5
+CHANGED = "the parameters changed in the middle of a step: call `flush()` first, and then change them again."
 
 
 def field_of(
@@ -30,50 +37,66 @@ def field_of(
     return NoiseField(parameters, law.streams(), seed, compiled, groups=groups, cost=cost)
 
 
-def farthest(field: NoiseField) -> float:
-    """No coordinate of z is larger."""
+def largest_coordinate(field: NoiseField) -> float:
+    """A bound on the coordinates of z."""
     if isinstance(field, OneHotField):
         return field.numel**0.5
     if isinstance(field, LowRankField):
-        return FARTHEST**2 * field.rank**0.5
-    return FARTHEST
+        return LARGEST_Z**2 * field.rank**0.5
+    return LARGEST_Z
 
 
 @dataclass
 class Update:
-    """θ ← (1 − ηλ)θ − ηD·direction, as `Engine.update` makes it: once, however often it is tried.
+    """θ ← (1 − ηλ)θ − ηD·direction, which `Engine.update` makes once, in however many attempts."""
 
-    change: a sum of streams, or with `use` the streams that its pass needs.
-    """
-
-    change: Offset
+    change: Displacement
+    """A sum of streams; with a kernel, the streams that it needs."""
     decay: Decay
-    sizes: list[float]  # Σ|scale| of each group, or with `use` one for all
-    use: SweepKernel | None = None
+    sizes: list[float]
+    """Σ|scale| of each group; with a kernel, one for all."""
+    kernel: SweepKernel | None = None
     begun: bool = False
-    move: Move | None = None  # of `use`
+    """Whether a linear update is pending, or made."""
+    move: Move | None = None
+    """The move of a kernel, once it has begun."""
 
 
 class Engine:
     """The weights of one optimizer, as long as they are the same tensors.
 
-    groups: the optimizer's own, whose `scale` is read at each use. modified: see `MeZO`.
+    Args:
+        groups: those of the optimizer, whose `scale` is read at each use.
+        law: of z.
+        seed: below 2⁶⁴.
+        cost: counts the sweeps.
+        modified, exact, compiled: see `MeZO`.
     """
 
     def __init__(
-        self, groups, law: Law, seed: int, cost: Cost, *, modified: str | None, exact: bool, compiled: bool | None
+        self,
+        groups: Sequence[Group],
+        law: Law,
+        seed: int,
+        cost: Cost,
+        *,
+        modified: str | None,
+        exact: bool,
+        compiled: bool | None,
     ):
-        self.groups, self.law, self.modified = groups, law, modified
-        self.signature = layout.signature(groups)
-        parameters = layout.moving(groups)
+        self.groups = groups
+        self.law = law
+        self.modified = modified
+        self.signature = signature(groups)
+        parameters = trainable_parameters(groups)
         field = field_of(parameters, law, seed, compiled, groups=len(groups), cost=cost)
         self.field: NoiseField = field
-        self.position: Plain | Exact = Exact(field) if exact else Plain(field)
-        self.last: tuple[Offset, Decay] = ({}, None)  # the last update, made or not, for a `DriftMeter`
-        self.mixed: tuple[int, list[list[float]]] = (-1, [])  # of the last step that asked
-        self.kinds = sorted({(p.group, p.tensor.dtype) for p in parameters}, key=str)
-        self.farthest = farthest(field)
+        self.weights: PlainWeights | ExactWeights = ExactWeights(field) if exact else PlainWeights(field)
+        self.last_update = NO_UPDATE  # made or pending, for a `DriftMeter`
+        self.dtypes = sorted({(p.group, p.tensor.dtype) for p in parameters}, key=str)  # (group, dtype)
+        self.largest_z = largest_coordinate(field)
         self.devices = list(dict.fromkeys(tensor.device for tensor in field.tensors))
+        self._mixing: tuple[int, list[list[float]]] = (-1, [])  # (step, C) of the last step that needed it
 
     @property
     def cost(self) -> Cost:
@@ -83,30 +106,39 @@ class Engine:
     @property
     def displaced(self) -> bool:
         """Whether the stored weights are not θ: a probe displaces them, or an update is still to be made."""
-        position = self.position
-        return bool(position.offset or position.pending[0] or position.pending[1] or position.move)
+        weights = self.weights
+        return bool(weights.displacement or weights.pending != NO_UPDATE or weights.move)
 
     def mixing(self, step: int, probes: int) -> list[list[float]]:
-        """C in z_k = Σ_j C_kj x_j, of a law that mixes. Cost: once a step a pass, and n² numbers for n probes."""
-        if self.mixed[0] != step:
-            gram = self.field.gram(terms({(step, j): () for j in range(probes)}))
-            found = self.law.mixing(gram)
-            assert found is not None
-            self.mixed = (step, (found * math.sqrt(self.field.numel)).tolist())
-        return self.mixed[1]
+        """C in z_k = Σ_j C_kj x_j, for laws whose z are combinations of the step's streams x_j.
 
-    def along(self, step: int, probe: int, probes: int, length: float) -> Offset:
+        "sphere" and "orthogonal" are made so: independent normal x_j, whose Gram matrix over all parameters says how
+        to normalise or orthogonalise them. No z is stored: each sweep combines the streams again.
+        Cost: a pass over the streams once a step, and n² numbers for n probes.
+        """
+        if self._mixing[0] != step:
+            gram = self.field.gram(terms({(step, j): () for j in range(probes)}))  # x_iᵀx_j, (probes, probes)
+            mixing = self.law.mixing(gram)
+            assert mixing is not None
+            self._mixing = (step, (mixing * math.sqrt(self.field.numel)).tolist())
+        return self._mixing[1]
+
+    def perturbation(self, step: int, probe: int, probes: int, length: float) -> Displacement:
         """length·D⁻¹z_probe."""
-        scales = [length / (group["scale"] if self.modified else 1.0) for group in self.groups]
+        scales = [self._length(group, length) for group in self.groups]
         if not self.law.mixes:
             return {(step, probe): tuple(scales)}
         row = self.mixing(step, probes)[probe]
         return {(step, j): tuple(scale * c for scale in scales) for j, c in enumerate(row) if c}
 
-    def go(self, offset: Offset) -> None:
-        """Displace the weights to θ + offset, making an update on the way if one is pending."""
-        self.position.finish()
-        self.position.commit(*self.position.pending, offset)
+    def _length(self, group: Group, length: float) -> float:
+        return length / (group["scale"] if self.modified else 1.0)
+
+    def displace(self, displacement: Displacement) -> None:
+        """Take the stored weights to θ + displacement; a pending update is made in the same sweep."""
+        self.weights.finish()
+        change, decay = self.weights.pending
+        self.weights.displace(displacement, change, decay)
 
     def estimate(self, step: int, projected: Sequence[float]) -> Record:
         """ĝ = (1/n)·Σ_k pg_k z_k as coefficients of the step's streams."""
@@ -118,87 +150,99 @@ class Engine:
         return Record(step, tuple(coefficients), tuple(projected))
 
     def planned(self, rule: Rule, history: Sequence[Record], rates: Sequence[float]) -> Update:
-        """The update that a rule makes of the records; nothing moves."""
+        """The update that a rule makes of the records; nothing moves. Args: rates: of each group."""
         decay = [1 - rate * group["weight_decay"] for rate, group in zip(rates, self.groups, strict=True)]
         scales = [group["scale"] if self.modified == "variance" else 1.0 for group in self.groups]
-        steps = [rate * scale for rate, scale in zip(rates, scales, strict=True)]
-        own = [parameter.group for parameter in self.field.parameters]
-        use = rule.moving(history, [steps[group] for group in own], [decay[group] for group in own])
+        steps = [rate * scale for rate, scale in zip(rates, scales, strict=True)]  # ηD of each group
+        owners = [parameter.group for parameter in self.field.parameters]
+        kernel = rule.kernel(history, [steps[group] for group in owners], [decay[group] for group in owners])
         weights = rule.weights(history)
-        if use is not None:
-            return Update({address: () for address in weights}, None, [sum(map(abs, weights.values()))], use)
-        change = combined(*(({address: tuple(-s for s in steps)}, weight) for address, weight in weights.items()))
+        if kernel is not None:
+            streams: Displacement = {stream: () for stream in weights}
+            return Update(streams, None, [sum(map(abs, weights.values()))], kernel)
+        parts = [({stream: tuple(-s for s in steps)}, weight) for stream, weight in weights.items()]
+        change = linear_combination(*parts)
         sizes = [sum(abs(scales[group]) for scales in change.values()) for group in range(len(self.groups))]
         return Update(change, decay if any(factor != 1 for factor in decay) else None, sizes)
 
     def fits(self, update: Update) -> bool:
-        """Whether no weight would leave the range of its dtype, nor a square that a rule takes that of float32."""
-        if update.use:
-            return update.sizes[0] * self.farthest < SQUARED
-        return all(update.sizes[group] * self.farthest < torch.finfo(dtype).max for group, dtype in self.kinds)
+        """Whether every weight stays in the range of its dtype, and every square that a kernel takes in float32's."""
+        if update.kernel:
+            return update.sizes[0] * self.largest_z < LARGEST_SQUARE_ROOT
+        return all(update.sizes[group] * self.largest_z < torch.finfo(dtype).max for group, dtype in self.dtypes)
 
-    def half(self) -> str:
-        """The half-precision dtypes among the weights."""
-        found = {dtype for _, dtype in self.kinds if dtype.itemsize < 4}
-        return " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in found))
+    def update(self, update: Update, *, wait: bool) -> None:
+        """Make an update, or the rest of it.
 
-    def check_reach(self, epsilon: float) -> None:
-        """Raises: ValueError where a probe is nothing, or too much, in the dtype of the weights."""
-        for group, dtype in self.kinds:
-            length = epsilon / (self.groups[group]["scale"] if self.modified else 1.0)
-            kind, name = torch.finfo(dtype), str(dtype).removeprefix("torch.")
-            scaled = f"{length:g} after `scale`, " if self.modified else ""
-            if not kind.smallest_normal * kind.eps <= length <= kind.max / self.farthest:
-                raise ValueError(
-                    f"`epsilon` must be a length that {name} weights can move, got {epsilon}, {scaled}which is "
-                    f"{'0' if length < 1 else 'infinite'} there: 1e-3 suits a language model."
-                )
-            if isinstance(self.position, Plain) and length * kind.eps > 1:
-                raise ValueError(
-                    f"`epsilon` must be below {1 / kind.eps:.0e} for {name} weights, got {epsilon}, {scaled}since a "
-                    "longer way there and back leaves no digit of them: 1e-3 suits a language model."
-                )
-
-    def update(self, update: Update, wait: bool) -> None:
-        """Make an update, or the rest of it. wait: leave it to the next displacement, where the rule is a sum of z."""
-        self.last = ({}, None) if update.use else (update.change, update.decay)
-        if update.use:
-            update.move = update.move or self.position.transform(update.change, update.use)
-            self.position.make(update.move)
+        Args: wait: leave a linear update to the next displacement, which makes it in its own sweep.
+        """
+        if update.kernel:
+            self.last_update = NO_UPDATE
+            update.move = update.move or self.weights.kernel_move(update.change, update.kernel)
+            self.weights.make(update.move)
             return
+        self.last_update = (update.change, update.decay)
         if not update.begun:
-            self.position.pending = self.last
+            # after an exception between these lines the update is set pending a second time, not made twice
+            self.weights.pending = self.last_update
             update.begun = True
         if not wait:
-            self.go({})
+            self.displace({})
+
+    def low_precision(self) -> str:
+        """The half-precision dtypes among the weights."""
+        dtypes = {dtype for _, dtype in self.dtypes if dtype.itemsize < 4}
+        return " and ".join(sorted(_dtype_name(dtype) for dtype in dtypes))
+
+    def check_reach(self, epsilon: float) -> None:
+        """Raises: ValueError where the dtype of the weights rounds a probe away, or cannot hold it."""
+        for group, dtype in self.dtypes:
+            length = self._length(self.groups[group], epsilon)
+            kind = torch.finfo(dtype)
+            scaled = f"{length:g} after `scale`, " if self.modified else ""
+            if not kind.smallest_normal * kind.eps <= length <= kind.max / self.largest_z:
+                raise ValueError(
+                    f"`epsilon` must be a length that {_dtype_name(dtype)} weights can move, got {epsilon}, {scaled}"
+                    f"which is {'0' if length < 1 else 'infinite'} there: 1e-3 suits a language model."
+                )
+            if isinstance(self.weights, PlainWeights) and length * kind.eps > 1:
+                raise ValueError(
+                    f"`epsilon` must be below {1 / kind.eps:.0e} for {_dtype_name(dtype)} weights, got {epsilon}, "
+                    f"{scaled}since no digit of them survives a longer move and the way back: 1e-3 suits a language "
+                    "model."
+                )
 
     @property
-    def moved(self) -> bool:
+    def tensors_replaced(self) -> bool:
         """Whether the parameters are no longer these: unfrozen, added, or moved to another device or dtype."""
-        return self.signature != layout.signature(self.groups)
+        return self.signature != signature(self.groups)
 
     @property
-    def written(self) -> bool:
-        """Whether others wrote the weights since the last move: loaded, averaged or pruned them."""
+    def externally_modified(self) -> bool:
+        """Whether other code wrote the weights since the last move: loaded, averaged or pruned them."""
         pairs = zip(self.field.parameters, self.field.tensors, strict=True)
         swapped = any(parameter.tensor.data_ptr() != tensor.data_ptr() for parameter, tensor in pairs)
-        return swapped or self.position.versions != layout.versions(self.field.parameters)
+        return swapped or self.weights.write_count != write_count(self.field.parameters)
 
-    def reread(self) -> None:
-        """Let θ be what others wrote."""
-        if self.written and isinstance(self.position, Exact):
-            self.position.reread()
-        self.position.versions = layout.versions(self.field.parameters)
+    def resync(self) -> None:
+        """Take as θ what other code wrote."""
+        if self.externally_modified and isinstance(self.weights, ExactWeights):
+            self.weights.resync()
+        self.weights.write_count = write_count(self.field.parameters)
 
-    def take_over(self, former: "Engine") -> None:
-        """Keep what the engine of other parameters knows of these."""
-        if isinstance(self.position, Exact) and isinstance(former.position, Exact):
-            self.position.take_over(former.position)
+    def migrate_state(self, former: "Engine") -> None:
+        """Keep the θ that the engine of other parameters holds of these."""
+        if isinstance(self.weights, ExactWeights) and isinstance(former.weights, ExactWeights):
+            self.weights.migrate_state(former.weights)
 
     def flush(self) -> None:
-        """Move the stored weights to θ. Raises: RuntimeError, having done so, where others wrote them before."""
-        self.position.finish()
-        lost = self.displaced and self.written
-        self.go({})
-        if lost:
+        """Take the stored weights to θ. Raises: RuntimeError, after that, where other code wrote them before."""
+        self.weights.finish()
+        overwritten = self.displaced and self.externally_modified
+        self.displace({})
+        if overwritten:
             raise RuntimeError(CHANGED)
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,53 +1,59 @@
-"""How the estimates of a run become a step. Their memory is the log: scalars, from which every z is drawn again."""
+"""How the estimates of a run become an update. A rule has no state but the run's scalars: it draws every z again."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mezo_lab.optim.scalars import number, positive, whole
 from mezo_lab.optim.sweeps import SweepKernel
+from mezo_lab.validation import number, positive, whole
 
-TAIL = 1e-3  # share of an exponential average's weight that a default window leaves out
-LONGEST = 1000  # steps of a default window: beyond it a step would draw thousands of z; it may leave out more than TAIL
+TAIL = 1e-3  # the share of an exponential average's weight that a default window leaves out
+LONGEST = 1000  # steps of a default window, which bounds the z that a step draws; it may leave out more than TAIL
 
 
 @dataclass(frozen=True)
 class Record:
-    """One step: ĝ = Σ_j coefficients[j]·x_j over the step's streams, and the scalars it came from.
-
-    coefficients: pg_k/n for laws with independent probes, combinations of them for sphere and orthogonal.
-    """
+    """One step: ĝ = Σ_j coefficients[j]·x_j over the step's streams x_j, and its projected gradients."""
 
     step: int
+    """The number of the step, from 0."""
     coefficients: tuple[float, ...]
+    """pg_k/n for laws with independent probes; combinations of them for "sphere" and "orthogonal"."""
     projected: tuple[float, ...]
+    """pg_k of each probe."""
 
     def norm(self) -> float:
-        """√(mean pg²), which estimates ‖g‖ (claim A9)."""
+        """√(mean pg²), which estimates ‖g‖. Source: claim A9."""
         return math.sqrt(sum(pg * pg for pg in self.projected) / len(self.projected))
 
 
-Weights = dict[tuple[int, int], float]  # (step, stream) → weight: the vector Σ weight·x
+StreamWeights = dict[tuple[int, int], float]  # (step, stream) → weight: the vector Σ weight·x
 
 
 class Rule:
-    """A direction made of the last `window` records; linear ones are a weighted sum of their streams."""
+    """The direction of an update, from the last `window` records. Linear rules are a weighted sum of their streams.
+
+    A rule of your own overrides `weights` if it is linear, or `kernel`; `window` is the number of records it needs.
+    """
 
     window: int = 1
 
-    def weights(self, history: Sequence[Record]) -> Weights:
-        """The direction as a sum of streams; a rule that is not linear gives the streams of ĝ of every record."""
-        return weighted((record, 1.0) for record in history)
+    def weights(self, history: Sequence[Record]) -> StreamWeights:
+        """The direction as a sum of streams; for a nonlinear rule, ĝ of every record as streams."""
+        return _weighted((record, 1.0) for record in history)
 
-    def moving(self, history: Sequence[Record], rates: Sequence[float], decay: Sequence[float]) -> SweepKernel | None:
-        """The pass that moves θ, per parameter's rate and decay, where the direction is not a sum of streams."""
+    def kernel(self, history: Sequence[Record], rates: Sequence[float], decay: Sequence[float]) -> SweepKernel | None:
+        """The kernel that updates θ, for a rule that is not linear; None for a linear one.
+
+        Args: rates, decay: η·D and 1 − ηλ of each parameter.
+        """
         return None
 
     def draws(self, step: int, probes: int) -> int:
-        """How many z the update of a step draws: one for each probe of each step of the window so far.
+        """The z that the update of a step draws: one for each probe of each step in the window so far.
 
         >>> Adam().draws(step=0, probes=1), Adam().draws(step=5000, probes=1), SGD().draws(step=5000, probes=4)
         (1, 1000, 4)
@@ -59,7 +65,12 @@ class Rule:
         return 0.0
 
 
-def weighted(records) -> Weights:
+def is_linear(rule: Rule) -> bool:
+    """Whether the update of a rule is a weighted sum of z."""
+    return type(rule).kernel is Rule.kernel
+
+
+def _weighted(records: Iterable[tuple[Record, float]]) -> StreamWeights:
     return {(record.step, j): share * c for record, share in records for j, c in enumerate(record.coefficients)}
 
 
@@ -70,37 +81,39 @@ class SGD(Rule):
 
 @dataclass(frozen=True)
 class Normalised(Rule):
-    """ĝ/√(mean pg²): steps of one length whatever the slope, since √(mean pg²) estimates ‖g‖ (claim A9)."""
+    """ĝ/√(mean pg²): steps of one length whatever the slope, since √(mean pg²) estimates ‖g‖. Source: claim A9."""
 
-    def weights(self, history: Sequence[Record]) -> Weights:
+    def weights(self, history: Sequence[Record]) -> StreamWeights:
         norm = history[-1].norm()
-        return weighted([(history[-1], 1 / norm if norm else 0.0)])
+        return _weighted([(history[-1], 1 / norm if norm else 0.0)])
 
 
 @dataclass(frozen=True)
 class Sign(Rule):
     """sign(ĝ), coordinate by coordinate."""
 
-    def moving(self, history, rates, decay):
-        return Signed(list(self.weights(history).values()), rates, decay)
+    def kernel(self, history: Sequence[Record], rates: Sequence[float], decay: Sequence[float]) -> SweepKernel:
+        return SignKernel(list(self.weights(history).values()), rates, decay)
 
 
 @dataclass(frozen=True)
 class Momentum(Rule):
-    """m_t = (1−β) Σ_s β^{t−s} ĝ_s, summed over a window of the log. Source: paper, appendix B.2.
+    """m_t = (1−β) Σ_s β^{t−s} ĝ_s, summed over the last `window` steps.
 
-    Cost: no state but scalars, and a z per step of the window and probe. Truncation: β^window of the weight, by default
-    at most a thousandth.
+    Source: paper, appendix B.2.
+    Cost: no state but scalars; one z per step of the window and probe.
     """
 
     beta: float = 0.9
+    """β, in [0, 1)."""
     window: int = 0
+    """Steps in the sum; 0 leaves out at most a thousandth of the weight, β^window."""
 
     def __post_init__(self):
-        keep_average(self, "beta")
+        _check_average(self, "beta")
 
-    def weights(self, history: Sequence[Record]) -> Weights:
-        return weighted(zip(history, averaging(self.beta, history), strict=True))
+    def weights(self, history: Sequence[Record]) -> StreamWeights:
+        return _weighted(zip(history, _shares(self.beta, history), strict=True))
 
     def truncation(self) -> float:
         return self.beta**self.window
@@ -108,71 +121,89 @@ class Momentum(Rule):
 
 @dataclass(frozen=True)
 class Adam(Rule):
-    """m̂/(√v̂ + δ), with both averages of Adam rebuilt from the log.
+    """m̂/(√v̂ + δ), with both averages of Adam rebuilt from the records.
 
     Source: paper, appendix B.2; Kingma and Ba, Algorithm 1.
-    Formula: m̂ and v̂ are averages of ĝ and ĝ² with weights β^{t−s}, divided by the sum of these weights in the window,
-    which is Adam's own bias correction until the window is full.
-    Cost: a z per step of the window and probe (`draws`), at every step, so that steps grow dearer until the window is
-    full: the default one has up to 1,000; no state but scalars. Truncation: β₂^window of the weight of v̂; the
-    default window ends at 1,000 steps and so leaves out 37 % of it at β₂ = 0.999; a thousandth would take 6,905 steps.
-    For large d and a long average it does little that `Normalised` would not: E[ĝ_i²] is nearly the same for all
-    coordinates (claim A13). One draw of ĝ_i² is not: its standard deviation is nearly three times its mean, so v̂ varies
-    by 6 % among them at β₂ = 0.999 and by 65 % at 0.9, and the first step is the sign of ĝ.
+    Formula: m̂ and v̂ are averages of ĝ and ĝ² with weights β^{t−s}, divided by the sum of these weights in the window:
+    Adam's own bias correction until the window is full.
+    Cost: no state but scalars; one z per step of the window and probe, at every step (`draws`), so that steps become
+    more expensive until the window is full: up to 1,000 z for the default.
+    Truncation: β₂^window of the weight of v̂. The default window ends at 1,000 steps and leaves out 37 % of it at
+    β₂ = 0.999; 6,905 steps would leave out a thousandth.
+    For large d and a long average, Adam does little that `Normalised` would not: E[ĝ_i²] is nearly the same for all
+    coordinates (claim A13). A single ĝ_i² is not: its standard deviation is nearly three times its mean, so that v̂
+    varies among them by 6 % at β₂ = 0.999 and by 65 % at 0.9, and the first step is the sign of ĝ.
     """
 
     beta1: float = 0.9
+    """β₁ of m̂, in [0, 1)."""
     beta2: float = 0.999
+    """β₂ of v̂, in [0, 1)."""
     delta: float = 1e-8
+    """δ, positive."""
     window: int = 0
+    """Steps in the averages; 0 leaves out at most a thousandth of the weight, but ends at 1,000 steps."""
 
     def __post_init__(self):
-        keep_average(self, "beta1", "beta2")
-        object.__setattr__(self, "delta", positive("delta", self.delta))
+        _check_average(self, "beta1", "beta2")
+        object.__setattr__(self, "delta", positive("delta", self.delta, "1e-8 is usual; 0 would divide by it"))
 
-    def moving(self, history, rates, decay):
-        counts = [len(record.coefficients) for record in history]
-        first, second = (averaging(beta, history) for beta in (self.beta1, self.beta2))
-        first, second = ([share / sum(shares) for share in shares] for shares in (first, second))
-        ends = [sum(counts[: i + 1]) - 1 for i in range(len(counts))]
-        shares = {end: pair for end, pair in zip(ends, zip(first, second, strict=True), strict=True)}
-        return Adaptive(list(self.weights(history).values()), rates, decay, shares, self.delta)
+    def kernel(self, history: Sequence[Record], rates: Sequence[float], decay: Sequence[float]) -> SweepKernel:
+        first = _normalised(_shares(self.beta1, history))
+        second = _normalised(_shares(self.beta2, history))
+        # ĝ of a record is complete with the last of its streams; only then is it squared and averaged
+        shares: dict[int, tuple[float, float]] = {}
+        term = -1
+        for record, share1, share2 in zip(history, first, second, strict=True):
+            term += len(record.coefficients)
+            shares[term] = (share1, share2)
+        return AdamKernel(list(self.weights(history).values()), rates, decay, shares, self.delta)
 
     def truncation(self) -> float:
         return max(self.beta1, self.beta2) ** self.window
 
 
-def averaging(beta: float, history: Sequence[Record]) -> list[float]:
-    # (1−β)β^{t−s}; steps that were skipped leave a gap in s
+def _shares(beta: float, history: Sequence[Record]) -> list[float]:
+    # (1−β)β^{t−s}; skipped steps leave a gap in s
     return [(1 - beta) * beta ** (history[-1].step - record.step) for record in history]
 
 
-def window_of(beta: float) -> int:
-    return 1 if beta <= 0 else min(LONGEST, math.ceil(math.log(TAIL) / math.log(beta))) if beta < 1 else 1
+def _normalised(shares: Sequence[float]) -> list[float]:
+    total = sum(shares)
+    return [share / total for share in shares]
 
 
-def keep_average(rule: Rule, *names: str) -> None:
-    """Make Python numbers of a rule's β and window; 0 is the default window. Raises: ValueError."""
-    betas = [number(name, getattr(rule, name)) for name in names]
-    for beta in betas:
+def _default_window(beta: float) -> int:
+    if not 0 < beta < 1:
+        return 1
+    return min(LONGEST, math.ceil(math.log(TAIL) / math.log(beta)))
+
+
+def _check_average(rule: Rule, *names: str) -> None:
+    """Convert β and the window of a rule to Python numbers; 0 is the default window. Raises: ValueError."""
+    remedies = {"beta2": "0.999 is usual"}
+    betas = {name: number(name, getattr(rule, name), remedies.get(name, "0.9 is usual")) for name in names}
+    for beta in betas.values():
         if not 0 <= beta < 1:
             raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual.")
-    window = rule.window or window_of(max(betas))
-    kept = dict(zip(names, betas, strict=True)) | {"window": whole("window", window, "a whole number, at least 1", 1)}
-    for name, value in kept.items():
+    window = whole("window", rule.window or _default_window(max(betas.values())), "leave it out for the default")
+    for name, value in (betas | {"window": window}).items():
         object.__setattr__(rule, name, value)
 
 
 @dataclass(frozen=True)
-class Signed(SweepKernel):
-    """θ ← decay·θ − η·sign(Σ_j w_j x_j). rates, decay: per parameter."""
+class SignKernel(SweepKernel):
+    """θ ← decay·θ − η·sign(Σ_j w_j x_j)."""
 
     weights: Sequence[float]
+    """w_j of each term."""
     rates: Sequence[float]
+    """η of each parameter."""
     decay: Sequence[float]
+    """The factor of each parameter."""
 
     def start(self, parameter: int, source: Tensor) -> tuple[Tensor, Tensor]:
-        return source, torch.zeros(source.shape, dtype=work(source), device=source.device)
+        return source, torch.zeros(source.shape, dtype=_work_dtype(source), device=source.device)
 
     def add(self, parameter: int, value, term: int, z: Tensor) -> tuple[Tensor, Tensor]:
         source, estimate = value
@@ -180,21 +211,25 @@ class Signed(SweepKernel):
 
     def finish(self, parameter: int, target: Tensor, value) -> None:
         source, estimate = value
-        target.copy_(source.to(work(source)) * self.decay[parameter] - self.rates[parameter] * estimate.sign())
+        target.copy_(source.to(_work_dtype(source)) * self.decay[parameter] - self.rates[parameter] * estimate.sign())
 
 
 @dataclass(frozen=True)
-class Adaptive(SweepKernel):
-    """θ ← decay·θ − η·m̂/(√v̂ + δ). shares: last term of each record → its weights in m̂ and v̂."""
+class AdamKernel(SweepKernel):
+    """θ ← decay·θ − η·m̂/(√v̂ + δ)."""
 
     weights: Sequence[float]
+    """w_j of each term: ĝ of a record is Σ w_j x_j over its terms."""
     rates: Sequence[float]
+    """η of each parameter."""
     decay: Sequence[float]
+    """The factor of each parameter."""
     shares: dict[int, tuple[float, float]]
+    """The last term of each record → the weights of its ĝ in m̂ and of its ĝ² in v̂."""
     delta: float
 
     def start(self, parameter: int, source: Tensor) -> tuple[Tensor, ...]:
-        return source, *torch.zeros(3, *source.shape, dtype=work(source), device=source.device)
+        return source, *torch.zeros(3, *source.shape, dtype=_work_dtype(source), device=source.device)
 
     def add(self, parameter: int, value, term: int, z: Tensor) -> tuple[Tensor, ...]:
         source, estimate, m, v = value
@@ -206,11 +241,11 @@ class Adaptive(SweepKernel):
 
     def finish(self, parameter: int, target: Tensor, value) -> None:
         source, _, m, v = value
-        step = self.rates[parameter] * m / (v.sqrt() + self.delta)
-        target.copy_(source.to(work(source)) * self.decay[parameter] - step)
+        update = self.rates[parameter] * m / (v.sqrt() + self.delta)
+        target.copy_(source.to(_work_dtype(source)) * self.decay[parameter] - update)
 
 
-def work(tensor: Tensor) -> torch.dtype:
+def _work_dtype(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
 
 

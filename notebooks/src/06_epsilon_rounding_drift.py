@@ -23,7 +23,8 @@ import torch
 from mezo_lab import LAWS, Estimate, MeZO, projected_gradient, sample, two_point
 from mezo_lab.course.notebook import show, sized, verify
 from mezo_lab.curvature import unit_in_last_place
-from mezo_lab.optim import DriftMeter
+from mezo_lab.optim import DriftMeter, update_over_spacing
+from mezo_lab.optim.testing import theta_of
 from mezo_lab.proofs import prove
 from mezo_lab.report.figures import style
 from mezo_lab.sampling import Cubic, LowRankQuadratic
@@ -345,11 +346,11 @@ def share_of_update(change, full_update) -> str:
 
 for lr in (1e-6, 1e-5, 1e-4):
     fine, _ = stepped(lr, exact=True)
-    full_update = fine.engine.position.weights()[0] - before.float()
+    full_update = theta_of(fine)[0] - before.float()
     alone = (before.float() + full_update).bfloat16().float() - before.float()
     _, folded = stepped(lr, exact=False)
     shares = f"by itself {share_of_update(alone, full_update)}, folded {share_of_update(folded - before.float(), full_update)}"
-    print(f"η = {lr:.0e}: update/spacing {fine.update_over_spacing():.2f}; of it arrives {shares}")
+    print(f"η = {lr:.0e}: update/spacing {update_over_spacing(fine):.2f}; of it arrives {shares}")
 
 # %% [markdown]
 # A folded update arrives on average, as the probe is a dither; but the drift of the walk comes on top. The exact mode has neither loss

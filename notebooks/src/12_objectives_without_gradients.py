@@ -303,7 +303,7 @@ for epsilon in sized(full=(1e-3, 1e-2), fast=(3e-2,)):
     moved = float((sides[:, 0] - sides[:, 1]).square().mean().sqrt()) / 2
     expected = float(torch.erfc(home.abs() / moved / math.sqrt(2)).sum())
     flips = float(((sides[:, 0] < 0) != (sides[:, 1] < 0)).sum(1).double().mean())
-    units = [round(pg * 2 * epsilon * len(batch), 3) for pg in probe.projected]
+    units = [round(pg * 2 * epsilon * len(batch), 3) for pg in probe.projected_gradients]
     print(f"ε = {epsilon}: pg in units of 1/(2εB): {units}; zeros {probe.diagnostics.zero_rate():.0%}")
     print(
         f"  margins: size {home.square().mean().sqrt():.2f}, moved by {moved:.2f}; flips {flips:.1f}, expected {expected:.1f}"

@@ -36,12 +36,12 @@ def test_an_update_along_another_z_breaks_same_z(monkeypatch):
 
 
 def test_a_flip_along_another_z_breaks_same_z(monkeypatch):
-    along = Engine.along
+    perturbation = Engine.perturbation
 
     def other_when_negative(self, step, probe, probes, length):
-        return along(self, step + (length < 0), probe, probes, length)
+        return perturbation(self, step + (length < 0), probe, probes, length)
 
-    monkeypatch.setattr(Engine, "along", other_when_negative)
+    monkeypatch.setattr(Engine, "perturbation", other_when_negative)
     assert tried("same-z", measure="step").status is Status.REFUTED
 
 
@@ -56,13 +56,13 @@ def test_a_replay_of_another_step_breaks_same_z(monkeypatch):
 
 
 def test_probes_that_are_never_taken_back_break_same_z_and_restore(monkeypatch):
-    commit = displacement.Plain.commit
+    displace = displacement.PlainWeights.displace
 
-    def forgetful(self, change, decay, offset):
-        self.offset = self.offset if offset else {}
-        commit(self, change, decay, offset)
+    def forgetful(self, goal, change, decay):
+        self.displacement = self.displacement if goal else {}
+        displace(self, goal, change, decay)
 
-    monkeypatch.setattr(displacement.Plain, "commit", forgetful)
+    monkeypatch.setattr(displacement.PlainWeights, "displace", forgetful)
     assert not tried("same-z", measure="step").passed
     assert tried("restore", draws=20_000, measure="drift", dtype="bfloat16", cycles=4).status is Status.REFUTED
 
@@ -123,8 +123,8 @@ def test_tensors_that_share_a_stream_break_isotropy(monkeypatch):
 
 
 def test_a_projected_gradient_without_its_half_breaks_the_factor(monkeypatch):
-    projected = TwoSided.projected
-    monkeypatch.setattr(TwoSided, "projected", lambda self, *given: [2 * pg for pg in projected(self, *given)])
+    projected = TwoSided.projected_gradients
+    monkeypatch.setattr(TwoSided, "projected_gradients", lambda self, *given: [2 * pg for pg in projected(self, *given)])
     for parameters in (
         {"measure": "length", "d": 2, "r": 2, "n": 1},
         {"measure": "contraction", "d": 8, "r": 2, "n": 1},
@@ -138,7 +138,7 @@ def test_a_sphere_of_another_radius_breaks_the_factor(monkeypatch):
 
 
 def test_an_exact_mode_that_walks_in_place_breaks_restore(monkeypatch):
-    monkeypatch.setattr(engine, "Exact", displacement.Plain)
+    monkeypatch.setattr(engine, "ExactWeights", displacement.PlainWeights)
     assert tried("restore", measure="exact", dtype="bfloat16", cycles=2).status is Status.REFUTED
 
 
@@ -192,12 +192,12 @@ def test_memory_counts_what_is_alive_and_no_views():
 
 
 def test_losses_rounded_in_twice_as_large_steps_break_rounding(monkeypatch):
-    projected = TwoSided.projected
+    projected = TwoSided.projected_gradients
 
     def coarser(self, losses, *given):
         return projected(self, {visit: round(loss * 2**21) / 2**21 for visit, loss in losses.items()}, *given)
 
-    monkeypatch.setattr(TwoSided, "projected", coarser)
+    monkeypatch.setattr(TwoSided, "projected_gradients", coarser)
     assert tried("rounding", dtype="float32", epsilon=1e-3).status is Status.REFUTED
 
 

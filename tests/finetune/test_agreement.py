@@ -89,8 +89,8 @@ def test_they_are_the_projected_gradients_of_the_optimizers_first_step(theta):
     same, other = (projected_gradients(theta, loss, count=4, epsilon=0.1, seed=seed).tolist() for seed in (0, 1))
     opt = MeZO(theta, lr=1.0, epsilon=0.1, probes=4, seed=0)
     opt.probe(loss)
-    assert opt.projected == pytest.approx(same, rel=1e-6)
-    assert opt.projected != pytest.approx(other, rel=0.01)
+    assert opt.projected_gradients == pytest.approx(same, rel=1e-6)
+    assert opt.projected_gradients != pytest.approx(other, rel=0.01)
 
 
 @pytest.mark.slow

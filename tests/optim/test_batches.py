@@ -66,9 +66,9 @@ def test_fresh_batches_give_each_probe_its_own(twin, apart):
         alone = twin({0: theta}, lambda t, b=batch: float(batch_loss(t[0])(b)), probes=3)
         expected.append(alone.estimate()[1][k])
     opt.probe(batch_loss(theta), batches)
-    assert opt.projected == pytest.approx(expected, rel=1e-6)
+    assert opt.projected_gradients == pytest.approx(expected, rel=1e-6)
     shared = twin({0: theta}, lambda t: float(batch_loss(t[0])((x, y))), probes=3)
-    assert opt.projected != pytest.approx(shared.estimate()[1], rel=1e-2)  # the control
+    assert opt.projected_gradients != pytest.approx(shared.estimate()[1], rel=1e-2)  # the control
 
 
 @pytest.mark.parametrize("count", [0, 2, 4])

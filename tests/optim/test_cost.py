@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mezo_lab.optim import MeZO, Momentum
-from mezo_lab.sampling import LAWS
+from mezo_lab.sampling.laws import LAWS
 
 # settings → sweeps of a step: plain, fused, exact, exact and fused
 SWEEPS = [
@@ -74,8 +74,8 @@ def test_the_words_of_a_step(weights, wave, law, few):
 
 def take_for_many(opt: MeZO) -> None:
     """Let the weights count as too many for their z to be kept."""
-    engine = opt.ready()
-    for field in (engine.field, getattr(engine.position, "master_field", engine.field)):
+    engine = opt._current_engine()
+    for field in (engine.field, getattr(engine.weights, "master_field", engine.field)):
         field._cached_batch = None
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mezo_lab.optim import Diagnostics, MeZO
-from mezo_lab.optim.layout import spacing
+from mezo_lab.optim.diagnostics import spacing
 from mezo_lab.sampling import LAWS, Estimate, RunningMoments
 
 DIM = 60
@@ -72,7 +72,7 @@ def test_the_trace_averages_over_the_probes_of_a_step():
 
 def test_the_trace_needs_the_centre():
     opt = standing(steps=2)[0]
-    with pytest.raises(ValueError, match=r"`trace` needs the loss at θ itself, .*: ask for centre=True"):
+    with pytest.raises(ValueError, match=r"`trace` needs the loss at θ itself, .*: set centre=True"):
         opt.diagnostics.trace()
 
 
@@ -123,7 +123,7 @@ def test_rounding_of_a_projected_gradient_is_what_signal_to_noise_says():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_signal_to_noise_goes_with_the_unit_of_the_dtype(dtype):
     found = Diagnostics()
-    found.see(1.0, [2.0, -2.0], None)
+    found.update(1.0, [2.0, -2.0], None)
     ulp = torch.finfo(dtype).eps  # from 1 to 2
     assert found.signal_to_noise(1e-3, dtype) == pytest.approx(2.0 / (ulp / 2e-3 * math.sqrt(1 / 6)))
 
@@ -136,7 +136,7 @@ def test_the_spacing_of_weights_is_that_of_their_dtype(dtype):
 def test_before_a_probe_there_is_nothing_to_tell():
     found = Diagnostics()
     for needs, tell in ((2, found.gradient_norm), (1, lambda: found.signal_to_noise(1e-3))):
-        with pytest.raises(ValueError, match=f"needs {needs} probes at least, got 0: make more steps"):
+        with pytest.raises(ValueError, match=f"needs at least {needs} probes, got 0: make more steps"):
             tell()
     with pytest.raises(ValueError, match="`trace` needs"):
         found.trace()
@@ -146,7 +146,7 @@ def test_two_probes_of_which_one_saw_nothing_have_a_norm():
     """The mean is then as large as its error, and rounding must not make a root of less than nothing."""
     for size in torch.linspace(0.1, 1, 50, dtype=torch.float64).tolist():
         found = Diagnostics()
-        found.see(1.0, [0.0, size], None)
+        found.update(1.0, [0.0, size], None)
         assert found.gradient_norm().mean == pytest.approx(size / 2**0.5)
 
 

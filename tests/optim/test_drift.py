@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.optim import DriftMeter, MeZO
+from mezo_lab.optim import DriftMeter, MeZO, update_over_spacing
 
 DEVIATION = 0.02  # of the weights of a language model
 
@@ -70,4 +70,4 @@ def test_the_rms_of_an_update_is_compared_with_the_spacing_of_the_weights():
     assert float(moved.square().mean().sqrt()) == pytest.approx(0.5)
     rms = theta.detach().square().mean().sqrt()
     gap = float(torch.nextafter(rms, torch.tensor(math.inf)) - rms)
-    assert opt.update_over_spacing() == pytest.approx(0.5 / gap)
+    assert update_over_spacing(opt) == pytest.approx(0.5 / gap)

@@ -198,7 +198,7 @@ def test_a_sweep_that_forgets_how_far_it_came_is_caught(monkeypatch):
 
 def test_weights_that_are_left_between_two_sweeps_are_caught(monkeypatch):
     """The control: an interrupt after which nobody puts the weights back."""
-    monkeypatch.setattr(MeZO, "settle", lambda self: None)
+    monkeypatch.setattr(MeZO, "_settle", lambda self: None)
     with pytest.raises(AssertionError):
         check({}, "plain", every=CLOSELY)
 
@@ -264,7 +264,7 @@ def test_whatever_is_raised_stays_what_it_is(error):
 
 def test_an_interrupt_is_told_with_what_kept_theta_from_being_put_back(monkeypatch):
     opt = run({}, 1)[1]
-    monkeypatch.setattr(opt.ready(), "flush", lambda: 1 / 0)
+    monkeypatch.setattr(opt._current_engine(), "flush", lambda: 1 / 0)
 
     def closure():
         raise KeyboardInterrupt("the user")
@@ -330,7 +330,7 @@ def hit(hits, **kinds):
         except Exception:
             other += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if "fused" in kinds and opt.engine.position.move is None:
+        if "fused" in kinds and opt._engine.weights.move is None:
             opt.flush()
         worst = max(worst, max(float((t.detach() - 1).abs().max()) for t in theta))
     print(worst, other, signal.getsignal(signal.SIGALRM) is signal.default_int_handler, steps)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.layout import moving, unwrapped
+from mezo_lab.optim.parameters import model_names, trainable_parameters
 
 
 def parameter(tensor):
@@ -113,7 +113,7 @@ def walked(wrap):
     weights = list(whole.parameters())
     for _ in range(2):
         opt.step(lambda: float(sum(tensor.detach().square().sum() for tensor in weights) + x.sum()))
-    return [tensor.detach().clone() for tensor in weights], moving(opt.param_groups)
+    return [tensor.detach().clone() for tensor in weights], trainable_parameters(opt.param_groups)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of torch.compile itself
@@ -142,4 +142,4 @@ def test_a_state_of_a_wrapped_model_is_that_of_the_model_inside():
     (["modules.w"], ["modules.w"]),
 ])  # fmt: skip
 def test_only_the_names_of_wrappers_are_taken_off(names, expected):
-    assert unwrapped(names) == expected
+    assert model_names(names) == expected

@@ -87,7 +87,7 @@ CHANGES = [
     ("probes", 0, "`probes` must be a whole number, at least 1"),
     ("probes", True, "`probes` must be a whole number"),
     ("clip", -1.0, "`clip` must be positive or None"),
-    ("seed", -1, "`seed` was 3 when the optimizer was built, and is -1: build another MeZO with it"),
+    ("seed", -1, "`seed` was 3 when the optimizer was built, and is -1: build another MeZO"),
     ("fused", "yes", "`fused` must be True or False"),
 ]
 
@@ -152,7 +152,7 @@ def test_a_rate_that_float32_cannot_hold_is_refused_at_the_door_and_told_of_late
 def test_a_step_beyond_the_range_of_the_weights_moves_nothing_and_is_told(kinds, dtype):
     theta, opt = start(**{"lr": 100.0, "epsilon": 0.01, "dtype": dtype, "exact": False} | kinds)
     before, sides = theta.detach().clone(), iter([1e34, -1e34])
-    with pytest.warns(RuntimeWarning, match="step 0 leads farther than the weights' dtype reaches, and moves nothing"):
+    with pytest.warns(RuntimeWarning, match="step 0 leads out of the range of the weights' dtype, and moves nothing"):
         opt.step(lambda: next(sides))
     opt.flush()
     # a probe of 0.01 there and back rounds numbers below 1 four times

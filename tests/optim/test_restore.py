@@ -89,7 +89,7 @@ def check_restored(runs, place, error, mode, apart, equal):
     assert apart(theta.values(), calm.values()) < ROUNDING[torch.float64]
     if "exact" in mode:
         assert equal(theta.values(), calm.values())
-    assert opt.steps == 2 and not opt.engine.displaced
+    assert opt.steps == 2 and not opt._engine.displaced
     for each, ask in ((opt, closure), (undisturbed, calm_closure)):  # and goes on as if nothing had been
         each.step(ask)
         each.flush()
@@ -181,7 +181,7 @@ def test_residual_feedback_compares_with_the_last_finite_loss(weights, wave):
     with pytest.warns(RuntimeWarning, match="not finite"):
         opt.step(lambda: next(losses))
     opt.probe(lambda: next(losses))
-    assert opt.projected == [pytest.approx(0.5 / 1e-3, rel=1e-6)]
+    assert opt.projected_gradients == [pytest.approx(0.5 / 1e-3, rel=1e-6)]
 
 
 def test_a_probe_that_is_made_again_compares_with_the_step_before(weights):
@@ -191,7 +191,7 @@ def test_a_probe_that_is_made_again_compares_with_the_step_before(weights):
     opt.step(lambda: next(losses))
     for _ in range(2):
         opt.probe(lambda: next(losses))
-        assert opt.projected == [pytest.approx(0.5 / 1e-3, rel=1e-6)]
+        assert opt.projected_gradients == [pytest.approx(0.5 / 1e-3, rel=1e-6)]
 
 
 def test_where_warnings_are_errors_theta_is_restored_as_well(weights, apart):

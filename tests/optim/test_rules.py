@@ -75,11 +75,11 @@ def race(theta, wave, twin, rule, direction, steps=STEPS, **kinds):
         estimate, found = reference.estimate()
         estimates.append(estimate)
         projected.append(found)
-        moves = zip(reference.now, direction(estimates, projected), strict=True)
-        reference.now = [(1 - LR * DECAY) * t - LR * d for t, d in moves]
+        moves = zip(reference.weights, direction(estimates, projected), strict=True)
+        reference.weights = [(1 - LR * DECAY) * t - LR * d for t, d in moves]
         reference.steps += 1
     opt.flush()
-    return reference.now
+    return reference.weights
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_adam_is_the_adamw_of_torch(weights, wave, twin, apart):
     """With ĝ handed to it as the gradient."""
     theta = weights()
     reference = twin(theta, seed=5)
-    shadow = [torch.nn.Parameter(t) for t in reference.now]
+    shadow = [torch.nn.Parameter(t) for t in reference.weights]
     adamw = torch.optim.AdamW(shadow, lr=LR, betas=(0.9, 0.95), eps=1e-6, weight_decay=DECAY)
     opt = MeZO(theta.items(), lr=LR, seed=5, weight_decay=DECAY, rule=Adam(0.9, 0.95, delta=1e-6))
     for _ in range(STEPS):
@@ -125,7 +125,7 @@ def test_adam_is_the_adamw_of_torch(weights, wave, twin, apart):
         for parameter, estimate in zip(shadow, reference.estimate()[0], strict=True):
             parameter.grad = estimate
         adamw.step()
-        reference.now, reference.steps = [p.detach() for p in shadow], reference.steps + 1
+        reference.weights, reference.steps = [p.detach() for p in shadow], reference.steps + 1
     assert apart(theta.values(), shadow) < ROUNDING
 
 
@@ -141,7 +141,7 @@ def test_a_window_of_momentum_leaves_out_beta_to_its_length(weights, twin):
     rule = Momentum(beta, window=window)
     assert rule.truncation() == beta**window
     reference = twin(theta, slope, seed=5)
-    full, averages = [t.clone() for t in reference.now], [[torch.zeros_like(t) for t in reference.now]]
+    full, averages = [t.clone() for t in reference.weights], [[torch.zeros_like(t) for t in reference.weights]]
     opt = MeZO(theta.items(), lr=LR, seed=5, rule=rule)
     missing = [torch.zeros_like(t) for t in full]
     for t in range(steps):
@@ -184,7 +184,7 @@ def test_momentum_counts_a_skipped_step_as_one_without_a_slope(weights, wave, tw
     theta, beta = weights(), 0.75
     reference = twin(theta, seed=5)
     opt = MeZO(theta.items(), lr=LR, seed=5, rule=Momentum(beta), fused=fused)
-    m = [torch.zeros_like(t) for t in reference.now]
+    m = [torch.zeros_like(t) for t in reference.weights]
     for k in range(STEPS):
         if k == 2:
             with pytest.warns(RuntimeWarning, match="step 2 has a loss that is not finite"):
@@ -193,10 +193,10 @@ def test_momentum_counts_a_skipped_step_as_one_without_a_slope(weights, wave, tw
         else:
             opt.step(lambda: wave(list(theta.values())))
             m = [beta * a + (1 - beta) * g for a, g in zip(m, reference.estimate()[0], strict=True)]
-            reference.now = [t - LR * a for t, a in zip(reference.now, m, strict=True)]
+            reference.weights = [t - LR * a for t, a in zip(reference.weights, m, strict=True)]
         reference.steps += 1
     opt.flush()
-    assert apart(theta.values(), reference.now) < ROUNDING
+    assert apart(theta.values(), reference.weights) < ROUNDING
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -31,7 +31,11 @@ def two_groups(theta):
 def test_every_step_takes_the_rates_that_the_scheduler_says(weights, wave, twin, apart, name, mode):
     theta = weights()
     opt = MeZO(two_groups(theta), lr=0.1, seed=5, **MODES[mode])
-    scheduler, reference, used = SCHEDULERS[name](opt), twin(theta, seed=5, decay=[0.0, 0.0, 0.1, 0.1, 0.1]), set()
+    scheduler, reference, used = (
+        SCHEDULERS[name](opt),
+        twin(theta, seed=5, weight_decay=[0.0, 0.0, 0.1, 0.1, 0.1]),
+        set(),
+    )
     for _ in range(STEPS):
         rates = scheduler.get_last_lr()
         used.add(tuple(rates))
@@ -41,7 +45,7 @@ def test_every_step_takes_the_rates_that_the_scheduler_says(weights, wave, twin,
         scheduler.step()
     opt.flush()
     assert len(used) > 2
-    assert apart(theta.values(), reference.now) < 1e-14
+    assert apart(theta.values(), reference.weights) < 1e-14
 
 
 def test_a_plateau_lowers_the_rate(weights, wave):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mezo_lab.optim import Adam, Journal, MeZO, Momentum, Rule, replay
-from mezo_lab.optim.checkpoint import ELSEWHERE, arguments, settings
+from mezo_lab.optim.checkpoint import ELSEWHERE, setting_names, settings
 from mezo_lab.optim.log import LogError, read_log
 
 # for every argument values other than its default, with what they need beside them
@@ -90,7 +90,7 @@ def rates(opt):
 def test_every_argument_is_a_setting_or_kept_elsewhere_and_has_a_case_here():
     given = set(inspect.signature(MeZO.__init__).parameters) - {"self"}
     assert given == set(VALUES) | set(ELSEWHERE)
-    assert set(settings(built(model_of(), {}))) == set(VALUES) == set(arguments(MeZO))
+    assert set(settings(built(model_of(), {}))) == set(VALUES) == set(setting_names(MeZO))
 
 
 def test_a_new_argument_is_a_setting_without_being_named():
@@ -100,9 +100,9 @@ def test_a_new_argument_is_a_setting_without_being_named():
         def __init__(self, params, **kinds):
             super().__init__(params, **kinds)
 
-    assert arguments(Derived) == arguments(MeZO)
+    assert setting_names(Derived) == setting_names(MeZO)
     later = type("MeZO", (MeZO,), {"__init__": lambda self, params, lr, temperature=1.0: None})
-    assert arguments(later) == ("temperature",)
+    assert setting_names(later) == ("temperature",)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -235,7 +235,7 @@ def test_a_log_that_begins_in_the_middle_of_a_run_holds_what_its_steps_read(name
         make(opt, model, 4)
     found = replay(groups_of(start, case), tmp_path / "run.mezo")
     assert same(start, model) and found.diagnostics == opt.diagnostics
-    assert found.history == opt.history and found.before == opt.before
+    assert found.history == opt.history and found._previous_loss == opt._previous_loss
 
 
 def test_a_log_does_not_begin_in_the_middle_of_a_run_whose_theta_no_weight_holds(tmp_path):

@@ -91,7 +91,7 @@ def test_it_does_not_learn_when_the_sign_is_wrong():
         first = float(nn.functional.cross_entropy(model(x), label))
     for _ in range(STEPS):
         opt.probe(lambda: nn.functional.cross_entropy(model(x), label))
-        opt.projected = [-pg for pg in opt.projected]
+        opt.projected_gradients = [-pg for pg in opt.projected_gradients]
         loss = opt.step()
     assert accuracy(model) < 0.6 and loss > 2 * first
 
@@ -103,7 +103,8 @@ def wander(seed: int, other: int, steps: int = 40) -> float:
     for _ in range(steps):
         prober.probe(lambda: nn.functional.cross_entropy(model(x), label))
         prober.flush()
-        walker.projected, prober.steps = prober.projected, prober.steps + 1
+        walker.projected_gradients = prober.projected_gradients
+        prober.steps += 1
         walker.step()
     return accuracy(model)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
 from mezo_lab.optim import Journal, MeZO
-from mezo_lab.optim.closure import number
+from mezo_lab.optim.closure import loss_number
 
 SHARDING = "no gradients and no optimizer state are there to shard; several processes take MeZO(…, parallel='batch')"
 REFUSED = {
@@ -157,9 +157,9 @@ class MeZOTrainer(Trainer):
             parallel = "batch" if world > 1 else None
             default = {"lr": self.args.learning_rate, "seed": self.args.seed, "parallel": parallel}
             self.optimizer = kind(self.parameter_groups(model), **(default | settings))
-        if self.mezo.ranks.world != world:
+        if self.mezo.world_size != world:
             raise ValueError(
-                f"`optimizers` must hold a MeZO of {world} processes, got one of {self.mezo.ranks.world}: "
+                f"`optimizers` must hold a MeZO of {world} processes, got one of {self.mezo.world_size}: "
                 "parallel='batch' gives each a part of the batch."
             )
         if world > 1:
@@ -226,7 +226,7 @@ class MeZOTrainer(Trainer):
         with self.compute_loss_context_manager():
             # a copy, as `compute_loss` may take the labels out
             loss = self.compute_loss(model, copy.copy(inputs), num_items_in_batch=items)
-        return weight * number(loss)
+        return weight * loss_number(loss)
 
     def weighted(self, batches: list[Any], across: bool) -> list[tuple[Any, Any, float]]:
         """(inputs, items, weight) of micro-batches whose losses are means, over their items where those can be counted.

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import torch
 
 from mezo_lab.optim import checkpoint
-from mezo_lab.optim.arguments import single
+from mezo_lab.optim.arguments import float32
 from mezo_lab.optim.checkpoint import BACK, GROUP
 from mezo_lab.optim.log import Event, Log, LogError, LogWriter, check_model, fingerprint, read_log, recorded
 from mezo_lab.optim.log.logged import (
@@ -143,7 +143,7 @@ class Journal:
         number, projected, rates = self.owed
         if self.steps == number:
             # a walk that was broken off or begun anew is written too; an exact θ does not feel it
-            if self.moves != list(range(len(self.opt.visits()))) and not self.opt.exact:
+            if self.moves != list(range(len(self.opt._points()))) and not self.opt.exact:
                 self.writer.event("settings", {"moves": self.moves})
             self.writer.step(projected, rates)
         self.moves = []
@@ -159,12 +159,12 @@ class Journal:
         for name, was in self.fixed.items():
             if now[name] != was:
                 raise ValueError(f"`{name}` was {was!r} when {path} began, and is {now[name]!r}: {remedy}.")
-        if opt.engine is None or opt.engine.moved:
+        if opt._engine is None or opt._engine.tensors_replaced:
             if len(opt.param_groups) != self.writer.groups or (
                 fingerprint(names_of(opt)) != self.writer.header["fingerprint"]
             ):
                 raise ValueError(f"`params` must be those with which {path} began, and have changed: {remedy}.")
-        elif opt.engine.written and not opt.engine.displaced:
+        elif opt._engine.externally_modified and not opt._engine.displaced:
             raise ValueError(f"`params` were written by others since the last step of {path}: {remedy}.")
 
     def close(self) -> None:
@@ -258,7 +258,7 @@ class Replaying:
             if isinstance(item, Event):
                 self.apply(item)
                 continue
-            probe(opt, range(len(opt.visits())) if self.moves is None else self.moves)
+            probe(opt, range(len(opt._points())) if self.moves is None else self.moves)
             repeat(opt, item.projected, item.rates)
             self.moves = None
             if reads_before:
@@ -322,7 +322,7 @@ def rebuilt(params: torch.nn.Module | Iterable[Any], header: dict[str, Any]) -> 
     take_settings(opt, {name: header[name] for name in GROUP})
     if "start" in header:
         remember(opt, header["start"])
-        checkpoint.recall(opt.history, header["start"]["history"])
+        checkpoint.load_history(opt.history, header["start"]["history"])
     return opt
 
 
@@ -343,22 +343,22 @@ def remember(opt: MeZO, found: dict[str, Any]) -> None:
     """Take what `memory` has written."""
     for name in recorded.RATES:
         take_groups(opt, name, found.get(name, []))
-    opt.before, opt.missing = found["before"], None
-    checkpoint.count_on(opt.diagnostics, found["diagnostics"])
+    opt._previous_loss, opt.missing = found["before"], None
+    checkpoint.load_diagnostics(opt.diagnostics, found["diagnostics"])
 
 
 @torch.no_grad()
 def probe(opt: MeZO, moves: Sequence[int]) -> None:
     """The probes of a step, in plain mode, where each of them rounds the weights."""
-    visits = opt.visits()
+    visits = opt._points()
     for point in () if opt.exact else moves:
-        opt.flush() if point == BACK else opt.go(visits[point])
+        opt.flush() if point == BACK else opt._displace(visits[point])
 
 
 @torch.no_grad()
 def repeat(opt: MeZO, projected: tuple[float, ...], rates: tuple[float, ...]) -> None:
     """The update of one step of the log."""
-    opt.make(projected, rates)
+    opt._update(projected, rates)
     for group, rate in zip(opt.param_groups, rates, strict=True):
-        if single(group["lr"]) != rate:  # a rate that did not change keeps the digits that float32 has not
+        if float32(group["lr"]) != rate:  # a rate that did not change keeps the digits that float32 has not
             group["lr"] = rate

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from mezo_lab.optim import checkpoint, layout
+from mezo_lab.optim import checkpoint, parameters
 from mezo_lab.optim.checkpoint import GROUP
-from mezo_lab.optim.displacement import Exact
+from mezo_lab.optim.displacement import ExactWeights
 from mezo_lab.optim.log import Event, Log, LogError, StepRecord, fingerprint, read_log, recorded, weights_hash
 from mezo_lab.optim.log.broken_walk import cut_to
 from mezo_lab.optim.log.header import difference
@@ -27,14 +27,14 @@ def header_of(opt: MeZO) -> dict[str, Any]:
     if opt.missing is not None:
         raise RuntimeError(opt.missing)
     check_rule(opt)
-    start = memory(opt) | {"history": [[step, [*c], [*pg]] for step, c, pg in checkpoint.history(opt)]}
+    start = memory(opt) | {"history": [[step, [*c], [*pg]] for step, c, pg in checkpoint.saved_history(opt.history)]}
     return {
         "version": recorded.VERSION,
         "noise": NOISE,
         **checkpoint.settings(opt),
         **{name: groups(opt, name) for name in GROUP},
         "defaults": {name: float(opt.defaults[name]) for name in recorded.DEFAULTS},
-        "compiled": bool(opt.ready().field.compiled),
+        "compiled": bool(opt._current_engine().field.compiled),
         "first_step": opt.steps,
         "fingerprint": fingerprint(names_of(opt)),
         "weights": current_hash(opt).hex(),
@@ -53,8 +53,8 @@ def check_rule(opt: MeZO) -> None:
 
 def check_masters(opt: MeZO) -> None:
     """Raises: ValueError for an exact θ that the stored weights, with which a replay begins, do not hold."""
-    position = opt.ready().position
-    if not isinstance(position, Exact):
+    position = opt._current_engine().weights
+    if not isinstance(position, ExactWeights):
         return
     for kept, master in zip(position.field.tensors, position.masters, strict=True):
         if kept.dtype != master.dtype and not torch.equal(kept.to(master.dtype), master):
@@ -83,7 +83,7 @@ def memory(opt: MeZO) -> dict[str, Any]:
     """What a later step reads and the steps of a log do not tell; rates, whose float32 alone is in the steps."""
     rates = {name: groups(opt, name) for name in recorded.RATES if all(name in group for group in opt.param_groups)}
     rates = {name: values for name, values in rates.items() if all(map(math.isfinite, values))}
-    return rates | {"before": opt.before, "diagnostics": recorded.strict(asdict(opt.diagnostics))}
+    return rates | {"before": opt._previous_loss, "diagnostics": recorded.strict(asdict(opt.diagnostics))}
 
 
 def continued(opt: MeZO, path: str | os.PathLike[str], mine: dict[str, Any]) -> Log:
@@ -135,8 +135,12 @@ def ends_in_a_step(log: Log) -> bool:
 
 
 def names_of(opt: MeZO) -> list[tuple[str, torch.Tensor]]:
-    places = {layout.place(parameter.tensor) for parameter in opt.ready().field.parameters}
-    return [(str(name), tensor) for name, tensor, _ in layout.named(opt.param_groups) if layout.place(tensor) in places]
+    places = {parameters.storage(parameter.tensor) for parameter in opt._current_engine().field.parameters}
+    return [
+        (str(name), tensor)
+        for name, tensor, _ in parameters.named_parameters(opt.param_groups)
+        if parameters.storage(tensor) in places
+    ]
 
 
 def current_hash(opt: MeZO) -> bytes:

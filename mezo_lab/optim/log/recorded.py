@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP, arguments, described
+from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP, described, setting_names
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.log import Log, LogError, StepRecord
 from mezo_lab.optim.log.header import brief
@@ -30,7 +30,7 @@ STEPS = 1 << 32  # that the noise can number
 def usual() -> dict[str, Any]:
     """The settings that the header of an older log does not name."""
     given = signature(MeZO).parameters
-    found = {name: given[name].default for name in arguments(MeZO)}
+    found = {name: given[name].default for name in setting_names(MeZO)}
     return found | {"rule": described(RULES[found["rule"]]())}
 
 
@@ -68,7 +68,7 @@ def header_of(log: Log) -> dict[str, Any]:
 
 def settings_of(header: dict[str, Any]) -> dict[str, Any]:
     """The settings as `MeZO` takes them."""
-    found = {name: header[name] for name in arguments(MeZO)}
+    found = {name: header[name] for name in setting_names(MeZO)}
     rule = dict(found["rule"])
     return found | {"rule": RULES[rule.pop("name")](**rule)}
 
@@ -76,7 +76,7 @@ def settings_of(header: dict[str, Any]) -> dict[str, Any]:
 def check_settings(header: dict[str, Any], refuse: Callable[[str], NoReturn]) -> None:
     """Every argument by its type, then all of them by `MeZO` itself, on parameters that nobody uses."""
     hints = typing.get_type_hints(MeZO.__init__)
-    for name in arguments(MeZO):
+    for name in setting_names(MeZO):
         value = header[name]
         if name == "rule":
             check_rule(value, refuse)
@@ -148,7 +148,7 @@ def check_moves(moves: list[int], now: dict[str, Any], refuse: Callable[[str], N
     """Points of the walk of a step, as its settings make them, and moves back."""
     if not moves:
         return
-    visits = ESTIMATORS[now["estimator"]].visits(now["probes"])
+    visits = ESTIMATORS[now["estimator"]].points(now["probes"])
     count = len(visits) + (now["centre"] and (0, 0) not in visits)
     if not all(BACK <= one < count for one in moves):
         refuse(f"`moves` must be points of the walk, from {BACK} to {count - 1}, got {brief(moves)}")

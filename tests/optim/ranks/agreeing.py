@@ -113,13 +113,18 @@ def schedule_and_resume(out: Path) -> dict:
 def a_log(out: Path) -> dict:
     """Rank 0 writes a log of ten steps, and all go on."""
     bed = Bed(parallel="probe", probes=WORLD)
-    journal = Journal(bed.opt, out / "run.mezo") if bed.opt.ranks.rank == 0 else None
+    journal = Journal(bed.opt, out / "run.mezo") if RANK == 0 else None
     bed.run(10)
     logged = bed.hash()
     if journal is not None:
         journal.close()
     bed.run(1)
-    return {"rank": bed.opt.ranks.rank, "world": bed.opt.ranks.world, "logged": logged, "after": bed.hash()}
+    return {
+        "rank": bed.opt._replicas.rank,
+        "world": bed.opt._replicas.world_size,
+        "logged": logged,
+        "after": bed.hash(),
+    }
 
 
 def random_numbers(out: Path) -> dict:

@@ -91,13 +91,13 @@ def steps() -> Callable:
     """The projected gradients of each step that a trainer makes, in one list."""
 
     def steps(trainer) -> list[float]:
-        found, make = [], trainer.mezo.make
+        found, make = [], trainer.mezo._update
 
         def noting(projected, rates):
             found.extend(projected)
             make(projected, rates)
 
-        trainer.mezo.make = noting
+        trainer.mezo._update = noting
         trainer.train()
         return found
 

@@ -102,8 +102,8 @@ RATES = {
 def test_steps_are_made_at_the_rates_of_the_schedule(trainer, classifier, texts, schedule):
     warmup = {"warmup_steps": 2} if "warmup" in schedule else {}
     built = trainer(classifier(), texts, args={"lr_scheduler_type": schedule, "max_steps": 4} | warmup)
-    made, make = [], built.mezo.make
-    built.mezo.make = lambda projected, rates: made.extend(rates) or make(projected, rates)
+    made, make = [], built.mezo._update
+    built.mezo._update = lambda projected, rates: made.extend(rates) or make(projected, rates)
     built.train()
     assert made == pytest.approx([1e-2 * rate for rate in RATES[schedule]], rel=1e-6)
 

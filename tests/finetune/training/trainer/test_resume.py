@@ -71,7 +71,7 @@ def test_an_evaluation_sees_the_weights_and_not_a_probe_of_them(trainer, languag
         displaced = ()
 
         def on_step_end(self, args, state, control, optimizer=None, **others):
-            self.displaced += (optimizer.optimizer.engine.displaced,)
+            self.displaced += (optimizer.optimizer._engine.displaced,)
 
         on_prediction_step = on_step_end
 
