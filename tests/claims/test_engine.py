@@ -124,7 +124,8 @@ def test_tensors_that_share_a_stream_break_isotropy(monkeypatch):
 
 def test_a_projected_gradient_without_its_half_breaks_the_factor(monkeypatch):
     projected = TwoSided.projected_gradients
-    monkeypatch.setattr(TwoSided, "projected_gradients", lambda self, *given: [2 * pg for pg in projected(self, *given)])
+    doubled = lambda self, *given: [2 * pg for pg in projected(self, *given)]  # noqa: E731
+    monkeypatch.setattr(TwoSided, "projected_gradients", doubled)
     for parameters in (
         {"measure": "length", "d": 2, "r": 2, "n": 1},
         {"measure": "contraction", "d": 8, "r": 2, "n": 1},
