@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mezo_lab.cli.options import folder, whole
+from mezo_lab.cli.options import folder, integer
 from mezo_lab.finetune.config import METHODS, TRAINED, RunConfig, from_preset
 
 # option → what it says; types and defaults are the plan's own
@@ -58,7 +58,7 @@ HELP = {
     "device": "cpu, cuda or mps (default: a GPU where there is one); CUDA_VISIBLE_DEVICES chooses among several",
     "tensorboard": "write the Trainer's curves for TensorBoard too",
 }
-TYPES = {"int": whole, "int | None": whole, "float": float, "float | None": float}
+TYPES = {"int": integer, "int | None": integer, "float": float, "float | None": float}
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import Tensor
 
 from mezo_lab.cli.finetune import add_plan_options, given_fields
-from mezo_lab.cli.options import at_least, whole
+from mezo_lab.cli.options import check_minimum, integer
 from mezo_lab.curvature import (
     SPECTRA,
     Divergence,
@@ -52,13 +52,15 @@ class Bed(NamedTuple):
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dim", type=whole, metavar="D", help="dimension of a built-in quadratic (default 1,000,000)")
+    command.add_argument(
+        "--dim", type=integer, metavar="D", help="dimension of a built-in quadratic (default 1,000,000)"
+    )
     command.add_argument(
         "--spectrum", metavar="S", help=f"eigenvalues of the quadratic: {', '.join(SPECTRA)} (default flat)"
     )
     command.add_argument("--measure", action="store_true", help="run MeZO on it until it is known where it diverges")
     command.add_argument(
-        "--draws", type=whole, metavar="N", help=f"directions for tr H (default 400; {DRAWS} on a model)"
+        "--draws", type=integer, metavar="N", help=f"directions for tr H (default 400; {DRAWS} on a model)"
     )
     command.add_argument("--beta", type=float, metavar="B", help=f"β of --rule momentum (default {Momentum().beta})")
     add_plan_options(
@@ -114,7 +116,7 @@ def run_lr(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> Law:
     """The law, when the options fit one another."""
-    at_least(options, dim=1, rank=1, probes=1, batch=1, draws=2, seed=0)
+    check_minimum(options, dim=1, rank=1, probes=1, batch=1, draws=2, seed=0)
     if options.law == "low-rank":
         raise ValueError(
             "--law low-rank has a limit that depends on each matrix, and not on three numbers of the curvature alone: "

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from mezo_lab.cli.options import at_least, whole
+from mezo_lab.cli.options import check_minimum, integer
 
 DTYPES = ("float32", "bfloat16", "float16")
 MEBIBYTE, GIBIBYTE = 2**20, 2**30
@@ -12,9 +12,12 @@ LENGTH, PAPER_LENGTH = 32, 400  # tokens: a sentence of Rotten Tomatoes, and Tab
 
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", metavar="MODEL", help="smollm2-135m, a local folder or a name on the hub")
-    command.add_argument("--batch", type=whole, default=16, metavar="B", help="sequences in a pass (default 16)")
+    command.add_argument("--batch", type=integer, default=16, metavar="B", help="sequences in a pass (default 16)")
     command.add_argument(
-        "--length", type=whole, metavar="L", help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)"
+        "--length",
+        type=integer,
+        metavar="L",
+        help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)",
     )
     command.add_argument("--dtype", default="float32", metavar="T", help=f"of weights: {', '.join(DTYPES)}")
     command.add_argument("--measure", action="store_true", help="also run each method, in a process of its own")
@@ -23,7 +26,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run_memory(options: argparse.Namespace) -> int:
-    at_least(options, batch=1, length=1)
+    check_minimum(options, batch=1, length=1)
     if options.dtype not in DTYPES:
         raise ValueError(f"--dtype must be one of {', '.join(DTYPES)}; got {options.dtype!r}.")
     if options.paper == bool(options.model) or (options.paper and options.measure):

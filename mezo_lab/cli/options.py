@@ -4,17 +4,17 @@ import argparse
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-__all__ = ["at_least", "folder", "whole"]
+__all__ = ["check_minimum", "folder", "integer"]
 
 _LONGEST = 400  # digits of a number that is read; no machine holds as many of anything
 
 
-def whole(text: str) -> int:
+def integer(text: str) -> int:
     """A whole number, with an exponent if need be.
 
-    >>> whole("1e3"), whole("13_000_000_000"), whole("2.0")
+    >>> integer("1e3"), integer("13_000_000_000"), integer("2.0")
     (1000, 13000000000, 2)
-    >>> whole("2.5")
+    >>> integer("2.5")
     Traceback (most recent call last):
     argparse.ArgumentTypeError: it must be a whole number, got '2.5': write for example 1000, or 1e3
     """
@@ -39,10 +39,10 @@ def folder(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def at_least(options: argparse.Namespace, **limits: int) -> None:
+def check_minimum(options: argparse.Namespace, **limits: int) -> None:
     """Raise ValueError for an option below its limit; one that was left out passes.
 
-    >>> at_least(argparse.Namespace(dim=0), dim=1)
+    >>> check_minimum(argparse.Namespace(dim=0), dim=1)
     Traceback (most recent call last):
     ValueError: --dim must be at least 1, got 0: give a larger number.
     """

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mezo_lab.cli.options import at_least, whole
-from mezo_lab.environment.installation import NotInstalled
+from mezo_lab.cli.options import check_minimum, integer
+from mezo_lab.environment.installation import NotInstalled, require
 from mezo_lab.theory import Expression
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("names", nargs="*", metavar="NAME", help="claims by name or id; none: all of them")
     add("--law", help="only this law of z")
-    add("--dim", type=whole, metavar="D", help="dimension d")
-    add("--probes", type=whole, metavar="N", help="probes per step n")
+    add("--dim", type=integer, metavar="D", help="dimension d")
+    add("--probes", type=integer, metavar="N", help="probes per step n")
     text = "a parameter of a claim that was named, such as moment=norm; may be repeated"
     add("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
     size = command.add_mutually_exclusive_group()
-    size.add_argument("--draws", type=whole, metavar="N", help="exactly this many draws, in place of a planned number")
+    size.add_argument(
+        "--draws", type=integer, metavar="N", help="exactly this many draws, in place of a planned number"
+    )
     text = "relative error to see (default 0.01; 0.02 if fast)"
     size.add_argument("--resolution", type=float, metavar="R", help=text)
-    add("--seed", type=whole, default=0, metavar="S", help="which random words (default 0)")
+    add("--seed", type=integer, default=0, metavar="S", help="which random words (default 0)")
     mode = command.add_mutually_exclusive_group()
     text = "small d, every decoy still refuted"
     mode.add_argument("--fast", action="store_const", dest="mode", const="fast", help=text)
@@ -45,7 +47,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     _check_options(options)
     from mezo_lab.claims.selection import build_all, jobs
-    from mezo_lab.report import Progress, show
+    from mezo_lab.report import Progress, print_verdicts
 
     planned = jobs(
         options.names,
@@ -72,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     if not verdicts and interruption is None:
         return 2
     if verdicts:
-        show(verdicts)
+        print_verdicts(verdicts)
     if formula and len(planned) > 1:
         print(_rows_in_words(planned))
     if not options.names and not options.models and interruption is None:
@@ -87,11 +89,13 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_options(options: argparse.Namespace) -> None:
     """Raise ValueError for what can be refused before any claim is looked at."""
-    at_least(options, dim=1, probes=1, draws=2, seed=0)
+    check_minimum(options, dim=1, probes=1, draws=2, seed=0)
     if options.models and options.names:
         raise ValueError("--models adds the claims on a real model to a run of all claims: name them, or leave it out.")
     if options.device not in ("cpu", "cuda"):
         raise ValueError(f"--device must be cpu or cuda, got {options.device!r}.")
+    if options.html:
+        require(("jinja2", "matplotlib"), NotInstalled)
     for name in ("json", "html"):
         _check_writable(name, getattr(options, name))
     if options.device == "cuda":

@@ -8,7 +8,7 @@ from mezo_lab.report.page import as_html
 from mezo_lab.report.progress import Progress
 from mezo_lab.report.prose import RunSummary, sentences, summary
 from mezo_lab.report.record import as_json, as_record, environment
-from mezo_lab.report.table import show
+from mezo_lab.report.table import print_verdicts
 
 __all__ = [
     "Progress",
@@ -17,7 +17,7 @@ __all__ = [
     "as_json",
     "as_record",
     "environment",
+    "print_verdicts",
     "sentences",
-    "show",
     "summary",
 ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["plain_table", "rich_table", "show"]
+__all__ = ["plain_table", "print_verdicts", "rich_table"]
 
 _COLUMNS: dict[str, Literal["left", "right"]] = {
     "law": "left",
@@ -38,7 +38,7 @@ _Group = tuple[Claim, dict[str, str], list[list[_Cell]]]
 """A claim, a letter for each of its decoys, and a row for each of its verdicts."""
 
 
-def show(verdicts: Sequence[Verdict], console: "Console | None" = None) -> None:
+def print_verdicts(verdicts: Sequence[Verdict], console: "Console | None" = None) -> None:
     """Print the table, what failed in sentences, and the summary."""
     failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
     totals = f"\n{summary(verdicts)}"

@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from mezo_lab.report import show, summary
+from mezo_lab.report import print_verdicts, summary
 from mezo_lab.report.table import plain_table, rich_table
 
 
@@ -72,7 +72,7 @@ def test_the_summary_is_one_line(verdicts, refuted):
 
 def test_what_is_shown_ends_with_the_failures_and_the_summary(verdicts, refuted):
     out = Console(file=io.StringIO(), width=40)  # no terminal, so wider than that
-    show([*verdicts, refuted], out)
+    print_verdicts([*verdicts, refuted], out)
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[-1] == str(summary([*verdicts, refuted]))
     assert any(line.startswith("A2 norm-factor: With the gaussian law at d = 6, n = 2") for line in lines)
@@ -81,7 +81,7 @@ def test_what_is_shown_ends_with_the_failures_and_the_summary(verdicts, refuted)
 
 def test_nothing_is_said_of_verdicts_that_passed(verdicts):
     out = Console(file=io.StringIO())
-    show(verdicts, out)
+    print_verdicts(verdicts, out)
     assert "With the" not in out.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -99,7 +99,7 @@ def test_plain_columns_stand_under_their_heads(verdicts):
 
 def test_without_rich_all_is_shown_as_plain_text(verdicts, refuted, monkeypatch, capsys):
     monkeypatch.setattr("mezo_lab.report.table.find_spec", lambda name: None)
-    show([*verdicts, refuted])
+    print_verdicts([*verdicts, refuted])
     lines = capsys.readouterr().out.splitlines()
     assert "\n".join(lines).startswith(plain_table([*verdicts, refuted]))
     assert any(line.startswith("A2 norm-factor: With the gaussian law at d = 6, n = 2") for line in lines)
