@@ -1,4 +1,4 @@
-"""Section A, first part: what the plain estimator is like. A0 to A6."""
+"""Section A, first part: the moments of the plain estimator. A0 to A6."""
 
 import torch
 from torch import Tensor
@@ -33,7 +33,8 @@ def gradient_estimate(g: Tensor, z: Tensor) -> Tensor:
     fast=grid(dim=[8], curvature=[0, 5]),
 )
 def random_search(law, dim, curvature):
-    g, sigma = unit_gradient(dim), 0.01  # σ·tr H ≪ ‖g‖, so the O(σ³) left out is 0.04 % of the change
+    g = unit_gradient(dim)
+    sigma = 0.01  # σ·tr H ≪ ‖g‖, so the O(σ³) left out is 0.04 % of the change
     trace = float(curvature)
     matrix = curved(dim)
     matrix = matrix * (trace / matrix.trace())
@@ -125,10 +126,12 @@ def second_moment(law, dim, probes):
     ug, vg, uv, uvgg = (float(x) for x in (u @ g, v @ g, u @ v, (u * v * g * g).sum()))
     gaussian = "((n+1)*ug*vg + uv)/n"
     sphere = "((n-1)*ug*vg + d/(d+2)*(2*ug*vg + uv))/n"
-    formula = "((n+1)*ug*vg + uv + (kappa-3)*uvgg)/n" if isinstance(law, Iid) else sphere
-    if isinstance(law, Coordinate):
+    formula = sphere
+    if isinstance(law, Iid):
+        formula = "((n+1)*ug*vg + uv + (kappa-3)*uvgg)/n"
+    elif isinstance(law, Coordinate):
         formula = "((n-1)*ug*vg + d*uvgg)/n"
-    if isinstance(law, Orthogonal) and probes > 1:
+    elif isinstance(law, Orthogonal) and probes > 1:
         formula = "(d/(d+2)*(2*ug*vg + uv) + (n-1)*(d**2*ug*vg - d*uv)/((d+2)*(d-1)))/n"
 
     def draw(count, generator):
@@ -231,7 +234,7 @@ def minibatch(law, dim, probes, batch, sharing):
         draw=draw,
         numbers_per_draw=probes * max(dim, len(loss.targets)) * max(1, batch // 4),
         symbols=symbols_of(law, dim, probes, B=batch, S=noise * batch, g2=1.0),
-        formula=shared if sharing == "shared" else fresh,
+        formula={"shared": shared, "fresh": fresh}[sharing],
         decoys=(
             Decoy(shared),
             Decoy(fresh),

@@ -1,9 +1,10 @@
-"""Section A, second part: finite ε, the numbers a probe gives away, and the estimator's variants. A7 to A14."""
+"""Section A, second part: finite ε, what a probe reveals of the loss, and variants of the estimator. A7 to A14."""
 
 import math
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
@@ -22,7 +23,14 @@ from mezo_lab.sampling import (
 )
 
 GAUSSIAN = ["gaussian"]
-SETTLED = 4  # steps after which E‖ĝ‖² of a run stays to seven digits: what is left falls by (η‖g‖/ε)² a step
+SETTLED = 4  # steps after which E‖ĝ‖² of a run is constant to seven digits: the rest falls by (η‖g‖/ε)² a step
+
+
+def _moment_of(estimate: Tensor, moment: str, v: Tensor) -> Tensor:
+    """‖ĝ‖² for the moment "norm", vᵀĝ for "mean". estimate (count, d) → (count,)"""
+    if moment == "norm":
+        return estimate.square().sum(-1)
+    return estimate @ v
 
 
 @claim(
@@ -68,7 +76,8 @@ def smoothing(law, dim, probes):
 def one_sided_norm(law, dim):
     matrix = curved(dim)
     epsilon = 4 / dim
-    loss, theta = Quadratic(matrix), torch.linalg.solve(matrix, unit_gradient(dim))  # so that Hθ = g
+    loss = Quadratic(matrix)
+    theta = torch.linalg.solve(matrix, unit_gradient(dim))  # so that Hθ = g
     trace = float(matrix.trace())
     trace_sq = float(matrix.square().sum())
 
@@ -108,7 +117,7 @@ def norm_probe(law, dim, average):
         numbers_per_draw=dim,
         symbols=symbols_of(law, dim, 1, g=1.0, g2=1.0),
         formula={"square": "g2", "magnitude": "(2/pi)**0.5*g"}[average],
-        decoys=(Decoy("g"), Decoy("2/pi*g2")) if average == "square" else (Decoy("g"),),
+        decoys={"square": (Decoy("g"), Decoy("2/pi*g2")), "magnitude": (Decoy("g"),)}[average],
     )
 
 
@@ -162,7 +171,7 @@ def variance_modified_norm(law, dim, scale, moment):
 
     def draw(count, generator):
         estimate = variance_modified(loss, theta, law.sample(count, 1, dim, generator), 1.0, diagonal)
-        return estimate.square().sum(-1) if moment == "norm" else estimate @ v
+        return _moment_of(estimate, moment, v)
 
     return Experiment(
         expected=expected,
@@ -171,7 +180,7 @@ def variance_modified_norm(law, dim, scale, moment):
         symbols=symbols | {"vg": float(v @ g), "vDg": float(v @ (g / diagonal))},
         formula={"norm": "trD2*Dg2 + 2*g2", "mean": "vg"}[moment],
         # D = |g| would be better than none, D = √|g| would not
-        decoys=(Decoy("l1**2 + 2*g2"), Decoy("(d+2)*g2")) if moment == "norm" else (Decoy("vDg"),),
+        decoys={"norm": (Decoy("l1**2 + 2*g2"), Decoy("(d+2)*g2")), "mean": (Decoy("vDg"),)}[moment],
     )
 
 
@@ -245,7 +254,7 @@ def adam_blind(law, dim):
 )
 def residual_feedback_norm(law, dim, moment):
     if moment == "run":
-        return residual_feedback_run(law, dim)
+        return _residual_feedback_run(law, dim)
     g = unit_gradient(dim)
     v = unit_direction(dim, power=0.25)
     epsilon = 0.1
@@ -257,7 +266,7 @@ def residual_feedback_norm(law, dim, moment):
     def draw(count, generator):
         z, z_before = law.sample(count, 2, dim, generator).split(1, dim=1)
         estimate = residual_feedback(loss, theta, z, before, z_before, epsilon)
-        return estimate.square().sum(-1) if moment == "norm" else estimate @ v
+        return _moment_of(estimate, moment, v)
 
     expected = {"norm": theory.residual_feedback_norm(dim, 1.0, change, epsilon), "mean": float(v @ g)}[moment]
     return Experiment(
@@ -266,11 +275,11 @@ def residual_feedback_norm(law, dim, moment):
         numbers_per_draw=2 * dim,
         symbols=symbols_of(law, dim, 1, eps=epsilon, delta=change, g2=1.0, vg=float(v @ g)),
         formula={"norm": "(2*d+2)*g2 + d*delta**2/eps**2", "mean": "vg"}[moment],
-        decoys=(Decoy("(d+2)*g2"), Decoy("(2*d+2)*g2")) if moment == "norm" else (Decoy("2*vg"),),
+        decoys={"norm": (Decoy("(d+2)*g2"), Decoy("(2*d+2)*g2")), "mean": (Decoy("2*vg"),)}[moment],
     )
 
 
-def residual_feedback_run(law, dim) -> Experiment:
+def _residual_feedback_run(law, dim) -> Experiment:
     """E‖ĝ‖² after some steps of a run, where Δ depends on the probe before; the decoy is the formula with E[Δ²]."""
     g = unit_gradient(dim)
     lr = 0.02

@@ -103,8 +103,9 @@ def pl_rate(law, dim, probes, batch):
         examples = torch.randint(len(loss.targets), (count, 1, batch), generator=generator).expand(-1, probes, -1)
         return loss(theta - lr * two_point(loss.on(examples), theta, z, epsilon=1.0)) / loss(theta)
 
-    small = theory.sgd_rate(pl, smoothness, noise, batch) < pl / (2 * smoothness)  # a batch so small that it decides
-    progress = "mu**2*B/(2*ell*alpha)" if small else "mu/(2*ell)"
+    progress = "mu/(2*ell)"
+    if theory.sgd_rate(pl, smoothness, noise, batch) < pl / (2 * smoothness):  # a batch so small that it decides
+        progress = "mu**2*B/(2*ell*alpha)"
     return Experiment(
         expected=theory.pl_contraction(gamma, pl, smoothness, noise, batch),
         draw=draw,
@@ -127,6 +128,10 @@ def pl_rate(law, dim, probes, batch):
     fast=grid(dim=[40], u=[20]) + grid(dim=[10], u=[20]),
 )
 def tail(law, dim, u):
+    formula = "e**(-u/16)"
+    if u < dim:
+        formula = "e**(-u**2/(16*d))"
+
     def draw(count, generator):
         return (law.sample(count, 1, dim, generator).square().sum((-2, -1)) >= dim + u).double()
 
@@ -135,8 +140,8 @@ def tail(law, dim, u):
         draw=draw,
         numbers_per_draw=dim,
         symbols=symbols_of(law, dim, 1, u=u),
-        formula="e**(-u**2/(16*d))" if u < dim else "e**(-u/16)",
-        decoys=(Decoy("e**(-u**2/(2*d))" if u < dim else "e**(-u/2)"),),  # 1/2 in place of 1/16
+        formula=formula,
+        decoys=(Decoy(formula.replace("16", "2")),),  # 1/2 in place of 1/16
         relation="<=",
         share=True,
     )

@@ -41,7 +41,9 @@ MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
     suits=lambda law, p: p["measure"] == "rebuilt" or law.name == "gaussian",  # a log is the same for all laws
 )
 def replay_of_a_log(law, measure, steps, runs=4):
-    return _rebuilt(law, steps, runs) if measure == "rebuilt" else _size(law, steps)
+    if measure == "bytes":
+        return _size(law, steps)
+    return _rebuilt(law, steps, runs)
 
 
 def _rebuilt(law: Law, steps: int, runs: int) -> Experiment:

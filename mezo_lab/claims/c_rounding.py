@@ -14,7 +14,8 @@ from mezo_lab.sampling import Cubic, Draws, Law
 from mezo_lab.theory import Expression
 
 NUMBERS = 4  # per weight, so that 65,536 of them make a run
-DEVIATION, EPSILON = 0.02, 1e-3  # of the weights of a language model; the paper's ε
+DEVIATION = 0.02  # of the weights of a language model
+EPSILON = 1e-3  # the paper's
 # εz must be several ulp, and its own last digit in float32 far below one
 LEAST = {torch.bfloat16: 2.0**-6, torch.float16: 2.0**-6, torch.float32: 1.0}
 

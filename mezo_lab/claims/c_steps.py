@@ -53,9 +53,13 @@ def same_z(law, measure, layouts=24):
     def side_by_side(count: int, rng: Generator) -> Tensor:
         return torch.tensor(agreement(law, seed_from(rng), count)).double()
 
+    draw = side_by_side
+    if measure in ONE_BY_ONE:
+        draw = one_by_one(agreement)
+
     return Experiment(
         expected=1.0,
-        draw=one_by_one(agreement) if measure in ONE_BY_ONE else side_by_side,
+        draw=draw,
         numbers_per_draw=CHUNK_NUMBERS // max(1, layouts // OPTIMIZERS),
         symbols=CONSTANTS,
         formula="1",
@@ -176,7 +180,9 @@ def _contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, 
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)
     start = unit_gradient(dim, rank)
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
-    other = "r+n+1" if law.moments(dim).coincidence else "r+n-1"  # the γ of another law
+    other = "r+n-1"  # the γ of another law
+    if law.moments(dim).coincidence:
+        other = "r+n+1"
     return Experiment(
         expected=theory.contraction(1 / gamma, gamma),
         draw=_after_a_step(law, probes, loss, start, 1 / gamma, lambda theta: loss(theta) / loss(start)),

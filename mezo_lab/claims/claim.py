@@ -158,7 +158,9 @@ class Experiment:
         """How its draws are read."""
         if self.share:
             return "share"
-        return "constant" if self.deterministic else "mean"
+        if self.deterministic:
+            return "constant"
+        return "mean"
 
 
 Build = Callable[..., Experiment]
@@ -290,6 +292,7 @@ def claim_named(name: str) -> Claim:
         return REGISTRY[name]
     if name.upper() in by_id:
         return by_id[name.upper()]
-    near = nearest(name, [*REGISTRY, *by_id], cutoff=0.4)
-    remedy = f"nearest: {', '.join(near)}" if near else "`mezo-lab list` shows them all"
+    remedy = "`mezo-lab list` shows them all"
+    if near := nearest(name, [*REGISTRY, *by_id], cutoff=0.4):
+        remedy = f"nearest: {', '.join(near)}"
     raise ValueError(f"`claim` must be a name or id of the registry, got {name!r}: {remedy}.")

@@ -29,7 +29,8 @@ from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
 SHIFTS = 8  # each pg is held against the zᵀg of that many other seeds
 SLOPE_PROBES = 36
 NORM_PROBES = 1_650  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
-CURVATURES, CURVATURE_RESOLUTION = 8, 0.02  # zᵀHz by both ways, which differ by a hundredth of its size
+CURVATURES = 8  # draws of zᵀHz in both ways, which differ by a hundredth of its size
+CURVATURE_RESOLUTION = 0.02
 # the fourth derivative shows in proportion to ε², float32's rounding to 1/ε²; they meet here on SmolLM2-135M
 CURVATURE_EPSILON = 5e-4
 CURVED = "rotten-tomatoes/sentiment"  # with the paper's prompt the untrained model is confidently wrong, and tr H < 0

@@ -38,28 +38,31 @@ def low_rank_direction(law, p, q, k, probes, moment):
     g = unit_gradient(dim)
     c = float(whole.fourth_moment(dim))
 
-    def draw(count, generator):
+    shared = {"numbers_per_draw": probes * k * (p + q), "symbols": symbols_of(law, dim, probes, p=p, q=q, k=k, c=c)}
+
+    def cosine(count, generator):
         z = whole.sample(count, probes, dim, generator)
-        if moment == "cosine":
-            return (z @ g).square()[:, 0] / z.square().sum(-1)[:, 0]
-        if law.name == "rademacher":  # of rank one their length does not vary, and nor would the mean below
+        return (z @ g).square()[:, 0] / z.square().sum(-1)[:, 0]
+
+    def norm(count, generator):
+        z = whole.sample(count, probes, dim, generator)
+        if law.name == "rademacher":  # at rank one their length does not vary, and neither would the mean below
             return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0).square().sum(-1)
         # the mean of ‖ĝ‖² over a gradient along each coordinate in turn: Σ_ij (z_iᵀz_j)²/(n²d)
         pairs = (z[:, i] * z[:, j] for i in range(probes) for j in range(probes))
         return sum(pair.sum(-1).square() for pair in pairs) / (probes**2 * dim)
 
-    heavy = moment == "norm" and law.name == "gaussian"
+    if moment == "cosine":
+        return Experiment(expected=1 / dim, draw=cosine, formula="1/d", decoys=(Decoy("1/(k*(p+q))"),), **shared)
+    if law.name == "gaussian":  # a square of eight Gaussian factors has tails that a pilot seldom shows whole
+        shared |= {"draws": DRAWS // k, "resolution": 0.02}
     believed = "k*(p+q) + 2"  # the variance of as many Gaussian coordinates as numbers are drawn
     return Experiment(
-        expected=(probes - 1 + c) / probes if moment == "norm" else 1 / dim,
-        draw=draw,
-        numbers_per_draw=probes * k * (p + q),
-        symbols=symbols_of(law, dim, probes, p=p, q=q, k=k, c=c),
-        formula="(n-1+c)/n" if moment == "norm" else "1/d",
-        # a square of eight Gaussian factors has tails that a pilot seldom sees whole
-        draws=DRAWS // k if heavy else None,
-        resolution=0.02 if heavy else None,
-        decoys=(Decoy("(n+1+d)/n"), Decoy(f"(n-1 + {believed})/n")) if moment == "norm" else (Decoy("1/(k*(p+q))"),),
+        expected=(probes - 1 + c) / probes,
+        draw=norm,
+        formula="(n-1+c)/n",
+        decoys=(Decoy("(n+1+d)/n"), Decoy(f"(n-1 + {believed})/n")),
+        **shared,
     )
 
 
@@ -121,8 +124,8 @@ def momentum(law, dim, probes, rank, beta):
         estimate = two_point(loss, theta, law.sample(count, probes, dim, generator), epsilon=1.0)
         return loss(theta - lr * (beta * average + (1 - beta) * estimate)) / loss(theta)
 
-    def where_it_stands_still(ratio: float) -> float:
-        # L⁺/L = 1 − 2·fall·η + curvature·η²: what the draws at one rate say of all others
+    def stable_lr(ratio: float) -> float:
+        # L⁺/L = 1 − 2·fall·η + curvature·η²: the draws at one rate decide for all others
         curvature = (ratio - 1 + 2 * fall * lr) / lr**2
         return 2 * fall / curvature
 
@@ -137,7 +140,7 @@ def momentum(law, dim, probes, rank, beta):
             Decoy("2/(gamma*ell)"),  # without momentum
             Decoy("2*(1-beta)/((gamma - 2*beta/(1+beta))*ell)"),  # the heavy ball's
         ),
-        transform=where_it_stands_still,
+        transform=stable_lr,
     )
 
 
@@ -170,8 +173,8 @@ def edge(law, dim, probes, spectrum):
         z = law.sample(count, probes, dim, generator)
         return loss(theta - lr * two_point(loss, theta, z, epsilon=1.0)) / value
 
-    def where_it_stands_still(ratio: float) -> float:
-        # L⁺/L = 1 − slope·η/L + curvature·η²: what the draws at one rate say of all others
+    def stable_lr(ratio: float) -> float:
+        # L⁺/L = 1 − slope·η/L + curvature·η²: the draws at one rate decide for all others
         curvature = (ratio - 1 + lr * slope / value) / lr**2
         return slope / value / curvature
 
@@ -190,7 +193,7 @@ def edge(law, dim, probes, spectrum):
         ),
         formula="2/trH" if mirror else None,  # else the root of an equation
         deterministic=mirror,
-        transform=where_it_stands_still,
+        transform=stable_lr,
     )
 
 
@@ -210,7 +213,8 @@ def baseline_of_a_population(law, dim, probes, baseline):
         raise ValueError(f"`probes` must be at least 2 here, got {probes}: a loss alone has no other to compare with.")
     g = unit_gradient(dim)
     v = unit_direction(dim, power=-0.25)
-    loss, theta = Linear(g), unit_direction(dim, power=0.0)  # where the loss is not 0
+    loss = Linear(g)
+    theta = unit_direction(dim, power=0.0)  # where the loss is not 0
     vg = float(v @ g)
 
     def draw(count, generator):
@@ -239,7 +243,9 @@ def fewer_than_dim(law: Orthogonal, probes: int, dim: int) -> None:
 
 def falling(name: str, dim: int) -> Tensor:
     """A spectrum that is not flat, (d,)."""
-    return spectrum(name, dim, max(1, dim // 4) if name == "exponential" else None)
+    if name == "exponential":
+        return spectrum(name, dim, max(1, dim // 4))
+    return spectrum(name, dim)
 
 
 def settled(eigenvalues: Tensor, lr: float, probes: int, moments: theory.Moments) -> Tensor:

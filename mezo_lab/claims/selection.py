@@ -119,7 +119,9 @@ def _elsewhere(claim: Claim, law: Law) -> str:
         and other.settings["default"][0].keys() == parameters
         and words & set(other.name.split("-"))
     ]
-    return f"; with that law try {' or '.join(others)}" if others else ""
+    if not others:
+        return ""
+    return f"; with that law try {' or '.join(others)}"
 
 
 def _typed(claim: Claim, name: str, text: str) -> Any:
@@ -144,7 +146,7 @@ def _typed(claim: Claim, name: str, text: str) -> Any:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        what = "a whole number" if kind is int else "a number"
+        what = {int: "a whole number", float: "a number"}[kind]
         raise ValueError(f"`{name}` of {claim.name} must be {what}, got {text!r}: write --set {name}={values[0]}.")
     return value
 

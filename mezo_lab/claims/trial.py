@@ -94,8 +94,9 @@ def check(
     trusted, notes = _trust(law, device)
     # a number of its own for each row, so that two rows of one run never share their words
     subject = crc32(f"{claim.name} {law.name} {parameters}".encode())
-    where = "cpu" if tested.sampler == "reduced" else device
-    trial = _Trial(tested, seed, subject, where, DecisionRule(tested.kind, tested.relation, trusted))
+    if tested.sampler == "reduced":
+        device = "cpu"
+    trial = _Trial(tested, seed, subject, device, DecisionRule(tested.kind, tested.relation, trusted))
     scale = abs(experiment.expected)
     targets = [(tested.resolution or resolution) * scale]
     if not same_value(tested.expected, experiment.expected, rounding):
@@ -199,8 +200,9 @@ class _Trial:
     rule: DecisionRule
 
     def estimate(self, draw: Draws, count: int, stream: int, progress: Progress | None = None) -> Estimate:
-        # a draw too dear for a pilot is a large computation, and uses all threads
-        threads = 1 if self.experiment.draws is None else None
+        threads = 1
+        if self.experiment.draws is not None:  # a draw too dear for a pilot is a large computation: all threads
+            threads = None
         with _on(self.device):
             moments = sample(
                 draw,

@@ -125,7 +125,9 @@ class Verdict:
         """The discrepancy that the draws would have shown, and how many are missing; else empty."""
         if self.status is Status.REFUTED or self.does_not_vary:
             return ""
-        missing = f"{draw_count(self.missing)} more draws are needed" if self.missing else ""
+        missing = ""
+        if self.missing:
+            missing = f"{draw_count(self.missing)} more draws are needed"
         if self.always_or_never:
             return missing
         if not math.isfinite(self.detectable):
@@ -137,9 +139,10 @@ class Verdict:
 
     def __str__(self) -> str:
         setting = "".join(f" {name}={value}" for name, value in self.parameters.items())
-        power = f" ({self.power})" if self.power else ""
-        notes = "".join(f"; {note}" for note in self.notes)
-        return f"{self.claim.name} {self.law}{setting}: {self._comparison}: {self.status.name}{power}{notes}"
+        line = f"{self.claim.name} {self.law}{setting}: {self._comparison}: {self.status.name}"
+        if self.power:
+            line += f" ({self.power})"
+        return line + "".join(f"; {note}" for note in self.notes)
 
     @property
     def _unit(self) -> str:
@@ -157,7 +160,9 @@ class Verdict:
             return f"expected {number(self.expected)}{self._unit}, found {mean} in every draw"
         bound = "at most " if self.relation == "<=" else ""
         comparison = f"expected {bound}{number(self.expected)}{self._unit}, found {minus(self.estimate)}"
-        return f"{comparison}, {distance(self.z_score)}" if self.has_z_score else comparison
+        if self.has_z_score:
+            comparison += f", {distance(self.z_score)}"
+        return comparison
 
     @property
     def _tally(self) -> str:

@@ -87,7 +87,9 @@ def successes(estimate: Estimate) -> str:
 
 
 def draw_count(draws: int) -> str:
-    return f"{draws:,}" if draws < 1e15 else number(draws, digits=2)
+    if draws < 1e15:
+        return f"{draws:,}"
+    return number(draws, digits=2)
 
 
 def minus(value: object) -> str:
