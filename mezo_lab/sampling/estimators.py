@@ -38,7 +38,7 @@ def two_point(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     >>> two_point(Linear(torch.tensor([1.0, 2.0])), torch.zeros(2), torch.tensor([[1.0, -1.0], [1.0, 1.0]]), 0.5)
     tensor([1., 2.])
     """
-    return along(projected_gradient(loss, theta, z, epsilon), z)
+    return _mean_along(projected_gradient(loss, theta, z, epsilon), z)
 
 
 def one_sided(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
@@ -51,7 +51,7 @@ def one_sided(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     >>> one_sided(Quadratic(torch.eye(1)), torch.tensor([1.0]), torch.tensor([[1.0]]), 0.5)  # the gradient is 1
     tensor([1.2500])
     """
-    return along((loss(theta + epsilon * z) - loss(theta)) / epsilon, z)
+    return _mean_along((loss(theta + epsilon * z) - loss(theta)) / epsilon, z)
 
 
 def curvature(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
@@ -85,7 +85,7 @@ def population(loss: Loss, theta: Tensor, z: Tensor, epsilon: float, *, baseline
         losses = losses - losses.mean(-1, keepdim=True)
     if baseline == "leave-one-out":
         losses = losses * (z.shape[-2] / (z.shape[-2] - 1))
-    return along(losses / epsilon, z)
+    return _mean_along(losses / epsilon, z)
 
 
 def variance_modified(loss: Loss, theta: Tensor, z: Tensor, epsilon: float, scale: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def expectation_modified(loss: Loss, theta: Tensor, z: Tensor, epsilon: float, s
     >>> expectation_modified(loss, torch.zeros(2), torch.tensor([[1.0, 1.0]]), 1.0, scale)
     tensor([2., 2.])
     """
-    return along(projected_gradient(loss, theta, z / scale, epsilon), z)
+    return _mean_along(projected_gradient(loss, theta, z / scale, epsilon), z)
 
 
 def residual_feedback(loss: Loss, theta: Tensor, z: Tensor, before: Tensor, z_before: Tensor, epsilon: float) -> Tensor:
@@ -128,7 +128,7 @@ def residual_feedback(loss: Loss, theta: Tensor, z: Tensor, before: Tensor, z_be
     >>> residual_feedback(loss, theta, torch.tensor([[1.0]]), theta, torch.tensor([[-1.0]]), 0.5)
     tensor([2.])
     """
-    return along((loss(theta + epsilon * z) - loss(before + epsilon * z_before)) / epsilon, z)
+    return _mean_along((loss(theta + epsilon * z) - loss(before + epsilon * z_before)) / epsilon, z)
 
 
 def sign_search(loss: Loss, theta: Tensor, delta: Tensor) -> Tensor:
@@ -146,6 +146,6 @@ def sign_search(loss: Loss, theta: Tensor, delta: Tensor) -> Tensor:
     return theta + delta * (2.0 * better - 1)[..., None]
 
 
-def along(coefficients: Tensor, z: Tensor) -> Tensor:
+def _mean_along(coefficients: Tensor, z: Tensor) -> Tensor:
     # mean over the probes of coefficient·z: (…, n), (…, n, d) → (…, d)
     return (coefficients[..., None, :] @ z)[..., 0, :] / z.shape[-2]

@@ -4,7 +4,6 @@ Every law here is isotropic, E[z zᵀ] = I, so ĝ is unbiased for each of them. 
 (`Law.moments`), and that alone decides whether the norm factor reads (d+n+1)/n or (d+n−1)/n.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from mezo_lab.theory import (
     orthogonal_moments,
     sphere_moments,
 )
+from mezo_lab.validation import one_of
 
 Draw = Callable[[tuple[int, ...], Generator], Tensor]
 
@@ -77,7 +77,7 @@ class Law:
 
     @property
     def mixes(self) -> bool:
-        """Whether `mixing` has to be asked, which costs a pass over all coordinates."""
+        """Whether `mixing` is needed, which costs a pass over all coordinates."""
         return type(self).mixing is not Law.mixing
 
 
@@ -85,7 +85,12 @@ class Law:
 class Iid(Law):
     """Independent coordinates of zero mean, unit variance and kurtosis κ = E[z_i⁴]: bring your own sampler.
 
-    Args: name. draw: (shape, generator) → tensor. kurtosis: κ ≥ 1, a number (a `Fraction` keeps the proofs exact).
+    Args:
+        name: of the law.
+        draw: (shape, generator) → tensor of that shape.
+        kurtosis: κ ≥ 1, a number (a `Fraction` keeps the proofs exact).
+
+    Raises: ValueError without a sampler, or for an impossible kurtosis.
 
     >>> coin = Iid("coin", draw=signs, kurtosis=1)
     >>> coin.fourth_moment(10)
@@ -108,10 +113,10 @@ class Iid(Law):
         assert self.draw is not None
         z = self.draw((count, probes, dim), generator)
         if not isinstance(z, Tensor) or z.shape != (count, probes, dim):
-            found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
+            returned = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
             raise ValueError(
                 f"`draw` of law {self.name!r} must return a tensor of the shape it is given, {(count, probes, dim)}; "
-                f"got {found}: draw one number for each place of `shape`."
+                f"got {returned}: draw one number for each place of `shape`."
             )
         return z.double()
 
@@ -159,7 +164,7 @@ class Coordinate(Law):
 
 @dataclass(frozen=True)
 class Orthogonal(Law):
-    """n ≤ d Haar-orthonormal directions, each scaled by √d: within a step they never look the same way twice."""
+    """n ≤ d Haar-orthonormal directions, each scaled by √d: within a step no direction is probed twice."""
 
     def moments(self, dim: Number) -> Moments:
         return orthogonal_moments(dim)
@@ -189,11 +194,14 @@ class LowRank(Law):
     """z = UVᵀ/√k on one m×n matrix of weights, d = mn, U (m, k) and V (n, k) of independent coordinates.
 
     The law of LOZO (arXiv 2410.07698) and EGGROLL (2511.16652). E[z zᵀ] = I, and so ĝ is unbiased. Its fourth moments
-    tell rows from columns, which `Moments` cannot; `fourth_moment` has the c of the norm factor, from
+    distinguish rows from columns, which `Moments` cannot; `fourth_moment` gives the c of the norm factor, by
     `theory.low_rank_fourth_moment`.
 
-    Args: name. rank: k. shape: (m, n), which a sample needs; `MeZO` has it of each of its parameters. factors: the law
-        of the coordinates of U and V; `MeZO` draws Gaussian ones.
+    Args:
+        name: as `MeZO` and the registry know the law.
+        rank: k.
+        shape: (m, n), which a sample needs; `MeZO` takes that of each parameter.
+        factors: the law of the coordinates of U and V; None for the Gaussian, which `MeZO` uses.
 
     >>> z = LowRank("low-rank", rank=2, shape=(4, 3)).sample(1, 1, 12, torch.Generator().manual_seed(0))
     >>> z.shape, int(torch.linalg.matrix_rank(z.view(4, 3)))
@@ -205,12 +213,13 @@ class LowRank(Law):
     factors: Iid | None = None
 
     def fourth_moment(self, dim: Number) -> Number:
-        rows, columns = self.matrix(dim)
-        return low_rank_fourth_moment(rows, columns, self.rank, self.factors.kurtosis if self.factors else 3)
+        rows, columns = self._matrix(dim)
+        return low_rank_fourth_moment(rows, columns, self.rank, self._factors.kurtosis)
 
     def sample(self, count, probes, dim, generator):
-        rows, columns = self.matrix(dim)
-        draw = (self.factors.draw if self.factors else None) or gaussian
+        rows, columns = self._matrix(dim)
+        draw = self._factors.draw
+        assert draw is not None
         u = draw((self.rank, count, probes, rows), generator).double()
         v = draw((self.rank, count, probes, columns), generator).double()
         z = u[0, ..., None] * v[0, ..., None, :]
@@ -221,7 +230,11 @@ class LowRank(Law):
     def streams(self):
         return "low-rank"
 
-    def matrix(self, dim: Number) -> tuple[int, int]:
+    @property
+    def _factors(self) -> Iid:
+        return self.factors or _GAUSSIAN
+
+    def _matrix(self, dim: Number) -> tuple[int, int]:
         if self.shape is None or self.shape[0] * self.shape[1] != dim:
             raise ValueError(
                 f"`shape` must be that of a matrix of {dim} weights, got {self.shape}: give (rows, columns)."
@@ -233,9 +246,11 @@ def gram_schmidt(x: Tensor) -> Tensor:
     """Orthonormalise the rows of x, twice for accuracy: Haar when x is Gaussian. Shapes (…, n, d) → (…, n, d)."""
     q = x.clone()
     for k in range(x.shape[-2]):
-        row, done = q[..., k, :], q[..., :k, :]  # (…, d), (…, k, d)
+        row = q[..., k, :]  # (…, d)
+        done = q[..., :k, :]  # (…, k, d)
         for _ in range(2):
-            row = row - torch.einsum("...k,...kd->...d", torch.einsum("...kd,...d->...k", done, row), done)
+            overlap = torch.einsum("...kd,...d->...k", done, row)
+            row = row - torch.einsum("...k,...kd->...d", overlap, done)
         q[..., k, :] = row / row.norm(dim=-1, keepdim=True)
     return q
 
@@ -258,10 +273,11 @@ def three_point(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return ((face == 0).float() - (face == 1).float()) * 3**0.5
 
 
+_GAUSSIAN = Iid("gaussian", rotation_invariant=True, draw=gaussian, kurtosis=KURTOSIS["gaussian"])
 LAWS: dict[str, Law] = {
     law.name: law
     for law in (
-        Iid("gaussian", rotation_invariant=True, draw=gaussian, kurtosis=KURTOSIS["gaussian"]),
+        _GAUSSIAN,
         Iid("rademacher", draw=signs, kurtosis=KURTOSIS["rademacher"]),
         Iid("uniform", draw=uniform, kurtosis=KURTOSIS["uniform"]),
         Iid("three-point", draw=three_point, kurtosis=KURTOSIS["three-point"]),
@@ -280,7 +296,4 @@ def law_named(name: str) -> Law:
     >>> law_named("gaussian").fourth_moment(10)
     12
     """
-    if not isinstance(name, str) or name not in LAWS:
-        near = difflib.get_close_matches(str(name), LAWS, n=3) or list(LAWS)
-        raise ValueError(f"`law` must be one of {', '.join(LAWS)}; got {name!r}. Nearest: {', '.join(near)}.")
-    return LAWS[name]
+    return LAWS[one_of("law", name, LAWS)]

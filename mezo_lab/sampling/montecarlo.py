@@ -1,4 +1,4 @@
-"""Draws → streaming moments → `Estimate`. Knows nothing of gradients.
+"""Monte Carlo: draws → running moments → `Estimate`. Nothing here knows of gradients.
 
 A run is cut into chunks, each with a generator of its own seeded by (seed, stream, chunk), so memory is bounded and the
 result depends on the arguments alone.
@@ -24,9 +24,6 @@ ROUNDING = 2.0**-40  # relative rounding error granted to a mean of doubles, for
 class Estimate:
     """A mean with its standard error, from `count` independent draws.
 
-    farthest: the part of the variance that the draw farthest from the mean holds, negative where that draw is below
-    the mean. An error bar that rests on one draw says little of the side on which that draw lies.
-
     >>> Estimate(mean=13.768, standard_error=0.056, count=40_000)
     13.768 ± 0.056 (40,000 draws)
     """
@@ -35,6 +32,8 @@ class Estimate:
     standard_error: float
     count: int
     farthest: float = field(default=0.0, compare=False)
+    """The share of the variance that the draw farthest from the mean holds, negative where that draw lies below the
+    mean. An error bar that rests on one draw says little about the side on which that draw lies."""
 
     def __repr__(self) -> str:
         return f"{self} ({self.count:,} draws)"
@@ -53,7 +52,9 @@ class Estimate:
         2.0
         """
         error = max(self.standard_error, ROUNDING * max(abs(expected), abs(self.mean)))
-        return (self.mean - expected) / error if error else 0.0
+        if error == 0:
+            return 0.0
+        return (self.mean - expected) / error
 
     def confidence_interval(self, level: float = 0.95) -> tuple[float, float]:
         """The normal interval that covers the true mean with probability `level`.
@@ -78,7 +79,9 @@ class Estimate:
             rise = function(self.mean + self.standard_error) - function(self.mean - self.standard_error)
         except ValueError:
             raise ValueError(f"`function` must be defined all over {self}, and is not: raise --draws.") from None
-        farthest = self.farthest if rise >= 0 else -self.farthest
+        farthest = self.farthest
+        if rise < 0:  # a falling function turns the sides around
+            farthest = -farthest
         return Estimate(function(self.mean), abs(rise) / 2, self.count, farthest)
 
 
@@ -95,15 +98,22 @@ class RunningMoments:
 
     count: int = 0
     mean: float = 0.0
-    squares: float = 0.0  # Σ (x − mean)²
-    lowest: float = 0.0  # of what was added; where nothing was, 0 and not infinity, as states are kept as JSON
+    squares: float = 0.0
+    """Σ (x − mean)²."""
+    lowest: float = 0.0
+    """The smallest value; of no values 0, and not infinity, as checkpoints hold it as JSON."""
     highest: float = 0.0
+    """The largest value; of no values 0."""
 
     def add(self, values: Tensor) -> None:
+        """Take in a chunk of values, of any shape."""
         values = values.double()
         lowest, highest = (float(end) for end in values.aminmax())
-        self.lowest = min(self.lowest, lowest) if self.count else lowest
-        self.highest = max(self.highest, highest) if self.count else highest
+        if self.count == 0:
+            self.lowest = lowest
+            self.highest = highest
+        self.lowest = min(self.lowest, lowest)
+        self.highest = max(self.highest, highest)
         count = values.numel()
         mean = float(values.mean())
         squares = float((values - mean).square().sum())
@@ -116,17 +126,23 @@ class RunningMoments:
     @property
     def deviation(self) -> float:
         """Standard deviation of one draw."""
-        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else math.inf
+        if self.count < 2:
+            return math.inf
+        return math.sqrt(self.squares / (self.count - 1))
 
     @property
     def farthest(self) -> float:
-        """The part of `squares` that the draw farthest from the mean holds, negative where it lies below the mean."""
+        """The share of `squares` that the draw farthest from the mean holds, negative where it lies below the mean."""
+        if self.squares <= 0:
+            return 0.0
         below = self.mean - self.lowest
         above = self.highest - self.mean
-        side = above if above >= below else -below
-        return side * abs(side) / self.squares if self.squares > 0 else 0.0
+        if above >= below:
+            return above * above / self.squares
+        return -below * below / self.squares
 
     def estimate(self) -> Estimate:
+        """The mean of all values with its standard error."""
         return Estimate(self.mean, self.deviation / math.sqrt(self.count), self.count, self.farthest)
 
 
@@ -164,9 +180,11 @@ def sample(
         draws: (count, generator) → values of shape (count,).
         count: how many draws; positive.
         numbers_per_draw: random numbers behind one draw; sets the chunk.
-        seed, stream: which words. device: where.
-        threads: of torch, while this runs; None leaves them as they are, for draws that are large computations. One is
-            as fast for small ones, and the last digit does not depend on the machine.
+        seed: of the random words.
+        stream: tells apart what one seed is used for.
+        device: of the draws.
+        threads: of torch, while this runs; None leaves them as they are, for draws that are large computations. One
+            thread is as fast for small ones, and then the last digit does not depend on the machine.
         progress: called with (draws done, count) after each chunk.
 
     Returns: the running moments; `.estimate()` for the mean and its error.
@@ -177,10 +195,10 @@ def sample(
     """
     if count < 2:
         raise ValueError(f"`draws` must be at least 2, got {count}: one draw has no standard error; raise --draws.")
-    keep_freed_memory()
+    _keep_freed_memory()
     chunk = max(1, CHUNK_NUMBERS // numbers_per_draw)
     running = RunningMoments()
-    with torch_threads(threads):
+    with _torch_threads(threads):
         for index, start in enumerate(range(0, count, chunk)):
             running.add(draws(min(chunk, count - start), generator_for(seed, stream, index, device)))
             if progress is not None:
@@ -188,14 +206,14 @@ def sample(
     return running
 
 
-def keep_freed_memory() -> None:
+def _keep_freed_memory() -> None:
     # Freeing one block just below 32 MiB teaches glibc to keep what is freed (mallopt(3), M_MMAP_THRESHOLD). Else the
     # arrays of each chunk may go back to the system one by one, and page faults take more time than the draws.
     torch.empty((32 << 20) - (1 << 15), dtype=torch.uint8, device="cpu")
 
 
 @contextmanager
-def torch_threads(count: int | None) -> Iterator[None]:
+def _torch_threads(count: int | None) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -1,4 +1,4 @@
-"""The second way to sample: what n probes do to a step, from a handful of scalars, at any dimension.
+"""The second way to sample: the effect of n probes on a step, from a handful of scalars, at any dimension.
 
 For a rotation-invariant law everything that ‖ĝ‖² or the loss after a step needs is in two objects: a_k = z_kᵀg/‖g‖ and
 the Gram matrix of the probes, as seen in a subspace of dimension r that contains g (r = d: the whole space). For
@@ -16,13 +16,12 @@ from mezo_lab.sampling.laws import Law, Orthogonal, Sphere
 
 
 class Frame(NamedTuple):
-    """What n probes look like from the gradient's side.
-
-    along: z_kᵀg/‖g‖, shape (count, n). gram: (P_r z_j)ᵀ(P_r z_k), shape (count, n, n), P_r a projector with P_r g = g.
-    """
+    """The scalars of n probes that decide a step, from the gradient's side."""
 
     along: Tensor
+    """z_kᵀg/‖g‖, (count, n)."""
     gram: Tensor
+    """(P_r z_j)ᵀ(P_r z_k), (count, n, n), P_r a projector with P_r g = g."""
 
     def length_sq(self) -> Tensor:
         """‖P_r ĝ‖²/‖g‖² = aᵀGa/n², shape (count,)."""
@@ -68,23 +67,24 @@ def reduced_frame(law: Law, count: int, probes: int, dim: int, generator: Genera
             f"`law` must be rotation-invariant for the reduced sampler, got {law.name!r}: "
             "choose gaussian, sphere or orthogonal, or a dimension small enough to draw z itself."
         )
-    rank = dim if rank is None else rank
+    if rank is None:
+        rank = dim
     if rank > dim:
         raise ValueError(f"`rank` must be at most `dim`, got {rank} > {dim}: raise `dim` to {rank} or more.")
     if isinstance(law, Orthogonal):
         law.fits(probes, dim)
-    along = normal((count, probes), generator)
+    along = _normal((count, probes), generator)
     gram = along[:, :, None] * along[:, None, :] + wishart(count, probes, rank - 1, generator)
     whole = gram + wishart(count, probes, dim - rank, generator)
     match law:
         case Sphere():  # divide each Gaussian probe by its length
-            return rescaled(along, gram, torch.diag_embed(whole.diagonal(dim1=1, dim2=2).sqrt()), dim)
+            return _rescaled(along, gram, torch.diag_embed(whole.diagonal(dim1=1, dim2=2).sqrt()), dim)
         case Orthogonal():  # multiply the Gaussian probes by the inverse Cholesky factor of their Gram matrix
-            return rescaled(along, gram, torch.linalg.cholesky(whole), dim)
+            return _rescaled(along, gram, torch.linalg.cholesky(whole), dim)
     return Frame(along, gram)
 
 
-def rescaled(along: Tensor, gram: Tensor, lower: Tensor, dim: int) -> Frame:
+def _rescaled(along: Tensor, gram: Tensor, lower: Tensor, dim: int) -> Frame:
     # the frame of √d·L⁻¹z in place of z
     half = torch.linalg.solve_triangular(lower, gram, upper=False)
     return Frame(
@@ -96,9 +96,9 @@ def rescaled(along: Tensor, gram: Tensor, lower: Tensor, dim: int) -> Frame:
 def wishart(count: int, probes: int, freedom: int, generator: Generator) -> Tensor:
     """Gram matrices of n standard Gaussian vectors in `freedom` dimensions, (count, n, n): L Lᵀ, Bartlett's L."""
     if freedom < probes:  # too few dimensions for a full-rank L: draw the vectors themselves
-        x = normal((count, probes, freedom), generator)
+        x = _normal((count, probes, freedom), generator)
         return x @ x.mT
-    lower = normal((count, probes, probes), generator).tril(-1)
+    lower = _normal((count, probes, probes), generator).tril(-1)
     word = torch.randint(2**62, (1,), generator=generator, device=generator.device)
     rng = numpy.random.default_rng(int(word))  # torch draws no χ²
     chi_square = torch.from_numpy(rng.chisquare(freedom - numpy.arange(probes), (count, probes)))
@@ -106,5 +106,5 @@ def wishart(count: int, probes: int, freedom: int, generator: Generator) -> Tens
     return lower @ lower.mT
 
 
-def normal(shape: tuple[int, ...], generator: Generator) -> Tensor:
+def _normal(shape: tuple[int, ...], generator: Generator) -> Tensor:
     return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
