@@ -9,7 +9,7 @@ from mezo_lab.curvature import projected_gradients, projections
 from mezo_lab.environment.installation import DataNotInstalled, ModelNotInstalled, NotInstalled
 from mezo_lab.finetune.data.rows import reviews
 from mezo_lab.finetune.models.loading import LanguageModel, load_model
-from mezo_lab.finetune.models.shipped import smollm2
+from mezo_lab.finetune.models.smollm2 import smollm2
 from mezo_lab.finetune.training.objectives import task_loss
 from mezo_lab.optim import MeZO
 

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 import torch
 
-from mezo_lab.finetune.models.loading import SHIPPED
+from mezo_lab.finetune.models.loading import SHIPPED_MODEL
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 from mezo_lab.optim.arguments import law_of, rule_named
@@ -63,7 +63,7 @@ class RunConfig:
     tensorboard: whether the Trainer writes its curves too.
     """
 
-    model: str = SHIPPED
+    model: str = SHIPPED_MODEL
     task: str = "rotten-tomatoes"
     method: str = "mezo"
     tuning: str = "full"
@@ -129,7 +129,7 @@ class RunConfig:
 
     def measured(self) -> tuple[float, float] | None:
         """(rate, ε) that were compared with others on the shipped model; None for another one or another method."""
-        return MEASURED.get((self.method, self.tuning, self._measured_by())) if self.model == SHIPPED else None
+        return MEASURED.get((self.method, self.tuning, self._measured_by())) if self.model == SHIPPED_MODEL else None
 
     def _measured_by(self) -> str:
         return "loss" if self.objective == "loss" or self.tuning != "full" else "score"

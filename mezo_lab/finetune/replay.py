@@ -11,7 +11,7 @@ import torch
 
 from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig, read_config
 from mezo_lab.finetune.endings import LINE_EVERY, Say
-from mezo_lab.finetune.models.shipped import silenced_logging
+from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.prepare import build_model, load_for_run, prepare_run, tune_loaded
 from mezo_lab.finetune.run_folder import check_name
 from mezo_lab.optim import replay

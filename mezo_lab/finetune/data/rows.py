@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from mezo_lab.environment.installation import DATA_WHEEL, DataNotInstalled, require, shipped_file
 from mezo_lab.finetune.data.readers import READERS, Row, read_csv
-from mezo_lab.finetune.models.shipped import silenced_hub
+from mezo_lab.finetune.models.foreign import silenced_hub
 from mezo_lab.validation import nearest, one_of
 
 __all__ = ["DataNotReachable", "Row", "load_rows", "reviews"]

@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 from mezo_lab.environment.storages import LiveStorages, storage_bytes
 from mezo_lab.finetune.encoding.logits import forward, output_layer
+from mezo_lab.finetune.models.foreign import foreign_files
 from mezo_lab.finetune.models.loading import LanguageModel, is_masked, read_config
-from mezo_lab.finetune.models.shipped import foreign_files
 from mezo_lab.finetune.models.tuning import tune
 from mezo_lab.optim.sweeps import CHUNK, COMPILE_FROM
 

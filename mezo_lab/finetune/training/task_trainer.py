@@ -19,8 +19,8 @@ from mezo_lab.finetune.encoding.logits import bucket_size, pad_token
 from mezo_lab.finetune.endings import Interrupts, Say, counted, disk_in_one_line
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import Score
+from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.models.loading import resolve_device
-from mezo_lab.finetune.models.shipped import silenced_logging
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import RunContext
 from mezo_lab.finetune.run_folder import Stopped, resumable, seal, step_of

@@ -9,8 +9,8 @@ from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import record
 from mezo_lab.finetune.models import loading
+from mezo_lab.finetune.models.foreign import silenced
 from mezo_lab.finetune.models.loading import load_model
-from mezo_lab.finetune.models.shipped import silenced
 from mezo_lab.finetune.prepare import prepare_run
 from mezo_lab.finetune.run import finetune
 

