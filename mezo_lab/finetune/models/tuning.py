@@ -149,9 +149,8 @@ def _keys_and_values(model: "PreTrainedModel", tokens: Sequence[int]) -> Tensor:
 
     cache: Any = DynamicCache()
     model(input_ids=torch.tensor([tokens], device=model.device), past_key_values=cache)
-    # each (1, heads, tokens, width)
-    tensors = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
-    stacked = torch.cat(tensors)  # (layers · 2, heads, tokens, width)
+    activations = [tensor[0] for layer in cache.layers for tensor in (layer.keys, layer.values)]
+    stacked = torch.stack(activations)  # (layers · 2, heads, tokens, width)
     return stacked.permute(2, 0, 1, 3).flatten(1)
 
 
