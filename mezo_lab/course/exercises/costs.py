@@ -91,7 +91,7 @@ def check_break_even(ratio: Answer) -> None:
         _STEPS,
         {
             "Every card counts for as long as a step lasts: multiply by the cards.": "backward_seconds / seconds",
-            "The other way up: a dearer step of backpropagation leaves MeZO more steps.": "1 / truth",
+            "Upside down: the more a step of backpropagation costs, the more steps MeZO may take.": "1 / truth",
             "More cards make a step dearer, not cheaper.": ("backward_seconds * cards / (seconds * backward_cards)"),
             "`seconds` are those of a whole step, with both its forward passes.": "truth / 2",
         },

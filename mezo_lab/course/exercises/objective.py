@@ -146,7 +146,7 @@ def check_worth(worth: Answer) -> None:
             "The mean of a product is not the product of the means: multiply draw by draw.": (
                 lambda pg, along: (pg.mean() * along.mean()) ** 2 / pg.square().mean()
             ),
-            "Below stands E[pg²], the mean of the squares, not the square of the mean.": (
+            "The denominator is E[pg²], the mean of the squares, not the square of the mean.": (
                 lambda pg, along: (pg * along).mean() ** 2 / pg.mean() ** 2
             ),
             "The first factor is squared.": lambda pg, along: (pg * along).mean() / pg.square().mean(),

@@ -57,7 +57,7 @@ def check_allreduce_bytes(sent: Answer) -> None:
             "All processes send that together; how much does one of them send, a part of d/p at a turn?": (
                 "processes * truth"
             ),
-            "A turn fewer than there are processes: a part need not come home. The factor is (p − 1)/p.": (
+            "There is one turn fewer than processes: a part need not come home. The factor is (p − 1)/p.": (
                 "8 * parameters"
             ),
         },

@@ -47,7 +47,7 @@ ANSWERS = {
                 lambda seconds, cards, backward_seconds, backward_cards: (
                     seconds * cards / (backward_seconds * backward_cards)
                 ),
-                "The other way up",
+                "Upside down",
             ),
             (
                 lambda seconds, cards, backward_seconds, backward_cards: (
