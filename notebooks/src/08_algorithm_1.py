@@ -21,9 +21,12 @@ from torch import nn
 from torch.func import functional_call
 
 from mezo_lab import MeZO
-from mezo_lab.claims.c_costs import BYTES_PER_COORDINATE, CHUNK, MEBIBYTE, peak
+from mezo_lab.claims.c_costs import BYTES_PER_COORDINATE
 from mezo_lab.course.notebook import show, sized, verify
+from mezo_lab.environment.storages import LiveStorages
+from mezo_lab.optim import ReferenceMeZO
 from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
+from mezo_lab.optim.sweeps import CHUNK
 from mezo_lab.report.figures import style
 
 _ = torch.set_grad_enabled(False)  # forward passes only
@@ -80,6 +83,7 @@ print("flush leads to", sympy.expand(stored + waiting), "; three sweeps lead to"
 
 # %%
 EPSILON, LR = 1e-3, 1e-3
+MEBIBYTE = 2**20
 generator = torch.Generator().manual_seed(0)
 tokens = torch.randint(100, (4, 8), generator=generator)  # 4 texts of 8 words
 labels = torch.randint(2, (4,), generator=generator)
@@ -97,6 +101,12 @@ def loss(model, weights=None):
 
 def slope(plus, minus):
     return float(plus - minus) / (2 * EPSILON)  # pg
+
+
+def peak(run):
+    with LiveStorages() as live:
+        run()
+    return live.peak  # bytes
 
 
 # %% [markdown]
@@ -206,7 +216,7 @@ def two_sweeps(model, seeds):
 #
 # A tensor can be moved a piece at a time. A generator with a state stands in the way: $z$ then depends on the order in which it is
 # drawn, and may depend on how a sweep is cut. `MeZO` computes each coordinate from its address,
-# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can compute it, so stage 1 can run with the $z$ of `MeZO`:
+# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can compute it, so stage 1 can run with the $z$ of `MeZO`. The library has a stage 1 too, `ReferenceMeZO`, to read and to compare with:
 
 
 # %%
@@ -228,6 +238,16 @@ def mezo(model, seeds, fused=False):
     opt.flush()
     counted.update(sweeps=opt.cost.sweeps)
     return pgs
+
+
+def reference(model, seeds):
+    parameters = dict(model.named_parameters())
+
+    def loss_at(tensors):
+        return float(loss(model, dict(zip(parameters, tensors, strict=True))))
+
+    slow = ReferenceMeZO(parameters, loss_at, LR, EPSILON)
+    return [slow.step()[0] for _ in seeds]
 
 
 # %% [markdown]
@@ -280,8 +300,10 @@ for name, run in (stages | slips).items():
     print(f"{name:<22} largest difference of pg from stage 1: {difference}")
 own = path(each(lambda model, step: copies(model, step, draw=addressed)))
 fused = {"MeZO": mezo, "MeZO, fused": lambda model, seeds: mezo(model, seeds, fused=True)}
+slow = path(reference)
 for name, run in fused.items():
     print(f"{name:<22} from stage 1 with the z of MeZO:         {apart(path(run), own):.0e}")
+    print(f"{name:<22} from ReferenceMeZO:                      {apart(path(run), slow):.0e}")
 
 # %% [markdown]
 # The stages agree to rounding (`MeZO` keeps each $pg$ in float32, for its log). The slips do not: their first step is right,

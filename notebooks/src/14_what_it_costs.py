@@ -22,9 +22,8 @@ warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, whic
 from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
-from mezo_lab.claims.c_costs import peak
 from mezo_lab.course.notebook import record_path, show, sized, verify
-from mezo_lab.environment.storages import storage_bytes
+from mezo_lab.environment.storages import LiveStorages, storage_bytes
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, STEPS
 from mezo_lab.finetune.memory.paper_tables import gpu_hours, opt_config, setting_of_table_22
 from mezo_lab.finetune.memory.predicted import (
@@ -183,8 +182,10 @@ def lives(method: str) -> int:
         optimizer.zero_grad()
 
     run()
+    with LiveStorages() as live:
+        run()
     states = [tensor for state in optimizer.state.values() for tensor in state.values()]
-    return storage_bytes([*model.parameters(), *model.buffers(), *states]) + peak(run)
+    return storage_bytes([*model.parameters(), *model.buffers(), *states]) + live.peak
 
 
 for method in ("sgd", "adam"):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mezo_lab.claims.c_costs import peak
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
 from mezo_lab.course.exercises.grading import expect_right, is_real_tensor
+from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Cubic, two_point
 from mezo_lab.theory import Expression
@@ -122,8 +122,9 @@ def _expect_chunks(perturb: Answer) -> None:
     """Raises: WrongAnswer where a call holds more than a few chunks beside the tensors themselves."""
     for chunk in (_CHUNK, _SMALL_CHUNK):
         tensors = [torch.zeros(shape) for shape in _SHAPES]
-        peak_bytes = peak(lambda: _perturbed(perturb, 1.0, seed=1, tensors=tensors, chunk=chunk))  # noqa: B023
-        alive = peak_bytes // tensors[0].element_size()
+        with LiveStorages() as live:
+            _perturbed(perturb, 1.0, seed=1, tensors=tensors, chunk=chunk)
+        alive = live.peak // tensors[0].element_size()
         if alive > _MOST_CHUNKS * chunk:
             raise WrongAnswer(f"With chunk = {chunk} numbers you had {alive} alive: cut the tensors into such pieces.")
 
