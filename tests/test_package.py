@@ -38,7 +38,8 @@ def test_an_sdist_holds_neither_tests_nor_notebooks(archive):
     names = {name.partition("/")[2] for name in archive.getnames()}
     tops = {name.split("/")[0] for name in names if name}
     assert tops & {"tests", "notebooks", "benchmarks"} == set()
-    assert {"mezo_lab/py.typed", "results/verify.json", "docs/pypi.md", "LICENSE", "CHANGELOG.md"} <= names
+    assert {"mezo_lab/py.typed", "mezo_lab/report/page.css", "mezo_lab/report/page.html.jinja"} <= names
+    assert {"results/verify.json", "docs/pypi.md", "LICENSE", "CHANGELOG.md"} <= names
 
 
 def test_the_page_of_the_package_is_whole(archive):

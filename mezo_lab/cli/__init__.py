@@ -104,7 +104,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def _option_name(action: argparse.Action) -> str:
-    """What a user types for it: --dim, or NAME."""
+    """The words of the usage: --dim for an option, NAME for an argument."""
     return max(action.option_strings, key=len, default=str(action.metavar))
 
 
@@ -132,7 +132,7 @@ def _fail(message: str, error: BaseException, debug: bool, code: int = 2) -> int
 
 
 def _with_options(message: str, option_names: dict[str, str], words: Sequence[str]) -> str:
-    """Arguments of Python in a message become the options that a user types.
+    """A message in which the arguments of Python are replaced by the options that a user types.
 
     >>> _with_options("`dim` must be at least `rank`.", {"dim": "--dim"}, ["--dim", "3", "--set", "rank=5"])
     '--dim must be at least `rank`.'
@@ -148,7 +148,7 @@ def _with_options(message: str, option_names: dict[str, str], words: Sequence[st
 
 
 def _hint(error: Exception) -> str:
-    """Where an error comes from that another library has raised: its text is not ours, and may hide a fault of ours."""
+    """The place of an error that another library raised, as its text may hide a fault of this one; else empty."""
     if isinstance(error, OSError):
         return ""
     *_, innermost = traceback.walk_tb(error.__traceback__)
@@ -160,7 +160,7 @@ def _hint(error: Exception) -> str:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """While this lasts SIGTERM is an interrupt, so that what an interrupt keeps is kept."""
+    """Treat SIGTERM as an interrupt for a while, so that a command saves the same work."""
 
     def interrupt(*_: Any) -> NoReturn:
         raise _Terminated

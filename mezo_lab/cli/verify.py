@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    """Raise ValueError for what can be refused before any claim is looked at."""
+    """Raise ValueError for options that are wrong whatever the claims are."""
     check_minimum(options, dim=1, probes=1, draws=2, seed=0)
     if options.models and options.names:
         raise ValueError("--models adds the claims on a real model to a run of all claims: name them, or leave it out.")
@@ -158,7 +158,7 @@ def _expected_formula(text: str | None, planned: "list[Job]") -> Expression | No
 
 
 def _choosing(job: "Job", other: "Job") -> str:
-    """The options that choose the row of one job and not that of another."""
+    """The options that select the row of one job and not that of another."""
     words = {name: value for name, value in job.parameters.items() if isinstance(value, str)}
     differing = [f" --set {name}={value}" for name, value in words.items() if other.parameters.get(name) != value]
     return f"--law {job.law.name}{''.join(differing)}"
@@ -195,7 +195,7 @@ def _verdict(
 
 
 def _rows_in_words(planned: "list[Job]") -> str:
-    """What the formula was held against where there is more than one row, and how one of them is chosen."""
+    """The parameters in which the rows of a formula differ, with an option that selects one of the rows."""
     laws = list(dict.fromkeys(job.law.name for job in planned))
     names = dict.fromkeys(name for job in planned for name in job.parameters)
     choices = []

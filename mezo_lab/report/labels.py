@@ -13,7 +13,7 @@ MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "
 
 
 def setting(parameters: dict[str, Any]) -> str:
-    """Parameters in the letters of the formulas; how they were sampled is left to the sentence.
+    """Parameters in the letters of the formulas. The sampler is left out: a sentence says how the draws were made.
 
     >>> setting({"dim": 13_000_000_000, "probes": 1, "spectrum": "flat", "sampler": "reduced"})
     'd = 13,000,000,000, n = 1, spectrum = flat'
@@ -23,7 +23,8 @@ def setting(parameters: dict[str, Any]) -> str:
 
 
 def value(parameter: Any) -> str:
-    """
+    """A parameter's value as it is printed.
+
     >>> value(1_000_000), value(0.5), value("flat")
     ('1,000,000', '0.5', 'flat')
     """
@@ -55,7 +56,8 @@ def is_formula(statement: str) -> bool:
 
 
 def joined(words: list[str]) -> str:
-    """
+    """Words in a list as a sentence holds it.
+
     >>> joined(["gaussian"]), joined(["gaussian", "sphere", "rademacher"])
     ('gaussian', 'gaussian, sphere and rademacher')
     """
@@ -63,7 +65,8 @@ def joined(words: list[str]) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """
+    """A number of things, in the singular for one.
+
     >>> counted(1, "claim"), counted(2_000, "draw")
     ('1 claim', '2,000 draws')
     """

@@ -48,7 +48,7 @@ def _saved(figure: "Figure", name: str) -> str:
 
 
 def _with_unique_ids(svg: str, name: str) -> str:
-    """Ids that something refers to get the name in front; the others go."""
+    """Put the name in front of every id that something refers to, and remove the others."""
     targets = set(_REFERENCE.findall(svg))
 
     def renamed(match: re.Match) -> str:

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, one line with the expected time where there is none."""
+"""The progress of a run: a bar on a terminal, one line with the expected time elsewhere."""
 
 import sys
 import threading
@@ -20,9 +20,9 @@ _YEAR = 31_536_000  # seconds
 
 
 class Progress:
-    """Shown once a run has lasted two seconds, gone when it ends.
+    """The progress of a run that lasts longer than two seconds, removed when it ends.
 
-    A bar where stderr is a terminal and rich is installed, else a line on stderr.
+    It is a bar where stderr is a terminal and rich is installed, and else one line on stderr.
 
     Args:
         total: parts of the whole run, all taken to last about as long.
@@ -59,7 +59,7 @@ class Progress:
             self._bars.stop()
 
     def begin(self, name: str) -> None:
-        """The next part is at work, and the one before it is done."""
+        """Begin the next part; the one before it is done."""
         self._share = 0.0
         self._finished += self._begun
         if self._bars is not None:
@@ -70,7 +70,7 @@ class Progress:
         self._begun = True
 
     def update(self, done: int, planned: int) -> None:
-        """So many of the draws of this part are done."""
+        """Report how many of the draws of this part are done."""
         self._share = done / planned
         if self._bars is not None:
             self._bars.update(self._draws, completed=done, total=planned)

@@ -19,7 +19,8 @@ _CONCLUSIONS = {
 
 
 def status_label(status: Status) -> str:
-    """
+    """A status as a sign and a word, legible without colour.
+
     >>> status_label(Status.REFUTED)
     '✗ REFUTED'
     """
@@ -27,7 +28,7 @@ def status_label(status: Status) -> str:
 
 
 def sentences(verdict: Verdict) -> str:
-    """What was expected, what the draws gave, what follows; then the same for each decoy."""
+    """A verdict in words: the mean of the draws, the expected value and the conclusion; then the same for each decoy."""
     return " ".join([_verdict_sentence(verdict), *(_decoy_sentence(decoy, verdict) for decoy in verdict.decoys)])
 
 

@@ -19,14 +19,24 @@ _SCHEMA = 1
 
 
 def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned: int | None = None) -> dict[str, Any]:
-    """The verdicts and where they were found, in numbers, strings, lists and dicts; what is not finite is None.
+    """The verdicts and their environment in numbers, strings, lists and dicts; a number that is not finite is None.
 
-    Schema 1: `claim` is the claim's name, `statement` its LaTeX, `relation` "==" or "<=" (expected is then a bound),
-    `detectable` the smallest relative discrepancy the run would have shown, `resolution` what it promised to see,
-    `missing` the draws still needed, `formula` the user's own where one was tested in place of the theory's; `theory`
-    is then what the theory's says, else the same as `expected`. `theory_formula` is what the theory says, as
-    `--expect` reads it; `kind` how the draws were read ("mean", "share", "constant"), `notes` what weakens a verdict.
-    `complete` is false where fewer verdicts were reached than `planned`, as after Ctrl-C.
+    Schema 1, of a verdict:
+        claim, statement: the claim's name, and its LaTeX.
+        formula: the user's own, where one was tested in place of the theory's.
+        theory_formula: the theory's, as `--expect` reads it.
+        relation: "==", or "<=" where `expected` is a bound.
+        expected, theory: the value tested, and the theory's own; the same without a formula of the user's.
+        detectable: the smallest relative discrepancy that the run would have shown.
+        resolution: the one that it promised to show.
+        missing: draws still needed.
+        kind: how the draws were read: "mean", "share" or "constant".
+        notes: what weakens the verdict.
+
+    Args:
+        verdicts: of one run.
+        environment: what `environment()` returns.
+        planned: verdicts of the whole run; `complete` is false where fewer were reached, as after Ctrl-C.
     """
     reached = len(verdicts)
     if planned is None:
@@ -103,7 +113,10 @@ def _finite(value: Any) -> Any:
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
-    """What the figures depend on: versions and machine, without the names of host, user or folders."""
+    """The versions and the machine on which a run depends, without the names of host, user or folders.
+
+    Args: device: "cpu", or a device of CUDA, whose name is read.
+    """
     facts = machine()
     if device.startswith("cuda"):
         device = torch.cuda.get_device_name(device)

@@ -39,7 +39,12 @@ _Group = tuple[Claim, dict[str, str], list[list[_Cell]]]
 
 
 def print_verdicts(verdicts: Sequence[Verdict], console: "Console | None" = None) -> None:
-    """Print the table, what failed in sentences, and the summary."""
+    """Print the table, each failure in sentences, and the summary.
+
+    Args:
+        verdicts: of one run.
+        console: of rich; None: its usual one, or plain text where rich is not installed.
+    """
     failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
     totals = f"\n{summary(verdicts)}"
     if console is None and find_spec("rich") is None:
@@ -69,10 +74,10 @@ def plain_table(verdicts: Sequence[Verdict]) -> str:
 
 
 def rich_table(verdicts: Sequence[Verdict]) -> "Table":
-    """The same for a terminal of 120 columns and more; on a narrower one the cells wrap.
+    """The same table with colours; on a terminal of fewer than 120 columns its cells wrap.
 
-    A status is a sign and a word, so that it survives the loss of colour; each decoy has its letter and its z, and one
-    that is not refuted says so loudly.
+    A status is a sign and a word, legible without colour. Each decoy has its letter and its z, and one that is not
+    refuted stands out.
     """
     from rich.table import Table
     from rich.text import Text

@@ -42,7 +42,8 @@ def step_figure(costs: Sequence[StepCost]) -> "Figure":
     """Time and memory of each method beside the least they can be.
 
     Args: costs: at least one, drawn in this order from the top.
-    Returns: a matplotlib `Figure` that needs no display. Raises: ValueError when there is nothing to draw.
+    Returns: a matplotlib `Figure` that needs no display.
+    Raises: ValueError when there is nothing to draw.
     """
     _check_costs(costs)
     figure = style.new_figure(_FRAME + 2 * _ROW * len(costs))
@@ -71,7 +72,8 @@ def step_alt_text(costs: Sequence[StepCost]) -> str:
 
 
 def mebibytes(memory: float) -> str:
-    """
+    """An amount of memory with the digits that matter, and never below zero.
+
     >>> mebibytes(12.34), mebibytes(0.21), mebibytes(1539.6)
     ('12', '0.2', '1,540')
     """

@@ -30,7 +30,7 @@ _Place = tuple[float, str]
 
 
 def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
-    """Deviations in percent of the theory, those of the decoys too."""
+    """The deviations of means and decoys, in percent of the theory."""
     formulas = style.decoy_formulas(verdicts)
     edges = _edges(verdicts)
     names = style.varying(verdicts)
@@ -53,7 +53,7 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
 
 
 def relative(mean: float, expected: float) -> float:
-    """(mean − expected)/|expected|: what is below a bound is left of it, whatever its sign.
+    """(mean − expected)/|expected|: a mean below a bound lies to its left, whatever the sign of the bound.
 
     >>> relative(-3.0, -4.0), relative(0.5, 0.0)
     (0.25, 0.5)
@@ -67,7 +67,7 @@ def relative_bar(verdict: Verdict) -> float:
 
 
 def clipped(deviation: float, edges: _Edges) -> _Place:
-    """Where to draw it, and the arrow that says it lies farther out.
+    """A deviation moved onto the axis, and the arrow that marks one which lies farther out.
 
     >>> clipped(0.5, (-1.0, 1.0)), clipped(7.0, (-1.0, 1.0))
     ((0.5, ''), (1.0, '>'))

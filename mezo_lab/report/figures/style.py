@@ -1,4 +1,4 @@
-"""One look for every figure; nothing is told by colour alone."""
+"""One look for every figure; colour alone never carries meaning."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -53,20 +53,25 @@ def new_figure(height: float) -> "Figure":
 
 
 def estimate(law: str, colour: str | None = None) -> dict[str, Any]:
-    """Arguments of `Axes.errorbar` for sampled means: the marker of the law, in its colour or another one."""
+    """The arguments of `Axes.errorbar` for sampled means.
+
+    Args:
+        law: of z, whose marker is drawn.
+        colour: in place of the law's own.
+    """
     marker, law_colour = LAW_STYLES.get(law, _OTHER_STYLE)
     bars = {"elinewidth": 1.4, "capsize": 2.5, "zorder": 3}
     return {"fmt": marker, "markersize": 5, "color": colour or law_colour} | bars
 
 
 def decoy(statement: str, formulas: Sequence[str]) -> dict[str, Any]:
-    """Arguments of `Axes.plot` for one of several wrong formulas: grey, in a pattern of its own."""
+    """The arguments of `Axes.plot` for a wrong formula: grey, dotted in a pattern of its own among `formulas`."""
     pattern = _DOTS[formulas.index(statement) % len(_DOTS)]
     return {"color": GREY, "linestyle": pattern, "linewidth": 1.5, "zorder": 1}
 
 
 def despine(axes: "Axes") -> None:
-    """No frame but the axes that carry numbers."""
+    """Remove the frame, but for the two axes that carry numbers."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=INK, which="both", labelsize=SMALL)
@@ -75,12 +80,18 @@ def despine(axes: "Axes") -> None:
 
 
 def figure_legend(figure: Any, columns: int = 1, **options: Any) -> None:
-    """The labelled lines, or the `options` of matplotlib's own `legend`, under the figure."""
+    """Add a legend of the labelled lines under the figure.
+
+    Args:
+        figure: of matplotlib.
+        columns: of the legend.
+        options: further arguments of `Figure.legend`, such as handles.
+    """
     figure.legend(ncols=columns, loc="outside lower left", frameon=False, fontsize=SMALL, labelcolor=INK, **options)
 
 
 def verdict_legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], letters: str = "") -> None:
-    """What the lines of a claim's figure are, a row each, under the figure."""
+    """Add the legend of a claim's figure: theory, means and decoys, a row each."""
     reference = reference_name(verdicts[0])
     if formula := verdicts[0].formula:
         reference += f" {typographic(formula)}"

@@ -105,7 +105,7 @@ def _bar(verdict: Verdict) -> float:
 
 
 def _name_line(axes: "Axes", line: list[Verdict], sweep: str, names: Sequence[str]) -> None:
-    """What tells this line from the others of its panel: under its last point, or beside its only one."""
+    """The parameters in which lines of a panel differ: under the last point of the line, or beside its only one."""
     last = line[-1]
     text = setting({name: last.parameters[name] for name in names if name in last.parameters})
     place: dict[str, Any] = {"xytext": (10, 0), "ha": "left"}
