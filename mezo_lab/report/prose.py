@@ -28,7 +28,7 @@ def status_label(status: Status) -> str:
 
 
 def sentences(verdict: Verdict) -> str:
-    """A verdict in words: the mean of the draws, the expected value and the conclusion; then the same for each decoy."""
+    """A verdict in words: the mean of the draws, the expected value and the conclusion; then each decoy."""
     return " ".join([_verdict_sentence(verdict), *(_decoy_sentence(decoy, verdict) for decoy in verdict.decoys)])
 
 
