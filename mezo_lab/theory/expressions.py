@@ -1,8 +1,8 @@
-"""Anyone's formula: arithmetic on named numbers, parsed by a whitelist and evaluated in floating point.
+"""A formula of the user: arithmetic on named numbers, parsed by a whitelist and evaluated in floating point.
 
-Only numbers, the names a claim offers, + - * / **, brackets, and sqrt, log, exp of one number are understood, in the
-signs of a keyboard or in those that tables and reports print: (d+n−1)/n, η²·ℓ·E‖ĝ‖²/4, √(2/π)‖g‖. There is no `eval`,
-so a formula can do nothing but arithmetic.
+It may hold numbers, the names that a claim offers, + - * / **, brackets, and sqrt, log, exp of one number, in the signs
+of a keyboard or in those that tables and reports print: (d+n−1)/n, η²·ℓ·E‖ĝ‖²/4, √(2/π)‖g‖. There is no `eval`, so a
+formula can do nothing but arithmetic.
 """
 
 import ast
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 MAX_LENGTH = 200  # characters: the longest formula of the registry has 60
 MAX_POWER = 64  # beyond it floats overflow for any dimension worth naming
-UNIT = 2.0**-52  # relative: what one operation rounds away at most, and what a given number may lack
+UNIT = 2.0**-52  # relative rounding error of one operation at most, and of a given number
 
 # a name as it is typed → as tables, reports and figures print it
 NAMES = {
@@ -61,12 +61,19 @@ READ = {printed: name for name, printed in NAMES.items()} | {
 SIGNS = {"−": "-", "·": "*", "⋅": "*", "×": "*", "^": "**"}
 WIDE = {0xFEE0 + code: chr(code) for code in range(0x21, 0x7F)}  # the keys of a Chinese keyboard, such as （ and ＋
 DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+RAISED = str.maketrans(DIGITS + "⁻", "0123456789-")
 BLANKS = " \t\u00a0\u2009\u202f\u3000"  # those of a keyboard, and those that do not break
-STARTS = ("number", "name", "sign", "rooted", "root", "function", "open")  # the tokens that a factor begins with
+# the tokens that begin a factor
+STARTS = ("number", "name", "sign", "rooted", "root", "function", "open")
 FUNCTIONS = {"sqrt": math.sqrt, "log": math.log, "exp": math.exp}
 
-ENDED = {name: r"(?![A-Za-z0-9_])" if name[-1].isascii() and name[-1].isalpha() else "" for name in READ}
-PRINTED = re.compile("|".join(re.escape(name) + ENDED[name] for name in sorted(READ, key=len, reverse=True)))
+# the longest names first; one that ends in a letter must end there, as tr H does in "tr H" and not in "tr Hgg"
+PRINTED = re.compile(
+    "|".join(
+        re.escape(name) + (r"(?![A-Za-z0-9_])" if re.search("[A-Za-z]$", name) else "")
+        for name in sorted(READ, key=len, reverse=True)
+    )
+)
 NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 
@@ -75,7 +82,7 @@ OPERATORS = {
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
     ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: power(a, b),
+    ast.Pow: lambda a, b: _power(a, b),
 }
 
 
@@ -98,11 +105,11 @@ class Expression:
     text: str
 
     def __post_init__(self):
-        parse(self.text)
+        _parse(self.text)
 
     @property
     def names(self) -> set[str]:
-        tree = parse(self.text)
+        tree = _parse(self.text)
         called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
 
@@ -117,15 +124,15 @@ class Expression:
         True
         """
         try:
-            value, rounding = evaluate(parse(self.text), values)
+            value, rounding = _evaluate(_parse(self.text), values)
         except ZeroDivisionError:
             raise ExpressionError(
-                f"{self.text!r} divides by zero at {shown(values)}: change it or the values."
+                f"{self.text!r} divides by zero at {_shown(values)}: change it or the values."
             ) from None
         except OverflowError:
-            raise ExpressionError(f"{self.text!r} overflows at {shown(values)}: use smaller powers.") from None
+            raise ExpressionError(f"{self.text!r} overflows at {_shown(values)}: use smaller powers.") from None
         if not math.isfinite(value):
-            raise ExpressionError(f"{self.text!r} is not a finite real number at {shown(values)}: check its roots.")
+            raise ExpressionError(f"{self.text!r} is not a finite real number at {_shown(values)}: check its roots.")
         return value, rounding
 
 
@@ -141,14 +148,16 @@ def printed(formula: str) -> str:
         power = str(name[2])
         sign = NAMES.get(typed, typed)
         single = len(sign) == 1 or sign == typed or sign in ("g₁", "p₁", "tr(H)", "tr(Σ)")
-        return sign + power if single or not power else f"({sign}){power}"
+        if power and not single:
+            return f"({sign}){power}"
+        return sign + power
 
     named = re.sub(r"([A-Za-z_]\w*)(\*\*|)", in_print, keyboard(formula), flags=re.ASCII)
     powers = re.sub(r"\*\*(\d+)\b(?!\.)", lambda found: "".join(DIGITS[int(digit)] for digit in str(found[1])), named)
     return powers.replace("**", "^").replace("*", "·").replace("-", "−")
 
 
-def parse(text: str) -> ast.expr:
+def _parse(text: str) -> ast.expr:
     """The syntax tree of a formula, after every node of it was found on the whitelist."""
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"A formula has at most {MAX_LENGTH} characters, got {len(text):,}: shorten it.")
@@ -160,7 +169,7 @@ def parse(text: str) -> ast.expr:
             f"{text!r} is not arithmetic: write numbers, names, + - * / ** and brackets, like (d+n-1)/n."
         ) from None
     for node in ast.walk(tree):
-        check(node, text)
+        _check(node, text)
     return tree
 
 
@@ -174,11 +183,11 @@ def keyboard(text: str) -> str:
     before = ""  # the kind of the last token
     divided = False  # whether the factor at hand stands behind a / or a power
     outside: list[bool] = []  # the same of the brackets that are open
-    for kind, token in tokens(text):
+    for kind, token in _tokens(text):
         if kind == "blank":
             typed.append(token)
             continue
-        if follows(before, kind):
+        if _follows(before, kind):
             if divided:
                 raise ExpressionError(
                     f"{text!r} has a product without a sign behind /, √ or a power, before {token!r}, and may mean "
@@ -191,7 +200,7 @@ def keyboard(text: str) -> str:
             outside.append(divided)
             divided = False
         elif kind == "close":
-            divided = outside.pop() if outside else False
+            divided = bool(outside) and outside.pop()
         elif kind == "rooted":
             divided = True  # √2d
         typed.append(token)
@@ -199,21 +208,17 @@ def keyboard(text: str) -> str:
     return "".join(typed)
 
 
-def follows(before: str, kind: str) -> bool:
+def _follows(before: str, kind: str) -> bool:
     """Whether a product is meant where a token of this kind stands directly behind another."""
     if before == "name":
-        return kind in (
-            "sign",
-            "rooted",
-            "root",
-            "function",
-        )  # a name and a bracket would be a call, two names a word too many
+        # a name and a bracket would be a call, and two names are no formula
+        return kind in ("sign", "rooted", "root", "function")
     if before == "number":
         return kind in STARTS and kind != "number"
     return before in ("sign", "rooted", "close", "power") and kind in STARTS
 
 
-def tokens(text: str) -> Iterator[tuple[str, str]]:
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
     """(kind, token in the signs of a keyboard) of everything in the formula.
 
     Raises: ExpressionError for a character that no formula has, with its place.
@@ -232,13 +237,14 @@ def tokens(text: str) -> Iterator[tuple[str, str]]:
             yield "number", number[0]
             place = number.end()
         elif name := NAME.match(text, place):
-            yield ("function" if name[0] in FUNCTIONS else "name"), name[0]
+            kind = "function" if name[0] in FUNCTIONS else "name"
+            yield kind, name[0]
             place = name.end()
         elif letter in DIGITS or letter == "⁻":
             end = place + 1
             while end < len(text) and text[end] in DIGITS:
                 end += 1
-            yield "power", "**" + "".join("-" if sign == "⁻" else str(DIGITS.index(sign)) for sign in text[place:end])
+            yield "power", "**" + text[place:end].translate(RAISED)
             place = end
         elif letter == "√":
             root = re.compile(r"√\s*(?=\()|√\s*(\d+\.?\d*|[A-Za-z_]\w*)", re.ASCII).match(text, place)
@@ -247,44 +253,61 @@ def tokens(text: str) -> Iterator[tuple[str, str]]:
                 yield "rooted", f"sqrt({READ[signed[0]]})"
                 place = signed.end()
             elif root:
-                yield ("root", "sqrt") if root[1] is None else ("rooted", f"sqrt({root[1]})")
+                if root[1] is None:
+                    yield "root", "sqrt"
+                else:
+                    yield "rooted", f"sqrt({root[1]})"
                 place = root.end()
             else:
-                raise unknown(text, place)
+                raise _unknown(text, place)
         elif unicodedata.decomposition(letter).startswith("<fraction>"):
             above, below = unicodedata.normalize("NFKD", letter).split("⁄")
             yield "sign", f"({above}/{below})"
             place += 1
         elif letter in SIGNS or text.startswith("**", place) or letter.isascii():
-            typed = "**" if text.startswith("**", place) else SIGNS.get(letter, letter)
+            typed = SIGNS.get(letter, letter)
+            place += 1
+            if typed == "*" and text.startswith("*", place) and letter == "*":
+                typed = "**"
+                place += 1
             kinds = {"(": "open", ")": "close", "/": "divide", "**": "raise"}
             yield kinds.get(typed, "operator"), typed
-            place += 2 if text.startswith("**", place) else 1
         else:
-            raise unknown(text, place)
+            raise _unknown(text, place)
 
 
-def unknown(text: str, place: int) -> ExpressionError:
+def _short(text: str) -> str:
+    if len(text) < 60:
+        return text
+    return text[:57] + "..."
+
+
+def _unknown(text: str, place: int) -> ExpressionError:
     letter = text[place]
-    called = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
-    short = text if len(text) < 60 else text[:57] + "..."
+    name = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
     return ExpressionError(
-        f"Character {place + 1} of {short!r}, {letter!r} ({called}), has no meaning in a formula: write numbers, "
+        f"Character {place + 1} of {_short(text)!r}, {letter!r} ({name}), has no meaning in a formula: write numbers, "
         "names, + - * / ** and brackets."
     )
 
 
-def check(node: ast.AST, text: str) -> None:
+def _check(node: ast.AST, text: str) -> None:
     number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
     allowed = ast.BinOp, ast.UnaryOp, ast.Name, ast.Load, ast.UAdd, ast.USub, *OPERATORS
-    if not (number or isinstance(node, allowed) or applies(node)):
-        what = {ast.Call: "a call", ast.Attribute: "an attribute", ast.Subscript: "an index", ast.Constant: "a literal"}
-        found = what.get(type(node), type(node).__name__)
-        short = text if len(text) < 60 else text[:57] + "..."
-        raise ExpressionError(f"Only + - * / ** on numbers and names are allowed, got {found} in {short!r}: remove it.")
+    if not (number or isinstance(node, allowed) or _applies(node)):
+        kinds = {
+            ast.Call: "a call",
+            ast.Attribute: "an attribute",
+            ast.Subscript: "an index",
+            ast.Constant: "a literal",
+        }
+        kind = kinds.get(type(node), type(node).__name__)
+        raise ExpressionError(
+            f"Only + - * / ** on numbers and names are allowed, got {kind} in {_short(text)!r}: remove it."
+        )
 
 
-def applies(node: ast.AST) -> bool:
+def _applies(node: ast.AST) -> bool:
     """Whether a node is one of the functions, of one number."""
     return (
         isinstance(node, ast.Call)
@@ -295,35 +318,44 @@ def applies(node: ast.AST) -> bool:
     )
 
 
-def evaluate(node: ast.expr, values: Mapping[str, float]) -> tuple[float, float]:
+def _evaluate(node: ast.expr, values: Mapping[str, float]) -> tuple[float, float]:
     """The value of a node, and a bound of its rounding: the running error analysis of Wilkinson."""
     match node:
         case ast.Constant(value=value):
             number = float(value)  # type: ignore[arg-type]  # `check` left only int and float
-            return (number, 0.0) if math.isfinite(number) else (math.nan, math.nan)
+            if not math.isfinite(number):
+                return math.nan, math.nan
+            return number, 0.0
         case ast.Name(id=name) if name in values:
             return float(values[name]), UNIT * abs(values[name])
         case ast.Name(id=name):
             raise ExpressionError(f"Unknown name {name!r}: this claim knows {', '.join(sorted(values))}.")
         case ast.UnaryOp(op=op, operand=operand):
-            value, rounding = evaluate(operand, values)
-            return (-value if isinstance(op, ast.USub) else value), rounding
+            value, rounding = _evaluate(operand, values)
+            if isinstance(op, ast.USub):
+                value = -value
+            return value, rounding
         case ast.Call(func=ast.Name(id=name), args=[argument]):
-            return applied(name, *evaluate(argument, values))
+            return _applied(name, *_evaluate(argument, values))
         case ast.BinOp(left=left, op=op, right=right):
-            return combined(type(op), evaluate(left, values), evaluate(right, values))
+            return _combined(type(op), _evaluate(left, values), _evaluate(right, values))
     raise ExpressionError(f"{ast.dump(node)} is not arithmetic.")
 
 
-def applied(name: str, argument: float, rounding: float) -> tuple[float, float]:
+def _applied(name: str, argument: float, rounding: float) -> tuple[float, float]:
     if (argument < 0 and name != "exp") or (argument == 0 and name == "log") or not math.isfinite(argument):
         return math.nan, math.nan
     value = FUNCTIONS[name](argument)
-    slope = {"sqrt": 0.5 / (value or 1.0), "log": 1 / argument if argument else 1.0, "exp": value}[name]
+    if name == "sqrt":
+        slope = 0.5 / (value or 1.0)
+    elif name == "log":
+        slope = 1 / argument
+    else:
+        slope = value
     return value, abs(slope) * rounding + UNIT * abs(value)
 
 
-def combined(kind: type[ast.operator], left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
+def _combined(kind: type[ast.operator], left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
     (a, of_a) = left
     (b, of_b) = right
     value = OPERATORS[kind](a, b)
@@ -336,16 +368,18 @@ def combined(kind: type[ast.operator], left: tuple[float, float], right: tuple[f
     elif kind is ast.Div:
         carried = (of_a + abs(value) * of_b) / abs(b)
     else:
-        relative = abs(b) * of_a / abs(a) + abs(math.log(abs(a))) * of_b if a else 0.0
+        relative = 0.0
+        if a:
+            relative = abs(b) * of_a / abs(a) + abs(math.log(abs(a))) * of_b
         carried = abs(value) * relative
     return value, carried + UNIT * abs(value)
 
 
-def power(base: float, exponent: float) -> float:
+def _power(base: float, exponent: float) -> float:
     if exponent > MAX_POWER:
         raise ExpressionError(f"A power is at most {MAX_POWER}, got {exponent:g}: no formula here needs more.")
     return base**exponent
 
 
-def shown(values: Mapping[str, float]) -> str:
+def _shown(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in values.items())

@@ -152,5 +152,8 @@ def stability_limit(eigenvalues: Number, probes: int, moments: Moments, beta: fl
         high = min(high, 2 / (own * norm))
     while low < (middle := (low + high) / 2) < high:
         lost = float((shared * middle * eigenvalues / (2 - own * middle * eigenvalues)).sum())
-        low, high = (middle, high) if lost < 1 else (low, middle)
+        if lost < 1:
+            low = middle
+        else:
+            high = middle
     return low
