@@ -5,7 +5,6 @@ A proof counts moments: `wick` finds the patterns of equal indices, `laws` deriv
 means of polynomials, in rational numbers, on the small instances of `case`.
 """
 
-import difflib
 from functools import cache
 
 from mezo_lab.proofs.best_step import best_step, orthogonal_probes, probes_are_a_wash
@@ -20,30 +19,32 @@ from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
 from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.residual import residual_feedback
 from mezo_lab.proofs.step import Step
+from mezo_lab.validation import one_of
 
 __all__ = ["Conclusion", "Proof", "Step", "provable", "prove"]
 
-GAUSSIAN = ("gaussian",)
-DERIVATIONS = {
+_GAUSSIAN = ("gaussian",)
+# claim → (the function that derives it, the laws of z for which it does)
+_DERIVATIONS = {
     "unbiased": (unbiased, SYMBOLIC_LAWS),
     "norm-factor": (norm_factor, SYMBOLIC_LAWS),
     "notes": (notes, ("gaussian", "sphere")),
     "second-moment": (second_moment, SYMBOLIC_LAWS),
     "variance": (variance, SYMBOLIC_LAWS),
     "minibatch": (minibatch, SYMBOLIC_LAWS),
-    "smoothing": (smoothing, GAUSSIAN),
-    "one-sided": (one_sided, GAUSSIAN),
+    "smoothing": (smoothing, _GAUSSIAN),
+    "one-sided": (one_sided, _GAUSSIAN),
     "curvature-probe": (curvature_probe, SYMBOLIC_LAWS),
-    "variance-modified": (variance_modified, GAUSSIAN),
-    "adam-blind": (adam_blind, GAUSSIAN),
-    "residual-feedback": (residual_feedback, GAUSSIAN),
+    "variance-modified": (variance_modified, _GAUSSIAN),
+    "adam-blind": (adam_blind, _GAUSSIAN),
+    "residual-feedback": (residual_feedback, _GAUSSIAN),
     "descent-lemma": (descent_lemma, ("gaussian", "rademacher", "sphere")),
     "dimension-tax": (dimension_tax, SYMBOLIC_LAWS),
     "low-rank": (low_rank, SYMBOLIC_LAWS),
     "any-spectrum": (any_spectrum, SYMBOLIC_LAWS),
     "same-object": (same_object, SYMBOLIC_LAWS),
     "best-step": (best_step, SYMBOLIC_LAWS),
-    "probes-are-a-wash": (probes_are_a_wash, GAUSSIAN),
+    "probes-are-a-wash": (probes_are_a_wash, _GAUSSIAN),
     "general-directions": (general_directions, (*IID, "sphere", "coordinate")),
     "orthogonal-probes": (orthogonal_probes, ("orthogonal",)),
 }
@@ -55,17 +56,18 @@ def prove(claim: str, law: str) -> Proof:
 
     Source: the list of claims; "notes" is the original derivation, line by line. Cost: well under a second.
 
-    Args: claim: a name out of `provable()`. law: a law of `mezo_lab.sampling.laws`, or "iid" for a generic kurtosis κ.
-    Returns: the proof; `print` it. Raises: ValueError naming what can be proved.
+    Args:
+        claim: a name out of `provable()`.
+        law: the name of a law of z, or "iid" for a generic kurtosis κ.
+
+    Returns: the proof; `print` it.
+    Raises: ValueError naming what can be proved.
 
     >>> proof = prove("norm-factor", "gaussian")
     >>> proof.derived, proof.difference, proof.brute(dim=3, probes=2)
     (‖g‖²*(d + n + 1)/n, 0, 0)
     """
-    if claim not in DERIVATIONS:
-        near = difflib.get_close_matches(claim, DERIVATIONS, n=3) or list(DERIVATIONS)
-        raise ValueError(f"`claim` must be one of {', '.join(DERIVATIONS)}; got {claim!r}. Nearest: {', '.join(near)}.")
-    derivation, laws = DERIVATIONS[claim]
+    derivation, laws = _DERIVATIONS[one_of("claim", claim, _DERIVATIONS)]
     if law not in laws:
         raise ValueError(f"`law` must be one of {', '.join(laws)} for {claim}; got {law!r}. Choose one of these.")
     return derivation(law)
@@ -77,4 +79,4 @@ def provable() -> tuple[tuple[str, str], ...]:
     >>> ("one-sided", "gaussian") in provable()
     True
     """
-    return tuple((claim, law) for claim, (_, laws) in DERIVATIONS.items() for law in laws)
+    return tuple((claim, law) for claim, (_, laws) in _DERIVATIONS.items() for law in laws)

@@ -1,7 +1,7 @@
 """The same means without any derivation: a polynomial in the components of z, averaged monomial by monomial.
 
-What this knows of a law is the exact mean of one monomial, from the law's density; it knows nothing of pairings, of
-coincidences or of closed forms, so it can contradict a proof.
+This file knows the exact mean of one monomial under each law, from the law's density, and nothing of pairings, of
+coincidences or of closed forms; so it can contradict a proof.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,11 @@ def coordinate_moment(law: str, k: int) -> Expr:
     """E[z₁ᵏ] under an i.i.d. law."""
     if law == "iid":
         return {0: Integer(1), 1: Integer(0), 2: Integer(1), 3: skewness, 4: kappa}[k]
-    return Integer(k == 0) if k == 0 or k % 2 else ONE_COORDINATE[law](k)
+    if k == 0:
+        return Integer(1)
+    if k % 2:
+        return Integer(0)
+    return ONE_COORDINATE[law](k)
 
 
 @cache
@@ -57,10 +61,12 @@ def single_moment(law: str, row: Row) -> Expr:
         case "sphere" | "orthogonal":
             return sphere_moment(row)
         case "coordinate":
-            met = [a for a in row if a]
-            if not met:
+            exponents = [a for a in row if a]
+            if not exponents:
                 return Integer(1)
-            return Rational(len(row) ** (met[0] // 2), len(row)) if len(met) == 1 and met[0] % 2 == 0 else Integer(0)
+            if len(exponents) > 1 or exponents[0] % 2:
+                return Integer(0)
+            return Rational(len(row) ** (exponents[0] // 2), len(row))
     return prod((coordinate_moment(law, a) for a in row), start=Integer(1))
 
 
@@ -78,19 +84,23 @@ def orthogonal_pair_moment(row: Row, other: Row) -> Expr:
         raise ValueError(f"`other` must be of degree 2 in the second probe, got exponents {other}: only that is exact.")
     dim = len(row)
     both = tuple(a + b for a, b in zip(row, other, strict=True))
-    equal = sphere_moment(row) if 2 in other else Integer(0)
-    return Rational(dim, dim - 1) * (equal - sphere_moment(both) / dim)
+    moment = -sphere_moment(both) / dim
+    if 2 in other:
+        moment += sphere_moment(row)
+    return Rational(dim, dim - 1) * moment
 
 
 @cache
 def monomial_moment(law: str, rows: tuple[Row, ...]) -> Expr:
     """The mean of a monomial, given the exponents of each probe's components."""
-    met = sorted((row for row in rows if any(row)), key=sum, reverse=True)
-    if law == "orthogonal" and len(met) == 2:
-        return orthogonal_pair_moment(*met)
-    if law == "orthogonal" and len(met) > 2:
-        raise ValueError(f"`rows` must hold at most two probes for the orthogonal law, got {len(met)}: lower `probes`.")
-    return prod((single_moment(law, row) for row in met), start=Integer(1))
+    probes = sorted((row for row in rows if any(row)), key=sum, reverse=True)
+    if law == "orthogonal" and len(probes) == 2:
+        return orthogonal_pair_moment(*probes)
+    if law == "orthogonal" and len(probes) > 2:
+        raise ValueError(
+            f"`rows` must hold at most two probes for the orthogonal law, got {len(probes)}: lower `probes`."
+        )
+    return prod((single_moment(law, row) for row in probes), start=Integer(1))
 
 
 def mean(law: str, polynomial: PolyElement, dim: int) -> Expr:

@@ -1,4 +1,4 @@
-"""One small instance of everything the proofs speak of: rational vectors and matrices, and z as indeterminates."""
+"""One small instance of every quantity in the proofs: rational vectors and matrices, and z as indeterminates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ class Case:
 
     @cached_property
     def values(self) -> dict[Expr, Expr]:
-        """What every symbol of the proofs stands for in this instance."""
+        """The value of every symbol of the proofs in this instance."""
         vectors = {
             "g": self.g,
             "u": self.u,
@@ -170,7 +170,9 @@ class Case:
 
 def number(value) -> Expr:
     """A rational of this module as a sympy number."""
-    return Integer(value) if isinstance(value, int) else QQ.to_sympy(value)
+    if isinstance(value, int):
+        return Integer(value)
+    return QQ.to_sympy(value)
 
 
 def dot(a: Vector, b: Vector):

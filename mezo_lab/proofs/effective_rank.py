@@ -31,7 +31,9 @@ def derived_gamma(law: str) -> tuple[Expr, tuple[Step, ...]]:
     """γ = E[ĝᵀPĝ]/‖g‖², and its steps."""
     projected = quadratic_form(law, "P")
     gamma = factored(put(projected.total, PROJECTED) / GG)
-    aligned = "" if weights(law).coincidence == 0 else "; P along the coordinates has Pᵢᵢ = 1 wherever gᵢ ≠ 0"
+    aligned = ""
+    if weights(law).coincidence != 0:
+        aligned = "; P along the coordinates has Pᵢᵢ = 1 wherever gᵢ ≠ 0"
     reason = f"g = ℓPθ lies in the range of P, so gᵀPg = ‖g‖², and tr(P) = r{aligned}. Divide by ‖g‖²."
     return gamma, (*projected.steps, Step(reason, equation("γ", gamma)))
 

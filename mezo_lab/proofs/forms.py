@@ -45,8 +45,11 @@ def quadratic_form(law: str, weight_matrix: str = "I", gradient: str = "g", othe
     weight = weights(law)
     same = [vector(gradient), vector(gradient), matrix(weight_matrix)]
     cross = [vector(gradient), matrix(weight_matrix, "z", "z′"), vector(other, "z′")]
-    middle = "" if weight_matrix == "I" else weight_matrix
-    name = f"E[ĝᵀ{middle}ĝ]" if middle else "E‖ĝ‖²"
+    middle = weight_matrix
+    name = f"E[ĝᵀ{weight_matrix}ĝ]"
+    if weight_matrix == "I":
+        middle = ""
+        name = "E‖ĝ‖²"
     named_same = Scalar(f"E[{gradient}ᵀz·zᵀ{middle}z·zᵀ{gradient}]")
     named_cross = Scalar(f"E[{gradient}ᵀz·zᵀ{middle}z′·z′ᵀ{other}]")
     counting = (

@@ -1,4 +1,4 @@
-"""What each law of z gives to a pattern: its fourth moments, derived from what the law is, and never looked up.
+"""The weight of a pattern under each law of z: its fourth moments, derived from the definition and never looked up.
 
 Under every law here an index that occurs once makes a moment 0, and coordinates may be reordered. The fourth moments of
 one probe are then fixed by two entries, E[z₁²z₂²] and E[z₁⁴].
@@ -28,17 +28,18 @@ CROSS = Scalar("E[zᵢzⱼz′ₖz′ₗ]")
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight of each pattern of two or four legs.
-
-    `second`: one pair. Four legs of one probe: `pair` for each pairing, `coincidence` for "all equal". Two legs of z
-    and two of z′: `across` where each probe keeps to itself, `swap` where the pairs are mixed.
-    """
+    """The weight of each pattern of two or four legs, with the steps that derive it."""
 
     second: Expr
+    """Two legs of one probe."""
     pair: Expr
+    """Four legs of one probe, in two pairs."""
     coincidence: Expr
+    """Four legs of one probe, all equal."""
     across: Expr
+    """Two legs of z and two of z′, each probe paired with itself."""
     swap: Expr
+    """Two legs of z and two of z′, each pair mixed."""
     second_steps: tuple[Step, ...] = ()
     fourth_steps: tuple[Step, ...] = ()
     cross_steps: tuple[Step, ...] = ()
@@ -55,8 +56,10 @@ class Weights:
                 return self.coincidence
             case [2, 2] if len(legs) == 1:
                 return self.pair
+            case [2, 2] if mixed:
+                return self.swap
             case [2, 2]:
-                return self.swap if mixed else self.across
+                return self.across
         raise ValueError(f"`pattern` must have two or four legs, got {pattern.label}; for more use `wick.gaussian`.")
 
 
@@ -84,7 +87,10 @@ class Entries:
 def weights(law: str) -> Weights:
     """The derived weights of a law, with the steps that derive them."""
     entries = ENTRIES[law]()
-    across, swap, cross_steps = orthogonal_cross() if law == "orthogonal" else independent_cross(entries.square)
+    if law == "orthogonal":
+        across, swap, cross_steps = orthogonal_cross()
+    else:
+        across, swap, cross_steps = independent_cross(entries.square)
     second_steps = (Step(entries.square_reason, equation("E[zᵢzⱼ]", entries.square * Scalar("δᵢⱼ"))),)
     return Weights(
         second=entries.square,
@@ -100,8 +106,9 @@ def weights(law: str) -> Weights:
 
 def fourth_steps(entries: Entries) -> tuple[Step, ...]:
     whole = entries.pair * sum(PAIRS, Integer(0)) + entries.coincidence * ALL_EQUAL
-    enough = entries.coincidence == 0
-    rest = "as many as E[z₁⁴] = 3·E[z₁²z₂²] asks for" if enough else "the last term makes up the difference"
+    rest = "the last term makes up the difference"
+    if entries.coincidence == 0:
+        rest = "as many as E[z₁⁴] = 3·E[z₁²z₂²] asks for"
     return (
         Step(entries.fourth_reason, equation("E[z₁²z₂²]", entries.mixed)),
         Step("In the same way, four equal indices give the other entry.", equation("E[z₁⁴]", entries.fourth)),

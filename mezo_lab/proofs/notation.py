@@ -76,10 +76,13 @@ d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension
 kappa, epsilon, eta, ell = (Scalar(name, positive=True) for name in ("κ", "ε", "η", "ℓ"))
 s = Scalar("s", positive=True)  # the step without units, ηℓ
 change = Scalar("Δ")  # of the loss, from one step to the next
-noise, batch = Scalar("tr(Σ)"), Scalar("B", positive=True)  # Σ, covariance of one example's gradient; minibatch size
+noise = Scalar("tr(Σ)")  # Σ, the covariance of one example's gradient
+batch = Scalar("B", positive=True)  # examples of a minibatch
 batch_gradient_sq = Scalar("E‖∇L(θ;B)‖²", positive=True)  # over minibatches of B examples
 
 
 def equation(left: Expr | str, right: Expr) -> Eq:
     """left = right, kept as written; a left side given as text becomes a `Scalar`."""
-    return cast(Eq, Eq(Scalar(left) if isinstance(left, str) else left, right, evaluate=False))
+    if isinstance(left, str):
+        left = Scalar(left)
+    return cast(Eq, Eq(left, right, evaluate=False))

@@ -23,8 +23,11 @@ def smallness(term: Expr) -> int:
 def rank(factor: Expr) -> tuple[int, str]:
     """Where a factor stands in a product: letters, then sums, then named quantities, as in n·(d + 1)·‖g‖²."""
     base = factor.as_base_exp()[0]
-    letter = base.is_Symbol and len(str(base)) == 1
-    return (0 if letter else 1 if isinstance(base, Add) else 2), str(base)
+    if base.is_Symbol and len(str(base)) == 1:
+        return 0, str(base)
+    if isinstance(base, Add):
+        return 1, str(base)
+    return 2, str(base)
 
 
 class Blackboard(Printer):
@@ -40,8 +43,10 @@ class Blackboard(Printer):
         above = [factor for factor in factors if 1 / factor not in below]
         top = self.joined([abs(coefficient.p)] * (abs(coefficient.p) != 1 or not above) + above)
         bottom = [coefficient.q] * (coefficient.q != 1) + below
-        sign = "-" if coefficient < 0 else ""
-        return sign + (self.ratio(top, self.joined(bottom), len(bottom)) if bottom else top)
+        product = top
+        if bottom:
+            product = self.ratio(top, self.joined(bottom), len(bottom))
+        return f"-{product}" if coefficient < 0 else product
 
     def joined(self, factors: Sequence) -> str:
         raise NotImplementedError

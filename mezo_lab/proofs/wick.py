@@ -40,11 +40,14 @@ def third_derivative(probe: str = "z") -> Piece:
 
 
 class Pattern(NamedTuple):
-    """One way for indices to coincide: what legs, in what probes, and what the network becomes."""
+    """One way for indices to coincide, and the scalar that the network becomes."""
 
-    label: str  # such as (g g)(I I): factors in one bracket share an index
-    probes: tuple[tuple[str, ...], ...]  # the probe of each leg, block by block
+    label: str
+    """Such as (g g)(I I): factors in one bracket share an index."""
+    probes: tuple[tuple[str, ...], ...]
+    """The probe of each leg, block by block."""
     value: Expr
+    """The contracted network."""
 
 
 def pairings(legs: Sequence) -> Iterator[tuple]:
@@ -63,33 +66,35 @@ def pairings(legs: Sequence) -> Iterator[tuple]:
 def patterns(pieces: Sequence[Piece]) -> list[Pattern]:
     """Every pattern of the network: the pairings, then "all equal" where four legs end in one probe."""
     legs = [(piece, slot) for piece, (_, probes) in enumerate(pieces) for slot in range(len(probes))]
-    found = [described(pieces, pairs, paired(pieces, pairs)) for pairs in pairings(legs)]
+    result = [_pattern(pieces, pairs, _contracted(pieces, pairs)) for pairs in pairings(legs)]
     if len(legs) == 4 and len({probe for piece in pieces for probe in piece.probes}) == 1:
-        found.append(described(pieces, (tuple(legs),), diagonal(*pieces)))
-    return found
+        result.append(_pattern(pieces, (tuple(legs),), diagonal(*pieces)))
+    return result
 
 
-def described(pieces: Sequence[Piece], blocks: Sequence[Block], value: Expr) -> Pattern:
+def _pattern(pieces: Sequence[Piece], blocks: Sequence[Block], value: Expr) -> Pattern:
     probes = tuple(tuple(pieces[i].probes[slot] for i, slot in block) for block in blocks)
-    told = told_apart(pieces)
-    names = [[told[i] + pieces[i].probes[slot][1:] for i, slot in block] for block in blocks]
+    unique = _unique_names(pieces)
+    names = [[unique[i] + pieces[i].probes[slot][1:] for i, slot in block] for block in blocks]
     labels = (f"({' '.join(sorted(block, key=str.swapcase))})" for block in names)
     return Pattern("".join(sorted(labels, key=str.swapcase)), probes, value)
 
 
-def told_apart(pieces: Sequence[Piece]) -> list[str]:
+def _unique_names(pieces: Sequence[Piece]) -> list[str]:
     """The pieces' names in a label; factors of two legs or more that occur twice are numbered, as their legs differ.
 
-    >>> told_apart([vector("g"), vector("g"), matrix("H"), matrix("H"), matrix("I")])
+    >>> _unique_names([vector("g"), vector("g"), matrix("H"), matrix("H"), matrix("I")])
     ['g', 'g', 'H₁', 'H₂', 'I']
     """
     times = Counter(piece.name for piece in pieces if len(piece.probes) > 1)
-    met = Counter()
+    so_far = Counter()
     names = []
     for piece in pieces:
-        met[piece.name] += 1
-        number = str(met[piece.name]).translate(SUBSCRIPT) if times[piece.name] > 1 else ""
-        names.append(piece.name.removesuffix("′") + number)
+        so_far[piece.name] += 1
+        name = piece.name.removesuffix("′")
+        if times[piece.name] > 1:
+            name += str(so_far[piece.name]).translate(SUBSCRIPT)
+        names.append(name)
     return names
 
 
@@ -124,38 +129,44 @@ def table(pieces: Sequence[Piece], weight: Callable[[Pattern], Expr]) -> str:
         f"{label}: {plain(value)}{times.get(k, f', {k} times')}" for (label, value), k in rows.items() if value != 0
     )
     primed = any(probe != "z" for piece in pieces for probe in piece.probes)
-    head = "Factors in one bracket share an index" + (", those with ′ one of z′: " if primed else ": ")
-    return head + "; ".join(line.replace(" ", NO_BREAK) for line in lines)
+    head = "Factors in one bracket share an index"
+    if primed:
+        head += ", those with ′ one of z′"
+    return f"{head}: " + "; ".join(line.replace(" ", NO_BREAK) for line in lines)
 
 
-def paired(pieces: Sequence[Piece], pairs: Sequence[Block]) -> Expr:
+def _contracted(pieces: Sequence[Piece], pairs: Sequence[Block]) -> Expr:
     # the value of a pairing: walk every chain from its vectors, then every cycle that is left
-    pieces, pairs = traced(pieces, pairs)
+    pieces, pairs = _traced(pieces, pairs)
     partner = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
     value = Integer(1)
     seen = set()
     for start in sorted(range(len(pieces)), key=lambda i: len(pieces[i].probes)):
-        if start not in seen:
-            walked = walk(pieces, partner, start)
-            seen.update((start, *walked))
-            names = [pieces[i].name for i in walked]
-            value *= chain(pieces[start].name, *names) if len(pieces[start].probes) == 1 else cycle(*names)
+        if start in seen:
+            continue
+        path = _walk(pieces, partner, start)
+        seen.update((start, *path))
+        names = [pieces[i].name for i in path]
+        if len(pieces[start].probes) == 1:
+            value *= chain(pieces[start].name, *names)
+        else:
+            value *= cycle(*names)
     return value
 
 
-def walk(pieces: Sequence[Piece], partner: dict[Leg, Leg], start: int) -> list[int]:
+def _walk(pieces: Sequence[Piece], partner: dict[Leg, Leg], start: int) -> list[int]:
     # the pieces met on the way from one piece to the vector at the other end, or around and back to itself
     first = leg = (start, len(pieces[start].probes) - 1)
-    met = []
+    path = []
     while True:
         piece, slot = partner[leg]
-        met.append(piece)
+        path.append(piece)
         leg = (piece, 1 - slot)
         if len(pieces[piece].probes) == 1 or leg == first:
-            return met
+            return path
 
 
-def traced(pieces: Sequence[Piece], pairs: Sequence[Block]) -> tuple[list[Piece], list[Block]]:
+def _traced(pieces: Sequence[Piece], pairs: Sequence[Block]) -> tuple[list[Piece], list[Block]]:
     # a third derivative with two of its legs paired is the vector ∇ΔL; its free leg becomes slot 0
     pieces = list(pieces)
     pairs = list(pairs)
@@ -193,9 +204,12 @@ def cycle(*names: str) -> Expr:
     >>> cycle("H", "I", "H"), cycle("I")
     (tr(H²), d)
     """
-    kept = [name for name in names if name != "I"]
-    turns = [kept[k:] + kept[:k] for k in range(len(kept))]
-    return Scalar(f"tr({powers(min(turns + [turn[::-1] for turn in turns]))})") if kept else d
+    factors = [name for name in names if name != "I"]
+    if not factors:
+        return d
+    turns = [factors[k:] + factors[:k] for k in range(len(factors))]
+    first = min(turns + [turn[::-1] for turn in turns])  # a trace is cyclic, and that of a transpose the same
+    return Scalar(f"tr({powers(first)})")
 
 
 def powers(names: Sequence[str]) -> str:
