@@ -5,11 +5,12 @@ answers/TOPIC.py holds, for mezo_lab/course/exercises/TOPIC.py: check → (right
 
 import importlib
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
 
-from mezo_lab.course.exercises import WrongAnswer
+from mezo_lab.course.exercises import WrongAnswer, grading
 
 HERE = Path(__file__).resolve().parent
 TOPICS = sorted(path.stem for path in (HERE / "answers").glob("*.py"))
@@ -51,3 +52,21 @@ def test_the_right_answer_is_accepted(check, capsys):
 def test_a_mistake_is_told_what_it_is(check, mistake, told):
     with pytest.raises(WrongAnswer, match=told):
         tried(check, mistake)
+
+
+@pytest.mark.parametrize("check", ANSWERS, ids=lambda check: check.__name__)
+def test_no_mistake_is_the_truth(check, monkeypatch):
+    """Each can be computed in every case, a formula too, and differs from the truth in one."""
+
+    def expect_mistakes(answer, truth, cases, mistakes):
+        values = [grading.as_numbers(truth(**case)) for case in cases]
+        assert [sentence for sentence, each in mistakes.items() if grading._matches(values, each, cases, values)] == []
+        for mistake in mistakes.values():
+            for case, value in zip(cases, values, strict=True):
+                assert grading.as_numbers(grading._mistaken(mistake, case, value)).shape == value.shape
+
+    room = sys.modules[check.__module__]
+    for name in ("grade", "expect_right"):
+        if hasattr(room, name):
+            monkeypatch.setattr(room, name, expect_mistakes)
+    tried(check, ANSWERS[check][0])

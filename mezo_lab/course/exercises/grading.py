@@ -60,14 +60,15 @@ def expect_right(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes:
 
 def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[Case], truths: Sequence[Tensor]) -> bool:
     """Whether the answers are those of somebody who makes this mistake."""
-    for value, case, right in zip(values, cases, truths, strict=True):
-        if isinstance(mistake, str):
-            expected = Expression(mistake)({**case, "truth": right.item(), "pi": math.pi})
-        else:
-            expected = mistake(**case)
-        if not is_close(value, expected):
-            return False
-    return True
+    trios = zip(values, cases, truths, strict=True)
+    return all(is_close(value, _mistaken(mistake, case, right)) for value, case, right in trios)
+
+
+def _mistaken(mistake: Answer | str, case: Case, right: Tensor) -> Any:
+    """The value of a mistake in one case."""
+    if isinstance(mistake, str):
+        return Expression(mistake)({**case, "truth": right.item(), "pi": math.pi})
+    return mistake(**case)
 
 
 def as_numbers(value: Any) -> Tensor:
