@@ -2,6 +2,9 @@
 
 Every law here is isotropic, E[z zᵀ] = I, so ĝ is unbiased for each of them. They differ in the fourth moments
 (`Law.moments`), and that alone decides whether the norm factor reads (d+n+1)/n or (d+n−1)/n.
+
+The samplers here draw from a torch generator, for Monte Carlo. `mezo_lab.optim.noise.coordinates` samples the four laws
+of independent coordinates a second time, on purpose: there a coordinate is a function of its address.
 """
 
 from collections.abc import Callable

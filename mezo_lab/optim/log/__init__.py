@@ -2,24 +2,28 @@
 
 With one seed per run, a step of MeZO is a scalar (Malladi et al. 2023, §2.1: "20,000 steps × 2 bytes < 0.1 MB"); with
 the float32 of that scalar, the learning rate and the checksums it is still below 5 bytes, measured in `LogWriter`.
-`LogWriter` writes, `read_log` verifies and then reads, `check_model` and `weights_hash` tell whether the weights are
-the right ones. Frames and checksums lie in `frames`, what they carry in `records` and `rates`.
+
+`RunLog` (`run_log`) writes the steps of an optimizer as it makes them, and `replay` rebuilds the weights from them.
+Below these lie, from the bottom: `rates` and `format`, what the bytes mean; `file`, how they reach the disk; `reader`
+and `writer`, which know nothing of an optimizer; `verify`, whether the contents make sense; `resume`, how a log goes on.
 """
 
-from mezo_lab.optim.log.fingerprint import check_model, fingerprint, weights_hash
-from mezo_lab.optim.log.frames import LogError
-from mezo_lab.optim.log.reader import Log, read_log
-from mezo_lab.optim.log.records import Event, StepRecord
+from mezo_lab.optim.fingerprint import fingerprint, weights_hash
+from mezo_lab.optim.log.format import Event, LogError, StepRecord
+from mezo_lab.optim.log.reader import VerifiedLog, read_log
+from mezo_lab.optim.log.replay import replay
+from mezo_lab.optim.log.run_log import RunLog
 from mezo_lab.optim.log.writer import LogWriter
 
 __all__ = [
     "Event",
-    "Log",
     "LogError",
     "LogWriter",
+    "RunLog",
     "StepRecord",
-    "check_model",
+    "VerifiedLog",
     "fingerprint",
     "read_log",
+    "replay",
     "weights_hash",
 ]

@@ -8,16 +8,27 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import numpy
+from mezo_lab.optim.log import file as log_file
+from mezo_lab.optim.log.format import (
+    FIRST_CHECKSUM,
+    MOST_PAYLOAD,
+    MOST_STEPS,
+    PREAMBLE,
+    Frame,
+    Header,
+    Kind,
+    LogEnd,
+    LogError,
+    complete_header,
+    encode_event,
+    encode_json,
+    encode_steps,
+    float32_bytes,
+    header_difference,
+)
+from mezo_lab.optim.log.reader import LogPass
 
-from mezo_lab.optim.log import disk
-from mezo_lab.optim.log.frames import MOST_PAYLOAD, PREAMBLE, START, Kind, LogError, as_bytes, chained
-from mezo_lab.optim.log.header import Header, as_json, complete, difference
-from mezo_lab.optim.log.rates import REACH
-from mezo_lab.optim.log.records import MOST_STEPS, Place, as_event, as_floats, pack_steps
-from mezo_lab.optim.log.walk import Walk
-
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class LogWriter:
@@ -71,125 +82,133 @@ class LogWriter:
             raise ValueError(f"`seal_every` must be from 1 to {MOST_STEPS}, got {seal_every}: 16 packs well.")
         if until is not None and not append:
             raise ValueError(f"`until` needs append=True, got {until}: a new log has nothing to drop.")
-        self.path, self.header = Path(path), complete(header, probes, groups)
-        self.probes, self.groups = probes, groups
-        self.seal_every = min(seal_every, MOST_PAYLOAD // (4 * (probes + groups)))
-        self.pending: list[bytes] = []
-        self.broken = False  # whether an interrupt may have left bytes behind `place` in the file
+        self.path = Path(path)
+        self.header = complete_header(header, probes, groups)
+        self.probes = probes
+        self.groups = groups
+        self._seal_every = min(seal_every, MOST_PAYLOAD // (4 * (probes + groups)))
+        self._pending: list[bytes] = []  # rows of steps that are not sealed
+        self._torn = False  # whether an interrupt may have left bytes behind `_end` in the file
         resumes = append and (until is not None or self.path.exists())
-        self.file, self.place = self.resume(until) if resumes else self.create()
+        self._file, self._end = self._resume(until) if resumes else self._create()
         try:
             self.seal()  # steps that `until` cut off their frame
         except BaseException:
-            disk.release(self.file)
+            log_file.release(self._file)
             raise
 
     @property
     def steps(self) -> int:
         """Steps so far, pending ones included."""
-        return self.place.steps + len(self.pending)
-
-    def create(self) -> tuple[FileIO, Place]:
-        payload = as_json("header", self.header)
-        frame = chained(Kind.HEADER, len(payload), payload, START)
-        try:
-            with disk.naming(self.path, "no log was started"):
-                file = open(self.path, "xb", buffering=0)
-        except FileExistsError:
-            remedy = "append=True continues the log that is there, another path starts a new one"
-            raise FileExistsError(errno.EEXIST, remedy, str(self.path)) from None
-        try:
-            disk.lock(file, self.path)
-            with disk.naming(self.path, "no log was started"):
-                disk.append(file, 0, PREAMBLE + as_bytes(frame), self.path)
-        except BaseException:
-            disk.release(file)
-            self.path.unlink()
-            raise
-        end, past = len(PREAMBLE) + frame.size, numpy.zeros((REACH, self.groups), numpy.uint32)
-        return file, Place(end, frame.checksum, 0, past)
-
-    def resume(self, until: int | None) -> tuple[FileIO, Place]:
-        with disk.open_log(self.path) as reading, disk.naming(self.path, "the log is as it was"):
-            file = open(self.path, "r+b", buffering=0)
-            try:
-                disk.lock(file, self.path)
-                walk = Walk(reading, self.path, until)
-                if found := difference(self.header, walk.header):
-                    raise LogError(f"{self.path} is the log of another run: {found}. Another path starts a new one.")
-                for _ in walk:
-                    pass
-                file.truncate(walk.place.end)
-                file.seek(walk.place.end)
-            except BaseException:
-                disk.release(file)
-                raise
-        if walk.torn:
-            logger.warning("%s ended inside a frame: %d bytes dropped after %d steps", self.path, walk.torn, walk.steps)
-        self.pending = walk.cut
-        return file, walk.place
+        return self._end.steps + len(self._pending)
 
     def step(self, projected: Sequence[float], rates: Sequence[float]) -> None:
         """Add one step; every `seal_every` of them are sealed.
 
         Args: projected: a float32 value per probe, NaN where the loss was not finite. rates: a float32 value per group.
         """
-        row = as_floats("projected", projected, self.probes, "probe") + as_floats("rates", rates, self.groups, "group")
-        self.check_open()
-        self.pending.append(row)
-        if len(self.pending) >= self.seal_every:
+        row = float32_bytes("projected", projected, self.probes, "probe")
+        row += float32_bytes("rates", rates, self.groups, "group")
+        self._check_open()
+        self._pending.append(row)
+        if len(self._pending) >= self._seal_every:
             self.seal()
 
     def event(self, kind: str, data: bytes | dict[str, Any] | None = None) -> None:
         """Seal the steps so far, then write a "flush", a "hash" (16 bytes) or "settings" (a dict)."""
-        payload = as_event(kind, data)
+        payload = encode_event(kind, data)
         self.seal()
-        self.place = self.write(Kind.EVENT, len(payload), payload)
-        self.broken = False
+        self._end = self._write(Kind.EVENT, len(payload), payload)
+        self._torn = False
 
     def seal(self) -> None:
         """Write the pending steps."""
-        self.check_open()
-        while rows := self.pending[: self.seal_every]:
-            argument, payload, past = pack_steps(rows, self.probes, self.place.past)
-            place = self.write(Kind.STEPS, argument, payload)
-            place = place._replace(steps=self.place.steps + len(rows), past=past)
-            rest = self.pending[len(rows) :]
+        self._check_open()
+        while rows := self._pending[: self._seal_every]:
+            argument, payload, past = encode_steps(rows, self.probes, self._end.past)
+            end = self._write(Kind.STEPS, argument, payload)
+            end = end._replace(steps=self._end.steps + len(rows), past=past)
+            rest = self._pending[len(rows) :]
             # one statement without a call: an interrupt finds both changed, or none
-            self.place, self.pending = place, rest
-            self.broken = False
-
-    def write(self, kind: Kind, argument: int, payload: bytes) -> Place:
-        frame = chained(kind, argument, payload, self.place.checksum)
-        with disk.naming(self.path, f"the {self.place.steps:,} steps sealed before are safe"):
-            if self.broken:
-                self.file.truncate(self.place.end)
-                self.file.seek(self.place.end)
-            self.broken = True
-            try:
-                disk.append(self.file, self.place.end, as_bytes(frame), self.path)
-            except Exception:  # which leaves the file as it was
-                self.broken = False
-                raise
-        return self.place._replace(end=self.place.end + frame.size, checksum=frame.checksum)
-
-    def check_open(self) -> None:
-        if self.file.closed:
-            raise ValueError(f"the log {self.path} is closed: LogWriter(…, append=True) continues it.")
+            self._end, self._pending = end, rest
+            self._torn = False
 
     def close(self) -> None:
         """Seal what is pending and wait until the disk has it. A second call does nothing."""
-        if self.file.closed:
+        if self._file.closed:
             return
         try:
             self.seal()
-            with disk.naming(self.path, "the last steps may not be on the disk"):
-                os.fsync(self.file.fileno())
+            with log_file.path_in_errors(self.path, "the last steps may not be on the disk"):
+                os.fsync(self._file.fileno())
         finally:
-            disk.release(self.file)
+            log_file.release(self._file)
 
     def __enter__(self) -> "LogWriter":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _create(self) -> tuple[FileIO, LogEnd]:
+        payload = encode_json("header", self.header)
+        frame = Frame.following(FIRST_CHECKSUM, Kind.HEADER, len(payload), payload)
+        try:
+            with log_file.path_in_errors(self.path, "no log was started"):
+                file = open(self.path, "xb", buffering=0)
+        except FileExistsError:
+            remedy = "append=True continues the log that is there, another path starts a new one"
+            raise FileExistsError(errno.EEXIST, remedy, str(self.path)) from None
+        try:
+            log_file.lock(file, self.path)
+            with log_file.path_in_errors(self.path, "no log was started"):
+                log_file.append(file, 0, PREAMBLE + frame.to_bytes(), self.path)
+        except BaseException:
+            log_file.release(file)
+            self.path.unlink()
+            raise
+        return file, LogEnd.of_preamble(self.groups).after(frame)
+
+    def _resume(self, until: int | None) -> tuple[FileIO, LogEnd]:
+        with (
+            log_file.open_for_reading(self.path) as reading,
+            log_file.path_in_errors(self.path, "the log is as it was"),
+        ):
+            file = open(self.path, "r+b", buffering=0)
+            try:
+                log_file.lock(file, self.path)
+                log = LogPass(reading, self.path, until)
+                difference = header_difference(self.header, log.header)
+                if difference:
+                    raise LogError(
+                        f"{self.path} is the log of another run: {difference}. Another path starts a new one."
+                    )
+                for _ in log:
+                    pass
+                file.truncate(log.end.size)
+                file.seek(log.end.size)
+            except BaseException:
+                log_file.release(file)
+                raise
+        if log.torn:
+            _logger.warning("%s ended inside a frame: %d bytes dropped after %d steps", self.path, log.torn, log.steps)
+        self._pending = log.cut
+        return file, log.end
+
+    def _write(self, kind: Kind, argument: int, payload: bytes) -> LogEnd:
+        frame = Frame.following(self._end.checksum, kind, argument, payload)
+        with log_file.path_in_errors(self.path, f"the {self._end.steps:,} steps sealed before are safe"):
+            if self._torn:
+                self._file.truncate(self._end.size)
+                self._file.seek(self._end.size)
+            self._torn = True
+            try:
+                log_file.append(self._file, self._end.size, frame.to_bytes(), self.path)
+            except Exception:  # which leaves the file as it was
+                self._torn = False
+                raise
+        return self._end.after(frame)
+
+    def _check_open(self) -> None:
+        if self._file.closed:
+            raise ValueError(f"the log {self.path} is closed: LogWriter(…, append=True) continues it.")

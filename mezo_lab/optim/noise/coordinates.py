@@ -1,11 +1,13 @@
 """From random words to coordinates of z: exact transforms, each with zero mean and unit variance.
 
+These are the laws of `mezo_lab.sampling.laws` a second time, on purpose: there a torch generator draws many z for Monte
+Carlo; here a coordinate is a function of its address, so that an optimizer can draw it again at any time.
+
 A block is the two words of one counter. A law with `packed` coordinates takes them in order, block by block; the
 others take one per *lane*, so that a tensor's first quarter comes from the first lane of all its blocks, its second
 quarter from the second, and a kernel reads and writes four runs of neighbours.
 """
 
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,32 +15,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Lanes = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+from mezo_lab.validation import one_of
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """How one block of two words becomes `per_block` coordinates.
-
-    lanes: (w0, w1), int32 of one shape → `per_block` float32 tensors of that shape, or, if `packed`, one tensor with a
-    last axis of `per_block`.
-    """
+    """How one block of two words becomes `per_block` coordinates."""
 
     name: str
     per_block: int
-    lanes: Lanes
+    lanes: Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+    """(w0, w1), int32 of one shape → `per_block` float32 tensors of that shape, or one tensor if `packed`."""
     packed: bool = False
+    """Whether `lanes` gives one tensor, with a last axis of `per_block`."""
 
     def full_blocks(self, numel: int) -> int:
         """The number of full blocks of a tensor of `numel` coordinates; what remains comes from one block more."""
         return numel // self.per_block
 
 
-def signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
+def _signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
     """64 Rademacher coordinates from 64 bits.
 
     >>> word = torch.tensor([0b101], dtype=torch.int32)
-    >>> signs(word, word)[0][0, :4]
+    >>> _signs(word, word)[0][0, :4]
     tensor([-1.,  1., -1.,  1.])
     """
     places = torch.arange(32, dtype=torch.int32, device=w0.device)
@@ -53,7 +53,7 @@ SINE = (3.1415926535, -5.1677127646, 2.5501633179, -0.5992521865, 0.0820503502, 
 COSINE = (0.9999999998, -4.9348021369, 4.0587091548, -1.3352119494, 0.2349370686, -0.0243959321)
 
 
-def gaussian(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _gaussian(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Four normal coordinates from two words: Box and Muller's transform, with a pair from each word."""
     return *normal_pair(w0), *normal_pair(w1)
 
@@ -80,34 +80,34 @@ def polynomial(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
     return value
 
 
-def uniform(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
+def _uniform(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
     """U[−√3, √3], one coordinate from a word."""
-    return scaled(w0), scaled(w1)
+    return _to_interval(w0), _to_interval(w1)
 
 
-def scaled(word: Tensor) -> Tensor:
+def _to_interval(word: Tensor) -> Tensor:
     return word.to(torch.float32) * (math.sqrt(12) * 2.0**-32)
 
 
 FACE = (1 << 31) - 715_827_883  # words from here up are a sixth of all: 715,827,883/2³² = 1/6 + 8e-11
 
 
-def three_point(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
+def _three_point(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
     """0 with probability 2/3, ±√3 with 1/6 each: one coordinate from a word."""
-    return faced(w0), faced(w1)
+    return _to_three_points(w0), _to_three_points(w1)
 
 
-def faced(word: Tensor) -> Tensor:
+def _to_three_points(word: Tensor) -> Tensor:
     return ((word >= FACE).to(torch.float32) - (word < -FACE).to(torch.float32)) * math.sqrt(3)
 
 
 COORDINATES = {
     coordinates.name: coordinates
     for coordinates in (
-        Coordinates("gaussian", 4, gaussian),
-        Coordinates("rademacher", 64, signs, packed=True),
-        Coordinates("uniform", 2, uniform),
-        Coordinates("three-point", 2, three_point),
+        Coordinates("gaussian", 4, _gaussian),
+        Coordinates("rademacher", 64, _signs, packed=True),
+        Coordinates("uniform", 2, _uniform),
+        Coordinates("three-point", 2, _three_point),
     )
 }
 
@@ -120,7 +120,4 @@ def coordinates_named(law: str) -> Coordinates:
     >>> coordinates_named("rademacher").per_block
     64
     """
-    if law not in COORDINATES:
-        near = difflib.get_close_matches(str(law), COORDINATES, n=3) or list(COORDINATES)
-        raise ValueError(f"`law` must be one of {', '.join(COORDINATES)}; got {law!r}. Nearest: {', '.join(near)}.")
-    return COORDINATES[law]
+    return COORDINATES[one_of("law", law, COORDINATES)]

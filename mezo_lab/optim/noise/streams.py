@@ -35,18 +35,21 @@ def stream_keys(seed: int, step: int, probe: int, tensors: Sequence[int]) -> Ten
     >>> stream_keys(0, 1, 0, [tensor_key("a"), tensor_key("b")]).shape
     torch.Size([2, 2])
     """
-    seed, step, probe = within("seed", seed, 64), within("step", step, 32), within("probe", probe, 32)
-    instant = threefry(words([seed]), words([step | probe << 32]))
-    return torch.from_numpy(numpy.stack(threefry(instant, words([within("key", k, 64) for k in tensors])), axis=-1))
+    seed = _within("seed", seed, 64)
+    step = _within("step", step, 32)
+    probe = _within("probe", probe, 32)
+    keys = [_within("key", key, 64) for key in tensors]
+    instant = threefry(_words([seed]), _words([step | probe << 32]))  # the key of one (seed, step, probe)
+    return torch.from_numpy(numpy.stack(threefry(instant, _words(keys)), axis=-1))
 
 
-def within(name: str, value: int, bits: int) -> int:
+def _within(name: str, value: int, bits: int) -> int:
     if not isinstance(value, Integral) or not 0 <= value < 1 << bits:
         raise ValueError(f"`{name}` must be an integer from 0 to 2^{bits} - 1, got {value}: take it modulo 2**{bits}.")
     return int(value)  # a numpy integer would overflow when shifted
 
 
-def words(numbers: Sequence[int]) -> tuple[numpy.ndarray, numpy.ndarray]:
+def _words(numbers: Sequence[int]) -> tuple[numpy.ndarray, numpy.ndarray]:
     # the low and the high halves of 64-bit numbers, as int32
     pairs = numpy.array(numbers, dtype=numpy.uint64).view(numpy.int32).reshape(-1, 2)
     return pairs[:, 0].copy(), pairs[:, 1].copy()
@@ -63,11 +66,14 @@ def coordinates_at(coordinates: Coordinates, key: Tensor, index: Tensor, numel: 
     >>> torch.equal(whole[3:5], coordinates_at(COORDINATES["gaussian"], key, torch.tensor([3, 4]), 10))
     True
     """
-    lanes, blocks = coordinates.per_block, coordinates.full_blocks(numel)
+    lanes = coordinates.per_block
+    blocks = coordinates.full_blocks(numel)
     if coordinates.packed:
-        block, lane = index // lanes, index % lanes
+        block = index // lanes
+        lane = index % lanes
     else:
-        rest = index >= lanes * blocks  # fewer than one block of coordinates
+        # lane j of all full blocks is the j-th run of `blocks` neighbours; the rest comes from one block more
+        rest = index >= lanes * blocks
         block = torch.where(rest, blocks, index % max(blocks, 1))
         lane = torch.where(rest, index - lanes * blocks, index // max(blocks, 1))
     z = block_coordinates(coordinates, (key[0], key[1]), block.to(torch.int32))

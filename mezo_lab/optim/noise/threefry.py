@@ -28,17 +28,18 @@ def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[Wo
     """
     k0, k1 = key
     schedule = (k0, k1, k0 ^ k1 ^ PARITY)  # type: ignore[operator]
-    x0, x1 = counter[0] + k0, counter[1] + k1  # type: ignore[operator]
+    x0 = counter[0] + k0  # type: ignore[operator]
+    x1 = counter[1] + k1  # type: ignore[operator]
     for i in range(ROUNDS):
         x0 = x0 + x1
-        x1 = rotated(x1, ROTATIONS[i % 8]) ^ x0
-        if i % 4 == 3:
+        x1 = _rotated(x1, ROTATIONS[i % 8]) ^ x0
+        if i % 4 == 3:  # the key goes in again
             j = i // 4 + 1
             x0 = x0 + schedule[j % 3]
             x1 = x1 + schedule[(j + 1) % 3] + j
     return x0, x1
 
 
-def rotated(x, places: int):
+def _rotated(x, places: int):
     # the mask undoes the sign that an arithmetic shift drags in
     return (x << places) | ((x >> (32 - places)) & ((1 << places) - 1))

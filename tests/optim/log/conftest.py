@@ -66,11 +66,11 @@ def header():
 def written(tmp_path):
     path, items = tmp_path / "small.log", some_items(22)
     with LogWriter(path, HEADER, probes=2, groups=2, seal_every=4) as writer:
-        ends = {writer.place.end: 0}
+        ends = {writer._end.size: 0}
         for i, item in enumerate(items):
             if isinstance(item, Event):
                 writer.seal()
-                ends.setdefault(writer.place.end, i)
+                ends.setdefault(writer._end.size, i)
             drive(writer, item)
-            ends.setdefault(writer.place.end, i + 1)
+            ends.setdefault(writer._end.size, i + 1)
     return Written(path, items, ends)

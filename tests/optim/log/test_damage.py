@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from mezo_lab.optim.log import LogError, StepRecord, read_log
-from mezo_lab.optim.log.frames import PREAMBLE, START, Kind, as_bytes, as_head, chained
+from mezo_lab.optim.log.format import FIRST_CHECKSUM, PREAMBLE, Frame, Kind, encode_head
 
 GIGABYTE = 1 << 30
 
@@ -28,10 +28,10 @@ def peak_of(path) -> float:
 
 def log_of(path, *frames: tuple[Kind, bytes]):
     """A file of frames with the right checksums, whatever they hold."""
-    data, checksum = PREAMBLE, START
+    data, checksum = PREAMBLE, FIRST_CHECKSUM
     for kind, payload in frames:
-        frame = chained(kind, len(payload), payload, checksum)
-        data, checksum = data + as_bytes(frame), frame.checksum
+        frame = Frame.following(checksum, kind, len(payload), payload)
+        data, checksum = data + frame.to_bytes(), frame.checksum
     path.write_bytes(data)
     return path
 
@@ -161,7 +161,7 @@ def test_a_gigabyte_of_zeros_is_refused_in_little_memory(written, tmp_path):
     assert list(read_log(written.path, until=22)) == written.items
 
 
-@pytest.mark.parametrize("head", [as_head(Kind.HEADER, (1 << 22) - 1), as_head(Kind.HEADER, (1 << 20) + 1)])
+@pytest.mark.parametrize("head", [encode_head(Kind.HEADER, (1 << 22) - 1), encode_head(Kind.HEADER, (1 << 20) + 1)])
 def test_a_header_too_long_is_refused_in_little_memory(tmp_path, head):
     with open(tmp_path / "long.log", "wb") as file:
         file.write(PREAMBLE + head)

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.optim import Journal, MeZO, Momentum, replay
+from mezo_lab.optim import MeZO, Momentum, RunLog, replay
 from mezo_lab.optim.log import LogError, LogWriter, read_log
-from mezo_lab.optim.log.frames import PREAMBLE, START, Kind, as_bytes, chained, parse_head
-from mezo_lab.optim.log.records import Coding, payload_size
+from mezo_lab.optim.log.format import FIRST_CHECKSUM, PREAMBLE, Coding, Frame, Kind, decode_head, payload_size
 
 Frames = list[tuple[Kind, int, bytes]]
 
@@ -59,7 +58,7 @@ def log_of(path, kinds) -> Frames:
     opt.flush()
     for parameter, fresh in zip(model.parameters(), model_of().parameters(), strict=True):
         parameter.data = fresh.data.clone()
-    with Journal(opt, path, seal_every=2):
+    with RunLog(opt, path, seal_every=2):
         for k in range(4):
             if k == 1:
                 opt.epsilon = 2e-3
@@ -73,7 +72,7 @@ def log_of(path, kinds) -> Frames:
 def frames_of(data: bytes) -> Frames:
     found, place, header = Frames(), len(PREAMBLE), {}
     while place < len(data):
-        kind, argument = parse_head(data[place : place + 4])
+        kind, argument = decode_head(data[place : place + 4])
         length = payload_size(kind, argument, header)
         payload = data[place + 4 : place + 4 + length]
         header = json.loads(payload) if kind is Kind.HEADER else header
@@ -84,10 +83,10 @@ def frames_of(data: bytes) -> Frames:
 
 def written(frames: Frames) -> bytes:
     """With checksums that are right, whatever they stand for."""
-    data, checksum = PREAMBLE, START
+    data, checksum = PREAMBLE, FIRST_CHECKSUM
     for kind, argument, payload in frames:
-        frame = chained(kind, argument, payload, checksum)
-        data, checksum = data + as_bytes(frame), frame.checksum
+        frame = Frame.following(checksum, kind, argument, payload)
+        data, checksum = data + frame.to_bytes(), frame.checksum
     return data
 
 
@@ -174,7 +173,7 @@ def used(path, header: dict[str, Any], draw: random.Random) -> str | None:
         else:
             opt = replay(groups, path, check=way != 1)
             before = copy.deepcopy(model.state_dict())
-            Journal(opt, path, append=True).close()
+            RunLog(opt, path, append=True).close()
     except (LogError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "does not hold the loss" not in str(error):
             raise

@@ -60,7 +60,7 @@ def test_the_header_comes_back_with_what_the_reader_needs(written, header):
 
 def test_a_log_says_in_one_line_what_it_is(written):
     assert repr(read_log(written.path)) == (
-        f"Log({written.path}: 22 steps, 2 probes, 2 groups, {written.path.stat().st_size} bytes)"
+        f"VerifiedLog({written.path}: 22 steps, 2 probes, 2 groups, {written.path.stat().st_size} bytes)"
     )
 
 

@@ -131,7 +131,7 @@ def test_append_after_a_crash_at_any_byte_goes_on_from_what_was_sealed(written, 
 def test_append_until_drops_what_came_later(written, header, until):
     kept = list(read_log(written.path, until=until))
     with LogWriter(written.path, header, **SHAPE, append=True, until=until) as writer:
-        assert writer.steps == until and writer.pending == []
+        assert writer.steps == until and writer._pending == []
         add(writer, until, until + 9)
     assert list(read_log(written.path)) == kept + steps(until, until + 9)
 
@@ -213,10 +213,10 @@ def test_a_disk_full_from_the_start_leaves_no_file(tmp_path, header):
 
 def test_a_run_that_ends_on_a_full_disk_closes_its_file(tmp_path, header):
     with LogWriter(tmp_path / "run.log", header, **SHAPE) as writer:
-        with room_for(writer.place.end + 3), pytest.raises(OSError, match="the 0 steps sealed before are safe"):
+        with room_for(writer._end.size + 3), pytest.raises(OSError, match="the 0 steps sealed before are safe"):
             add(writer, 0, 3)
             writer.close()
-        assert writer.file.closed
+        assert writer._file.closed
     assert list(read_log(tmp_path / "run.log")) == []
 
 

@@ -8,6 +8,7 @@ import torch
 
 from mezo_lab.optim.noise import COORDINATES, coordinates_named
 from mezo_lab.optim.noise.coordinates import COSINE, FACE, LATTICE, SINE, normal_pair, polynomial
+from mezo_lab.theory.moments import KURTOSIS
 
 LEAST, MOST = -(1 << 31), (1 << 31) - 1
 ENDS = [LEAST, LEAST + 1, -(1 << 30), -1, 0, 1, 1 << 30, MOST - 1, MOST]
@@ -149,3 +150,7 @@ def test_an_unknown_law_names_the_nearest():
         coordinates_named("gausian")
     with pytest.raises(ValueError, match=r"got None\. Nearest: gaussian, rademacher, uniform, three-point\."):
         coordinates_named(None)
+
+
+def test_the_keyed_laws_are_those_whose_kurtosis_is_known():
+    assert KURTOSIS.keys() == COORDINATES.keys()

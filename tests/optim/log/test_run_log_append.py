@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from mezo_lab import MeZO
-from mezo_lab.optim import Journal, replay
+from mezo_lab.optim import RunLog, replay
 
 
 def broken_off(path, steps: int, seed: int = 0):
     """A checkpoint after so many steps, then a step whose second forward pass is interrupted."""
     theta = torch.nn.Parameter(torch.linspace(-1, 1, 50))
     opt = MeZO([theta], lr=0.01, seed=seed)
-    with Journal(opt, path):
+    with RunLog(opt, path):
         for _ in range(steps):
             opt.step(lambda: theta @ theta)
         saved = theta.detach().clone(), opt.state_dict()
@@ -29,7 +29,7 @@ def test_a_run_resumed_behind_a_broken_walk_is_rebuilt_by_its_log(tmp_path, step
     theta = torch.nn.Parameter(weights.clone())
     opt = MeZO([theta], lr=0.01)
     opt.load_state_dict(state)
-    with Journal(opt, path, append=True):
+    with RunLog(opt, path, append=True):
         for _ in range(5):
             opt.step(lambda: theta @ theta)
     again = torch.nn.Parameter(torch.linspace(-1, 1, 50))
@@ -44,7 +44,7 @@ def test_a_log_that_ends_where_the_weights_are_keeps_its_walk(tmp_path):
     theta = torch.nn.Parameter(torch.linspace(-1, 1, 50))
     opt = replay([theta], path)
     assert torch.equal(theta, left)
-    Journal(opt, path, append=True).close()
+    RunLog(opt, path, append=True).close()
     assert path.read_bytes()[: len(before)] == before
 
 
@@ -61,6 +61,6 @@ def test_a_crash_while_a_broken_walk_is_taken_out_leaves_the_log_as_it_was(tmp_p
     with monkeypatch.context() as patch:
         patch.setattr("mezo_lab.optim.log.LogWriter.step", crash)
         with pytest.raises(KeyboardInterrupt):
-            Journal(opt, path, append=True)
+            RunLog(opt, path, append=True)
     assert path.read_bytes() == before
-    Journal(opt, path, append=True).close()
+    RunLog(opt, path, append=True).close()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import mezo_lab
-from mezo_lab.optim import Journal, MeZO, replay
+from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.optim.log import LogError, read_log
 
 PACKAGE = Path(mezo_lab.__file__).parent
@@ -56,7 +56,7 @@ def loss(weights):
 def scenario(opt, weights, path, found):
     """Two legs of a run, with everything in it that a log tells; θ after every step goes to `found`."""
     found[opt.steps].append(weights.detach().clone())
-    with Journal(opt, path, seal_every=2):
+    with RunLog(opt, path, seal_every=2):
         for k in range(5):
             if k == 2:
                 opt.epsilon = 2e-3
@@ -71,7 +71,7 @@ def scenario(opt, weights, path, found):
     weights.data.copy_(saved[1])
     opt.load_state_dict(saved[0])
     opt.flush()
-    with Journal(opt, path, append=True, seal_every=2):
+    with RunLog(opt, path, append=True, seal_every=2):
         for _ in range(5):
             make(opt, weights, found)
 
@@ -138,21 +138,21 @@ def test_an_interrupt_at_any_line_leaves_a_log_of_whole_steps(mode, tmp_path):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_run_goes_on_after_an_interrupt_and_its_log_with_it(mode, tmp_path):
-    """In a notebook a cell is stopped and the next one goes on, with the same optimizer and the same journal."""
+    """In a notebook a cell is stopped and the next one goes on, with the same optimizer and the same run log."""
     opt, weights = built(mode)
-    with Lines() as lines, Journal(opt, tmp_path / "count.mezo", seal_every=2):
+    with Lines() as lines, RunLog(opt, tmp_path / "count.mezo", seal_every=2):
         steps(opt, weights, 6)
     for at in range(1, lines.count, max(1, lines.count // 25)):
         path = tmp_path / f"{at}.mezo"
         opt, weights = built(mode)
         with Lines(at) as here, suppress(KeyboardInterrupt):
-            journal = Journal(opt, path, seal_every=2)
+            log = RunLog(opt, path, seal_every=2)
             steps(opt, weights, 6)
-            journal.close()
-        if opt.journal is None:
+            log.close()
+        if opt.run_log is None:
             continue
         steps(opt, weights, 3)
-        opt.journal.close()
+        opt.run_log.close()
         again = theta()
         assert replay([("w", again)], path).steps == opt.steps, (at, here.where)
         assert torch.equal(again, weights), (at, here.where)

@@ -2,12 +2,13 @@
 
 import copy
 import math
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from mezo_lab.optim import Adam, Journal, MeZO, Momentum, replay
+from mezo_lab.optim import Adam, MeZO, Momentum, RunLog, replay
 from mezo_lab.optim.log import LogError, read_log
 
 
@@ -35,7 +36,7 @@ def same(a, b):
 def run(model, path, steps=20, between=None, **kinds):
     """A logged run; `between(opt, k)` may meddle before step k."""
     opt = MeZO(model.named_parameters(), **{"lr": 0.1, "seed": 3} | kinds)
-    with Journal(opt, path):
+    with RunLog(opt, path):
         for k in range(steps):
             if between:
                 between(opt, k)
@@ -104,7 +105,7 @@ def test_a_step_that_was_not_made_is_not_made_again(tmp_path):
     model = small_model()
     start, loss = copy.deepcopy(model), loss_of(model)
     opt = MeZO(model.named_parameters(), lr=0.1)
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         for k in range(6):
             if k == 3:
                 with pytest.warns(RuntimeWarning, match="not finite"):
@@ -122,7 +123,7 @@ def test_a_run_goes_on_from_its_log_alone_as_if_it_had_not_stopped(kinds, tmp_pa
     first = copy.deepcopy(start)
     run(first, tmp_path / "cut.mezo", steps=8, **kinds)
     opt = replay(start, tmp_path / "cut.mezo")
-    with Journal(opt, tmp_path / "cut.mezo", append=True):
+    with RunLog(opt, tmp_path / "cut.mezo", append=True):
         for _ in range(12):
             opt.step(loss_of(start))
     assert same(weights(start), weights(whole))
@@ -135,7 +136,7 @@ def test_a_log_longer_than_the_checkpoint_is_cut_to_it(tmp_path):
     model = small_model()
     opt = MeZO(model.named_parameters(), lr=0.1, seed=3)
     checkpoint = None
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         for k in range(20):
             if k == 10:
                 checkpoint = copy.deepcopy((model.state_dict(), opt.state_dict()))
@@ -144,7 +145,7 @@ def test_a_log_longer_than_the_checkpoint_is_cut_to_it(tmp_path):
     model.load_state_dict(checkpoint[0])
     opt = MeZO(model.named_parameters(), lr=0.1, seed=3)
     opt.load_state_dict(checkpoint[1])
-    with Journal(opt, tmp_path / "run.mezo", append=True):
+    with RunLog(opt, tmp_path / "run.mezo", append=True):
         for _ in range(10):
             opt.step(loss_of(model))
     assert same(weights(model), end)
@@ -162,12 +163,12 @@ def test_a_replay_stops_where_it_is_told(tmp_path):
 def test_twenty_thousand_steps_fit_in_a_tenth_of_a_megabyte(tmp_path):
     theta = nn.Parameter(torch.ones(2))
     opt = MeZO([theta], lr=1e-3)
-    with Journal(opt, tmp_path / "run.mezo") as journal:
-        for k in range(20_000):  # what a step tells its journal, without the passes
+    with RunLog(opt, tmp_path / "run.mezo") as log:
+        for k in range(20_000):  # what a step tells its run log, without the passes
             for point in (0, 1):
-                journal.moved(point)
+                log._before_move(point)
             opt.steps += 1
-            journal.step([float(torch.tensor(math.sin(k)))], [float(torch.tensor(1e-3 * (1 - k / 20_000)))])
+            log._after_step([float(torch.tensor(math.sin(k)))], [float(torch.tensor(1e-3 * (1 - k / 20_000)))])
     assert (tmp_path / "run.mezo").stat().st_size <= 100_000
 
 
@@ -207,7 +208,7 @@ def test_a_flipped_bit_is_refused_before_anything_moves(tmp_path):
 
 def test_the_noise_of_a_later_version_is_refused(tmp_path, monkeypatch):
     run(small_model(), tmp_path / "run.mezo")
-    monkeypatch.setattr("mezo_lab.optim.log.journal.NOISE", "threefry2x32-20/2")
+    monkeypatch.setattr(sys.modules["mezo_lab.optim.log.replay"], "NOISE", "threefry2x32-20/2")
     with pytest.raises(LogError, match="made with noise"):
         replay(small_model(), tmp_path / "run.mezo")
 
@@ -224,7 +225,7 @@ def test_a_walk_that_was_broken_off_is_walked_again(trouble, kinds, tmp_path):
         return loss()
 
     opt = MeZO(model.named_parameters(), lr=0.1, **kinds)
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         opt.step(loss)
         if trouble == "exception":
             with pytest.raises(OSError, match="no data"):

@@ -8,28 +8,28 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from mezo_lab.optim.log.frames import LogError
+from mezo_lab.optim.log.format import LogError
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks: there the length of the file alone tells of another writer
+except ImportError:  # Windows has no such locks: there only the length of the file betrays another writer
     fcntl = None
 
 
-def open_log(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open for reading. Raises: LogError where it is not a regular file, OSError where it cannot be opened."""
+def open_for_reading(path: str | os.PathLike[str]) -> BinaryIO:
+    """The open file. Raises: LogError where it is not a regular file, OSError where it cannot be opened."""
     mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer
+    if not stat.S_ISREG(mode):  # to open a pipe would wait for its writer
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         raise LogError(f"{path} is {kind}, and a log is a file: name the file.")
     return open(path, "rb")
 
 
 @contextmanager
-def naming(path: Path, advice: str) -> Iterator[None]:
-    """Any OSError inside leaves with the path and the advice.
+def path_in_errors(path: Path, advice: str) -> Iterator[None]:
+    """Any OSError raised inside leaves with the path and the advice.
 
-    >>> with naming(Path("run.log"), "make room"):
+    >>> with path_in_errors(Path("run.log"), "make room"):
     ...     raise OSError(28, "No space left on device")
     Traceback (most recent call last):
     OSError: [Errno 28] No space left on device, make room: 'run.log'

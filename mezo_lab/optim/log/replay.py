@@ -1,0 +1,169 @@
+"""`replay`: the weights of a run rebuilt from its run log, by the same walk with the losses already known."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+
+from mezo_lab.optim import checkpoint
+from mezo_lab.optim.arguments import float32
+from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP
+from mezo_lab.optim.fingerprint import fingerprint, fingerprint_difference
+from mezo_lab.optim.log.format import Event, LogError
+from mezo_lab.optim.log.reader import VerifiedLog, read_log
+from mezo_lab.optim.log.run_log import NOISE, current_hash, logged_tensors
+from mezo_lab.optim.log.verify import RATES, arguments_of, check_items, verified_header
+from mezo_lab.optim.mezo import MeZO
+
+
+@torch.no_grad()
+def replay(
+    params: torch.nn.Module | Iterable[Any],
+    path: str | os.PathLike[str],
+    *,
+    until: int | None = None,
+    check: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> MeZO:
+    """Rebuild the weights of a run from its run log, with no data and no forward pass.
+
+    Claim: bit for bit, on the device, the versions and the path (compiled or not) that the run had; elsewhere to the
+    rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The weights are θ after a
+    whole step, also of a run with `fused` that was cut off, whose last update is made.
+    Source: paper, §2.1 and footnote 3. Cost: the sweeps of the run.
+
+    Args:
+        params: the model the run started from, with the weights it started from; or what the optimizer was given.
+        path: the run log.
+        until: stop after this many steps, as for the checkpoint in the middle of a run. Default: all steps.
+        check: compare the hashes of the weights at the start and wherever the log holds one. Default True.
+        progress: called with the steps made and those of the log.
+
+    Returns: the optimizer as it was after the last step, of one process; `RunLog(opt, path, append=True)` continues
+        the run, bit for bit. Rates, the last loss and diagnostics are exact where the run closed its log, and otherwise
+        what its steps hold: rates in float32, no losses. Residual feedback, which needs a loss, is then refused.
+    Raises: LogError, naming the file and the place, for a log that is damaged or makes no sense, before any weight is
+        moved; for another model, or other weights at the start or at the end.
+    """
+    log = read_log(path, until)
+    header = verified_header(log)
+    if header["noise"] != NOISE:
+        raise LogError(f"{path} was made with noise {header['noise']!r}, not {NOISE!r}: use the version that wrote it.")
+    check_items(log, header)
+    opt = _optimizer_at_start(params, header)
+    difference = fingerprint_difference(header["fingerprint"], fingerprint(logged_tensors(opt)))
+    if difference:
+        raise LogError(f"{path} does not fit `params`: the log is of another model: {difference}.")
+    if check and current_hash(opt).hex() != header["weights"]:
+        raise LogError(f"{path} starts from other weights than these: load the weights that the run started from.")
+    _walk(opt, log, check, progress)
+    return opt
+
+
+def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int], None] | None) -> None:
+    """Move the weights of an optimizer as the run did."""
+    fused = opt.fused
+    opt.fused = fused and not opt.exact  # to an exact θ it makes no difference
+    moves: Sequence[int] | None = None  # of the step to come, where they are not the usual ones
+    for item in log:
+        if not isinstance(item, Event):
+            _probe(opt, range(len(opt._points())) if moves is None else moves)
+            moves = None
+            _repeat_update(opt, item.projected, item.rates)
+            if opt.estimator.name == "residual-feedback":
+                opt.missing = _missing_loss(log, opt.steps)
+            if progress is not None:
+                progress(opt.steps - log.header["first_step"], log.steps)
+        elif item.kind == "flush":
+            opt.flush()
+        elif item.kind == "hash":
+            if moves is not None:  # a walk from which no step came
+                _probe(opt, moves)
+                moves = None
+            if check and item.data != current_hash(opt):
+                raise LogError(
+                    f"{log.path} does not lead to the weights that its run had after {item.step} steps: another device "
+                    "or version rounds otherwise, and replay(…, check=False) rebuilds to float32 rounding."
+                )
+        elif isinstance(item.data, dict) and "moves" in item.data:
+            moves = item.data["moves"]
+        elif isinstance(item.data, dict):
+            _set_settings(opt, item.data)
+            fused = item.data.get("fused", fused)
+            opt.fused = fused and not opt.exact
+    opt.flush()
+    opt.fused = fused
+
+
+def _probe(opt: MeZO, moves: Iterable[int]) -> None:
+    """The walk over the points of a step; each move rounds plain weights, and none rounds an exact θ."""
+    if opt.exact:
+        return
+    points = opt._points()
+    for move in moves:
+        if move == BACK:
+            opt.flush()
+        else:
+            opt._displace(points[move])
+
+
+def _repeat_update(opt: MeZO, projected: Sequence[float], rates: Sequence[float]) -> None:
+    opt._update(projected, rates)
+    for group, rate in zip(opt.param_groups, rates, strict=True):
+        if float32(group["lr"]) != rate:  # a rate that did not change keeps the digits that float32 has not
+            group["lr"] = rate
+
+
+def _optimizer_at_start(params: torch.nn.Module | Iterable[Any], header: dict[str, Any]) -> MeZO:
+    """The optimizer as it was when its log began."""
+    if isinstance(params, torch.nn.Module):
+        params = params.named_parameters()
+    defaults = header["defaults"]
+    opt = MeZO(
+        params,
+        lr=defaults["lr"],
+        weight_decay=defaults["weight_decay"],
+        compiled=header["compiled"],
+        **arguments_of(header),
+    )
+    if len(opt.param_groups) != header["groups"]:
+        raise LogError(f"`params` must have {header['groups']} groups, got {len(opt.param_groups)}: as in the run.")
+    opt.steps = header["first_step"]
+    _set_groups(opt, header, GROUP)
+    if "start" in header:
+        _set_state(opt, header["start"])
+        checkpoint.load_history(opt.history, header["start"]["history"])
+    return opt
+
+
+def _set_settings(opt: MeZO, event: dict[str, Any]) -> None:
+    """The settings that an event holds, and the state where it closes a log."""
+    for name in CHANGEABLE:
+        if name in event:
+            setattr(opt, name, event[name])
+    _set_groups(opt, event, GROUP)
+    if "state" in event:
+        _set_state(opt, event["state"])
+
+
+def _set_groups(opt: MeZO, values: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        for group, value in zip(opt.param_groups, values.get(name, []), strict=False):
+            group[name] = value
+
+
+def _set_state(opt: MeZO, state: dict[str, Any]) -> None:
+    """What a later step reads and the steps of a log do not hold."""
+    _set_groups(opt, state, RATES)
+    opt._previous_loss = state["before"]
+    opt.missing = None
+    checkpoint.load_diagnostics(opt.diagnostics, state["diagnostics"])
+
+
+def _missing_loss(log: VerifiedLog, steps: int) -> str:
+    return (
+        f"{log.path} does not hold the loss after step {steps:,} with which residual feedback compares: a run writes "
+        "it when it closes its log. Continue from a checkpoint with `load_state_dict`, or set `opt.missing = None` and "
+        "continue as at a first step, which does not move."
+    )
