@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mezo_lab import MeZO
-from mezo_lab.optim import Journal
+from mezo_lab.optim import RunLog
 from mezo_lab.optim.log import LogWriter, StepRecord, read_log
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +77,7 @@ def test_it_refuses_a_flipped_bit(read, tmp_path):
 def test_the_page_names_every_key_of_a_header_and_of_an_event(tmp_path):
     theta = torch.nn.Parameter(torch.ones(3))
     opt, path = MeZO([theta], lr=0.1), tmp_path / "run.mezo"
-    with Journal(opt, path):
+    with RunLog(opt, path):
         opt.step(lambda: theta @ theta)
         opt.epsilon = 1e-2
         opt.step(lambda: theta @ theta)

@@ -16,7 +16,7 @@ from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.claims.problems import CONSTANTS, PAPER, at_most_coordinates, symbols_of
 from mezo_lab.environment.storages import LiveStorages
-from mezo_lab.optim import Journal, MeZO, replay
+from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.optim.log import LogError
 from mezo_lab.optim.sweeps import CHUNK
 from mezo_lab.sampling import Law
@@ -76,7 +76,7 @@ def _rebuilds(law: Law, steps: int, seed: int, flip: bool) -> bool:
     settings = {"exact": rng.random() < 0.5, "fused": rng.random() < 0.5, "probes": rng.randint(1, 2)}
     opt = MeZO(list(model.items()), lr=0.01, weight_decay=0.1, law=law.name, seed=seed, **settings)
     with tempfile.TemporaryDirectory() as folder:
-        with Journal(opt, log := Path(folder) / "run.log"):
+        with RunLog(opt, log := Path(folder) / "run.log"):
             for _ in range(steps):
                 opt.step(lambda: (flat(model) - 1).square().sum())
         if flip:
@@ -101,12 +101,13 @@ def _size(law: Law, steps: int) -> Experiment:
         rates = 1e-6 * (1 + torch.linspace(0, math.pi, steps, dtype=torch.float64).cos()) / 2
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "run.log"
-            with Journal(MeZO([Parameter(torch.zeros(1))], lr=1e-6, law=law.name), log) as journal:
-                for row in zip(projected.tolist(), rates.float().tolist(), strict=True):
-                    for point in (0, 1):  # all that a step reports to its journal, without the passes
-                        journal.moved(point)
-                    journal.opt.steps += 1
-                    journal.step(*([number] for number in row))
+            opt = MeZO([Parameter(torch.zeros(1))], lr=1e-6, law=law.name)
+            with RunLog(opt, log) as run_log:
+                for pg, rate in zip(projected.tolist(), rates.float().tolist(), strict=True):
+                    for point in (0, 1):  # all that a step reports to its run log, without the passes
+                        run_log._before_move(point)
+                    opt.steps += 1
+                    run_log._after_step([pg], [rate])
             return log.stat().st_size
 
     return Experiment(

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
-from mezo_lab.optim import Journal, MeZO, replay
+from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.optim.testing import noise_field
 from mezo_lab.sampling import Law
 
@@ -46,7 +46,7 @@ def one_z_per_step(law: Law, seed: int, layouts: int) -> list[bool]:
         return next(losses)
 
     with tempfile.TemporaryDirectory() as folder:
-        with Journal(opt, log := Path(folder) / "run.log"):
+        with RunLog(opt, log := Path(folder) / "run.log"):
             opt.step(closure)
         replay(list(again.items()), log, check=False)
     probed = torch.stack(points[0::2])  # z by the probes at θ + εz, (n, d)

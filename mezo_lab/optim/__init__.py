@@ -7,7 +7,7 @@
 
 from mezo_lab.optim.diagnostics import Diagnostics, update_over_spacing
 from mezo_lab.optim.drift import DriftMeter
-from mezo_lab.optim.log.journal import Journal, replay
+from mezo_lab.optim.log import RunLog, replay
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.reference import ReferenceMeZO
 from mezo_lab.optim.rules import SGD, Adam, Momentum, Normalised, Record, Rule, Sign
@@ -17,13 +17,13 @@ __all__ = [
     "Adam",
     "Diagnostics",
     "DriftMeter",
-    "Journal",
     "MeZO",
     "Momentum",
     "Normalised",
     "Record",
     "ReferenceMeZO",
     "Rule",
+    "RunLog",
     "Sign",
     "replay",
     "update_over_spacing",

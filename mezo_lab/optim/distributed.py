@@ -19,7 +19,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
-from mezo_lab.optim.log import weights_hash
+from mezo_lab.optim.fingerprint import weights_hash
 from mezo_lab.optim.stencils import CENTRE, Losses, Point
 
 MODES = (None, "batch", "probe")

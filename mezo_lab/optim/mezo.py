@@ -13,7 +13,7 @@ from mezo_lab.optim.closure import Closure, Evaluator, check_closure_and_batches
 from mezo_lab.optim.diagnostics import Diagnostics, warn_of_rounding
 from mezo_lab.optim.displacement import NO_UPDATE
 from mezo_lab.optim.engine import Engine
-from mezo_lab.optim.log import fingerprint
+from mezo_lab.optim.fingerprint import fingerprint
 from mezo_lab.optim.notices import Notices
 from mezo_lab.optim.restoring import DecidedStep, RestoringOptimizer
 from mezo_lab.optim.rules import Record, Rule
@@ -80,7 +80,7 @@ class MeZO(RestoringOptimizer):
         history: the last steps that moved, as many as the rule needs, each a `Record` with its `step` and `projected`.
         diagnostics: `Diagnostics` of the run: the gradient norm, tr H, skipped steps, probes that saw no difference.
         cost: what the sweeps have cost: `sweeps`, random `words`, `bytes` read and written.
-        journal: the open run log, or None.
+        run_log: the open `RunLog`, or None.
         world_size: the processes that share a step.
         missing: after the replay of a run log that lacks it, the state that the next step needs, in words; setting it
             to None continues without that state.
@@ -272,8 +272,8 @@ class MeZO(RestoringOptimizer):
             raise ValueError(f"`batches` must hold one for each of the {self.probes} probes, got {len(batches)}.")
         if self.missing is not None:
             raise RuntimeError(self.missing)
-        if self.journal is not None:
-            self.journal.before_step()
+        if self.run_log is not None:
+            self.run_log._before_step()
         engine = self._current_engine()
         engine.check_reach(self.epsilon)
         warn_of_rounding(self._notices, engine.low_precision(), self.diagnostics, self.param_groups)

@@ -68,7 +68,7 @@ class RestoringOptimizer(Optimizer):
 
     def _detach(self) -> None:
         """The state that no copy shares: weights, run log, and whatever is under way."""
-        self.journal: Any = None
+        self.run_log: Any = None
         self._engine: Engine | None = None
         self._decided: DecidedStep | None = None
         self._places: dict[Point, int] = {}  # of the points of a step, in their order
@@ -81,8 +81,8 @@ class RestoringOptimizer(Optimizer):
         displacement = engine.perturbation(self.steps, probe, self.probes, side * self.epsilon) if side else {}
         interrupts.hold()
         try:
-            if self.journal is not None:
-                self.journal.moved(self._places[point])
+            if self.run_log is not None:
+                self.run_log._before_move(self._places[point])
             engine.displace(displacement)
         finally:
             interrupts.release()
@@ -101,8 +101,8 @@ class RestoringOptimizer(Optimizer):
             decided.measured = True
             moved = decided.update is not None
             self.diagnostics.update(self._probe_loss, decided.projected, self._probe_curvature, moved=moved)
-        if self.journal is not None:
-            self.journal.step(decided.projected, decided.rates)  # which writes each step once
+        if self.run_log is not None:
+            self.run_log._after_step(decided.projected, decided.rates)  # which writes each step once
         self._decided = None
 
     def _current_engine(self) -> Engine:
@@ -149,8 +149,8 @@ class RestoringOptimizer(Optimizer):
         if self._decided is not None:
             self._complete(self._decided)
         if self._engine is not None and self._engine.displaced:
-            if self.journal is not None:
-                self.journal.flushed()
+            if self.run_log is not None:
+                self.run_log._before_flush()
             self._engine.flush()
 
     def flush(self) -> None:

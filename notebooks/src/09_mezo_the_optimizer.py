@@ -28,7 +28,7 @@ from mezo_lab import LAWS, Estimate, MeZO, theory
 from mezo_lab.claims.controls import flip_bit, replace_streams, same_for_tensors
 from mezo_lab.course.exercises import zoo
 from mezo_lab.course.notebook import show, sized, verify
-from mezo_lab.optim import Adam, Journal, Momentum, replay
+from mezo_lab.optim import Adam, RunLog, Momentum, replay
 from mezo_lab.optim.log import LogError
 from mezo_lab.report.figures import style
 from mezo_lab.sampling import LowRankQuadratic
@@ -226,7 +226,7 @@ print(f"decoy {lr * r / 2:.4f}, z = {measured.z_score(lr * r / 2):+.1f}")
 # %% [markdown]
 # ## A run is a list of numbers
 #
-# **Statement** (claim C5; paper, Section 2.1). Seed, projected gradients and rates rebuild the weights bit for bit. `Journal` writes them;
+# **Statement** (claim C5; paper, Section 2.1). Seed, projected gradients and rates rebuild the weights bit for bit. `RunLog` writes them;
 # `replay` needs the initial weights, and neither data nor a forward pass.
 
 # %%
@@ -236,7 +236,7 @@ folder = Path(tempfile.mkdtemp())
 def logged(steps):
     model = network()
     opt = MeZO(model.named_parameters(), lr=0.1, seed=2)
-    with Journal(opt, folder / f"{steps}.log"):
+    with RunLog(opt, folder / f"{steps}.log"):
         for _ in range(steps):
             opt.step(lambda: nn.functional.cross_entropy(model(x), y))
     return model, (folder / f"{steps}.log").stat().st_size

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from mezo_lab.claims import c_steps as engine_claims
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.optim import displacement, engine
 from mezo_lab.optim.engine import Engine
-from mezo_lab.optim.log import journal
 from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.stencils import TwoSided
 from mezo_lab.optim.sweeps import NoiseField, noise_field
 from mezo_lab.sampling import LAWS, Sphere, generator_for
+
+REPLAY = sys.modules["mezo_lab.optim.log.replay"]  # the function hides the module
 
 
 def tried(name: str, law: str = "gaussian", draws: int | None = None, **parameters) -> Verdict:
@@ -46,12 +48,12 @@ def test_a_flip_along_another_z_breaks_same_z(monkeypatch):
 
 
 def test_a_replay_of_another_step_breaks_same_z(monkeypatch):
-    rebuilt = journal.rebuilt
+    rebuilt = REPLAY._optimizer_at_start
 
     def one_step_late(params, header):
         return rebuilt(params, header | {"first_step": header["first_step"] + 1})
 
-    monkeypatch.setattr(journal, "rebuilt", one_step_late)
+    monkeypatch.setattr(REPLAY, "_optimizer_at_start", one_step_late)
     assert tried("same-z", measure="step").status is Status.REFUTED
 
 
@@ -153,12 +155,12 @@ def test_a_thousand_cycles_move_the_weights_of_a_language_model_by_what_the_clai
 
 
 def test_a_replay_that_differs_in_the_last_digit_breaks_replay(monkeypatch):
-    repeat = journal.repeat
+    repeat = REPLAY._repeat_update
 
     def nearly(opt, projected, rates):
         repeat(opt, tuple(pg * (1 + 1e-5) for pg in projected), rates)
 
-    monkeypatch.setattr(journal, "repeat", nearly)
+    monkeypatch.setattr(REPLAY, "_repeat_update", nearly)
     assert not tried("replay", measure="rebuilt", steps=3).passed
 
 

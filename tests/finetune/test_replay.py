@@ -12,7 +12,7 @@ from mezo_lab.finetune import replay as rebuilding
 from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.finetune.replay import rebuild_model, replay_run, telling
-from mezo_lab.optim import Journal, MeZO
+from mezo_lab.optim import MeZO, RunLog
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def run(folder, reviews, tmp_path):
     model = build_model(prepare_run(plan, say=lambda line: None))
     named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]
     opt = MeZO(named, lr=1e-3, law="rademacher")
-    journal = Journal(opt, out / LOG, seal_every=1)
+    run_log = RunLog(opt, out / LOG, seal_every=1)
     for _ in range(6):
         opt.step(lambda: sum(tensor.square().sum().item() for _, tensor in named))
     opt.flush()
     shutil.copy(out / LOG, out / "killed")
-    journal.close()
+    run_log.close()
     os.replace(out / "killed", out / LOG)  # as a process that was killed leaves it
     return out, model
 

@@ -16,7 +16,7 @@ from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import Stopped
 from mezo_lab.finetune.training.callbacks import ProgressCallback
-from mezo_lab.optim.log.frames import LogError
+from mezo_lab.optim.log import LogError
 
 
 def changed(plan: RunConfig, **changes) -> RunConfig:

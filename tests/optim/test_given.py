@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.optim import Adam, Journal, MeZO, Momentum, replay
+from mezo_lab.optim import Adam, MeZO, Momentum, RunLog, replay
 
 
 def start(**kinds):
@@ -34,7 +34,7 @@ def test_a_number_of_a_rule_is_the_python_number_and_its_run_is_saved_and_logged
     assert rule == type(rule)(*([0.5] * (len(vars(rule)) - 1)))
     theta, opt = start(rule=rule)
     first = theta.detach().clone()
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         opt.step(bowl(theta))
     file = io.BytesIO()
     torch.save(opt.state_dict(), file)
@@ -175,9 +175,9 @@ def test_parameters_of_another_kind_are_named(params, tmp_path):
 
 
 @pytest.mark.parametrize("opt", [torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1), "run.mezo", None])
-def test_a_journal_of_what_is_no_mezo_is_named(opt, tmp_path):
-    with pytest.raises(TypeError, match=r"`opt` must be a MeZO, got .*: Journal\(opt, path\) takes it first"):
-        Journal(opt, tmp_path / "run.mezo")
+def test_a_run_log_of_what_is_no_mezo_is_named(opt, tmp_path):
+    with pytest.raises(TypeError, match=r"`opt` must be a MeZO, got .*: RunLog\(opt, path\) takes it first"):
+        RunLog(opt, tmp_path / "run.mezo")
 
 
 def places(found, before=()):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mezo_lab.optim import MeZO, replay
-from mezo_lab.optim.log import weights_hash
+from mezo_lab.optim.fingerprint import weights_hash
 
 ROOT = Path(__file__).parents[2]
 SCENES = Path(__file__).parent / "ranks/scenes.py"

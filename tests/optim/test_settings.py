@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from mezo_lab.optim import Adam, Journal, MeZO, Momentum, Rule, replay
+from mezo_lab.optim import Adam, MeZO, Momentum, Rule, RunLog, replay
 from mezo_lab.optim.checkpoint import ELSEWHERE, setting_names, settings
 from mezo_lab.optim.log import LogError, read_log
 
@@ -110,14 +110,14 @@ def test_what_a_replay_returns_goes_on_as_the_run_would_have(name, tmp_path):
     case = CASES[name]
     whole, cut, again = (model_of(dtype_of(name)) for _ in range(3))
     opt, first = built(whole, case), built(cut, case)
-    with Journal(opt, tmp_path / "whole.mezo"):
+    with RunLog(opt, tmp_path / "whole.mezo"):
         make(opt, whole, 5)
-    with Journal(first, tmp_path / "cut.mezo"):
+    with RunLog(first, tmp_path / "cut.mezo"):
         make(first, cut, 5)
     found = replay(groups_of(again, case), tmp_path / "cut.mezo")
     assert settings(found) == settings(opt)
     assert rates(found) == rates(opt) and found.diagnostics == opt.diagnostics
-    with Journal(found, tmp_path / "cut.mezo", append=True):
+    with RunLog(found, tmp_path / "cut.mezo", append=True):
         make(found, again, 5)
     make(opt, whole, 5)
     opt.flush()
@@ -168,13 +168,13 @@ def test_a_log_is_not_gone_on_with_by_an_optimizer_built_otherwise(name, tmp_pat
     argument, case = name.split()[0], CASES[name]
     model = model_of()
     opt = built(model, case)
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         make(opt, model, 2)
     kinds = {key: value for key, value in case.items() if key == "lr" or (key == "probes" and argument != "probes")}
     other = built(model, kinds)
     other.steps = 2
     try:
-        with Journal(other, tmp_path / "run.mezo", append=True):
+        with RunLog(other, tmp_path / "run.mezo", append=True):
             make(other, model, 2)
     except LogError as error:
         assert "is the log of another run" in str(error) and "header[" in str(error)
@@ -197,7 +197,7 @@ def test_a_schedule_goes_on_from_the_rates_of_a_log_to_the_last_digit(schedule, 
     whole, again = model_of(), model_of()
     opt = built(whole, {})
     scheduler = SCHEDULES[schedule](opt, -1)
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         make(opt, whole, 5, scheduler)
     found = replay(groups_of(again, {}), tmp_path / "run.mezo")
     assert rates(found) == rates(opt)
@@ -214,7 +214,7 @@ def test_a_group_that_is_added_after_a_replay_has_the_usual_rate_of_the_run(tmp_
     models = whole, again = model_of(), model_of()
     named = [list(model.named_parameters()) for model in models]
     opt = MeZO(named[0][:2], lr=0.07, weight_decay=0.3, compiled=False)
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         make(opt, whole, 3)
     found = replay(named[1][:2], tmp_path / "run.mezo")
     for one, names, model in ((opt, named[0], whole), (found, named[1], again)):
@@ -231,7 +231,7 @@ def test_a_log_that_begins_in_the_middle_of_a_run_holds_what_its_steps_read(name
     opt = built(model, case)
     make(opt, model, 4)
     start = copy.deepcopy(model)
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         make(opt, model, 4)
     found = replay(groups_of(start, case), tmp_path / "run.mezo")
     assert same(start, model) and found.diagnostics == opt.diagnostics
@@ -243,8 +243,8 @@ def test_a_log_does_not_begin_in_the_middle_of_a_run_whose_theta_no_weight_holds
     opt = built(model, {"exact": True})
     make(opt, model, 3)
     with pytest.raises(ValueError, match=r"`opt` holds a θ finer than its torch.bfloat16 weights.*before the first"):
-        Journal(opt, tmp_path / "run.mezo")
-    assert opt.journal is None and not (tmp_path / "run.mezo").exists()
+        RunLog(opt, tmp_path / "run.mezo")
+    assert opt.run_log is None and not (tmp_path / "run.mezo").exists()
 
 
 @pytest.mark.parametrize("kinds", [{}, {"until": 3}])
@@ -252,18 +252,18 @@ def test_residual_feedback_does_not_go_on_from_a_log_without_the_loss_that_it_co
     case = CASES["estimator 1"]
     model, again = model_of(), model_of()
     opt = built(model, case)
-    journal = Journal(opt, tmp_path / "run.mezo", seal_every=1)
+    run_log = RunLog(opt, tmp_path / "run.mezo", seal_every=1)
     make(opt, model, 4)
     found = replay(groups_of(again, case), tmp_path / "run.mezo", **kinds)  # while the run writes on, as after a crash
     message = r"run.mezo does not hold the loss after step \d with which residual feedback compares.*load_state_dict"
-    for use in (lambda: make(found, again, 1), found.state_dict, lambda: Journal(found, tmp_path / "other.mezo")):
+    for use in (lambda: make(found, again, 1), found.state_dict, lambda: RunLog(found, tmp_path / "other.mezo")):
         with pytest.raises(RuntimeError, match=message):
             use()
     found.missing = None  # the other remedy
     before = copy.deepcopy(again)
     make(found, again, 1)
     assert found.history[-1].projected == (0.0,) and not same(again, model) and before is not again
-    journal.close()
+    run_log.close()
 
 
 NUMBERS = {
@@ -284,7 +284,7 @@ def test_numbers_of_numpy_and_torch_are_saved_as_numbers(kind, where, tmp_path):
         opt.param_groups[0]["lr"] = number(0.03125)
     if where == "schedule":
         torch.optim.lr_scheduler.LambdaLR(opt, lambda k: number(0.5))
-    with Journal(opt, tmp_path / "run.mezo"):
+    with RunLog(opt, tmp_path / "run.mezo"):
         make(opt, model, 2)
         torch.save(opt.state_dict(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
@@ -310,8 +310,8 @@ def test_a_rule_of_one_s_own_is_refused_by_a_log_and_kept_by_a_checkpoint(rule, 
     with pytest.raises(
         ValueError, match=r"`rule` must be one of sgd, .* for a run log, got .*(Halving|Mine).*state_dict"
     ):
-        Journal(opt, tmp_path / "run.mezo")
-    assert opt.journal is None and not (tmp_path / "run.mezo").exists()
+        RunLog(opt, tmp_path / "run.mezo")
+    assert opt.run_log is None and not (tmp_path / "run.mezo").exists()
     make(opt, model, 2)
     other = built(resumed, {"rule": rule})
     other.load_state_dict(opt.state_dict())
@@ -326,7 +326,7 @@ def test_the_header_of_a_log_is_strict_json_whatever_was_met(tmp_path):
     with pytest.warns(RuntimeWarning):
         opt.step(lambda: float("nan"))
     make(opt, model, 2)
-    with Journal(opt, tmp_path / "run.mezo"), warnings.catch_warnings():
+    with RunLog(opt, tmp_path / "run.mezo"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # which may be told once
         opt.step(lambda: float("inf"))
     log = read_log(tmp_path / "run.mezo")

@@ -14,7 +14,7 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
-from mezo_lab.optim import Journal, MeZO
+from mezo_lab.optim import MeZO, RunLog
 from mezo_lab.optim.closure import loss_number
 
 SHARDING = "no gradients and no optimizer state are there to shard; several processes take MeZO(…, parallel='batch')"
@@ -198,12 +198,12 @@ class MeZOTrainer(Trainer):
     def open_log(self) -> None:
         """Begin the run's log at its first step, or go on with it from a checkpoint."""
         opt, path = self.mezo, self.log_file
-        if path is None or opt.journal is not None or not self.is_world_process_zero():
+        if path is None or opt.run_log is not None or not self.is_world_process_zero():
             return
         if os.path.exists(path) and not opt.steps:
             remedy = "resume_from_checkpoint=True goes on with the run that wrote it"
             raise FileExistsError(f"`log` must be a new file, got {path}: {remedy}.")
-        Journal(opt, path, append=os.path.exists(path))
+        RunLog(opt, path, append=os.path.exists(path))
 
     def probe(self, model: nn.Module) -> float:
         """The mean loss of the probes, which leave the weights displaced."""
@@ -276,8 +276,8 @@ class MeZOTrainer(Trainer):
     def save_model(self, *arguments: Any, **settings: Any) -> None:
         if self.optimizer is not None:
             self.mezo.flush()  # on every rank, where the Trainer asks rank 0 alone for the optimizer's state
-            if self.mezo.journal is not None:
-                self.mezo.journal.writer.seal()  # no checkpoint is ahead of the log
+            if self.mezo.run_log is not None:
+                self.mezo.run_log.seal()  # no checkpoint is ahead of the log
         super().save_model(*arguments, **settings)
 
     def _load_best_model(self) -> None:
@@ -288,8 +288,8 @@ class MeZOTrainer(Trainer):
         """Put the weights at θ, and end the log there."""
         if self.optimizer is None:
             return
-        if self.mezo.journal is not None:
-            self.mezo.journal.close()
+        if self.mezo.run_log is not None:
+            self.mezo.run_log.close()
         self.mezo.flush()
 
 

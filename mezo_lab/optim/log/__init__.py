@@ -5,7 +5,8 @@ the float32 of that scalar, the learning rate and the checksums it is still belo
 
 `RunLog` (`run_log`) writes the steps of an optimizer as it makes them, and `replay` rebuilds the weights from them.
 Below these lie, from the bottom: `rates` and `format`, what the bytes mean; `file`, how they reach the disk; `reader`
-and `writer`, which know nothing of an optimizer; `verify`, whether the contents make sense; `resume`, how a log goes on.
+and `writer`, which know nothing of an optimizer; `verify`, whether the contents make sense; `resume`, how a run that
+continues finds its log.
 """
 
 from mezo_lab.optim.fingerprint import fingerprint, weights_hash

@@ -1,4 +1,4 @@
-"""Whether what a run log says of an optimizer makes sense: a checksum shows that it is whole, not that it means anything.
+"""Whether the contents of a run log make sense: a checksum shows that a log is whole, not that it means anything.
 
 A log may come from anywhere, so each number is checked before any weight moves, by its type and range and by `MeZO`
 itself, and the refusal names the file, the place and the field in one line.

@@ -17,7 +17,7 @@ from transformers import (
 
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.log import weights_hash
+from mezo_lab.optim.fingerprint import weights_hash
 
 SIZES = {"vocab_size": 24, "num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
 SPREAD = {"initializer_range": 0.3}  # far from the small initial weights, whose losses all look alike

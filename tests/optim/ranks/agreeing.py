@@ -7,7 +7,7 @@ import torch.distributed as distributed
 from bed import ALL, MINE, RANK, WAYS, WORLD, Bed
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mezo_lab.optim import Journal
+from mezo_lab.optim import RunLog
 
 
 def compared(rows: slice, parallel: str, **settings) -> dict:
@@ -113,11 +113,11 @@ def schedule_and_resume(out: Path) -> dict:
 def a_log(out: Path) -> dict:
     """Rank 0 writes a log of ten steps, and all go on."""
     bed = Bed(parallel="probe", probes=WORLD)
-    journal = Journal(bed.opt, out / "run.mezo") if RANK == 0 else None
+    run_log = RunLog(bed.opt, out / "run.mezo") if RANK == 0 else None
     bed.run(10)
     logged = bed.hash()
-    if journal is not None:
-        journal.close()
+    if run_log is not None:
+        run_log.close()
     bed.run(1)
     return {
         "rank": bed.opt._replicas.rank,

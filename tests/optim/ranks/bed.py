@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.log import weights_hash
+from mezo_lab.optim.fingerprint import weights_hash
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 ROWS, ALL = 8, slice(None)

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from mezo_lab.optim import Journal, replay
+from mezo_lab.optim import RunLog, replay
 from mezo_lab.optim.log import LogError
 
 transformers = pytest.importorskip("transformers")
@@ -60,7 +60,7 @@ def test_a_run_that_was_interrupted_goes_on_with_its_log(
     with pytest.raises(KeyboardInterrupt):
         first.train()
     assert equal(rebuilt(path), broken)
-    assert first.mezo.journal is None
+    assert first.mezo.run_log is None
     trainer(resumed, texts, opt=MODES[mode], args=CHECKPOINTS, log=path).train(resume_from_checkpoint=True)
     assert equal(resumed, whole)
     assert equal(rebuilt(path), resumed)
@@ -130,10 +130,10 @@ def test_a_run_does_not_resume_into_the_log_of_another(trainer, classifier, text
         trainer(classifier(), texts, args=CHECKPOINTS, log=path).train(resume_from_checkpoint=True)
 
 
-def test_a_journal_of_one_s_own_is_closed_with_the_training(trainer, classifier, texts, rebuilt, equal, tmp_path):
+def test_a_run_log_of_one_s_own_is_closed_with_the_training(trainer, classifier, texts, rebuilt, equal, tmp_path):
     model, path = classifier(), tmp_path / "run.mezo"
     built = trainer(model, texts)
-    with Journal(built.mezo, path):
+    with RunLog(built.mezo, path):
         built.train()
     assert equal(rebuilt(path), model)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mezo_lab.optim import replay
-from mezo_lab.optim.log import weights_hash
+from mezo_lab.optim.fingerprint import weights_hash
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.slow
