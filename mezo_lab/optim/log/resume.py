@@ -89,7 +89,8 @@ def _cut(log: VerifiedLog, weights: bytes) -> None:
     # A broken walk has rounded the weights of the run that made it, as its last hash shows, but not those of a
     # checkpoint that was taken before it. Without a hash behind it a replay does not make the walk either.
     if broken_walk and (elsewhere or not hashes):
-        items = [item for item in items if item not in behind or item.kind == "flush"]
+        items = [item for item in items if item not in behind]
+        items += [event for event in behind if event.kind == "flush"]
     elif not _is_longer(log):
         return
     _replace(log, items)

@@ -49,7 +49,7 @@ def verified_header(log: VerifiedLog) -> dict[str, Any]:
         names = ["noise", "compiled", "fingerprint", "weights", *GROUP, "defaults"]
         if "start" in header or version == HEADER_VERSION:
             names.append("start")
-        _check_fields(header, names, header["groups"])
+        _check_fields(header, names, log.header["groups"])
         _check_settings(header)
         if "start" in header:
             _check_history(header)

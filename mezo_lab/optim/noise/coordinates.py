@@ -33,6 +33,19 @@ class Coordinates:
         """The number of full blocks of a tensor of `numel` coordinates; what remains comes from one block more."""
         return numel // self.per_block
 
+    @property
+    def block_axis(self) -> int:
+        """The axis of the blocks in a `block_view`."""
+        return 0 if self.packed else 1
+
+    def block_view(self, flat: Tensor) -> Tensor:
+        """The full blocks of a flat tensor, as a view: (per_block, blocks), or (blocks, per_block) if packed."""
+        blocks = self.full_blocks(flat.numel())
+        full = flat[: blocks * self.per_block]
+        if self.packed:
+            return full.view(blocks, self.per_block)
+        return full.view(self.per_block, blocks)
+
 
 def _signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
     """64 Rademacher coordinates from 64 bits.

@@ -46,22 +46,26 @@ def run_compiled(law: str, target: Tensor, source: Tensor | None, numbers: Numbe
     Args: target, source: (numel,), on one device. progress: counts the calls; those that were made are left out.
     """
     coordinates = COORDINATES[law]
+    rows = coordinates.block_view(target)
+    source_rows = source
+    if source is not None:
+        source_rows = coordinates.block_view(source)
+    call = _call_once
     blocks = coordinates.full_blocks(target.numel())
-    shape = (blocks, coordinates.per_block) if coordinates.packed else (coordinates.per_block, blocks)
-    rows = target[: blocks * coordinates.per_block].view(shape)
-    source_rows = None if source is None else source[: blocks * coordinates.per_block].view(shape)
-    in_several_calls = len(numbers.keys) > _terms_per_call(coordinates)
-    if in_several_calls:
+    most = blocks  # of one call
+    if len(numbers.keys) > _terms_per_call(coordinates):
+        call = _call_several
         most = PART // coordinates.per_block
-    else:
-        most = MOST_BLOCKS if coordinates.packed else blocks
+    elif coordinates.packed:
+        most = MOST_BLOCKS
     most = -(-blocks // -(-blocks // most))  # nearly equal parts: torch would compile anew for one of a single block
-    call = _call_several if in_several_calls else _call_once
     for start in range(0, blocks, most):
-        part = slice(start, start + most) if coordinates.packed else (slice(None), slice(start, start + most))
-        source_part = None if source_rows is None else source_rows[part]
+        part = (coordinates.block_axis, start, min(most, blocks - start))
+        source_part = source_rows
+        if source_rows is not None:
+            source_part = source_rows.narrow(*part)
         first = torch.full((), start, dtype=torch.int32, device=target.device)
-        call(law, rows[part], source_part, first, numbers, progress)
+        call(law, rows.narrow(*part), source_part, first, numbers, progress)
 
 
 @functools.cache
@@ -87,7 +91,8 @@ def is_available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
 def compiled_kernel(law: str, *variant) -> Callable[..., None]:
     """The compiled kernel of a law for one variant of its arguments; it compiles on its first call."""
     coordinates = COORDINATES[law]
-    kernel = _packed_kernel(coordinates) if coordinates.packed else _lanes_kernel(coordinates)
+    make_kernel = _packed_kernel if coordinates.packed else _lanes_kernel
+    kernel = make_kernel(coordinates)
     # torch compiles one code object 8 times and then gives up: each variant brings its own
     own = FunctionType(kernel.__code__.replace(), kernel.__globals__, kernel.__name__, None, kernel.__closure__)
     return torch.compile(own, dynamic=True, fullgraph=True, options=_OPTIONS)
@@ -132,35 +137,42 @@ def _call_several(
     law: str, target: Tensor, source: Tensor | None, first: Tensor, numbers: Numbers, progress: SweepProgress
 ) -> None:
     """More z than one call takes in, into a sum that is rounded to the target's precision once."""
+    if target.element_size() >= 4:
+        _call_in_turn(law, target, source, first, numbers, progress)
+        return
     # Half-precision weights would be rounded by every call, so their sum is made apart, in float32. It is a single
     # write to the target, and an exception in the middle of it leaves the target as it was: the sum is made anew.
-    apart = target.element_size() < 4
-    if apart and progress.skip(1):
+    if progress.skip(1):
         return
-    total = torch.empty_like(target, dtype=torch.float32) if apart else target
-    source = target if apart and source is None else source
+    total = torch.empty_like(target, dtype=torch.float32)
+    if source is None:
+        source = target
+    _call_in_turn(law, total, source, first, numbers, SweepProgress())
+    if progress.is_due(Witness.counting(target)):
+        target.copy_(total)
+    progress.complete()
+
+
+def _call_in_turn(
+    law: str, target: Tensor, source: Tensor | None, first: Tensor, numbers: Numbers, progress: SweepProgress
+) -> None:
+    """One call after another, each with as many z as it takes in."""
     decay = numbers.decay
     together = _terms_per_call(COORDINATES[law])
     for start in range(0, len(numbers.keys), together):
         part = slice(start, start + together)
-        some = Numbers(numbers.keys[part], decay, numbers.scales[part])
-        _call_once(law, total, source, first, some, SweepProgress() if apart else progress)
+        _call_once(law, target, source, first, Numbers(numbers.keys[part], decay, numbers.scales[part]), progress)
         # the first call has read the source and applied the decay; the others add to the sum
         source = None
         decay = torch.ones_like(decay)
-    if apart:
-        if progress.is_due(Witness.counting(target)):
-            target.copy_(total)
-        progress.complete()
 
 
 def _call_once(
     law: str, target: Tensor, source: Tensor | None, first: Tensor, numbers: Numbers, progress: SweepProgress
 ) -> None:
     """One compiled call, unless it was made before."""
-    axis = 0 if COORDINATES[law].packed else 1  # of the blocks
-    step = max(1, target.shape[axis] // SAMPLE)
-    sample = target[::step] if axis == 0 else target[:, ::step]
+    by_block = target.transpose(0, COORDINATES[law].block_axis)
+    sample = by_block[:: max(1, len(by_block) // SAMPLE)]
     if progress.is_due(Witness.sampling(sample)):
         _call(law, target, source, first, numbers)
     progress.complete()
@@ -168,11 +180,13 @@ def _call_once(
 
 def _call(law: str, target: Tensor, source: Tensor | None, first: Tensor, numbers: Numbers) -> None:
     # The kernel is given no views, as far as torch knows, for it would compile the shape of the whole tensor in.
-    source_dtype = None if source is None else source.dtype
-    kernel = compiled_kernel(law, target.dtype, source_dtype, target.device, len(numbers.keys))
-    source_lanes = None if source is None else _lanes(source, law)
+    variant = (target.dtype, None, target.device, len(numbers.keys))
+    source_lanes = None
+    if source is not None:
+        variant = (target.dtype, source.dtype, target.device, len(numbers.keys))
+        source_lanes = _lanes(source, law)
     copies = (number.clone(memory_format=torch.contiguous_format) for number in (first, *numbers))
-    kernel(_lanes(target, law), source_lanes, *copies)
+    compiled_kernel(law, *variant)(_lanes(target, law), source_lanes, *copies)
 
 
 def _lanes(rows: Tensor, law: str) -> Tensor | tuple[Tensor, ...]:

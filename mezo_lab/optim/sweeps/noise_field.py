@@ -103,14 +103,16 @@ class NoiseField:
         self.coordinates = coordinates_named(law)
         self.tensors = [parameter.tensor.detach() for parameter in parameters]
         self.numel = sum(tensor.numel() for tensor in self.tensors)
-        compile_large = self.numel >= COMPILE_FROM if compiled is None else compiled
+        if compiled is None:
+            compiled = self.numel >= COMPILE_FROM
         # positions of the parameters that compiled kernels take, and of those that come in strided views
-        self.compiled = [i for i, tensor in enumerate(self.tensors) if compile_large and self._suits_kernel(tensor)]
+        self.compiled = [i for i, tensor in enumerate(self.tensors) if compiled and self._suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not self._in_blocks(tensor)]
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
         self.rechunk(CHUNK, STRIDED_CHUNK)
         small = len(self._all_batches) == 1 and 2 * self.numel <= CACHED and not self.compiled and not self.strided
-        self._cached_batch = self._all_batches[0] if small else None
+        if small:
+            self._cached_batch = self._all_batches[0]
 
     def bound_to(self, parameters: Sequence[KeyedTensor]) -> "NoiseField":
         """The same z on other tensors of the same shapes; both count their cost together."""
@@ -123,7 +125,7 @@ class NoiseField:
         self._strided_chunk = strided_chunk
         self._all_batches = self._cut()
         self._eager_batches = self._cut(rest_only=self.compiled)
-        self._cached_batch: list[Slice] | None = None
+        self._cached_batch: list[Slice] | None = None  # the only batch, where all parameters are one chunk
 
     def sweep(
         self,
@@ -177,8 +179,10 @@ class NoiseField:
     def keys(self, terms: Sequence[Term]) -> Tensor:
         """The stream of each parameter in each term, int32 (terms, parameters, 2)."""
         tensors = [parameter.key for parameter in self.parameters]
-        keys = [stream_keys(self.seed, term.step, term.probe, tensors) for term in terms]
-        return torch.stack(keys) if keys else torch.empty(0, len(tensors), 2, dtype=torch.int32)
+        keys = torch.empty(len(terms), len(tensors), 2, dtype=torch.int32, device="cpu")
+        for row, term in zip(keys, terms, strict=True):
+            row.copy_(stream_keys(self.seed, term.step, term.probe, tensors))
+        return keys
 
     def _in_blocks(self, tensor: Tensor) -> bool:
         # whether z can be drawn block by block; otherwise `_draw_strided` draws it view by view
@@ -241,7 +245,8 @@ class NoiseField:
         progress: SweepProgress,
     ) -> None:
         """Take every slice of `batches`, and every view of the strided parameters, through a kernel."""
-        sources = self.tensors if sources is None else sources
+        if sources is None:
+            sources = self.tensors
         keys = self.keys(terms)
         for batch in batches:
             if progress.skip(len(batch)):
@@ -288,8 +293,10 @@ class NoiseField:
     def _count(self, terms: Sequence[Term], batches: _Batches, progress: SweepProgress, writes: bool = True) -> None:
         """Add a sweep to the cost; one that is taken up again is counted once."""
         if progress.cost is None:
-            cached = self._cache if batches == [self._cached_batch] else {}
-            words = sum((term.step, term.probe) not in cached for term in terms) * self._words()
+            drawn = len(terms)
+            if batches == [self._cached_batch]:
+                drawn = sum((term.step, term.probe) not in self._cache for term in terms)
+            words = drawn * self._words()
             numbers = writes * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
             progress.cost = Cost(self.cost.sweeps + 1, self.cost.words + words, self.cost.bytes + numbers)
         # an assignment, unlike an addition, may be repeated after an exception
@@ -301,8 +308,10 @@ class NoiseField:
 
     def _words_of(self, parameter: int) -> int:
         # strides keep the lanes of a block apart: there each coordinate takes a block, of two words, of its own
-        alone = parameter in self.strided and not self.coordinates.packed
-        return 2 * -(-self.tensors[parameter].numel() // (1 if alone else self.coordinates.per_block))
+        per_block = self.coordinates.per_block
+        if parameter in self.strided and not self.coordinates.packed:
+            per_block = 1
+        return 2 * -(-self.tensors[parameter].numel() // per_block)
 
 
 def _transform(

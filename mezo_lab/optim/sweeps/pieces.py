@@ -28,14 +28,10 @@ class Slice:
     """Coordinates of the incomplete block that follows the full ones; 0 for a slice of full blocks."""
 
     def view(self, flat: Tensor, coordinates: Coordinates) -> Tensor:
-        """The slice of a flat tensor: (per_block, blocks), or (blocks, per_block) if packed; (rest,) for the rest."""
-        blocks = coordinates.full_blocks(flat.numel())
-        end = blocks * coordinates.per_block
+        """The slice of a flat tensor: a part of its block view, or (rest,) for the rest."""
         if self.rest:
-            return flat[end:]
-        if coordinates.packed:
-            return flat[:end].view(blocks, -1)[self.first : self.last]
-        return flat[:end].view(-1, blocks)[:, self.first : self.last]
+            return flat[-self.rest :]
+        return coordinates.block_view(flat).narrow(coordinates.block_axis, self.first, self.last - self.first)
 
     def shaped(self, z: Tensor, coordinates: Coordinates) -> Tensor:
         """z of the slice's blocks, (blocks, per_block), in the shape of its view."""
@@ -63,7 +59,9 @@ def batches(numels: dict[int, int], law: str, rest_only: Container[int] = (), ch
     filled = 0
     for parameter, numel in numels.items():
         blocks = COORDINATES[law].full_blocks(numel)
-        first = blocks if parameter in rest_only else 0
+        first = 0
+        if parameter in rest_only:
+            first = blocks
         while first < blocks:
             last = min(blocks, first + capacity - filled)
             result[-1].append(Slice(parameter, first, last))
