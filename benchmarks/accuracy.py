@@ -18,9 +18,9 @@ from typing import Any
 
 import rates  # beside this file
 
-from mezo_lab.finetune.config import PLAN, RESULT, TRAINED, RunConfig, read_config
+from mezo_lab.finetune.config import TRAINED, RunConfig
 from mezo_lab.finetune.evaluation.scores import difference, score
-from mezo_lab.finetune.run_folder import newest_checkpoint
+from mezo_lab.finetune.run_folder import PLAN, RESULT, latest_checkpoint, read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, SUMMARY = ROOT / "results/runs", ROOT / "results/finetune.json"
@@ -49,7 +49,9 @@ def plan_of(kind: str, prompt: str, shots: int, seed: int, **more: Any) -> RunCo
         if kind == "mezo full" and objective == "loss" and shots > SHOTS[0]:
             settings |= LONG
         settings["every"] = settings["steps"] // 4
-    return RunConfig(task=prompt, method=method, shots=shots, data_seed=seed, seed=seed, **settings)
+    if method in TRAINED or settings.get("scratch"):
+        settings["seed"] = seed
+    return RunConfig(task=prompt, method=method, shots=shots, data_seed=seed, **settings)
 
 
 def plans(seeds: Sequence[int]) -> Iterator[RunConfig]:
@@ -81,8 +83,10 @@ def name_of(plan: RunConfig) -> str:
 
 
 def given(plan: RunConfig) -> list[str]:
-    """The plan as options of the command line."""
+    """The plan as options of the command line, which refuses those without effect."""
+    unused = plan.options_without_effect()
     changed = {name: value for name, value in vars(plan).items() if value != getattr(RunConfig(), name)}
+    changed = {name: value for name, value in changed.items() if name not in unused}
     flags = {name: "--" + name.replace("_", "-") for name in changed}
     return [flags[name] if value is True else f"{flags[name]}={value}" for name, value in changed.items()]
 
@@ -93,7 +97,7 @@ def run(plan: RunConfig) -> None:
     same = (folder / PLAN).exists() and read_config(folder) == plan.resolve()
     if same and (folder / RESULT).exists():
         return
-    resume = same and newest_checkpoint(folder) is not None
+    resume = same and latest_checkpoint(folder)[0] is not None
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "mezo_lab", "finetune", *given(plan), "--out", str(folder)]

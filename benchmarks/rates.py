@@ -39,7 +39,7 @@ def tried(kind: str, lr: float, schedule: str) -> dict[str, Any]:
     plan = RunConfig(steps=steps, every=steps // 4, epsilon=EPSILON.get(kind), **changed, **SIZES).resolve()
     ready = prepare_run(plan)
     with tempfile.TemporaryDirectory() as folder:
-        _, facts = task_trainer.train(ready, build_model(ready), Path(folder), resume=False, say=print)
+        facts = task_trainer.train_model(ready, build_model(ready), Path(folder), report=print)
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
     return {**changed, "epsilon": plan.epsilon, "validation": curve}
 

@@ -7,8 +7,9 @@ import accuracy
 import pytest
 
 from mezo_lab.finetune import NotInstalled
-from mezo_lab.finetune.config import LOG, RESULT, TRAINED, read_config
+from mezo_lab.finetune.config import TRAINED
 from mezo_lab.finetune.replay import rebuild_model
+from mezo_lab.finetune.run_folder import LOG, RESULT, read_config
 from mezo_lab.optim.log import read_log
 
 pytestmark = pytest.mark.repo

@@ -10,8 +10,10 @@ import rates
 import slides
 from blocks import costs, finetuning, learning_rates
 
-from mezo_lab.finetune.config import RESULT, RunConfig
-from mezo_lab.finetune.run_folder import seal
+from mezo_lab.cli import parser
+from mezo_lab.cli.config_options import check_effect, given_fields
+from mezo_lab.finetune.config import RunConfig
+from mezo_lab.finetune.run_folder import RESULT, seal, write_config
 
 pytestmark = pytest.mark.repo
 
@@ -40,8 +42,17 @@ def test_a_run_is_made_again_only_where_its_plan_has_changed(tmp_path, monkeypat
     (folder / "checkpoint-50").mkdir(parents=True)
     (folder / "checkpoint-50/trainer_state.json").write_text('{"global_step": 50}')
     seal(folder / "checkpoint-50")
-    plan.resolve().write(folder)
+    write_config(plan.resolve(), folder)
     if done:
         (folder / RESULT).write_text("{}")
     accuracy.run(replace(plan, steps=steps))
     assert ["goes on" if "--resume" in command else "anew" for command in commands] == started
+
+
+def test_the_command_line_of_every_run_means_its_plan():
+    for plan in accuracy.plans(accuracy.SEEDS):
+        options = parser().parse_args(["finetune", *accuracy.given(plan)])
+        given = given_fields(options)
+        config = RunConfig(**given)
+        check_effect(config, given)
+        assert config.resolve() == plan.resolve()

@@ -32,7 +32,13 @@ _COMMANDS = {
     "doctor": ("mezo_lab.cli.doctor", "check this machine, with a remedy for what is missing"),
 }
 # arguments of functions that no option is named after → the destination of the option with that meaning
-_ALIASES = {"name": "model", "claim": "names"}
+_ALIASES = {
+    "name": "model",
+    "claim": "names",
+    "train_rows": "data",
+    "test_rows": "test_data",
+    "run": "folder",
+}
 
 
 class _Terminated(KeyboardInterrupt):
@@ -141,6 +147,8 @@ def _with_options(message: str, option_names: dict[str, str], words: Sequence[st
     def option(match: re.Match) -> str:
         name = match[1]
         if any(word.startswith(f"{name}=") for word in words):  # verify --set NAME=VALUE
+            return match[0]
+        if name == "label" and match.start():  # the user's column, in a row of the data
             return match[0]
         return option_names.get(name) or option_names.get(_ALIASES.get(name, "")) or match[0]
 

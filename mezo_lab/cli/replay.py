@@ -6,16 +6,18 @@ from mezo_lab.cli.options import folder
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", type=folder, metavar="RUN", help="what `mezo-lab finetune --out` wrote")
+    command.add_argument("folder", type=folder, metavar="RUN", help="folder that `mezo-lab finetune --out` wrote")
     command.add_argument("--out", type=folder, metavar="DIR", help="folder for the model (default RUN/model)")
-    command.add_argument("--step", default="best", metavar="N", help="best by validation, last, or a number of steps")
-    command.set_defaults(run=run_replay)
+    command.add_argument(
+        "--step", default="best", metavar="N", help="best (by validation), last, or a number of steps (default best)"
+    )
+    command.set_defaults(run=_run_replay)
 
 
-def run_replay(options: argparse.Namespace) -> int:
+def _run_replay(options: argparse.Namespace) -> int:
     from mezo_lab.finetune.replay import replay_run
 
     out = options.out or options.folder / "model"
-    steps = replay_run(options.folder, out, step=options.step, say=lambda line: print(line, flush=True))
+    steps = replay_run(options.folder, out, step=options.step, report=lambda line: print(line, flush=True))
     print(f"rebuilt {steps:,} steps of {options.folder}; kept in {out}")
     return 0

@@ -1,25 +1,29 @@
-"""Everything a run of fine-tuning depends on, written beside its results."""
+"""The configuration of a fine-tuning run: every option described once, its default, and what it must be."""
 
-import json
-import math
-import os
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args
 
 import torch
 
+from mezo_lab.finetune.data.splits import TEST, TRAIN
 from mezo_lab.finetune.models.loading import SHIPPED_MODEL
+from mezo_lab.finetune.models.tuning import TUNINGS
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 from mezo_lab.optim.arguments import law_of, rule_named
-from mezo_lab.validation import python_number
+from mezo_lab.validation import flag, not_negative, one_of, positive, python_number, whole
 
-METHODS = ("mezo", "adam", "sgd", "zero-shot", "icl", "linear-probe")
 TRAINED = ("mezo", "adam", "sgd")
+METHODS = (*TRAINED, "zero-shot", "icl", "linear-probe")
 DTYPES = ("float32", "bfloat16", "float16")
 SCHEDULES = ("constant", "linear", "cosine")
-# MeZO and ε: first of the grids of Table 16; Adam and SGD: of those of Table 15, but adapters by SGD, which are ours
+METRICS = ("likelihood", "f1", "exact-match")
+OBJECTIVES = ("loss", "accuracy", "f1", "exact-match")  # besides module:function
+
+SHOTS = 16  # examples of each class, as for RoBERTa (Appendix E)
+# MeZO and ε: the first of the grids of Table 16. Adam and SGD: the first of Table 15; adapters by SGD are our guess
 RATES = {
     ("mezo", "full"): 1e-6,
     ("mezo", "lora"): 1e-4,
@@ -31,10 +35,11 @@ RATES = {
     ("sgd", "lora"): 1e-3,
     ("sgd", "prefix"): 1e-2,
 }
-# of SmolLM2-135M on film reviews, a model of a hundredth of the paper's size: the rates whose validation accuracies
-# were the best, and the ε and the schedule that they were compared with. Source: results/rates.json, which
-# benchmarks/rates.py writes. Of the two rates of all weights that it does not tell apart the smaller, which
-# benchmarks/accuracy.py takes for more than 200 steps. Of the scores as objectives accuracy was tried.
+EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
+# (rate, ε) of SmolLM2-135M on film reviews, a model a hundredth of the paper's size: the rates with the best validation
+# accuracy, and the ε and the schedule at which they were compared. Source: results/rates.json, which
+# benchmarks/rates.py writes. It does not separate two rates of all weights: this is the smaller one, which
+# benchmarks/accuracy.py takes for more than 200 steps. Of the scores as objectives, accuracy was tried.
 MEASURED = {
     ("mezo", "full", "loss"): (3e-5, 1e-3),
     ("mezo", "full", "score"): (3e-4, 1e-2),
@@ -43,134 +48,227 @@ MEASURED = {
     ("adam", "full", "loss"): (3e-5, 1e-3),
 }
 MEASURED_SCHEDULE = "linear"
-SHOTS, TRAIN, TEST = 16, 1000, 1000  # examples: of each class, as for RoBERTa; of all, as for OPT (Appendix E)
-EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
-# what the folder of a run holds; START has the scores of the model before its first step
-PLAN, START, RESULT, LOG = "plan.json", "start.json", "result.json", "run.mezo"
-USUAL: Any = None  # `RunConfig.settled` says what that is
+
+_TRAINING_ONLY = (
+    *("tuning", "steps", "batch", "micro_batches", "lr", "schedule", "weight_decay", "epsilon", "probes", "law"),
+    *("rule", "objective", "every", "rank", "alpha", "tokens", "tensorboard"),
+)
+
+
+class DefaultRate(NamedTuple):
+    """The learning rate and ε of a configuration that gives none, and where they come from."""
+
+    lr: float | None  # None without training
+    epsilon: float
+    source: str
+
+
+def _option(default: Any, text: str, *, choices: tuple[str, ...] = (), least: int = 1, metavar: str = "NAME") -> Any:
+    """A field and its one description, from which the docstring, the command line and the docs are made."""
+    return field(default=default, metadata={"help": text, "choices": choices, "least": least, "metavar": metavar})
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run.
+    """All that a fine-tuning run depends on; `plan.json` in the folder of a run holds it.
 
-    model, task, method, tuning: what is trained, and how. data, test_data: in place of the task's own; prompt, words,
-    masked_prompt, label: of a task of one's own, which `data` then holds; completion, options, messages: columns of
-    one that has no label words; metric: how completions and chats are judged. shots, train, validation, test:
-    examples, as `splits` takes them. steps, batch, micro_batches, lr, schedule, weight_decay, epsilon, probes, law,
-    rule, seed: of the optimizer; `data_seed` chooses the examples. objective: what a step makes smaller. every: steps
-    between two evaluations. scratch: random weights instead of the model's. cut: long texts lose their beginning.
-    tensorboard: whether the Trainer writes its curves too.
+    A field without a fixed default is None until `resolve` fills it in. Numbers of numpy and torch, paths and devices
+    become what JSON can hold.
     """
 
-    model: str = SHIPPED_MODEL
-    task: str = "rotten-tomatoes"
-    method: str = "mezo"
-    tuning: str = "full"
-    data: str | None = None
-    test_data: str | None = None
-    prompt: str | None = None
-    masked_prompt: str | None = None
-    words: tuple[str, ...] = ()
-    label: str = "label"
-    completion: str | None = None
-    options: str | None = None
-    messages: str | None = None
-    metric: str | None = None
-    shots: int | None = None
-    train: int | None = None
-    validation: int | None = None
-    test: int | None = USUAL
-    steps: int = 1000
-    batch: int = 16
-    micro_batches: int = 1
-    lr: float = USUAL
-    schedule: str = USUAL
-    weight_decay: float = 0.0
-    epsilon: float = USUAL
-    probes: int = 1
-    law: str = "rademacher"
-    rule: str = "sgd"
-    seed: int = 0
-    data_seed: int = 0
-    objective: str = "loss"
-    every: int = USUAL
-    dtype: str = "float32"
-    rank: int = 8
-    alpha: float = 16
-    tokens: int = 5
-    scratch: bool = False
-    cut: bool = False
-    device: str | None = None
-    tensorboard: bool = False
+    model: str = _option(
+        SHIPPED_MODEL, "language model: smollm2-135m, a folder that save_pretrained wrote, or a name on the hub"
+    )
+    task: str = _option("rotten-tomatoes", "task of the paper, with its prompt: rotten-tomatoes, sst2, rte, squad, …")
+    method: str = _option(
+        "mezo",
+        "mezo, adam or sgd to train; zero-shot, icl or linear-probe to evaluate without training",
+        choices=METHODS,
+    )
+    tuning: str = _option("full", "weights to train: full (all of them), lora or prefix", choices=TUNINGS)
+    data: str | None = _option(
+        None,
+        "rows in place of the task's own: a CSV, JSON or Parquet file, or owner/name:split on the hub",
+        metavar="FILE",
+    )
+    test_data: str | None = _option(None, "rows to test on (default: a part of --data)", metavar="FILE")
+    prompt: str | None = _option(
+        None,
+        "prompt of your own task, with columns in braces; needs --words, --completion or --options",
+        metavar="TEXT",
+    )
+    masked_prompt: str | None = _option(
+        None, "the same prompt for a model that fills in a mask, with {mask}", metavar="TEXT"
+    )
+    words: tuple[str, ...] = _option(
+        (), "label words of your task, separated by commas, in the order of the labels", metavar="WORDS"
+    )
+    label: str = _option(
+        "label", "column with the label; with --options, the number, letter or text of the right option"
+    )
+    completion: str | None = _option(None, "column with the text that follows the prompt, in place of --words")
+    options: str | None = _option(
+        None, "column with a list of options, or several columns separated by commas, in place of --words"
+    )
+    messages: str | None = _option(
+        None, "column with chats, in place of --prompt: lists of role and content that end with the answer"
+    )
+    metric: str | None = _option(
+        None,
+        "score of completions and chats: likelihood, the probability of a token of the right text (default); for "
+        "one-line answers also f1 or exact-match",
+        choices=METRICS,
+    )
+    shots: int | None = _option(None, f"training examples of each class (default {SHOTS})")
+    train: int | None = _option(
+        None,
+        f"training examples of all classes together, in place of --shots (default for a task without classes: "
+        f"{TRAIN:,}, or as many as the file has room for)",
+    )
+    validation: int | None = _option(
+        None, "examples that choose the checkpoint (default: as many as for training)", least=0
+    )
+    test: int | None = _option(
+        None, f"held-out examples for the final score (default {TEST:,}; at most a fifth of a single file of your own)"
+    )
+    steps: int = _option(1000, "training steps")
+    batch: int = _option(16, "examples per step")
+    micro_batches: int = _option(1, "parts of a batch that are read one after another, under the same z")
+    lr: float = _option(
+        None,
+        "learning rate (default: the rate measured for smollm2-135m, otherwise the first of the paper's grid; the run "
+        "reports its source)",
+    )
+    schedule: str = _option(
+        None,
+        "schedule of the learning rate: constant, linear or cosine (default: linear with a measured rate, otherwise "
+        "constant)",
+        choices=SCHEDULES,
+    )
+    weight_decay: float = _option(0.0, "weight decay", least=0)
+    epsilon: float = _option(
+        None,
+        "size ε of a perturbation (default: the paper's; 1e-2 for smollm2-135m with a score as the objective)",
+    )
+    probes: int = _option(1, "directions z per step")
+    law: str = _option("rademacher", "law of z: rademacher, gaussian, …")
+    rule: str = _option(
+        "sgd",
+        "update rule of MeZO: sgd, momentum, sign, normalised or adam; adam draws z again for each of the last 1,000 "
+        "steps, so that a step soon takes minutes",
+    )
+    seed: int = _option(0, "seed of z and of the order of the data", least=0)
+    data_seed: int = _option(0, "seed that chooses the examples", least=0)
+    objective: str = _option(
+        "loss", "loss, or a score to raise: accuracy, f1, exact-match, or module:function of (answers, rows)"
+    )
+    every: int = _option(None, "steps between two evaluations (default: a fifth of all steps)")
+    dtype: str = _option(
+        "float32", "float32, bfloat16 or float16; in the last two MeZO keeps θ itself in float32", choices=DTYPES
+    )
+    rank: int = _option(8, "rank of LoRA")
+    alpha: float = _option(16, "scale α of LoRA")
+    tokens: int = _option(5, "length of the prefix in tokens")
+    scratch: bool = _option(False, "start from random weights")
+    cut: bool = _option(False, "drop the beginning of a text that is too long")
+    device: str | None = _option(
+        None, "cpu, cuda or mps (default: a GPU if there is one); CUDA_VISIBLE_DEVICES chooses among several"
+    )
+    tensorboard: bool = _option(False, "also write the Trainer's curves for TensorBoard")
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+        for option in fields(self):
+            value = _plain(getattr(self, option.name))
+            _check_value(option, value)
+            object.__setattr__(self, option.name, value)
+        _check_together(self)
+        _check_own_task(self)
 
     def resolve(self) -> "RunConfig":
-        """With the usual values where none were given. Raises: ValueError for what cannot be run."""
-        check(self)
-        classes = self.classifies()
-        rate, epsilon, _ = self.default_rate()
-        measured = self.lr is None and self.measured() is not None
+        """The same configuration, with a default in place of each None that has one."""
+        measured = self.lr is None and self._measured() is not None
         no_size = self.shots is None and self.train is None
-        chosen = {
-            "lr": rate if self.lr is None else self.lr,
-            "schedule": self.schedule or (MEASURED_SCHEDULE if measured else "constant"),
-            "epsilon": epsilon if self.epsilon is None else self.epsilon,
-            "every": max(1, self.steps // 5) if self.every is None else self.every,
-            "shots": SHOTS if no_size and classes else self.shots,
-            # of one file of one's own as many as it has room for
-            "train": TRAIN if no_size and not classes and self.data is None else self.train,
-            "test": TEST if self.test is None and (self.data is None or self.test_data) else self.test,
+        classifies = self.classifies()
+        values = {
+            "lr": self.default_rate().lr,
+            "schedule": MEASURED_SCHEDULE if measured else "constant",
+            "epsilon": self.default_rate().epsilon,
+            "every": max(1, self.steps // 5),
+            "shots": SHOTS if no_size and classifies else None,
+            # a single file of the user's own gives as many as it has room for
+            "train": TRAIN if no_size and not classifies and self.data is None else None,
+            "test": TEST if self.data is None or self.test_data else None,
         }
-        return replace(self, **chosen)
+        return replace(self, **{name: value for name, value in values.items() if getattr(self, name) is None})
 
-    def measured(self) -> tuple[float, float] | None:
-        """(rate, ε) that were compared with others on the shipped model; None for another one or another method."""
-        return MEASURED.get((self.method, self.tuning, self._measured_by())) if self.model == SHIPPED_MODEL else None
+    def default_rate(self) -> DefaultRate:
+        """The learning rate and ε where none are given: measured for the shipped model, else the paper's."""
+        measured = self._measured()
+        if measured is not None:
+            objective = "loss" if self._objective_kind() == "loss" else "accuracy"
+            setting = f"--objective {objective}, --schedule {MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
+            return DefaultRate(*measured, f"the rate that was measured on this model (film reviews, {setting})")
+        source = "the first of the paper's grid for RoBERTa-large (Table 15)"
+        if self.method == "mezo":
+            source = "the first of the paper's grid for OPT-13B (Table 16)"
+        elif self.method == "sgd" and self.tuning != "full":
+            source = "a guess of ours"
+        rate = RATES.get((self.method, self.tuning))
+        source += f", and {self.model} may want another: compare several"
+        return DefaultRate(rate, EPSILONS[self.tuning], source)
 
-    def _measured_by(self) -> str:
+    def _measured(self) -> tuple[float, float] | None:
+        """(rate, ε) measured on the shipped model; None for another model or method."""
+        if self.model != SHIPPED_MODEL:
+            return None
+        return MEASURED.get((self.method, self.tuning, self._objective_kind()))
+
+    def _objective_kind(self) -> str:
         return "loss" if self.objective == "loss" or self.tuning != "full" else "score"
 
-    def default_rate(self) -> tuple[float | None, float, str]:
-        """(rate, ε, where the rate comes from) for a plan that gives no rate; the rate is None without training."""
-        if (found := self.measured()) is not None:
-            of = {"loss": "loss", "score": "accuracy"}[self._measured_by()]
-            setting = f"film reviews, --objective {of}, --schedule {MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
-            return *found, f"the rate that was measured on this model ({setting})"
-        rate = RATES.get((self.method, self.tuning))
-        source = "the first of the paper's grid for OPT-13B (Table 16)"
-        if self.method != "mezo":
-            own = self.method == "sgd" and self.tuning != "full"
-            source = "a guess of ours" if own else "the first of the paper's grid for RoBERTa-large (Table 15)"
-        return rate, EPSILONS[self.tuning], f"{source}, and {self.model} may want another: compare several"
-
     def classifies(self) -> bool:
-        """Whether its task has classes; one of one's own has where it has label words."""
+        """Whether the task has classes; a task of the user's own has them if it has label words."""
         return bool(self.words) if self.owns_task() else task_named(self.task).kind == "classification"
 
     def owns_task(self) -> bool:
-        """Whether its task is one of one's own, which `data` holds."""
+        """Whether the task is the user's own, on the rows of `data`."""
         return self.prompt is not None or self.messages is not None
 
-    def write(self, folder: Path) -> None:
-        write_whole(folder / PLAN, json.dumps(asdict(self), indent=1) + "\n")
+    def options_without_effect(self) -> dict[str, str]:
+        """The options that change nothing in this run, and what each belongs to, in words."""
+        unused: dict[str, str] = {}
+        if self.method not in TRAINED:
+            unused |= dict.fromkeys(_TRAINING_ONLY, "a training, --method mezo, adam or sgd")
+            if not self.scratch:
+                unused["seed"] = "a training or --scratch"
+        elif self.method != "mezo":
+            unused |= dict.fromkeys(("epsilon", "probes", "law", "rule"), "--method mezo")
+        if self.tuning != "lora":
+            unused |= dict.fromkeys(("rank", "alpha"), "--tuning lora")
+        if self.tuning != "prefix":
+            unused["tokens"] = "--tuning prefix"
+        if self.owns_task():
+            unused["task"] = "a task of the paper, in place of --prompt and --messages"
+        if self.data is None:
+            unused["test_data"] = "--data"
+        return unused
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was, also after a power cut or on a full disk."""
-    part = file.with_name(file.name + ".part")
-    try:
-        with open(part, "w", encoding="utf-8") as writing:
-            writing.write(text)
-            writing.flush()
-            os.fsync(writing.fileno())
-        os.replace(part, file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(file)) from error
+def _arguments() -> Iterator[str]:
+    """A line of the docstring for each field."""
+    for option in fields(RunConfig):
+        kind = getattr(option.type, "__name__", "") if not get_args(option.type) else str(option.type)
+        default = "" if option.default in (None, ()) else f", default {option.default!r}"
+        yield f"        {option.name} ({kind}{default}): {option.metadata['help']}"
+
+
+RunConfig.__doc__ = f"""{str(RunConfig.__doc__).rstrip()}
+
+    Args:
+{chr(10).join(_arguments())}
+
+    Raises: ValueError for a value that no run can have, and for options that contradict each other.
+    """
 
 
 def _plain(value: Any) -> Any:
@@ -182,139 +280,120 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path | torch.device):
         return str(value)
     if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
-        return tuple(python_number(each) for each in value)
+        return tuple(python_number(item) for item in value)
     return python_number(value)
 
 
-def read_config(folder: Path) -> RunConfig:
-    """The plan of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
-    try:
-        found: Any = json.loads((folder / PLAN).read_text())
-        if not isinstance(found, dict):
-            raise ValueError("it is no plan")
-        known = {field.name for field in fields(RunConfig)}
-        if unknown := sorted(set(found) - known):
-            raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
-        for field in fields(RunConfig):
-            check_kind(field.name, field.type, found.get(field.name))
-        return RunConfig(**{**found, "words": tuple(found.get("words", ()))})
-    except FileNotFoundError:
+def _check_value(option: Field, value: Any) -> None:
+    """Raises: ValueError for a value of the wrong type or out of range. None is a value that was not given."""
+    name, least = option.name, option.metadata["least"]
+    types = get_args(option.type) or (option.type,)
+    if value is None and option.default is None:
+        return
+    if option.metadata["choices"]:
+        one_of(name, value, option.metadata["choices"])
+    elif bool in types:
+        flag(name, value)
+    elif int in types:
+        # the Trainer gives its seed to numpy, which takes 32 bits
+        whole(name, value, "leave it out for the default", least=least, below=2**32 if name == "seed" else None)
+    elif float in types:
+        check = positive if least else not_negative
+        check(name, value, "leave it out for the default")
+    else:
+        several = Ellipsis in types
+        texts = value if several else (value,)
+        if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
+            rule = "a list of texts" if several else "text"
+            raise ValueError(f"`{name}` must be {rule}, got {str(value)[:40]!r}: give it so.")
+
+
+def _check_together(config: RunConfig) -> None:
+    """Raises: ValueError for options that contradict each other."""
+    law_of(config.law, None)
+    rule_named(config.rule)
+    if ":" not in config.objective:
+        one_of("objective", config.objective, (*OBJECTIVES, "module:function"))
+    if config.validation == 0 and config.method in TRAINED:
+        raise ValueError("`validation` must be at least 1 for a training, got 0: give some to choose a checkpoint by.")
+    if config.batch % config.micro_batches:
         raise ValueError(
-            f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {PLAN}."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"`run` has a {folder / PLAN} that cannot be read ({error}): use the version that wrote it."
-        ) from None
-
-
-def check_kind(name: str, kind: Any, value: Any) -> None:
-    """Raises: ValueError for a value of another type than a plan writes; None is what was not given."""
-    kinds: list[Any] = [list] if get_origin(kind) is tuple else [*(get_args(kind) or (kind,))]
-    if float in kinds:
-        kinds.append(int)
-    if value is not None and type(value) not in kinds:
-        raise ValueError(f"its {name!r} is {str(value)[:40]!r}")
-    if isinstance(value, list) and not all(isinstance(one, str) for one in value):
-        raise ValueError(f"its {name!r} holds what is no text")
-
-
-def check(plan: RunConfig) -> None:
-    names = {"method": METHODS, "tuning": ("full", "lora", "prefix"), "dtype": DTYPES, "schedule": SCHEDULES}
-    for name, known in names.items():
-        if (value := getattr(plan, name)) not in known and not (name == "schedule" and value is None):
-            raise ValueError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
-    law_of(plan.law, None)
-    rule_named(plan.rule)
-    ones = ("steps", "batch", "micro_batches", "probes", "every", "test", "rank", "tokens")
-    least = dict.fromkeys(ones, 1) | {"seed": 0, "data_seed": 0, "validation": int(plan.method in TRAINED)}
-    for name, bound in least.items():
-        if (value := getattr(plan, name)) is not None and value < bound:
-            raise ValueError(f"`{name}` must be at least {bound}, got {value}: give a larger number.")
-    if plan.seed >= 2**32:  # the Trainer gives it to numpy
-        raise ValueError(f"`seed` must be below 2**32, got {plan.seed}: give a smaller number.")
-    for name in ("lr", "epsilon", "alpha"):
-        if (value := getattr(plan, name)) is not None and not 0 < value < math.inf:
-            raise ValueError(f"`{name}` must be positive and finite, got {value}: leave it out for the usual one.")
-    if not 0 <= plan.weight_decay < math.inf:
-        raise ValueError(f"`weight_decay` must be 0 or more, got {plan.weight_decay}: leave it out for none.")
-    if plan.batch % plan.micro_batches:
-        raise ValueError(
-            f"`micro_batches` must divide the batch of {plan.batch}, got {plan.micro_batches}: take {plan.batch} or 1."
+            f"`micro_batches` must divide the batch of {config.batch}, got {config.micro_batches}: give "
+            f"{config.batch} or 1."
         )
-    if plan.objective != "loss" and plan.method in ("adam", "sgd"):
+    if config.objective != "loss" and config.method in ("adam", "sgd"):
         raise ValueError(
-            f"`objective` must be loss for {plan.method}, which needs its gradient; got {plan.objective!r}."
+            f"`objective` must be loss for {config.method}, which needs its gradient; got {config.objective!r}: leave "
+            "it out, or train with mezo."
         )
-    check_own_task(plan)
+    if config.shots is not None and config.train is not None:
+        raise ValueError(
+            f"`shots` and `train` must not be given together, got {config.shots} and {config.train}: leave one out."
+        )
+    if config.shots is not None and not config.classifies():
+        raise ValueError(f"`shots` belongs to a task with classes, got {config.shots} without one: give `train`.")
 
 
-def check_own_task(plan: RunConfig) -> None:
-    """Raises: ValueError for parts of a task of one's own that do not belong together."""
-    answers = [name for name in ("words", "completion", "options") if getattr(plan, name)]
-    if plan.messages is not None and (plan.prompt is not None or answers):
+def _check_own_task(config: RunConfig) -> None:
+    """Raises: ValueError for parts of a task of the user's own that do not belong together."""
+    if not config.owns_task():
+        task_named(config.task)
+    answers = [name for name in ("words", "completion", "options") if getattr(config, name)]
+    if config.messages is not None and (config.prompt is not None or answers):
+        other = answers[0] if answers else "prompt"
+        raise ValueError(f"`messages` must be given without `{other}`, as a chat has its own template: leave one out.")
+    if len(answers) != (config.prompt is not None):
+        got = f", got {' and '.join(answers)}" if answers else ""
         raise ValueError(
-            f"`messages` must be given without {answers[0] if answers else 'prompt'}, as a chat has its own template: "
-            "leave one out."
+            f"`prompt` must be given together with one of `words`, `completion` and `options`{got}: the text, and what "
+            "may follow it."
         )
-    if len(answers) != (plan.prompt is not None):
-        given = f", got {' and '.join(answers)}" if answers else ""
-        raise ValueError(
-            f"`prompt` must be given together with one of words, completion and options{given}: the text, and what may "
-            "follow it."
-        )
-    belongs = {
-        "label": ("label", "a prompt with words or options", bool(plan.words or plan.options)),
-        "masked_prompt": (None, "a prompt with words", bool(plan.words)),
-        "metric": (None, "a completion or a chat", bool(plan.completion or plan.messages)),
+    belongings = {
+        "label": ("a prompt with words or options", bool(config.words or config.options)),
+        "masked_prompt": ("a prompt with words", bool(config.words)),
+        "metric": ("a completion or a chat", bool(config.completion or config.messages)),
     }
-    for name, (usual, to, there) in belongs.items():
-        if not there and (value := getattr(plan, name)) != usual:
-            raise ValueError(f"`{name}` belongs to {to} of your own, got {value!r} without one: leave it out.")
-    if plan.owns_task() and plan.data is None:
+    for option in fields(RunConfig):
+        owner, present = belongings.get(option.name, ("", True))
+        value = getattr(config, option.name)
+        if not present and value != option.default:
+            raise ValueError(
+                f"`{option.name}` belongs to {owner} of your own, got {value!r} without one: leave it out."
+            )
+    if config.owns_task() and config.data is None:
         raise ValueError("`data` must be given with a task of your own: the file or data set that it is about.")
 
 
-def first_process() -> bool:
-    """Whether this one, of those that torchrun started, prints and writes."""
-    return int(os.environ.get("RANK", 0)) == 0
-
-
-def processes() -> int:
-    """How many torchrun has started."""
-    return int(os.environ.get("WORLD_SIZE", 1))
-
-
-def check_processes(plan: RunConfig, count: int) -> None:
-    """Raises: ValueError for what so many processes, as torchrun starts them, cannot share."""
-    parts = count * plan.micro_batches
-    if plan.objective == "f1" and parts > 1 and plan.classifies():
+def check_processes(config: RunConfig, count: int) -> None:
+    """Raises: ValueError for what this many processes, as torchrun starts them, cannot share."""
+    parts = count * config.micro_batches
+    if config.objective == "f1" and parts > 1 and config.classifies():
         raise ValueError(
-            f"`objective` f1 of a classification is that of a whole batch, got {parts} parts of one: take one process "
-            "and one micro-batch, or accuracy."
+            f"`objective` f1 of a classification is that of a whole batch, got {parts} parts of one: start one process "
+            "with one micro-batch, or give accuracy."
         )
     if count == 1:
         return
-    if plan.method != "mezo":
-        raise ValueError(f"`method` must be mezo in several processes, got {plan.method} in {count}: start one.")
-    if plan.batch % parts:
-        each = f"{count} processes with {plan.micro_batches} micro-batches each"
-        raise ValueError(f"`batch` must divide evenly among {each}, got {plan.batch}: take a multiple of {parts}.")
+    if config.method != "mezo":
+        raise ValueError(f"`method` must be mezo in several processes, got {config.method} in {count}: start one.")
+    if config.batch % parts:
+        share = f"{count} processes with {config.micro_batches} micro-batches each"
+        raise ValueError(f"`batch` must divide evenly among {share}, got {config.batch}: give a multiple of {parts}.")
 
 
 def from_preset(name: str, tuning: str | None = None) -> dict[str, Any]:
-    """The fields of a plan that one of the paper's settings fixes; of its learning rates the middle one.
+    """The fields of a configuration that one of the paper's settings fixes, with the middle one of its learning rates.
 
     Raises: ValueError naming the nearest.
 
     >>> from_preset("paper/opt-13b/sst2")["lr"], from_preset("paper/opt-13b/sst2", "lora")["epsilon"]
     (1e-06, 0.01)
     """
-    preset = preset_named(name, tuning)  # type: ignore[arg-type]  # which says what the names are
-    same = ("task", "model", "tuning", "epsilon", "batch", "steps", "weight_decay", "probes", "rank", "alpha", "tokens")
-    sizes = ("shots", "train", "validation", "test")
+    preset = preset_named(name, tuning)  # type: ignore[arg-type]  # which reports the names that exist
+    settings = ("task", "model", "tuning", "epsilon", "batch", "steps", "weight_decay", "probes", "rank", "alpha")
+    sizes = ("tokens", "shots", "train", "validation", "test")
     return {
-        **{field: getattr(preset, field) for field in (*same, *sizes)},
+        **{field_name: getattr(preset, field_name) for field_name in (*settings, *sizes)},
         "lr": sorted(preset.learning_rates)[len(preset.learning_rates) // 2],
         "law": "gaussian",
         "every": preset.steps // preset.evaluations,

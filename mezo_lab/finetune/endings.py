@@ -1,6 +1,7 @@
-"""How a run ends early, by an interrupt or a full disk; and the lines of progress of a long evaluation."""
+"""How a run ends early, by a signal or a full disk; and the lines that report its progress."""
 
 import errno
+import os
 import re
 import signal
 import time
@@ -10,80 +11,106 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.finetune.data.rows import one_line
-from mezo_lab.finetune.run_folder import Stopped, kept
+from mezo_lab.finetune.run_folder import Stopped, way_to_resume
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}  # but not a closed pipe
 
-Say = Callable[[str], None]
+SIGHUP = getattr(signal, "SIGHUP", None)  # a closed terminal or connection; Windows has none
+SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP) if number is not None]
+
+Report = Callable[[str], None]  # takes a line of text
+Progress = Callable[[int, int], None]  # takes (done, total)
 
 
-def counted(say: Say, what: str) -> Callable[[int, int], None]:
-    """A progress callback that says every ten seconds how far an evaluation is."""
-    told = time.monotonic()
+def no_report(line: str) -> None:
+    """Report nothing."""
+
+
+def progress_lines(report: Report, text: Callable[[int, int, float], str], *, first: float = LINE_EVERY) -> Progress:
+    """A progress callback that reports a line now and then, every ten seconds at most, and none at the end.
+
+    Args: text: (done, total, seconds left at this speed) → the line. first: seconds of silence before the first line.
+    """
+    began = time.monotonic()
+    next_line = began + first
 
     def progress(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > LINE_EVERY and done < total:
-            told = time.monotonic()
-            say(f"{what}: {done:,} of {total:,} examples")
+        nonlocal next_line
+        now = time.monotonic()
+        if now < next_line or done >= total:
+            return
+        next_line = now + LINE_EVERY
+        report(text(done, total, (now - began) / done * (total - done)))
 
     return progress
 
 
+def evaluation_lines(report: Report, name: str) -> Progress:
+    """The progress of a long evaluation, of which `name` says what is evaluated."""
+    return progress_lines(report, lambda done, total, left: f"{name}: {done:,} of {total:,} examples")
+
+
 @contextmanager
-def disk_in_one_line(out: Path) -> Iterator[None]:
+def disk_errors_in_one_line(out: Path) -> Iterator[None]:
     """Turn the error of a full disk into one line, which names the checkpoint that is kept."""
     try:
         yield
     except Exception as error:
-        if not of_the_disk(error):
+        if not is_disk_error(error):
             raise
-        raise OSError(f"{out} cannot be written ({one_line(error)}); {kept(out)}, once there is room.") from error
+        raise OSError(
+            f"{out} cannot be written ({one_line(error)}); {way_to_resume(out)}, once there is room."
+        ) from error
 
 
-def of_the_disk(error: Exception) -> bool:
+def is_disk_error(error: Exception) -> bool:
     """Whether a file could not be written, for which torch, safetensors and tokenizers have errors of their own."""
     if isinstance(error, (ValueError, OSError)):
         return isinstance(error, OSError) and error.errno in DISK
-    said = str(error)
-    number = re.search(r"os error (\d+)", said)
-    if number is not None:  # of safetensors and tokenizers; one of memory may come where a file is read
+    text = str(error)
+    number = re.search(r"os error (\d+)", text)
+    if number is not None:  # of safetensors and tokenizers; an error of memory may come where a file is read
         return int(number[1]) in DISK
-    return "PytorchStreamReader" not in said and any(
-        mark in said for mark in ("inline_container", "PytorchStreamWriter")
-    )
+    writing = "inline_container" in text or "PytorchStreamWriter" in text
+    return writing and "PytorchStreamReader" not in text
 
 
 class Interrupts:
-    """Ctrl-C, and SIGTERM, which batch systems send: alike, but for the exit status.
+    """Ctrl-C, SIGTERM and SIGHUP: alike, but for the exit status.
 
-    While `deferred`, the first signal asks for an end after the step; any other raises KeyboardInterrupt at once.
+    While `deferred`, the first signal requests an end after the step; any other raises KeyboardInterrupt at once.
     """
 
-    def __init__(self, say: Say):
-        self.say = say
+    def __init__(self, report: Report):
+        self.report = report
         self.deferred = False
-        self.asked = False
+        self.requested = False
         self.code = 128 + signal.SIGINT
+        self._terminals: list[int] = []
 
     def __call__(self, number: int, *_: Any) -> None:
         self.code = 128 + number
-        if not self.deferred or self.asked:
+        self._leave_closed_terminals()
+        if not self.deferred or self.requested:
             raise KeyboardInterrupt
-        self.asked = True
-        self.say("stopping after this step; once more to stop at once")
+        self.requested = True
+        self.report("stopping after this step; once more to stop at once")
 
     @contextmanager
-    def heard(self, out: Path) -> Iterator[None]:
+    def listening(self, out: Path) -> Iterator[None]:
         """While this lasts the signals come here, and an interrupt is `Stopped`, which says what is kept."""
-        before = {}
+        self._terminals = [number for number in (1, 2) if os.isatty(number)]
+        before: dict[int, Any] = {}
         with suppress(ValueError):  # not the main thread
-            before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+            for number in SIGNALS:
+                # a run under nohup ignores SIGHUP, and is to outlive its terminal
+                if number != SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, self)
         try:
             yield
         except KeyboardInterrupt:
-            raise Stopped(f"stopped at once; {kept(out)}.", self.code) from None
+            raise Stopped(f"stopped at once; {way_to_resume(out)}.", self.code) from None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -96,3 +123,9 @@ class Interrupts:
             yield
         finally:
             self.deferred = False
+
+    def _leave_closed_terminals(self) -> None:
+        """Send the output nowhere where its terminal is gone, as each line would otherwise raise an error."""
+        for number in self._terminals:
+            if not os.isatty(number):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)

@@ -1,4 +1,4 @@
-"""What a run needs before its first step, from its plan: data, the model, and what of it is trained."""
+"""From the configuration of a run to all that its first forward pass needs: rows, the model, and rows in tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from mezo_lab.finetune.config import TRAINED, RunConfig
-from mezo_lab.finetune.data.rows import load_rows
+from mezo_lab.finetune.data.rows import Row, load_rows
 from mezo_lab.finetune.data.splits import Splits, draw_splits
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.encoding.logits import Encoded
-from mezo_lab.finetune.endings import Say
+from mezo_lab.finetune.encoding.examples import Example, encode_examples
+from mezo_lab.finetune.endings import Report
 from mezo_lab.finetune.evaluation import baselines
 from mezo_lab.finetune.models.loading import LanguageModel, load_model
 from mezo_lab.finetune.models.tuning import tune
@@ -25,64 +25,145 @@ from mezo_lab.finetune.training.objectives import check_objective
 class RunContext:
     """What a run needs before its first forward pass."""
 
-    plan: RunConfig
+    config: RunConfig
     task: Task
     splits: Splits
-    loaded: LanguageModel
+    pretrained: LanguageModel
+    """The model as it was: no adapters, nothing trained."""
     encoder: Encoder
+    examples: tuple[Example, ...]
+    """The training rows in tokens; none where no method of the run reads them."""
 
 
-def prepare_run(plan: RunConfig, say: Say = print) -> RunContext:
-    """Data first: an error in them is found before a model is loaded."""
-    task = task_of(plan)
-    check_objective(plan.objective, task)
-    data = data_of(plan, task)
-    say(f"loading {plan.model}")
-    loaded = load_for_run(plan)
-    before = Prompt()
-    if plan.method == "icl":
-        before = baselines.solved(task, data.train, seed=plan.data_seed)
-    room = plan.tokens if plan.tuning == "prefix" and plan.method in TRAINED else 0
-    if room >= loaded.limit:
-        raise ValueError(
-            f"`tokens` must be fewer than the {loaded.limit:,} that the model reads, got {room:,}: give a smaller "
-            "number."
-        )
-    encoder = Encoder(
-        task,
-        loaded.tokenizer,
-        data.train[0],
-        masked=loaded.masked,
-        limit=loaded.limit - room,
-        cut=plan.cut,
-        before=before,
-    )
-    read_all(encoder, data, plan, len(cast(Tensor, loaded.model.get_input_embeddings().weight)))
-    say(f"{loaded.name}: {loaded.model.num_parameters():,} parameters, {plan.dtype}, on {loaded.model.device}")
-    say(f"{task.name}: {data}")
-    return RunContext(plan, task, data, loaded, encoder)
+def prepare_run(config: RunConfig, report: Report = print) -> RunContext:
+    """Load the data, then the model, and encode every text once, so that a bad one is refused before the run.
 
-
-def load_for_run(plan: RunConfig) -> LanguageModel:
-    """The model that the run begins with."""
-    loaded = load_model(plan.model, dtype=getattr(torch, plan.dtype), device=plan.device)
-    if plan.scratch:
-        from_scratch(loaded, plan.seed)
-    return loaded
-
-
-def read_all(encoder: Encoder, data: Splits, plan: RunConfig, vocabulary: int) -> None:
-    """Read every text once, so that a bad one is refused before the run.
-
-    Args: vocabulary: how many tokens the model has. Raises: ValueError.
+    Args: config: resolved. report: takes a line that says what is loaded.
+    Raises: ValueError and OSError, for the data before a model is loaded.
     """
-    trained = plan.method in TRAINED
-    asked: list[Encoded] = []
-    for row in data.train if trained or plan.method == "linear-probe" else ():
-        asked.append(encoder.encode_training(row))
-    for row in (*(data.validation if trained else ()), *data.test):
-        asked += encoder.encode_evaluation(row)
-    largest = max((*encoder.labels, *(max((*one.input_ids, *one.targets)) for one in asked)))
+    task = _task(config)
+    check_objective(config.objective, task)
+    splits = _splits(config, task)
+    report(f"loading {config.model}")
+    pretrained = load_for_run(config)
+    encoder = _encoder(config, task, splits, pretrained)
+    reads_training_rows = config.method in TRAINED or config.method == "linear-probe"
+    examples = encode_examples(encoder, splits.train) if reads_training_rows else ()
+    validation = splits.validation if config.method in TRAINED else ()
+    _check_tokens(encoder, examples, (*validation, *splits.test), pretrained)
+    model = pretrained.model
+    report(f"{pretrained.name}: {model.num_parameters():,} parameters, {config.dtype}, on {model.device}")
+    report(f"{task.name}: {splits}")
+    return RunContext(config, task, splits, pretrained, encoder, examples)
+
+
+def load_for_run(config: RunConfig) -> LanguageModel:
+    """The model with which a run begins."""
+    pretrained = load_model(config.model, dtype=getattr(torch, config.dtype), device=config.device)
+    if config.scratch:
+        _draw_weights(pretrained, config.seed)
+    return pretrained
+
+
+def build_model(context: RunContext) -> Any:
+    """The model with the weights that are trained, or with adapters; the same from the same configuration."""
+    texts = []
+    if context.config.tuning == "prefix":  # which begins as tokens of the training prompts
+        texts = [context.encoder.encode_prompt(row, 0).input_ids for row in context.splits.train]
+    return tune_for_run(context.config, context.pretrained, texts)
+
+
+def tune_for_run(config: RunConfig, pretrained: LanguageModel, texts: Sequence[Sequence[int]] = ()) -> Any:
+    """`build_model` without its data. Args: texts: the tokens with which a prefix begins; unread otherwise."""
+    settings = {"rank": config.rank, "alpha": config.alpha, "tokens": config.tokens, "seed": config.seed}
+    return tune(pretrained, config.tuning, examples=texts, **settings)
+
+
+def _task(config: RunConfig) -> Task:
+    metric: Any = config.metric or "likelihood"
+    if config.messages is not None:
+        return chat_task(config.messages, metric=metric)
+    if config.prompt is None:
+        return task_named(config.task)
+    if config.completion is not None:
+        return completion_task(config.prompt, config.completion, metric=metric)
+    if config.options is not None:
+        columns = [column.strip() for column in config.options.split(",")]
+        return choice_task(config.prompt, columns, config.label)
+    return custom_task(config.prompt, config.words, config.label, config.masked_prompt)
+
+
+def _splits(config: RunConfig, task: Task) -> Splits:
+    columns = task.required_columns()
+    test_rows = None
+    if config.data is not None:
+        train_rows = _rows("data", config.data, columns)
+        if config.test_data is not None:
+            test_rows = _rows("test_data", config.test_data, columns)
+    elif task.data is None:
+        raise ValueError(
+            f"`data` must be given for {task.name}, which has none of its own: a file, or a name on the hub."
+        )
+    elif config.test_data is not None:
+        raise ValueError(f"`test_data` belongs to `data`, got {config.test_data!r} without it: give both, or neither.")
+    else:
+        train_rows = load_rows(task.data.path, split=task.data.train, columns=columns)
+        if task.data.test is not None:
+            test_rows = load_rows(task.data.path, split=task.data.test, columns=columns)
+    return draw_splits(
+        task,
+        train_rows,
+        test_rows=test_rows,
+        shots=config.shots,
+        train=config.train,
+        validation=config.validation,
+        test=config.test,
+        seed=config.data_seed,
+    )
+
+
+def _rows(argument: str, source: str, columns: Sequence[str]) -> list[Row]:
+    """The rows of a file or data set. Raises: as `load_rows`, naming the option in place of its `source`."""
+    try:
+        return load_rows(source, columns=columns)
+    except (ValueError, OSError) as error:
+        text = str(error)
+        if not text.startswith("`source`"):
+            raise
+        raise type(error)(text.replace("`source`", f"`{argument}`", 1)) from error
+
+
+def _encoder(config: RunConfig, task: Task, splits: Splits, pretrained: LanguageModel) -> Encoder:
+    shown = Prompt()
+    if config.method == "icl":
+        shown = baselines.solved(task, splits.train, seed=config.data_seed)
+    prefix = config.tokens if config.tuning == "prefix" and config.method in TRAINED else 0
+    if prefix >= pretrained.limit:
+        raise ValueError(
+            f"`tokens` must be fewer than the {pretrained.limit:,} that the model reads, got {prefix:,}: give a "
+            "smaller number."
+        )
+    return Encoder(
+        task,
+        pretrained.tokenizer,
+        splits.train[0],
+        masked=pretrained.masked,
+        limit=pretrained.limit - prefix,
+        cut=config.cut,
+        before=shown,
+    )
+
+
+def _check_tokens(
+    encoder: Encoder, examples: Sequence[Example], evaluated: Sequence[Row], pretrained: LanguageModel
+) -> None:
+    """Raises: ValueError for a text that cannot be read, or that holds tokens that the model does not have."""
+    sequences = [sequence for example in examples for sequence in example.encoded]
+    for row in evaluated:
+        sequences += encoder.encode_evaluation(row)
+    tokens = {token for sequence in sequences for token in (*sequence.input_ids, *sequence.targets)}
+    largest = max(tokens.union(encoder.labels))
+    vocabulary = len(cast(Tensor, pretrained.model.get_input_embeddings().weight))
     if largest >= vocabulary:
         raise ValueError(
             f"`model` must have a tokenizer of its own, and token {largest} is none of its {vocabulary}: copy the "
@@ -90,53 +171,9 @@ def read_all(encoder: Encoder, data: Splits, plan: RunConfig, vocabulary: int) -
         )
 
 
-def task_of(plan: RunConfig) -> Task:
-    metric: Any = plan.metric or "likelihood"
-    if plan.messages is not None:
-        return chat_task(plan.messages, metric=metric)
-    if plan.prompt is None:
-        return task_named(plan.task)
-    if plan.completion is not None:
-        return completion_task(plan.prompt, plan.completion, metric=metric)
-    if plan.options is not None:
-        return choice_task(plan.prompt, [column.strip() for column in plan.options.split(",")], plan.label)
-    return custom_task(plan.prompt, plan.words, plan.label, plan.masked_prompt)
-
-
-def data_of(plan: RunConfig, task: Task) -> Splits:
-    source = task.data
-    if plan.data is None and source is None:
-        raise ValueError(
-            f"`data` must be given for {task.name}, which has none of its own: a file, or a name on the hub."
-        )
-    if plan.data is not None or source is None:
-        train = load_rows(plan.data or "", columns=task.required_columns())
-        test = None if plan.test_data is None else load_rows(plan.test_data, columns=task.required_columns())
-    else:
-        train = load_rows(source.path, split=source.train, columns=task.required_columns())
-        test = (
-            None if source.test is None else load_rows(source.path, split=source.test, columns=task.required_columns())
-        )
-    sizes = {"shots": plan.shots, "train": plan.train, "validation": plan.validation, "test": plan.test}
-    return draw_splits(task, train, test_rows=test, seed=plan.data_seed, **sizes)
-
-
-def build_model(ready: RunContext) -> Any:
-    """The model with what of it is trained; the same from the same plan."""
-    prefix = ready.plan.tuning == "prefix"
-    texts = [ready.encoder.encode_prompt(row, 0).input_ids for row in ready.splits.train] if prefix else []
-    return tune_loaded(ready.plan, ready.loaded, texts)
-
-
-def tune_loaded(plan: RunConfig, loaded: LanguageModel, texts: Sequence[Sequence[int]] = ()) -> Any:
-    """`model_of`, from the texts that a prefix begins with; the other tunings need no data."""
-    kinds = {"rank": plan.rank, "alpha": plan.alpha, "tokens": plan.tokens, "seed": plan.seed}
-    return tune(loaded, plan.tuning, examples=texts, **kinds)
-
-
-def from_scratch(loaded: LanguageModel, seed: int) -> None:
+def _draw_weights(pretrained: LanguageModel, seed: int) -> None:
     """Random weights, as the architecture starts from, in place of the trained ones."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        fresh = type(loaded.model)(loaded.model.config)  # type: ignore[call-arg]
-    loaded.model.load_state_dict(fresh.state_dict())
+        fresh = type(pretrained.model)(pretrained.model.config)  # type: ignore[call-arg]
+    pretrained.model.load_state_dict(fresh.state_dict())

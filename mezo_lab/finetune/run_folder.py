@@ -1,29 +1,104 @@
-"""The folder of a run: which process holds it, whether a run may begin or go on there, and what an early end leaves."""
+"""The folder of a run: its files, the process that holds it, and whether a run may begin or resume there."""
 
 import errno
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from mezo_lab.finetune.config import LOG, RESULT, START, RunConfig, read_config, write_whole
+from mezo_lab.finetune.config import TRAINED, RunConfig
 from mezo_lab.finetune.models.smollm2 import DIGESTS, sha256
 from mezo_lab.optim.log import LogError, read_log
 
-HOLDER = ".running"  # a file of the folder: locked while a process writes there, with the number of that process
+# the files of a run; START has the scores of the model before its first step
+PLAN, START, RESULT, LOG = "plan.json", "start.json", "result.json", "run.mezo"
+HOLDER = ".running"  # locked while a process writes in the folder; holds the number of that process
 
 
 class Stopped(Exception):
-    """The user ended a run early; the message says how to go on with it, `code` is the exit status of a process."""
+    """The user ended a run early. The message says how to resume it; `code` is the exit status of the process."""
 
     def __init__(self, message: str, code: int = 130):
         super().__init__(message)
         self.code = code
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The latest checkpoint from which a run can resume."""
+
+    folder: Path
+    problems: tuple[str, ...]
+    """What is wrong with each later one."""
+
+    @property
+    def step(self) -> int:
+        return _step_of(self.folder)
+
+    @property
+    def seconds(self) -> float:
+        """The time that the run had taken when it was written."""
+        history = _trainer_state(self.folder).get("log_history", [])
+        return max((entry.get("seconds", 0.0) for entry in history), default=0.0)
+
+
+def default_folder(config: RunConfig) -> Path:
+    """The folder of a run that names none; it tells runs apart at a glance. Args: config: resolved.
+
+    >>> str(default_folder(RunConfig(task="rotten-tomatoes/sentiment", seed=2).resolve()))
+    'runs/smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
+    """
+    size = config.shots or config.train
+    tuning = (config.tuning,) if config.method in TRAINED else ()
+    task = Path(config.data).stem if config.data and config.owns_task() else config.task
+    parts = (Path(config.model).name, task, config.method, *tuning, size, config.seed)
+    return Path("runs", re.sub(r"[^\w.-]+", "-", "-".join(map(str, parts))))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was, also after a power cut or on a full disk."""
+    part = file.with_name(file.name + ".part")
+    try:
+        with open(part, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(file)) from error
+
+
+def write_config(config: RunConfig, folder: Path) -> None:
+    """Write the configuration of a run beside its results."""
+    write_whole(folder / PLAN, json.dumps(asdict(config), indent=1) + "\n")
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The configuration of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
+    try:
+        values: Any = json.loads((folder / PLAN).read_text())
+        if not isinstance(values, dict):
+            raise ValueError("it is no configuration")
+        known = {option.name for option in fields(RunConfig)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
+        return RunConfig(**values)
+    except FileNotFoundError:
+        raise ValueError(
+            f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {PLAN}."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(
+            f"`run` has a {folder / PLAN} that cannot be read ({reason}): use the version that wrote it."
+        ) from None
 
 
 @contextmanager
@@ -36,16 +111,16 @@ def hold_folder(out: Path) -> Iterator[None]:
     Raises: ValueError where another process holds it.
     """
     check_name(out)
-    was_there = out.exists()
-    file = _locked(out)
+    existed = out.exists()
+    holder = _locked_holder(out)
     try:
         yield
     finally:
-        # while it is still locked: who opened it before sees in `_locked` that it is gone
+        # removed while it is still locked: a process that opened it before sees in `_locked_holder` that it is gone
         with suppress(OSError):
             (out / HOLDER).unlink()
-        file.close()
-        if not was_there:
+        holder.close()
+        if not existed:
             with suppress(OSError):  # something was written
                 out.rmdir()
 
@@ -58,7 +133,8 @@ def check_name(out: Path) -> None:
         raise ValueError(f"`out` must be a folder, or the name of a new one, {out} is a file: name another.")
 
 
-def _locked(out: Path) -> IO[str]:
+def _locked_holder(out: Path) -> IO[str]:
+    """The lock file of a folder, open, locked and holding the number of this process."""
     while True:
         out.mkdir(parents=True, exist_ok=True)
         path = out / HOLDER
@@ -75,20 +151,24 @@ def _locked(out: Path) -> IO[str]:
                 f"`out` must be a folder that no other run holds, {out} is held by process {holder}: wait for its end, "
                 "or name another folder with --out."
             )
-        try:
-            same = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-        except FileNotFoundError:
-            same = False
-        if same:
+        if _is_at(file, path):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             return file
-        file.close()  # removed by the run that held it, between the opening and the lock
+        file.close()  # the run that held it removed it between the opening and the lock
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: IO[str]) -> bool:
-    """Whether the lock of a file is had, without waiting for it."""
+    """Try to lock a file, without waiting. Returns: whether that worked."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -106,38 +186,41 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def check_folder(out: Path, plan: RunConfig, resume: bool) -> None:
-    """Clear what a run that never made a step has left.
+def clear_start(out: Path) -> None:
+    """Make a folder ready for a new run: remove the scores that a run without a single step has left.
 
-    Raises: ValueError where a run would overwrite another, or go on with what is not there.
+    Raises: ValueError where the new run would overwrite another.
     """
-    if not resume:
-        if begun(out):
+    if _begun(out):
+        raise ValueError(f"`out` must be a new folder, {out} holds a run: pass --resume to resume it, or name another.")
+    (out / START).unlink(missing_ok=True)
+
+
+def check_resume(out: Path, config: RunConfig) -> Checkpoint:
+    """The checkpoint from which a run resumes. Raises: ValueError where there is none, or the run was another."""
+    earlier = read_config(out)
+    for option in fields(RunConfig):
+        before = getattr(earlier, option.name)
+        now = getattr(config, option.name)
+        if before != now:
             raise ValueError(
-                f"`out` must be a new folder, {out} holds a run: pass --resume to go on with it, or another."
+                f"`{option.name}` was {before!r} when {out} began, and is {now!r} now: leave it as it was."
             )
-        (out / START).unlink(missing_ok=True)  # of another plan, it may be
-        return
-    before = read_config(out)
-    if changed := [
-        field.name for field in fields(RunConfig) if getattr(before, field.name) != getattr(plan, field.name)
-    ]:
-        was, now = (getattr(each, changed[0]) for each in (before, plan))
-        raise ValueError(f"`{changed[0]}` was {was!r} when {out} began, and is {now!r} now: leave it as it was.")
-    if not checkpoints(out):
+    if not _checkpoints(out):
         raise ValueError(f"`resume` needs a checkpoint in {out}, and there is none yet: {_without_checkpoint(out)}.")
-    if plan.method == "mezo":
+    if config.method == "mezo":
         _check_log(out)
-    found, problems = resumable(out)
-    if found is None:
+    checkpoint, problems = latest_checkpoint(out)
+    if checkpoint is None:
         raise ValueError(
             f"`resume` needs a whole checkpoint in {out}, and there is none ({'; '.join(problems)}): "
             f"{_without_checkpoint(out)}."
         )
+    return Checkpoint(checkpoint, tuple(problems))
 
 
 def _check_log(out: Path) -> None:
-    """Raises: ValueError where the log of a run is gone or damaged: going on would begin another, of half a run."""
+    """Raises: ValueError where the log of a run is missing or damaged: a resume would begin one in mid-run."""
     try:
         read_log(out / LOG)
         return
@@ -147,30 +230,30 @@ def _check_log(out: Path) -> None:
         trouble = f"is damaged ({str(error).rstrip('.').partition(': ')[0]})"
     raise ValueError(
         f"`resume` needs {out / LOG}, the log of the run, which {trouble}: put it back as it was, or begin a new run "
-        f"in another --out; {checkpoints(out)[0]} stays where it is, and from_pretrained loads it."
+        f"in another --out; {_checkpoints(out)[0]} stays where it is, and from_pretrained loads it."
     )
 
 
-def begun(out: Path) -> bool:
-    """Whether a folder holds anything of a run but its plan, which may have been one that could not be run."""
+def _begun(out: Path) -> bool:
+    """Whether a folder holds more of a run than its configuration, which may be one that could not be run."""
     return any((out / name).exists() for name in (RESULT, LOG)) or any(out.glob("checkpoint-*"))
 
 
-def checkpoints(out: Path) -> list[Path]:
-    """All of a run, the latest first, whole or not."""
-    found = [each for each in out.glob("checkpoint-*") if each.name.partition("-")[2].isdecimal()]
-    return sorted(found, key=step_of, reverse=True)
+def _checkpoints(out: Path) -> list[Path]:
+    """All checkpoints of a run, the latest first, whole or not."""
+    folders = [folder for folder in out.glob("checkpoint-*") if folder.name.partition("-")[2].isdecimal()]
+    return sorted(folders, key=_step_of, reverse=True)
 
 
-def step_of(checkpoint: Path) -> int:
+def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.partition("-")[2])
 
 
 def seal(checkpoint: Path) -> None:
     """Bring every file of a checkpoint onto the disk, and then, as the last one, their digests.
 
-    A power cut leaves files that are there and hold nothing; a checkpoint is whole when its files are those of the
-    digests. Cost: one pass of SHA-256.
+    A power cut leaves files that exist and hold nothing; a checkpoint is whole when its files match the digests.
+    Cost: one pass of SHA-256.
     """
     digests = {}
     for file in sorted(path for path in checkpoint.iterdir() if path.is_file() and path.name != DIGESTS):
@@ -196,49 +279,45 @@ def damage(checkpoint: Path) -> str | None:
     return None
 
 
-def resumable(out: Path) -> tuple[Path | None, list[str]]:
-    """(the latest checkpoint from which a run can go on, the damage of each later one).
+def latest_checkpoint(out: Path) -> tuple[Path | None, list[str]]:
+    """(the latest checkpoint from which a run can resume, the damage of each later one).
 
-    Its own files are whole, the files of the best so far are, which is loaded at the end, and the log reaches it.
+    Its own files are whole, so are those of the best checkpoint so far, which is loaded at the end, and the log reaches
+    its step. Cost: one pass of SHA-256 over each checkpoint.
     """
     problems: list[str] = []
-    reach = _reach(out)
-    for checkpoint in checkpoints(out):
+    last_step = _last_logged_step(out)
+    for checkpoint in _checkpoints(out):
         trouble = damage(checkpoint) or _damage_of_best(checkpoint)
-        if trouble is None and step_of(checkpoint) > reach:
-            trouble = f"{LOG} ends after step {reach:.0f}"
+        if trouble is None and _step_of(checkpoint) > last_step:
+            trouble = f"{LOG} ends after step {last_step:.0f}"
         if trouble is None:
             return checkpoint, problems
         problems.append(trouble)
     return None, problems
 
 
-def newest_checkpoint(out: Path) -> Path | None:
-    """The latest from which a run can go on."""
-    return resumable(out)[0]
-
-
 def _damage_of_best(checkpoint: Path) -> str | None:
-    best = state_of(checkpoint).get("best_global_step") or 0
-    if best in (0, step_of(checkpoint)):  # the start needs no file
+    best = _trainer_state(checkpoint).get("best_global_step") or 0
+    if best in (0, _step_of(checkpoint)):  # the start needs no file
         return None
     return damage(checkpoint.with_name(f"checkpoint-{best}"))
 
 
-def _reach(out: Path) -> float:
-    """How many steps the log of a run has; no bound where it has none, as backpropagation writes none."""
+def _last_logged_step(out: Path) -> float:
+    """The last step in the log of a run; infinite where it has no log, as backpropagation writes none."""
     try:
         return read_log(out / LOG).steps
-    except (OSError, LogError):  # `_check_log` tells of it
+    except (OSError, LogError):  # `_check_log` reports it
         return math.inf
 
 
-def kept(out: Path) -> str:
-    """What is there to go on with, in words."""
-    newest = newest_checkpoint(out)
-    if newest is None:
+def way_to_resume(out: Path) -> str:
+    """What a run that ended early has left, and how to resume it, in words."""
+    checkpoint, _ = latest_checkpoint(out)
+    if checkpoint is None:
         return f"there is no checkpoint yet: {_without_checkpoint(out)}"
-    return f"{newest.name} is kept: the same command with --resume goes on"
+    return f"{checkpoint.name} is kept: the same command with --resume goes on"
 
 
 def _without_checkpoint(out: Path) -> str:
@@ -248,18 +327,18 @@ def _without_checkpoint(out: Path) -> str:
             f"`mezo-lab replay {out} --step last` rebuilds the weights from the log of its steps, and a new run needs "
             "another --out"
         )
-    if begun(out):
+    if _begun(out):
         return "begin a new run in another --out"
     return "the same command without --resume begins anew"
 
 
-def state_of(checkpoint: Path) -> dict[str, Any]:
-    """What the Trainer has kept of a run; nothing where it cannot be read."""
+def _trainer_state(checkpoint: Path) -> dict[str, Any]:
+    """The state that the Trainer wrote; empty where it cannot be read."""
     try:
-        found = json.loads((checkpoint / "trainer_state.json").read_bytes())
-        return found if isinstance(found, dict) else {}
+        state = json.loads((checkpoint / "trainer_state.json").read_bytes())
     except (OSError, ValueError):
         return {}
+    return state if isinstance(state, dict) else {}
 
 
 def _sync(path: Path) -> None:

@@ -28,12 +28,12 @@ from torch.nn.functional import softplus
 
 from mezo_lab import Estimate
 from mezo_lab.finetune import MeZO, task_loss
-from mezo_lab.finetune.config import read_config
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.prepare import prepare_run
 from mezo_lab.finetune.replay import rebuild_model, resolve_step
+from mezo_lab.finetune.run_folder import read_config
 
 # %%
 from mezo_lab.course.notebook import record_path, show, sized
@@ -45,7 +45,7 @@ from mezo_lab.report.figures import style
 RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
 context = prepare_run(read_config(run))
-model, tokenizer, encoder, task = context.loaded.model, context.loaded.tokenizer, context.encoder, context.task
+model, tokenizer, encoder, task = context.pretrained.model, context.pretrained.tokenizer, context.encoder, context.task
 
 # %% [markdown]
 # ## What the model is asked
@@ -164,7 +164,7 @@ print("recorded, 1,000 reviews:", gain_text(difference(mezo, zero_shot)))
 # %%
 pupil, calls = copy.deepcopy(model), []
 batch_loss = task_loss(pupil, tokenizer, context.splits.train[: sized(full=16, fast=4)])
-opt = MeZO(pupil.named_parameters(), lr=context.plan.lr, law=context.plan.law, seed=1, check_closure=False)
+opt = MeZO(pupil.named_parameters(), lr=context.config.lr, law=context.config.law, seed=1, check_closure=False)
 
 
 def closure():

@@ -11,13 +11,14 @@ import pytest
 import rates
 import torch
 
-from mezo_lab.finetune.config import MEASURED, RunConfig, check_processes, from_preset, read_config
+from mezo_lab.finetune.config import MEASURED, RunConfig, check_processes, from_preset
 from mezo_lab.finetune.run import finetune
+from mezo_lab.finetune.run_folder import read_config, write_config
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path):
     plan = RunConfig(task="sst2", words=("no", "yes"), prompt="{text}", data="rows.csv", lr=1e-5, shots=4)
-    plan.write(tmp_path)
+    write_config(plan, tmp_path)
     assert read_config(tmp_path) == plan != replace(plan, lr=2e-5)
 
 
@@ -32,12 +33,13 @@ FOREIGN = {
     "device": torch.device("cpu"),
     "words": ["terrible", "great"],
 }
+OWN = {"prompt": "{text}", "words": ("no", "yes"), "data": "rows.csv"}  # a task of one's own
 
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_numbers_of_numpy_and_torch_paths_and_devices_are_written_as_what_they_are(name, tmp_path):
-    plan = RunConfig(**{name: FOREIGN[name]})
-    plan.write(tmp_path)
+    plan = RunConfig(**(OWN if name == "words" else {}) | {name: FOREIGN[name]})
+    write_config(plan, tmp_path)
     assert read_config(tmp_path) == plan
     value = getattr(plan, name)
     assert type(value) in (int, float, bool, str, tuple)
@@ -45,7 +47,8 @@ def test_numbers_of_numpy_and_torch_paths_and_devices_are_written_as_what_they_a
 
 
 def test_words_in_an_array_of_numpy_are_words(tmp_path):
-    assert RunConfig(words=numpy.array(["terrible", "great"])) == RunConfig(words=("terrible", "great"))
+    words = numpy.array(["no", "yes"])
+    assert RunConfig(**OWN | {"words": words}) == RunConfig(**OWN)
 
 
 def kind(method: str, tuning: str, objective: str) -> str:
@@ -123,40 +126,52 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"method": "mezzo"}, "`method` must be one of mezo, adam, .*; got 'mezzo'"),
+        ({"method": "mezzo"}, "`method` must be one of mezo, adam, .*; got 'mezzo'. Nearest: mezo"),
+        (
+            {"objective": "acuracy"},
+            "`objective` must be one of loss, .*module:function; got 'acuracy'. Nearest: accuracy",
+        ),
+        ({"schedule": "liner"}, "`schedule` must be one of .*; got 'liner'. Nearest: linear"),
+        ({"metric": "f2"}, "`metric` must be one of likelihood, f1, exact-match; got 'f2': choose one"),
+        ({"steps": "many"}, "`steps` must be a whole number, at least 1, got many"),
+        ({"scratch": 1}, "`scratch` must be True or False, got 1"),
+        ({"words": "ab"}, "`words` must be a list of texts, got 'ab'"),
+        ({"model": 7}, "`model` must be text, got '7'"),
+        ({"shots": 4, "train": 8}, "`shots` and `train` must not be given together, got 4 and 8"),
+        ({"task": "squad", "shots": 4}, "`shots` belongs to a task with classes, got 4 without one: give `train`"),
         ({"tuning": "half"}, "`tuning` must be one of full, lora, prefix; got 'half'"),
         ({"dtype": "int8"}, "`dtype` must be one of float32"),
         ({"law": "normal"}, "`law` must be one of gaussian, .*; got 'normal'"),
         ({"rule": "adma"}, "`rule` must be one of sgd, .*; got 'adma'. Nearest: adam"),
         ({"schedule": "slow"}, "`schedule` must be one of constant"),
-        ({"steps": 0}, "`steps` must be at least 1, got 0"),
-        ({"seed": -1}, "`seed` must be at least 0, got -1"),
-        ({"seed": 2**32}, r"`seed` must be below 2\*\*32, got 4294967296: give a smaller number"),
-        ({"lr": 0.0}, r"`lr` must be positive and finite, got 0\.0"),
-        ({"epsilon": -1.0}, r"`epsilon` must be positive and finite, got -1\.0"),
+        ({"steps": 0}, "`steps` must be a whole number, at least 1, got 0: leave it out for the default"),
+        ({"seed": -1}, r"`seed` must be a whole number in \[0, 2\*\*32\), got -1"),
+        ({"seed": 2**32}, r"`seed` must be a whole number in \[0, 2\*\*32\), got 4294967296"),
+        ({"lr": 0.0}, r"`lr` must be positive, got 0\.0"),
+        ({"epsilon": -1.0}, r"`epsilon` must be positive, got -1\.0"),
         ({"micro_batches": 3}, "`micro_batches` must divide the batch of 16, got 3"),
-        ({"alpha": float("nan")}, "`alpha` must be positive and finite, got nan"),
-        ({"lr": float("inf")}, "`lr` must be positive and finite, got inf"),
-        ({"weight_decay": -0.1}, r"`weight_decay` must be 0 or more, got -0\.1"),
-        ({"validation": 0}, "`validation` must be at least 1, got 0"),
-        ({"rank": 0}, "`rank` must be at least 1, got 0"),
+        ({"alpha": float("nan")}, "`alpha` must be positive, got nan"),
+        ({"lr": float("inf")}, "`lr` must be finite, got inf"),
+        ({"weight_decay": -0.1}, r"`weight_decay` must not be negative, got -0\.1"),
+        ({"validation": 0}, "`validation` must be at least 1 for a training, got 0"),
+        ({"rank": 0}, "`rank` must be a whole number, at least 1, got 0"),
         ({"label": "stars"}, "`label` belongs to a prompt with words or options of your own, got 'stars' without one"),
         ({"masked_prompt": "{text} {mask}"}, "`masked_prompt` belongs to a prompt with words of your own"),
         ({"metric": "f1"}, "`metric` belongs to a completion or a chat of your own, got 'f1' without one"),
         (
             {"completion": "answer"},
-            "`prompt` must be given together with one of words, completion and options, got comp",
+            "`prompt` must be given together with one of `words`, `completion` and `options`, got comp",
         ),
         (
             {"completion": "a", "options": "b"},
-            "together with one of words, completion and options, got completion and op",
+            "together with one of `words`, `completion` and `options`, got completion and op",
         ),
         ({"prompt": "{text}", "words": ("no", "yes"), "options": "b"}, "with one of .*, got words and options"),
         (
             {"messages": "m", "prompt": "{text}", "words": ("a", "b")},
-            "`messages` must be given without words, as a chat",
+            "`messages` must be given without `words`, as a chat",
         ),
-        ({"messages": "m", "completion": "a"}, "`messages` must be given without completion"),
+        ({"messages": "m", "completion": "a"}, "`messages` must be given without `completion`"),
         ({"messages": "m"}, "`data` must be given with a task of your own"),
         (
             {"prompt": "{text}", "completion": "a", "label": "b", "data": "x.csv"},
@@ -164,7 +179,7 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ),
         ({"task": "sst"}, "`task` must be one of the .* names, got 'sst': nearest sst"),
         ({"method": "adam", "objective": "accuracy"}, "`objective` must be loss for adam, which needs its gradient"),
-        ({"prompt": "{text}"}, "`prompt` must be given together with one of words, completion and options: the"),
+        ({"prompt": "{text}"}, "`prompt` must be given together with one of `words`, `completion` and `options`: the"),
         ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a task of your own"),
     ],
 )

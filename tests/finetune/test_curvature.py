@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mezo_lab.cli import finetune, lr, main
+from mezo_lab.cli import config_options as options_of
+from mezo_lab.cli import lr, main
 from mezo_lab.curvature import gradient, hessian_products
 from mezo_lab.finetune import load_model, task_loss
 from mezo_lab.finetune.config import EPSILONS, RunConfig
@@ -67,14 +68,15 @@ def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, RunConfig]:
     ready = prepare_run(plans[0].resolve(), lambda line: None)
     model = build_model(ready)
     trainer = task_trainer.build_trainer(ready, model, folder, lambda line: None)
-    batch = trainer.data_collator(trainer.train_dataset[: ready.plan.batch])
-    return float(trainer.compute_loss(model.eval(), batch).detach()), count_trainable(model), ready.plan
+    batch = trainer.data_collator(trainer.train_dataset[: ready.config.batch])
+    return float(trainer.compute_loss(model.eval(), batch).detach()), count_trainable(model), ready.config
 
 
 @pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2", "roberta"])
 @pytest.mark.parametrize("tuning", ["full", "lora", "prefix"])
 def test_it_looks_at_the_loss_that_finetune_trains(folder, asked, bed, monkeypatch, tmp_path, architecture, tuning):
-    arguments = [*asked, "--model", folder(architecture), "--tuning", tuning, "--rank", "2", "--tokens", "2"]
+    sizes = {"full": [], "lora": ["--rank", "2"], "prefix": ["--tokens", "2"]}[tuning]
+    arguments = [*asked, "--model", folder(architecture), "--tuning", tuning, *sizes]
     assert main(["lr", *arguments]) == 2
     loss, numbers, plan = first_loss(monkeypatch, tmp_path, arguments)
     assert float(bed.loss().detach()) == pytest.approx(loss, rel=1e-5)
@@ -151,16 +153,16 @@ def test_it_predicts_and_leaves_the_folder_alone(folder, asked, capsys, tmp_path
 def fitted(model, asked, where) -> str:
     from mezo_lab.finetune.training.objectives import batch_loss
 
-    options = finetune.given_fields(main_options(["finetune", *asked, "--model", model]))
+    options = options_of.given_fields(main_options(["finetune", *asked, "--model", model]))
     ready = prepare_run(RunConfig(**options).resolve(), lambda line: None)
-    loss = batch_loss(ready.loaded.model, ready.encoder, ready.splits.train[:8])
-    descent = torch.optim.Adam(ready.loaded.model.parameters(), lr=0.01)
+    loss = batch_loss(ready.pretrained.model, ready.encoder, ready.examples[:8])
+    descent = torch.optim.Adam(ready.pretrained.model.parameters(), lr=0.01)
     for _ in range(30):
         descent.zero_grad()
         loss().backward()
         descent.step()
-    ready.loaded.model.save_pretrained(where)
-    ready.loaded.tokenizer.save_pretrained(where)
+    ready.pretrained.model.save_pretrained(where)
+    ready.pretrained.tokenizer.save_pretrained(where)
     return str(where)
 
 

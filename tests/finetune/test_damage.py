@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import DIGESTS, Stopped, damage, newest_checkpoint, resumable, seal
+from mezo_lab.finetune.run_folder import DIGESTS, LOG, PLAN, RESULT, Stopped, damage, latest_checkpoint, seal
 from mezo_lab.finetune.training.callbacks import ProgressCallback
 
 CLOCK = {"seconds", "peak_mebibytes", "machine"}
@@ -70,7 +70,7 @@ def stopped(plan, tmp_path):
     def made(method: str = "mezo"):
         own = RunConfig(**{**vars(plan), "steps": 12, "every": 6, "method": method})
         if method not in KEPT:
-            whole = finetune(own, tmp_path / "whole", say=quiet)
+            whole = finetune(own, tmp_path / "whole", report=quiet)
             on_step_end = ProgressCallback.on_step_end
 
             def interrupted(self, args, state, control, **others):
@@ -80,7 +80,7 @@ def stopped(plan, tmp_path):
 
             with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
                 patch.setattr(ProgressCallback, "on_step_end", interrupted)
-                finetune(own, tmp_path / "stopped", say=quiet)
+                finetune(own, tmp_path / "stopped", report=quiet)
             KEPT[method] = own, tmp_path / "stopped", whole
         own, source, whole = KEPT[method]
         shutil.copytree(source, tmp_path / "run")
@@ -93,19 +93,19 @@ def test_every_file_of_a_checkpoint_is_looked_at_and_every_damage_is_seen(stoppe
     _, run, _ = stopped()
     names = sorted(file.name for file in (run / "checkpoint-9").iterdir())
     assert {"model.safetensors", "config.json", "tokenizer.json", *STATES} <= set(names)
-    assert resumable(run) == (run / "checkpoint-9", [])
+    assert latest_checkpoint(run) == (run / "checkpoint-9", [])
     for name in names:
         file = run / "checkpoint-9" / name
         content = file.read_bytes()
         for harm in DAMAGES:
             harm(file)
-            found, problems = resumable(run)
+            found, problems = latest_checkpoint(run)
             spaces = name == DIGESTS and harm is lengthen  # says the same
             assert (found == run / "checkpoint-9") if spaces else (found == run / "checkpoint-6"), (name, harm)
             assert spaces or len(problems) == 1
             assert spaces or (name in problems[0] or name == DIGESTS)
             file.write_bytes(content)
-    assert newest_checkpoint(run) == run / "checkpoint-9"
+    assert latest_checkpoint(run)[0] == run / "checkpoint-9"
 
 
 @pytest.mark.parametrize(
@@ -123,25 +123,25 @@ def test_a_run_goes_on_from_the_one_before_and_ends_as_if_nothing_had_been(metho
     plan, run, whole = stopped(method)
     harm(run / "checkpoint-9" / name)
     lines = []
-    result = finetune(plan, run, resume=True, say=lines.append)
+    result = finetune(plan, run, resume=True, report=lines.append)
     told = [line for line in lines if line.endswith("the run goes on from checkpoint-6")]
     assert len(told) == 1 and "checkpoint-9" in told[0]
     assert without_clock(result) == without_clock(whole)
-    assert damage(run / "checkpoint-12") is None and resumable(run)[0] == run / "checkpoint-12"
+    assert damage(run / "checkpoint-12") is None and latest_checkpoint(run)[0] == run / "checkpoint-12"
 
 
 @pytest.mark.parametrize("method", ["mezo", "adam"])
 def test_a_run_that_is_whole_goes_on_without_a_word(method, stopped):
     plan, run, whole = stopped(method)
     lines = []
-    assert without_clock(finetune(plan, run, resume=True, say=lines.append)) == without_clock(whole)
+    assert without_clock(finetune(plan, run, resume=True, report=lines.append)) == without_clock(whole)
     assert not any("goes on from" in line for line in lines)
 
 
 def test_a_folder_that_was_moved_finds_its_best_checkpoint(stopped, tmp_path):
     plan, run, whole = stopped()
     run.rename(tmp_path / "elsewhere")
-    assert without_clock(finetune(plan, tmp_path / "elsewhere", resume=True, say=quiet)) == without_clock(whole)
+    assert without_clock(finetune(plan, tmp_path / "elsewhere", resume=True, report=quiet)) == without_clock(whole)
 
 
 def test_a_checkpoint_whose_best_is_damaged_is_not_gone_on_from(stopped):
@@ -151,9 +151,9 @@ def test_a_checkpoint_whose_best_is_damaged_is_not_gone_on_from(stopped):
     assert text.count('"best_global_step": 0,') == 1
     state.write_text(text.replace('"best_global_step": 0', '"best_global_step": 6'))
     seal(run / "checkpoint-9")
-    assert resumable(run)[0] == run / "checkpoint-9"
+    assert latest_checkpoint(run)[0] == run / "checkpoint-9"
     halve(run / "checkpoint-6" / "model.safetensors")
-    found, problems = resumable(run)
+    found, problems = latest_checkpoint(run)
     assert found is None and problems == ["checkpoint-6/model.safetensors is damaged"] * 2
 
 
@@ -203,7 +203,7 @@ def test_a_log_that_ends_early_reaches_an_older_checkpoint_or_none(stopped):
     for length in range(len(content) - 1, len(content) // 3, -7):
         (run / LOG).write_bytes(content[:length])
         try:
-            found, problems = resumable(run)
+            found, problems = latest_checkpoint(run)
         except Exception as error:
             pytest.fail(f"{error!r} for a log of {length} bytes")
         told.add((found and found.name, *problems))
@@ -212,7 +212,7 @@ def test_a_log_that_ends_early_reaches_an_older_checkpoint_or_none(stopped):
     assert all(name in ("checkpoint-9", "checkpoint-6", None) for name, *_ in told)
     assert any(problems and problems[0].startswith(f"{LOG} ends after step ") for _, *problems in told)
     (run / LOG).write_bytes(older)
-    assert older and without_clock(finetune(plan, run, resume=True, say=quiet)) == without_clock(whole)
+    assert older and without_clock(finetune(plan, run, resume=True, report=quiet)) == without_clock(whole)
     assert torch.equal(
         weights(rebuild_model(run)[0]), weights(load_model(str(run / "checkpoint-12"), device="cpu").model)
     )
@@ -230,7 +230,7 @@ def test_a_damaged_result_does_not_keep_a_run_from_going_on(harm, stopped):
     plan, run, whole = stopped()
     (run / RESULT).write_text('{"test": 1}')
     harm(run / RESULT)
-    assert without_clock(finetune(plan, run, resume=True, say=quiet)) == without_clock(whole)
+    assert without_clock(finetune(plan, run, resume=True, report=quiet)) == without_clock(whole)
 
 
 def test_before_the_first_checkpoint_the_log_rebuilds_the_weights(stopped, capsys):
@@ -247,4 +247,4 @@ def test_names_that_look_like_checkpoints_are_none(stopped):
     _, run, _ = stopped()
     for name in ("checkpoint-", "checkpoint-best", "checkpoint-9-old", "checkpoint--1"):
         (run / name).mkdir()
-    assert resumable(run) == (run / "checkpoint-9", [])
+    assert latest_checkpoint(run) == (run / "checkpoint-9", [])

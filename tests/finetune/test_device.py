@@ -25,7 +25,7 @@ def gpus(monkeypatch):
 @pytest.mark.parametrize("device", ["cuda:1", "cuda:7"])
 def test_another_gpu_than_the_first_is_refused_with_the_way_to_it(device, gpus, plan, tmp_path):
     gpus(8)
-    told = f"got '{device}': set CUDA_VISIBLE_DEVICES={device[-1]} and take --device cuda"
+    told = f"got '{device}': set CUDA_VISIBLE_DEVICES={device[-1]} and give --device cuda"
     with pytest.raises(ValueError, match=told):
         finetune(replace(plan, model="no/such/model", device=device), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -43,6 +43,7 @@ class Chosen:
     def __init__(self, device: str, n_gpu: int):
         self.device = torch.device(device)
         self.n_gpu = self._n_gpu = n_gpu
+        self.world_size = 1
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,9 @@ def test_the_trainer_settles_for_what_was_asked_or_the_run_ends(
     plan = replace(plan, device=asked).resolve()
     if refused:
         with pytest.raises(ValueError, match=rf"`device` must be the one on which the Trainer .* trains, {chosen}"):
-            task_trainer.arguments(plan, tmp_path)
+            task_trainer._training_arguments(plan, tmp_path)
         return
-    assert task_trainer.arguments(plan, tmp_path)._n_gpu == 1  # so that no model is wrapped in DataParallel
+    assert task_trainer._training_arguments(plan, tmp_path)._n_gpu == 1  # so that no model is wrapped in DataParallel
     assert given["use_cpu"] == (asked == "cpu")
 
 
@@ -84,7 +85,7 @@ def test_mps_is_not_taken_for_the_cpu(gpus, plan, tmp_path, monkeypatch):
     monkeypatch.setattr(
         task_trainer, "TrainingArguments", lambda *_, **settings: given.update(settings) or Chosen("mps", 1)
     )
-    task_trainer.arguments(replace(plan, device="mps").resolve(), tmp_path)
+    task_trainer._training_arguments(replace(plan, device="mps").resolve(), tmp_path)
     assert given["use_cpu"] is False
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.config import RESULT
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.baselines import linear_probe
 from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
 from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, score
 from mezo_lab.finetune.models.loading import LanguageModel, load_model
 from mezo_lab.finetune.run import finetune
+from mezo_lab.finetune.run_folder import RESULT
 from mezo_lab.finetune.tasks import Task, task_named
 from mezo_lab.finetune.training import task_trainer
 from mezo_lab.finetune.training.objectives import objective_named
@@ -88,7 +88,7 @@ def test_a_score_as_objective_counts_such_rows_as_wrong(name, model, tokenizer, 
     objective = objective_named(name, encoder)
     expected = {"accuracy": 1 - 4 / 5, "f1": 1 - (2 * 1 / (1 + 2) + 1) / 2}[name]
     assert objective(model, {"rows": ROWS}).item() == pytest.approx(expected)
-    assert (objective.asked, objective.unanswered) == (5, 1)
+    assert (objective.answers, objective.unanswered) == (5, 1)
     answers[:] = [None] * 5
     assert math.isnan(objective(model, {"rows": ROWS}))  # nothing was measured: such a step moves nothing
 
@@ -149,7 +149,7 @@ def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_p
         task_trainer, "evaluate", lambda *_, **__: score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6)
     )
     lines = []
-    result = finetune(plan, tmp_path / "run", say=lines.append)
+    result = finetune(plan, tmp_path / "run", report=lines.append)
     told = "6 rows had no finite score and count as wrong"
     assert len([line for line in lines if "  validation " in line and told in line]) == 2
     assert [point["unanswered"] for point in result["validation"]] == [0, 6, 6]
@@ -159,10 +159,10 @@ def test_a_model_that_training_breaks_is_no_success(plan, tmp_path, monkeypatch)
     """The start was answered; of the best checkpoint nothing is."""
     scores = iter([score("accuracy", [0.0] * 20, unanswered=20)])
     monkeypatch.setattr("mezo_lab.finetune.run.evaluate", lambda *_, **__: next(scores))
-    monkeypatch.setattr("mezo_lab.finetune.training.task_trainer.Start.on_train_begin", lambda *_, **__: None)
+    monkeypatch.setattr("mezo_lab.finetune.training.callbacks.StartCallback.on_train_begin", lambda *_, **__: None)
     lines = []
     with pytest.raises(NotFinite, match="none of the 20 test examples had a finite score: the model answers nothing"):
-        finetune(plan, tmp_path / "run", say=lines.append)
+        finetune(plan, tmp_path / "run", report=lines.append)
     assert "20 rows had no finite score and count as wrong" in lines[-1]
     assert json.loads((tmp_path / "run" / RESULT).read_text())["test"]["unanswered"] == 20
 
@@ -176,6 +176,6 @@ def test_answers_of_an_objective_without_finite_scores_are_told_in_the_lines_of_
 
     monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", some)
     lines = []
-    finetune(replace(plan, objective=objective), tmp_path / "run", say=lines.append)
+    finetune(replace(plan, objective=objective), tmp_path / "run", report=lines.append)
     told = [line for line in lines if line.startswith("step ") and "answers without a finite score" in line]
     assert "  20 of 160 answers without a finite score  " in told[-1]  # 10 steps of two batches of 8

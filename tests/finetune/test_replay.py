@@ -9,9 +9,10 @@ import torch
 
 from mezo_lab.cli import main
 from mezo_lab.finetune import replay as rebuilding
-from mezo_lab.finetune.config import LOG, PLAN, RESULT, RunConfig
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.prepare import build_model, prepare_run
-from mezo_lab.finetune.replay import rebuild_model, replay_run, telling
+from mezo_lab.finetune.replay import rebuild_model, replay_lines, replay_run
+from mezo_lab.finetune.run_folder import LOG, PLAN, RESULT, write_config
 from mezo_lab.optim import MeZO, RunLog
 
 
@@ -24,8 +25,8 @@ def run(folder, reviews, tmp_path):
     ).resolve()  # fmt: skip
     out = tmp_path / "run"
     out.mkdir()
-    plan.write(out)
-    model = build_model(prepare_run(plan, say=lambda line: None))
+    write_config(plan, out)
+    model = build_model(prepare_run(plan, report=lambda line: None))
     named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]
     opt = MeZO(named, lr=1e-3, law="rademacher")
     run_log = RunLog(opt, out / LOG, seal_every=1)
@@ -129,7 +130,7 @@ def test_threads_that_make_no_sense_are_refused(threads, tmp_path):
     (tmp_path / RESULT).write_text(json.dumps({"machine": {"threads": threads}}))
     before = torch.get_num_threads()
     with pytest.raises(ValueError, match=r"`run` has a .*result\.json that makes no sense in its threads"):
-        with rebuilding.threads_of(tmp_path):
+        with rebuilding._threads_of(tmp_path):
             pass
     assert torch.get_num_threads() == before
 
@@ -157,7 +158,7 @@ def test_a_long_replay_says_how_far_it_is_and_a_short_one_nothing(monkeypatch):
     seconds = iter([0.0, 1.0, 1.9, 2.5, 5.0, 12.4, 12.6, 30.0])
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))
     lines: list[str] = []
-    progress = telling(lines.append)
+    progress = replay_lines(lines.append)
     for done in range(1, 8):
         progress(done, 10)
     assert [line.split("  ")[0] for line in lines] == [f"rebuilding step {done}/10" for done in (3, 6, 7)]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mezo_lab.finetune.config import LOG, RESULT, RunConfig, read_config
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import HOLDER, hold_folder
+from mezo_lab.finetune.run_folder import HOLDER, LOG, RESULT, hold_folder, read_config
 
 
 def options(plan: RunConfig, out) -> list[str]:
@@ -45,7 +45,7 @@ def test_of_two_processes_that_begin_in_one_folder_one_runs_and_the_other_is_ref
     assert sorted(process.returncode for process in told) == [0, 2]
     (refused,) = [error for process, error in told.items() if process.returncode]
     # held while the other runs; a run, where it has ended meanwhile
-    assert "`out` must be a folder that no other run holds" in refused or "holds a run: pass --resume" in refused
+    assert "--out must be a folder that no other run holds" in refused or "holds a run: pass --resume" in refused
     assert len(refused.splitlines()) == 1
     # plan, log and result are those of the run that was made
     made = 1e-3 if first.returncode == 0 else 5e-3
@@ -55,7 +55,7 @@ def test_of_two_processes_that_begin_in_one_folder_one_runs_and_the_other_is_ref
 
 def test_of_two_processes_that_resume_one_folder_one_goes_on(plan, tmp_path):
     out = tmp_path / "run"
-    finetune(plan, out, say=lambda line: None)
+    finetune(plan, out, report=lambda line: None)
     (out / RESULT).unlink()
     both = [begin(plan, out, "--resume") for _ in range(2)]
     errors = [process.communicate()[1] for process in both]

@@ -1,8 +1,13 @@
 """How a run ends before its time: one clear line, nothing lost, and a way to go on."""
 
 import errno
+import fcntl
 import json
+import os
 import signal
+import subprocess
+import sys
+import termios
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +18,12 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from mezo_lab.cli import main
-from mezo_lab.finetune.config import RESULT
-from mezo_lab.finetune.endings import of_the_disk
+from mezo_lab.finetune.endings import Interrupts, is_disk_error
 from mezo_lab.finetune.evaluation.scores import NotFinite
 from mezo_lab.finetune.prepare import prepare_run
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import Stopped, newest_checkpoint
+from mezo_lab.finetune.run_folder import RESULT, Stopped, latest_checkpoint
 from mezo_lab.finetune.training.callbacks import ProgressCallback
 from mezo_lab.finetune.training.task_trainer import MeZOTaskTrainer
 
@@ -40,7 +44,7 @@ def test_these_are_the_errors_of_a_full_disk():
     ):
         with pytest.raises(Exception, match=r"inline_container|os error 28") as raised:
             write()
-        assert of_the_disk(raised.value)
+        assert is_disk_error(raised.value)
 
 
 OTHERS = (
@@ -54,7 +58,7 @@ OTHERS = (
 
 @pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
 def test_whatever_else_fails_is_not_a_full_disk(error):
-    assert not of_the_disk(error)
+    assert not is_disk_error(error)
 
 
 def quiet(line: str) -> None:
@@ -68,7 +72,7 @@ def weights(model) -> torch.Tensor:
 @pytest.mark.parametrize("error", TORN, ids=lambda error: type(error).__name__)
 def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(error, plan, tmp_path, monkeypatch):
     whole, parted = tmp_path / "whole", tmp_path / "parted"
-    finetune(plan, whole, say=quiet)
+    finetune(plan, whole, report=quiet)
     save = MeZOTaskTrainer.save_model
 
     def full(self, output_dir=None, **settings):
@@ -80,21 +84,21 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(error, p
         patch.setattr(MeZOTaskTrainer, "save_model", full)
         told = r"parted cannot be written \(.*\); checkpoint-5 is kept: the same command with --resume goes on, once"
         with pytest.raises(OSError, match=told) as raised:
-            finetune(plan, parted, say=quiet)
+            finetune(plan, parted, report=quiet)
     assert "\n" not in str(raised.value)
-    assert (parted / "checkpoint-10").exists() and newest_checkpoint(parted) == parted / "checkpoint-5"
+    assert (parted / "checkpoint-10").exists() and latest_checkpoint(parted)[0] == parted / "checkpoint-5"
     assert rebuild_model(parted)[2] == 10  # the log has every step, whether it fitted elsewhere or not
-    finetune(plan, parted, resume=True, say=quiet)
+    finetune(plan, parted, resume=True, report=quiet)
     assert torch.equal(weights(rebuild_model(whole)[0]), weights(rebuild_model(parted)[0]))
 
 
-def test_an_error_that_is_not_of_the_disk_is_not_called_one(plan, tmp_path, monkeypatch):
+def test_an_error_that_is_not_is_disk_error_is_not_called_one(plan, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(MeZOTaskTrainer, "save_model", broken)
     with pytest.raises(RuntimeError, match=r"^a bug$"):
-        finetune(plan, tmp_path / "run", say=quiet)
+        finetune(plan, tmp_path / "run", report=quiet)
 
 
 @pytest.mark.parametrize(
@@ -112,21 +116,21 @@ def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, pl
 
     monkeypatch.setattr(ProgressCallback, "on_step_end", interrupted)
     with pytest.raises(Stopped, match=f"stopped at once; {kept}"):
-        finetune(plan, tmp_path / "run", say=quiet)
+        finetune(plan, tmp_path / "run", report=quiet)
 
 
 def test_a_loss_that_is_not_finite_moves_nothing_is_told_once_and_the_run_goes_on(plan, tmp_path, monkeypatch):
     lines = []
     monkeypatch.setattr("mezo_lab.finetune.training.objectives.cross_entropy", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(NotFinite, match="none of the 10 steps moved anything, as no loss was finite"):
-        finetune(plan, tmp_path / "run", say=lines.append)
+        finetune(plan, tmp_path / "run", report=lines.append)
     result = json.loads((tmp_path / "run" / RESULT).read_text(), parse_constant=pytest.fail)
     assert result["losses"] == [[step, None] for step in range(1, 11)] and result["skipped"] == 10
     assert result["best_step"] == 0 and result["test"] == result["test_before"]
     told = "had a loss that is not finite and moved nothing; if more follow, stop and look at the model's weights"
     assert [line for line in lines if told in line] == [f"step 1 {told} and the objective"]
     before, after = (
-        weights(prepare_run(plan.resolve(), quiet).loaded.model),
+        weights(prepare_run(plan.resolve(), quiet).pretrained.model),
         weights(rebuild_model(tmp_path / "run")[0]),
     )
     # each of the 10·3 moves rounds by half a unit in the last place, 2⁻²⁴ of a weight, at most
@@ -140,21 +144,21 @@ def test_backpropagation_ends_at_a_loss_that_is_not_finite(method, plan, tmp_pat
     sizes = ["--shots", "8", "--test", "20", "--steps", "10", "--lr", "1e30", "--device", "cpu", "--method", method]
     assert main(["finetune", *given, *sizes, "--out", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("mezo-lab: `lr` must keep the loss finite, got 1e+30 and a loss of nan at step ")
+    assert line.startswith("mezo-lab: --lr must keep the loss finite, got 1e+30 and a loss of nan at step ")
 
 
 @pytest.mark.parametrize("wrong", [{"lr": 1e-50}, {"objective": "no_such_module:f"}])
 def test_a_plan_that_could_not_be_run_does_not_keep_its_folder(wrong, plan, tmp_path):
     with pytest.raises(ValueError, match=r"no_such_module|a number that float32 can hold"):
-        finetune(replace(plan, **wrong), tmp_path / "run", say=quiet)
-    assert finetune(plan, tmp_path / "run", say=quiet)["steps"] == 10
+        finetune(replace(plan, **wrong), tmp_path / "run", report=quiet)
+    assert finetune(plan, tmp_path / "run", report=quiet)["steps"] == 10
 
 
 def test_a_test_text_that_is_too_long_is_told_before_the_training(plan, tmp_path):
     long = tmp_path / "long.csv"
     long.write_text("text,label\n" + "a " * 5000 + ",1\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a text must have at most .* pass --cut"):
-        finetune(replace(plan, test_data=str(long)), tmp_path / "run", say=quiet)
+        finetune(replace(plan, test_data=str(long)), tmp_path / "run", report=quiet)
     assert not (tmp_path / "run").exists()
 
 
@@ -162,14 +166,48 @@ def test_a_test_text_that_is_too_long_is_told_before_the_training(plan, tmp_path
 def test_a_prefix_leaves_room_for_a_text(tokens, plan, tmp_path):
     told = rf"`tokens` must be fewer than the 2,048 that the model reads, got {tokens:,}: give a smaller number"
     with pytest.raises(ValueError, match=told):
-        finetune(replace(plan, tuning="prefix", tokens=tokens), tmp_path / "run", say=quiet)
+        finetune(replace(plan, tuning="prefix", tokens=tokens), tmp_path / "run", report=quiet)
 
 
 def test_a_folder_that_is_a_file_is_refused(plan, tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(ValueError, match=r"`out` must be a folder, or the name of a new one, .* is a file"):
-        finetune(plan, tmp_path / "run", say=quiet)
+        finetune(plan, tmp_path / "run", report=quiet)
 
 
 def test_of_a_small_file_a_fifth_is_held_out(plan):
     assert len(prepare_run(replace(plan, test=None).resolve(), quiet).splits.test) == 96 // 5
+
+
+def test_under_nohup_a_run_does_not_hear_the_end_of_its_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts(quiet).listening(tmp_path):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert isinstance(signal.getsignal(signal.SIGTERM), Interrupts)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_ends_a_run_with_a_checkpoint(plan, tmp_path):
+    """What is printed afterwards goes nowhere: to write to a terminal that is gone is an error."""
+    command = [sys.executable, "-m", "mezo_lab", "finetune", "--out", str(tmp_path / "run"), "--steps", "2000"]
+    own = ["--model", plan.model, "--data", plan.data, "--prompt", plan.prompt, "--words", "terrible,great"]
+    sizes = ["--shots", "8", "--test", "20", "--batch", "8", "--every", "5", "--lr", "1e-3", "--device", "cpu"]
+    terminal, side = os.openpty()
+    run = subprocess.Popen(
+        [*command, *own, *sizes],
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(side)
+    printed = b""
+    while b"step 5/" not in printed:
+        printed += os.read(terminal, 4096)
+    os.close(terminal)
+    assert run.wait() == 129
+    checkpoint, problems = latest_checkpoint(tmp_path / "run")
+    assert checkpoint is not None and problems == []

@@ -3,34 +3,37 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from mezo_lab.finetune.config import START, first_process, write_whole
 from mezo_lab.finetune.data.rows import Row
-from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.endings import Say, counted
+from mezo_lab.finetune.endings import Report, evaluation_lines
 from mezo_lab.finetune.evaluation.evaluate import evaluate
-from mezo_lab.finetune.evaluation.scores import Score, from_record, record
+from mezo_lab.finetune.evaluation.scores import Score, score_from_record, score_record
+from mezo_lab.finetune.prepare import RunContext
+from mezo_lab.finetune.run_folder import START, write_whole
 
 
-def score_before_training(name: str, out: Path, model: Any, encoder: Encoder, rows: Sequence[Row], say: Say) -> Score:
-    """The score of the model before its first step; a resumed run reads the one that it found at its start.
+def score_before_training(
+    name: str, rows: Sequence[Row], context: RunContext, out: Path, report: Report, write: bool
+) -> Score:
+    """The score of the pretrained model, without adapters; a resumed run reads the one that it wrote at its start.
 
-    Args: name: "validation" or "test". model: as it was before anything of it is trained, without adapters.
+    Args: name: "validation" or "test". write: whether this process writes files.
     """
-    kept = _kept(out)
-    if name in kept and len(kept[name].each) == len(rows):
-        return kept[name]
-    found = evaluate(model, encoder, rows, progress=counted(say, f"{name} before the first step"))
-    say(f"before the first step  {name} {found}")
-    if first_process():
-        scores = {each: record(score) for each, score in (kept | {name: found}).items()}
-        write_whole(out / START, json.dumps(scores, indent=1) + "\n")
-    return found
+    scores = _read_scores(out)
+    if name in scores and len(scores[name].each) == len(rows):
+        return scores[name]
+    progress = evaluation_lines(report, f"{name} before the first step")
+    result = evaluate(context.pretrained.model, context.encoder, rows, progress=progress)
+    report(f"before the first step  {name} {result}")
+    if write:
+        records = {each: score_record(value) for each, value in (scores | {name: result}).items()}
+        write_whole(out / START, json.dumps(records, indent=1) + "\n")
+    return result
 
 
-def _kept(out: Path) -> dict[str, Score]:
+def _read_scores(out: Path) -> dict[str, Score]:
     try:
-        return {name: from_record(score) for name, score in json.loads((out / START).read_bytes()).items()}
-    except (OSError, ValueError, AttributeError, TypeError, KeyError):  # found again, at the same weights
+        records = json.loads((out / START).read_bytes())
+        return {name: score_from_record(record) for name, record in records.items()}
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):  # evaluated again, at the same weights
         return {}

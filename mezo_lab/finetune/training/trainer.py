@@ -5,7 +5,7 @@ import functools
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -17,16 +17,17 @@ from transformers import Trainer, TrainingArguments
 from mezo_lab.optim import MeZO, RunLog
 from mezo_lab.optim.closure import loss_number
 
-SHARDING = "no gradients and no optimizer state are there to shard; several processes take MeZO(…, parallel='batch')"
-REFUSED = {
-    "fp16": "no gradient needs a scale; bf16=True, or a bfloat16 model with MeZO(…, exact=True), does instead",
-    "deepspeed": SHARDING,
-    "fsdp": SHARDING,
+_SHARDING = "there are no gradients and no optimizer state to shard; several processes take MeZO(…, parallel='batch')"
+# settings of the Trainer that cannot be had without gradients → the remedy
+_REFUSED = {
+    "fp16": "no gradient needs a scale; use bf16=True, or a bfloat16 model with MeZO(…, exact=True)",
+    "deepspeed": _SHARDING,
+    "fsdp": _SHARDING,
 }
-# settings of the Trainer that reach no MeZO that was given → the argument of MeZO that does the same
-MOVED = {"learning_rate": "lr", "weight_decay": "weight_decay"}
-# those that reach none at all
-WITHOUT_EFFECT = {
+# settings that do not reach a MeZO that the user made → the argument of MeZO that does the same
+_OWN_SETTINGS = {"learning_rate": "lr", "weight_decay": "weight_decay"}
+# settings that never reach a MeZO → what does the same
+_WITHOUT_EFFECT = {
     "optim": "rule chooses its update, such as rule='adam'",
     "max_grad_norm": "there is no gradient to clip; clip bounds |pg|",
 }
@@ -43,30 +44,32 @@ class MeZOTrainer(Trainer):
     and keeps its callbacks, schedulers, logging, evaluation, checkpoints and exact resume.
     Source: paper, Algorithm 1.
     Assumptions: `compute_loss` is the mean over its micro-batch, or a sum divided by `num_items_in_batch`, which here
-    counts that micro-batch alone.
+    counts the items of that micro-batch alone.
     Formula: the loss of a step is that of its `gradient_accumulation_steps` micro-batches as one batch, under one z:
     the mean over tokens or rows, where the labels tell how many there are. With `fresh_batches` each probe has a
     micro-batch to itself (Algorithm 2).
     Cost: that of `MeZO`; the micro-batches of a step are kept until its end.
 
-    The model is in eval mode while it is probed; with `common_random_numbers` it is in train mode, with its dropout.
-    Logged beside the loss, which is the mean of the finite ones since the last entry: `projected_gradient`, √(mean pg²)
-    of the last step that moved; `zero_gradients`, the share of probes so far that saw no difference; and `skipped`, how
-    many steps so far moved nothing, as a loss was not finite. Loss and projected gradient are None where no step since
-    the last entry had one, never NaN, which JSON does not know.
-    Ignored, and warned of where they were set: `optim` and `max_grad_norm`, for which MeZO has `rule` and `clip`; and,
+    The model is in eval mode during the probes; with `common_random_numbers` it is in train mode, with its dropout.
+    Beside the loss, the mean of the finite losses since the last entry, the Trainer's log holds `projected_gradient`,
+    √(mean pg²) of the last step that moved; `zero_gradients`, the share of probes so far that saw no difference; and
+    `skipped`, the number of steps so far that moved nothing, as a loss was not finite. Loss and projected gradient are
+    None where no step since the last entry had one, never NaN, which JSON does not know.
+    Ignored, with a warning where they were set: `optim` and `max_grad_norm`, for which MeZO has `rule` and `clip`; and,
     where a MeZO is given, `learning_rate` and `weight_decay`, as it has its own.
     Several processes, as torchrun starts them, need MeZO(…, parallel="batch") or `optimizers=(None, None)`, and no
-    DistributedDataParallel: replicas start from rank 0's weights, and only losses travel.
-    Other trainers become one of MeZO as a mixin, this class first: `class S(MeZOTrainer, Seq2SeqTrainer)`, or
+    DistributedDataParallel: replicas start from the weights of rank 0, and only losses travel.
+    As a mixin, named first, this class makes other trainers train with MeZO: `class S(MeZOTrainer, Seq2SeqTrainer)`, or
     `class S(MeZOTrainer, SFTTrainer)` with trl's.
 
-    Args: as the Trainer's, but the optimizer is a MeZO. Where none is given it is made from `learning_rate` (whose
-        default, 5e-5, is large: 1e-6 is usual for all weights), `weight_decay`, `seed`, and the settings of
-        `optimizer_cls_and_kwargs=(MeZO, {...})`. The Trainer's schedule is linear by default; the paper's is
-        `lr_scheduler_type="constant"`.
-        log: a file for the run's log, from which `mezo_lab.optim.replay` rebuilds the weights. A resumed run goes on
-        with it. With `load_best_model_at_end` replay until `trainer.state.best_global_step`.
+    Args:
+        model, args, …: as the Trainer's.
+        optimizers: (MeZO, scheduler or None), of this very model. Without one it is made from `learning_rate`, whose
+            default, 5e-5, is large (1e-6 is usual for all weights), `weight_decay`, `seed`, and the settings of
+            `optimizer_cls_and_kwargs=(MeZO, {...})`. The Trainer's schedule is linear by default; the paper's is
+            `lr_scheduler_type="constant"`.
+        log: a file for the run log, from which `mezo_lab.optim.replay` rebuilds the weights. A resumed run appends to
+            it. With `load_best_model_at_end`, replay until `trainer.state.best_global_step`.
 
     Raises: TypeError for another optimizer; ValueError for fp16, DeepSpeed, FSDP, a model that is wrapped already, or
     an optimizer that knows nothing of the other processes; FileExistsError for the log of another run.
@@ -93,46 +96,54 @@ class MeZOTrainer(Trainer):
         log: str | os.PathLike[str] | None = None,
         **settings: Any,
     ):
-        refuse({name: getattr(args, name, None) for name in REFUSED})
-        self.log_file, self.gathered = log, list[Any]()
-        self.losses: list[float] = []  # finite ones since the last entry of the log
-        self.logged_step: int | None = None  # how many steps the optimizer had made then
-        self.loss_sum, self.loss_count = 0.0, 0  # of the finite losses of all steps
+        _refuse({name: getattr(args, name, None) for name in _REFUSED})
+        self._log_file = log
+        self._micro_batches: list[Any] = []  # of the step under way
+        self._losses: list[float] = []  # finite ones since the last entry of the Trainer's log
+        self._logged_step: int | None = None  # how many steps the optimizer had made then
+        self._loss_sum = 0.0  # of the finite losses of all steps
+        self._loss_count = 0
         args = TrainingArguments("tmp_trainer") if args is None else args  # as the Trainer's own default
-        one_gpu(args)
+        _use_one_gpu(args)
         super().__init__(model, args, *arguments, **settings)
         # what `accelerate launch` may ask for
         fp16 = self.accelerator.mixed_precision == "fp16"
-        refuse({"fp16": fp16, "deepspeed": self.is_deepspeed_enabled, "fsdp": self.is_fsdp_enabled})
+        _refuse({"fp16": fp16, "deepspeed": self.is_deepspeed_enabled, "fsdp": self.is_fsdp_enabled})
         if self.accelerator.unwrap_model(self.model) is not self.model:
             wrapper = type(self.model).__name__
             raise ValueError(f"`model` must not be wrapped, got a {wrapper}: pass the model inside, `model.module`.")
+        self._check_optimizer()
+        self._warn_of_ignored()
+
+    def _check_optimizer(self) -> None:
         kind = type(self.optimizer) if self.optimizer else (self.optimizer_cls_and_kwargs or (MeZO,))[0]
         if not (isinstance(kind, type) and issubclass(kind, MeZO)):
-            remedy = "give it one, or (None, None), or take the Trainer of transformers"
+            remedy = "give it one, or (None, None), or use the Trainer of transformers"
             raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
         own = {id(weights) for weights in self.model.parameters()} if self.model is not None else set()
-        given = self.optimizer.param_groups if self.optimizer else []
-        if not all(id(weights) in own for group in given for weights in group["params"]):
+        groups = self.optimizer.param_groups if self.optimizer else []
+        if not all(id(weights) in own for group in groups for weights in group["params"]):
             raise ValueError(
-                "`optimizers` must hold a MeZO of the parameters of `model`, got other ones, whose steps it would not "
-                "feel: MeZO(model.named_parameters(), …) of this very model."
+                "`optimizers` must hold a MeZO of the parameters of `model`, got other parameters, whose steps the "
+                "model would not feel: MeZO(model.named_parameters(), …) of this very model."
             )
-        self.warn_of_ignored()
 
-    def warn_of_ignored(self) -> None:
-        """Tell of each setting that somebody chose and that no step reads."""
-        usual = {field.name: field.default for field in fields(type(self.args))}
-        for name, remedy in WITHOUT_EFFECT.items():
-            if (value := getattr(self.args, name)) != usual[name] and value:
+    def _warn_of_ignored(self) -> None:
+        """Warn of each setting that the user chose and that no step reads."""
+        defaults = {option.name: option.default for option in fields(type(self.args))}
+        for name, remedy in _WITHOUT_EFFECT.items():
+            value = getattr(self.args, name)
+            if value and value != defaults[name]:
                 warnings.warn(f"`{name}` is ignored by MeZO, got {value!r}: {remedy}.", UserWarning, stacklevel=3)
-        for name, argument in MOVED.items() if self.optimizer else ():
+        if self.optimizer is None:
+            return
+        for name, argument in _OWN_SETTINGS.items():
             value = getattr(self.args, name)
             own = {float(group[argument]) for group in self.mezo.param_groups}
-            if value != usual[name] and value not in own:
+            if value != defaults[name] and value not in own:
                 warnings.warn(
                     f"`{name}` is ignored, got {value!r}, as the MeZO that was given has its own: MeZO(…, "
-                    f"{argument}={value!r}), or optimizers=(None, None), takes it.",
+                    f"{argument}={value!r}), or optimizers=(None, None), uses it.",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -155,8 +166,8 @@ class MeZOTrainer(Trainer):
         if self.optimizer is None:
             kind, settings = self.optimizer_cls_and_kwargs or (MeZO, {})
             parallel = "batch" if world > 1 else None
-            default = {"lr": self.args.learning_rate, "seed": self.args.seed, "parallel": parallel}
-            self.optimizer = kind(self.parameter_groups(model), **(default | settings))
+            defaults = {"lr": self.args.learning_rate, "seed": self.args.seed, "parallel": parallel}
+            self.optimizer = kind(self._parameter_groups(model), **(defaults | settings))
         if self.mezo.world_size != world:
             raise ValueError(
                 f"`optimizers` must hold a MeZO of {world} processes, got one of {self.mezo.world_size}: "
@@ -167,18 +178,18 @@ class MeZOTrainer(Trainer):
                 distributed.broadcast(tensor.detach(), src=0)
         return self.optimizer
 
-    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def _parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """The parameters with weight decay, and biases and norms, which have none."""
         decay = self.args.weight_decay
         decayed = set(self.get_decay_parameter_names(model)) if decay else set()
-        parts: dict[float, list[tuple[str, Tensor]]] = {}
+        groups: dict[float, list[tuple[str, Tensor]]] = {}
         for name, tensor in model.named_parameters():
             if tensor.requires_grad:
-                parts.setdefault(decay if name in decayed else 0.0, []).append((name, tensor))
-        return [{"params": part, "weight_decay": rate} for rate, part in parts.items()]
+                groups.setdefault(decay if name in decayed else 0.0, []).append((name, tensor))
+        return [{"params": group, "weight_decay": rate} for rate, group in groups.items()]
 
     def get_batch_samples(self, *arguments: Any, **settings: Any) -> Any:
-        self.gathered = []  # a callback may have ended an epoch in the middle of a step
+        self._micro_batches = []  # a callback may have ended an epoch in the middle of a step
         return super().get_batch_samples(*arguments, **settings)
 
     def training_step(
@@ -188,39 +199,46 @@ class MeZOTrainer(Trainer):
 
         Returns: the loss of the step, and 0 before its last micro-batch or where it is not finite.
         """
-        self.gathered.append(self._prepare_inputs(inputs))
-        loss = self.probe(model) if self.accelerator.sync_gradients else 0.0
-        if self.accelerator.sync_gradients and math.isfinite(loss):
-            self.losses.append(loss)
-        # one that is not finite would stay in the Trainer's running sum for ever; `log` has the mean without it
-        return torch.tensor(loss if math.isfinite(loss) else 0.0, device=self.args.device)
+        self._micro_batches.append(self._prepare_inputs(inputs))
+        # several micro-batches are one batch, under one z: the step is made at the last of them
+        if not self.accelerator.sync_gradients:
+            return torch.tensor(0.0, device=self.args.device)
+        loss = self._probe(model)
+        if not math.isfinite(loss):  # it would stay in the Trainer's running sum; `log` has the mean without it
+            return torch.tensor(0.0, device=self.args.device)
+        self._losses.append(loss)
+        return torch.tensor(loss, device=self.args.device)
 
-    def open_log(self) -> None:
-        """Begin the run's log at its first step, or go on with it from a checkpoint."""
-        opt, path = self.mezo, self.log_file
+    def _open_log(self) -> None:
+        """Begin the run log at the first step, or append to it after a resume."""
+        opt = self.mezo
+        path = self._log_file
         if path is None or opt.run_log is not None or not self.is_world_process_zero():
             return
         if os.path.exists(path) and not opt.steps:
-            remedy = "resume_from_checkpoint=True goes on with the run that wrote it"
+            remedy = "resume_from_checkpoint=True resumes the run that wrote it"
             raise FileExistsError(f"`log` must be a new file, got {path}: {remedy}.")
         RunLog(opt, path, append=os.path.exists(path))
 
-    def probe(self, model: nn.Module) -> float:
+    def _probe(self, model: nn.Module) -> float:
         """The mean loss of the probes, which leave the weights displaced."""
-        batches, self.gathered = self.gathered, []
-        self.open_log()
-        if self.logged_step is None:  # the first step, also of a run that is resumed
-            self.logged_step = self.mezo.steps
+        batches = self._micro_batches
+        self._micro_batches = []
+        self._open_log()
+        if self._logged_step is None:  # the first step, after a resume too
+            self._logged_step = self.mezo.steps
         model.train(self.mezo.common_random_numbers)
         across = self.args.average_tokens_across_devices
         try:
-            # `compute_loss` would multiply by the number of processes, also where a model does not count tokens
+            # `Trainer.compute_loss` would multiply a loss by the number of processes, which is right where gradients
+            # are averaged and wrong here. It has no other switch than this one, which evaluation needs as it is.
             self.args.average_tokens_across_devices = False
-            return self.mezo.probe(lambda batch: self.loss_of(model, *batch), self.weighted(batches, across))
+            weighted = self._weighted(batches, across)
+            return self.mezo.probe(lambda micro_batch: self._weighted_loss(model, *micro_batch), weighted)
         finally:
             self.args.average_tokens_across_devices = across
 
-    def loss_of(self, model: nn.Module, inputs: Any, items: Any, weight: float) -> float:
+    def _weighted_loss(self, model: nn.Module, inputs: Any, items: Any, weight: float) -> float:
         if not weight:
             return 0.0
         with self.compute_loss_context_manager():
@@ -228,11 +246,12 @@ class MeZOTrainer(Trainer):
             loss = self.compute_loss(model, copy.copy(inputs), num_items_in_batch=items)
         return weight * loss_number(loss)
 
-    def weighted(self, batches: list[Any], across: bool) -> list[tuple[Any, Any, float]]:
+    def _weighted(self, batches: list[Any], across: bool) -> list[tuple[Any, Any, float]]:
         """(inputs, items, weight) of micro-batches whose losses are means, over their items where those can be counted.
 
         Formula: weight_i = (micro-batches)·(processes)·items_i/(all items), so that the mean of weight_i·loss_i, which
-        the optimizer takes, is the mean over all items. across: whether they are counted in all processes.
+        the optimizer takes, is the mean over all items.
+        Args: across: whether the items of all processes are counted together.
         """
         items = [self._get_num_items_in_batch([batch], self.args.device) for batch in batches]
         if any(count is None for count in items) or getattr(self, "loss_is_scaled_for_ga", None) is False:
@@ -244,34 +263,37 @@ class MeZOTrainer(Trainer):
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
         if "learning_rate" in logs:  # of training steps
-            logs.pop("grad_norm", None)  # of gradients that are not there
-            logs["loss"] = mean(self.losses)
-            self.loss_sum += sum(self.losses)
-            self.loss_count += len(self.losses)
+            logs.pop("grad_norm", None)  # there are no gradients
+            logs["loss"] = sum(self._losses) / len(self._losses) if self._losses else None
+            self._loss_sum += sum(self._losses)
+            self._loss_count += len(self._losses)
             last = self.mezo.history[-1] if self.mezo.history else None
-            # that of an earlier entry would be stale
-            logs["projected_gradient"] = last.norm() if last and last.step >= (self.logged_step or 0) else None
+            # the one of an earlier entry would be stale
+            logs["projected_gradient"] = last.norm() if last and last.step >= (self._logged_step or 0) else None
             logs["zero_gradients"] = self.mezo.diagnostics.zero_rate()
             logs["skipped"] = self.mezo.diagnostics.skipped
-            self.losses, self.logged_step = [], self.mezo.steps
+            self._losses = []
+            self._logged_step = self.mezo.steps
         if "train_loss" in logs:
-            logs["train_loss"] = self.mean_loss()
+            logs["train_loss"] = self._mean_loss()
         super().log(logs, start_time)
 
-    def mean_loss(self) -> float | None:
+    def _mean_loss(self) -> float | None:
         """The mean of the finite losses of all steps; None where there was none."""
-        count = self.loss_count + len(self.losses)
-        return (self.loss_sum + sum(self.losses)) / count if count else None
+        count = self._loss_count + len(self._losses)
+        return (self._loss_sum + sum(self._losses)) / count if count else None
 
     def train(self, *arguments: Any, **settings: Any) -> Any:
-        self.losses, self.logged_step = [], None
-        self.loss_sum, self.loss_count = 0.0, 0
+        self._losses = []
+        self._logged_step = None
+        self._loss_sum = 0.0
+        self._loss_count = 0
         try:
-            found = super().train(*arguments, **settings)
+            output = super().train(*arguments, **settings)
         finally:  # after an interrupt too
-            self.settle()
-        loss = self.mean_loss()
-        return found._replace(training_loss=math.nan if loss is None else loss)
+            self._settle()
+        loss = self._mean_loss()
+        return output._replace(training_loss=math.nan if loss is None else loss)
 
     def save_model(self, *arguments: Any, **settings: Any) -> None:
         if self.optimizer is not None:
@@ -281,10 +303,10 @@ class MeZOTrainer(Trainer):
         super().save_model(*arguments, **settings)
 
     def _load_best_model(self) -> None:
-        self.settle()  # the log ends where the run did
+        self._settle()  # the log ends where the run did
         super()._load_best_model()
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Put the weights at θ, and end the log there."""
         if self.optimizer is None:
             return
@@ -293,17 +315,17 @@ class MeZOTrainer(Trainer):
         self.mezo.flush()
 
 
-def refuse(asked: Mapping[str, Any]) -> None:
+def _refuse(settings: Mapping[str, Any]) -> None:
     """Raises: ValueError for a way of training that cannot be had without gradients, by name."""
-    for name, remedy in REFUSED.items():
-        if asked[name]:
-            raise ValueError(f"`{name}` must be off, got {asked[name]!r}: {remedy}.")
+    for name, remedy in _REFUSED.items():
+        if settings[name]:
+            raise ValueError(f"`{name}` must be off, got {settings[name]!r}: {remedy}.")
 
 
-def one_gpu(args: TrainingArguments) -> None:
+def _use_one_gpu(args: TrainingArguments) -> None:
     """Keep the Trainer from wrapping the model in DataParallel, which splits batches and hides the output layer.
 
-    Several GPUs are for several processes. Says so where there are some.
+    Several GPUs are for several processes, which a warning says where there are some.
     """
     if args.n_gpu > 1:
         warnings.warn(
@@ -313,7 +335,3 @@ def one_gpu(args: TrainingArguments) -> None:
             stacklevel=3,
         )
         args._n_gpu = 1
-
-
-def mean(numbers: Sequence[float]) -> float | None:
-    return sum(numbers) / len(numbers) if numbers else None

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mezo_lab.finetune.encoding.encoder import Encoder
-from mezo_lab.finetune.evaluation.evaluate import evaluate, judged, predictions
+from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions, score_answers
 from mezo_lab.finetune.tasks import Task, task_named
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
@@ -81,8 +81,8 @@ def test_a_prompt_that_fills_all_positions_is_answered_with_nothing(model, token
 
 
 def test_a_text_counts_by_its_words():
-    assert judged(LINES, ["Great!", "a dull film"], ROWS[:2], "exact-match") == [1.0, 0.0]
-    assert judged(LINES, ["great film", "dull"], ROWS[:2], "f1") == [pytest.approx(2 / 3), 0.0]
+    assert score_answers(LINES, ["Great!", "a dull film"], ROWS[:2], "exact-match") == [1.0, 0.0]
+    assert score_answers(LINES, ["great film", "dull"], ROWS[:2], "f1") == [pytest.approx(2 / 3), 0.0]
 
 
 def test_the_score_is_the_share_of_right_answers(model, tokenizer):
@@ -104,4 +104,4 @@ def test_looking_leaves_no_gradient(model, tokenizer):
 )
 def test_a_score_that_the_answers_do_not_have_is_refused(task, metric, known):
     with pytest.raises(ValueError, match=f"`metric` must be {known} for {task.name}"):
-        judged(task, [], [], metric)
+        score_answers(task, [], [], metric)

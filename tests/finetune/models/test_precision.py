@@ -7,7 +7,7 @@ import transformers
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.evaluate import evaluate
-from mezo_lab.finetune.evaluation.scores import record
+from mezo_lab.finetune.evaluation.scores import score_record
 from mezo_lab.finetune.models import loading
 from mezo_lab.finetune.models.foreign import silenced
 from mezo_lab.finetune.models.loading import load_model
@@ -79,8 +79,8 @@ def test_the_shipped_model_keeps_its_frequencies_and_its_ties(dtype, monkeypatch
 def test_what_is_saved_answers_as_it_was_tested(architecture, tuning, dtype, plan, folder, tmp_path, monkeypatch):
     plan = RunConfig(**{**vars(plan), "model": folder(architecture), "tuning": tuning, "dtype": dtype, "lr": 1e-2})
     # a checkpoint is best
-    monkeypatch.setattr("mezo_lab.finetune.training.task_trainer.Start.on_train_begin", lambda *_, **__: None)
-    result = finetune(plan, tmp_path / "run", say=lambda line: None)
+    monkeypatch.setattr("mezo_lab.finetune.training.callbacks.StartCallback.on_train_begin", lambda *_, **__: None)
+    result = finetune(plan, tmp_path / "run", report=lambda line: None)
     where, half = tmp_path / "run" / f"checkpoint-{result['best_step']}", getattr(torch, dtype)
     if tuning == "full":
         model = plain(where, half, False)
@@ -88,6 +88,6 @@ def test_what_is_saved_answers_as_it_was_tested(architecture, tuning, dtype, pla
         with silenced():
             base = plain(plan.model, half, False)
             model = pytest.importorskip("peft").PeftModel.from_pretrained(base, where).eval()
-    ready = prepare_run(plan.resolve(), say=lambda line: None)
-    encoder = Encoder(ready.task, ready.loaded.tokenizer, ready.splits.train[0], limit=ready.encoder.limit)
-    assert record(evaluate(model, encoder, ready.splits.test)) == result["test"]
+    ready = prepare_run(plan.resolve(), report=lambda line: None)
+    encoder = Encoder(ready.task, ready.pretrained.tokenizer, ready.splits.train[0], limit=ready.encoder.limit)
+    assert score_record(evaluate(model, encoder, ready.splits.test)) == result["test"]

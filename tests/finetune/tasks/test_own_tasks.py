@@ -9,10 +9,11 @@ from torch.nn.functional import cross_entropy
 
 from mezo_lab.cli import main
 from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.examples import collate, encode_examples
 from mezo_lab.finetune.evaluation.evaluate import evaluate, likelihoods
 from mezo_lab.finetune.tasks import chat_task, choice_task, completion_task, custom_task
 from mezo_lab.finetune.tasks.chats import parse_messages, render_chat
-from mezo_lab.finetune.training.objectives import collate, encode_examples, objective_named
+from mezo_lab.finetune.training.objectives import objective_named
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | trim }}<|im_end|>\n"
@@ -332,7 +333,7 @@ def test_training_on_completions_makes_them_likelier(speaking, speaker):
     encoder = Encoder(completion_task("{text} It was", "output"), speaker, ROWS[0])
     before = evaluate(speaking, encoder, ROWS).value
     parameters = list(speaking.parameters())
-    loss = batch_loss(speaking, encoder, ROWS)
+    loss = batch_loss(speaking, encoder, encode_examples(encoder, ROWS))
     for _ in range(5):
         with torch.no_grad():
             for parameter, slope in zip(parameters, gradient(parameters, loss), strict=True):

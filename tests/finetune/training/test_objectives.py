@@ -10,9 +10,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.examples import collate, encode_examples
 from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
 from mezo_lab.finetune.tasks import Task, custom_task, task_named
-from mezo_lab.finetune.training.objectives import check_objective, collate, encode_examples, objective_named
+from mezo_lab.finetune.training.objectives import check_objective, objective_named
 
 TEXTS = ("a fine film", "no wit no plot a dull film", "great", "dull film", "a great film a fine plot no wit a film")
 ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, (1, 0, 1, 0, 1), strict=True)]

@@ -18,7 +18,7 @@ def args(tmp_path):
 @pytest.mark.parametrize("name", ["fp16", "deepspeed", "fsdp"])
 def test_ways_to_keep_gradients_are_refused(classifier, args, name):
     setattr(args, name, True)
-    with pytest.raises(ValueError, match=f"`{name}` must be off, got True: no gradient"):
+    with pytest.raises(ValueError, match=f"`{name}` must be off, got True: (no|there are no) gradient"):
         MeZOTrainer(classifier(), args)
 
 
@@ -31,7 +31,7 @@ def test_what_the_launcher_asks_for_is_refused_too(classifier, args, monkeypatch
         setattr(self, f"is_{name}_enabled", True)
 
     monkeypatch.setattr(transformers.Trainer, "create_accelerator_and_postprocess", launched)
-    with pytest.raises(ValueError, match=f"`{name}` must be off, got True: no gradients"):
+    with pytest.raises(ValueError, match=f"`{name}` must be off, got True: there are no gradients"):
         MeZOTrainer(classifier(), args)
 
 

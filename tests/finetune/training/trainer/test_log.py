@@ -117,7 +117,7 @@ def test_the_log_of_a_run_ends_before_its_best_weights_are_loaded(trainer, class
 def test_the_log_of_another_run_is_not_written_over(trainer, classifier, texts, tmp_path):
     path = tmp_path / "run.mezo"
     trainer(classifier(), texts, log=path).train()
-    with pytest.raises(FileExistsError, match=r"`log` must be a new file, got .*: resume_from_checkpoint=True goes on"):
+    with pytest.raises(FileExistsError, match=r"`log` must be a new file, got .*: resume_from_checkpoint=True resumes"):
         trainer(classifier(), texts, log=path).train()
 
 
