@@ -73,7 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     option_names: dict[str, str] = {}
     try:
         with _terminable():
-            options = parser(_command(words)).parse_args(words)
+            command = _command(words)
+            if command and not {"-h", "--help"} & set(words):
+                import numpy  # noqa: F401  before torch, which imports it in C++ that swallows an interrupt
+            options = parser(command).parse_args(words)
             option_names = getattr(options, "option_names", {})
             return options.run(options)
     except BrokenPipeError:  # `mezo-lab list | head`: the reader has seen enough

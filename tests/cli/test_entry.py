@@ -55,3 +55,11 @@ def test_ctrl_c_while_a_command_loads_is_one_line(capsys, monkeypatch):
     monkeypatch.setattr("mezo_lab.cli.import_module", interrupted)
     assert main(["verify"]) == 130
     assert capsys.readouterr().err == "mezo-lab: stopped\n"
+
+
+def test_numpy_loads_before_torch_whose_own_import_of_it_would_swallow_ctrl_c():
+    code = (
+        "import sys; from mezo_lab.cli import main; main(['list', 'norm-factor'])\n"
+        "loaded = list(sys.modules); sys.exit(loaded.index('numpy') > loaded.index('torch'))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
