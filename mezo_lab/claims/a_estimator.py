@@ -18,7 +18,7 @@ from mezo_lab.claims.problems import (
 from mezo_lab.sampling import Coordinate, Frame, Iid, Linear, Orthogonal, Quadratic, frame_of, sign_search, two_point
 
 
-def gradient_estimate(g: Tensor, z: Tensor) -> Tensor:
+def _gradient_estimate(g: Tensor, z: Tensor) -> Tensor:
     """ĝ of the linear loss gᵀθ, on which every finite difference is exact. z (count, n, d) → (count, d)"""
     return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0)
 
@@ -71,7 +71,7 @@ def unbiased(law, dim, probes):
     v = unit_direction(dim, power=0.25)
 
     def along_v(law):
-        return lambda count, generator: gradient_estimate(g, law.sample(count, probes, dim, generator)) @ v
+        return lambda count, generator: _gradient_estimate(g, law.sample(count, probes, dim, generator)) @ v
 
     return Experiment(
         expected=float(v @ g),
@@ -104,7 +104,7 @@ def norm_factor(law, dim, probes):
             law,
             dim,
             probes,
-            brute=lambda z: gradient_estimate(unit_gradient(dim), z).square().sum(-1),
+            brute=lambda z: _gradient_estimate(unit_gradient(dim), z).square().sum(-1),
             scalars=Frame.length_sq,
         ),
     )
@@ -135,7 +135,7 @@ def second_moment(law, dim, probes):
         formula = "(d/(d+2)*(2*ug*vg + uv) + (n-1)*(d**2*ug*vg - d*uv)/((d+2)*(d-1)))/n"
 
     def draw(count, generator):
-        estimate = gradient_estimate(g, law.sample(count, probes, dim, generator))
+        estimate = _gradient_estimate(g, law.sample(count, probes, dim, generator))
         return (estimate @ u) * (estimate @ v)  # uᵀ ĝĝᵀ v
 
     return Experiment(
@@ -168,7 +168,7 @@ def variance(law, dim, probes):
             law,
             dim,
             probes,
-            brute=lambda z: (gradient_estimate(unit_gradient(dim), z) - unit_gradient(dim)).square().sum(-1),
+            brute=lambda z: (_gradient_estimate(unit_gradient(dim), z) - unit_gradient(dim)).square().sum(-1),
             scalars=lambda frame: frame.length_sq() - 2 * frame.overlap() + 1,
         ),
     )

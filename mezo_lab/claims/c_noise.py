@@ -57,51 +57,51 @@ def one_z_per_step(law: Law, seed: int, layouts: int) -> list[bool]:
         (flat(model) / EPSILON + update).abs(),
         (flat(again) / EPSILON + update).abs(),
     ]
-    agrees = torch.stack([error <= tolerance(model, probed) for error in errors]).all(0)
+    agrees = torch.stack([error <= _tolerance(model, probed) for error in errors]).all(0)
     return by_layout(model, agrees)
 
 
 def one_z_per_name(law: Law, seed: int, layouts: int) -> list[bool]:
     """Whether a parameter's z survives another order, dtype, memory order and device, and the freezing of others."""
     rng = random.Random(seed)
-    other, plain = two_models(rng, layouts)
-    return agree(z_of(other, law, seed, cut=rng.randrange(len(other))), z_of(plain, law, seed), other)
+    other, plain = _two_models(rng, layouts)
+    return _agree(_z_of(other, law, seed, cut=rng.randrange(len(other))), _z_of(plain, law, seed), other)
 
 
 def one_z_per_chunk(law: Law, seed: int, layouts: int) -> list[bool]:
     """Whether z is the same where the tensors are cut into small pieces, in whatever place in memory they lie."""
     rng = random.Random(seed)
-    other, plain = two_models(rng, layouts)
-    return agree(z_of(other, law, seed, chunk=rng.choice((100, 200))), z_of(plain, law, seed), other)
+    other, plain = _two_models(rng, layouts)
+    return _agree(_z_of(other, law, seed, chunk=rng.choice((100, 200))), _z_of(plain, law, seed), other)
 
 
-def two_models(rng: random.Random, layouts: int) -> tuple[Model, Model]:
+def _two_models(rng: random.Random, layouts: int) -> tuple[Model, Model]:
     """The same names and shapes: in random order, dtypes and memory order with some frozen, and as they come."""
-    shapes = {f"{k}.w{i}": shape for k in range(layouts) for i, shape in enumerate(random_shapes(rng))}
+    shapes = {f"{k}.w{i}": shape for k in range(layouts) for i, shape in enumerate(_random_shapes(rng))}
     names = rng.sample(list(shapes), len(shapes))
     other = {name: zeros(shapes[name], rng.choice(DTYPES), transposed=rng.random() < 0.5) for name in names}
-    trainable = {layout_of(name): name for name in names}  # at least one parameter of each layout
+    trainable = {_layout_of(name): name for name in names}  # at least one parameter of each layout
     for name in names:
-        other[name].requires_grad_(name == trainable[layout_of(name)] or rng.random() < 0.5)
+        other[name].requires_grad_(name == trainable[_layout_of(name)] or rng.random() < 0.5)
     return other, {name: zeros(shape, device="cpu") for name, shape in shapes.items()}
 
 
 def one_z_of_large_tensors(law: Law, seed: int) -> bool:
     """Whether a tensor of several chunks has the z that it has in smaller pieces, and behind another tensor."""
     shape = (1_100, 1_000)  # more than `sweeps.CHUNK`; transposed, it is taken in pieces of a quarter of that
-    expected = z_of({"w": zeros(shape)}, law, seed)
+    expected = _z_of({"w": zeros(shape)}, law, seed)
     pieces = {"w": zeros(shape, torch.float32, transposed=True)}
     behind = {"bias": zeros((77,)).requires_grad_(), "w": zeros(shape, torch.float32)}
-    return all(all(agree(z_of(model, law, seed), expected, {"w": model["w"]})) for model in (pieces, behind))
+    return all(all(_agree(_z_of(model, law, seed), expected, {"w": model["w"]})) for model in (pieces, behind))
 
 
 def one_z_compiled(law: Law, seed: int) -> bool:
     """Whether the compiled sweeps draw the z of the eager ones."""
     model = {"w": zeros((101, 97), torch.float32)}
-    return all(agree(z_of(model, law, seed, compiled=True), z_of(model, law, seed), model))
+    return all(_agree(_z_of(model, law, seed, compiled=True), _z_of(model, law, seed), model))
 
 
-def z_of(
+def _z_of(
     model: Model, law: Law, seed: int, *, compiled: bool = False, cut: int = 0, chunk: int = 0
 ) -> dict[str, Tensor]:
     """z by name, float64 on the CPU.
@@ -125,12 +125,12 @@ def z_of(
     return points[0]
 
 
-def agree(z: dict[str, Tensor], expected: dict[str, Tensor], model: Model) -> list[bool]:
+def _agree(z: dict[str, Tensor], expected: dict[str, Tensor], model: Model) -> list[bool]:
     """Whether z is the same for every trainable parameter of a layout, for each layout of the model."""
     trainable = {name: parameter for name, parameter in model.items() if parameter.requires_grad}
     here = torch.cat([z[name].reshape(-1) for name in trainable])
     there = torch.cat([expected[name].reshape(-1) for name in trainable])
-    return by_layout(trainable, (here - there).abs() <= tolerance(trainable, there[None]))
+    return by_layout(trainable, (here - there).abs() <= _tolerance(trainable, there[None]))
 
 
 def by_layout(model: Model, agrees: Tensor) -> list[bool]:
@@ -138,15 +138,15 @@ def by_layout(model: Model, agrees: Tensor) -> list[bool]:
     layouts: dict[str, bool] = {}
     parts = agrees.split([parameter.numel() for parameter in model.values()])
     for name, part in zip(model, parts, strict=True):
-        layouts[layout_of(name)] = layouts.get(layout_of(name), True) and bool(part.all())
+        layouts[_layout_of(name)] = layouts.get(_layout_of(name), True) and bool(part.all())
     return list(layouts.values())
 
 
-def layout_of(name: str) -> str:
+def _layout_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def tolerance(model: Model, z: Tensor) -> Tensor:
+def _tolerance(model: Model, z: Tensor) -> Tensor:
     """The most that rounding in the sweeps of a step may change each coordinate of z, (d,). Args: z: (n, d)."""
     # z itself is made in float32
     units = [max(torch.finfo(dtype).eps for dtype in (p.dtype, torch.float32)) for p in model.values()]
@@ -156,11 +156,11 @@ def tolerance(model: Model, z: Tensor) -> Tensor:
 
 def random_models(rng: random.Random, layouts: int, most: int = 4) -> Model:
     """Layouts side by side, each of up to `most` parameters of random shapes, dtypes and memory order."""
-    shapes = [(f"{k}.w{i}", shape) for k in range(layouts) for i, shape in enumerate(random_shapes(rng, most))]
+    shapes = [(f"{k}.w{i}", shape) for k in range(layouts) for i, shape in enumerate(_random_shapes(rng, most))]
     return {name: zeros(shape, rng.choice(DTYPES), transposed=rng.random() < 0.3) for name, shape in shapes}
 
 
-def random_shapes(rng: random.Random, most: int = 4) -> list[tuple[int, ...]]:
+def _random_shapes(rng: random.Random, most: int = 4) -> list[tuple[int, ...]]:
     return [tuple(rng.randint(3, 9) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, most))]
 
 

@@ -36,10 +36,10 @@ LEAST = {torch.bfloat16: 2.0**-6, torch.float16: 2.0**-6, torch.float32: 1.0}
     + grid(measure=["drift"], dtype=["bfloat16", "float16", "float32"], cycles=[1, 16, 64]),
 )
 def restore(law, measure, dtype, cycles):
-    return {"exact": unchanged, "drift": drift}[measure](law, getattr(torch, dtype), cycles)
+    return {"exact": _unchanged, "drift": _drift}[measure](law, getattr(torch, dtype), cycles)
 
 
-def unchanged(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
+def _unchanged(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
     """1 for each weight that is bitwise what it was, else 0."""
 
     def share(exact: bool) -> Draws:
@@ -61,7 +61,7 @@ def unchanged(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
     )
 
 
-def drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
+def _drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
     """(θ_K − θ_0)²/ulp² of each weight, where all have one ulp wherever a probe takes them.
 
     The first and the last move of a cycle are then rounded by one r(εz), the second by −r(2εz), and 2r(x) − r(2x) is
@@ -127,7 +127,7 @@ def rounding(law, dtype, epsilon):
     apart = (decoy for decoy in one_sided if abs(Expression(decoy.statement)(symbols) - expected) > expected / 3)
     return Experiment(
         expected=expected,
-        draw=square_errors(law, Cubic(third, slope=unit_gradient(DIM)), getattr(torch, dtype), epsilon),
+        draw=_square_errors(law, Cubic(third, slope=unit_gradient(DIM)), getattr(torch, dtype), epsilon),
         numbers_per_draw=512,
         symbols=symbols,
         formula="((ulp/(2*eps))**2*2/12 + T**2*eps**4)**0.5",
@@ -138,7 +138,7 @@ def rounding(law, dtype, epsilon):
     )
 
 
-def square_errors(law: Law, loss: Cubic, dtype: torch.dtype, epsilon: float) -> Draws:
+def _square_errors(law: Law, loss: Cubic, dtype: torch.dtype, epsilon: float) -> Draws:
     """(pg − zᵀg)² of steps that hardly move from θ = 0, with a loss in `dtype`."""
 
     def draw(count: int, generator: Generator) -> Tensor:

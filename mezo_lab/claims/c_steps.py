@@ -83,20 +83,20 @@ def same_z(law, measure, layouts=24):
 def isotropic(law):
     return Experiment(
         expected=1.0,
-        draw=spans(law),
+        draw=_spans(law),
         numbers_per_draw=8,
         symbols=symbols_of(law, 2, 2),
         formula="1",
         decoys=(
-            Decoy("seeds anew for every tensor", draw=spans(law, controls.same_for_tensors)),
-            Decoy("seeds anew for every probe", draw=spans(law, controls.same_for_probes)),
-            Decoy("seed + step + probe as the seed", draw=spans(law, controls.same_for_steps)),
+            Decoy("seeds anew for every tensor", draw=_spans(law, controls.same_for_tensors)),
+            Decoy("seeds anew for every probe", draw=_spans(law, controls.same_for_probes)),
+            Decoy("seed + step + probe as the seed", draw=_spans(law, controls.same_for_steps)),
         ),
         resolution=0.03,
     )
 
 
-def spans(law: Law, streams: controls.Streams | None = None) -> Draws:
+def _spans(law: Law, streams: controls.Streams | None = None) -> Draws:
     """(uᵀz)² for the u with equal entries at one index of two tensors, two probes and two steps: a u for each index."""
 
     def draw(count: int, generator: Generator) -> Tensor:

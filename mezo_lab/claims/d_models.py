@@ -69,7 +69,7 @@ def language_model(
 def projected_gradient_of_a_language_model(law, batch, measure):
     # hundreds of probes are affordable on short texts only
     parameters, loss = language_model(batch, short=measure == "norm")
-    return {"slope": slope, "norm": mean_square}[measure](law, parameters, loss, gradient(parameters, loss))
+    return {"slope": slope, "norm": _mean_square}[measure](law, parameters, loss, gradient(parameters, loss))
 
 
 def slope(law, parameters, loss, g) -> Experiment:
@@ -89,7 +89,7 @@ def slope(law, parameters, loss, g) -> Experiment:
         yield from torch.cat([pg * along.roll(shift) for shift in range(1, SHIFTS + 1)])
 
     products = cache(mismatched)
-    return experiment(
+    return _experiment(
         draw,
         draws=SLOPE_PROBES,
         probes_per_chunk=4,
@@ -103,7 +103,7 @@ def slope(law, parameters, loss, g) -> Experiment:
     )
 
 
-def mean_square(law, parameters, loss, g) -> Experiment:
+def _mean_square(law, parameters, loss, g) -> Experiment:
     """The mean of pg² over ‖g‖²; averaging |pg| and squaring would give 2/π."""
     norm = vector_norm(g)
 
@@ -111,7 +111,9 @@ def mean_square(law, parameters, loss, g) -> Experiment:
         pg = projected_gradients(parameters, loss, count=count, law=law.name, seed=seed_from(generator))
         return (pg / norm).square()
 
-    return experiment(draw, draws=NORM_PROBES, probes_per_chunk=50, resolution=1 - 2 / math.pi, decoys=(Decoy("2/pi"),))
+    return _experiment(
+        draw, draws=NORM_PROBES, probes_per_chunk=50, resolution=1 - 2 / math.pi, decoys=(Decoy("2/pi"),)
+    )
 
 
 @claim(
@@ -139,7 +141,7 @@ def curvature_of_a_language_model(law, batch) -> Experiment:
             exact[k] = inner_product(z, product(z))
         return 1 + (differences - exact) * exact / exact.square().mean()
 
-    return experiment(
+    return _experiment(
         draw,
         draws=CURVATURES,
         probes_per_chunk=CURVATURES,
@@ -148,7 +150,7 @@ def curvature_of_a_language_model(law, batch) -> Experiment:
     )
 
 
-def experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
+def _experiment(draw, *, probes_per_chunk: int, **more) -> Experiment:
     numbers = CHUNK_NUMBERS // probes_per_chunk  # a chunk ends with a report of progress, and costs a copy of θ
     return Experiment(
         expected=1.0, draw=draw, numbers_per_draw=numbers, symbols={"pi": math.pi, "e": math.e}, formula="1", **more

@@ -79,7 +79,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
 )
 def orthogonal_probes(law, dim, probes, rank):
     at_most_dim(rank, dim)
-    fewer_than_dim(law, probes, dim)
+    _fewer_than_dim(law, probes, dim)
     moments = law.moments(dim)
     gamma = float(theory.effective_rank_factor(rank, probes, moments))
     return Experiment(
@@ -117,7 +117,7 @@ def momentum(law, dim, probes, rank, beta):
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     lr = momentum_lr(1.0, gamma, beta)
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)
-    theta, average = settled_with_momentum(dim, rank, lr, beta)
+    theta, average = _settled_with_momentum(dim, rank, lr, beta)
     fall = lr * float(average @ average) / 2  # θᵀm after the step, on average
 
     def draw(count, generator):
@@ -157,12 +157,12 @@ def momentum(law, dim, probes, rank, beta):
 )
 def edge(law, dim, probes, spectrum):
     moments = law.moments(dim)
-    eigenvalues = falling(spectrum, dim)
+    eigenvalues = _falling(spectrum, dim)
     if isinstance(law, Orthogonal):
-        fewer_than_dim(law, probes, dim)
+        _fewer_than_dim(law, probes, dim)
     lr = stability_limit(eigenvalues, probes, moments)
     loss = Quadratic(torch.diag(eigenvalues))
-    theta = settled(eigenvalues, lr, probes, moments)
+    theta = _settled(eigenvalues, lr, probes, moments)
     gradient = eigenvalues * theta
     value = float(loss(theta))
     slope = float(gradient @ gradient)
@@ -232,7 +232,7 @@ def baseline_of_a_population(law, dim, probes, baseline):
     )
 
 
-def fewer_than_dim(law: Orthogonal, probes: int, dim: int) -> None:
+def _fewer_than_dim(law: Orthogonal, probes: int, dim: int) -> None:
     law.fits(probes, dim)
     if probes == dim:
         raise ValueError(
@@ -241,20 +241,20 @@ def fewer_than_dim(law: Orthogonal, probes: int, dim: int) -> None:
         )
 
 
-def falling(name: str, dim: int) -> Tensor:
+def _falling(name: str, dim: int) -> Tensor:
     """A spectrum that is not flat, (d,)."""
     if name == "exponential":
         return spectrum(name, dim, max(1, dim // 4))
     return spectrum(name, dim)
 
 
-def settled(eigenvalues: Tensor, lr: float, probes: int, moments: theory.Moments) -> Tensor:
+def _settled(eigenvalues: Tensor, lr: float, probes: int, moments: theory.Moments) -> Tensor:
     """The θ whose squares one step at the edge leaves as they are, on average: θ_i² ∝ 1/(λ_i(2 − Aηλ_i))."""
     own = float(own_and_shared(probes, moments)[0])
     return (eigenvalues * (2 - own * lr * eigenvalues)).rsqrt()
 
 
-def settled_with_momentum(dim: int, rank: int, lr: float, beta: float) -> tuple[Tensor, Tensor]:
+def _settled_with_momentum(dim: int, rank: int, lr: float, beta: float) -> tuple[Tensor, Tensor]:
     """θ and m whose squares and product one step at the edge leaves as they are, on average, ℓ = 1 and ‖θ‖ = 1.
 
     From E[θ⁺ᵀm⁺] = θᵀm and E‖θ⁺‖² = ‖θ‖²: θᵀm = −η‖m‖²/2 and ‖m‖² = 2(1−β)/(η(1+β)); E‖m⁺‖² = ‖m‖² then gives the edge.

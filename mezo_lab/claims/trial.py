@@ -84,7 +84,7 @@ def check(
     (4.5, 'CONSISTENT', ['REFUTED'])
     """
     start = time.perf_counter()
-    validate(resolution, draws)
+    _validate(resolution, draws)
     if experiment is None:
         experiment = build(claim, law, parameters, device)
     tested = experiment
@@ -143,7 +143,7 @@ def build(claim: Claim, law: Law, parameters: Parameters, device: str = "cpu") -
         return claim.experiment(law, **parameters)
 
 
-def validate(resolution: float, draws: int | None) -> None:
+def _validate(resolution: float, draws: int | None) -> None:
     if not FINEST <= resolution < 1:
         raise ValueError(
             f"`resolution` must lie between {FINEST:g}, where the formulas themselves round, and 1, got "
@@ -231,14 +231,14 @@ class _Trial:
         wrong_means = [decoy.expected(experiment) for decoy in experiment.decoys if not decoy.draw]
         gaps = [*targets, *(abs(centre - mean) for mean in wrong_means)]
         deviation = pilot.standard_error * math.sqrt(least)
-        counts = [draws_to_see(gap, deviation) for gap in gaps]
+        counts = [_draws_to_see(gap, deviation) for gap in gaps]
         numbers = MOST_NUMBERS if self.rule.trusted else DOUBTED_NUMBERS
         most = max(least, numbers // experiment.numbers_per_draw)
         needed = max((count for count in counts if count <= most), default=least)
         notes = ()
         if counts[0] > most and self.rule.trusted:
             notes = (self._out_of_reach(targets[0], counts[0], deviation, most),)
-        return rounded_up(max(needed, least)), notes
+        return _rounded_up(max(needed, least)), notes
 
     def _out_of_reach(self, target: float, count: float, deviation: float, most: int) -> str:
         """A sentence on the resolution that was asked for, and on the one within reach."""
@@ -272,10 +272,10 @@ class _Trial:
         return DecoyVerdict(decoy.statement, expected, z_score, status, missing, rule.kind, estimate)
 
 
-def draws_to_see(gap: float, deviation: float) -> float:
+def _draws_to_see(gap: float, deviation: float) -> float:
     """How many draws of this deviation put a discrepancy 10 standard errors away, with a margin for its own error.
 
-    >>> draws_to_see(0.1, 1.0).__round__(), draws_to_see(0.0, 1.0)
+    >>> _draws_to_see(0.1, 1.0).__round__(), _draws_to_see(0.0, 1.0)
     (14000, inf)
     """
     if gap == 0:
@@ -284,10 +284,10 @@ def draws_to_see(gap: float, deviation: float) -> float:
     return MARGIN * ratio * ratio  # a product overflows to infinity, a power would raise
 
 
-def rounded_up(count: float) -> int:
+def _rounded_up(count: float) -> int:
     """To two significant digits.
 
-    >>> rounded_up(123_456)
+    >>> _rounded_up(123_456)
     130000
     """
     unit = 10 ** max(0, math.floor(math.log10(count)) - 1)

@@ -42,7 +42,7 @@ def best_step(law: str) -> Proof:
     claimed = theory.effective_rank_factor(r, n, theory_moments(law))
     conclusions = (
         Conclusion("best s", put(best, {GAMMA: gamma}), 1 / claimed, lambda case: exact_end(case, case.rank) / 2),
-        Conclusion("least E[L⁺]/L", put(least, {GAMMA: gamma}), theory.contraction(1 / claimed, claimed), exact_least),
+        Conclusion("least E[L⁺]/L", put(least, {GAMMA: gamma}), theory.contraction(1 / claimed, claimed), _exact_least),
         Conclusion(
             "largest stable s",
             put(end, {GAMMA: gamma}),
@@ -53,7 +53,7 @@ def best_step(law: str) -> Proof:
     return Proof("B6", "best-step", law, steps, conclusions)
 
 
-def exact_least(case: Case) -> Expr:
+def _exact_least(case: Case) -> Expr:
     slope, bend = parabola(case, case.rank)
     return 1 - slope**2 / (4 * bend)
 
@@ -85,15 +85,15 @@ def probes_are_a_wash(law: str) -> Proof:
     )
     claimed = theory.progress_per_pair(r, n, log=sympy.log)
     conclusions = (
-        Conclusion("log-progress per pair", progress, claimed, exact_progress),
-        Conclusion("E[L⁺]/L at the best step", least, (r + 1) / (r + n + 1), exact_least),
+        Conclusion("log-progress per pair", progress, claimed, _exact_progress),
+        Conclusion("E[L⁺]/L at the best step", least, (r + 1) / (r + n + 1), _exact_least),
         Conclusion("n²·p′(n)", put(bracket, {y: n / (r + 1)}), n**2 * sympy.diff(claimed, n)),
     )
     return Proof("B7", "probes-are-a-wash", law, steps, conclusions)
 
 
-def exact_progress(case: Case) -> Expr:
-    return -sympy.log(exact_least(case)) / case.probes
+def _exact_progress(case: Case) -> Expr:
+    return -sympy.log(_exact_least(case)) / case.probes
 
 
 def orthogonal_probes(law: str) -> Proof:
@@ -137,14 +137,14 @@ def orthogonal_probes(law: str) -> Proof:
     )
     conclusions = (
         Conclusion("γ", put(linear, {Scalar("q"): spread}), claimed, exact_gamma),
-        Conclusion("E[L⁺]/L at the best step", put(least, {GAMMA: gamma}), best_claimed, exact_least),
+        Conclusion("E[L⁺]/L at the best step", put(least, {GAMMA: gamma}), best_claimed, _exact_least),
         Conclusion("log-progress per pair", progress, theory.progress_per_pair(r, n, moments, log=sympy.log)),
         Conclusion("γ at n = d", all_probes, theory.effective_rank_factor(r, d, moments)),
-        Conclusion("E[L⁺]/L at the best step and r = d", isotropic, isotropic_claimed, exact_isotropic_least),
+        Conclusion("E[L⁺]/L at the best step and r = d", isotropic, isotropic_claimed, _exact_isotropic_least),
     )
     return Proof("E4", "orthogonal-probes", law, steps, conclusions)
 
 
-def exact_isotropic_least(case: Case) -> Expr:
+def _exact_isotropic_least(case: Case) -> Expr:
     slope, bend = parabola(case, case.dim)
     return 1 - slope**2 / (4 * bend)

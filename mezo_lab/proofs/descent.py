@@ -19,7 +19,7 @@ REMAINING = chain("g", "A", "g"), cycle("A"), diagonal(matrix("A"), vector("g"),
 REMAINDER = {symbol: ISOTROPIC[symbol] - left for symbol, left in zip(ISOTROPIC, REMAINING, strict=True)}  # H = ℓI − A
 
 
-def expected_change(law: str) -> tuple[Expr, tuple[Step, ...]]:
+def _expected_change(law: str) -> tuple[Expr, tuple[Step, ...]]:
     """E[L(θ⁺)] − L on a quadratic loss, with its steps."""
     curved = quadratic_form(law, "H")
     pieces = [vector("g"), vector("g")]
@@ -42,7 +42,7 @@ def descent_lemma(law: str) -> Proof:
     What is derived and compared is the case of a quadratic loss; for any other ℓ-smooth loss the bound rests on
     Taylor's theorem, which the proof quotes.
     """
-    change, change_steps = expected_change(law)
+    change, change_steps = _expected_change(law)
     squared = quadratic_form(law)
     bound = -eta * GG + eta**2 * ell * squared.total / 2
     room = bound - change
@@ -67,24 +67,24 @@ def descent_lemma(law: str) -> Proof:
     claimed_room = eta**2 / 2 * theory.second_moment(*gap, probes=n, moments=theory_moments(law))
     claimed = theory.descent_bound(eta, ell, GG, squared.total)
     conclusions = (
-        Conclusion("E[L(θ⁺)] − L of a quadratic at H = ℓI", attained, claimed, exact_isotropic),
-        Conclusion("bound − (E[L(θ⁺)] − L) of a quadratic", room, claimed_room, exact_room),
+        Conclusion("E[L(θ⁺)] − L of a quadratic at H = ℓI", attained, claimed, _exact_isotropic),
+        Conclusion("bound − (E[L(θ⁺)] − L) of a quadratic", room, claimed_room, _exact_room),
     )
     return Proof("B1", "descent-lemma", law, steps, conclusions)
 
 
-def exact_change(case: Case, loss: Loss) -> Expr:
+def _exact_change(case: Case, loss: Loss) -> Expr:
     """E[L(θ − ηĝ)] − L(θ), where the loss is 0 at θ."""
     return case.mean(loss(add(case.origin, -ETA, case.two_point(loss, case.origin))))
 
 
-def exact_isotropic(case: Case) -> Expr:
-    return exact_change(case, lambda delta: dot(case.g, delta) + square(delta) * ELL / 2)
+def _exact_isotropic(case: Case) -> Expr:
+    return _exact_change(case, lambda delta: dot(case.g, delta) + square(delta) * ELL / 2)
 
 
-def exact_room(case: Case) -> Expr:
+def _exact_room(case: Case) -> Expr:
     bound = square(probed(case)) * ETA**2 * ELL / 2 - square(case.g) * ETA
-    return case.mean(bound) - exact_change(case, case.quadratic_loss)
+    return case.mean(bound) - _exact_change(case, case.quadratic_loss)
 
 
 def any_spectrum(law: str) -> Proof:

@@ -65,7 +65,7 @@ def low_rank(law: str) -> Proof:
     claimed = theory.effective_rank_factor(r, n, theory_moments(law))
     conclusions = (
         Conclusion("γ", gamma, claimed, exact_gamma),
-        Conclusion("E[L⁺]/L", put(ratio, {GAMMA: gamma}), theory.contraction(s, claimed), exact_low_rank),
+        Conclusion("E[L⁺]/L", put(ratio, {GAMMA: gamma}), theory.contraction(s, claimed), _exact_low_rank),
     )
     if law in PRINTED:
         where, printed = PRINTED[law]
@@ -93,9 +93,9 @@ def dimension_tax(law: str) -> Proof:
     claimed_lr = theory.largest_stable_lr(ell, claimed)
     claimed_sgd = theory.largest_stable_lr(ell, 1)
     conclusions = (
-        Conclusion("E[L⁺]/L", put(ratio, {GAMMA: factor}), theory.contraction(s, claimed), exact_isotropic),
-        Conclusion("largest stable η", put(stable, {GAMMA: factor}), claimed_lr, exact_stable_lr),
-        Conclusion("η/η_SGD", put(stable / sgd, {GAMMA: factor}), claimed_lr / claimed_sgd, exact_tax),
+        Conclusion("E[L⁺]/L", put(ratio, {GAMMA: factor}), theory.contraction(s, claimed), _exact_isotropic),
+        Conclusion("largest stable η", put(stable, {GAMMA: factor}), claimed_lr, _exact_stable_lr),
+        Conclusion("η/η_SGD", put(stable / sgd, {GAMMA: factor}), claimed_lr / claimed_sgd, _exact_tax),
     )
     return Proof("B2", "dimension-tax", law, steps, conclusions)
 
@@ -113,8 +113,8 @@ def same_object(law: str) -> Proof:
     )
     moments = theory_moments(law)
     conclusions = (
-        Conclusion("γ at r = d", full, theory.norm_factor(d, n, moments), exact_factor),
-        Conclusion("norm factor", factor, theory.effective_rank_factor(d, n, moments), exact_factor),
+        Conclusion("γ at r = d", full, theory.norm_factor(d, n, moments), _exact_factor),
+        Conclusion("norm factor", factor, theory.effective_rank_factor(d, n, moments), _exact_factor),
     )
     return Proof("B5", "same-object", law, steps, conclusions)
 
@@ -136,13 +136,13 @@ def general_directions(law: str) -> Proof:
         Step("Put it in, with gᵀPg = ‖g‖² and tr(P) = r, and divide by ‖g‖².", equation("γ", gamma)),
     )
     claimed = theory.effective_rank_factor(r, n, theory.rotation_average(d, theory_moments(law)))
-    return Proof("B10", "general-directions", law, steps, (Conclusion("γ", gamma, claimed, exact_turned_gamma),))
+    return Proof("B10", "general-directions", law, steps, (Conclusion("γ", gamma, claimed, _exact_turned_gamma),))
 
 
 S = ETA * ELL
 
 
-def exact_factor(case: Case) -> Expr:
+def _exact_factor(case: Case) -> Expr:
     return case.mean(square(case.estimate(case.g))) / number(square(case.g))
 
 
@@ -152,30 +152,30 @@ def exact_gamma(case: Case) -> Expr:
     return case.mean(square(case.estimate(g)[: case.rank])) / number(square(g))
 
 
-def exact_turned_gamma(case: Case) -> Expr:
+def _exact_turned_gamma(case: Case) -> Expr:
     """A probe turned at random is ‖z‖·u, u uniform on the unit sphere, of which E[uᵀPu·(uᵀg)²] = (r+2)‖g‖²/(d(d+2))."""
     length_4 = case.mean(square(case.z[0]) ** 2)
     one_probe = length_4 * (case.rank + 2) / (case.dim * (case.dim + 2))
     return (one_probe + case.probes - 1) / case.probes
 
 
-def exact_low_rank(case: Case) -> Expr:
-    return exact_ratio(case, S, case.rank)
+def _exact_low_rank(case: Case) -> Expr:
+    return _exact_ratio(case, S, case.rank)
 
 
-def exact_isotropic(case: Case) -> Expr:
-    return exact_ratio(case, S, case.dim)
+def _exact_isotropic(case: Case) -> Expr:
+    return _exact_ratio(case, S, case.dim)
 
 
-def exact_stable_lr(case: Case) -> Expr:
+def _exact_stable_lr(case: Case) -> Expr:
     return exact_end(case, case.dim) / number(ELL)
 
 
-def exact_tax(case: Case) -> Expr:
+def _exact_tax(case: Case) -> Expr:
     return exact_end(case, case.dim) / 2  # SGD is stable up to s = 2
 
 
-def exact_ratio(case: Case, step, rank: int) -> Expr:
+def _exact_ratio(case: Case, step, rank: int) -> Expr:
     """E[L⁺]/L for one step of length s = `step`, from losses alone."""
 
     def loss(theta):
@@ -187,7 +187,7 @@ def exact_ratio(case: Case, step, rank: int) -> Expr:
 
 def parabola(case: Case, rank: int) -> tuple[Expr, Expr]:
     """The b and a of E[L⁺]/L = 1 + bs + as², read off two exact steps, s = 1 and s = −1."""
-    forth, back = (exact_ratio(case, step, rank) for step in (QQ(1), QQ(-1)))
+    forth, back = (_exact_ratio(case, step, rank) for step in (QQ(1), QQ(-1)))
     return (forth - back) / 2, (forth + back) / 2 - 1
 
 

@@ -104,10 +104,10 @@ def curvature_probe(law: str) -> Proof:
         Step("A mean of n such probes has the same mean.", equation(f"E {difference}", derived)),
     )
     return Proof(
-        "A10", "curvature-probe", law, steps, (Conclusion(f"E {difference}", derived, TRACE, exact_curvature),)
+        "A10", "curvature-probe", law, steps, (Conclusion(f"E {difference}", derived, TRACE, _exact_curvature),)
     )
 
 
-def exact_curvature(case: Case):
+def _exact_curvature(case: Case):
     ends = (case.quadratic_loss([e * z for z in probe]) for probe in case.z for e in (EPSILON, -EPSILON))
     return case.mean(sum(ends) / (case.probes * EPSILON**2))

@@ -52,19 +52,19 @@ def smoothing(law: str) -> Proof:
             equation("E[uᵀz·∇³L[z,z,z]]", twist),
         ),
         Step("So one probe, and the mean of n, has", equation("E[uᵀĝ]", derived)),
-        *stein(),
+        *_stein(),
         Step("On the cubic loss: smooth it first (odd powers of z average to 0),", equation("E[L(θ+εz)]", smoothed)),
         Step("then take the gradient along u. It is the same.", equation("uᵀ∇E[L(θ+εz)]", smoothed_slope)),
     )
     claimed = GU + theory.smoothing_bias(epsilon, BEND_GRADIENT)
     conclusions = (
-        Conclusion("E[uᵀĝ]", derived, claimed, exact_smoothing),
-        Conclusion("uᵀ∇E[L(θ+εz)]", smoothed_slope, claimed, exact_smoothing),
+        Conclusion("E[uᵀĝ]", derived, claimed, _exact_smoothing),
+        Conclusion("uᵀ∇E[L(θ+εz)]", smoothed_slope, claimed, _exact_smoothing),
     )
     return Proof("A7", "smoothing", law, steps, conclusions)
 
 
-def stein() -> tuple[Step, ...]:
+def _stein() -> tuple[Step, ...]:
     x = Scalar("x")
     density = sympy.exp(-(x**2) / 2) / sympy.sqrt(2 * sympy.pi)
     slope = sympy.cancel(sympy.diff(density, x) / density)
@@ -81,7 +81,7 @@ def stein() -> tuple[Step, ...]:
     )
 
 
-def exact_smoothing(case: Case) -> Expr:
+def _exact_smoothing(case: Case) -> Expr:
     return case.mean(dot(case.u, case.two_point(case.cubic_loss, case.origin)))
 
 
@@ -89,32 +89,32 @@ def one_sided(law: str) -> Proof:
     """A8: without the backward evaluation the curvature does not cancel; its cost needs sixth moments."""
     pg = put(sympy.expand((taylor(epsilon) - taylor(0)) / epsilon), {TWIST: 0})
     terms = Poly(pg**2, SLOPE, BEND).terms()  # ((power of zᵀg, power of zᵀHz), coefficient)
-    derived = sum((coefficient * gaussian(*network(*powers)) for powers, coefficient in terms), Integer(0))
+    derived = sum((coefficient * gaussian(*_network(*powers)) for powers, coefficient in terms), Integer(0))
     derived = by_powers(derived, epsilon)
     means: dict[tuple[int, ...], str] = {(2, 0): "E[(zᵀg)²·zᵀz]", (1, 1): "E[zᵀg·zᵀHz·zᵀz]", (0, 2): "E[(zᵀHz)²·zᵀz]"}
     named = sum((coefficient * Scalar(means[powers]) for powers, coefficient in terms), Integer(0))
     steps = (
         Step("On a quadratic loss, pg = [L(θ+εz) − L(θ)]/ε is exactly", equation("pg", pg)),
         Step("so that ‖ĝ‖² = pg²·zᵀz has three terms.", equation("E‖ĝ‖²", named)),
-        paired(means[2, 0], "Isserlis: four legs have 3 pairings", network(2, 0)),
-        Step("Five legs cannot be paired.", equation(means[1, 1], gaussian(*network(1, 1)))),
-        paired(means[0, 2], "Six legs have 15", network(0, 2)),
+        _paired(means[2, 0], "Isserlis: four legs have 3 pairings", _network(2, 0)),
+        Step("Five legs cannot be paired.", equation(means[1, 1], gaussian(*_network(1, 1)))),
+        _paired(means[0, 2], "Six legs have 15", _network(0, 2)),
         Step("Put the three together; the two-sided estimator has the first term alone.", equation("E‖ĝ‖²", derived)),
     )
     claimed = theory.one_sided_norm(d, GG, TRACE, cycle("H", "H"), epsilon)
-    return Proof("A8", "one-sided", law, steps, (Conclusion("E‖ĝ‖²", derived, claimed, exact_one_sided),))
+    return Proof("A8", "one-sided", law, steps, (Conclusion("E‖ĝ‖²", derived, claimed, _exact_one_sided),))
 
 
-def network(slopes: int, bends: int) -> list[Piece]:
+def _network(slopes: int, bends: int) -> list[Piece]:
     """(zᵀg)^slopes·(zᵀHz)^bends·zᵀz."""
     return [vector("g")] * slopes + [matrix("H")] * bends + [matrix("I")]
 
 
-def paired(name: str, what: str, pieces: list[Piece]) -> Step:
+def _paired(name: str, what: str, pieces: list[Piece]) -> Step:
     return Step(f"{what}. {table(pieces, isserlis)}.", equation(name, factored(gaussian(*pieces))))
 
 
-def exact_one_sided(case: Case) -> Expr:
+def _exact_one_sided(case: Case) -> Expr:
     z = case.z[0]
     pg = case.quadratic_loss([EPSILON * x for x in z]) / EPSILON
     return case.mean(pg**2 * square(z))

@@ -64,7 +64,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Entries:
+class _Entries:
     """E[z₁²], E[z₁²z₂²] and E[z₁⁴], each with the sentence that derives it."""
 
     square: Expr
@@ -88,9 +88,9 @@ def weights(law: str) -> Weights:
     """The derived weights of a law, with the steps that derive them."""
     entries = ENTRIES[law]()
     if law == "orthogonal":
-        across, swap, cross_steps = orthogonal_cross()
+        across, swap, cross_steps = _orthogonal_cross()
     else:
-        across, swap, cross_steps = independent_cross(entries.square)
+        across, swap, cross_steps = _independent_cross(entries.square)
     second_steps = (Step(entries.square_reason, equation("E[zᵢzⱼ]", entries.square * Scalar("δᵢⱼ"))),)
     return Weights(
         second=entries.square,
@@ -104,7 +104,7 @@ def weights(law: str) -> Weights:
     )
 
 
-def fourth_steps(entries: Entries) -> tuple[Step, ...]:
+def fourth_steps(entries: _Entries) -> tuple[Step, ...]:
     whole = entries.pair * sum(PAIRS, Integer(0)) + entries.coincidence * ALL_EQUAL
     rest = "the last term makes up the difference"
     if entries.coincidence == 0:
@@ -120,11 +120,11 @@ def fourth_steps(entries: Entries) -> tuple[Step, ...]:
     )
 
 
-def gaussian_entries() -> Entries:
+def _gaussian_entries() -> _Entries:
     e = vector("e")
     f = vector("f")
     basis = {chain("e", "e"): 1, chain("f", "f"): 1, chain("e", "f"): 0}  # e = e₁, f = e₂
-    return Entries(
+    return _Entries(
         put(gaussian(e, e), basis),
         put(gaussian(e, e, f, f), basis),
         put(gaussian(e, e, e, e), basis),
@@ -134,8 +134,8 @@ def gaussian_entries() -> Entries:
     )
 
 
-def iid_entries(moment: Callable[[int], Expr], what: str) -> Entries:
-    return Entries(
+def _iid_entries(moment: Callable[[int], Expr], what: str) -> _Entries:
+    return _Entries(
         moment(2),
         moment(2) ** 2,
         moment(4),
@@ -145,21 +145,21 @@ def iid_entries(moment: Callable[[int], Expr], what: str) -> Entries:
     )
 
 
-def sign_moment(k: int) -> Expr:
+def _sign_moment(k: int) -> Expr:
     return Rational(1, 2) * (1 + Integer(-1) ** k)
 
 
-def uniform_moment(k: int) -> Expr:
+def _uniform_moment(k: int) -> Expr:
     x = Symbol("x")
     end = sympy.sqrt(3)
     return sympy.integrate(x**k / (2 * end), (x, -end, end))
 
 
-def three_point_moment(k: int) -> Expr:
+def _three_point_moment(k: int) -> Expr:
     return Rational(1, 6) * (sympy.sqrt(3) ** k + (-sympy.sqrt(3)) ** k)
 
 
-def generic_moment(k: int) -> Expr:
+def _generic_moment(k: int) -> Expr:
     return {2: Integer(1), 4: kappa}[k]
 
 
@@ -169,11 +169,11 @@ SPHERE = (
 )
 
 
-def sphere_entries() -> Entries:
-    flat = gaussian_entries()
+def _sphere_entries() -> _Entries:
+    flat = _gaussian_entries()
     length_sq = gaussian(matrix("I"))
     length_4 = factored(gaussian(matrix("I"), matrix("I")))
-    return Entries(
+    return _Entries(
         d * flat.square / length_sq,
         d**2 * flat.mixed / length_4,
         d**2 * flat.fourth / length_4,
@@ -184,8 +184,8 @@ def sphere_entries() -> Entries:
     )
 
 
-def coordinate_entries() -> Entries:
-    return Entries(
+def _coordinate_entries() -> _Entries:
+    return _Entries(
         d * (1 / d),
         Integer(0),
         d**2 * (1 / d),
@@ -195,25 +195,25 @@ def coordinate_entries() -> Entries:
     )
 
 
-ENTRIES: dict[str, Callable[[], Entries]] = {
-    "gaussian": gaussian_entries,
-    "rademacher": lambda: iid_entries(sign_moment, "each +1 or −1"),
-    "uniform": lambda: iid_entries(uniform_moment, "each uniform on [−√3, √3]"),
-    "three-point": lambda: iid_entries(three_point_moment, "each 0 in two cases of three and ±√3 in the third"),
-    "iid": lambda: iid_entries(generic_moment, "of unit variance and kurtosis κ = E[z₁⁴]"),
-    "sphere": sphere_entries,
-    "coordinate": coordinate_entries,
-    "orthogonal": sphere_entries,
+ENTRIES: dict[str, Callable[[], _Entries]] = {
+    "gaussian": _gaussian_entries,
+    "rademacher": lambda: _iid_entries(_sign_moment, "each +1 or −1"),
+    "uniform": lambda: _iid_entries(_uniform_moment, "each uniform on [−√3, √3]"),
+    "three-point": lambda: _iid_entries(_three_point_moment, "each 0 in two cases of three and ±√3 in the third"),
+    "iid": lambda: _iid_entries(_generic_moment, "of unit variance and kurtosis κ = E[z₁⁴]"),
+    "sphere": _sphere_entries,
+    "coordinate": _coordinate_entries,
+    "orthogonal": _sphere_entries,
 }
 
 
-def independent_cross(second: Expr) -> tuple[Expr, Expr, tuple[Step, ...]]:
+def _independent_cross(second: Expr) -> tuple[Expr, Expr, tuple[Step, ...]]:
     across = second**2
     step = Step("Two probes are independent: their second moments multiply.", equation(CROSS, across * PAIRS[0]))
     return across, Integer(0), (step,)
 
 
-def orthogonal_cross() -> tuple[Expr, Expr, tuple[Step, ...]]:
+def _orthogonal_cross() -> tuple[Expr, Expr, tuple[Step, ...]]:
     across = Scalar("a")
     swap = Scalar("b")
     unknown = Weights(Integer(1), Integer(1), Integer(0), across, swap)

@@ -20,8 +20,8 @@ PRODUCT = chain("g_B", "g_B′")
 def minibatch(law: str) -> Proof:
     """A6: E‖ĝ‖² with minibatches, shared by the probes of a step or fresh for each."""
     squared = quadratic_form(law, "I", "g_B", "g_B′")
-    square_mean = noisy_square()
-    product_mean = noisy_product()
+    square_mean = _noisy_square()
+    product_mean = _noisy_product()
     shared = by_powers(put(squared.total, {SQUARE: square_mean, PRODUCT: square_mean}), GG, noise)
     fresh = by_powers(put(squared.total, {SQUARE: square_mean, PRODUCT: product_mean}), GG, noise)
     steps = (
@@ -40,34 +40,34 @@ def minibatch(law: str) -> Proof:
     )
     arguments = (GG, noise / batch, d, n, theory_moments(law))
     conclusions = (
-        Conclusion("E‖ĝ‖², shared minibatch", shared, theory.minibatch_shared(*arguments), exact_shared),
-        Conclusion("E‖ĝ‖², fresh minibatches", fresh, theory.minibatch_fresh(*arguments), exact_fresh),
+        Conclusion("E‖ĝ‖², shared minibatch", shared, theory.minibatch_shared(*arguments), _exact_shared),
+        Conclusion("E‖ĝ‖², fresh minibatches", fresh, theory.minibatch_fresh(*arguments), _exact_fresh),
     )
     return Proof("A6", "minibatch", law, steps, conclusions)
 
 
-def noisy_square() -> Expr:
+def _noisy_square() -> Expr:
     # (g + ξ)ᵀ(g + ξ), averaged over the noise
     linear = Scalar("E[gᵀξ]")
     quadratic = Scalar("E‖ξ‖²")
     return put(GG + 2 * linear + quadratic, {linear: 0, quadratic: noise / batch})
 
 
-def noisy_product() -> Expr:
+def _noisy_product() -> Expr:
     # (g + ξ)ᵀ(g + ξ′), averaged over independent ξ and ξ′
     terms = [Scalar(name) for name in ("E[gᵀξ]", "E[ξᵀξ′]", "E[gᵀξ′]")]
     return put(GG + sum(terms, Integer(0)), dict.fromkeys(terms, 0))
 
 
-def exact_shared(case: Case) -> Expr:
-    return over_batches(case, [(sign,) * case.probes for sign in (1, -1)])
+def _exact_shared(case: Case) -> Expr:
+    return _over_batches(case, [(sign,) * case.probes for sign in (1, -1)])
 
 
-def exact_fresh(case: Case) -> Expr:
-    return over_batches(case, list(product((1, -1), repeat=case.probes)))
+def _exact_fresh(case: Case) -> Expr:
+    return _over_batches(case, list(product((1, -1), repeat=case.probes)))
 
 
-def over_batches(case: Case, draws: list[tuple[int, ...]]) -> Expr:
+def _over_batches(case: Case, draws: list[tuple[int, ...]]) -> Expr:
     # every minibatch gradient is g + ξ or g − ξ, and all the listed draws are equally likely
     total = Integer(0)
     for signs in draws:

@@ -43,10 +43,10 @@ RAISED = str.maketrans("²⁴⁻¹⁺", "24-1+")
 LOWERED = str.maketrans("ᵢⱼₖₗ₁₂", "ijkl12")
 
 
-def latex_of(name: str) -> str:
+def _latex_of(name: str) -> str:
     """The LaTeX of a quantity named in plain text.
 
-    >>> latex_of("Σᵢ Hᵢᵢgᵢ²")
+    >>> _latex_of("Σᵢ Hᵢᵢgᵢ²")
     '\\\\sum_{i} H_{ii}g_{i}^{2}'
     """
     for sign, command in SUMS.items():
@@ -69,7 +69,7 @@ class Scalar(Symbol):
         return super().__new__(cls, name, **{"real": True, **assumptions})
 
     def _latex(self, printer) -> str:
-        return latex_of(self.name)
+        return _latex_of(self.name)
 
 
 d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension, probes, effective rank

@@ -39,9 +39,9 @@ NO_SLIP = (
 def notes(law: str) -> Proof:
     """Claim A2 in the notes' own order: the sums outside, a trace, then i ≠ j and i = j."""
     trace = "E tr(zᵢzᵢᵀ∇L(x₁)∇L(x₂)ᵀzⱼzⱼᵀ)"
-    c = derived_c(law)
-    for_pair = put(derived_factor(law) * PAIR, {PAIR: MEAN_PAIR})
-    different = put(different_probes(law), {PAIR: MEAN_PAIR})
+    c = _derived_c(law)
+    for_pair = put(_derived_factor(law) * PAIR, {PAIR: MEAN_PAIR})
+    different = put(_different_probes(law), {PAIR: MEAN_PAIR})
     same = c * MEAN_PAIR
     derived = put(for_pair, {MEAN_PAIR: batch_gradient_sq})
     steps = (
@@ -63,8 +63,8 @@ def notes(law: str) -> Proof:
             "i = j, n terms: the number zᵀz in the middle moves to the front.",
             equation("E[zzᵀzzᵀ]", Scalar("E[‖z‖²zzᵀ]")),
         ),
-        *one_probe(law),
-        Step("So the matrix is c times the identity:", equation("E[zzᵀzzᵀ]", Scalar(f"{bracketed(c)}·I"))),
+        *_one_probe(law),
+        Step("So the matrix is c times the identity:", equation("E[zzᵀzzᵀ]", Scalar(f"{_bracketed(c)}·I"))),
         Step("and a term with i = j is", equation(f"tr(E[zᵢzᵢᵀzᵢzᵢᵀ]·{OUTER})", same)),
         Step(
             "All n² terms, for one pair of examples:",
@@ -75,13 +75,13 @@ def notes(law: str) -> Proof:
             equation(Scalar(f"Σₓ {MEAN_PAIR}") / batch**2, batch_gradient_sq),
         ),
         Step("Put all together.", equation("E‖ĝ‖²", derived)),
-        Step(NO_SLIP, equation(derived_factor("gaussian"), derived_factor("sphere") + 2 / n)),
+        Step(NO_SLIP, equation(_derived_factor("gaussian"), _derived_factor("sphere") + 2 / n)),
     )
     claimed = theory.norm_factor(d, n, theory_moments(law)) * batch_gradient_sq
-    return Proof("A2", "notes", law, steps, (Conclusion("E‖ĝ‖²", derived, claimed, exact_double_sum),))
+    return Proof("A2", "notes", law, steps, (Conclusion("E‖ĝ‖²", derived, claimed, _exact_double_sum),))
 
 
-def one_probe(law: str) -> tuple[Step, ...]:
+def _one_probe(law: str) -> tuple[Step, ...]:
     """E[‖z‖²zzᵀ] = c·I, entry by entry."""
     e = vector("e")
     f = vector("f")
@@ -93,11 +93,11 @@ def one_probe(law: str) -> tuple[Step, ...]:
             "On the diagonal ‖z‖² has z₁² once and d − 1 others.",
             equation("E[‖z‖²z₁²]", Scalar("E[z₁⁴]") + (d - 1) * Scalar("E[z₁²z₂²]")),
         ),
-        Step("It is the same for every coordinate:", equation("c", derived_c(law))),
+        Step("It is the same for every coordinate:", equation("c", _derived_c(law))),
     )
 
 
-def derived_c(law: str) -> Expr:
+def _derived_c(law: str) -> Expr:
     e = vector("e")
     f = vector("f")
     fourth = put(expectation([e, e, e, e], weights(law)), BASIS)
@@ -105,19 +105,19 @@ def derived_c(law: str) -> Expr:
     return sympy.cancel(fourth + (d - 1) * mixed)
 
 
-def different_probes(law: str) -> Expr:
+def _different_probes(law: str) -> Expr:
     return expectation([vector(FIRST), matrix("I", "z", "z′"), vector(SECOND, "z′")], weights(law))
 
 
-def bracketed(formula: Expr) -> str:
+def _bracketed(formula: Expr) -> str:
     return f"({plain(formula)})" if formula.is_Add else plain(formula)
 
 
-def derived_factor(law: str) -> Expr:
-    return factored((n * (n - 1) * different_probes(law) / PAIR + n * derived_c(law)) / n**2)
+def _derived_factor(law: str) -> Expr:
+    return factored((n * (n - 1) * _different_probes(law) / PAIR + n * _derived_c(law)) / n**2)
 
 
-def exact_double_sum(case: Case) -> Expr:
+def _exact_double_sum(case: Case) -> Expr:
     """The four sums of the first line as they stand, for the B = 2 examples with gradients g + ξ and g − ξ."""
     examples = [add(case.g, sign, case.xi) for sign in (1, -1)]
     terms = (

@@ -40,7 +40,7 @@ def variance_modified(law: str) -> Proof:
         Step("Dᵢ = |gᵢ| has tr(D²) = ‖g‖² and ‖D⁻¹g‖² = d: the norm that D = I has.", equation("E‖ĝ‖²", by_size)),
         Step(
             "For any D, with bᵢ = |gᵢ|/Dᵢ and so Σᵢ Dᵢbᵢ = ‖g‖₁, multiply out ½ Σᵢ Σⱼ (Dᵢbⱼ − Dⱼbᵢ)² ≥ 0 (Lagrange).",
-            equation("½·Σᵢ Σⱼ (Dᵢbⱼ − Dⱼbᵢ)²", lagrange()),
+            equation("½·Σᵢ Σⱼ (Dᵢbⱼ − Dⱼbᵢ)²", _lagrange()),
         ),
         Step("Dᵢ = √|gᵢ| = bᵢ makes it 0, and so is the minimiser; its value:", equation("E‖ĝ‖²", by_root)),
     )
@@ -48,23 +48,23 @@ def variance_modified(law: str) -> Proof:
     claimed = theory.variance_modified_norm(SCALE_SQ, SLOPE_SQ, GG)
     plain_norm = theory.norm_factor(d, 1, theory_moments(law)) * GG
     conclusions = (
-        Conclusion("E‖ĝ‖²", derived, claimed, lambda case: norm(case, case.scale)),
+        Conclusion("E‖ĝ‖²", derived, claimed, lambda case: _norm(case, case.scale)),
         Conclusion("E[uᵀĝ]", mean, GU, lambda case: case.mean(dot(case.u, modified(case, case.scale)))),
-        Conclusion("E‖ĝ‖² at Dᵢ = |gᵢ|", by_size, plain_norm, lambda case: norm(case, [abs(g) for g in case.g])),
-        Conclusion("E‖ĝ‖² at Dᵢ = √|gᵢ|", by_root, least, lambda case: norm(case, case.root)),
-        Conclusion("E‖ĝ‖² − its least value", lagrange(), claimed - least, exact_lagrange),
+        Conclusion("E‖ĝ‖² at Dᵢ = |gᵢ|", by_size, plain_norm, lambda case: _norm(case, [abs(g) for g in case.g])),
+        Conclusion("E‖ĝ‖² at Dᵢ = √|gᵢ|", by_root, least, lambda case: _norm(case, case.root)),
+        Conclusion("E‖ĝ‖² − its least value", _lagrange(), claimed - least, _exact_lagrange),
     )
     return Proof("A11", "variance-modified", law, steps, conclusions)
 
 
-def lagrange() -> Expr:
+def _lagrange() -> Expr:
     """½ Σᵢ Σⱼ (aᵢbⱼ − aⱼbᵢ)² for a = D and b = |D⁻¹g|: each monomial of the summand is a product of two sums."""
     ai, aj, bi, bj = (Symbol(name) for name in ("aᵢ", "aⱼ", "bᵢ", "bⱼ"))
     sums = {ai**2 * bj**2: SCALE_SQ * SLOPE_SQ, aj**2 * bi**2: SCALE_SQ * SLOPE_SQ, ai * aj * bi * bj: SUM_NORM**2}
     return sympy.expand(Rational(1, 2) * (ai * bj - aj * bi) ** 2).subs(sums)
 
 
-def exact_lagrange(case: Case) -> Expr:
+def _exact_lagrange(case: Case) -> Expr:
     a = case.scale
     b = [abs(g) / x for g, x in zip(case.g, a, strict=True)]
     pairs = ((i, j) for i in range(case.dim) for j in range(i))
@@ -78,7 +78,7 @@ def modified(case: Case, scale: Vector) -> Vector:
     return [x * component * pg for x, component in zip(scale, z, strict=True)]
 
 
-def norm(case: Case, scale: Vector) -> Expr:
+def _norm(case: Case, scale: Vector) -> Expr:
     return case.mean(square(modified(case, scale)))
 
 
@@ -112,6 +112,6 @@ def adam_blind(law: str) -> Proof:
     conclusions = (
         Conclusion("E[ĝᵢ²], one probe", single, claimed[1], lambda case: case.mean(modified(case, case.ones)[0] ** 2)),
         Conclusion("E[ĝᵢ²], n probes", derived, claimed[0], lambda case: case.mean(case.estimate(case.g)[0] ** 2)),
-        Conclusion("Σᵢ E[ĝᵢ²], one probe", total, sum_claimed, lambda case: norm(case, case.ones)),
+        Conclusion("Σᵢ E[ĝᵢ²], one probe", total, sum_claimed, lambda case: _norm(case, case.ones)),
     )
     return Proof("A13", "adam-blind", law, steps, conclusions)

@@ -14,7 +14,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"  # holds a formula within a sentence together
 RELATIONS = {"==": "=", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 
 
-def smallness(term: Expr) -> int:
+def _smallness(term: Expr) -> int:
     """The power of ε, η and s in a term: an expansion reads from the lowest."""
     powers = term.as_powers_dict()
     return sum(int(powers[small]) for small in (epsilon, eta, s))
@@ -30,11 +30,11 @@ def rank(factor: Expr) -> tuple[int, str]:
     return 2, str(base)
 
 
-class Blackboard(Printer):
+class _Blackboard(Printer):
     """The order of terms and factors, for both printers; `joined` and `ratio` are theirs."""
 
     def _as_ordered_terms(self, expr, order=None):
-        return sorted(super()._as_ordered_terms(expr, order), key=smallness)
+        return sorted(super()._as_ordered_terms(expr, order), key=_smallness)
 
     def _print_Mul(self, expr):
         coefficient, rest = expr.as_coeff_Mul(rational=True)
@@ -55,7 +55,7 @@ class Blackboard(Printer):
         raise NotImplementedError
 
 
-class PlainPrinter(Blackboard, StrPrinter):
+class _PlainPrinter(_Blackboard, StrPrinter):
     def joined(self, factors):
         return "·".join(self.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors)
 
@@ -76,7 +76,7 @@ class PlainPrinter(Blackboard, StrPrinter):
         return f"{self._print(expr.lhs)} {RELATIONS[expr.rel_op]} {self._print(expr.rhs)}"
 
 
-class MathtextPrinter(Blackboard, LatexPrinter):
+class _MathtextPrinter(_Blackboard, LatexPrinter):
     def joined(self, factors):
         if len(factors) == 1:
             return self._print(factors[0])
@@ -99,7 +99,7 @@ def plain(formula: Basic) -> str:
     >>> plain((d + n + 1) / n * Scalar("‖g‖²"))
     '(d + n + 1)·‖g‖²/n'
     """
-    return PlainPrinter().doprint(formula).replace("-", "−")
+    return _PlainPrinter().doprint(formula).replace("-", "−")
 
 
 def mathtext(formula: Basic) -> str:
@@ -109,4 +109,4 @@ def mathtext(formula: Basic) -> str:
     >>> mathtext(2 * d / n * Scalar("tr(H)"))
     '\\\\dfrac{2 d \\\\mathrm{tr}(H)}{n}'
     """
-    return MathtextPrinter().doprint(formula)
+    return _MathtextPrinter().doprint(formula)

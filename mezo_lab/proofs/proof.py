@@ -71,7 +71,7 @@ class Proof:
     @property
     def difference(self) -> Expr:
         """derived − theory of the first conclusion that fails, 0 when none does."""
-        return first_nonzero(conclusion.difference for conclusion in self.conclusions)
+        return _first_nonzero(conclusion.difference for conclusion in self.conclusions)
 
     @property
     def proved(self) -> bool:
@@ -83,7 +83,7 @@ class Proof:
         Args: dim: d, at most about 4. probes: n, at most 2. Raises: ValueError when the law has no such set of probes.
         """
         case = small_case(self.law, dim, probes)
-        return first_nonzero(conclusion.brute(case) for conclusion in self.conclusions)
+        return _first_nonzero(conclusion.brute(case) for conclusion in self.conclusions)
 
     @cached_property
     def agreeing_dims(self) -> tuple[int, ...]:
@@ -113,7 +113,7 @@ class Proof:
 small_case = cache(Case)  # many proofs meet the same instances
 
 
-def first_nonzero(differences: Iterable[Expr]) -> Expr:
+def _first_nonzero(differences: Iterable[Expr]) -> Expr:
     return next((difference for difference in differences if difference != 0), Integer(0))
 
 

@@ -28,9 +28,9 @@ def residual_feedback(law: str) -> Proof:
     along = [vector("u"), vector("g")]
     share = change / epsilon
     given = by_powers(gaussian(*OWN) + gaussian(*OTHER) + share**2 * gaussian(matrix("I")), GG, change)
-    second, run_steps = in_a_run()
+    second, run_steps = _in_a_run()
     length = factored(gaussian(*OWN) + gaussian(matrix("I")) * second)
-    mean_square = eta**2 * averaged((NOW * (NOW + REST)) ** 2, NOW)
+    mean_square = eta**2 * _averaged((NOW * (NOW + REST)) ** 2, NOW)
     settled = put(mean_square, {REST_MEANS[2]: second})
     apart = factored(put(given, {change: sympy.sqrt(settled)}) - length)
     steps = (
@@ -58,20 +58,20 @@ def residual_feedback(law: str) -> Proof:
         Step("With that for Δ², the formula for a given Δ would be more than the truth, by", apart),
     )
     conclusions = (
-        Conclusion("E‖ĝ‖²", given, theory.residual_feedback_norm(d, GG, change, epsilon), exact_given),
-        Conclusion("E[uᵀĝ]", gaussian(*along), GU, exact_mean),
+        Conclusion("E‖ĝ‖²", given, theory.residual_feedback_norm(d, GG, change, epsilon), _exact_given),
+        Conclusion("E[uᵀĝ]", gaussian(*along), GU, _exact_mean),
         Conclusion("E‖ĝ‖² in a run", length, theory.residual_feedback_run_norm(d, GG, eta, epsilon)),
         Conclusion("what E[Δ²] for Δ² would add", apart, 2 * d * eta**2 * GG**2 / epsilon**2),
     )
     return Proof("A14", "residual-feedback", law, steps, conclusions)
 
 
-def in_a_run() -> tuple[Expr, tuple[Step, ...]]:
+def _in_a_run() -> tuple[Expr, tuple[Step, ...]]:
     """E[R²] of a run that has gone on for a while, R being what pg has of earlier probes, and its steps."""
     rate = eta / epsilon
     rest = -BEFORE * (1 + rate * (BEFORE + REST))
-    mean = averaged(rest, BEFORE)
-    square_mean = averaged(rest**2, BEFORE)
+    mean = _averaged(rest, BEFORE)
+    square_mean = _averaged(rest**2, BEFORE)
     (second,) = sympy.solve(sympy.Eq(put(square_mean, {REST_MEANS[1]: mean}), REST_MEANS[2]), REST_MEANS[2])
     steps = (
         Step(
@@ -89,25 +89,25 @@ def in_a_run() -> tuple[Expr, tuple[Step, ...]]:
     return factored(second), steps
 
 
-def averaged(polynomial: Expr, slope: Scalar) -> Expr:
+def _averaged(polynomial: Expr, slope: Scalar) -> Expr:
     """The mean of a polynomial in one probe's slope and in R′, which is independent of it."""
     terms = Poly(polynomial, slope, REST).terms()
     means = (factor * gaussian(*[vector("g")] * power) * REST_MEANS[rest] for (power, rest), factor in terms)
     return sum(means, Integer(0))
 
 
-def observed(case: Case):
+def _observed(case: Case):
     """(case of two probes, pg)."""
     two = Case(case.law, case.dim, 2)
     z, before = two.z
     return two, dot(z, case.g) - dot(before, case.g) + DELTA / EPSILON
 
 
-def exact_given(case: Case) -> Expr:
-    two, pg = observed(case)
+def _exact_given(case: Case) -> Expr:
+    two, pg = _observed(case)
     return two.mean(pg**2 * square(two.z[0]))
 
 
-def exact_mean(case: Case) -> Expr:
-    two, pg = observed(case)
+def _exact_mean(case: Case) -> Expr:
+    two, pg = _observed(case)
     return two.mean(pg * dot(case.u, two.z[0]))

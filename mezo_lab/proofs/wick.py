@@ -192,7 +192,7 @@ def chain(*names: str) -> Expr:
     (gᵀH²u, ‖g‖²)
     """
     first, *middle, last = min(names, names[::-1])
-    middle = powers(middle)
+    middle = _powers(middle)
     if first == last and not middle:
         return Scalar(f"‖{first}‖²", positive=True)
     return Scalar(f"{first}ᵀ{middle}{last}")
@@ -209,10 +209,10 @@ def cycle(*names: str) -> Expr:
         return d
     turns = [factors[k:] + factors[:k] for k in range(len(factors))]
     first = min(turns + [turn[::-1] for turn in turns])  # a trace is cyclic, and that of a transpose the same
-    return Scalar(f"tr({powers(first)})")
+    return Scalar(f"tr({_powers(first)})")
 
 
-def powers(names: Sequence[str]) -> str:
+def _powers(names: Sequence[str]) -> str:
     runs = [(name, len(list(run))) for name, run in groupby(name for name in names if name != "I")]
     return "".join(name + (str(k).translate(SUPERSCRIPT) if k > 1 else "") for name, k in runs)
 
@@ -229,4 +229,4 @@ def diagonal(*pieces: Piece) -> Expr:
         return chain(*vectors)
     if not vectors and len(matrices) < 2:
         return cycle(*matrices)
-    return Scalar("Σᵢ " + powers([f"{name}ᵢᵢ" for name in matrices]) + powers([f"{name}ᵢ" for name in vectors]))
+    return Scalar("Σᵢ " + _powers([f"{name}ᵢᵢ" for name in matrices]) + _powers([f"{name}ᵢ" for name in vectors]))
