@@ -3,15 +3,20 @@
 And a real browser for those that ask for `opened`.
 """
 
+import gc
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 torch.set_num_threads(1)
 
@@ -22,6 +27,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers must name a test alike, and an address differs between them."""
     if addressed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"the name of a test holds an address, give `ids`: {addressed[0]}")
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage walk through the modules again: every run of a `Trainer` asks for a whole one."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[], Any]], Any]:
+    """(name, function) → what the function returned, as JSON keeps it; called by one worker for all."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def result(name: str, function: Callable[[], Any]) -> Any:
+        file = shared / f"{name}.json"
+        with FileLock(file.with_suffix(".lock")):
+            if not file.exists():
+                file.write_text(json.dumps(function()))
+        return json.loads(file.read_text())
+
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -65,9 +65,8 @@ def error_of(cell):
     return next((output for output in cell.outputs if output.output_type == "error"), None)
 
 
-@pytest.fixture(scope="module")
-def shown() -> dict:
-    """(cell, kind) → the error that a kernel shows; one kernel for all."""
+def errors_shown() -> list[tuple[str, str, dict | None]]:
+    """(cell, kind, the error that a kernel shows) of every wrong cell; one kernel for all."""
     cells, keys = [], []
     for each in exercises():
         cells.append(nbformat.v4.new_code_cell(each.before))
@@ -77,7 +76,13 @@ def shown() -> dict:
             keys.append((each.cell, kind))
     done = ran(cells)
     assert [error_of(cell) for key, cell in zip(keys, done, strict=True) if key is None and error_of(cell)] == []
-    return {key: error_of(cell) for key, cell in zip(keys, done, strict=True) if key}
+    return [(*key, error_of(cell)) for key, cell in zip(keys, done, strict=True) if key]
+
+
+@pytest.fixture(scope="session")
+def shown(once) -> dict:
+    """(cell, kind) → the error that a kernel shows."""
+    return {(cell, kind): error for cell, kind, error in once("errors_shown", errors_shown)}
 
 
 def test_every_exercise_is_among_them():
