@@ -93,7 +93,7 @@ def _check_together(settings: MutableMapping[str, Any]) -> None:
 def law_of(name: str, rank: int | None) -> Law:
     """The law of that name; a low-rank law has that rank. Raises: ValueError naming the nearest."""
     if one_of("law", name, [*LAWS, "low-rank"]) == "low-rank":
-        return LowRank(name, rank=1 if rank is None else whole("rank", rank, REMEDIES["rank"]))
+        return LowRank(name, rank=whole("rank", 1 if rank is None else rank, REMEDIES["rank"]))
     if rank is not None:
         raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
     return LAWS[name]
@@ -121,4 +121,6 @@ def estimator_of(name: str, baseline: str, shaping: str) -> Estimator:
 
 def rule_named(rule: str | Rule) -> Rule:
     """A rule, or the one of that name with its defaults. Raises: ValueError naming the nearest."""
-    return rule if isinstance(rule, Rule) else RULES[one_of("rule", rule, RULES)]()
+    if isinstance(rule, Rule):
+        return rule
+    return RULES[one_of("rule", rule, RULES)]()

@@ -88,8 +88,9 @@ def _rule_described(rule: Rule) -> dict[str, Any]:
     """A rule by its name; one of the user's own by its class."""
     kind = type(rule)
     names = [name for name, known in RULES.items() if known is kind]
+    names.append(f"{kind.__module__}.{kind.__qualname__}")
     parts = asdict(rule) if is_dataclass(rule) else vars(rule)
-    return {"name": names[0] if names else f"{kind.__module__}.{kind.__qualname__}"} | python_values(parts)
+    return {"name": names[0]} | python_values(parts)
 
 
 def saved(opt: Checkpointed, weights: PlainWeights | ExactWeights) -> dict[str, Any]:
@@ -151,8 +152,9 @@ def read(opt: Checkpointed, state_dict: Any) -> Checkpoint:
         if (state["masters"] is not None) != opt.exact:
             raise ValueError("`masters` are the weights of exact=True")
         steps = whole("steps", state["steps"], "it counts from 0", least=0, below=2**32)
-        loss = state["before"]
-        previous_loss = None if loss is None else number("before", loss, "it is the loss of the last step")
+        previous_loss = state["before"]
+        if previous_loss is not None:
+            previous_loss = number("before", previous_loss, "it is the loss of the last step")
         load_history(history, state["history"])
         load_diagnostics(diagnostics, state.get("diagnostics", {}))
         _check_numbers(history, diagnostics)
@@ -168,9 +170,9 @@ def _check_shape(state_dict: Any) -> None:
     """Raises: ValueError for what is no state of a `MeZO`."""
     if isinstance(state_dict, Mapping) and "mezo" not in state_dict:
         raise ValueError("`state_dict` must come from MeZO.state_dict(), and holds no 'mezo': load another file.")
-    mezo = state_dict.get("mezo") if isinstance(state_dict, Mapping) else None
     complete = (
-        isinstance(mezo, Mapping)
+        isinstance(state_dict, Mapping)
+        and isinstance(mezo := state_dict["mezo"], Mapping)
         and isinstance(mezo.get("settings"), Mapping)
         and isinstance(mezo.get("masters"), list | None)
         and all(isinstance(master, Tensor) for master in mezo.get("masters") or [])
@@ -250,7 +252,9 @@ def load_diagnostics(diagnostics: Diagnostics, saved_values: dict[str, Any]) -> 
         if name not in saved_values:
             continue
         value = saved_values[name]
+        if value is None:
+            value = math.nan
         kind = type(getattr(diagnostics, name))
         if is_dataclass(kind):
             value = kind(**value)
-        setattr(diagnostics, name, math.nan if value is None else value)
+        setattr(diagnostics, name, value)

@@ -127,7 +127,9 @@ class Evaluator:
 
     def _loss(self, point: Point, *, advance: bool) -> float:
         """The loss. advance: whether torch's generators move on, where points share random numbers."""
-        batches = [self.batches[point[0]]] if self.fresh_batches else self.batches
+        batches = self.batches
+        if self.fresh_batches:
+            batches = [batches[point[0]]]
         with self._random_numbers(rewind=self.common_random_numbers and not advance):
             if not batches:
                 return loss_number(self.guard.run(self.closure, self.settings))

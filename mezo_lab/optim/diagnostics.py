@@ -67,7 +67,7 @@ class Diagnostics:
 
     def zero_rate(self) -> float:
         """The share of probes that saw no difference, as with accuracies: raise ε, the batch or the probes."""
-        return self.zeros / self.squares.count if self.squares.count else 0.0
+        return self.zeros / max(1, self.squares.count)
 
     def signal_to_noise(self, epsilon: float, dtype: torch.dtype = torch.float32) -> float:
         """√(mean pg²) over the rounding of a projected gradient, ulp(L)/(2ε)·√(2/12), for a loss in `dtype`.

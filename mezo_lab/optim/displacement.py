@@ -103,7 +103,7 @@ class PlainWeights(StoredWeights):
         """θ ← decay·θ + change, and the stored weights to the new θ + displacement, all in one sweep."""
         # The stored weights are θ + old displacement. A sweep can only scale what is stored, so that decay scales the
         # old displacement too: subtracting decay·(old displacement) leaves decay·θ + change + displacement.
-        removed = [-factor for factor in decay] if decay else -1.0
+        removed = [-factor for factor in decay or [1.0] * self.field.groups]
         route = linear_combination((displacement, 1.0), (change, 1.0), (self.displacement, removed))
         sweeps: list[Sweep] = []
         if route or decay:

@@ -132,7 +132,7 @@ class Engine:
         return {(step, j): tuple(scale * c for scale in scales) for j, c in enumerate(row) if c}
 
     def _length(self, group: Group, length: float) -> float:
-        return length / (group["scale"] if self.modified else 1.0)
+        return length / group["scale"] if self.modified else length
 
     def displace(self, displacement: Displacement) -> None:
         """Take the stored weights to θ + displacement; a pending update is made in the same sweep."""
@@ -152,8 +152,9 @@ class Engine:
     def planned(self, rule: Rule, history: Sequence[Record], rates: Sequence[float]) -> Update:
         """The update that a rule makes of the records; nothing moves. Args: rates: of each group."""
         decay = [1 - rate * group["weight_decay"] for rate, group in zip(rates, self.groups, strict=True)]
-        scales = [group["scale"] if self.modified == "variance" else 1.0 for group in self.groups]
-        steps = [rate * scale for rate, scale in zip(rates, scales, strict=True)]  # ηD of each group
+        steps = list(rates)  # ηD of each group
+        if self.modified == "variance":
+            steps = [rate * group["scale"] for rate, group in zip(rates, self.groups, strict=True)]
         owners = [parameter.group for parameter in self.field.parameters]
         kernel = rule.kernel(history, [steps[group] for group in owners], [decay[group] for group in owners])
         weights = rule.weights(history)
@@ -163,7 +164,9 @@ class Engine:
         parts = [({stream: tuple(-s for s in steps)}, weight) for stream, weight in weights.items()]
         change = linear_combination(*parts)
         sizes = [sum(abs(scales[group]) for scales in change.values()) for group in range(len(self.groups))]
-        return Update(change, decay if any(factor != 1 for factor in decay) else None, sizes)
+        if all(factor == 1 for factor in decay):
+            return Update(change, None, sizes)
+        return Update(change, decay, sizes)
 
     def fits(self, update: Update) -> bool:
         """Whether every weight stays in the range of its dtype, and every square that a kernel takes in float32's."""

@@ -158,7 +158,9 @@ class MeZO(RestoringOptimizer):
         self._next_previous_loss: float | None = None  # the same for the step after the next
         self._probe_loss = math.nan
         self._probe_curvature: float | None = None
-        self._notices = Notices(() if exact is None else {"precision", "zeros"})
+        self._notices = Notices()
+        if exact is not None:  # the user has chosen
+            self._notices.reported |= {"precision", "zeros"}
         self._built = checkpoint.built_for_good(checkpoint.settings(self))
         self._copied = tuple(vars(self))  # the names of what a copy takes over; all below belongs to one optimizer
         self._detach()

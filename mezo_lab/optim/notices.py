@@ -3,7 +3,6 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -24,8 +23,8 @@ def warn(text: str) -> None:
 class Notices:
     """The kinds of events that a run has already reported."""
 
-    def __init__(self, reported: Iterable[str] = ()):
-        self.reported = set(reported)
+    def __init__(self):
+        self.reported: set[str] = set()
 
     def warn_once(self, kind: str, text: str) -> None:
         """Warn of a kind of event the first time."""

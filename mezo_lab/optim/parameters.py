@@ -41,18 +41,20 @@ def model_names(names: Sequence[str | int]) -> list[str | int]:
     >>> model_names(["module._orig_mod.layer._orig_mod.weight", 3])
     ['layer.weight', 3]
     """
-    inner = [_without_wrappers(name) if isinstance(name, str) else name for name in names]
-    bare = [_without_parallel(name) if isinstance(name, str) else name for name in inner]
+    inner = [_without_wrappers(name) for name in names]
+    bare = [_without_parallel(name) for name in inner]
     collide = max(Counter(bare).values(), default=1) > max(Counter(names).values(), default=1)
     return inner if collide else bare
 
 
-def _without_wrappers(name: str) -> str:
+def _without_wrappers(name: str | int) -> str | int:
+    if isinstance(name, int):
+        return name
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
-def _without_parallel(name: str) -> str:
-    while name.startswith(PARALLEL):
+def _without_parallel(name: str | int) -> str | int:
+    while isinstance(name, str) and name.startswith(PARALLEL):
         name = name.removeprefix(PARALLEL)
     return name
 

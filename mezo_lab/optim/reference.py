@@ -91,7 +91,9 @@ class ReferenceMeZO:
         projected = self.projected_gradients(z)
         rates = [_float32(rate) for rate in self._per_tensor(self.lr)]
         decays = self._per_tensor(self.weight_decay)
-        scales = self._per_tensor(self.scale if self.modified == "variance" else 1.0)
+        scales = [1.0] * len(self.weights)
+        if self.modified == "variance":
+            scales = self._per_tensor(self.scale)
         for i in range(len(self.weights)):
             theta = self.weights[i] * (1 - rates[i] * decays[i])
             for pg, z_k in zip(projected, z, strict=True):
@@ -130,21 +132,26 @@ class ReferenceMeZO:
             projected = (_shaped(losses, self.baseline, self.shaping) / self.epsilon).tolist()
         else:  # residual feedback
             loss = self.loss_at(z[0], self.epsilon)
-            previous = loss if self._previous_loss is None else self._previous_loss
-            projected = [(loss - previous) / self.epsilon]
+            projected = [0.0]
+            if self._previous_loss is not None:
+                projected = [(loss - self._previous_loss) / self.epsilon]
             self._previous_loss = loss
         return [_float32(max(-self.clip, min(self.clip, pg))) for pg in projected]
 
     def loss_at(self, z: Tensors, length: float) -> float:
         """L(θ + length·D⁻¹z)."""
-        scales = self._per_tensor(self.scale if self.modified else 1.0)
+        scales = [1.0] * len(self.weights)
+        if self.modified:
+            scales = self._per_tensor(self.scale)
         displaced = []
         for theta, z_i, scale, dtype in zip(self.weights, z, scales, self.dtypes, strict=True):
             displaced.append((theta + (length / scale) * z_i.to(theta.dtype)).to(dtype))
         return self.loss(displaced)
 
     def _per_tensor(self, value: PerTensor) -> list[float]:
-        return list(value) if isinstance(value, Sequence) else [value] * len(self.weights)
+        if isinstance(value, Sequence):
+            return list(value)
+        return [value] * len(self.weights)
 
 
 def directions(

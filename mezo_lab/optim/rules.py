@@ -85,7 +85,9 @@ class Normalised(Rule):
 
     def weights(self, history: Sequence[Record]) -> StreamWeights:
         norm = history[-1].norm()
-        return _weighted([(history[-1], 1 / norm if norm else 0.0)])
+        if norm == 0:
+            return _weighted([(history[-1], 0.0)])
+        return _weighted([(history[-1], 1 / norm)])
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ class ResidualFeedback:
         self, losses: Losses, probes: int, epsilon: float, previous_loss: float | None
     ) -> list[float]:
         """pg of the one probe; 0 without a previous loss."""
-        return [0.0 if previous_loss is None else (losses[0, 1] - previous_loss) / epsilon]
+        if previous_loss is None:
+            return [0.0]
+        return [(losses[0, 1] - previous_loss) / epsilon]
 
 
 BASELINES = ("none", "mean", "leave-one-out")
@@ -116,7 +118,9 @@ class Population:
         mean = sum(losses) / len(losses)
         if self.shaping == "z-score":
             deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / len(losses))
-            return [(loss - mean) / deviation if deviation else 0.0 for loss in losses]
+            if deviation == 0:
+                return [0.0] * len(losses)
+            return [(loss - mean) / deviation for loss in losses]
         if self.baseline == "none":
             return list(losses)
         # loss − mean of the others = N/(N−1)·(loss − mean of all)
@@ -137,7 +141,9 @@ ESTIMATORS: dict[str, Estimator] = {
 
 def mean_loss(losses: Losses) -> float:
     """L(θ) where it was evaluated; otherwise the mean over the points, L(θ) + (ε²/2)·tr H on average."""
-    return losses[CENTRE] if CENTRE in losses else sum(losses.values()) / len(losses)
+    if CENTRE in losses:
+        return losses[CENTRE]
+    return sum(losses.values()) / len(losses)
 
 
 def second_difference(losses: Losses, probes: int, epsilon: float) -> float:
