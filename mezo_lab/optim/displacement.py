@@ -75,7 +75,7 @@ class StoredWeights:
         self.displacement = snapshot["displacement"]
         self.pending = snapshot["pending"]
 
-    def make(self, move: Move) -> None:
+    def perform(self, move: Move) -> None:
         """Make a move, or the rest of it."""
         self.move = move
         self.finish()
@@ -108,7 +108,7 @@ class PlainWeights(StoredWeights):
         sweeps: list[Sweep] = []
         if route or decay:
             sweeps.append(lambda progress: self.field.sweep(terms(route), decay, None, progress))
-        self.make(Move(sweeps, displacement))
+        self.perform(Move(sweeps, displacement))
 
     def kernel_move(self, streams: Displacement, kernel: SweepKernel) -> Move:
         """The move θ ← kernel(θ, z of the streams), for an update that is not a sum of z."""
@@ -167,7 +167,7 @@ class ExactWeights(StoredWeights):
             sweeps.append(lambda progress: self.master_field.sweep(terms(change), decay, None, progress))
         if sweeps or displacement != self.displacement:
             sweeps.append(self._stored_from_theta(displacement))
-        self.make(Move(sweeps, displacement))
+        self.perform(Move(sweeps, displacement))
 
     def kernel_move(self, streams: Displacement, kernel: SweepKernel) -> Move:
         """The move θ ← kernel(θ, z of the streams), for an update that is not a sum of z."""

@@ -182,7 +182,7 @@ class Engine:
         if update.kernel:
             self.last_update = NO_UPDATE
             update.move = update.move or self.weights.kernel_move(update.change, update.kernel)
-            self.weights.make(update.move)
+            self.weights.perform(update.move)
             return
         self.last_update = (update.change, update.decay)
         if not update.begun:

@@ -186,9 +186,7 @@ class MeZO(RestoringOptimizer):
             if closure is not None:
                 self._probe(closure, batches)
             if self.projected_gradients is None:
-                raise RuntimeError(
-                    "`step` needs a closure, or a `probe(closure)` before it: nothing has been evaluated."
-                )
+                raise RuntimeError("`step` needs a closure, or a `probe(closure)` before it: nothing was evaluated.")
             self._check_settings()
             self._update(self.projected_gradients, [float32(group["lr"]) for group in self.param_groups])
         return self.diagnostics.last_loss
@@ -279,14 +277,16 @@ class MeZO(RestoringOptimizer):
         engine = self._current_engine()
         engine.check_reach(self.epsilon)
         warn_of_rounding(self._notices, engine.low_precision(), self.diagnostics, self.param_groups)
-        points = self._points()
+        own = self._points()
+        if self._replicas is not None:
+            own = distributed.own_points(self._replicas, own)
         first = not self.steps and "closure" not in self._notices.reported
         evaluator = Evaluator(
             closure,
             self._guard,
             settings,
             batches,
-            points if self._replicas is None else distributed.own_points(self._replicas, points),
+            own,
             engine.devices,
             self.fresh_batches,
             self.common_random_numbers,

@@ -44,7 +44,9 @@ def model_names(names: Sequence[str | int]) -> list[str | int]:
     inner = [_without_wrappers(name) for name in names]
     bare = [_without_parallel(name) for name in inner]
     collide = max(Counter(bare).values(), default=1) > max(Counter(names).values(), default=1)
-    return inner if collide else bare
+    if collide:
+        return inner
+    return bare
 
 
 def _without_wrappers(name: str | int) -> str | int:

@@ -179,8 +179,9 @@ class RestoringOptimizer(Optimizer):
         (model, opt).
         """
         own = {name: getattr(self, name) for name in self._copied} | {"_copied": self._copied}
-        weights = None if self._engine is None else self._engine.weights.snapshot()
-        return super().__getstate__() | own | {"weights": weights}
+        if self._engine is not None:
+            own["weights"] = self._engine.weights.snapshot()
+        return super().__getstate__() | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         weights = state.pop("weights", None)
