@@ -53,6 +53,7 @@ def test_of_two_processes_that_begin_in_one_folder_one_runs_and_the_other_is_ref
     assert not (out / HOLDER).exists()
 
 
+@pytest.mark.slow  # two processes of 4 s; the lock is that of two that begin
 def test_of_two_processes_that_resume_one_folder_one_goes_on(plan, tmp_path):
     out = tmp_path / "run"
     finetune(plan, out, report=lambda line: None)

@@ -125,6 +125,7 @@ def checked(exercise: Exercise, name: str, source: str) -> str | None:
     return None
 
 
+@cache
 def made(exercise: Exercise, name: str) -> list[Mutant]:
     by_hand = [Mutant(f"def {name}():\n    {body}", body) for body in BY_HAND.get(name, [])]
     return mutants(exercise.function(name), WORDS.get(name, ())) + by_hand

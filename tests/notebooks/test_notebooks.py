@@ -52,7 +52,13 @@ def is_your_turn(cell) -> bool:
     )
 
 
-@every
+REAL = [name for name in build.names() if "needs_real_model()" in (build.SOURCES / f"{name}.py").read_text()]
+
+
+# the real model takes its time, and not everybody has it
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.repo) if name in REAL else name for name in build.names()]
+)
 def test_a_students_copy_fails_where_it_asks_alone_and_the_solutions_run(name, offline):
     """In fast mode, within its budget and without a network; both in one kernel, where the students' copies lie."""
     limits = build.budget(name)
@@ -207,9 +213,6 @@ def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
     links = {page: re.findall(r"\]\(([^)#:]+\.[^)#:]+)\)", text) for page, text in words.items()}
     assert {f"{name}.ipynb" for name in build.names()} <= set(links["README.md"])
     assert [link for found in links.values() for link in found if not (NOTEBOOKS / link).exists()] == []
-
-
-REAL = [name for name in build.names() if "needs_real_model()" in (build.SOURCES / f"{name}.py").read_text()]
 
 
 def test_what_needs_the_real_model_says_so_in_its_first_cell():

@@ -17,7 +17,7 @@ from mezo_lab.sampling import LAWS
 
 ROOMS = tuple(str(Path(room.__file__).parent) for room in (mezo_lab.optim, mezo_lab.optim.sweeps))
 EVERY = 499  # lines from one interruption to the next; each kind and mode begins at another line
-CLOSELY = 41  # for a few of them
+CLOSELY = 97  # for a few of them
 BEGINNING = 9  # lines of a step before it has changed anything
 MODES = {
     "plain": {},
