@@ -18,11 +18,11 @@ if TYPE_CHECKING:
         Law,
         LawCheck,
         check_law,
-        curvature,
         law_named,
         one_sided,
         projected_gradient,
         sample,
+        second_difference,
         two_point,
     )
 
@@ -42,9 +42,9 @@ __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
     "Estimate",
     "sample",
     # estimators
-    "curvature",
     "one_sided",
     "projected_gradient",
+    "second_difference",
     "two_point",
     # claims
     "REGISTRY",
@@ -59,42 +59,15 @@ __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
     "grid",
 ]
 
-_HOMES = {
-    "mezo_lab.claims": (
-        "REGISTRY",
-        "Claim",
-        "Decoy",
-        "Experiment",
-        "Status",
-        "Verdict",
-        "check",
-        "claim",
-        "claim_named",
-        "grid",
-    ),
-    "mezo_lab.sampling.laws": (
-        "LAWS",
-        "Iid",
-        "Law",
-        "law_named",
-    ),
-    "mezo_lab.sampling.estimators": (
-        "curvature",
-        "one_sided",
-        "projected_gradient",
-        "two_point",
-    ),
-    "mezo_lab.sampling.law_check": (
-        "LawCheck",
-        "check_law",
-    ),
-    "mezo_lab.sampling.montecarlo": (
-        "Estimate",
-        "sample",
-    ),
-    "mezo_lab.optim": ("MeZO",),
+_SAMPLING = (
+    "LAWS Iid Law LawCheck check_law law_named Estimate sample one_sided projected_gradient second_difference two_point"
+)
+_CLAIMS = "REGISTRY Claim Decoy Experiment Status Verdict check claim claim_named grid"
+_HOME_OF = {
+    "MeZO": "mezo_lab.optim",
+    **dict.fromkeys(_SAMPLING.split(), "mezo_lab.sampling"),
+    **dict.fromkeys(_CLAIMS.split(), "mezo_lab.claims"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

@@ -13,11 +13,11 @@ from mezo_lab.sampling import (
     Cubic,
     Linear,
     Quadratic,
-    curvature,
     expectation_modified,
     one_sided,
     projected_gradient,
     residual_feedback,
+    second_difference,
     two_point,
     variance_modified,
 )
@@ -136,7 +136,7 @@ def curvature_probe(law, dim, probes):
     trace = float(loss.matrix.trace())
 
     def draw(count, generator):
-        return curvature(loss, theta, law.sample(count, probes, dim, generator), epsilon=1.0)
+        return second_difference(loss, theta, law.sample(count, probes, dim, generator), epsilon=1.0)
 
     return Experiment(
         expected=trace,

@@ -53,7 +53,7 @@ def descent_lemma(law, dim, probes, spectrum):
         formula="-eta*g2 + eta**2*ell*G2/2",
         deterministic=fixed_estimate(law, dim, probes),
         decoys=tuple(decoys),
-        relation={"flat": "==", "falling": "<="}[spectrum],
+        relation="==" if spectrum == "flat" else "<=",
     )
 
 

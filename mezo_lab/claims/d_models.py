@@ -1,7 +1,7 @@
-"""Section D, what of it is a mean: one z seen by forward passes and by differentiation, on a real model. D1, D2.
+"""Section D, as far as it is about means: one z read by forward passes and by differentiation, on a real model. D1, D2.
 
-D3 to D6 are whole trainings, `make accuracy`. These claims run when asked for by name, or with `--models`: a draw costs
-two forward passes of SmolLM2-135M or more.
+D3 to D6 are whole trainings, `make accuracy`. These claims run only by name or with `--models`: a draw costs two
+forward passes of SmolLM2-135M or more.
 """
 
 import math
@@ -26,12 +26,12 @@ from mezo_lab.curvature import (
 from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
 
-SHIFTS = 8  # each pg is held against the zᵀg of that many other seeds
+SHIFTS = 8  # each pg is compared with the zᵀg of this many other seeds
 SLOPE_PROBES = 36
 NORM_PROBES = 1_650  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
 CURVATURES = 8  # draws of zᵀHz in both ways, which differ by a hundredth of its size
 CURVATURE_RESOLUTION = 0.02
-# the fourth derivative shows in proportion to ε², float32's rounding to 1/ε²; they meet here on SmolLM2-135M
+# the error by the fourth derivative grows as ε², that by float32 rounding falls as 1/ε²; on SmolLM2-135M they meet here
 CURVATURE_EPSILON = 5e-4
 CURVED = "rotten-tomatoes/sentiment"  # with the paper's prompt the untrained model is confidently wrong, and tr H < 0
 
@@ -73,19 +73,19 @@ def projected_gradient_of_a_language_model(law, batch, measure):
 
 
 def slope(law, parameters, loss, g) -> Experiment:
-    """Slope of pg on zᵀg; the control holds the same pg against the zᵀg of other seeds, where the slope is 0."""
-    seen: list[tuple[Tensor, Tensor]] = []  # (pg, zᵀg) of each chunk, divided by ‖g‖
+    """Slope of pg on zᵀg; the control compares the same pg with the zᵀg of other seeds, where the slope is 0."""
+    chunks: list[tuple[Tensor, Tensor]] = []  # (pg, zᵀg) of each chunk, divided by ‖g‖
     norm = vector_norm(g)
 
     def draw(count: int, generator: Generator) -> Tensor:
         z = {"count": count, "law": law.name, "seed": seed_from(generator)}
         pg = projected_gradients(parameters, loss, **z) / norm
         along = projections(parameters, g, **z) / norm
-        seen.append((pg, along))
+        chunks.append((pg, along))
         return 1 + (pg - along) * along  # its mean is E[pg·zᵀg]/E[(zᵀg)²], as E[(zᵀg)²] = ‖g‖²
 
     def mismatched() -> Iterator[Tensor]:
-        pg, along = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        pg, along = (torch.cat(parts) for parts in zip(*chunks, strict=True))
         yield from torch.cat([pg * along.roll(shift) for shift in range(1, SHIFTS + 1)])
 
     products = cache(mismatched)
@@ -104,7 +104,7 @@ def slope(law, parameters, loss, g) -> Experiment:
 
 
 def _mean_square(law, parameters, loss, g) -> Experiment:
-    """The mean of pg² over ‖g‖²; averaging |pg| and squaring would give 2/π."""
+    """The mean of pg² over ‖g‖²; the squared mean of abs(pg) would give 2/π."""
     norm = vector_norm(g)
 
     def draw(count: int, generator: Generator) -> Tensor:

@@ -26,7 +26,7 @@ DRAWS = 6_000_000  # of a low-rank direction of rank one: a standard error of so
     + grid(p=[6], q=[4], k=[1, 4], probes=[1], moment=["cosine"]),
     fast=grid(p=[4], q=[3], k=[1, 2], probes=[1], moment=["norm", "cosine"]),
     # signs of rank two and more may cancel to z = 0, which has no angle
-    suits=lambda law, given: law.name == "gaussian" or given["moment"] == "norm",
+    suits=lambda law, p: law.name == "gaussian" or p["moment"] == "norm",
 )
 def low_rank_direction(law, p, q, k, probes, moment):
     if min(p, q, k) < 1:

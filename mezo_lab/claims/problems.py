@@ -123,9 +123,9 @@ def one_step(law: Law, dim: int, probes: int, rank: int, step: float) -> dict:
 
 
 def fixed_estimate(law: Law, dim: int, probes: int, rank: int | None = None) -> bool:
-    """Whether the law leaves ĝ no choice, on the r coordinates that count: it is g in every draw.
+    """Whether ĝ = g in every draw, on the r coordinates that count.
 
-    So it is for d orthogonal probes, and for |z_i| = 1 where one coordinate counts.
+    This holds for d orthogonal probes, and for z_i = ±1 where one coordinate counts.
     """
     if isinstance(law, Orthogonal) and probes == dim:
         return True
@@ -137,8 +137,8 @@ def fixed_estimate(law: Law, dim: int, probes: int, rank: int | None = None) -> 
 def _mirrors(law: Law, dim: int, probes: int, rank: int, step: float) -> bool:
     """Whether each step at the edge s = 2/γ is a mirror image, which leaves the loss as it is in every draw.
 
-    So it is where ‖Pĝ‖² = γ·gᵀĝ in every draw: for one probe of a fixed length on the r coordinates that count, and for
-    orthogonal probes where all of them count.
+    This holds where ‖Pĝ‖² = γ·gᵀĝ in every draw: for one probe of a fixed length on the r coordinates that count, and
+    for orthogonal probes where all of them count.
     """
     one_length = isinstance(law, Coordinate) or (isinstance(law, Iid) and law.kurtosis == 1)
     whole = rank == dim and isinstance(law, Sphere)

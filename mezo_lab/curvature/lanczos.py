@@ -89,8 +89,8 @@ def largest_eigenvalue_iterated(
 
     Source: Lanczos (1950); without reorthogonalisation the bound holds up to rounding (Paige 1980).
     Formula: the largest eigenvalue θ of the k × k tridiagonal T = VᵀHV; with s its unit eigenvector, the Ritz vector
-    y = Vs has ‖Hy − θy‖ = β_k·|s_k|. θ = yᵀHy never exceeds λ_max, and where a gap parts λ_max from the next eigenvalue
-    the error is no more than residual²/gap.
+    y = Vs has ‖Hy − θy‖ = β_k·abs(s_k). θ = yᵀHy never exceeds λ_max, and where a gap parts λ_max from the next
+    eigenvalue the error is no more than residual²/gap.
     Cost: `hessian_products`, and memory for four vectors.
 
     Args:

@@ -219,9 +219,9 @@ def _orthogonal_cross() -> tuple[Expr, Expr, tuple[Step, ...]]:
     unknown = Weights(Integer(1), Integer(1), Integer(0), across, swap)
     lengths = expectation([matrix("I"), matrix("I", "z′", "z′")], unknown)
     overlap = expectation([matrix("I", "z", "z′"), matrix("I", "z", "z′")], unknown)
-    found = sympy.solve([lengths - d**2, overlap], [across, swap], dict=True)[0]
-    a = factored(found[across])
-    b = factored(found[swap])
+    solution = sympy.solve([lengths - d**2, overlap], [across, swap], dict=True)[0]
+    a = factored(solution[across])
+    b = factored(solution[swap])
     steps = (
         Step(
             "Two probes of one step are not independent. Turning both leaves their law as it is, so their tensor is "

@@ -71,6 +71,6 @@ def _over_batches(case: Case, draws: list[tuple[int, ...]]) -> Expr:
     # every minibatch gradient is g + ξ or g − ξ, and all the listed draws are equally likely
     total = Integer(0)
     for signs in draws:
-        seen = [dot(z, add(case.g, sign, case.xi)) for z, sign in zip(case.z, signs, strict=True)]
-        total += case.mean(square(case.average(seen)))
+        slopes = [dot(z, add(case.g, sign, case.xi)) for z, sign in zip(case.z, signs, strict=True)]
+        total += case.mean(square(case.average(slopes)))
     return total / len(draws)

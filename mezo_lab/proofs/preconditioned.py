@@ -20,7 +20,7 @@ MEANING = {cycle("S"): SCALE_SQ, chain("h", "h"): SLOPE_SQ, chain("h", "S", "h")
 
 
 def variance_modified(law: str) -> Proof:
-    """A11: probe along D⁻¹z, update along Dz; unbiased, and D = |g| gains nothing where D = √|g| does."""
+    """A11: probe along D⁻¹z, update along Dz; unbiased, and D = abs(g) gains nothing where D = √abs(g) does."""
     weight = weights(law)
     legs = [vector("h"), vector("h"), matrix("S")]
     mean = put(expectation([vector("w"), vector("h")], weight), MEANING)

@@ -27,12 +27,12 @@ def residual_feedback(law: str) -> Proof:
     weight = weights(law)
     along = [vector("u"), vector("g")]
     share = change / epsilon
-    given = by_powers(gaussian(*OWN) + gaussian(*OTHER) + share**2 * gaussian(matrix("I")), GG, change)
+    independent = by_powers(gaussian(*OWN) + gaussian(*OTHER) + share**2 * gaussian(matrix("I")), GG, change)
     second, run_steps = _in_a_run()
     length = factored(gaussian(*OWN) + gaussian(matrix("I")) * second)
     mean_square = eta**2 * _averaged((NOW * (NOW + REST)) ** 2, NOW)
     settled = put(mean_square, {REST_MEANS[2]: second})
-    apart = factored(put(given, {change: sympy.sqrt(settled)}) - length)
+    apart = factored(put(independent, {change: sympy.sqrt(settled)}) - length)
     steps = (
         Step(
             "On a linear loss, z being the probe of this step and z′ that of the step before,",
@@ -51,14 +51,14 @@ def residual_feedback(law: str) -> Proof:
         ),
         counted("The first", OWN_NAME, OWN, weight),
         counted("The second", OTHER_NAME, OTHER, weight),
-        Step("And E[zᵀz] = d. Together:", equation("E‖ĝ‖²", given)),
+        Step("And E[zᵀz] = d. Together:", equation("E‖ĝ‖²", independent)),
         *run_steps,
         Step("As above, E‖ĝ‖² = E[(zᵀg)²·zᵀz] + d·E[R²].", equation("E‖ĝ‖²", length)),
         Step("There a step has, by the same means,", equation("E[Δ²]", mean_square)),
         Step("With that for Δ², the formula for a given Δ would be more than the truth, by", apart),
     )
     conclusions = (
-        Conclusion("E‖ĝ‖²", given, theory.residual_feedback_norm(d, GG, change, epsilon), _exact_given),
+        Conclusion("E‖ĝ‖²", independent, theory.residual_feedback_norm(d, GG, change, epsilon), _exact_given),
         Conclusion("E[uᵀĝ]", gaussian(*along), GU, _exact_mean),
         Conclusion("E‖ĝ‖² in a run", length, theory.residual_feedback_run_norm(d, GG, eta, epsilon)),
         Conclusion("what E[Δ²] for Δ² would add", apart, 2 * d * eta**2 * GG**2 / epsilon**2),

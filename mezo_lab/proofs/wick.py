@@ -140,12 +140,12 @@ def _contracted(pieces: Sequence[Piece], pairs: Sequence[Block]) -> Expr:
     pieces, pairs = _traced(pieces, pairs)
     partner = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
     value = Integer(1)
-    seen = set()
+    visited = set()
     for start in sorted(range(len(pieces)), key=lambda i: len(pieces[i].probes)):
-        if start in seen:
+        if start in visited:
             continue
         path = _walk(pieces, partner, start)
-        seen.update((start, *path))
+        visited.update((start, *path))
         names = [pieces[i].name for i in path]
         if len(pieces[start].probes) == 1:
             value *= chain(pieces[start].name, *names)

@@ -1,12 +1,12 @@
 """Laws of z, zeroth-order estimators, losses with a known gradient, and Monte Carlo with honest errors."""
 
 from mezo_lab.sampling.estimators import (
-    curvature,
     expectation_modified,
     one_sided,
     population,
     projected_gradient,
     residual_feedback,
+    second_difference,
     sign_search,
     two_point,
     variance_modified,
@@ -51,7 +51,6 @@ __all__ = [
     "RunningMoments",
     "Sphere",
     "check_law",
-    "curvature",
     "expectation_modified",
     "frame_of",
     "gaussian",
@@ -64,6 +63,7 @@ __all__ = [
     "reduced_frame",
     "residual_feedback",
     "sample",
+    "second_difference",
     "sign_search",
     "signs",
     "three_point",

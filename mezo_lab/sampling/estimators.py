@@ -54,14 +54,14 @@ def one_sided(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     return _mean_along((loss(theta + epsilon * z) - loss(theta)) / epsilon, z)
 
 
-def curvature(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
+def second_difference(loss: Loss, theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     """The second difference along z, averaged over the probes: estimates tr H from one more forward pass.
 
     Source: Hutchinson's estimator; claim A10. Formula: [L(θ + εz) + L(θ − εz) − 2L(θ)]/ε². Returns: shape (…).
 
     >>> import torch
     >>> from mezo_lab.sampling.objectives import Quadratic
-    >>> curvature(Quadratic(torch.eye(2)), torch.zeros(2), torch.tensor([[1.0, -1.0]]), 0.5)
+    >>> second_difference(Quadratic(torch.eye(2)), torch.zeros(2), torch.tensor([[1.0, -1.0]]), 0.5)
     tensor(2.)
     """
     return ((loss(theta + epsilon * z) + loss(theta - epsilon * z) - 2 * loss(theta)) / epsilon**2).mean(-1)

@@ -41,7 +41,7 @@ class LawCheck:
     stated: float
     """The kurtosis that the law states, at 8 coordinates."""
     tail: float
-    """The shape of the tail of |z|: 0 falls like an exponential, below 0 faster, 1/a like the power z^(−a)."""
+    """The shape of the tail of abs(z): 0 falls like an exponential, below 0 faster, 1/a like the power z^(−a)."""
     trusted: bool
     """Whether the eighth moment seems finite, on which the error bar of E‖ĝ‖² rests."""
     problems: tuple[str, ...]
@@ -186,7 +186,7 @@ def _with_error(estimate: Estimate, least: float) -> Estimate:
 
 
 def tail_of(sizes: Tensor) -> tuple[float, bool]:
-    """The shape of the tail of |z|, and whether an eighth moment seems finite.
+    """The shape of the tail of abs(z), and whether an eighth moment seems finite.
 
     >>> tail_of(torch.ones(100_000).double())
     (-1.0, True)

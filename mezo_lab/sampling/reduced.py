@@ -38,13 +38,13 @@ class Frame(NamedTuple):
 
 
 def frame_of(z: Tensor, gradient: Tensor, rank: int | None = None) -> Frame:
-    """The frame of directions that were really drawn: z (count, n, d), gradient (d,) in the first `rank` coordinates.
+    """The frame of directions that were drawn: z (count, n, d), gradient (d,) in the first `rank` coordinates.
 
     >>> frame_of(torch.tensor([[[3.0, 4.0]]]), torch.tensor([2.0, 0.0]))
     Frame(along=tensor([[3.]]), gram=tensor([[[25.]]]))
     """
-    seen = z[..., :rank]
-    return Frame(z @ (gradient / gradient.norm()), seen @ seen.mT)
+    projected = z[..., :rank]  # P_r z, (count, n, r)
+    return Frame(z @ (gradient / gradient.norm()), projected @ projected.mT)
 
 
 def reduced_frame(law: Law, count: int, probes: int, dim: int, generator: Generator, rank: int | None = None) -> Frame:

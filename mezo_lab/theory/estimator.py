@@ -139,7 +139,7 @@ def one_sided_norm(dim: Number, grad_sq: Number, trace: Number, trace_sq: Number
 
 
 def probe_magnitude(grad_norm: Number, *, pi: Number = math.pi) -> Number:
-    """E|zᵀg|: averaging |pg| finds the gradient's norm 20 % low; averaging pg² does not.
+    """E abs(zᵀg): the mean of abs(pg) is 20 % below the gradient's norm; the mean of pg² gives ‖g‖² itself.
 
     Source: paper, Proposition 1, corrected. Assumes: z Gaussian. Formula: √(2/π)·‖g‖.
 
@@ -164,8 +164,9 @@ def random_search_change(sigma: Number, grad_norm: Number, trace: Number, *, pi:
 def variance_modified_norm(scale_sq: Number, scaled_grad_sq: Number, grad_sq: Number) -> Number:
     """E‖ĝ‖² when the probe is ε·D⁻¹z and the update is along Dz.
 
-    Source: paper, Definition 6, with the correction that D_i = |g_i| gains nothing: the minimiser is D_i = √|g_i|, with
-    value ‖g‖₁² + 2‖g‖². Assumes: z Gaussian, n = 1, D diagonal and positive. Formula: tr(D²)·‖D⁻¹g‖² + 2·‖g‖².
+    Source: paper, Definition 6, with the correction that D_i = abs(g_i) gains nothing: the minimiser is
+    D_i = √abs(g_i), with value ‖g‖₁² + 2‖g‖². Assumes: z Gaussian, n = 1, D diagonal and positive.
+    Formula: tr(D²)·‖D⁻¹g‖² + 2·‖g‖².
 
     Args: scale_sq: tr D². scaled_grad_sq: ‖D⁻¹g‖². grad_sq: ‖g‖².
 

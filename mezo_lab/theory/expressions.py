@@ -153,7 +153,7 @@ def printed(formula: str) -> str:
         return sign + power
 
     named = re.sub(r"([A-Za-z_]\w*)(\*\*|)", in_print, keyboard(formula), flags=re.ASCII)
-    powers = re.sub(r"\*\*(\d+)\b(?!\.)", lambda found: "".join(DIGITS[int(digit)] for digit in str(found[1])), named)
+    powers = re.sub(r"\*\*(\d+)\b(?!\.)", lambda power: "".join(DIGITS[int(digit)] for digit in str(power[1])), named)
     return powers.replace("**", "^").replace("*", "·").replace("-", "−")
 
 

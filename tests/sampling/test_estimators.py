@@ -7,11 +7,11 @@ from mezo_lab.sampling import (
     Cubic,
     Linear,
     Quadratic,
-    curvature,
     expectation_modified,
     one_sided,
     projected_gradient,
     residual_feedback,
+    second_difference,
     sign_search,
     two_point,
     variance_modified,
@@ -81,7 +81,7 @@ def test_the_twins_tell_the_estimators_apart():
 
 
 def test_curvature_agrees_with_its_slow_twin():
-    found = curvature(CUBIC, THETA, Z, EPSILON)
+    found = second_difference(CUBIC, THETA, Z, EPSILON)
     for i in range(2):
         for j in range(4):
             seconds = [
@@ -112,7 +112,7 @@ def test_the_two_point_estimate_of_a_cubic_errs_by_epsilon_squared():
 @pytest.mark.parametrize("epsilon", [1e-2, 1.0, 1e2])
 def test_curvature_of_a_quadratic_is_zhz_at_any_epsilon(epsilon):
     exact = torch.einsum("...ki,ij,...kj->...", Z, QUADRATIC.matrix, Z) / PROBES
-    assert torch.allclose(curvature(QUADRATIC, THETA, Z, epsilon), exact, rtol=1e-8)
+    assert torch.allclose(second_difference(QUADRATIC, THETA, Z, epsilon), exact, rtol=1e-8)
 
 
 def test_a_unit_scale_modifies_nothing():
