@@ -274,8 +274,13 @@ def payload_size(kind: Kind, argument: int, header: Header) -> int:
     if kind is not Kind.STEPS:
         return argument
     coding = Coding.parse(argument)
-    columns = 1 if coding.shared else header["groups"]
+    columns = _columns(coding.shared, header["groups"])
     return 4 * coding.steps * header["probes"] + rate_code.size(coding.steps * columns, coding.width)
+
+
+def _columns(shared: bool, groups: int) -> int:
+    # of rates that a frame stores
+    return 1 if shared else groups
 
 
 def float32_bytes(argument: str, values: Sequence[float], count: int, owner: str) -> bytes:
@@ -303,8 +308,8 @@ def encode_steps(rows: Sequence[bytes], probes: int, past: rate_code.Words) -> t
     projected = words[:, :probes]
     rates = words[:, probes:].astype(numpy.uint32)
     shared = bool((rates == rates[:, :1]).all())
-    columns = slice(1) if shared else slice(None)
-    order, width, code = rate_code.encode(rates[:, columns], past[:, columns])
+    columns = _columns(shared, rates.shape[1])
+    order, width, code = rate_code.encode(rates[:, :columns], past[:, :columns])
     argument = Coding(len(rows), order, width, shared).argument
     return argument, projected.tobytes() + code, numpy.concatenate([past, rates])[-rate_code.REACH :]
 
@@ -315,9 +320,9 @@ def decode_steps(
     """The inverse of `encode_steps`. Returns: the rows, and the past after them."""
     coding = Coding.parse(argument)
     projected = numpy.frombuffer(payload, "<u4", count=coding.steps * probes).reshape(coding.steps, probes)
-    columns = slice(1) if coding.shared else slice(None)
+    columns = _columns(coding.shared, past.shape[1])
     code = payload[projected.nbytes :]
-    rates = rate_code.decode(code, coding.steps, coding.order, coding.width, past[:, columns])
+    rates = rate_code.decode(code, coding.steps, coding.order, coding.width, past[:, :columns])
     rates = numpy.broadcast_to(rates, (coding.steps, past.shape[1]))
     rows = numpy.concatenate([projected, rates.astype("<u4")], axis=1)
     return [row.tobytes() for row in rows], numpy.concatenate([past, rates])[-rate_code.REACH :]
@@ -359,6 +364,6 @@ def decode_event(payload: bytes, step: int) -> Event:
     body = payload[1:]
     if kind == "settings":
         return Event(kind, step, decode_json(body))
-    if len(body) != (HASH_SIZE if kind == "hash" else 0):
+    if len(body) != {"flush": 0, "hash": HASH_SIZE}[kind]:
         raise LogError(f"its event {kind!r} has {len(body)} bytes of data")
     return Event(kind, step, body or None)

@@ -59,8 +59,10 @@ class VerifiedLog:
 
     def __repr__(self) -> str:
         columns = f"{self.header['probes']} probes, {self.header['groups']} groups"
-        torn = f", {self.torn:,} torn bytes left out" if self.torn else ""
-        return f"VerifiedLog({self.path}: {self.steps:,} steps, {columns}, {self.size:,} bytes{torn})"
+        contents = f"{self.steps:,} steps, {columns}, {self.size:,} bytes"
+        if self.torn:
+            contents += f", {self.torn:,} torn bytes left out"
+        return f"VerifiedLog({self.path}: {contents})"
 
 
 def read_log(path: str | os.PathLike[str], until: int | None = None) -> VerifiedLog:
@@ -109,15 +111,17 @@ class LogPass:
     """
 
     def __init__(self, file: BinaryIO, path: Path, until: int | None = None, file_size: int | None = None):
-        if until is not None and (not isinstance(until, Integral) or until < 0):
-            raise ValueError(f"`until` must be a number of steps, got {until}: 0 reads the header alone.")
+        if until is not None:
+            if not isinstance(until, Integral) or until < 0:
+                raise ValueError(f"`until` must be a number of steps, got {until}: 0 reads the header alone.")
+            until = int(until)
         self.path = path
         self.torn = 0
         self.cut: list[bytes] = []
         self._done = False  # whether `until` was met inside a frame
         self._file = file
         self._file_size = os.fstat(file.fileno()).st_size if file_size is None else file_size
-        self._until = None if until is None else int(until)
+        self._until = until
         self._frames = 0
         _check_preamble(file, path)
         self.header: Header = {}
@@ -179,7 +183,9 @@ class LogPass:
         length = payload_size(kind, argument, self.header)
         if length > MOST_PAYLOAD:
             raise self._damage(f"it announces {length:,} bytes, more than any frame has")
-        body = self._file.read(length + CHECKSUM_SIZE) if length <= room else b""
+        if length > room:  # nothing is read that the file does not hold
+            return None
+        body = self._file.read(length + CHECKSUM_SIZE)
         if len(body) < length + CHECKSUM_SIZE:
             return None
         frame = Frame.following(self.end.checksum, kind, argument, body[:length])
@@ -196,7 +202,8 @@ class LogPass:
         else:
             rows = rows[: self._until - self.end.steps]
             self.cut = rows
-            self.size += frame.size if rows else 0
+            if rows:
+                self.size += frame.size
             self._done = True
         return (decode_row(row, number + i, probes) for i, row in enumerate(rows))
 

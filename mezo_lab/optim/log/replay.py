@@ -68,7 +68,9 @@ def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int
     moves: Sequence[int] | None = None  # of the step to come, where they are not the usual ones
     for item in log:
         if not isinstance(item, Event):
-            _probe(opt, range(len(opt._points())) if moves is None else moves)
+            if moves is None:
+                moves = range(len(opt._points()))
+            _probe(opt, moves)
             moves = None
             _repeat_update(opt, item.projected, item.rates)
             if opt.estimator.name == "residual-feedback":

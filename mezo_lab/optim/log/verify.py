@@ -5,7 +5,6 @@ itself, and the refusal names the file, the place and the field in one line.
 """
 
 import math
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -126,7 +125,7 @@ def _check_settings(header: dict[str, Any]) -> None:
         if name == "rule":
             _check_rule(value)
             continue
-        kinds = typing.get_args(hints[name]) if isinstance(hints[name], types.UnionType) else (hints[name],)
+        kinds = typing.get_args(hints[name]) or (hints[name],)  # of a union, each of its types
         if not any(_is_a(value, kind) for kind in kinds):
             raise _Senseless(f"`{name}` makes no sense, got {brief(value)}")
         if type(value) in (int, float) and name != "seed" and not abs(value) <= _MOST:
@@ -140,10 +139,9 @@ def _check_settings(header: dict[str, Any]) -> None:
 
 
 def _check_rule(rule: Any) -> None:
-    name = rule.get("name") if isinstance(rule, dict) else None
-    kind = RULES.get(name) if isinstance(name, str) else None
-    if kind is None:
+    if not isinstance(rule, dict) or rule.get("name") not in list(RULES):
         raise _Senseless(f"`rule` must name one of {', '.join(RULES)}, got {brief(rule)}")
+    kind = RULES[rule["name"]]
     known = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
     for part, value in rule.items():
         if part != "name" and not (part in known and _is_a(value, known[part])):

@@ -89,8 +89,10 @@ class LogWriter:
         self._seal_every = min(seal_every, MOST_PAYLOAD // (4 * (probes + groups)))
         self._pending: list[bytes] = []  # rows of steps that are not sealed
         self._torn = False  # whether an interrupt may have left bytes behind `_end` in the file
-        resumes = append and (until is not None or self.path.exists())
-        self._file, self._end = self._resume(until) if resumes else self._create()
+        if append and (until is not None or self.path.exists()):
+            self._file, self._end = self._resume(until)
+        else:
+            self._file, self._end = self._create()
         try:
             self.seal()  # steps that `until` cut off their frame
         except BaseException:
