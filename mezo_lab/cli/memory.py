@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from mezo_lab.cli.options import check_minimum, integer
 
 DTYPES = ("float32", "bfloat16", "float16")
-MEBIBYTE, GIBIBYTE = 2**20, 2**30
-LENGTH, PAPER_LENGTH = 32, 400  # tokens: a sentence of Rotten Tomatoes, and Table 22's average
+MEBIBYTE = 2**20
+GIBIBYTE = 2**30
+LENGTH = 32  # tokens of a sentence of Rotten Tomatoes
+PAPER_LENGTH = 400  # tokens, the average of Table 22
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -19,7 +21,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="L",
         help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)",
     )
-    command.add_argument("--dtype", default="float32", metavar="T", help=f"of weights: {', '.join(DTYPES)}")
+    command.add_argument("--dtype", default="float32", metavar="T", help=f"dtype of the weights: {', '.join(DTYPES)}")
     command.add_argument("--measure", action="store_true", help="also run each method, in a process of its own")
     command.add_argument("--paper", action="store_true", help="the paper's Table 22: OPT of 1.3B to 66B parameters")
     command.set_defaults(run=run_memory)
@@ -33,12 +35,13 @@ def run_memory(options: argparse.Namespace) -> int:
         raise ValueError(
             "memory needs either a MODEL, such as smollm2-135m, or --paper, which cannot be measured here."
         )
-    for line in paper_lines(options) if options.paper else model_lines(options):
+    lines = _paper_lines if options.paper else _model_lines
+    for line in lines(options):
         print(line, flush=True)
     return 0
 
 
-def model_lines(options: argparse.Namespace) -> Iterator[str]:
+def _model_lines(options: argparse.Namespace) -> Iterator[str]:
     """A row for each method, in MiB."""
     import torch
 
@@ -47,58 +50,71 @@ def model_lines(options: argparse.Namespace) -> Iterator[str]:
     from mezo_lab.finetune.models.loading import read_config
 
     config = read_config(options.model)
-    step = {"batch": options.batch, "length": options.length or LENGTH, "dtype": getattr(torch, options.dtype)}
-    size = f"{step['batch']} sequences of {step['length']} tokens"
-    # all before the first line, which an error must not follow
-    found = {method: predicted_memory(config, method=method, **step) for method in METHODS}
-    yield f"{options.model}, {options.dtype}, {size}; MiB at the peak of a step"
+    length = options.length or LENGTH
+    step = {"batch": options.batch, "length": length, "dtype": getattr(torch, options.dtype)}
+    # all predictions precede the first line, which an error must not follow
+    predictions = {method: predicted_memory(config, method=method, **step) for method in METHODS}
+    yield f"{options.model}, {options.dtype}, {options.batch} sequences of {length} tokens; MiB at the peak of a step"
     heads = ["method", "weights", "gradients", "optimizer", "activations", "total"]
-    yield row(heads + ["measured", "error"] * options.measure)
-    for method, memory in found.items():
+    yield _row(heads + ["measured", "error"] * options.measure)
+    for method, memory in predictions.items():
         parts = [memory.weights, memory.gradients, memory.optimizer, memory.activations, memory.total]
-        if options.measure:
-            parts.append(measured := measured_memory(options.model, method=method, **step))
         cells = [method, *(f"{part / MEBIBYTE:,.1f}" for part in parts)]
-        yield row(cells + ([error(memory.total, measured)] if options.measure else []))
-    yield "Activations: whatever else lives then. Not predicted: the allocator's reserve, libraries, a GPU's context."
+        if options.measure:
+            measured = measured_memory(options.model, method=method, **step)
+            cells += [f"{measured / MEBIBYTE:,.1f}", _error(memory.total, measured)]
+        yield _row(cells)
+    yield "Activations: everything else alive then. Not predicted: the allocator's reserve, libraries, a GPU's context."
     if options.measure:
         yield "Measured: resident memory on the CPU, where the C library keeps much of what backpropagation has freed."
     else:
         yield "With --measure: what each method holds here. `mezo-lab memory --paper`: the paper's Table 22 beside it."
 
 
-def paper_lines(options: argparse.Namespace) -> Iterator[str]:
-    """A row for each size, in GiB."""
-    from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, gpu_hours, setting_of_table_22
+def _paper_lines(options: argparse.Namespace) -> Iterator[str]:
+    """A row for each size of OPT, in GiB, and the GPU-hours of a training."""
+    from mezo_lab.finetune.memory.paper_tables import SECONDS, SIZES, gpu_hours
 
     length = options.length or PAPER_LENGTH
-    names = {"mezo": "MeZO", "prefix": "prefix FT", "adam": "full FT"}
+    # the first row precedes the first line, which an error must not follow
+    rows = (_size_row(size, length) for size in SIZES)
+    first = next(rows)
     yield f"OPT on MultiRC, one example of two answers, {length} tokens each: predicted | paper's Table 22 | error; GiB"
-    yield row(["size", *(cell for name in names.values() for cell in (name, "paper", "error"))])
-    for size in SIZES:
-        cells = [size]
-        for method in names:
-            total, reported = setting_of_table_22(size, method, length).total, REPORTED[method].get(size)
-            cells += [
-                f"{total / GIBIBYTE:,.1f}",
-                *([str(reported), error(total, reported * GIBIBYTE)] if reported else "--"),
-            ]
-        yield row(cells)
+    yield _row(["size", "MeZO", "paper", "error", "prefix FT", "paper", "error", "full FT", "paper", "error"])
+    yield first
+    yield from rows
     yield "The paper read nvidia-smi: with the GPU's context, the allocator's reserve, the longest example and, where"
     yield "it took several cards (full FT from 6.7B, prefix FT from 13B, all of 66B), sharding. One card is predicted."
     yield ""
     yield "GPU-hours of a whole training, from the seconds a step of the paper's Table 23 (A100 of 80 GB)"
-    yield row(["size", "MeZO", "full FT", "MeZO/FT"])
+    yield _row(["size", "MeZO", "full FT", "MeZO/FT"])
     for size in SECONDS["mezo"]:
-        mezo, full = gpu_hours(size, "mezo"), gpu_hours(size, "adam")
-        yield row([size, f"{mezo:,.1f}", f"{full:,.2f}", f"{mezo / full:,.2f}"])
+        mezo = gpu_hours(size, "mezo")
+        full = gpu_hours(size, "adam")
+        yield _row([size, f"{mezo:,.1f}", f"{full:,.2f}", f"{mezo / full:,.2f}"])
     yield "20,000 steps of MeZO in batches of 16; 5 epochs of full FT. Only at 30B is MeZO the cheaper one."
 
 
-def error(predicted: float, measured: float) -> str:
+def _size_row(size: str, length: int) -> str:
+    """The predictions for one size of OPT beside the paper's numbers; a dash where the paper has none."""
+    from mezo_lab.finetune.memory.paper_tables import REPORTED, setting_of_table_22
+
+    cells = [size]
+    for method in ("mezo", "prefix", "adam"):
+        total = setting_of_table_22(size, method, length).total
+        reported = REPORTED[method].get(size)
+        cells.append(f"{total / GIBIBYTE:,.1f}")
+        if reported is None:
+            cells += ["-", "-"]
+        else:
+            cells += [str(reported), _error(total, reported * GIBIBYTE)]
+    return _row(cells)
+
+
+def _error(predicted: float, measured: float) -> str:
     return f"{predicted / measured - 1:+.0%}"
 
 
-def row(cells: list[str]) -> str:
+def _row(cells: list[str]) -> str:
     first, *others = cells
     return f"{first:10}" + "".join(f"{cell:>12}" for cell in others)

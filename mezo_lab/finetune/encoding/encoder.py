@@ -1,4 +1,4 @@
-"""Rows of a task as token ids: where the model is asked, and which tokens are right there."""
+"""Rows of a task as token ids, with the positions whose logits count and the correct tokens there."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from mezo_lab.finetune.tasks.task import Kind
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+__all__ = ["Encoder"]
 
 NEW_TOKENS = 50  # of a generated answer at most, as in the paper's code
 
@@ -21,18 +22,21 @@ NEW_TOKENS = 50  # of a generated answer at most, as in the paper's code
 class Encoder:
     """A task in the tokens of one model.
 
-    Source: paper, Appendix E: an answer stands behind its prompt (or at its mask), and the model is asked at the tokens
-    of the answer. What came with the data is text: neither a field of the prompt nor a special token is made of it.
-    Label words that are one token each are compared at one position. Where a causal model's tokenizer makes several of
-    one of them, all are compared as the options of a choice are, by mean log-likelihood per token.
+    Source: paper, Appendix E: an answer stands behind its prompt (or at its mask), and the loss is taken at the tokens
+    of the answer. Data are text: neither a field of the prompt nor a special token is made of them.
+    Label words of one token each are compared at one position. Where a causal model's tokenizer splits one of them
+    into several, all are compared as the options of a choice are, by mean log-likelihood per token.
 
     Args:
-        task: what is asked. tokenizer: the model's. sample: any row, on which the label words are tried.
-        masked: whether the model fills in a mask. limit: tokens that the model can read.
+        task: the task of the rows.
+        tokenizer: the tokenizer of the model.
+        sample: any row, on which the label words are tried.
+        masked: whether the model fills in a mask.
+        limit: the most tokens that the model can read; None is no limit.
         cut: whether a longer text loses its beginning; otherwise it is an error.
-        before: text in front of every prompt, such as solved examples.
+        before: a text in front of every prompt, such as solved examples.
 
-    Raises: ValueError for label words that are the same to the tokenizer, or where a masked model cannot be asked.
+    Raises: ValueError for label words that are the same to the tokenizer, or a masked model without a masked prompt.
     """
 
     def __init__(
@@ -46,8 +50,11 @@ class Encoder:
         cut: bool = False,
         before: Prompt | str = "",
     ):
-        self.task, self.tokenizer, self.masked = task, tokenizer, masked
-        self.limit, self.cut = limit, cut
+        self.task = task
+        self.tokenizer = tokenizer
+        self.masked = masked
+        self.limit = limit
+        self.cut = cut
         self.before = data_text(before) if isinstance(before, str) else before
         self.segmenter = Segmenter(tokenizer)
         if masked and (task.masked_prompt is None or tokenizer.mask_token is None):
@@ -56,11 +63,13 @@ class Encoder:
                 "causal model."
             )
         # in the order of the labels; empty where a word is several tokens, and for tasks without label words
-        self.labels: tuple[int, ...] = self._label_tokens(sample) if task.kind == "classification" else ()
+        self.labels: tuple[int, ...] = ()
+        if task.kind == "classification":
+            self.labels = self._label_tokens(sample)
 
     @property
     def kind(self) -> Kind:
-        """How the model is asked: label words of several tokens are a choice among them."""
+        """The kind of the task for this model: label words of several tokens are a choice among them."""
         return "choice" if self.compares_words else self.task.kind
 
     @property
@@ -69,36 +78,44 @@ class Encoder:
         return self.task.kind == "classification" and not self.labels
 
     def encode_training(self, row: Row) -> Encoded:
-        """The prompt with its right answer, to learn from."""
+        """The prompt with its correct answer, to learn from."""
         gold = self.task.gold(row)
-        return self.encode_prompt(row, self.labels[gold]) if self.labels else self.encode_with_answer(row, gold)
+        if self.labels:
+            return self.encode_prompt(row, self.labels[gold])
+        return self.encode_with_answer(row, gold)
 
     def encode_options(self, row: Row) -> list[Encoded]:
         """The prompt with each of its possible answers."""
         return [self.encode_with_answer(row, option) for option in range(len(self.task.candidates(row)))]
 
     def encode_evaluation(self, row: Row) -> list[Encoded]:
-        """What an evaluation asks of a row: every option of a choice, otherwise its prompt."""
+        """The sequences that an evaluation reads of a row: every option of a choice, otherwise its prompt."""
         if self.task.metric == "likelihood":
             return [self.encode_training(row)]
-        return self.encode_options(row) if self.kind == "choice" else [self.encode_prompt(row)]
+        if self.kind == "choice":
+            return self.encode_options(row)
+        return [self.encode_prompt(row)]
 
     def encode_prompt(self, row: Row, target: int = 0) -> Encoded:
-        """The prompt alone, asked for one token where it ends or at its mask."""
+        """The prompt alone, with one position: its last token or its mask.
+
+        Args: target: the correct token there.
+        """
         prompt = self.prompt(row)
-        found = self._tokens(prompt)
-        found = self._within(found, prompt, room=NEW_TOKENS if self.task.kind == "generation" else 0)
-        if not found:
+        room = NEW_TOKENS if self.task.kind == "generation" else 0
+        tokens = self._within_limit(self._tokens(prompt), prompt, room)
+        if not tokens:
             raise ValueError(f"a prompt must have at least one token, got none from {dict(row)!r:.80}…: drop the row.")
-        position = self._mask_place(found, prompt) if self.masked else len(found) - 1
-        return Encoded(_ids(found), (position,), (target,))
+        position = self._mask_position(tokens, prompt) if self.masked else len(tokens) - 1
+        return Encoded(_ids(tokens), (position,), (target,))
 
     def encode_with_answer(self, row: Row, option: int) -> Encoded:
-        """The prompt and an answer behind it, asked for every token of the answer."""
-        prompt, answer = self.prompt(row), self._answer(row, option)
-        whole = prompt + answer
-        alone, found = _ids(self._tokens(prompt)), self._tokens(whole)
-        targets = _ids(found)[_shared(alone, _ids(found)) :]
+        """The prompt and an answer behind it, with a position for every token of the answer."""
+        prompt = self.prompt(row)
+        answer = self._answer(row, option)
+        tokens = self._tokens(prompt + answer)
+        # the answer may change the last tokens of the prompt, which then count as the answer's
+        targets = _ids(tokens)[_common_length(_ids(self._tokens(prompt)), _ids(tokens)) :]
         if self.limit is not None and len(targets) >= self.limit:
             raise ValueError(
                 f"an answer must have fewer than the {self.limit} tokens that the model reads, got {len(targets)} in "
@@ -109,23 +126,25 @@ class Encoder:
                 f"an answer must have at least one token of its own, got none from {str(answer)!r:.60} behind a prompt "
                 f"that ends in {str(prompt)[-20:]!r}: drop the row, or take a model whose tokenizer knows the words."
             )
-        found = self._within(found, prompt)
-        positions = range(len(found) - len(targets) - 1, len(found) - 1)
-        return Encoded(_ids(found), tuple(positions), targets)
+        tokens = self._within_limit(tokens, prompt)
+        positions = range(len(tokens) - len(targets) - 1, len(tokens) - 1)
+        return Encoded(_ids(tokens), tuple(positions), targets)
 
     def text(self, row: Row) -> str:
-        """The text that the model is asked about."""
+        """The prompt of a row as text."""
         return str(self.prompt(row))
 
     def prompt(self, row: Row) -> Prompt:
-        """`text` with its origins."""
+        """The prompt of a row, with the origin of each part."""
         if self.task.chat:
             return render_chat(self.tokenizer, self.task.messages(row))[0]
         prompt = self.before + self.task.fill_prompt(row, self.masked)
-        return prompt.with_mask(str(self.tokenizer.mask_token)) if self.masked else prompt
+        if self.masked:
+            prompt = prompt.with_mask(str(self.tokenizer.mask_token))
+        return prompt
 
     def _answer(self, row: Row, option: int) -> Prompt:
-        """An answer; with the mark that ends a text of the model, where it is learnt too."""
+        """An answer, with the end-of-text token where that is learned too."""
         if self.task.chat:
             return render_chat(self.tokenizer, self.task.messages(row))[1]
         answer = data_text(self.task.answer(row, option))
@@ -136,12 +155,14 @@ class Encoder:
         )
 
     def _tokens(self, prompt: Prompt) -> list[Token]:
-        """The tokens of a prompt; a causal model continues it, so that no mark of its end stands there."""
-        found = self.segmenter.tokens(prompt)
-        return found if self.masked else found[: len(found) - self.segmenter.behind(prompt)]
+        """The tokens of a prompt; a causal model continues it, so that no end-of-text token stands there."""
+        tokens = self.segmenter.tokens(prompt)
+        if self.masked:
+            return tokens
+        return tokens[: len(tokens) - self.segmenter.suffix_length(prompt)]
 
-    def _mask_place(self, tokens: Sequence[Token], prompt: Prompt) -> int:
-        """Which token is the mask that the task asks for, wherever else its name may stand."""
+    def _mask_position(self, tokens: Sequence[Token], prompt: Prompt) -> int:
+        """The position of the template's mask; the name of the mask token may stand in the data too."""
         ((first, last),) = prompt.spans("mask")
         for position, token in enumerate(tokens):
             if token.id == self.tokenizer.mask_token_id and token.start < last and first < token.end:
@@ -151,14 +172,16 @@ class Encoder:
             f"it in {str(prompt)[:40]!r}…: put spaces around {{mask}}."
         )
 
-    def _within(self, tokens: list[Token], prompt: Prompt, room: int = 0) -> list[Token]:
-        """Tokens that the model can read, with room for some more where they are cut.
+    def _within_limit(self, tokens: list[Token], prompt: Prompt, room: int = 0) -> list[Token]:
+        """Tokens that the model can read; where they are cut, with room for further ones.
 
         Raises: ValueError for more of them, unless their beginning may be cut and something of the data is left.
         """
         if self.limit is None:
             return tokens
-        most = self.limit - min(room, self.limit // 2) if self.cut else self.limit
+        most = self.limit
+        if self.cut:
+            most -= min(room, self.limit // 2)
         if len(tokens) <= most:
             return tokens
         start = str(prompt)[:40]
@@ -167,62 +190,64 @@ class Encoder:
                 f"a text must have at most {self.limit} tokens, got {len(tokens)} in {start!r}…: shorten it, or pass "
                 "--cut to drop the beginnings of long texts."
             )
-        found = self._shortened(tokens, prompt, len(tokens) - most)
-        if self.tokenizer.is_fast and not self._shows_data(found, prompt):
+        rest = self._without_beginning(tokens, prompt, len(tokens) - most)
+        if self.tokenizer.is_fast and not self._shows_data(rest, prompt):
             raise ValueError(
                 f"a prompt must leave room for its columns in the {most} tokens that the model reads, and nothing is "
                 f"left of {start!r}…: shorten the prompt."
             )
-        return found
+        return rest
 
     def _shows_data(self, tokens: Sequence[Token], prompt: Prompt) -> bool:
         """Whether any character of the row's columns is left; True where they are all empty."""
-        own = len(str(self.before))
-        columns = [(first, last) for first, last in prompt.spans("data") if first >= own]
-        return not columns or any(
-            token.start < last and first < token.end for token in tokens for first, last in columns
-        )
+        columns = [span for span in prompt.spans("data") if span[0] >= len(str(self.before))]
+        if not columns:
+            return True
+        return any(token.start < last and first < token.end for token in tokens for first, last in columns)
 
-    def _shortened(self, tokens: list[Token], prompt: Prompt, excess: int) -> list[Token]:
-        """Without so many tokens of the beginning, but with the marks that the model puts first, and with the mask."""
+    def _without_beginning(self, tokens: list[Token], prompt: Prompt, excess: int) -> list[Token]:
+        """The tokens without `excess` of the first ones; the special tokens in front and the mask stay."""
         special = [token for token in self.tokenizer.all_special_ids if token != self.tokenizer.mask_token_id]
         start = next((position for position, token in enumerate(tokens) if token.id not in special), 0)
-        mask = self._mask_place(tokens, prompt) if self.masked else len(tokens)
-        before = min(excess, max(0, mask - start))  # of what must go, and the rest from behind the mask
+        mask = self._mask_position(tokens, prompt) if self.masked else len(tokens)
+        before = min(excess, max(0, mask - start))  # tokens to drop in front of the mask; the others go behind it
         return tokens[:start] + tokens[start + before : mask + 1] + tokens[mask + 1 + excess - before :]
 
     def _label_tokens(self, sample: Row) -> tuple[int, ...]:
-        """The one token that each label word makes where it stands; none where one of them makes several."""
+        """The token of each label word where it stands; empty where one of them is several tokens."""
         words = self.task.label_words(self.masked)
         tokens: list[tuple[int, ...]] = []
         one_each = True
         for word in words:
-            found, behind = self._word_tokens(word, sample)
-            one_each = one_each and behind and len(found) == 1
-            tokens.append(found)
-            if self.tokenizer.unk_token_id in found:
+            ids, prompt_unchanged = self._word_tokens(word, sample)
+            one_each = one_each and prompt_unchanged and len(ids) == 1
+            tokens.append(ids)
+            if self.tokenizer.unk_token_id in ids:
                 raise ValueError(
                     f"`answers` must be words that the tokenizer knows, and {word!r} is none: choose another."
                 )
-            if self.masked and len(found) != 1:
-                pieces = self.tokenizer.convert_ids_to_tokens(list(found))
+            if self.masked and len(ids) != 1:
+                pieces = self.tokenizer.convert_ids_to_tokens(list(ids))
                 raise ValueError(
                     f"`answers` must each be one token for a masked model, got {word!r}, which makes {pieces}: choose "
                     "a commoner word, or take a causal model."
                 )
         if len(set(tokens)) < len(tokens):
-            told = tuple(found[0] if len(found) == 1 else found for found in tokens)
+            shown = tuple(ids[0] if len(ids) == 1 else ids for ids in tokens)
             raise ValueError(
-                f"`answers` must be different tokens, got {', '.join(map(repr, words))} as {told}: choose words "
+                f"`answers` must be different tokens, got {', '.join(map(repr, words))} as {shown}: choose words "
                 "that the model knows."
             )
-        return tuple(found[0] for found in tokens) if one_each else ()
+        if not one_each:
+            return ()
+        return tuple(ids[0] for ids in tokens)
 
     def _word_tokens(self, word: str, sample: Row) -> tuple[tuple[int, ...], bool]:
-        """The tokens of a label word where it stands, and whether those of the prompt are the same without it."""
+        """The tokens of a label word where it stands, and whether it leaves the tokens of the prompt as they are."""
         prompt = Prompt() if self.masked else self.prompt(sample)
-        alone, whole = (_ids(self.segmenter.tokens(text, framed=False)) for text in (prompt, prompt + data_text(word)))
-        shared = _shared(alone, whole)
+        alone = _ids(self.segmenter.tokens(prompt, framed=False))
+        whole = _ids(self.segmenter.tokens(prompt + data_text(word), framed=False))
+        shared = _common_length(alone, whole)
         return whole[shared:], shared == len(alone)
 
 
@@ -230,6 +255,11 @@ def _ids(tokens: Sequence[Token]) -> tuple[int, ...]:
     return tuple(token.id for token in tokens)
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with; at most those of the first."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """The number of tokens with which both sequences begin."""
+    length = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length

@@ -1,4 +1,4 @@
-"""The positions where a text asks the model for a token, and the logits at those positions alone."""
+"""The logits at the positions that count, and at no others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,15 +13,17 @@ from torch.nn.utils.rnn import pad_sequence
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CPU_BATCH = 4  # prompts of like length per pass on a CPU: 16 reviews padded to the longest take 1.7 times as long
-IGNORE_INDEX = -100  # the target where nothing is asked; `cross_entropy` ignores it too
+__all__ = ["Encoded", "answer_logits", "answer_states"]
+
+CPU_BATCH = 4  # prompts of similar length per pass on a CPU: 16 reviews padded to the longest take 1.7 times as long
+IGNORE_INDEX = -100  # the target at positions that do not count; torch's `cross_entropy` ignores it too
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One sequence of tokens, the positions where the model is asked for a token, and the right tokens there.
+    """One sequence of tokens, the positions whose logits count, and the correct tokens there.
 
-    At position p a causal model is asked for token p + 1, a masked model for the one under its mask, which is there.
+    At position p a causal model predicts token p + 1, a masked model the token under the mask at p.
 
     Raises: ValueError unless the positions increase, lie in the sequence, and have a target each.
 
@@ -31,8 +33,11 @@ class Encoded:
     """
 
     input_ids: tuple[int, ...]
+    """The tokens of the sequence."""
     positions: tuple[int, ...]
+    """Where logits are computed, increasing."""
     targets: tuple[int, ...]
+    """The correct token at each position."""
 
     def __post_init__(self):
         last = len(self.input_ids) - 1
@@ -55,7 +60,11 @@ def answer_logits(model: "PreTrainedModel", encoded: Sequence[Encoded], past: An
     masked, or one of them with adapters from peft.
     Cost: one forward pass of the batch, padded to its longest; the output layer reads the positions only.
 
-    Args: model. encoded: one sequence or more. past: keys and values of what stands before each of them.
+    Args:
+        model: a language model with a linear output layer.
+        encoded: one sequence or more.
+        past: keys and values of the tokens in front of each sequence.
+
     Returns: (positions of all sequences, vocabulary), float32, differentiable when grad is enabled.
     Raises: ValueError for an empty batch, and for a model that does not end in a linear layer.
 
@@ -72,35 +81,35 @@ def answer_logits(model: "PreTrainedModel", encoded: Sequence[Encoded], past: An
 
 
 def answer_states(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tensor:
-    """What the output layer would read at every position of a batch: features for a linear probe.
+    """The inputs of the output layer at every position of a batch: features for a linear probe.
 
     Cost, arguments and errors: as for `answer_logits`.
     Returns: (positions of all sequences, hidden), in the model's dtype.
     """
-    return _batch_states(model, padded_batch(encoded, pad_token(model)))
+    tensors = padded_batch(encoded, pad_token(model))
+    with _select_positions(model, tensors) as states:
+        forward(model, tensors)
+    return states[0]
 
 
 def batch_logits(model: "PreTrainedModel", tensors: Mapping[str, Tensor], past: Any = None) -> Tensor:
-    """`answer_logits` of a batch that is `padded` already."""
+    """`answer_logits` of a `padded_batch`."""
     with _select_positions(model, tensors):
         return forward(model, tensors, past).logits.float()
-
-
-def _batch_states(model: "PreTrainedModel", tensors: Mapping[str, Tensor]) -> Tensor:
-    """`answer_states` of a batch that is `padded` already."""
-    with _select_positions(model, tensors) as read:
-        forward(model, tensors)
-    return read[0]
 
 
 def padded_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     """A batch as tensors, the padding on the right: `input_ids`, `attention_mask` and `targets`, each (batch, length).
 
-    There a causal model's real tokens never see the padding and keep their positions, whatever the pad token is.
-    `targets` hold the right tokens at the positions and `IGNORE_INDEX` elsewhere; targets[targets != IGNORE_INDEX]
+    On the right a causal model's real tokens never see the padding and keep their positions, whatever the pad token is.
+    `targets` hold the correct tokens at the positions and `IGNORE_INDEX` elsewhere; targets[targets != IGNORE_INDEX]
     are in the order of the logits.
 
-    Args: encoded: one sequence or more. pad: a token id of the model's. Raises: ValueError for an empty batch.
+    Args:
+        encoded: one sequence or more.
+        pad: a token id of the model's.
+
+    Raises: ValueError for an empty batch.
 
     >>> padded_batch([Encoded((5, 6, 7), (0, 2), (6, 9)), Encoded((8,), (0,), (4,))], pad=0)["targets"]
     tensor([[   6, -100,    9],
@@ -112,72 +121,74 @@ def padded_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     columns = {
         "input_ids": (tokens, pad),
         "attention_mask": ([torch.ones_like(sequence) for sequence in tokens], 0),
-        "targets": ([targets_along(one) for one in encoded], IGNORE_INDEX),
+        "targets": ([_target_row(one) for one in encoded], IGNORE_INDEX),
     }
     return {name: pad_sequence(rows, True, fill) for name, (rows, fill) in columns.items()}
 
 
-def targets_along(one: Encoded) -> Tensor:
+def _target_row(one: Encoded) -> Tensor:
     targets = torch.full((len(one.input_ids),), IGNORE_INDEX)
     targets[list(one.positions)] = torch.tensor(one.targets, dtype=torch.long)
     return targets
 
 
 def bucket_size(model: "PreTrainedModel", sequences: int) -> int:
-    """How many of so many sequences a forward pass reads: a GPU all, a CPU, which gains nothing by more, few."""
-    return CPU_BATCH if model.device.type == "cpu" else sequences
+    """The sequences that one forward pass reads: all of them on a GPU, few on a CPU, which gains nothing by more."""
+    if model.device.type == "cpu":
+        return CPU_BATCH
+    return sequences
 
 
-def length_buckets(encoded: Sequence[Encoded], together: int) -> tuple[list[list[Encoded]], list[int]]:
-    """Groups of `together` sequences of like length, and how to put the rows of their results back in order.
+def length_buckets(encoded: Sequence[Encoded], size: int) -> tuple[list[list[Encoded]], list[int]]:
+    """Buckets of `size` sequences of similar length, and the order that restores the rows of their results.
 
-    Returns: (groups, order), where torch.cat([answer_logits(model, group) for group in groups])[order] is
+    Returns: (buckets, order), where torch.cat([answer_logits(model, bucket) for bucket in buckets])[order] is
     answer_logits(model, encoded), with less padding.
     Raises: ValueError.
 
     >>> texts = [Encoded((5, 6, 7), (2,), (1,)), Encoded((8,), (0,), (2,)), Encoded((5, 6), (0, 1), (6, 3))]
-    >>> groups, order = length_buckets(texts, together=2)
-    >>> [[len(one.input_ids) for one in group] for group in groups], order
+    >>> buckets, order = length_buckets(texts, size=2)
+    >>> [[len(one.input_ids) for one in bucket] for bucket in buckets], order
     ([[1, 2], [3]], [3, 0, 1, 2])
     """
-    if together < 1:
-        raise ValueError(f"`together` must be at least 1, got {together}: {CPU_BATCH} suits a CPU.")
+    if size < 1:
+        raise ValueError(f"`size` must be at least 1, got {size}: {CPU_BATCH} suits a CPU.")
     shortest_first = sorted(range(len(encoded)), key=lambda index: len(encoded[index].input_ids))
-    groups = [
-        [encoded[index] for index in shortest_first[start : start + together]]
-        for start in range(0, len(encoded), together)
+    buckets = [
+        [encoded[index] for index in shortest_first[start : start + size]] for start in range(0, len(encoded), size)
     ]
-    of_row = [index for index in shortest_first for _ in encoded[index].positions]
-    return groups, sorted(range(len(of_row)), key=of_row.__getitem__)
+    sequence_of_row = [index for index in shortest_first for _ in encoded[index].positions]
+    return buckets, sorted(range(len(sequence_of_row)), key=sequence_of_row.__getitem__)
 
 
 @contextmanager
 def _select_positions(model: Module, tensors: Mapping[str, Tensor]) -> Iterator[list[Tensor]]:
-    """While this lasts the output layer reads the positions of the batch only; the list receives what it reads."""
-    read = []
+    """Let the output layer read only the positions of a batch; the list receives its inputs, (positions, hidden)."""
+    states = []
 
-    def pick(_: Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def keep_positions(_: Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         hidden, *others = arguments  # (batch, length, hidden)
-        asked = tensors["targets"].to(hidden.device) != IGNORE_INDEX
-        read.append(hidden[asked])  # (positions, hidden)
-        return (read[-1], *others)
+        mask = tensors["targets"].to(hidden.device) != IGNORE_INDEX
+        states.append(hidden[mask])  # (positions, hidden)
+        return (states[-1], *others)
 
-    hook = output_layer(model).register_forward_pre_hook(pick)
+    hook = output_layer(model).register_forward_pre_hook(keep_positions)
     try:
-        yield read
+        yield states
     finally:
         hook.remove()
 
 
 def forward(model: "PreTrainedModel", tensors: Mapping[str, Tensor], past: Any = None) -> Any:
+    """A forward pass of a `padded_batch`, behind the keys and values of `past`."""
     inputs = {name: tensors[name].to(model.device) for name in ("input_ids", "attention_mask")}
     if past is not None:
         mask = inputs["attention_mask"]
         seen = mask.new_ones(len(mask), past.get_seq_length())  # (batch, length of the past)
         return model(inputs["input_ids"], attention_mask=torch.cat([seen, mask], 1), past_key_values=past)
-    # only models that write text word by word know of a cache, which a single pass has no use for
-    without_cache = {"use_cache": False} if model.can_generate() else {}
-    return model(**inputs, **without_cache)
+    if model.can_generate():  # only these models have a cache, of which a single pass has no use
+        return model(**inputs, use_cache=False)
+    return model(**inputs)
 
 
 def output_layer(model: Module) -> Linear:

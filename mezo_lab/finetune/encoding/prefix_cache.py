@@ -1,4 +1,4 @@
-"""What all prompts of a batch begin with, such as solved examples: read once, its keys and values kept."""
+"""The prefix that all prompts of a batch share, such as solved examples: read once, its keys and values cached."""
 
 import copy
 from collections.abc import Sequence
@@ -17,10 +17,12 @@ MINIMUM_LENGTH = 64  # tokens; below, copying keys and values costs as much as r
 
 @dataclass(frozen=True)
 class SharedPrefix:
-    """A number of tokens, and what a model keeps of them for the tokens behind."""
+    """Tokens that have been read, as a model needs them for the tokens behind."""
 
     length: int
+    """The number of tokens."""
     cache: Any
+    """Their keys and values, for one sequence."""
 
     def repeated(self, size: int) -> Any:
         """A copy for `size` sequences, which a forward pass writes to."""
@@ -32,12 +34,12 @@ class SharedPrefix:
 def split_shared_prefix(
     model: "PreTrainedModel", encoded: Sequence[Encoded]
 ) -> tuple[SharedPrefix | None, list[Encoded]]:
-    """Read what all sequences begin with, if that is worth it, and what is left of each.
+    """Read the prefix that all sequences share, if it is long enough to be worth it, and take it off each.
 
-    Assumes: no grad. Masked models, whose every token sees the whole text, and models with adapters read all anew.
+    Assumes: no grad. Masked models, whose every token sees the whole text, and models with adapters get no prefix.
     Cost: one forward pass of the prefix, instead of one for each sequence.
 
-    Returns: (the prefix, or None; the sequences behind it).
+    Returns: (the prefix, or None; the sequences without it).
     """
     from transformers import DynamicCache, PreTrainedModel
 
@@ -48,20 +50,20 @@ def split_shared_prefix(
     cache = model.base_model(tokens, use_cache=True).past_key_values
     if type(cache) is not DynamicCache:  # a state that cannot be copied for each sequence
         return None, list(encoded)
-    return SharedPrefix(length, cache), [behind(one, length) for one in encoded]
+    return SharedPrefix(length, cache), [_without_first(one, length) for one in encoded]
 
 
 def common_length(encoded: Sequence[Encoded]) -> int:
-    """How many tokens all sequences begin with, before the first position of any.
+    """The number of tokens with which all sequences begin, before the first position of any.
 
     >>> common_length([Encoded((5, 6, 7, 8), (3,), (1,)), Encoded((5, 6, 9), (2,), (1,))])
     2
     """
-    shortest = min(one.positions[0] if one.positions else len(one.input_ids) for one in encoded)
-    columns = zip(*(one.input_ids[:shortest] for one in encoded), strict=True)
-    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), shortest)
+    most = min(one.positions[0] if one.positions else len(one.input_ids) for one in encoded)
+    columns = zip(*(one.input_ids[:most] for one in encoded), strict=True)
+    return next((length for length, column in enumerate(columns) if len(set(column)) > 1), most)
 
 
-def behind(one: Encoded, length: int) -> Encoded:
+def _without_first(one: Encoded, length: int) -> Encoded:
     """The sequence without its first tokens."""
     return Encoded(one.input_ids[length:], tuple(position - length for position in one.positions), one.targets)

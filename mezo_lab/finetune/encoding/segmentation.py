@@ -11,23 +11,25 @@ from mezo_lab.finetune.tasks.prompts import Prompt, Span
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-CONTROL = re.compile(r"<.+>|\[.+\]")  # an added token that is not called special and yet says something, as <think>
+CONTROL = re.compile(r"<.+>|\[.+\]")  # an added token that is not marked special but acts as one, such as <think>
 NOWHERE = (-1, -1)
 
 
 class Token(NamedTuple):
     id: int
-    start: int  # of its characters in the text; −1 where it has none, or where the tokenizer does not say
+    start: int
+    """The first of its characters in the text; −1 where it has none, or where the tokenizer does not say."""
     end: int
+    """The character behind its last one."""
 
 
 class Segmenter:
-    """A tokenizer that finds special tokens in what the author of a task wrote, and never in data.
+    """A tokenizer that finds special tokens in the template of a task, and never in data.
 
-    Formula: the text is tokenized whole, as ever. Where a special token covers a character of the data, the text is cut
-    in the middle of these characters, and its parts are tokenized one by one: ordinary tokens are left. Hence a text
-    without the names of special tokens has the tokens that it always had.
-    Cost: of one tokenization; of a text that is cut, one more for each level of cuts.
+    Formula: the text is tokenized whole. Where a special token covers a character of the data, the text is cut in the
+    middle of these characters, and its parts are tokenized one by one, which leaves ordinary tokens. A text without
+    the names of special tokens keeps its usual tokens.
+    Cost: one tokenization; for a text that is cut, one more for each level of cuts.
 
     >>> from tokenizers import Tokenizer, models, pre_tokenizers
     >>> from transformers import PreTrainedTokenizerFast
@@ -46,36 +48,40 @@ class Segmenter:
         """The tokens of a prompt, framed by the tokenizer's own marks, unless the prompt brings marks of its own."""
         framed = framed and not prompt.marked
         text, data = str(prompt), prompt.spans("data")
-        found = self._read(text, framed)
-        if not any(self._forged(token, text, data) for token in found):
-            return found
-        apart = list(self._apart(text, (0, len(text)), data))
-        if not framed:
-            return apart
-        before, behind = self._frame
-        return [*_nowhere(before), *apart, *_nowhere(behind)]
+        tokens = self._read(text, framed)
+        if not any(self._is_forged(token, text, data) for token in tokens):
+            return tokens
+        tokens = list(self._read_parts(text, (0, len(text)), data))
+        return self._in_frame(tokens) if framed else tokens
 
-    def behind(self, prompt: Prompt) -> int:
-        """How many tokens the tokenizer puts behind a prompt."""
-        return 0 if prompt.marked else len(self._frame[1])
+    def suffix_length(self, prompt: Prompt) -> int:
+        """The number of tokens that the tokenizer puts behind a prompt."""
+        if prompt.marked:
+            return 0
+        return len(self._frame[1])
 
-    def _apart(self, text: str, part: Span, data: Sequence[Span]) -> Iterator[Token]:
+    def _in_frame(self, tokens: list[Token]) -> list[Token]:
+        before, after = self._frame
+        return [*_without_span(before), *tokens, *_without_span(after)]
+
+    def _read_parts(self, text: str, part: Span, data: Sequence[Span]) -> Iterator[Token]:
         """The tokens of a part of the text, which is cut until no special token covers data."""
         first, last = part
-        found = [
+        tokens = [
             token._replace(start=token.start + first, end=token.end + first)
             for token in self._read(text[first:last], framed=False)
         ]
-        forged = [_core(text, token) for token in found if self._forged(token, text, data)]
+        forged = [_core(text, token) for token in tokens if self._is_forged(token, text, data)]
         if not forged:
-            yield from found
+            yield from tokens
             return
-        for piece in pairwise((first, *((start + end) // 2 for start, end in forged), last)):
-            yield from self._apart(text, piece, data)
+        middles = [(start + end) // 2 for start, end in forged]
+        for piece in pairwise((first, *middles, last)):
+            yield from self._read_parts(text, piece, data)
 
-    def _forged(self, token: Token, text: str, data: Sequence[Span]) -> bool:
-        """Whether it is a special token whose characters came with the data."""
-        if token.id not in self._marks:
+    def _is_forged(self, token: Token, text: str, data: Sequence[Span]) -> bool:
+        """Whether a token is a special one whose characters came with the data."""
+        if token.id not in self._special:
             return False
         start, end = _core(text, token)
         # a word that the tokenizer does not know is no forgery, but its name for such words is
@@ -85,38 +91,39 @@ class Segmenter:
     def _read(self, text: str, framed: bool) -> list[Token]:
         if not self.tokenizer.is_fast:
             return self._read_slowly(text, framed)
-        found = self.tokenizer(text, add_special_tokens=framed, return_offsets_mapping=True)
-        return [Token(id, *span) for id, span in zip(found.input_ids, found.offset_mapping, strict=True)]
+        encoding = self.tokenizer(text, add_special_tokens=framed, return_offsets_mapping=True)
+        return [Token(id, *span) for id, span in zip(encoding.input_ids, encoding.offset_mapping, strict=True)]
 
     def _read_slowly(self, text: str, framed: bool) -> list[Token]:
-        """With a tokenizer that does not say where its tokens stand, but splits a text at the names of special ones."""
+        """The tokens of a tokenizer that gives no spans, but splits a text at the names of special tokens."""
         names = self._names.finditer(text)
-        marks = [id for id in self._marks if id != self.tokenizer.unk_token_id]  # which any word may become
-        found = []
+        special = self._special.keys() - {self.tokenizer.unk_token_id}  # any word may become the unknown token
+        tokens = []
         for id in self.tokenizer(text, add_special_tokens=False).input_ids:
-            name = next(names, None) if id in marks else None
-            found.append(Token(id, *(name.span() if name else NOWHERE)))
-        before, behind = self._frame if framed else ((), ())
-        return [*_nowhere(before), *found, *_nowhere(behind)]
+            name = next(names, None) if id in special else None
+            span = NOWHERE if name is None else name.span()
+            tokens.append(Token(id, *span))
+        return self._in_frame(tokens) if framed else tokens
 
     @cached_property
-    def _marks(self) -> dict[int, str]:
-        """The special tokens by number. One character alone, such as a line break, is text."""
+    def _special(self) -> dict[int, str]:
+        """The names of the special tokens by number. One character alone, such as a line break, is text."""
         added = self.tokenizer.added_tokens_decoder.items()
-        marks = {id: token.content for id, token in added if token.special or CONTROL.fullmatch(token.content)}
-        marks |= dict(zip(self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens, strict=True))
-        return {id: name for id, name in marks.items() if len(name) > 1}
+        names = {id: token.content for id, token in added if token.special or CONTROL.fullmatch(token.content)}
+        names |= dict(zip(self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens, strict=True))
+        return {id: name for id, name in names.items() if len(name) > 1}
 
     @cached_property
     def _names(self) -> re.Pattern[str]:
-        names = [name for name in self._marks.values() if name != self.tokenizer.unk_token]
+        names = [name for name in self._special.values() if name != self.tokenizer.unk_token]
         longest_first = sorted(names, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
     @cached_property
     def _frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What the tokenizer puts before and behind a text."""
-        bare, whole = (list(self.tokenizer("a", add_special_tokens=special).input_ids) for special in (False, True))
+        """The tokens that the tokenizer puts in front of a text and behind it."""
+        bare = list(self.tokenizer("a", add_special_tokens=False).input_ids)
+        whole = list(self.tokenizer("a", add_special_tokens=True).input_ids)
         for start in range(len(whole) - len(bare) + 1):
             if whole[start : start + len(bare)] == bare:
                 return tuple(whole[:start]), tuple(whole[start + len(bare) :])
@@ -124,11 +131,11 @@ class Segmenter:
 
 
 def _core(text: str, token: Token) -> Span:
-    """Its characters without spaces, which some special tokens swallow at their sides."""
+    """The characters of a token without the spaces that some special tokens swallow at their sides."""
     characters = text[max(token.start, 0) : max(token.end, 0)]
     start = token.start + len(characters) - len(characters.lstrip())
     return start, max(start, start + len(characters.strip()))
 
 
-def _nowhere(ids: Iterable[int]) -> list[Token]:
+def _without_span(ids: Iterable[int]) -> list[Token]:
     return [Token(id, *NOWHERE) for id in ids]

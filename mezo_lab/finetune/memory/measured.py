@@ -9,11 +9,14 @@ from pathlib import Path
 import torch
 
 from mezo_lab.environment.storages import storage_bytes
-from mezo_lab.finetune.memory.predicted import TrainingStep, check, model_for_method
+from mezo_lab.finetune.memory.predicted import TrainingStep, check_step, model_for_method
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.optim import MeZO
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+__all__ = ["measured_memory"]
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
 STEPS = 2  # the second has the optimizer's state from its start
 
 
@@ -26,38 +29,38 @@ def measured_memory(
     dtype: torch.dtype = torch.float32,
     positions: int = 1,
 ) -> int:
-    """What `predicted_memory` predicts, as resident memory of a fresh process.
+    """The peak that `predicted_memory` predicts, measured as resident memory of a fresh process, in bytes.
 
-    Formula: the high-water mark of two steps, less what the process holds without the weights after other two, which
-    load libraries and compilers. It holds what the C library keeps of freed memory, and hence more than lives.
+    Formula: the high-water mark of two steps, minus the memory other than weights after two earlier steps, which load
+    libraries and compilers. The C library keeps some freed memory, so that the result exceeds the live tensors.
     Cost: the time and the memory of four steps, and of starting Python.
 
-    Args: as for `predicted_memory`. Returns: bytes.
+    Args: as for `predicted_memory`.
     Raises: as `load_model`; OSError on a system without /proc.
     """
-    if not CLEAR.exists():
+    if not CLEAR_REFS.exists():
         raise OSError("resident memory is read from /proc, which this system has not: measure it on Linux.")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(peak, model, method, (batch, length), dtype, positions, torch.get_num_threads()).result()
+        return process.submit(_peak, model, method, (batch, length), dtype, positions, torch.get_num_threads()).result()
 
 
-def peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, positions: int, threads: int) -> int:
+def _peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, positions: int, threads: int) -> int:
     torch.set_num_threads(threads)
     loaded = load_model(name, dtype=dtype, device="cpu")
-    check(method, loaded.limit, *shape, positions)
+    check_step(method, loaded.limit, *shape, positions)
     model = model_for_method(method, loaded)
     for parameter in model.parameters():  # those of a file come into memory page by page, the last with the first step
         parameter.data = parameter.data.clone()
     inputs = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
     step = TrainingStep(model, inputs, min(positions, shape[1]))
-    steps(step, method)
-    beside = held("VmRSS") - storage_bytes([*model.parameters(), *model.buffers()])
-    CLEAR.write_text("5")  # sets the high-water mark to what is held now
-    steps(step, method)
-    return held("VmHWM", trimmed=False) - beside
+    _run_steps(step, method)
+    other = _resident_bytes("VmRSS") - storage_bytes([*model.parameters(), *model.buffers()])
+    CLEAR_REFS.write_text("5")  # sets the high-water mark to the present resident memory
+    _run_steps(step, method)
+    return _resident_bytes("VmHWM", trim=False) - other
 
 
-def steps(step: TrainingStep, method: str) -> None:
+def _run_steps(step: TrainingStep, method: str) -> None:
     if method == "inference":
         with torch.no_grad():
             step.loss()
@@ -74,11 +77,11 @@ def steps(step: TrainingStep, method: str) -> None:
         optimizer.zero_grad()
 
 
-def held(name: str, trimmed: bool = True) -> int:
-    """A line of this process's status, in bytes; first give back what the C library keeps, or not."""
+def _resident_bytes(name: str, trim: bool = True) -> int:
+    """A line of this process's status, in bytes. Args: trim: whether the C library returns freed memory first."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trimmed and trim is not None:
-        trim(0)
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim and malloc_trim is not None:
+        malloc_trim(0)
     (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith(name)]
     return int(line.split()[1]) * 1024

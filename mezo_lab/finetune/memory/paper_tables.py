@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mezo_lab.finetune.memory.predicted import Memory, predicted_memory
+from mezo_lab.validation import one_of
 
 if TYPE_CHECKING:
     from transformers import OPTConfig
+
+__all__ = ["gpu_hours", "opt_config", "setting_of_table_22"]
 
 # layers, heads, width. Source: Zhang et al. 2022, "OPT", Table 1
 SIZES = {
@@ -42,9 +45,11 @@ STEPS = {"mezo": dict.fromkeys(SIZES, 20_000), "adam": dict.fromkeys(SIZES, 625)
 
 
 def gpu_hours(size: str, method: str) -> float:
-    """What a whole training takes, by the paper's own step times: seconds · steps · GPUs.
+    """The GPU-hours of a whole training, by the paper's own step times: seconds · steps · GPUs.
 
-    Args: size: in `SECONDS`. method: "mezo", or "adam" for full fine-tuning.
+    Args:
+        size: the size of OPT, such as "13B".
+        method: "mezo", or "adam" for full fine-tuning.
 
     >>> round(gpu_hours("30B", "mezo"), 1), round(gpu_hours("30B", "adam"), 1)  # "half the GPU-hours", at this size
     (32.8, 63.3)
@@ -56,15 +61,16 @@ def gpu_hours(size: str, method: str) -> float:
 
 
 def opt_config(size: str) -> "OPTConfig":
-    """The configuration of an OPT model, which no file is needed for.
+    """The configuration of an OPT model; no file is needed.
+
+    Args: size: "1.3B", "2.7B", "6.7B", "13B", "30B" or "66B".
 
     >>> opt_config("13B").hidden_size
     5120
     """
     from transformers import OPTConfig
 
-    if size not in SIZES:
-        raise ValueError(f"`size` must be one of {', '.join(SIZES)}; got {size!r}.")
+    one_of("size", size, SIZES)
     layers, heads, width = SIZES[size]
     return OPTConfig(
         vocab_size=50272,
@@ -77,9 +83,12 @@ def opt_config(size: str) -> "OPTConfig":
 
 
 def setting_of_table_22(size: str, method: str, length: int = 400) -> Memory:
-    """What `predicted_memory` says of the setting of Table 22, on one card.
+    """The predicted memory of the setting of Table 22, on one card.
 
-    Args: size: in `SIZES`. method: in `REPORTED`; "mezo" is also its zero-shot. length: tokens.
+    Args:
+        size: the size of OPT, such as "13B".
+        method: "mezo" (whose memory is that of zero-shot inference), "prefix" or "adam".
+        length: tokens in a sequence.
     """
     setting = {"batch": ANSWERS, "length": length, "positions": length, "attention": "eager"}
     return predicted_memory(opt_config(size), method=method, **setting, **AS_RUN[method])

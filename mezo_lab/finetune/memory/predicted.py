@@ -1,6 +1,5 @@
 """The peak memory of a step of fine-tuning, predicted from a configuration alone."""
 
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,17 @@ from mezo_lab.finetune.models.foreign import foreign_files
 from mezo_lab.finetune.models.loading import LanguageModel, is_masked, read_config
 from mezo_lab.finetune.models.tuning import tune
 from mezo_lab.optim.sweeps import CHUNK, COMPILE_FROM
+from mezo_lab.validation import one_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-FORWARD = ("inference", "mezo")  # methods that need forward passes only
-METHODS = (*FORWARD, "lora", "prefix", "sgd", "adam")
-PREFIX = 5  # tokens, as in `tune`
-SWEEP = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.CHUNK`
+__all__ = ["Memory", "predicted_memory"]
+
+FORWARD_METHODS = ("inference", "mezo")  # these need forward passes only
+METHODS = (*FORWARD_METHODS, "lora", "prefix", "sgd", "adam")
+PREFIX_TOKENS = 5  # as in `tune`
+SWEEP_BYTES = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.CHUNK`
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ class Memory:
     """
 
     weights: int
+    """Parameters and buffers."""
     gradients: int
+    """Gradients after the backward pass."""
     optimizer: int
-    activations: int  # whatever else lives: logits too, and the temporaries of a sweep or an update
+    """The optimizer's state after a step."""
+    activations: int
+    """Everything else: logits too, and the temporaries of a sweep or an update."""
 
     @property
     def total(self) -> int:
@@ -60,20 +66,23 @@ def predicted_memory(
 ) -> Memory:
     """The peak of a step after the first, from the configuration alone.
 
-    Formula: the step is run on tensors without contents; a storage counts from its birth to its death, and the peak of
-    their sum is exact. Of it, gradients and the optimizer's state are what they are after the step; activations are
-    the rest, for MeZO the forward pass or the chunk of a sweep, whichever is larger.
+    Formula: the step runs on tensors without contents. A storage counts from its allocation until it is freed, and the
+    peak of the sum is exact. Gradients and the optimizer's state are those after the step; activations are the rest of
+    the peak: for MeZO the forward pass or the chunk of a sweep, whichever is larger.
     Assumes: the kernels of a CPU; Adam and SGD as plain loops; a batch with padding, and hence a mask.
-    Left out: what an allocator keeps and fragments, the libraries, a GPU's context.
-    Cost: some seconds, and no memory to speak of.
+    Left out: the reserve and the fragments of an allocator, the libraries, a GPU's context.
+    Cost: some seconds, and almost no memory.
 
     Args:
         model: a configuration, or a name as for `load_model`, whose weights are not read.
         method: "inference", a forward pass; "mezo"; or backpropagation in training mode: "lora" and "prefix" (as
             `tune` makes them, with Adam), "sgd" and "adam" (all weights).
-        batch: sequences in a pass. length: tokens in each. positions: of these, how many have their logits computed.
-        dtype: of weights, gradients and state. autocast: of matrix products, where it is another.
+        batch: sequences in a pass.
+        length: tokens in each sequence.
+        dtype: the dtype of weights, gradients and state.
+        positions: tokens of each sequence whose logits are computed.
         attention: "sdpa", or "eager", which holds length² weights for every head.
+        autocast: the dtype of matrix products, where it differs from `dtype`.
 
     Raises: ValueError, OSError.
 
@@ -84,29 +93,31 @@ def predicted_memory(
     True
     """
     config = read_config(model) if isinstance(model, str) else deepcopy(model)
-    check(method, getattr(config, "max_position_embeddings", length + PREFIX), batch, length, positions)
+    limit = getattr(config, "max_position_embeddings", length + PREFIX_TOKENS)
+    check_step(method, limit, batch, length, positions)
     with torch.device("meta"):
         trained = model_for_method(method, untrained_model(config, dtype, attention))
     with FakeTensorMode(allow_non_fake_inputs=True):
         inputs = torch.zeros(batch, length, dtype=torch.long)
-        return _trace_step(TrainingStep(without_contents(trained), inputs, min(positions, length), autocast), method)
+        return _trace_step(TrainingStep(_without_contents(trained), inputs, min(positions, length), autocast), method)
 
 
-def check(method: str, limit: int, batch: int, length: int, positions: int) -> None:
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {', '.join(METHODS)}; got {method!r}.")
+def check_step(method: str, limit: int, batch: int, length: int, positions: int) -> None:
+    """Raises: ValueError for a step that cannot be made, `limit` being the positions of the model."""
+    one_of("method", method, METHODS)
     for name, count in {"batch": batch, "length": length, "positions": positions}.items():
         if count < 1:
             raise ValueError(f"`{name}` must be at least 1, got {count}: give a larger number.")
-    most = limit - PREFIX if method == "prefix" else limit
-    if length > most:
+    if method == "prefix":
+        limit -= PREFIX_TOKENS
+    if length > limit:
         raise ValueError(
-            f"`length` must be at most {most:,}, the positions that the model has for a text; got {length:,}."
+            f"`length` must be at most {limit:,}, the positions that the model has for a text; got {length:,}."
         )
 
 
 def untrained_model(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) -> LanguageModel:
-    """A model as the configuration has it, in eval mode."""
+    """A model with random weights from its configuration, in eval mode."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     masked = bool(config.architectures) and is_masked(type(config).__name__, config)
@@ -117,24 +128,27 @@ def untrained_model(config: "PreTrainedConfig", dtype: torch.dtype, attention: s
 
 
 def model_for_method(method: str, loaded: LanguageModel) -> Any:
-    """The model with what the method trains, in the mode that it trains in."""
+    """The model with the parameters that a method trains, in training mode if the method backpropagates."""
     tuning = method if method in ("lora", "prefix") else "full"
-    return tune(loaded, tuning, examples=[[0] * PREFIX], tokens=PREFIX).train(method not in FORWARD)
+    model = tune(loaded, tuning, examples=[[0] * PREFIX_TOKENS], tokens=PREFIX_TOKENS)
+    return model.train(method not in FORWARD_METHODS)
 
 
-def without_contents(model: Module) -> Module:
-    """Every tensor replaced by one of the current `FakeTensorMode`, on a CPU; tied ones stay tied."""
-    made: dict[Tensor, Tensor] = {}
+def _without_contents(model: Module) -> Module:
+    """The model with every tensor replaced by one of the current `FakeTensorMode`, on a CPU; tied ones stay tied."""
+    replacements: dict[Tensor, Tensor] = {}
     for module in model.modules():
         tables: Any = (module._parameters, module._buffers)
         for table in tables:
             for name, tensor in table.items():
                 if tensor is None:
                     continue
-                if tensor not in made:
+                if tensor not in replacements:
                     empty = torch.empty_like(tensor, device="cpu")
-                    made[tensor] = Parameter(empty, tensor.requires_grad) if isinstance(tensor, Parameter) else empty
-                table[name] = made[tensor]
+                    if isinstance(tensor, Parameter):
+                        empty = Parameter(empty, tensor.requires_grad)
+                    replacements[tensor] = empty
+                table[name] = replacements[tensor]
     return model
 
 
@@ -143,17 +157,21 @@ class TrainingStep:
     """A loss on a batch whose contents do not matter: the cross-entropy at the first `positions` of every sequence."""
 
     model: Any
-    inputs: Tensor  # (batch, length)
+    inputs: Tensor
+    """Token ids, (batch, length)."""
     positions: int = 1
     autocast: torch.dtype | None = None
 
     def loss(self) -> Tensor:
-        first = lambda _, read: (read[0][:, : self.positions], *read[1:])  # noqa: E731
-        hook = output_layer(self.model).register_forward_pre_hook(first)
+        def keep_first(_: Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            hidden, *others = arguments  # (batch, length, hidden)
+            return (hidden[:, : self.positions], *others)
+
+        hook = output_layer(self.model).register_forward_pre_hook(keep_first)
         mask = torch.ones_like(self.inputs)
         mask[:, self.inputs.shape[1] // 2 + 1 :] = 0  # padding, so that the model makes a mask of its own
         try:
-            with torch.autocast("cpu", self.autocast) if self.autocast else nullcontext():
+            with torch.autocast("cpu", self.autocast, enabled=self.autocast is not None):
                 logits = forward(self.model, {"input_ids": self.inputs, "attention_mask": mask}).logits
         finally:
             hook.remove()
@@ -161,17 +179,20 @@ class TrainingStep:
 
     def optimizer(self, method: str) -> Optimizer:
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        return SGD(trained, foreach=False) if method == "sgd" else Adam(trained, foreach=False)
+        if method == "sgd":
+            return SGD(trained, foreach=False)
+        return Adam(trained, foreach=False)
 
 
 def _trace_step(step: TrainingStep, method: str) -> Memory:
-    """Run one step without contents and count."""
-    held = [*step.model.parameters(), *step.model.buffers()]
-    weights = storage_bytes(held)
-    with LiveStorages() as live, torch.set_grad_enabled(method not in FORWARD):
+    """Run one step and count the bytes that live at its peak."""
+    weights = storage_bytes([*step.model.parameters(), *step.model.buffers()])
+    with LiveStorages() as live, torch.set_grad_enabled(method not in FORWARD_METHODS):
         loss = step.loss()
-        if method in FORWARD:
-            return Memory(weights, 0, 0, max(live.peak, sweep(step.model) if method == "mezo" else 0))
+        if method == "inference":
+            return Memory(weights, 0, 0, live.peak)
+        if method == "mezo":
+            return Memory(weights, 0, 0, max(live.peak, _sweep_bytes(step.model)))
         loss.backward()
         del loss
         passes = live.peak
@@ -180,11 +201,13 @@ def _trace_step(step: TrainingStep, method: str) -> Memory:
     trained = [parameter for parameter in step.model.parameters() if parameter.grad is not None]
     gradients = storage_bytes(parameter.grad for parameter in trained)
     state = storage_bytes(tree_leaves([optimizer.state[parameter] for parameter in trained]))
-    # the first step makes its state after the passes, every later one has it all the time
+    # the first step makes its state after its passes; in every later one it lives all the time
     return Memory(weights, gradients, state, max(passes + state, live.peak) - gradients - state)
 
 
-def sweep(model: Module) -> int:
-    """Temporaries of a sweep of MeZO: a chunk, and next to nothing where the sweeps are compiled."""
+def _sweep_bytes(model: Module) -> int:
+    """The temporaries of a sweep of MeZO: those of a chunk, and next to nothing where the sweeps are compiled."""
     numel = sum(parameter.numel() for parameter in model.parameters())
-    return 0 if numel >= COMPILE_FROM else SWEEP * min(CHUNK, numel)
+    if numel >= COMPILE_FROM:
+        return 0
+    return SWEEP_BYTES * min(CHUNK, numel)

@@ -152,7 +152,7 @@ def test_places_that_do_not_increase_inside_the_text_are_refused(places):
             "`targets` must hold one token for each of the 2 positions, got 1",
         ),
         (lambda model: answer_logits(model, []), "`encoded` must hold at least one sequence, got none"),
-        (lambda model: length_buckets(TEXTS, 0), "`together` must be at least 1, got 0: 4 suits a CPU"),
+        (lambda model: length_buckets(TEXTS, 0), "`size` must be at least 1, got 0: 4 suits a CPU"),
         (lambda model: answer_logits(model.base_model, TEXTS), "got LlamaModel: load it with AutoModelForCausalLM or"),
         (lambda model: logits.output_layer(torch.nn.ReLU()), "got ReLU: load it"),
     ],

@@ -135,7 +135,7 @@ def test_an_unknown_size_is_named():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not measured.CLEAR.exists(), reason="resident memory is read from /proc")
+@pytest.mark.skipif(not measured.CLEAR_REFS.exists(), reason="resident memory is read from /proc")
 def test_a_process_holds_what_is_predicted(tmp_path, tokenizer):
     """32 MiB of weights. The C library keeps of what backpropagation frees, and libraries make a few MiB of noise."""
     transformers = pytest.importorskip("transformers")
