@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -169,7 +169,8 @@ def _model_problem(options: argparse.Namespace, law: Law) -> _Problem:
     from mezo_lab.finetune.training.objectives import batch_loss
 
     given = given_fields(options)
-    config = RunConfig(**{"task": TASK} | given)
+    values: dict[str, Any] = {"task": TASK, **given}
+    config = RunConfig(**values)
     check_effect(config, given)
     config = config.resolve()
     context = prepare_run(config)

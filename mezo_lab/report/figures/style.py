@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BARS",
+    "DOTS",
     "GREY",
     "INK",
     "LAW_STYLES",
@@ -42,7 +43,7 @@ LAW_STYLES = {
 }
 _OTHER_STYLE = ("*", "#66758a")
 THEORY: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 1.3, "zorder": 2}
-_DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
+DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
 
 
 def new_figure(height: float) -> "Figure":
@@ -66,7 +67,7 @@ def estimate(law: str, colour: str | None = None) -> dict[str, Any]:
 
 def decoy(statement: str, formulas: Sequence[str]) -> dict[str, Any]:
     """The arguments of `Axes.plot` for a wrong formula: grey, dotted in a pattern of its own among `formulas`."""
-    pattern = _DOTS[formulas.index(statement) % len(_DOTS)]
+    pattern = DOTS[formulas.index(statement) % len(DOTS)]
     return {"color": GREY, "linestyle": pattern, "linewidth": 1.5, "zorder": 1}
 
 
