@@ -33,7 +33,7 @@ VERSION = 1
 PREAMBLE = MAGIC + bytes([VERSION])
 FIRST_CHECKSUM = zlib.crc32(PREAMBLE)  # what the checksum of the first frame goes on from
 HEAD_SIZE, CHECKSUM_SIZE = 4, 4  # bytes
-MOST_PAYLOAD = 1 << 20  # bytes: what a reader is ready to hold
+MOST_PAYLOAD = 1 << 20  # bytes: the most that a reader holds at once
 MOST_STEPS = 255  # in one frame
 EVENTS = ("flush", "hash", "settings")  # a log stores the position in this tuple: a new event goes to the end
 
@@ -67,7 +67,7 @@ class Event(NamedTuple):
 
 
 class Kind(IntEnum):
-    """What a frame holds. No kind is 0, and the check of three zero bytes is not 0: a run of zeros is no frame."""
+    """The kinds of frames. No kind is 0, and the check of three zero bytes is not 0: a run of zeros is no frame."""
 
     HEADER = 1  # argument: bytes of payload, which is JSON
     STEPS = 2  # argument: see `Coding`
@@ -108,10 +108,12 @@ class Frame(NamedTuple):
 class LogEnd(NamedTuple):
     """Where a log ends between two frames: all that the next frame builds on."""
 
-    size: int  # bytes so far
+    size: int
+    """Bytes so far."""
     checksum: int
     steps: int
-    past: rate_code.Words  # the last rates, (REACH, groups)
+    past: rate_code.Words
+    """The float32 words of the last rates, uint32 (REACH, groups)."""
 
     @classmethod
     def of_preamble(cls, groups: int) -> "LogEnd":
@@ -144,9 +146,6 @@ def decode_head(head: bytes) -> tuple[Kind, int] | None:
 def _check_of(word: bytes) -> int:
     # the low byte of CRC-32, which any single flipped bit of three bytes changes
     return zlib.crc32(word) & 0xFF
-
-
-# --- the header ---
 
 
 def complete_header(header: Header, probes: int, groups: int) -> Header:
@@ -233,9 +232,6 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("a key stands in it twice")
     return result
-
-
-# --- steps ---
 
 
 class Coding(NamedTuple):
@@ -332,9 +328,6 @@ def decode_row(row: bytes, number: int, probes: int) -> StepRecord:
     """One row of `decode_steps` as the step of that number."""
     values = struct.unpack(f"<{len(row) // 4}f", row)
     return StepRecord(number, values[:probes], values[probes:])
-
-
-# --- events ---
 
 
 def encode_event(kind: str, data: bytes | dict[str, Any] | None) -> bytes:

@@ -34,7 +34,7 @@ def replay(
     Source: paper, §2.1 and footnote 3. Cost: the sweeps of the run.
 
     Args:
-        params: the model the run started from, with the weights it started from; or what the optimizer was given.
+        params: the model with the weights from which the run started; or the `params` that the optimizer had.
         path: the run log.
         until: stop after this many steps, as for the checkpoint in the middle of a run. Default: all steps.
         check: compare the hashes of the weights at the start and wherever the log holds one. Default True.

@@ -32,14 +32,14 @@ class RunLog:
     Claim: the run log alone, on the weights that the run started from, rebuilds its weights bit for bit (`replay`), and
     what it rebuilds can continue: the log holds every setting of the steps, and what a later step reads.
     Source: paper, §2.1 (storage). Cost: at most 5 bytes a step and probe, and no pass over the weights between the
-    beginning and `close`, which take a hash of them.
+    beginning and `close`, both of which hash them.
 
     Args:
         opt: between two steps.
         path: a new file, or with `append` the run log of `opt`, as of a checkpoint or a `replay`. A log that is longer
             than the run so far, as after a checkpoint, is cut to it.
         append: continue the log at `path`. Default False.
-        seal_every: steps that a crash may lose, and one; see `LogWriter`. Default 16.
+        seal_every: steps per frame, 1 to 255; a crash of the program loses fewer steps than that. Default 16.
 
     Raises: LogError for a run log that is missing, damaged or of another run; ValueError for what no log can hold: a
     second run log of one optimizer, a rule of the user's own, parameters or settings that change what its header says.
@@ -110,7 +110,7 @@ class RunLog:
 
     @property
     def steps(self) -> int:
-        """The number of the step that the log takes next."""
+        """The number of the step that the log expects next."""
         return self._writer.header["first_step"] + self._writer.steps
 
     def seal(self) -> None:

@@ -1,6 +1,6 @@
 """Counter-based random words: f(seed, step, probe, tensor key, flat index), and nothing else.
 
-No generator object and no state: any coordinate of any z can be asked for at any time, alone or with others, and is
+No generator object and no state: any coordinate of any z can be computed at any time, alone or with others, and is
 always the same. Words come from Threefry2x32-20 (`threefry`), streams of them from addresses (`streams`), coordinates
 from words (`coordinates`).
 """
