@@ -173,7 +173,7 @@ def _over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
 
         step = stepping(model, loss)
         with torch.no_grad():
-            return (peak(step) - peak(loss)) / MEBIBYTE
+            return (_peak_bytes(step) - _peak_bytes(loss)) / MEBIBYTE
 
     return lambda count, generator: torch.tensor([once() for _ in range(count)], dtype=torch.float64)
 
@@ -183,7 +183,7 @@ def _in_place(model: list[Parameter], loss: Loss, law: Law) -> Step:
     return lambda: opt.step(loss)
 
 
-def peak(run: Step) -> int:
+def _peak_bytes(run: Step) -> int:
     """The largest number of bytes alive at once, of the tensors that a function makes."""
     with LiveStorages() as live:
         run()

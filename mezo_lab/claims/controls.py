@@ -14,6 +14,20 @@ from mezo_lab.optim.sweeps import NoiseField, Term
 from mezo_lab.optim.testing import noise_field
 from mezo_lab.sampling import Iid, Law
 
+__all__ = [
+    "TIED_COORDINATES",
+    "Streams",
+    "flip_bit",
+    "one_generator",
+    "out_of_place",
+    "replace_streams",
+    "row_by_row",
+    "same_for_probes",
+    "same_for_steps",
+    "same_for_tensors",
+    "tied_signs",
+]
+
 Streams = Callable[[NoiseField, Term], Tensor]  # → the stream of each parameter, int32 (parameters, 2)
 
 

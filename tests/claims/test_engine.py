@@ -190,8 +190,8 @@ def test_memory_counts_what_is_alive_and_no_views():
         del first
         return second + given[:100]  # 2,800 more, beside `second`
 
-    assert c_costs.peak(lambda: given.add_(1)) == 0
-    assert c_costs.peak(run) == 6_800
+    assert c_costs._peak_bytes(lambda: given.add_(1)) == 0
+    assert c_costs._peak_bytes(run) == 6_800
 
 
 def test_losses_rounded_in_twice_as_large_steps_break_rounding(monkeypatch):
