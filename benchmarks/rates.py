@@ -12,6 +12,7 @@ from typing import Any
 
 from mezo_lab.environment.machine import machine
 from mezo_lab.finetune.config import RunConfig
+from mezo_lab.finetune.endings import Interrupts
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.finetune.training import task_trainer
 
@@ -39,7 +40,9 @@ def tried(kind: str, lr: float, schedule: str) -> dict[str, Any]:
     plan = RunConfig(steps=steps, every=steps // 4, epsilon=EPSILON.get(kind), **changed, **SIZES).resolve()
     ready = prepare_run(plan)
     with tempfile.TemporaryDirectory() as folder:
-        facts = task_trainer.train_model(ready, build_model(ready), Path(folder), report=print)
+        facts = task_trainer.train_model(
+            ready, build_model(ready), Path(folder), report=print, interrupts=Interrupts(print)
+        )
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
     return {**changed, "epsilon": plan.epsilon, "validation": curve}
 

@@ -110,8 +110,10 @@ def _run_lr(options: argparse.Namespace) -> int:
             progress=watch,
         )
         edge = _measured_edge(problem, prediction, options, watch("MeZO")) if options.measure else None
-    with_momentum = f", momentum {beta:g}" if beta else ""
-    print(f"{problem.name}; {law.name} law, n = {options.probes}{with_momentum}")
+    setting = f"{problem.name}; {law.name} law, n = {options.probes}"
+    if beta:
+        setting += f", momentum {beta:g}"
+    print(setting)
     print("\n".join(_lines(prediction, edge)))
     return 0
 
@@ -150,7 +152,9 @@ def _beta(options: argparse.Namespace) -> float:
         return 0.0
     if options.measure:
         raise ValueError("--measure runs MeZO without momentum: leave it out, or --rule momentum.")
-    return Momentum().beta if options.beta is None else Momentum(options.beta).beta
+    if options.beta is None:
+        return Momentum().beta
+    return Momentum(options.beta).beta
 
 
 def _quadratic_problem(options: argparse.Namespace, law: Law) -> _Problem:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import torch
 
 from mezo_lab.finetune.data.splits import TEST, TRAIN
+from mezo_lab.finetune.default_rates import DefaultRate, default_rate
 from mezo_lab.finetune.models.loading import SHIPPED_MODEL
 from mezo_lab.finetune.models.tuning import TUNINGS
 from mezo_lab.finetune.tasks import task_named
@@ -23,44 +24,10 @@ METRICS = ("likelihood", "f1", "exact-match")
 OBJECTIVES = ("loss", "accuracy", "f1", "exact-match")  # besides module:function
 
 SHOTS = 16  # examples of each class, as for RoBERTa (Appendix E)
-# MeZO and ε: the first of the grids of Table 16. Adam and SGD: the first of Table 15; adapters by SGD are our guess
-RATES = {
-    ("mezo", "full"): 1e-6,
-    ("mezo", "lora"): 1e-4,
-    ("mezo", "prefix"): 1e-2,
-    ("adam", "full"): 1e-5,
-    ("adam", "lora"): 1e-4,
-    ("adam", "prefix"): 1e-2,
-    ("sgd", "full"): 1e-3,
-    ("sgd", "lora"): 1e-3,
-    ("sgd", "prefix"): 1e-2,
-}
-EPSILONS = {"full": 1e-3, "lora": 1e-2, "prefix": 1e-1}
-# (rate, ε) of SmolLM2-135M on film reviews, a model a hundredth of the paper's size: the rates with the best validation
-# accuracy, and the ε and the schedule at which they were compared. Source: results/rates.json, which
-# benchmarks/rates.py writes. It does not separate two rates of all weights: this is the smaller one, which
-# benchmarks/accuracy.py takes for more than 200 steps. Of the scores as objectives, accuracy was tried.
-MEASURED = {
-    ("mezo", "full", "loss"): (3e-5, 1e-3),
-    ("mezo", "full", "score"): (3e-4, 1e-2),
-    ("mezo", "lora", "loss"): (3e-3, 1e-2),
-    ("mezo", "prefix", "loss"): (3e-2, 1e-1),
-    ("adam", "full", "loss"): (3e-5, 1e-3),
-}
-MEASURED_SCHEDULE = "linear"
-
 _TRAINING_ONLY = (
     *("tuning", "steps", "batch", "micro_batches", "lr", "schedule", "weight_decay", "epsilon", "probes", "law"),
     *("rule", "objective", "every", "rank", "alpha", "tokens", "tensorboard"),
 )
-
-
-class DefaultRate(NamedTuple):
-    """The learning rate and ε of a configuration that gives none, and where they come from."""
-
-    lr: float | None  # None without training
-    epsilon: float
-    source: str
 
 
 def _option(default: Any, text: str, *, choices: tuple[str, ...] = (), least: int = 1, metavar: str = "NAME") -> Any:
@@ -186,49 +153,39 @@ class RunConfig:
 
     def resolve(self) -> "RunConfig":
         """The same configuration, with a default in place of each None that has one."""
-        measured = self.lr is None and self._measured() is not None
-        no_size = self.shots is None and self.train is None
-        classifies = self.classifies()
-        values = {
-            "lr": self.default_rate().lr,
-            "schedule": MEASURED_SCHEDULE if measured else "constant",
-            "epsilon": self.default_rate().epsilon,
-            "every": max(1, self.steps // 5),
-            "shots": SHOTS if no_size and classifies else None,
-            # a single file of the user's own gives as many as it has room for
-            "train": TRAIN if no_size and not classifies and self.data is None else None,
-            "test": TEST if self.data is None or self.test_data else None,
-        }
-        return replace(self, **{name: value for name, value in values.items() if getattr(self, name) is None})
+        rate = self.default_rate()
+        defaults: dict[str, Any] = {"lr": rate.lr, "epsilon": rate.epsilon, "schedule": "constant"}
+        defaults["every"] = max(1, self.steps // 5)
+        if self.lr is None:
+            defaults["schedule"] = rate.schedule
+        if self.shots is None and self.train is None:
+            if self.classifies():
+                defaults["shots"] = SHOTS
+            elif self.data is None:  # a file of the user's own gives as many as it has room for
+                defaults["train"] = TRAIN
+        if self.data is None or self.test_data:
+            defaults["test"] = TEST
+        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
     def default_rate(self) -> DefaultRate:
         """The learning rate and ε where none are given: measured for the shipped model, else the paper's."""
-        measured = self._measured()
-        if measured is not None:
-            objective = "loss" if self._objective_kind() == "loss" else "accuracy"
-            setting = f"--objective {objective}, --schedule {MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
-            return DefaultRate(*measured, f"the rate that was measured on this model (film reviews, {setting})")
-        source = "the first of the paper's grid for RoBERTa-large (Table 15)"
-        if self.method == "mezo":
-            source = "the first of the paper's grid for OPT-13B (Table 16)"
-        elif self.method == "sgd" and self.tuning != "full":
-            source = "a guess of ours"
-        rate = RATES.get((self.method, self.tuning))
-        source += f", and {self.model} may want another: compare several"
-        return DefaultRate(rate, EPSILONS[self.tuning], source)
+        return default_rate(self.model, self.method, self.tuning, self.objective)
 
-    def _measured(self) -> tuple[float, float] | None:
-        """(rate, ε) measured on the shipped model; None for another model or method."""
-        if self.model != SHIPPED_MODEL:
-            return None
-        return MEASURED.get((self.method, self.tuning, self._objective_kind()))
+    @property
+    def trains(self) -> bool:
+        """Whether the method trains."""
+        return self.method in TRAINED
 
-    def _objective_kind(self) -> str:
-        return "loss" if self.objective == "loss" or self.tuning != "full" else "score"
+    @property
+    def forward_passes(self) -> int:
+        """Those of a training step."""
+        return 2 * self.probes if self.method == "mezo" else 1
 
     def classifies(self) -> bool:
         """Whether the task has classes; a task of the user's own has them if it has label words."""
-        return bool(self.words) if self.owns_task() else task_named(self.task).kind == "classification"
+        if self.owns_task():
+            return bool(self.words)
+        return task_named(self.task).kind == "classification"
 
     def owns_task(self) -> bool:
         """Whether the task is the user's own, on the rows of `data`."""
@@ -237,7 +194,7 @@ class RunConfig:
     def options_without_effect(self) -> dict[str, str]:
         """The options that change nothing in this run, and what each belongs to, in words."""
         unused: dict[str, str] = {}
-        if self.method not in TRAINED:
+        if not self.trains:
             unused |= dict.fromkeys(_TRAINING_ONLY, "a training, --method mezo, adam or sgd")
             if not self.scratch:
                 unused["seed"] = "a training or --scratch"
@@ -257,9 +214,10 @@ class RunConfig:
 def _arguments() -> Iterator[str]:
     """A line of the docstring for each field."""
     for option in fields(RunConfig):
-        kind = getattr(option.type, "__name__", "") if not get_args(option.type) else str(option.type)
-        default = "" if option.default in (None, ()) else f", default {option.default!r}"
-        yield f"        {option.name} ({kind}{default}): {option.metadata['help']}"
+        kind = getattr(option.type, "__name__", str(option.type))
+        if option.default not in (None, ()):
+            kind += f", default {option.default!r}"
+        yield f"        {option.name} ({kind}): {option.metadata['help']}"
 
 
 RunConfig.__doc__ = f"""{str(RunConfig.__doc__).rstrip()}
@@ -298,14 +256,15 @@ def _check_value(option: Field, value: Any) -> None:
         # the Trainer gives its seed to numpy, which takes 32 bits
         whole(name, value, "leave it out for the default", least=least, below=2**32 if name == "seed" else None)
     elif float in types:
-        check = positive if least else not_negative
-        check(name, value, "leave it out for the default")
-    else:
-        several = Ellipsis in types
-        texts = value if several else (value,)
-        if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
-            rule = "a list of texts" if several else "text"
-            raise ValueError(f"`{name}` must be {rule}, got {str(value)[:40]!r}: give it so.")
+        if least:
+            positive(name, value, "leave it out for the default")
+        else:
+            not_negative(name, value, "leave it out for the default")
+    elif Ellipsis in types:
+        if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+            raise ValueError(f"`{name}` must be a list of texts, got {str(value)[:40]!r}: give it so.")
+    elif not isinstance(value, str):
+        raise ValueError(f"`{name}` must be text, got {str(value)[:40]!r}: give it so.")
 
 
 def _check_together(config: RunConfig) -> None:
@@ -314,7 +273,7 @@ def _check_together(config: RunConfig) -> None:
     rule_named(config.rule)
     if ":" not in config.objective:
         one_of("objective", config.objective, (*OBJECTIVES, "module:function"))
-    if config.validation == 0 and config.method in TRAINED:
+    if config.validation == 0 and config.trains:
         raise ValueError("`validation` must be at least 1 for a training, got 0: give some to choose a checkpoint by.")
     if config.batch % config.micro_batches:
         raise ValueError(
@@ -340,13 +299,13 @@ def _check_own_task(config: RunConfig) -> None:
         task_named(config.task)
     answers = [name for name in ("words", "completion", "options") if getattr(config, name)]
     if config.messages is not None and (config.prompt is not None or answers):
-        other = answers[0] if answers else "prompt"
+        other = [*answers, "prompt"][0]
         raise ValueError(f"`messages` must be given without `{other}`, as a chat has its own template: leave one out.")
     if len(answers) != (config.prompt is not None):
-        got = f", got {' and '.join(answers)}" if answers else ""
+        got = " and ".join(answers) or "none of them"
         raise ValueError(
-            f"`prompt` must be given together with one of `words`, `completion` and `options`{got}: the text, and what "
-            "may follow it."
+            f"`prompt` must be given together with one of `words`, `completion` and `options`, got {got}: the text, "
+            "and what may follow it."
         )
     belongings = {
         "label": ("a prompt with words or options", bool(config.words or config.options)),

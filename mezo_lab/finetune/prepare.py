@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from mezo_lab.finetune.config import TRAINED, RunConfig
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.data.rows import Row, load_rows
 from mezo_lab.finetune.data.splits import Splits, draw_splits
 from mezo_lab.finetune.encoding.encoder import Encoder
@@ -47,10 +47,13 @@ def prepare_run(config: RunConfig, report: Report = print) -> RunContext:
     report(f"loading {config.model}")
     pretrained = load_for_run(config)
     encoder = _encoder(config, task, splits, pretrained)
-    reads_training_rows = config.method in TRAINED or config.method == "linear-probe"
-    examples = encode_examples(encoder, splits.train) if reads_training_rows else ()
-    validation = splits.validation if config.method in TRAINED else ()
-    _check_tokens(encoder, examples, (*validation, *splits.test), pretrained)
+    examples: tuple[Example, ...] = ()
+    evaluated = splits.test
+    if config.trains or config.method == "linear-probe":
+        examples = encode_examples(encoder, splits.train)
+    if config.trains:
+        evaluated += splits.validation
+    _check_tokens(encoder, examples, evaluated, pretrained)
     model = pretrained.model
     report(f"{pretrained.name}: {model.num_parameters():,} parameters, {config.dtype}, on {model.device}")
     report(f"{task.name}: {splits}")
@@ -137,7 +140,9 @@ def _encoder(config: RunConfig, task: Task, splits: Splits, pretrained: Language
     shown = Prompt()
     if config.method == "icl":
         shown = baselines.solved(task, splits.train, seed=config.data_seed)
-    prefix = config.tokens if config.tuning == "prefix" and config.method in TRAINED else 0
+    prefix = 0  # tokens that stand before a text
+    if config.tuning == "prefix" and config.trains:
+        prefix = config.tokens
     if prefix >= pretrained.limit:
         raise ValueError(
             f"`tokens` must be fewer than the {pretrained.limit:,} that the model reads, got {prefix:,}: give a "

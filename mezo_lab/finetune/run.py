@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mezo_lab.environment.machine import machine
-from mezo_lab.finetune.config import TRAINED, RunConfig, check_processes
+from mezo_lab.finetune.config import RunConfig, check_processes
 from mezo_lab.finetune.endings import Interrupts, Report, evaluation_lines, no_report
 from mezo_lab.finetune.evaluation import baselines
 from mezo_lab.finetune.evaluation.before_training import score_before_training
@@ -21,8 +21,9 @@ from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, pe
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run
 from mezo_lab.finetune.run_folder import (
+    NEW_RUN,
     RESULT,
-    Checkpoint,
+    ResumePoint,
     check_resume,
     clear_start,
     default_folder,
@@ -39,7 +40,7 @@ class _Session:
     out: Path
     report: Report
     interrupts: Interrupts
-    resume_from: Checkpoint | None
+    resume_from: ResumePoint
     writes: bool
     """Whether this process writes the files of the run: the first of those that torchrun started."""
 
@@ -67,40 +68,45 @@ def finetune(
     rank = int(os.environ.get("RANK", 0))  # torchrun sets both
     check_processes(config, int(os.environ.get("WORLD_SIZE", 1)))
     rate = config.default_rate()
-    reports_rate = config.lr is None and config.method in TRAINED
+    reports_rate = config.lr is None and config.trains
     config = config.resolve()
-    out = default_folder(config) if out is None else Path(out)
+    out = Path(out or default_folder(config))
     if rank > 0:
         report = no_report
     interrupts = Interrupts(report)
-    with interrupts.listening(out), hold_folder(out) if rank == 0 else nullcontext():
-        checkpoint = check_resume(out, config) if resume else None
-        if rank == 0 and not resume:
+    with interrupts.listening(out), ExitStack() as holding:
+        if rank == 0:
+            holding.enter_context(hold_folder(out))
+        resume_from = NEW_RUN
+        if resume:
+            resume_from = check_resume(out, config)
+        elif rank == 0:
             clear_start(out)
         if reports_rate:
             report(f"no --lr was given: {config.lr:g} with a {config.schedule} schedule is {rate.source}")
-        return _run(config, _Session(out, report, interrupts, checkpoint, writes=rank == 0))
+        return _run(config, _Session(out, report, interrupts, resume_from, writes=rank == 0))
 
 
 def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
     """The work of every process, in a folder that the first one holds."""
     began = time.monotonic()
-    if config.method in TRAINED:
+    if config.trains:
         check_device(config.device)
     context = prepare_run(config, session.report)
     if session.writes:
         write_config(config, session.out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(context.splits)}
-    if config.method in TRAINED:
+    if config.trains:
         before, after, facts = _train_and_evaluate(context, session)
-        gain = difference(after, before) if after is not before else (0.0, 0.0, 0.0)
+        gain = (0.0, 0.0, 0.0)
+        if after is not before:
+            gain = difference(after, before)
         result |= {"test_before": score_record(before), "gain": list(gain)}
         last_line = _gain_line(before, after, gain)
     else:
         after, facts = _evaluate_untrained(context, session.report)
         last_line = f"test {after.metric}  {after}"
-    earlier = session.resume_from.seconds if session.resume_from else 0.0
-    seconds = earlier + time.monotonic() - began
+    seconds = session.resume_from.seconds + time.monotonic() - began
     result |= {**facts, "test": score_record(after), "seconds": seconds, "peak_mebibytes": _peak_memory(context)}
     if session.writes:
         write_whole(session.out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
@@ -165,7 +171,7 @@ def _location_line(context: RunContext, out: Path, result: dict[str, Any]) -> st
     """Where the result lies, and how its model is loaded."""
     config = context.config
     best = result.get("best_step")
-    if config.method not in TRAINED:
+    if not config.trains:
         return f"kept in {out}: {RESULT}"
     if best == 0:
         return f"kept in {out}: {RESULT}; the model is {config.model}, as it was"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from mezo_lab.finetune.config import TRAINED, RunConfig
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.models.smollm2 import DIGESTS, sha256
 from mezo_lab.optim.log import LogError, read_log
 
@@ -30,22 +30,19 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """The latest checkpoint from which a run can resume."""
+class ResumePoint:
+    """Where a run begins: at the latest checkpoint from which it can resume, or anew."""
 
-    folder: Path
-    problems: tuple[str, ...]
-    """What is wrong with each later one."""
+    checkpoint: Path | None = None
+    """None: a new run."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with each later checkpoint."""
+    step: int = 0
+    seconds: float = 0.0
+    """The time that the run had taken before."""
 
-    @property
-    def step(self) -> int:
-        return _step_of(self.folder)
 
-    @property
-    def seconds(self) -> float:
-        """The time that the run had taken when it was written."""
-        history = _trainer_state(self.folder).get("log_history", [])
-        return max((entry.get("seconds", 0.0) for entry in history), default=0.0)
+NEW_RUN = ResumePoint()
 
 
 def default_folder(config: RunConfig) -> Path:
@@ -55,9 +52,13 @@ def default_folder(config: RunConfig) -> Path:
     'runs/smollm2-135m-rotten-tomatoes-sentiment-mezo-full-16-2'
     """
     size = config.shots or config.train
-    tuning = (config.tuning,) if config.method in TRAINED else ()
-    task = Path(config.data).stem if config.data and config.owns_task() else config.task
-    parts = (Path(config.model).name, task, config.method, *tuning, size, config.seed)
+    task = config.task
+    if config.data and config.owns_task():
+        task = Path(config.data).stem
+    parts = [Path(config.model).name, task, config.method]
+    if config.trains:
+        parts.append(config.tuning)
+    parts += [size, config.seed]
     return Path("runs", re.sub(r"[^\w.-]+", "-", "-".join(map(str, parts))))
 
 
@@ -196,7 +197,7 @@ def clear_start(out: Path) -> None:
     (out / START).unlink(missing_ok=True)
 
 
-def check_resume(out: Path, config: RunConfig) -> Checkpoint:
+def check_resume(out: Path, config: RunConfig) -> ResumePoint:
     """The checkpoint from which a run resumes. Raises: ValueError where there is none, or the run was another."""
     earlier = read_config(out)
     for option in fields(RunConfig):
@@ -216,7 +217,9 @@ def check_resume(out: Path, config: RunConfig) -> Checkpoint:
             f"`resume` needs a whole checkpoint in {out}, and there is none ({'; '.join(problems)}): "
             f"{_without_checkpoint(out)}."
         )
-    return Checkpoint(checkpoint, tuple(problems))
+    history = _trainer_state(checkpoint).get("log_history", [])
+    seconds = max((entry.get("seconds", 0.0) for entry in history), default=0.0)
+    return ResumePoint(checkpoint, tuple(problems), _step_of(checkpoint), seconds)
 
 
 def _check_log(out: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 import rates
 import torch
 
-from mezo_lab.finetune.config import MEASURED, RunConfig, check_processes, from_preset
+from mezo_lab.finetune.config import RunConfig, check_processes, from_preset
+from mezo_lab.finetune.default_rates import MEASURED
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import read_config, write_config
 
@@ -69,7 +70,7 @@ def test_the_usual_rate_of_the_shipped_model_is_the_one_that_was_measured(measur
         plan = RunConfig(method=method, tuning=tuning, objective=name)
         found = plan.resolve()
         assert {name: getattr(found, name) for name in chosen} == chosen
-        assert plan.default_rate()[2].startswith("the rate that was measured on this model")
+        assert plan.default_rate().source.startswith("the rate that was measured on this model")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_the_usual_rate_of_the_shipped_model_is_the_one_that_was_measured(measur
     ],
 )
 def test_any_other_rate_says_where_it_comes_from(more, source):
-    assert re.search(source, RunConfig(**more).default_rate()[2])
+    assert re.search(source, RunConfig(**more).default_rate().source)
     assert RunConfig(**more).resolve().schedule == "constant"
 
 
@@ -179,7 +180,10 @@ def test_a_preset_is_the_middle_of_the_papers_grid():
         ),
         ({"task": "sst"}, "`task` must be one of the .* names, got 'sst': nearest sst"),
         ({"method": "adam", "objective": "accuracy"}, "`objective` must be loss for adam, which needs its gradient"),
-        ({"prompt": "{text}"}, "`prompt` must be given together with one of `words`, `completion` and `options`: the"),
+        (
+            {"prompt": "{text}"},
+            "`prompt` must be given together with one of `words`, `completion` and `options`, got none of them: the",
+        ),
         ({"prompt": "{text}", "words": ("no", "yes")}, "`data` must be given with a task of your own"),
     ],
 )

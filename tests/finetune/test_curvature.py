@@ -11,7 +11,8 @@ from mezo_lab.cli import config_options as options_of
 from mezo_lab.cli import lr, main
 from mezo_lab.curvature import gradient, hessian_products
 from mezo_lab.finetune import load_model, task_loss
-from mezo_lab.finetune.config import EPSILONS, RunConfig
+from mezo_lab.finetune.config import RunConfig
+from mezo_lab.finetune.default_rates import EPSILONS
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.sampling import law_named

@@ -79,7 +79,9 @@ def predictions(
     """
     answer = {"classification": _classify, "choice": _choose, "generation": _generate}[encoder.kind]
     answers: list[Any] = []
-    size = SHOWN_BATCH if encoder.before else BATCH
+    size = BATCH
+    if encoder.before:
+        size = SHOWN_BATCH
     for start in range(0, len(rows), size):
         answers += answer(model, encoder, rows[start : start + size])
         if progress is not None:
@@ -145,7 +147,9 @@ def _generate_line(model: Any, encoder: Encoder, row: Row) -> str | None:
     """One line by greedy decoding, as far as the positions reach; None where a token's scores are not finite."""
     tokenizer = encoder.tokenizer
     prompt = torch.tensor([encoder.encode_prompt(row, 0).input_ids], device=model.device)  # (1, length)
-    room = NEW_TOKENS if encoder.limit is None else min(NEW_TOKENS, encoder.limit - prompt.shape[1])
+    room = NEW_TOKENS
+    if encoder.limit is not None:
+        room = min(room, encoder.limit - prompt.shape[1])
     if room < 1:
         return ""
     line_break = tokenizer("\n", add_special_tokens=False).input_ids[-1]

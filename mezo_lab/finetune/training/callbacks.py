@@ -35,8 +35,9 @@ class ProgressCallback(TrainerCallback):
     def on_step_end(self, args, state, control, **others) -> None:
         if self.trainer.skipped() and not self._warned:
             self._warned = True
-            # at the first step no rate has moved anything yet
-            remedy = "give a smaller --lr" if state.global_step > 1 else "look at the model's weights and the objective"
+            remedy = "give a smaller --lr"
+            if state.global_step <= 1:  # no rate has moved anything yet
+                remedy = "look at the model's weights and the objective"
             self.report(
                 f"step {state.global_step:,} had a loss that is not finite and moved nothing; if more follow, "
                 f"stop and {remedy}"
@@ -74,7 +75,9 @@ class ProgressCallback(TrainerCallback):
         seconds = self._last_line - self._began
         steps_left = state.max_steps - state.global_step
         left = seconds / max(1, state.global_step - self._first_step) * steps_left
-        loss = f"{sum(self._losses) / len(self._losses):.4f}" if self._losses else "not finite"
+        loss = "not finite"
+        if self._losses:
+            loss = f"{sum(self._losses) / len(self._losses):.4f}"
         zero = logs.get("zero_gradients", 0.0)
         objective = self.trainer.objective
         parts = [f"step {state.global_step:,}/{state.max_steps:,}", f"loss {loss}"]

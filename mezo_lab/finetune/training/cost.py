@@ -22,12 +22,13 @@ def cost_line(context: RunContext, seconds: float, done: int = 0) -> str:
     """
     config = context.config
     steps = config.steps - done
-    passes = 2 * config.probes if config.method == "mezo" else 1
+    passes = config.forward_passes
     rounds = math.ceil(config.steps / config.every) - done // config.every
     validation = len(context.splits.validation)
     test = len(context.splits.test)
-    backward = "" if config.method == "mezo" else " and back"
-    work = f"{steps:,} steps of {passes:,} × {config.batch:,} examples{backward}"
+    work = f"{steps:,} steps of {passes:,} × {config.batch:,} examples"
+    if config.method != "mezo":
+        work += " and back"
     text = f"to come: {work}, {rounds:,} evaluation{'s' * (rounds != 1)} of {validation:,}, a test of {test:,}"
     if context.task.kind != "classification" or seconds < MEASURABLE:
         return text

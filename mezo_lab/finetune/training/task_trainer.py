@@ -25,7 +25,7 @@ from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import RunContext
-from mezo_lab.finetune.run_folder import LOG, Checkpoint, Stopped, seal
+from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, seal
 from mezo_lab.finetune.training.callbacks import ProgressCallback, StartCallback
 from mezo_lab.finetune.training.cost import adam_cost_line, cost_line
 from mezo_lab.finetune.training.objectives import Objective, objective_named
@@ -125,8 +125,8 @@ def train_model(
     out: Path,
     *,
     report: Report,
-    interrupts: Interrupts | None = None,
-    resume_from: Checkpoint | None = None,
+    interrupts: Interrupts,
+    resume_from: ResumePoint = NEW_RUN,
     start: tuple[Score, float] | None = None,
 ) -> dict[str, Any]:
     """Train, and keep the best by validation, for which the start competes with every checkpoint.
@@ -139,26 +139,25 @@ def train_model(
         out: the folder of the run.
         report: takes lines of progress.
         interrupts: of the whole run.
-        resume_from: the checkpoint to go on from.
+        resume_from: where the run begins.
         start: the validation of the model as it was, and the seconds that it took; None evaluates `model`.
 
     Returns: facts of the training, for the result. Raises: Stopped; OSError for a full disk.
     """
     config = context.config
-    interrupts = Interrupts(report) if interrupts is None else interrupts
-    trainer = build_trainer(context, model, out, report, resume_from.seconds if resume_from else 0.0)
+    trainer = build_trainer(context, model, out, report, resume_from.seconds)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(ProgressCallback(trainer, report, interrupts))
-    if resume_from is not None and resume_from.problems:
-        report(f"{'; '.join(resume_from.problems)}: the run goes on from {resume_from.folder.name}")
+    if resume_from.checkpoint is not None and resume_from.problems:
+        report(f"{'; '.join(resume_from.problems)}: the run goes on from {resume_from.checkpoint.name}")
     began = time.monotonic()
     before, seconds = start or (evaluate(model, context.encoder, context.splits.validation), time.monotonic() - began)
-    report(cost_line(context, seconds, done=resume_from.step if resume_from else 0))
+    report(cost_line(context, seconds, done=resume_from.step))
     if config.rule == "adam" and config.method == "mezo" and config.law != "coordinate":  # whose z is one number
         report(adam_cost_line(count_trainable(model), config))
     trainer.add_callback(StartCallback(before, out))
     with interrupts.after_the_step(), silenced_logging(), disk_errors_in_one_line(out), _without_loss_warning():
-        trainer.train(resume_from_checkpoint=str(resume_from.folder) if resume_from else None)
+        trainer.train(resume_from_checkpoint=str(resume_from.checkpoint or "") or None)
     if interrupts.requested:
         raise Stopped(
             f"stopped after step {trainer.state.global_step:,}, which is kept: the same command with --resume goes on.",
@@ -183,8 +182,8 @@ def _facts(trainer: TaskTrainer, config: RunConfig, before: Score) -> dict[str, 
         "best_step": state.best_global_step,
         "validation": validation,
         "losses": _in_blocks(losses, config.steps),
-        "forward_passes": state.global_step * (2 * config.probes if config.method == "mezo" else 1),
-        "backward_passes": 0 if config.method == "mezo" else state.global_step,
+        "forward_passes": state.global_step * config.forward_passes,
+        "backward_passes": state.global_step * (config.method != "mezo"),
         "zero_gradients": trainer.zero_rate(),
         "skipped": trainer.skipped(),
     }
@@ -254,8 +253,9 @@ def build_trainer(
 
 def _training_arguments(config: RunConfig, out: Path) -> TrainingArguments:
     """Raises: ValueError for a device on which the Trainer would not train."""
-    # MeZO has a rule, and would warn of an `optim`
-    optimizer: dict[str, Any] = {} if config.method == "mezo" else {"optim": OPTIMIZERS[config.method]}
+    optimizer: dict[str, Any] = {}
+    if config.method != "mezo":  # which has a rule, and would warn of an `optim`
+        optimizer["optim"] = OPTIMIZERS[config.method]
     args = TrainingArguments(
         str(out),
         max_steps=config.steps,

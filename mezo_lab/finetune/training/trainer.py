@@ -103,7 +103,8 @@ class MeZOTrainer(Trainer):
         self._logged_step: int | None = None  # how many steps the optimizer had made then
         self._loss_sum = 0.0  # of the finite losses of all steps
         self._loss_count = 0
-        args = TrainingArguments("tmp_trainer") if args is None else args  # as the Trainer's own default
+        if args is None:
+            args = TrainingArguments("tmp_trainer")  # the Trainer's own default
         _use_one_gpu(args)
         super().__init__(model, args, *arguments, **settings)
         # what `accelerate launch` may ask for
@@ -120,9 +121,10 @@ class MeZOTrainer(Trainer):
         if not (isinstance(kind, type) and issubclass(kind, MeZO)):
             remedy = "give it one, or (None, None), or use the Trainer of transformers"
             raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
-        own = {id(weights) for weights in self.model.parameters()} if self.model is not None else set()
-        groups = self.optimizer.param_groups if self.optimizer else []
-        if not all(id(weights) in own for group in groups for weights in group["params"]):
+        if self.optimizer is None:
+            return
+        own = {id(weights) for weights in self.model.parameters()}
+        if not all(id(weights) in own for group in self.optimizer.param_groups for weights in group["params"]):
             raise ValueError(
                 "`optimizers` must hold a MeZO of the parameters of `model`, got other parameters, whose steps the "
                 "model would not feel: MeZO(model.named_parameters(), …) of this very model."
@@ -160,7 +162,8 @@ class MeZOTrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """The MeZO that was given, or one made of the arguments."""
-        model = self.model if model is None else model
+        if model is None:
+            model = self.model
         assert model is not None
         world = self.args.world_size
         if self.optimizer is None:
@@ -257,14 +260,16 @@ class MeZOTrainer(Trainer):
         if any(count is None for count in items) or getattr(self, "loss_is_scaled_for_ga", None) is False:
             return [(batch, None, 1.0) for batch in batches]
         counts = torch.stack([torch.as_tensor(count).float().mean() for count in items])  # (micro-batches,)
-        everywhere = self.accelerator.gather(counts) if across else counts  # (processes · micro-batches,)
+        everywhere = counts
+        if across:
+            everywhere = self.accelerator.gather(counts)  # (processes · micro-batches,)
         weights = counts / everywhere.mean()  # type: ignore[union-attr]
         return list(zip(batches, items, weights.tolist(), strict=True))
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
         if "learning_rate" in logs:  # of training steps
             logs.pop("grad_norm", None)  # there are no gradients
-            logs["loss"] = sum(self._losses) / len(self._losses) if self._losses else None
+            logs["loss"] = _mean(sum(self._losses), len(self._losses))
             self._loss_sum += sum(self._losses)
             self._loss_count += len(self._losses)
             last = self.mezo.history[-1] if self.mezo.history else None
@@ -280,8 +285,7 @@ class MeZOTrainer(Trainer):
 
     def _mean_loss(self) -> float | None:
         """The mean of the finite losses of all steps; None where there was none."""
-        count = self._loss_count + len(self._losses)
-        return (self._loss_sum + sum(self._losses)) / count if count else None
+        return _mean(self._loss_sum + sum(self._losses), self._loss_count + len(self._losses))
 
     def train(self, *arguments: Any, **settings: Any) -> Any:
         self._losses = []
@@ -313,6 +317,10 @@ class MeZOTrainer(Trainer):
         if self.mezo.run_log is not None:
             self.mezo.run_log.close()
         self.mezo.flush()
+
+
+def _mean(total: float, count: int) -> float | None:
+    return total / count if count else None
 
 
 def _refuse(settings: Mapping[str, Any]) -> None:
