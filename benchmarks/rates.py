@@ -36,15 +36,16 @@ def tried(kind: str, lr: float, schedule: str) -> dict[str, Any]:
     """The validation accuracies of a short run."""
     method, tuning, objective = kind.split()
     steps = STEPS[method]
-    changed = {"method": method, "tuning": tuning, "objective": objective, "lr": lr, "schedule": schedule}
-    plan = RunConfig(steps=steps, every=steps // 4, epsilon=EPSILON.get(kind), **changed, **SIZES).resolve()
+    changed: dict[str, Any] = {"method": method, "tuning": tuning, "objective": objective}
+    changed |= {"lr": lr, "schedule": schedule, "epsilon": EPSILON.get(kind)}
+    plan = RunConfig(steps=steps, every=steps // 4, **changed, **SIZES).resolve()
     ready = prepare_run(plan)
     with tempfile.TemporaryDirectory() as folder:
         facts = task_trainer.train_model(
             ready, build_model(ready), Path(folder), report=print, interrupts=Interrupts(print)
         )
     curve = [[point["step"], point["value"]] for point in facts["validation"]]
-    return {**changed, "epsilon": plan.epsilon, "validation": curve}
+    return changed | {"epsilon": plan.epsilon, "validation": curve}
 
 
 def chosen(kind: str) -> dict[str, Any]:

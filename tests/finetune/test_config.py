@@ -11,6 +11,7 @@ import pytest
 import rates
 import torch
 
+import mezo_lab.finetune as room
 from mezo_lab.finetune.config import RunConfig, check_processes, from_preset
 from mezo_lab.finetune.default_rates import MEASURED
 from mezo_lab.finetune.run import finetune
@@ -214,3 +215,10 @@ def test_a_folder_without_a_run_and_a_plan_of_another_version_are_refused(tmp_pa
         (tmp_path / "plan.json").write_text(text)
         with pytest.raises(ValueError, match=r"`run` has a .*plan\.json that cannot be read"):
             read_config(tmp_path)
+
+
+def test_every_public_name_of_the_room_is_where_it_says():
+    assert sorted(room._HOME_OF) == sorted(room.__all__)
+    assert all(getattr(room, name) is not None for name in room.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'train'"):
+        room.train  # noqa: B018

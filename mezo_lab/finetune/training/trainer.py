@@ -123,7 +123,7 @@ class MeZOTrainer(Trainer):
             raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
         if self.optimizer is None:
             return
-        own = {id(weights) for weights in self.model.parameters()}
+        own = {id(weights) for weights in self.model.parameters()}  # type: ignore[union-attr]
         if not all(id(weights) in own for group in self.optimizer.param_groups for weights in group["params"]):
             raise ValueError(
                 "`optimizers` must hold a MeZO of the parameters of `model`, got other parameters, whose steps the "
