@@ -56,23 +56,20 @@ def copied(lr: float, steps: int, keep: Callable[[Tensor, Tensor, Tensor], None]
     weights, goal = start()
     residual, before = torch.zeros_like(weights), loss_at(weights, goal)
     z = torch.nn.Parameter(torch.zeros(DIM))
-    field = MeZO([z], lr=1.0, law="rademacher", seed=SEED)
-    for _ in range(steps):
-        field._engine = None  # it is at θ, whatever was written
+    for step in range(steps):
         z.data.zero_()
+        field = MeZO([z], lr=1.0, law="rademacher", seed=SEED)  # a new one each step, which takes θ = 0 as it is
+        field.steps = step
         seen: list[float] = []
 
-        def loss(seen=seen) -> float:
-            seen.append(loss_at((weights.float() + z.data * (EPSILON / field.epsilon)).bfloat16(), goal))
+        def loss(seen=seen, scale=EPSILON / field.epsilon) -> float:
+            seen.append(loss_at((weights.float() + z.data * scale).bfloat16(), goal))
             return seen[-1]
 
         field.probe(loss)  # z is displaced by −ε·z now
         direction = -z.data / field.epsilon
         pg = (seen[0] - seen[1]) / (2 * EPSILON)
         keep(weights, residual, -lr * pg * direction)
-        field.steps += 1
-        field.projected_gradients = None
-        field.flush()
     return loss_at(weights.float() + residual.float(), goal) / before
 
 

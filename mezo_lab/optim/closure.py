@@ -23,19 +23,12 @@ BACKWARD = "leave out backward(), MeZO needs no gradient"
 
 
 class ClosureGuard:
-    """Watches over a closure while it runs: it must not move the optimizer, change its settings, or leave gradients.
+    """Watches a closure while it runs: it must not move the optimizer, change its settings, or leave gradients.
 
-    Args:
-        settings: the settings of the optimizer at this moment.
-        parameters: all parameters of the optimizer at this moment.
-        notices: what was reported already.
+    Args: notices: what was reported already.
     """
 
-    def __init__(
-        self, settings: Callable[[], dict[str, Any]], parameters: Callable[[], Iterable[Tensor]], notices: Notices
-    ):
-        self.settings = settings
-        self.parameters = parameters
+    def __init__(self, notices: Notices):
         self.notices = notices
         self.running = False
 
@@ -46,15 +39,18 @@ class ClosureGuard:
                 f"`{call}` must not be called inside a closure, which only evaluates the loss: call it after the step."
             )
 
-    def run(self, closure: Closure, settings: dict[str, Any], *batch: Any) -> Any:
-        """The loss that the closure returns. Args: settings: those that the step began with.
+    @contextmanager
+    def watch(
+        self, settings: dict[str, Any], current_settings: Callable[[], dict[str, Any]], parameters: Sequence[Tensor]
+    ) -> Iterator[None]:
+        """Inside, the closure runs. Args: settings: those that the step began with, and must end with.
 
         Raises: RuntimeError for a backward() without a graph, and for changed settings.
         """
-        gradients = self._gradients()
+        gradients = _gradients(parameters)
         self.running = True
         try:
-            loss = closure(*batch)
+            yield
         except RuntimeError as error:
             if NO_GRAPH in str(error):
                 raise RuntimeError(
@@ -63,22 +59,22 @@ class ClosureGuard:
             raise
         finally:
             self.running = False
-        for name, value in self.settings().items():
+        for name, value in current_settings().items():
             if value != settings[name]:
                 raise RuntimeError(
                     f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two "
                     "steps."
                 )
-        if self._gradients() > gradients:
+        if _gradients(parameters) > gradients:
             self.notices.warn_once(
                 "gradients",
                 f"`closure` left gradients behind, which take the memory that MeZO saves: {BACKWARD}; in Lightning set "
                 "automatic_optimization=False.",
             )
-        return loss
 
-    def _gradients(self) -> int:
-        return sum(parameter.grad is not None for parameter in self.parameters())
+
+def _gradients(parameters: Sequence[Tensor]) -> int:
+    return sum(parameter.grad is not None for parameter in parameters)
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,10 @@ class Evaluator:
     guard: ClosureGuard
     settings: dict[str, Any]
     """The settings that the step began with."""
+    current_settings: Callable[[], dict[str, Any]]
+    """The settings of the optimizer at the moment of the call."""
+    parameters: Sequence[Tensor]
+    """All parameters of the optimizer, which must get no gradient."""
     batches: Sequence[Any]
     """None, micro-batches whose losses are averaged, or, if `fresh_batches`, one for each probe."""
     points: Sequence[Point]
@@ -132,9 +132,13 @@ class Evaluator:
             batches = [batches[point[0]]]
         with self._random_numbers(rewind=self.common_random_numbers and not advance):
             if not batches:
-                return loss_number(self.guard.run(self.closure, self.settings))
-            losses = [loss_number(self.guard.run(self.closure, self.settings, batch)) for batch in batches]
-            return sum(losses) / len(losses)
+                return self._evaluated()
+            return sum(self._evaluated(batch) for batch in batches) / len(batches)
+
+    def _evaluated(self, *batch: Any) -> float:
+        with self.guard.watch(self.settings, self.current_settings, self.parameters):
+            loss = self.closure(*batch)
+        return loss_number(loss)
 
     def _losses(self, point: Point) -> tuple[float, float]:
         """Two losses at one point; torch's generators are left as after one evaluation."""

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -285,6 +286,8 @@ class MeZO(RestoringOptimizer):
             closure,
             self._guard,
             settings,
+            partial(checkpoint.settings, self),
+            [parameter for group in self.param_groups for parameter in group["params"]],
             batches,
             own,
             engine.devices,

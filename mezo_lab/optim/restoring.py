@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
-from mezo_lab.optim import checkpoint, interrupts
+from mezo_lab.optim import interrupts
 from mezo_lab.optim.closure import ClosureGuard
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.engine import CHANGED, Engine, Update
@@ -72,7 +71,7 @@ class RestoringOptimizer(Optimizer):
         self._engine: Engine | None = None
         self._decided: DecidedStep | None = None
         self._places: dict[Point, int] = {}  # of the points of a step, in their order
-        self._guard = ClosureGuard(lambda: checkpoint.settings(self), self._all_parameters, self._notices)
+        self._guard = ClosureGuard(self._notices)
 
     def _displace(self, point: Point) -> None:
         """Take the weights to θ + side·ε·z_probe, from wherever they are: z is drawn again, and never stored."""
@@ -198,7 +197,3 @@ class RestoringOptimizer(Optimizer):
         raise RuntimeError(
             "a GradScaler has nothing to scale, as MeZO takes no gradient: call opt.step(closure) itself."
         )
-
-    def _all_parameters(self) -> Iterator[torch.Tensor]:
-        for group in self.param_groups:
-            yield from group["params"]

@@ -9,6 +9,8 @@ from torch import Tensor
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.sweeps import NoiseField
 
+__all__ = ["noise_field", "theta_of"]
+
 
 def noise_field(opt: MeZO) -> NoiseField:
     """The field that draws z and sweeps over the weights; a control may replace its methods."""
