@@ -33,14 +33,19 @@ LEAST_MEMORY = 2.0  # GiB: the real model in float32 takes 0.5, its dequantizati
 MEMINFO = Path("/proc/meminfo")
 
 # torch.compile takes $CXX, and where that is unset the platform's name below; it looks no further
-DEFAULT_CXX = "clang++" if sys.platform == "darwin" else "g++"
+DEFAULT_CXX = "g++"
 OTHER_CXX = ("g++", "clang++", "c++")
-CXX_FLAGS = ("-std=c++17", "-shared", "-fPIC", *(("-fopenmp",) if sys.platform == "linux" else ()))
+CXX_FLAGS = ["-std=c++17", "-shared", "-fPIC"]
 CXX_SOURCE = """#include <Python.h>
 #include <cmath>
 extern "C" double root(double x) { return std::sqrt(x); }
 """
-INSTALL_CXX = "xcode-select --install" if sys.platform == "darwin" else "sudo apt-get install g++ python3-dev"
+INSTALL_CXX = "sudo apt-get install g++ python3-dev"
+if sys.platform == "darwin":
+    DEFAULT_CXX = "clang++"
+    INSTALL_CXX = "xcode-select --install"
+if sys.platform == "linux":
+    CXX_FLAGS.append("-fopenmp")
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def report() -> int:
     """Print one line for each requirement. Returns: the exit status, 0 if all are met and 1 otherwise."""
     results = checks()
     print(*results, sep="\n")
-    return 0 if all(check.ok for check in results) else 1
+    return int(not all(check.ok for check in results))
 
 
 def checks() -> tuple[Check, ...]:
@@ -117,7 +122,9 @@ def _check_python() -> Check:
 
 
 def _check_torch() -> Check:
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (none is needed)"
+    gpu = "no GPU (none is needed)"
+    if torch.cuda.is_available():
+        gpu = torch.cuda.get_device_name(0)
     return Check("torch", True, f"{torch.__version__}, {gpu}")
 
 
@@ -126,10 +133,11 @@ def _check_compiler() -> Check:
     compiler = os.environ.get("CXX") or DEFAULT_CXX
     if _compiles(compiler):
         return Check("compiler", True, f"{shutil.which(compiler)} builds what torch.compile needs")
-    fault = "cannot build with Python.h and OpenMP" if shutil.which(compiler) else "not found"
-    working = next((other for other in OTHER_CXX if _compiles(other)), None)
-    remedy = f"export CXX={working}" if working else INSTALL_CXX
-    return Check("compiler", False, f"{compiler}: {fault}", remedy)
+    fault = "not found"
+    if shutil.which(compiler):
+        fault = "cannot build with Python.h and OpenMP"
+    remedies = (f"export CXX={other}" for other in OTHER_CXX if _compiles(other))
+    return Check("compiler", False, f"{compiler}: {fault}", next(remedies, INSTALL_CXX))
 
 
 def _compiles(compiler: str) -> bool:

@@ -55,7 +55,9 @@ class Encoder:
         self.masked = masked
         self.limit = limit
         self.cut = cut
-        self.before = data_text(before) if isinstance(before, str) else before
+        if isinstance(before, str):
+            before = data_text(before)
+        self.before = before
         self.segmenter = Segmenter(tokenizer)
         if masked and (task.masked_prompt is None or tokenizer.mask_token is None):
             raise ValueError(
@@ -70,7 +72,9 @@ class Encoder:
     @property
     def kind(self) -> Kind:
         """The kind of the task for this model: label words of several tokens are a choice among them."""
-        return "choice" if self.compares_words else self.task.kind
+        if self.compares_words:
+            return "choice"
+        return self.task.kind
 
     @property
     def compares_words(self) -> bool:

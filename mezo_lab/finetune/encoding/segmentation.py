@@ -52,7 +52,9 @@ class Segmenter:
         if not any(self._is_forged(token, text, data) for token in tokens):
             return tokens
         tokens = list(self._read_parts(text, (0, len(text)), data))
-        return self._in_frame(tokens) if framed else tokens
+        if framed:
+            tokens = self._in_frame(tokens)
+        return tokens
 
     def suffix_length(self, prompt: Prompt) -> int:
         """The number of tokens that the tokenizer puts behind a prompt."""
@@ -97,13 +99,16 @@ class Segmenter:
     def _read_slowly(self, text: str, framed: bool) -> list[Token]:
         """The tokens of a tokenizer that gives no spans, but splits a text at the names of special tokens."""
         names = self._names.finditer(text)
-        special = self._special.keys() - {self.tokenizer.unk_token_id}  # any word may become the unknown token
+        special = [id for id in self._special if id != self.tokenizer.unk_token_id]  # any word may become unknown
         tokens = []
         for id in self.tokenizer(text, add_special_tokens=False).input_ids:
-            name = next(names, None) if id in special else None
-            span = NOWHERE if name is None else name.span()
+            span = NOWHERE
+            if id in special and (name := next(names, None)):
+                span = name.span()
             tokens.append(Token(id, *span))
-        return self._in_frame(tokens) if framed else tokens
+        if framed:
+            tokens = self._in_frame(tokens)
+        return tokens
 
     @cached_property
     def _special(self) -> dict[int, str]:

@@ -92,7 +92,9 @@ def predicted_memory(
     >>> adam.weights == adam.gradients == 4 * (20 * 8 + 16 * 8 + 12 * 8**2 + 13 * 8 + 2 * 8)
     True
     """
-    config = read_config(model) if isinstance(model, str) else deepcopy(model)
+    if isinstance(model, str):
+        model = read_config(model)
+    config = deepcopy(model)
     limit = getattr(config, "max_position_embeddings", length + PREFIX_TOKENS)
     check_step(method, limit, batch, length, positions)
     with torch.device("meta"):
