@@ -55,6 +55,16 @@ class _Parser(argparse.ArgumentParser):
         text = f"show the traceback of an error, as {DEBUG}=1 does"
         self.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
 
+    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+        """The options of a command. Raises: ValueError for an unknown one, with the nearest."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            from mezo_lab.validation import nearest
+
+            near = nearest(unknown[0].partition("=")[0], getattr(options, "option_names", {}).values(), most=1)
+            self.error("; nearest: ".join([f"unrecognized arguments: {' '.join(unknown)}", *near]))
+        return options
+
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message} (see `{self.prog} --help`)")
 
