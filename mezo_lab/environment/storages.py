@@ -1,4 +1,4 @@
-"""Bytes of tensors: of those that are given, and of those that live while a program runs."""
+"""Bytes of storages: of some tensors, and of all that live while a program runs."""
 
 import weakref
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class LiveStorages(TorchDispatchMode):
     """Counts the bytes that torch's operations allocate inside this context and that are still alive, and their peak.
 
     A storage counts from the operation that makes it until it is freed; storages from before the context never count,
-    since an operation can only return them if it was given them. It works for tensors without contents too.
+    since an operation returns them only if they are among its arguments. It works for tensors without contents too.
     It is written by hand because torch's own counter, `torch.distributed._tools.mem_tracker.MemTracker`, is private,
     and has every module and optimizer registered and hooked, while the claims count steps that have neither.
 

@@ -1,1 +1,1 @@
-"""Language models: found, loaded, and the part of them that is trained."""
+"""Language models: loading them, and choosing the part of them that is trained."""
