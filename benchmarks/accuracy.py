@@ -20,7 +20,7 @@ import rates  # beside this file
 
 from mezo_lab.finetune.config import TRAINED, RunConfig
 from mezo_lab.finetune.evaluation.scores import difference, score
-from mezo_lab.finetune.run_folder import PLAN, RESULT, latest_checkpoint, read_config
+from mezo_lab.finetune.run_folder import PLAN, RESULT, latest_checkpoint, read_run_config
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, SUMMARY = ROOT / "results/runs", ROOT / "results/finetune.json"
@@ -94,7 +94,7 @@ def given(plan: RunConfig) -> list[str]:
 def run(plan: RunConfig) -> None:
     """One run, unless it is done."""
     folder = RUNS / name_of(plan)
-    same = (folder / PLAN).exists() and read_config(folder) == plan.resolve()
+    same = (folder / PLAN).exists() and read_run_config(folder) == plan.resolve()
     if same and (folder / RESULT).exists():
         return
     resume = same and latest_checkpoint(folder)[0] is not None
@@ -112,7 +112,7 @@ def summary() -> dict[str, Any]:
     for folder in sorted(RUNS.iterdir()):
         if not (folder / RESULT).exists():
             continue
-        plan, result = read_config(folder), json.loads((folder / RESULT).read_text())
+        plan, result = read_run_config(folder), json.loads((folder / RESULT).read_text())
         kept = ("trained", "steps", "best_step", "forward_passes", "backward_passes", "seconds", "peak_mebibytes")
         row = {"run": folder.name, "prompt": plan.task, "shots": plan.shots, "method": plan.method}
         row |= {"tuning": plan.tuning if plan.method in TRAINED else "", "seed": plan.data_seed, "lr": plan.lr}

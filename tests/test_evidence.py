@@ -9,7 +9,7 @@ import pytest
 from mezo_lab.finetune import NotInstalled
 from mezo_lab.finetune.config import TRAINED
 from mezo_lab.finetune.replay import rebuild_model
-from mezo_lab.finetune.run_folder import LOG, RESULT, read_config
+from mezo_lab.finetune.run_folder import LOG, RESULT, read_run_config
 from mezo_lab.optim.log import read_log
 
 pytestmark = pytest.mark.repo
@@ -30,21 +30,21 @@ def test_the_summary_is_that_of_the_runs():
 
 def test_a_run_lies_where_its_plan_says():
     """So that a run is found again, and one of another plan is not taken for it."""
-    assert [folder.name for folder in RUNS] == [accuracy.name_of(read_config(folder)) for folder in RUNS] != []
+    assert [folder.name for folder in RUNS] == [accuracy.name_of(read_run_config(folder)) for folder in RUNS] != []
 
 
 def test_every_mezo_run_has_a_log_of_kilobytes_with_all_its_steps():
-    forward = [folder for folder in RUNS if read_config(folder).method == "mezo"]
+    forward = [folder for folder in RUNS if read_run_config(folder).method == "mezo"]
     assert forward == LOGGED != []
     for folder in LOGGED:
         result = json.loads((folder / RESULT).read_text())
-        assert len(list(read_log(folder / LOG))) >= result["steps"] == read_config(folder).steps
+        assert len(list(read_log(folder / LOG))) >= result["steps"] == read_run_config(folder).steps
         assert (folder / LOG).stat().st_size < 10_000
 
 
 def test_the_checkpoint_that_is_tested_is_that_of_the_best_validation_accuracy():
     for folder in RUNS:
-        plan, result = read_config(folder), json.loads((folder / RESULT).read_text())
+        plan, result = read_run_config(folder), json.loads((folder / RESULT).read_text())
         if plan.method in TRAINED:
             by_step = {point["step"]: point["value"] for point in result["validation"]}
             assert by_step[result["best_step"]] == max(by_step.values())
@@ -70,9 +70,9 @@ def test_the_shortest_log_rebuilds_its_model():
         result = json.loads((folder / RESULT).read_text())
         return result["trained"] * result["steps"]
 
-    shortest = min((folder for folder in LOGGED if read_config(folder).tuning != "prefix"), key=sweeps)
+    shortest = min((folder for folder in LOGGED if read_run_config(folder).tuning != "prefix"), key=sweeps)
     try:
         _, _, steps = rebuild_model(shortest)  # compares the weights with the hash at the end of the log
     except NotInstalled as missing:
         pytest.skip(str(missing))
-    assert steps == read_config(shortest).steps
+    assert steps == read_run_config(shortest).steps

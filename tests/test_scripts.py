@@ -13,7 +13,7 @@ from blocks import costs, finetuning, learning_rates
 from mezo_lab.cli import parser
 from mezo_lab.cli.config_options import check_effect, given_fields
 from mezo_lab.finetune.config import RunConfig
-from mezo_lab.finetune.run_folder import RESULT, seal, write_config
+from mezo_lab.finetune.run_folder import RESULT, seal, write_run_config
 
 pytestmark = pytest.mark.repo
 
@@ -42,7 +42,7 @@ def test_a_run_is_made_again_only_where_its_plan_has_changed(tmp_path, monkeypat
     (folder / "checkpoint-50").mkdir(parents=True)
     (folder / "checkpoint-50/trainer_state.json").write_text('{"global_step": 50}')
     seal(folder / "checkpoint-50")
-    write_config(plan.resolve(), folder)
+    write_run_config(plan.resolve(), folder)
     if done:
         (folder / RESULT).write_text("{}")
     accuracy.run(replace(plan, steps=steps))

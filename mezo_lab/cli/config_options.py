@@ -50,4 +50,4 @@ def check_effect(config: RunConfig, given: Collection[str]) -> None:
     for name, owner in config.options_without_effect().items():
         if name in given:
             value = getattr(config, name)
-            raise ValueError(f"`{name}` belongs to {owner}, and {value!r} changes nothing without it: leave it out.")
+            raise ValueError(f"`{name}` belongs to {owner} and would change nothing here, got {value!r}: leave it out.")

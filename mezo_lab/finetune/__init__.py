@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run
     from mezo_lab.finetune.replay import rebuild_model, replay_run, resolve_step
     from mezo_lab.finetune.run import finetune
-    from mezo_lab.finetune.run_folder import Stopped, read_config
+    from mezo_lab.finetune.run_folder import Stopped, read_run_config
     from mezo_lab.finetune.training.objectives import objective_named, task_loss
     from mezo_lab.finetune.training.trainer import MeZOTrainer
     from mezo_lab.optim import MeZO
@@ -41,7 +41,7 @@ _HOMES = {
     "mezo_lab.finetune.prepare": ("RunContext", "build_model", "prepare_run"),
     "mezo_lab.finetune.replay": ("rebuild_model", "replay_run", "resolve_step"),
     "mezo_lab.finetune.run": ("finetune",),
-    "mezo_lab.finetune.run_folder": ("Stopped", "read_config"),
+    "mezo_lab.finetune.run_folder": ("Stopped", "read_run_config"),
     "mezo_lab.finetune.training.objectives": ("objective_named", "task_loss"),
     "mezo_lab.finetune.training.trainer": ("MeZOTrainer",),
     "mezo_lab.optim": ("MeZO",),
@@ -82,7 +82,7 @@ __all__ = [  # noqa: RUF022  in the order of a run
     "score",
     "wilson",
     # replay
-    "read_config",
+    "read_run_config",
     "rebuild_model",
     "replay_run",
     "resolve_step",

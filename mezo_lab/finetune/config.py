@@ -178,8 +178,10 @@ class RunConfig:
 
     @property
     def forward_passes(self) -> int:
-        """Those of a training step."""
-        return 2 * self.probes if self.method == "mezo" else 1
+        """The forward passes of a training step."""
+        if self.method == "mezo":
+            return 2 * self.probes
+        return 1
 
     def classifies(self) -> bool:
         """Whether the task has classes; a task of the user's own has them if it has label words."""
@@ -194,20 +196,20 @@ class RunConfig:
     def options_without_effect(self) -> dict[str, str]:
         """The options that change nothing in this run, and what each belongs to, in words."""
         unused: dict[str, str] = {}
-        if not self.trains:
-            unused |= dict.fromkeys(_TRAINING_ONLY, "a training, --method mezo, adam or sgd")
-            if not self.scratch:
-                unused["seed"] = "a training or --scratch"
-        elif self.method != "mezo":
-            unused |= dict.fromkeys(("epsilon", "probes", "law", "rule"), "--method mezo")
+        if self.owns_task():
+            unused["task"] = "the tasks of the paper"
+        if self.data is None:
+            unused["test_data"] = "--data"
         if self.tuning != "lora":
             unused |= dict.fromkeys(("rank", "alpha"), "--tuning lora")
         if self.tuning != "prefix":
             unused["tokens"] = "--tuning prefix"
-        if self.owns_task():
-            unused["task"] = "a task of the paper, in place of --prompt and --messages"
-        if self.data is None:
-            unused["test_data"] = "--data"
+        if not self.trains:
+            unused |= dict.fromkeys(_TRAINING_ONLY, "a training (--method mezo, adam or sgd)")
+            if not self.scratch:
+                unused["seed"] = "a training or --scratch"
+        elif self.method != "mezo":
+            unused |= dict.fromkeys(("epsilon", "probes", "law", "rule"), "--method mezo")
         return unused
 
 
@@ -244,7 +246,8 @@ def _plain(value: Any) -> Any:
 
 def _check_value(option: Field, value: Any) -> None:
     """Raises: ValueError for a value of the wrong type or out of range. None is a value that was not given."""
-    name, least = option.name, option.metadata["least"]
+    name = option.name
+    least = option.metadata["least"]
     types = get_args(option.type) or (option.type,)
     if value is None and option.default is None:
         return
@@ -253,8 +256,10 @@ def _check_value(option: Field, value: Any) -> None:
     elif bool in types:
         flag(name, value)
     elif int in types:
-        # the Trainer gives its seed to numpy, which takes 32 bits
-        whole(name, value, "leave it out for the default", least=least, below=2**32 if name == "seed" else None)
+        below = None
+        if name == "seed":
+            below = 2**32  # the Trainer gives it to numpy
+        whole(name, value, "leave it out for the default", least=least, below=below)
     elif float in types:
         if least:
             positive(name, value, "leave it out for the default")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from mezo_lab.finetune.models.loading import SHIPPED_MODEL
 
 # MeZO and ε: the first of the grids of Table 16. Adam and SGD: the first of Table 15; adapters by SGD are our guess
-RATES = {
+PAPER_RATES = {
     ("mezo", "full"): 1e-6,
     ("mezo", "lora"): 1e-4,
     ("mezo", "prefix"): 1e-2,
@@ -62,4 +62,4 @@ def default_rate(model: str, method: str, tuning: str, objective: str) -> Defaul
     elif method == "sgd" and tuning != "full":
         source = "a guess of ours"
     source += f", and {model} may want another: compare several"
-    return DefaultRate(RATES.get((method, tuning)), EPSILONS[tuning], "constant", source)
+    return DefaultRate(PAPER_RATES.get((method, tuning)), EPSILONS[tuning], "constant", source)

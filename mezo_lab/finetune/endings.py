@@ -12,6 +12,7 @@ from typing import Any
 
 from mezo_lab.finetune.data.rows import one_line
 from mezo_lab.finetune.run_folder import Stopped, way_to_resume
+from mezo_lab.sampling import Progress
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}  # but not a closed pipe
@@ -20,7 +21,6 @@ SIGHUP = getattr(signal, "SIGHUP", None)  # a closed terminal or connection; Win
 SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP) if number is not None]
 
 Report = Callable[[str], None]  # takes a line of text
-Progress = Callable[[int, int], None]  # takes (done, total)
 
 
 def no_report(line: str) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from mezo_lab.finetune.config import RunConfig
-from mezo_lab.finetune.endings import Progress, Report, no_report, progress_lines
+from mezo_lab.finetune.endings import Report, no_report, progress_lines
 from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.prepare import build_model, load_for_run, prepare_run, tune_for_run
-from mezo_lab.finetune.run_folder import LOG, RESULT, check_name, read_config
+from mezo_lab.finetune.run_folder import LOG, RESULT, check_name, read_run_config
 from mezo_lab.optim import replay
 from mezo_lab.optim.log import LogError, read_log
+from mezo_lab.sampling import Progress
 
 PATIENCE = 2.0  # seconds of silence before the first line of progress
 
@@ -35,7 +36,7 @@ def replay_run(folder: Path, out: Path, *, step: str = "best", report: Report = 
     Returns: the steps replayed. Raises: ValueError; LogError for a damaged log, or that of another model.
     """
     until = resolve_step(folder, step)
-    config = read_config(folder).resolve()
+    config = read_run_config(folder).resolve()
     if step == "best" and until == 0 and config.tuning == "prefix":
         # a prefix begins as tokens, with which the model answers otherwise than without them
         raise ValueError(
@@ -60,7 +61,7 @@ def rebuild_model(folder: Path, until: int | None = None, report: Report = no_re
 
     Raises: as `replay_run`.
     """
-    return _rebuild(read_config(folder).resolve(), folder, until, report)
+    return _rebuild(read_run_config(folder).resolve(), folder, until, report)
 
 
 def _rebuild(config: RunConfig, folder: Path, until: int | None, report: Report) -> tuple[Any, Any, int]:

@@ -28,7 +28,7 @@ from mezo_lab.finetune.run_folder import (
     clear_start,
     default_folder,
     hold_folder,
-    write_config,
+    write_run_config,
     write_whole,
 )
 
@@ -94,7 +94,7 @@ def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
         check_device(config.device)
     context = prepare_run(config, session.report)
     if session.writes:
-        write_config(config, session.out)
+        write_run_config(config, session.out)
     result: dict[str, Any] = {"machine": machine(), "splits": str(context.splits)}
     if config.trains:
         before, after, facts = _train_and_evaluate(context, session)

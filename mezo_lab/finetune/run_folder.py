@@ -76,12 +76,12 @@ def write_whole(file: Path, text: str) -> None:
         raise OSError(error.errno, error.strerror, str(file)) from error
 
 
-def write_config(config: RunConfig, folder: Path) -> None:
+def write_run_config(config: RunConfig, folder: Path) -> None:
     """Write the configuration of a run beside its results."""
     write_whole(folder / PLAN, json.dumps(asdict(config), indent=1) + "\n")
 
 
-def read_config(folder: Path) -> RunConfig:
+def read_run_config(folder: Path) -> RunConfig:
     """The configuration of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
     try:
         values: Any = json.loads((folder / PLAN).read_text())
@@ -199,7 +199,7 @@ def clear_start(out: Path) -> None:
 
 def check_resume(out: Path, config: RunConfig) -> ResumePoint:
     """The checkpoint from which a run resumes. Raises: ValueError where there is none, or the run was another."""
-    earlier = read_config(out)
+    earlier = read_run_config(out)
     for option in fields(RunConfig):
         before = getattr(earlier, option.name)
         now = getattr(config, option.name)

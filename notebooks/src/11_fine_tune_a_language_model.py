@@ -33,7 +33,7 @@ from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.prepare import prepare_run
 from mezo_lab.finetune.replay import rebuild_model, resolve_step
-from mezo_lab.finetune.run_folder import read_config
+from mezo_lab.finetune.run_folder import read_run_config
 
 # %%
 from mezo_lab.course.notebook import record_path, show, sized
@@ -44,7 +44,7 @@ from mezo_lab.report.figures import style
 
 RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
-context = prepare_run(read_config(run))
+context = prepare_run(read_run_config(run))
 model, tokenizer, encoder, task = context.pretrained.model, context.pretrained.tokenizer, context.encoder, context.task
 
 # %% [markdown]

@@ -73,13 +73,13 @@ def test_an_option_of_a_training_is_refused_without_one(option, method, capsys):
     value = TRAINING_ONLY[option]
     words = [f"--{option}"] if value is None else [f"--{option}", value]
     line = refusal(capsys, "finetune", "--method", method, *words)
-    assert f"--{option} belongs to a training, --method mezo, adam or sgd, and " in line
+    assert f"--{option} belongs to a training (--method mezo, adam or sgd) and would change nothing here" in line
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--rank 4", "--rank belongs to --tuning lora, and 4 changes nothing without it: leave it out"),
+        ("--rank 4", "--rank belongs to --tuning lora and would change nothing here, got 4: leave it out"),
         ("--tuning prefix --alpha 4", "--alpha belongs to --tuning lora"),
         ("--tuning lora --tokens 4", "--tokens belongs to --tuning prefix"),
         ("--method adam --epsilon 0.1", "--epsilon belongs to --method mezo"),
@@ -88,7 +88,7 @@ def test_an_option_of_a_training_is_refused_without_one(option, method, capsys):
         ("--method adam --rule adam", "--rule belongs to --method mezo"),
         ("--method zero-shot --seed 3", "--seed belongs to a training or --scratch"),
         ("--test-data b.csv", "--test-data belongs to --data"),
-        ("--data a.csv --prompt {t} --words a,b --task sst2", "--task belongs to a task of the paper"),
+        ("--data a.csv --prompt {t} --words a,b --task sst2", "--task belongs to the tasks of the paper and would"),
         ("--shots 4 --train 8", "--shots and --train must not be given together"),
         ("--task squad --shots 4", "--shots belongs to a task with classes"),
         ("--label stars", "--label belongs to a prompt with words or options of your own"),

@@ -15,13 +15,13 @@ import mezo_lab.finetune as room
 from mezo_lab.finetune.config import RunConfig, check_processes, from_preset
 from mezo_lab.finetune.default_rates import MEASURED
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import read_config, write_config
+from mezo_lab.finetune.run_folder import read_run_config, write_run_config
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path):
     plan = RunConfig(task="sst2", words=("no", "yes"), prompt="{text}", data="rows.csv", lr=1e-5, shots=4)
-    write_config(plan, tmp_path)
-    assert read_config(tmp_path) == plan != replace(plan, lr=2e-5)
+    write_run_config(plan, tmp_path)
+    assert read_run_config(tmp_path) == plan != replace(plan, lr=2e-5)
 
 
 FOREIGN = {
@@ -41,8 +41,8 @@ OWN = {"prompt": "{text}", "words": ("no", "yes"), "data": "rows.csv"}  # a task
 @pytest.mark.parametrize("name", FOREIGN)
 def test_numbers_of_numpy_and_torch_paths_and_devices_are_written_as_what_they_are(name, tmp_path):
     plan = RunConfig(**(OWN if name == "words" else {}) | {name: FOREIGN[name]})
-    write_config(plan, tmp_path)
-    assert read_config(tmp_path) == plan
+    write_run_config(plan, tmp_path)
+    assert read_run_config(tmp_path) == plan
     value = getattr(plan, name)
     assert type(value) in (int, float, bool, str, tuple)
     assert value == (str(FOREIGN[name]) if isinstance(value, str) else type(value)(FOREIGN[name]))
@@ -210,11 +210,11 @@ def test_a_folder_without_a_run_and_a_plan_of_another_version_are_refused(tmp_pa
     with pytest.raises(
         ValueError, match=r"`run` must be a folder that `mezo-lab finetune --out` wrote; .* has no plan"
     ):
-        read_config(tmp_path)
+        read_run_config(tmp_path)
     for text in ("", "[]", json.dumps({"colour": 1})):
         (tmp_path / "plan.json").write_text(text)
         with pytest.raises(ValueError, match=r"`run` has a .*plan\.json that cannot be read"):
-            read_config(tmp_path)
+            read_run_config(tmp_path)
 
 
 def test_every_public_name_of_the_room_is_where_it_says():

@@ -12,7 +12,7 @@ from mezo_lab.finetune import replay as rebuilding
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.finetune.replay import rebuild_model, replay_lines, replay_run
-from mezo_lab.finetune.run_folder import LOG, PLAN, RESULT, write_config
+from mezo_lab.finetune.run_folder import LOG, PLAN, RESULT, write_run_config
 from mezo_lab.optim import MeZO, RunLog
 
 
@@ -25,7 +25,7 @@ def run(folder, reviews, tmp_path):
     ).resolve()  # fmt: skip
     out = tmp_path / "run"
     out.mkdir()
-    write_config(plan, out)
+    write_run_config(plan, out)
     model = build_model(prepare_run(plan, report=lambda line: None))
     named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]
     opt = MeZO(named, lr=1e-3, law="rademacher")

@@ -14,7 +14,7 @@ from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import LOG, RESULT, Stopped, write_config
+from mezo_lab.finetune.run_folder import LOG, RESULT, Stopped, write_run_config
 from mezo_lab.finetune.training.callbacks import ProgressCallback
 from mezo_lab.optim.log import LogError
 
@@ -183,7 +183,7 @@ def test_a_log_that_is_damaged_or_of_another_model_rebuilds_nothing(plan, folder
     with pytest.raises(LogError, match=r"run\.mezo"):
         rebuild_model(tmp_path / "run")
     log.write_bytes(written)
-    write_config(changed(plan, model=folder("opt")).resolve(), tmp_path / "run")
+    write_run_config(changed(plan, model=folder("opt")).resolve(), tmp_path / "run")
     with pytest.raises(LogError, match="model"):
         rebuild_model(tmp_path / "run")
 

@@ -11,7 +11,7 @@ import pytest
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import HOLDER, LOG, RESULT, hold_folder, read_config
+from mezo_lab.finetune.run_folder import HOLDER, LOG, RESULT, hold_folder, read_run_config
 
 
 def options(plan: RunConfig, out) -> list[str]:
@@ -49,7 +49,7 @@ def test_of_two_processes_that_begin_in_one_folder_one_runs_and_the_other_is_ref
     assert len(refused.splitlines()) == 1
     # plan, log and result are those of the run that was made
     made = 1e-3 if first.returncode == 0 else 5e-3
-    assert read_config(out).lr == made and rebuild_model(out)[2] == 10
+    assert read_run_config(out).lr == made and rebuild_model(out)[2] == 10
     assert not (out / HOLDER).exists()
 
 
