@@ -4,8 +4,10 @@ import argparse
 from collections.abc import Iterator
 
 from mezo_lab.cli.options import check_minimum, integer
+from mezo_lab.validation import one_of
 
 DTYPES = ("float32", "bfloat16", "float16")
+BATCH = 16  # sequences
 MEBIBYTE = 2**20
 GIBIBYTE = 2**30
 LENGTH = 32  # tokens of a sentence of Rotten Tomatoes
@@ -14,14 +16,16 @@ PAPER_LENGTH = 400  # tokens, the average of Table 22
 
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", metavar="MODEL", help="smollm2-135m, a local folder or a name on the hub")
-    command.add_argument("--batch", type=integer, default=16, metavar="B", help="sequences in a pass (default 16)")
+    command.add_argument("--batch", type=integer, metavar="B", help=f"sequences in a pass (default {BATCH})")
     command.add_argument(
         "--length",
         type=integer,
         metavar="L",
         help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)",
     )
-    command.add_argument("--dtype", default="float32", metavar="T", help=f"dtype of the weights: {', '.join(DTYPES)}")
+    command.add_argument(
+        "--dtype", metavar="T", help=f"dtype of the weights: {', '.join(DTYPES)} (default {DTYPES[0]})"
+    )
     command.add_argument("--measure", action="store_true", help="also run each method, in a process of its own")
     command.add_argument("--paper", action="store_true", help="the paper's Table 22: OPT of 1.3B to 66B parameters")
     command.set_defaults(run=run_memory)
@@ -29,8 +33,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run_memory(options: argparse.Namespace) -> int:
     check_minimum(options, batch=1, length=1)
-    if options.dtype not in DTYPES:
-        raise ValueError(f"--dtype must be one of {', '.join(DTYPES)}; got {options.dtype!r}.")
+    if options.dtype is not None:
+        one_of("dtype", options.dtype, DTYPES)
+    if options.paper and (options.batch or options.dtype):
+        raise ValueError("--batch and --dtype belong to a MODEL: leave them out, as the paper's tables have their own.")
     if options.paper == bool(options.model) or (options.paper and options.measure):
         raise ValueError(
             "memory needs either a MODEL, such as smollm2-135m, or --paper, which cannot be measured here."
@@ -50,11 +56,13 @@ def _model_lines(options: argparse.Namespace) -> Iterator[str]:
     from mezo_lab.finetune.models.loading import read_config
 
     config = read_config(options.model)
+    batch = options.batch or BATCH
     length = options.length or LENGTH
-    step = {"batch": options.batch, "length": length, "dtype": getattr(torch, options.dtype)}
+    dtype = options.dtype or DTYPES[0]
+    step = {"batch": batch, "length": length, "dtype": getattr(torch, dtype)}
     # all predictions precede the first line, which an error must not follow
     predictions = {method: predicted_memory(config, method=method, **step) for method in METHODS}
-    yield f"{options.model}, {options.dtype}, {options.batch} sequences of {length} tokens; MiB at the peak of a step"
+    yield f"{options.model}, {dtype}, {batch} sequences of {length} tokens; MiB at the peak of a step"
     heads = ["method", "weights", "gradients", "optimizer", "activations", "total"]
     yield _row(heads + ["measured", "error"] * options.measure)
     for method, memory in predictions.items():

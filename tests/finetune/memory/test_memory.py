@@ -203,6 +203,8 @@ def split_at_gap(lines: list[list[str]]) -> tuple[list, list]:
         ("", "memory needs either a MODEL, such as smollm2-135m, or --paper"),
         ("tiny --paper", "memory needs either a MODEL"),
         ("--paper --measure", "which cannot be measured here"),
+        ("--paper --batch 4", "--batch and --dtype belong to a MODEL: leave them out"),
+        ("tiny --dtype float23", "got 'float23'. Nearest: float32"),
         ("tiny --batch 0", "--batch must be at least 1, got 0"),
         ("tiny --length 0", "--length must be at least 1, got 0"),
         ("tiny --dtype int8", "--dtype must be one of float32, bfloat16, float16; got 'int8'"),
