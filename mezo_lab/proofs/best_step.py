@@ -65,6 +65,7 @@ def probes_are_a_wash(law: str) -> Proof:
     (best,) = sympy.solve(sympy.diff(ratio, s), s)
     least = factored(put(put(ratio, {s: best}), {GAMMA: gamma}))
     progress = sympy.log(1 / least) / n
+    # p′(n) is negative exactly where this bracket is; y = n/(r+1)
     y = Scalar("y", positive=True)
     bracket = y / (1 + y) - sympy.log(1 + y)
     bracket_slope = factored(sympy.diff(bracket, y))
@@ -107,6 +108,7 @@ def orthogonal_probes(law: str) -> Proof:
     linear = d / n - (d - r) * Scalar("q")
     all_probes = factored(put(gamma, {n: d}))
     isotropic = factored(put(put(least, {GAMMA: gamma}), {r: d}))
+    # p′(n) is positive exactly where this bracket is; x = n/d
     x = Scalar("x", positive=True)
     bracket = x / (1 - x) + sympy.log(1 - x)
     bracket_slope = factored(sympy.diff(bracket, x))

@@ -113,6 +113,7 @@ def mean(law: str, polynomial: PolyElement, dim: int) -> Expr:
     """
     total = Integer(0)
     for exponents, coefficient in polynomial.terms():
+        # one row of exponents for each probe
         rows = tuple(exponents[k : k + dim] for k in range(0, len(exponents), dim))
         total += QQ.to_sympy(coefficient) * monomial_moment(law, rows)
     return sympy.expand(total)

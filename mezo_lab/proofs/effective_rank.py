@@ -42,6 +42,7 @@ def derived_contraction(law: str) -> tuple[Expr, tuple[Step, ...]]:
     """E[L⁺]/L in terms of s = ηℓ and γ, and its steps."""
     slope = expectation([vector("g"), vector("g")], weights(law))
     loss = LOSS - eta * slope + eta**2 * ell * GAMMA * GG / 2
+    # ‖g‖² = 2ℓL and η = s/ℓ leave a ratio in s and γ alone
     ratio = sympy.expand(put(loss, {GG: 2 * ell * LOSS, eta: s / ell}) / LOSS)
     return ratio, (
         Step(

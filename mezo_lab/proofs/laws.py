@@ -216,6 +216,7 @@ def _independent_cross(second: Expr) -> tuple[Expr, Expr, tuple[Step, ...]]:
 def _orthogonal_cross() -> tuple[Expr, Expr, tuple[Step, ...]]:
     across = Scalar("a")
     swap = Scalar("b")
+    # two unknown numbers, and two contractions whose values the law fixes
     unknown = Weights(Integer(1), Integer(1), Integer(0), across, swap)
     lengths = expectation([matrix("I"), matrix("I", "z′", "z′")], unknown)
     overlap = expectation([matrix("I", "z", "z′"), matrix("I", "z", "z′")], unknown)

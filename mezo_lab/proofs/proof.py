@@ -41,6 +41,7 @@ class Conclusion:
         """What was derived, at the numbers of `case`, minus the exact moment; 0 when the derivation is right."""
         if self.exact is None:
             return Integer(0)
+        # n first: with it a factor n − 1 may cancel a division by 0 at d = 1
         derived = put(self.derived, {n: case.probes})
         if case.dim == 1:
             derived = sympy.cancel(derived)  # orthogonal probes have (n−1)/(d−1)

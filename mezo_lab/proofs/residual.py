@@ -72,6 +72,7 @@ def _in_a_run() -> tuple[Expr, tuple[Step, ...]]:
     rest = -BEFORE * (1 + rate * (BEFORE + REST))
     mean = _averaged(rest, BEFORE)
     square_mean = _averaged(rest**2, BEFORE)
+    # in the stationary run E[R²] is the same before and after a step
     (second,) = sympy.solve(sympy.Eq(put(square_mean, {REST_MEANS[1]: mean}), REST_MEANS[2]), REST_MEANS[2])
     steps = (
         Step(

@@ -58,6 +58,7 @@ def pairings(legs: Sequence) -> Iterator[tuple]:
     """
     if not legs:
         yield ()
+    # the first leg meets each of the others in turn; the rest are paired among themselves
     for k in range(1, len(legs)):
         for others in pairings([*legs[1:k], *legs[k + 1 :]]):
             yield ((legs[0], legs[k]), *others)
@@ -65,6 +66,7 @@ def pairings(legs: Sequence) -> Iterator[tuple]:
 
 def patterns(pieces: Sequence[Piece]) -> list[Pattern]:
     """Every pattern of the network: the pairings, then "all equal" where four legs end in one probe."""
+    # a leg is (which piece, which of its slots)
     legs = [(piece, slot) for piece, (_, probes) in enumerate(pieces) for slot in range(len(probes))]
     result = [_pattern(pieces, pairs, _contracted(pieces, pairs)) for pairs in pairings(legs)]
     if len(legs) == 4 and len({probe for piece in pieces for probe in piece.probes}) == 1:

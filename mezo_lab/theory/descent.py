@@ -95,6 +95,7 @@ def progress_per_pair(
     (0.1023, 0.1518)
     """
     factor = effective_rank_factor(rank, probes, moments)
+    # a symbol has no value to compare; only numbers can reach γ = 1
     if isinstance(factor, Real) and float(factor) - 1 < ROUNDING:
         return math.inf
     return log(factor / (factor - 1)) / probes

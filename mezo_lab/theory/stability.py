@@ -150,6 +150,7 @@ def stability_limit(eigenvalues: Number, probes: int, moments: Moments, beta: fl
     low, high = sorted((flat, infinitesimal))  # the flat one lies above where A < 0
     if own > 0:
         high = min(high, 2 / (own * norm))
+    # the sum rises with η from 0 to infinity, so halving the interval finds the only root
     while low < (middle := (low + high) / 2) < high:
         lost = float((shared * middle * eigenvalues / (2 - own * middle * eigenvalues)).sum())
         if lost < 1:
