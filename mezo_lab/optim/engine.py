@@ -137,6 +137,8 @@ class Engine:
     def displace(self, displacement: Displacement) -> None:
         """Take the stored weights to θ + displacement; a pending update is made in the same sweep."""
         self.weights.finish()
+        # a fused step leaves its update pending, and the first probe of the next step passes over the weights anyway:
+        # one sweep takes back the old probe, makes the update, and makes the new probe
         change, decay = self.weights.pending
         self.weights.displace(displacement, change, decay)
 

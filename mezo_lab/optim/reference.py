@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mezo_lab.optim.arguments import estimator_of, law_of
 from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key, threefry
 
 Name = str | int
@@ -29,6 +30,7 @@ class ReferenceMeZO:
     Cost: 2n forward passes; memory for 3 + n copies of the weights.
 
     Not here: rules other than "sgd", batches, replicas, run logs.
+    Raises: ValueError for an unknown law, estimator, baseline or shaping, naming the nearest.
 
     Attributes:
         weights: θ, a list of tensors in the order of `params`, in at least float32.
@@ -80,6 +82,8 @@ class ReferenceMeZO:
     """The steps made so far."""
 
     def __post_init__(self):
+        law_of(self.law, self.rank)  # raises for an unknown name, as below
+        estimator_of(self.estimator, self.baseline, self.shaping)
         self.names = list(self.params)
         self.dtypes = [tensor.dtype for tensor in self.params.values()]
         self.weights = [_working_copy(tensor) for tensor in self.params.values()]

@@ -213,3 +213,9 @@ def test_a_centre_changes_the_loss_that_is_told_and_nothing_else(weights, wave, 
         for a, b in zip(plain.values(), centred.values(), strict=True):
             b.data.copy_(a)  # the two walks round differently
     assert one.diagnostics.squares.mean == pytest.approx(two.diagnostics.squares.mean, rel=1e-6)
+
+
+@pytest.mark.parametrize("name, value", [("law", "gausian"), ("estimator", "two-side"), ("shaping", "ranks")])
+def test_the_reference_refuses_what_it_does_not_know(weights, twin, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be one of .*; got '{value}'. Nearest: "):
+        twin(weights(), **{name: value})
