@@ -284,7 +284,7 @@ def test_a_fault_of_our_own_is_not_taken_for_one_of_the_folder(folder, monkeypat
     def broken(*_):
         raise TypeError("a fault of our own")
 
-    monkeypatch.setattr(loading, "check_config", broken)
+    monkeypatch.setattr(loading, "_check_config", broken)
     with pytest.raises(TypeError, match="a fault of our own"):
         load_model(folder("llama"))
 
