@@ -187,8 +187,10 @@ def _model_problem(options: argparse.Namespace, law: Law) -> _Problem:
         law.fits(config.probes, dim)
     print(_cost_line(options.draws or DRAWS, len(examples), dim), flush=True)
     moments = rotation_average(dim, law.moments(dim))  # the eigenvectors are spread over the coordinates
-    tuning = "" if config.tuning == "full" else f"{config.tuning}, "
-    name = f"{config.model}, {tuning}d = {dim:,}, {len(examples)} examples of {context.task.name}"
+    name = config.model
+    if config.tuning != "full":
+        name += f", {config.tuning}"
+    name += f", d = {dim:,}, {len(examples)} examples of {context.task.name}"
     loss = batch_loss(model, context.encoder, examples)
     return _Problem(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, config.epsilon)
 

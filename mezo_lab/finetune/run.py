@@ -196,8 +196,10 @@ def _check_finite(result: dict[str, Any]) -> None:
     test = result["test"]
     if test["unanswered"] == len(test["each"]):
         count = len(test["each"])
-        trained = ", and was not trained" if result.get("steps") == 0 else ""
-        raise NotFinite(f"none of the {count:,} test examples had a finite score: the model answers nothing{trained}.")
+        text = f"none of the {count:,} test examples had a finite score: the model answers nothing"
+        if result.get("steps") == 0:
+            text += ", and was not trained"
+        raise NotFinite(f"{text}.")
 
 
 def check_device(device: str | None) -> None:
@@ -218,4 +220,7 @@ def _peak_memory(context: RunContext) -> float | None:
         import resource
     except ImportError:  # there is none on Windows
         return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.platform == "darwin":  # which counts bytes, Linux kibibytes
+        return peak / 2**20
+    return peak / 2**10

@@ -95,7 +95,9 @@ def _likeliest(scores: Sequence[float]) -> int | None:
     >>> _likeliest([0.5, 2.0]), _likeliest([math.nan, 2.0]), _likeliest([0.5, math.inf])
     (1, None, None)
     """
-    return scores.index(max(scores)) if all(map(math.isfinite, scores)) else None
+    if not all(map(math.isfinite, scores)):
+        return None
+    return scores.index(max(scores))
 
 
 def _classify(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:

@@ -39,7 +39,9 @@ class Score:
 
 def without_score(count: int) -> str:
     """A clause about the rows that had no finite score, where there are some."""
-    return f"; {count:,} rows had no finite score and count as wrong" if count else ""
+    if not count:
+        return ""
+    return f"; {count:,} rows had no finite score and count as wrong"
 
 
 def percent(share: float) -> str:
@@ -48,7 +50,9 @@ def percent(share: float) -> str:
     >>> percent(0.6701), percent(0.004), percent(0.0000227), percent(0.0)
     ('67.0%', '0.4%', '0.0023%', '0.0%')
     """
-    return f"{100 * share:.2g}%" if 0 < abs(share) < 0.001 else f"{share:.1%}"
+    if 0 < abs(share) < 0.001:
+        return f"{100 * share:.2g}%"
+    return f"{share:.1%}"
 
 
 def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:

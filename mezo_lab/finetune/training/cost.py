@@ -53,7 +53,9 @@ def adam_cost_line(numbers: int, config: RunConfig) -> str:
 
 def _seconds_per_number(law: str) -> float:
     """The seconds that one number of z takes here, by a trial; laws other than these are made of Gaussian numbers."""
-    drawn = law if law in COORDINATES else "gaussian"
+    drawn = law
+    if law not in COORDINATES:
+        drawn = "gaussian"
     field = NoiseField([KeyedTensor(torch.zeros(SAMPLE), tensor_key(0))], drawn, seed=0)
     field.sweep([Term(0, 0, (1.0,))])  # compiles
     began = time.perf_counter()

@@ -117,7 +117,9 @@ class MeZOTrainer(Trainer):
         self._warn_of_ignored()
 
     def _check_optimizer(self) -> None:
-        kind = type(self.optimizer) if self.optimizer else (self.optimizer_cls_and_kwargs or (MeZO,))[0]
+        kind = (self.optimizer_cls_and_kwargs or (MeZO,))[0]
+        if self.optimizer is not None:
+            kind = type(self.optimizer)
         if not (isinstance(kind, type) and issubclass(kind, MeZO)):
             remedy = "give it one, or (None, None), or use the Trainer of transformers"
             raise TypeError(f"`optimizers` must hold a MeZO, got {kind.__name__}: {remedy}.")
@@ -272,9 +274,7 @@ class MeZOTrainer(Trainer):
             logs["loss"] = _mean(sum(self._losses), len(self._losses))
             self._loss_sum += sum(self._losses)
             self._loss_count += len(self._losses)
-            last = self.mezo.history[-1] if self.mezo.history else None
-            # the one of an earlier entry would be stale
-            logs["projected_gradient"] = last.norm() if last and last.step >= (self._logged_step or 0) else None
+            logs["projected_gradient"] = self._last_projected_gradient()
             logs["zero_gradients"] = self.mezo.diagnostics.zero_rate()
             logs["skipped"] = self.mezo.diagnostics.skipped
             self._losses = []
@@ -282,6 +282,15 @@ class MeZOTrainer(Trainer):
         if "train_loss" in logs:
             logs["train_loss"] = self._mean_loss()
         super().log(logs, start_time)
+
+    def _last_projected_gradient(self) -> float | None:
+        """√(mean pg²) of the last step that moved; None where that was before the last entry of the log."""
+        if not self.mezo.history:
+            return None
+        last = self.mezo.history[-1]
+        if last.step < (self._logged_step or 0):
+            return None
+        return last.norm()
 
     def _mean_loss(self) -> float | None:
         """The mean of the finite losses of all steps; None where there was none."""
@@ -297,7 +306,9 @@ class MeZOTrainer(Trainer):
         finally:  # after an interrupt too
             self._settle()
         loss = self._mean_loss()
-        return output._replace(training_loss=math.nan if loss is None else loss)
+        if loss is None:
+            loss = math.nan
+        return output._replace(training_loss=loss)
 
     def save_model(self, *arguments: Any, **settings: Any) -> None:
         if self.optimizer is not None:
@@ -320,7 +331,9 @@ class MeZOTrainer(Trainer):
 
 
 def _mean(total: float, count: int) -> float | None:
-    return total / count if count else None
+    if not count:
+        return None
+    return total / count
 
 
 def _refuse(settings: Mapping[str, Any]) -> None:

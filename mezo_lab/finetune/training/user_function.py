@@ -69,8 +69,10 @@ def _failure(error: BaseException) -> str:
     """An error in one line, with the place in the user's own file where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _is_foreign(frame.filename)]
-    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
-    return f"{type(error).__name__}: {one_line(error)}{place}"
+    text = f"{type(error).__name__}: {one_line(error)}"
+    if own:
+        text += f" at {Path(own[-1].filename).name}:{own[-1].lineno}"
+    return text
 
 
 def _is_foreign(file: str) -> bool:
