@@ -10,8 +10,8 @@ PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 def at_lower_bounds(requirements: list[str]) -> list[str]:
     """One exact version for each requirement that has a lower bound.
 
-    >>> at_lower_bounds(["numpy>=2.0", "transformers>=5.6,<6", "ruff", "mezo_lab[verify]"])
-    ['numpy==2.0', 'transformers==5.6']
+    >>> at_lower_bounds(["numpy>=2.0", "transformers>=5.18,<6", "ruff", "mezo_lab[verify]"])
+    ['numpy==2.0', 'transformers==5.18']
     """
     bounds = [re.match(r"([\w.-]+)>=([\w.]+)", line) for line in requirements]
     return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
