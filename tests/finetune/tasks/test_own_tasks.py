@@ -347,7 +347,7 @@ def test_the_row_with_a_wrong_chat_is_named(data, capsys):
     (data / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     common = ["--model", str(data / "model"), "--data", str(data / "rows.jsonl"), "--out", str(data / "out")]
     assert main(["finetune", *common, "--messages", "messages"]) == 2
-    assert "row 7 of `train_rows`: the column 'messages' must hold a list of at least two" in capsys.readouterr().err
+    assert "row 7 of --data: the column 'messages' must hold a list of at least two" in capsys.readouterr().err
 
 
 def test_a_tokenizer_of_another_model_is_told_before_a_step(data, speaker, capsys, folder):
