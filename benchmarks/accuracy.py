@@ -19,7 +19,7 @@ from typing import Any
 import rates  # beside this file
 
 from mezo_lab.finetune.config import TRAINED, RunConfig
-from mezo_lab.finetune.evaluation.scores import difference, score
+from mezo_lab.finetune.evaluation.scores import difference, mean_score
 from mezo_lab.finetune.run_folder import PLAN, RESULT, latest_checkpoint, read_run_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,7 +127,7 @@ def summary() -> dict[str, Any]:
 
 
 def hits(result: dict[str, Any]):
-    return score(result["test"]["metric"], [float(each) for each in result["test"]["each"]])
+    return mean_score(result["test"]["metric"], [float(each) for each in result["test"]["each"]])
 
 
 def main() -> None:

@@ -15,7 +15,17 @@ from mezo_lab.claims.problems import (
     unit_direction,
     unit_gradient,
 )
-from mezo_lab.sampling import Coordinate, Frame, Iid, Linear, Orthogonal, Quadratic, frame_of, sign_search, two_point
+from mezo_lab.sampling import (
+    Coordinate,
+    Iid,
+    Linear,
+    Orthogonal,
+    ProbeScalars,
+    Quadratic,
+    frame_of,
+    sign_search,
+    two_point,
+)
 
 
 def _gradient_estimate(g: Tensor, z: Tensor) -> Tensor:
@@ -105,7 +115,7 @@ def norm_factor(law, dim, probes):
             dim,
             probes,
             brute=lambda z: _gradient_estimate(unit_gradient(dim), z).square().sum(-1),
-            scalars=Frame.length_sq,
+            scalars=ProbeScalars.length_sq,
         ),
     )
 
@@ -200,7 +210,7 @@ def capture(law, dim, probes):
             dim,
             probes,
             brute=lambda z: frame_of(z, unit_gradient(dim)).captured(),
-            scalars=Frame.captured,
+            scalars=ProbeScalars.captured,
         ),
     )
 

@@ -11,12 +11,12 @@ from mezo_lab.claims.decision import same_value
 from mezo_lab.curvature import random_spectrum
 from mezo_lab.sampling import (
     Coordinate,
-    Frame,
     Iid,
     Law,
     LeastSquares,
     LowRankQuadratic,
     Orthogonal,
+    ProbeScalars,
     Sphere,
     reduced_frame,
     two_point,
@@ -87,12 +87,12 @@ def sampled(
     probes: int,
     *,
     brute: Callable[[Tensor], Tensor],
-    scalars: Callable[[Frame], Tensor],
+    scalars: Callable[[ProbeScalars], Tensor],
     rank: int | None = None,
 ) -> dict[str, Any]:
     """The sampler of an experiment: from z itself, or from the scalars of its frame where z would be too long.
 
-    Args: brute: z (count, n, d) → values (count,). scalars: the same observable, of a Frame.
+    Args: brute: z (count, n, d) → values (count,). scalars: the same observable, of a ProbeScalars.
     Returns: the arguments draw, numbers_per_draw and sampler of `Experiment`.
     """
     if isinstance(law, Orthogonal):

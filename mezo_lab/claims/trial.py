@@ -22,7 +22,6 @@ from mezo_lab.claims.decision import (
     scattered,
 )
 from mezo_lab.claims.verdict import DecoyVerdict, Verdict
-from mezo_lab.claims.wording import percent
 from mezo_lab.sampling import LAWS, Draws, Estimate, Law, Progress, check_law, sample
 from mezo_lab.theory import Expression
 
@@ -183,7 +182,7 @@ def _doubts(estimate: Estimate, rule: DecisionRule, expected: float, status: Sta
         rare = f"what happens less than once in {max(1, estimate.count // 3):,} draws would not have shown"
         return (f"all {estimate.count:,} draws are equal, and that is no certainty: {rare}",)
     if estimate.count >= MANY and abs(estimate.farthest) > DOMINANT:
-        return (f"one draw holds {percent(abs(estimate.farthest))} of the variance: do not trust the error bar",)
+        return (f"one draw holds {percent_text(abs(estimate.farthest))} of the variance: do not trust the error bar",)
     if status is Status.UNDERPOWERED and rule.suspects(estimate, expected):
         return ("the mean lies far off, on the side where rare large draws may be missing: take more draws",)
     return ()
@@ -245,11 +244,11 @@ class _Trial:
         scale = abs(self.experiment.expected) or 1.0
         least = DETECTABLE * deviation * math.sqrt(MARGIN / most) / scale
         reachable = float(f"{1.05 * least:.2g}")  # two digits, rounded up
-        within = f"{percent(reachable)} is within reach: --resolution {reachable:.2g} (resolution={reachable:.2g})"
+        within = f"{percent_text(reachable)} is within reach: --resolution {reachable:.2g} (resolution={reachable:.2g})"
         if reachable >= 1:
             within = "none is within reach; --draws N takes exactly N draws"
         return (
-            f"a resolution of {percent(target / scale)} would take about {count:.1g} draws, and a run takes at most "
+            f"a resolution of {percent_text(target / scale)} would take about {count:.1g} draws, and a run takes at most "
             f"{most:,}: {within}"
         )
 

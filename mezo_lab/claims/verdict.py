@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mezo_lab.claims.claim import Claim, Parameters
 from mezo_lab.claims.decision import Kind, Relation, Status, certain, same_value
-from mezo_lab.claims.wording import distance, draw_count, minus, nines, number, percent, score, successes
+from mezo_lab.claims.wording import distance, draw_count, minus, nines, number_text, successes, z_text
 from mezo_lab.sampling import Estimate
 
 
@@ -31,10 +31,10 @@ class DecoyVerdict:
     def measured(self) -> str:
         """The result of the draws: a z-score, or a tally or a number where there is none."""
         if math.isfinite(self.z_score) or self.estimate is None:
-            return score(self.z_score)
+            return z_text(self.z_score)
         if self.kind == "share":
             return successes(self.estimate)
-        return number(self.estimate.mean, digits=3)
+        return number_text(self.estimate.mean, digits=3)
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,17 @@ class Verdict:
         if self.always_or_never:
             return f"{successes(self.estimate)}, ≥ {nines(self.excluded_share)}"
         if self.does_not_vary:
-            return number(self.estimate.mean, digits=3) + self._unit
+            return number_text(self.estimate.mean, digits=3) + self._unit
         return minus(self.estimate)
 
     @property
     def strength(self) -> str:
         """The result of the draws, in the few letters that a figure has room for."""
         if self.has_z_score:
-            return f"z = {score(self.z_score)}"
+            return f"z = {z_text(self.z_score)}"
         if self.always_or_never:
             return successes(self.estimate)
-        return number(self.estimate.mean, digits=3)
+        return number_text(self.estimate.mean, digits=3)
 
     @property
     def power(self) -> str:
@@ -132,9 +132,9 @@ class Verdict:
             return missing
         if not math.isfinite(self.detectable):
             return "the draws do not tell how far off they may be"
-        power = f"a discrepancy of {percent(self.detectable)} would have shown"
+        power = f"a discrepancy of {percent_text(self.detectable)} would have shown"
         if missing and self.status is not Status.CONSISTENT:
-            power += f", {percent(self.resolution)} was asked for: {missing}"
+            power += f", {percent_text(self.resolution)} was asked for: {missing}"
         return power
 
     def __str__(self) -> str:
@@ -153,13 +153,13 @@ class Verdict:
         """The expected value beside the one that the draws gave."""
         if self.always_or_never:
             return self._tally
-        mean = number(self.estimate.mean, digits=3)
+        mean = number_text(self.estimate.mean, digits=3)
         if self.does_not_vary and self.relation == "<=":
-            return f"{mean} of at most {number(self.expected, digits=3)}{self._unit}"
+            return f"{mean} of at most {number_text(self.expected, digits=3)}{self._unit}"
         if self.does_not_vary:
-            return f"expected {number(self.expected)}{self._unit}, found {mean} in every draw"
+            return f"expected {number_text(self.expected)}{self._unit}, found {mean} in every draw"
         bound = "at most " if self.relation == "<=" else ""
-        comparison = f"expected {bound}{number(self.expected)}{self._unit}, found {minus(self.estimate)}"
+        comparison = f"expected {bound}{number_text(self.expected)}{self._unit}, found {minus(self.estimate)}"
         if self.has_z_score:
             comparison += f", {distance(self.z_score)}"
         return comparison

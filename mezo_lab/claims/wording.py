@@ -6,22 +6,24 @@ import re
 from mezo_lab.sampling import Estimate
 
 
-def number(x: float, digits: int = 6) -> str:
+def number_text(x: float, digits: int = 6) -> str:
     """A number with six digits at most and a true minus sign; with fewer digits, whole numbers stay whole.
 
-    >>> number(-0.0833333333), number(1.5e8), number(20.0), number(28.1876, digits=3), number(96_746, digits=3)
-    ('−0.0833333', '1.5e8', '20', '28.2', '96,746')
+    >>> number_text(-0.0833333333), number_text(1.5e8), number_text(20.0)
+    ('−0.0833333', '1.5e8', '20')
+    >>> number_text(28.1876, digits=3), number_text(96_746, digits=3)
+    ('28.2', '96,746')
     """
     if digits < 6 and 1000 <= abs(x) < 1e6:
         return minus(f"{x:,.0f}")
     return re.sub(r"e\+?(-?)0*", r"e\1", f"{x:.{digits}g}").replace("-", "−")
 
 
-def percent(share: float) -> str:
+def percent_text(share: float) -> str:
     """Two digits, and no more than a reader can use.
 
-    >>> percent(0.0042), percent(0.14), percent(2.5), percent(3e-18), percent(1e8), percent(0.99003)
-    ('0.42 %', '14 %', '250 %', 'under 0.01 %', 'over 1,000 %', '99 %')
+    >>> [percent_text(share) for share in (0.0042, 0.14, 2.5, 3e-18, 1e8, 0.99003)]
+    ['0.42 %', '14 %', '250 %', 'under 0.01 %', 'over 1,000 %', '99 %']
     """
     if not math.isfinite(share):
         return "any amount"
@@ -48,10 +50,10 @@ def nines(share: float) -> str:
     return f"{rounded} %"
 
 
-def score(z: float) -> str:
+def z_text(z: float) -> str:
     """A z-score: a decimal where it matters, an order of magnitude where it does not.
 
-    >>> score(-0.61), score(53.7), score(-1.04e11), score(-math.inf)
+    >>> z_text(-0.61), z_text(53.7), z_text(-1.04e11), z_text(-math.inf)
     ('−0.6', '+54', '−1e11', '−∞')
     """
     if math.isinf(z):
@@ -89,7 +91,7 @@ def successes(estimate: Estimate) -> str:
 def draw_count(draws: int) -> str:
     if draws < 1e15:
         return f"{draws:,}"
-    return number(draws, digits=2)
+    return number_text(draws, digits=2)
 
 
 def minus(value: object) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mezo_lab.finetune.encoding.encoder import Encoder
     from mezo_lab.finetune.encoding.logits import answer_logits
     from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
-    from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, score, wilson
+    from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, mean_score, wilson
     from mezo_lab.finetune.models.loading import LanguageModel, load_model
     from mezo_lab.finetune.models.smollm2 import smollm2
     from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run
@@ -35,7 +35,7 @@ _HOMES = {
     "mezo_lab.finetune.encoding.encoder": ("Encoder",),
     "mezo_lab.finetune.encoding.logits": ("answer_logits",),
     "mezo_lab.finetune.evaluation.evaluate": ("evaluate", "predictions"),
-    "mezo_lab.finetune.evaluation.scores": ("NotFinite", "Score", "difference", "score", "wilson"),
+    "mezo_lab.finetune.evaluation.scores": ("NotFinite", "Score", "difference", "mean_score", "wilson"),
     "mezo_lab.finetune.models.loading": ("LanguageModel", "load_model"),
     "mezo_lab.finetune.models.smollm2": ("smollm2",),
     "mezo_lab.finetune.prepare": ("RunContext", "build_model", "prepare_run"),
@@ -79,7 +79,7 @@ __all__ = [  # noqa: RUF022  in the order of a run
     "difference",
     "evaluate",
     "predictions",
-    "score",
+    "mean_score",
     "wilson",
     # replay
     "read_run_config",

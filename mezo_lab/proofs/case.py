@@ -41,7 +41,7 @@ class Case:
     """Fixed rational numbers for one law, dimension and number of probes.
 
     >>> case = Case("sphere", dim=3, probes=2)
-    >>> case.mean(square(case.estimate(case.g))) / number(square(case.g))  # (d+n−1)/n
+    >>> case.mean(square(case.estimate(case.g))) / sympy_number(square(case.g))  # (d+n−1)/n
     2
     """
 
@@ -165,10 +165,10 @@ class Case:
         }
         sizes = {d: self.dim, n: self.probes, r: self.rank, batch: BATCH}
         constants = {epsilon: EPSILON, eta: ETA, ell: ELL, change: DELTA, s: ETA * ELL}
-        return {symbol: number(value) for symbol, value in (numbers | sizes | constants).items()}
+        return {symbol: sympy_number(value) for symbol, value in (numbers | sizes | constants).items()}
 
 
-def number(value) -> Expr:
+def sympy_number(value) -> Expr:
     """A rational of this module as a sympy number."""
     if isinstance(value, int):
         return Integer(value)

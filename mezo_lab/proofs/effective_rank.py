@@ -8,7 +8,7 @@ from sympy import QQ, Expr, Integer
 
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import factored, put
-from mezo_lab.proofs.case import ELL, ETA, Case, add, number, square
+from mezo_lab.proofs.case import ELL, ETA, Case, add, square, sympy_number
 from mezo_lab.proofs.forms import GG, quadratic_form
 from mezo_lab.proofs.laws import PAIRS, weights
 from mezo_lab.proofs.notation import Scalar, d, ell, equation, eta, n, r, s
@@ -144,13 +144,13 @@ S = ETA * ELL
 
 
 def _exact_factor(case: Case) -> Expr:
-    return case.mean(square(case.estimate(case.g))) / number(square(case.g))
+    return case.mean(square(case.estimate(case.g))) / sympy_number(square(case.g))
 
 
 def exact_gamma(case: Case) -> Expr:
     """E[ĝᵀPĝ]/‖g‖² for a gradient g in the range of P."""
     g = [x * (i < case.rank) for i, x in enumerate(case.g)]
-    return case.mean(square(case.estimate(g)[: case.rank])) / number(square(g))
+    return case.mean(square(case.estimate(g)[: case.rank])) / sympy_number(square(g))
 
 
 def _exact_turned_gamma(case: Case) -> Expr:
@@ -169,7 +169,7 @@ def _exact_isotropic(case: Case) -> Expr:
 
 
 def _exact_stable_lr(case: Case) -> Expr:
-    return exact_end(case, case.dim) / number(ELL)
+    return exact_end(case, case.dim) / sympy_number(ELL)
 
 
 def _exact_tax(case: Case) -> Expr:
@@ -183,7 +183,7 @@ def _exact_ratio(case: Case, step, rank: int) -> Expr:
         return square(theta[:rank]) * ELL / 2
 
     estimate = case.two_point(loss, case.theta)
-    return case.mean(loss(add(case.theta, -step / ELL, estimate))) / number(loss(case.theta))
+    return case.mean(loss(add(case.theta, -step / ELL, estimate))) / sympy_number(loss(case.theta))
 
 
 def parabola(case: Case, rank: int) -> tuple[Expr, Expr]:

@@ -5,7 +5,7 @@ import sympy
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import by_powers, factored, put
 from mezo_lab.proofs.case import EPSILON, Case, add, dot, form, square
-from mezo_lab.proofs.forms import GG, GU, TRACE, counted, linearised, quadratic_form, taylor
+from mezo_lab.proofs.forms import GG, GU, TRACE, contraction_step, linearised, quadratic_form, taylor
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, d, epsilon, equation, n
 from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
@@ -26,7 +26,7 @@ def unbiased(law: str) -> Proof:
     steps = (
         *linearised(),
         *weight.second_steps,
-        counted("Measure one probe's zzᵀg along any fixed vector u", Scalar("E[uᵀz·zᵀg]"), pieces, weight),
+        contraction_step("Measure one probe's zzᵀg along any fixed vector u", Scalar("E[uᵀz·zᵀg]"), pieces, weight),
         Step("A mean of n such probes has the same mean, and u was any vector: E[ĝ] = g.", equation("E[uᵀĝ]", derived)),
     )
     conclusion = Conclusion("E[uᵀĝ]", derived, GU, lambda case: case.mean(dot(case.u, probed(case))))
@@ -75,7 +75,7 @@ def variance(law: str) -> Proof:
     steps = (
         Step("Expand the square.", equation("E‖ĝ − g‖²", expanded)),
         *weight.second_steps,
-        counted("One probe, and so their mean, along g", product, pieces, weight),
+        contraction_step("One probe, and so their mean, along g", product, pieces, weight),
         *squared.steps,
         Step("Put both into the first line.", equation("E‖ĝ − g‖²", derived)),
     )
@@ -100,7 +100,7 @@ def curvature_probe(law: str) -> Proof:
             equation(difference, bend),
         ),
         *weight.second_steps,
-        counted("Average over z", Scalar("E[zᵀHz]"), pieces, weight),
+        contraction_step("Average over z", Scalar("E[zᵀHz]"), pieces, weight),
         Step("A mean of n such probes has the same mean.", equation(f"E {difference}", derived)),
     )
     return Proof(

@@ -6,7 +6,7 @@ from sympy import Expr, Integer, Poly
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import by_powers, factored, put
 from mezo_lab.proofs.case import EPSILON, Case, dot, square
-from mezo_lab.proofs.forms import GG, GU, TRACE, central_difference, counted, taylor
+from mezo_lab.proofs.forms import GG, GU, TRACE, contraction_step, taylor, taylor_difference
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, d, epsilon, equation
 from mezo_lab.proofs.proof import Conclusion, Proof
@@ -15,7 +15,7 @@ from mezo_lab.proofs.wick import (
     Piece,
     chain,
     cycle,
-    gaussian,
+    gaussian_mean,
     isserlis,
     matrix,
     table,
@@ -31,16 +31,20 @@ def smoothing(law: str) -> Proof:
     """A7: at finite ε, ĝ is the unbiased gradient of the smoothed loss; for a cubic loss its bias is (ε²/2)·∇(ΔL)."""
     weight = weights(law)
     twisted = [vector("u"), third_derivative()]
-    slope = gaussian(vector("u"), vector("g"))
-    twist = gaussian(*twisted)
-    derived = sympy.expand(put(central_difference(), {SLOPE: slope, TWIST: twist}))
-    means = {SLOPE: gaussian(vector("g")), BEND: gaussian(matrix("H")), TWIST: gaussian(third_derivative())}
+    slope = gaussian_mean(vector("u"), vector("g"))
+    twist = gaussian_mean(*twisted)
+    derived = sympy.expand(put(taylor_difference(), {SLOPE: slope, TWIST: twist}))
+    means = {
+        SLOPE: gaussian_mean(vector("g")),
+        BEND: gaussian_mean(matrix("H")),
+        TWIST: gaussian_mean(third_derivative()),
+    }
     smoothed = put(taylor(epsilon), means)
     smoothed_slope = put(smoothed, {VALUE: GU, TRACE: BEND_GRADIENT})
     steps = (
-        Step("On a cubic loss, the difference along a probe is exactly", equation("pg", central_difference())),
+        Step("On a cubic loss, the difference along a probe is exactly", equation("pg", taylor_difference())),
         *weight.second_steps,
-        counted(
+        contraction_step(
             "The first term, times z and measured along any vector u",
             Scalar("E[uᵀz·zᵀg]"),
             [vector("u"), vector("g")],
@@ -89,7 +93,7 @@ def one_sided(law: str) -> Proof:
     """A8: without the backward evaluation the curvature does not cancel; its cost needs sixth moments."""
     pg = put(sympy.expand((taylor(epsilon) - taylor(0)) / epsilon), {TWIST: 0})
     terms = Poly(pg**2, SLOPE, BEND).terms()  # ((power of zᵀg, power of zᵀHz), coefficient)
-    derived = sum((coefficient * gaussian(*_network(*powers)) for powers, coefficient in terms), Integer(0))
+    derived = sum((coefficient * gaussian_mean(*_network(*powers)) for powers, coefficient in terms), Integer(0))
     derived = by_powers(derived, epsilon)
     means: dict[tuple[int, ...], str] = {(2, 0): "E[(zᵀg)²·zᵀz]", (1, 1): "E[zᵀg·zᵀHz·zᵀz]", (0, 2): "E[(zᵀHz)²·zᵀz]"}
     named = sum((coefficient * Scalar(means[powers]) for powers, coefficient in terms), Integer(0))
@@ -97,7 +101,7 @@ def one_sided(law: str) -> Proof:
         Step("On a quadratic loss, pg = [L(θ+εz) − L(θ)]/ε is exactly", equation("pg", pg)),
         Step("so that ‖ĝ‖² = pg²·zᵀz has three terms.", equation("E‖ĝ‖²", named)),
         _paired(means[2, 0], "Isserlis: four legs have 3 pairings", _network(2, 0)),
-        Step("Five legs cannot be paired.", equation(means[1, 1], gaussian(*_network(1, 1)))),
+        Step("Five legs cannot be paired.", equation(means[1, 1], gaussian_mean(*_network(1, 1)))),
         _paired(means[0, 2], "Six legs have 15", _network(0, 2)),
         Step("Put the three together; the two-sided estimator has the first term alone.", equation("E‖ĝ‖²", derived)),
     )
@@ -111,7 +115,7 @@ def _network(slopes: int, bends: int) -> list[Piece]:
 
 
 def _paired(name: str, what: str, pieces: list[Piece]) -> Step:
-    return Step(f"{what}. {table(pieces, isserlis)}.", equation(name, factored(gaussian(*pieces))))
+    return Step(f"{what}. {table(pieces, isserlis)}.", equation(name, factored(gaussian_mean(*pieces))))
 
 
 def _exact_one_sided(case: Case) -> Expr:

@@ -59,14 +59,14 @@ def quadratic_form(law: str, weight_matrix: str = "I", gradient: str = "g", othe
             equation(name, (n * named_same + n * (n - 1) * named_cross) / n**2),
         ),
         *weight.fourth_steps,
-        counted("One probe", named_same, same, weight),
+        contraction_step("One probe", named_same, same, weight),
         *weight.cross_steps,
-        counted("Two probes", named_cross, cross, weight),
+        contraction_step("Two probes", named_cross, cross, weight),
     )
     return QuadraticForm(name, expectation(same, weight), expectation(cross, weight), counting)
 
 
-def counted(what: str, name: Scalar, pieces: Sequence[Piece], weight: Weights) -> Step:
+def contraction_step(what: str, name: Scalar, pieces: Sequence[Piece], weight: Weights) -> Step:
     """The step that contracts every pattern and adds them up."""
     return Step(f"{what}. {table(pieces, weight)}.", equation(name, expectation(pieces, weight)))
 
@@ -77,13 +77,13 @@ def taylor(step: Expr | int) -> Expr:
     return value + step * slope + step**2 * bend / 2 + step**3 * twist / 6
 
 
-def central_difference() -> Expr:
+def taylor_difference() -> Expr:
     return sympy.expand((taylor(epsilon) - taylor(-epsilon)) / (2 * epsilon))
 
 
 def linearised() -> tuple[Step, ...]:
     """The steps from the definition of the projected gradient to pg = zᵀg."""
-    pg = central_difference()
+    pg = taylor_difference()
     return (
         Step(
             "Expand both losses along the probe, pg = [L(θ+εz) − L(θ−εz)]/(2ε): even powers of ε cancel.",

@@ -16,7 +16,7 @@ from mezo_lab.proofs.algebra import factored, put
 from mezo_lab.proofs.notation import Scalar, d, equation, kappa
 from mezo_lab.proofs.printing import plain
 from mezo_lab.proofs.step import Step
-from mezo_lab.proofs.wick import Pattern, chain, expectation, gaussian, matrix, vector
+from mezo_lab.proofs.wick import Pattern, chain, expectation, gaussian_mean, matrix, vector
 
 IID = ("gaussian", "rademacher", "uniform", "three-point", "iid")
 SYMBOLIC_LAWS = (*IID, "sphere", "coordinate", "orthogonal")
@@ -125,9 +125,9 @@ def _gaussian_entries() -> _Entries:
     f = vector("f")
     basis = {chain("e", "e"): 1, chain("f", "f"): 1, chain("e", "f"): 0}  # e = e₁, f = e₂
     return _Entries(
-        put(gaussian(e, e), basis),
-        put(gaussian(e, e, f, f), basis),
-        put(gaussian(e, e, e, e), basis),
+        put(gaussian_mean(e, e), basis),
+        put(gaussian_mean(e, e, f, f), basis),
+        put(gaussian_mean(e, e, e, e), basis),
         "z ~ N(0, I): uncorrelated coordinates of unit variance.",
         "Isserlis: a Gaussian moment is the sum over all pairings of its factors, each pair giving E[zᵢzⱼ] = δᵢⱼ. "
         "Of the three pairings of z₁z₁z₂z₂ one is not 0; of those of z₁z₁z₁z₁, all are 1.",
@@ -171,8 +171,8 @@ SPHERE = (
 
 def _sphere_entries() -> _Entries:
     flat = _gaussian_entries()
-    length_sq = gaussian(matrix("I"))
-    length_4 = factored(gaussian(matrix("I"), matrix("I")))
+    length_sq = gaussian_mean(matrix("I"))
+    length_4 = factored(gaussian_mean(matrix("I"), matrix("I")))
     return _Entries(
         d * flat.square / length_sq,
         d**2 * flat.mixed / length_4,

@@ -11,7 +11,7 @@ from sympy import Expr
 
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import factored, put
-from mezo_lab.proofs.case import Case, add, dot, number
+from mezo_lab.proofs.case import Case, add, dot, sympy_number
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, batch, batch_gradient_sq, d, equation, n
 from mezo_lab.proofs.printing import plain
@@ -125,4 +125,4 @@ def _exact_double_sum(case: Case) -> Expr:
         for first, second in product(examples, repeat=2)
         for z, other in product(case.z, repeat=2)
     )
-    return case.mean(sum(terms, start=case.z[0][0] * 0)) / number(case.probes**2 * len(examples) ** 2)
+    return case.mean(sum(terms, start=case.z[0][0] * 0)) / sympy_number(case.probes**2 * len(examples) ** 2)

@@ -5,8 +5,8 @@ from sympy import Expr, Integer, Rational, Symbol
 
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import by_powers, factored, put
-from mezo_lab.proofs.case import Case, Vector, dot, number, square
-from mezo_lab.proofs.forms import GG, GU, counted
+from mezo_lab.proofs.case import Case, Vector, dot, square, sympy_number
+from mezo_lab.proofs.forms import GG, GU, contraction_step
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, d, equation, n
 from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
@@ -35,7 +35,7 @@ def variance_modified(law: str) -> Proof:
         *weight.second_steps,
         Step("Its mean is hᵀw = gᵀD⁻¹Du = gᵀu: unbiased.", equation("E[uᵀĝ]", mean)),
         *weight.fourth_steps,
-        counted("‖ĝ‖² = hᵀz·zᵀSz·zᵀh", Scalar("E[hᵀz·zᵀSz·zᵀh]"), legs, weight),
+        contraction_step("‖ĝ‖² = hᵀz·zᵀSz·zᵀh", Scalar("E[hᵀz·zᵀSz·zᵀh]"), legs, weight),
         Step("Here tr(S) = tr(D²) and hᵀSh = gᵀD⁻¹D²D⁻¹g = ‖g‖².", equation("E‖ĝ‖²", derived)),
         Step("Dᵢ = |gᵢ| has tr(D²) = ‖g‖² and ‖D⁻¹g‖² = d: the norm that D = I has.", equation("E‖ĝ‖²", by_size)),
         Step(
@@ -68,7 +68,7 @@ def _exact_lagrange(case: Case) -> Expr:
     a = case.scale
     b = [abs(g) / x for g, x in zip(case.g, a, strict=True)]
     pairs = ((i, j) for i in range(case.dim) for j in range(i))
-    return number(sum(((a[i] * b[j] - a[j] * b[i]) ** 2 for i, j in pairs), start=a[0] * 0))
+    return sympy_number(sum(((a[i] * b[j] - a[j] * b[i]) ** 2 for i, j in pairs), start=a[0] * 0))
 
 
 def modified(case: Case, scale: Vector) -> Vector:
@@ -96,9 +96,9 @@ def adam_blind(law: str) -> Proof:
     steps = (
         Step("Write e for the i-th unit vector.", equation("ĝᵢ", Scalar("(1/n)·Σₖ eᵀzₖ·zₖᵀg"))),
         *weight.fourth_steps,
-        counted("One probe", Scalar("E[gᵀz·zᵀe·eᵀz·zᵀg]"), same, weight),
+        contraction_step("One probe", Scalar("E[gᵀz·zᵀe·eᵀz·zᵀg]"), same, weight),
         *weight.cross_steps,
-        counted("Two probes", Scalar("E[gᵀz·zᵀe·eᵀz′·z′ᵀg]"), cross, weight),
+        contraction_step("Two probes", Scalar("E[gᵀz·zᵀe·eᵀz′·z′ᵀg]"), cross, weight),
         Step("‖e‖² = 1 and eᵀg = gᵢ; n and n(n−1) terms.", equation("E[ĝᵢ²]", derived)),
         Step("One probe:", equation("E[ĝᵢ²]", single)),
         Step(

@@ -6,12 +6,12 @@ from sympy import Expr, Integer, Poly
 from mezo_lab import theory
 from mezo_lab.proofs.algebra import by_powers, factored, put
 from mezo_lab.proofs.case import DELTA, EPSILON, Case, dot, square
-from mezo_lab.proofs.forms import GG, GU, counted
+from mezo_lab.proofs.forms import GG, GU, contraction_step
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, change, d, epsilon, equation, eta
 from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.step import Step
-from mezo_lab.proofs.wick import gaussian, matrix, vector
+from mezo_lab.proofs.wick import gaussian_mean, matrix, vector
 
 NOW = Scalar("zᵀg")
 BEFORE = Scalar("z′ᵀg")
@@ -27,9 +27,11 @@ def residual_feedback(law: str) -> Proof:
     weight = weights(law)
     along = [vector("u"), vector("g")]
     share = change / epsilon
-    independent = by_powers(gaussian(*OWN) + gaussian(*OTHER) + share**2 * gaussian(matrix("I")), GG, change)
+    independent = by_powers(
+        gaussian_mean(*OWN) + gaussian_mean(*OTHER) + share**2 * gaussian_mean(matrix("I")), GG, change
+    )
     second, run_steps = _in_a_run()
-    length = factored(gaussian(*OWN) + gaussian(matrix("I")) * second)
+    length = factored(gaussian_mean(*OWN) + gaussian_mean(matrix("I")) * second)
     mean_square = eta**2 * _averaged((NOW * (NOW + REST)) ** 2, NOW)
     settled = put(mean_square, {REST_MEANS[2]: second})
     apart = factored(put(independent, {change: sympy.sqrt(settled)}) - length)
@@ -39,7 +41,7 @@ def residual_feedback(law: str) -> Proof:
             equation("pg", NOW - BEFORE + share),
         ),
         *weight.second_steps,
-        counted(
+        contraction_step(
             "Measure ĝ = pg·z along any vector u. z is independent of z′ and of Δ, so that only zᵀg counts",
             Scalar("E[uᵀĝ]"),
             along,
@@ -49,8 +51,8 @@ def residual_feedback(law: str) -> Proof:
             "‖ĝ‖² = pg²·zᵀz. For a Δ that is independent of z′, all mixed products are odd in z or in z′: mean 0.",
             equation("E‖ĝ‖²", OWN_NAME + OTHER_NAME + share**2 * Scalar("E[zᵀz]")),
         ),
-        counted("The first", OWN_NAME, OWN, weight),
-        counted("The second", OTHER_NAME, OTHER, weight),
+        contraction_step("The first", OWN_NAME, OWN, weight),
+        contraction_step("The second", OTHER_NAME, OTHER, weight),
         Step("And E[zᵀz] = d. Together:", equation("E‖ĝ‖²", independent)),
         *run_steps,
         Step("As above, E‖ĝ‖² = E[(zᵀg)²·zᵀz] + d·E[R²].", equation("E‖ĝ‖²", length)),
@@ -59,7 +61,7 @@ def residual_feedback(law: str) -> Proof:
     )
     conclusions = (
         Conclusion("E‖ĝ‖²", independent, theory.residual_feedback_norm(d, GG, change, epsilon), _exact_given),
-        Conclusion("E[uᵀĝ]", gaussian(*along), GU, _exact_mean),
+        Conclusion("E[uᵀĝ]", gaussian_mean(*along), GU, _exact_mean),
         Conclusion("E‖ĝ‖² in a run", length, theory.residual_feedback_run_norm(d, GG, eta, epsilon)),
         Conclusion("what E[Δ²] for Δ² would add", apart, 2 * d * eta**2 * GG**2 / epsilon**2),
     )
@@ -93,7 +95,7 @@ def _in_a_run() -> tuple[Expr, tuple[Step, ...]]:
 def _averaged(polynomial: Expr, slope: Scalar) -> Expr:
     """The mean of a polynomial in one probe's slope and in R′, which is independent of it."""
     terms = Poly(polynomial, slope, REST).terms()
-    means = (factor * gaussian(*[vector("g")] * power) * REST_MEANS[rest] for (power, rest), factor in terms)
+    means = (factor * gaussian_mean(*[vector("g")] * power) * REST_MEANS[rest] for (power, rest), factor in terms)
     return sum(means, Integer(0))
 
 

@@ -110,10 +110,10 @@ def isserlis(pattern: Pattern) -> Expr:
     return Integer(all(len(block) == 2 and len(set(block)) == 1 for block in pattern.probes))
 
 
-def gaussian(*pieces: Piece) -> Expr:
+def gaussian_mean(*pieces: Piece) -> Expr:
     """The mean under z ~ N(0, I), by Isserlis' theorem.
 
-    >>> gaussian(matrix("I"), matrix("I"))  # E‖z‖⁴
+    >>> gaussian_mean(matrix("I"), matrix("I"))  # E‖z‖⁴
     d**2 + 2*d
     """
     return expectation(pieces, isserlis)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import draw_count, minus, nines, number, score, successes
+from mezo_lab.claims.wording import draw_count, minus, nines, successes
 from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
 
 __all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary"]
@@ -89,11 +89,11 @@ def _verdict_sentence(verdict: Verdict) -> str:
     subject = "the theory"
     if verdict.formula:
         subject = f"the formula {typographic(verdict.formula)}"
-    claim = f"{subject} {_SAYS[verdict.relation]} {number(verdict.expected)}{_unit(verdict)}"
+    claim = f"{subject} {_SAYS[verdict.relation]} {number_text(verdict.expected)}{_unit(verdict)}"
     if verdict.has_z_score:
-        claim += f" (z = {score(verdict.z_score)})"
+        claim += f" (z = {z_text(verdict.z_score)})"
     if verdict.formula:
-        claim += f" and the theory {number(verdict.theory)}"
+        claim += f" and the theory {number_text(verdict.theory)}"
     notes = "".join(f" Note: {note}." for note in verdict.notes)
     return f"{where} {_mean(verdict)} where {claim}: {_conclusion(verdict)}{notes}"
 
@@ -104,7 +104,7 @@ def _mean(verdict: Verdict) -> str:
     if verdict.always_or_never:
         return f"{successes(verdict.estimate)} draws hold"
     if verdict.does_not_vary:
-        return f"each of {draws} is {number(verdict.estimate.mean)}{_unit(verdict)}"
+        return f"each of {draws} is {number_text(verdict.estimate.mean)}{_unit(verdict)}"
     return f"the mean of {draws} is {minus(verdict.estimate)}"
 
 
@@ -123,11 +123,11 @@ def _conclusion(verdict: Verdict) -> str:
 def _decoy_sentence(decoy: DecoyVerdict, verdict: Verdict) -> str:
     subject = f"The decoy {typographic(decoy.statement)}"
     if is_formula(decoy.statement):
-        subject += f" says {number(decoy.expected)} and"
+        subject += f" says {number_text(decoy.expected)} and"
     result = decoy.measured
     separator = ":"
     if math.isfinite(decoy.z_score):
-        result = f"z = {score(decoy.z_score)}"
+        result = f"z = {z_text(decoy.z_score)}"
         separator = " at"
     if decoy.status is Status.REFUTED:
         return f"{subject} is refuted{separator} {result}."

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import number, score
+from mezo_lab.claims.wording import number_text, z_text
 from mezo_lab.report.labels import DECOY_LETTERS, setting, typographic
 from mezo_lab.report.prose import by_claim, sentences, status_label, summary
 
@@ -135,10 +135,10 @@ def _widths(heads: list[_Cell], groups: list[_Group]) -> list[int]:
 
 
 def _row(verdict: Verdict, letters: dict[str, str]) -> list[_Cell]:
-    expected = number(verdict.expected)
+    expected = number_text(verdict.expected)
     if verdict.relation == "<=":
         expected = f"≤ {expected}"
-    z = score(verdict.z_score) if verdict.has_z_score else ""
+    z = z_text(verdict.z_score) if verdict.has_z_score else ""
     texts = [f"  {verdict.law}", _short_setting(verdict), expected, verdict.measured, z]
     return [
         *([(text, "")] for text in texts),
@@ -177,7 +177,7 @@ def _short_setting(verdict: Verdict) -> str:
             words.append(value)
             continue
         if isinstance(value, int) and value >= 1_000_000:
-            value = number(value)
+            value = number_text(value)
         words.append(setting({name: value}).replace(" = ", "="))
     return " ".join(words)
 

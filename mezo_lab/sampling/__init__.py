@@ -29,7 +29,7 @@ from mezo_lab.sampling.laws import (
 )
 from mezo_lab.sampling.montecarlo import Draws, Estimate, Progress, RunningMoments, generator_for, sample
 from mezo_lab.sampling.objectives import Cubic, LeastSquares, Linear, LowRankQuadratic, Quadratic
-from mezo_lab.sampling.reduced import Frame, frame_of, reduced_frame
+from mezo_lab.sampling.reduced import ProbeScalars, frame_of, reduced_frame
 
 __all__ = [
     "LAWS",
@@ -37,7 +37,6 @@ __all__ = [
     "Cubic",
     "Draws",
     "Estimate",
-    "Frame",
     "Iid",
     "Law",
     "LawCheck",
@@ -46,6 +45,7 @@ __all__ = [
     "LowRank",
     "LowRankQuadratic",
     "Orthogonal",
+    "ProbeScalars",
     "Progress",
     "Quadratic",
     "RunningMoments",

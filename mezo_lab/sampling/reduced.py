@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from mezo_lab.sampling.laws import Law, Orthogonal, Sphere
 
 
-class Frame(NamedTuple):
+class ProbeScalars(NamedTuple):
     """The scalars of n probes that decide a step, from the gradient's side."""
 
     along: Tensor
@@ -37,17 +37,19 @@ class Frame(NamedTuple):
         return (self.along * solved).sum(-1)
 
 
-def frame_of(z: Tensor, gradient: Tensor, rank: int | None = None) -> Frame:
+def frame_of(z: Tensor, gradient: Tensor, rank: int | None = None) -> ProbeScalars:
     """The frame of directions that were drawn: z (count, n, d), gradient (d,) in the first `rank` coordinates.
 
     >>> frame_of(torch.tensor([[[3.0, 4.0]]]), torch.tensor([2.0, 0.0]))
-    Frame(along=tensor([[3.]]), gram=tensor([[[25.]]]))
+    ProbeScalars(along=tensor([[3.]]), gram=tensor([[[25.]]]))
     """
     projected = z[..., :rank]  # P_r z, (count, n, r)
-    return Frame(z @ (gradient / gradient.norm()), projected @ projected.mT)
+    return ProbeScalars(z @ (gradient / gradient.norm()), projected @ projected.mT)
 
 
-def reduced_frame(law: Law, count: int, probes: int, dim: int, generator: Generator, rank: int | None = None) -> Frame:
+def reduced_frame(
+    law: Law, count: int, probes: int, dim: int, generator: Generator, rank: int | None = None
+) -> ProbeScalars:
     """The same frame in distribution, for any dimension, without drawing z.
 
     Source: Bartlett (1933); derived. Assumes: a rotation-invariant law.
@@ -81,13 +83,13 @@ def reduced_frame(law: Law, count: int, probes: int, dim: int, generator: Genera
             return _rescaled(along, gram, torch.diag_embed(whole.diagonal(dim1=1, dim2=2).sqrt()), dim)
         case Orthogonal():  # multiply the Gaussian probes by the inverse Cholesky factor of their Gram matrix
             return _rescaled(along, gram, torch.linalg.cholesky(whole), dim)
-    return Frame(along, gram)
+    return ProbeScalars(along, gram)
 
 
-def _rescaled(along: Tensor, gram: Tensor, lower: Tensor, dim: int) -> Frame:
+def _rescaled(along: Tensor, gram: Tensor, lower: Tensor, dim: int) -> ProbeScalars:
     # the frame of √d·L⁻¹z in place of z
     half = torch.linalg.solve_triangular(lower, gram, upper=False)
-    return Frame(
+    return ProbeScalars(
         along=dim**0.5 * torch.linalg.solve_triangular(lower, along[..., None], upper=False)[..., 0],
         gram=dim * torch.linalg.solve_triangular(lower, half.mT, upper=False),
     )

@@ -86,11 +86,11 @@ for name, law in LAWS.items():
 # Applied to $\mathbb{E}[z^\top I z\cdot u^\top z\cdot z^\top v]$: the two legs of $I$ pair with each other, or each with a vector, in two ways.
 
 # %%
-from mezo_lab.proofs.wick import gaussian, isserlis, matrix, table, vector
+from mezo_lab.proofs.wick import gaussian_mean, isserlis, matrix, table, vector
 
 pieces = [matrix("I"), vector("u"), vector("v")]
 print(table(pieces, isserlis))
-gaussian(*pieces)
+gaussian_mean(*pieces)
 
 # %% [markdown]
 # That is $(d+2)\,u^\top v$, as it should be. Now all laws, each against its own $c$ and, as decoys, against the two constants $d$

@@ -37,7 +37,7 @@ from mezo_lab.finetune.run_folder import read_run_config
 
 # %%
 from mezo_lab.course.notebook import record_path, show, sized
-from mezo_lab.finetune.evaluation.scores import Z95, difference, score, wilson
+from mezo_lab.finetune.evaluation.scores import Z95, difference, mean_score, wilson
 from mezo_lab.finetune.tasks import custom_task
 from mezo_lab.optim.log import StepRecord, read_log
 from mezo_lab.report.figures import style
@@ -147,7 +147,7 @@ print("paired gain:", gain_text(difference(after, before)))
 # %%
 def recorded(name: str):
     test = json.loads((RESULTS / "runs" / name / "result.json").read_text())["test"]
-    return score(test["metric"], [float(hit) for hit in test["each"]])
+    return mean_score(test["metric"], [float(hit) for hit in test["each"]])
 
 
 zero_shot, mezo = recorded("rotten-tomatoes-zero-shot"), recorded(run.name)
@@ -376,7 +376,7 @@ sizes, drawn = (25, 50, 100, 200, 400, 1000), {}
 for prompt in PROMPTS:
     stem = prompt.replace("/", "-")
     answers = [recorded(f"{stem}-{kind}").each for kind in ("512-mezo-full-seed0", "zero-shot")]
-    drawn[prompt] = [difference(*(score("accuracy", each[:n]) for each in answers)) for n in sizes]
+    drawn[prompt] = [difference(*(mean_score("accuracy", each[:n]) for each in answers)) for n in sizes]
     for n, gain in zip(sizes, drawn[prompt], strict=True):
         print(f"{PROMPTS[prompt]:30} n = {n:>4}: {gain_text(gain)}")
 
@@ -449,7 +449,7 @@ check_own_task(my_task)
 few = context.splits.test[: sized(full=50, fast=4)]
 mine = evaluate(model, Encoder(my_task(), tokenizer, few[0]), few)
 print(mine)
-print("against “It was”:", gain_text(difference(mine, score("accuracy", before.each[: len(few)]))))
+print("against “It was”:", gain_text(difference(mine, mean_score("accuracy", before.each[: len(few)]))))
 
 # %% [markdown] tags=["solution"]
 # **Solution.** A prompt that is no better has a chance of 2.5 % to look clearly better; of thirty, at least one does with a

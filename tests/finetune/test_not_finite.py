@@ -11,7 +11,7 @@ from mezo_lab.cli import main
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.evaluation.baselines import linear_probe
 from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
-from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, score
+from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, mean_score
 from mezo_lab.finetune.models.loading import LanguageModel, load_model
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import RESULT
@@ -123,8 +123,8 @@ def test_a_linear_probe_does_not_answer_test_rows_whose_features_are_not_finite(
 
 
 def test_a_score_in_words_tells_nothing_where_all_were_answered():
-    assert "finite" not in str(score("accuracy", [1.0, 0.0]))
-    assert replace(score("accuracy", [1.0, 0.0]), unanswered=1) == score("accuracy", [1.0, 0.0], 1)
+    assert "finite" not in str(mean_score("accuracy", [1.0, 0.0]))
+    assert replace(mean_score("accuracy", [1.0, 0.0]), unanswered=1) == mean_score("accuracy", [1.0, 0.0], 1)
 
 
 @pytest.mark.parametrize("method", ["zero-shot", "icl", "linear-probe", "mezo", "adam", "sgd"])
@@ -146,7 +146,7 @@ def test_a_run_that_answers_nothing_ends_with_status_1_and_one_line(method, plan
 
 def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        task_trainer, "evaluate", lambda *_, **__: score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6)
+        task_trainer, "evaluate", lambda *_, **__: mean_score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6)
     )
     lines = []
     result = finetune(plan, tmp_path / "run", report=lines.append)
@@ -157,7 +157,7 @@ def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_p
 
 def test_a_model_that_training_breaks_is_no_success(plan, tmp_path, monkeypatch):
     """The start was answered; of the best checkpoint nothing is."""
-    scores = iter([score("accuracy", [0.0] * 20, unanswered=20)])
+    scores = iter([mean_score("accuracy", [0.0] * 20, unanswered=20)])
     monkeypatch.setattr("mezo_lab.finetune.run.evaluate", lambda *_, **__: next(scores))
     monkeypatch.setattr("mezo_lab.finetune.training.callbacks.StartCallback.on_train_begin", lambda *_, **__: None)
     lines = []

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import sympy
 
-from mezo_lab.proofs.case import Case, dot, number, square
+from mezo_lab.proofs.case import Case, dot, square, sympy_number
 from mezo_lab.proofs.laws import SYMBOLIC_LAWS, weights
 from mezo_lab.proofs.notation import Scalar, d, equation, kappa
 from mezo_lab.proofs.wick import chain, cycle, diagonal, expectation, matrix, vector
@@ -69,7 +69,7 @@ def test_the_sphere_is_the_gaussian_over_its_mean_fourth_power_of_length():
 def test_brute_force_rejects_signs_without_their_coincidence_term():
     wrong = dataclasses.replace(weights("rademacher"), coincidence=sympy.Integer(0))
     case = Case("rademacher", 3, 1)
-    exact = case.mean(square(case.estimate(case.g))) / number(dot(case.g, case.g))
+    exact = case.mean(square(case.estimate(case.g))) / sympy_number(dot(case.g, case.g))
     assert (expectation(NORM, weights("rademacher")) / GG).xreplace({d: sympy.Integer(3)}) == exact
     assert (expectation(NORM, wrong) / GG).xreplace({d: sympy.Integer(3)}) != exact
 

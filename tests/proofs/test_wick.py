@@ -1,6 +1,6 @@
 import pytest
 
-from mezo_lab.proofs.case import Case, dot, form, number, square
+from mezo_lab.proofs.case import Case, dot, form, square, sympy_number
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, d, kappa
 from mezo_lab.proofs.printing import NO_BREAK
@@ -9,7 +9,7 @@ from mezo_lab.proofs.wick import (
     cycle,
     diagonal,
     expectation,
-    gaussian,
+    gaussian_mean,
     isserlis,
     matrix,
     pairings,
@@ -87,22 +87,22 @@ def test_a_label_says_what_its_pattern_becomes(pieces):
 
 
 def test_the_gaussian_has_no_coincidence_term():
-    assert expectation(NORM, weights("iid")) - gaussian(*NORM) == (kappa - 3) * GG
+    assert expectation(NORM, weights("iid")) - gaussian_mean(*NORM) == (kappa - 3) * GG
 
 
 def test_even_powers_of_a_gaussian_length_are_products():
     identity = matrix("I")
-    assert (gaussian(identity, identity) - d * (d + 2)).expand() == 0
-    assert (gaussian(identity, identity, identity) - d * (d + 2) * (d + 4)).expand() == 0
+    assert (gaussian_mean(identity, identity) - d * (d + 2)).expand() == 0
+    assert (gaussian_mean(identity, identity, identity) - d * (d + 2) * (d + 4)).expand() == 0
 
 
 def test_the_square_of_a_quadratic_form_knows_both_traces():
-    assert gaussian(matrix("H"), matrix("H")) == TRACE**2 + 2 * TRACE_SQ
-    assert gaussian(matrix("H"), matrix("H")) != TRACE**2 + TRACE_SQ
+    assert gaussian_mean(matrix("H"), matrix("H")) == TRACE**2 + 2 * TRACE_SQ
+    assert gaussian_mean(matrix("H"), matrix("H")) != TRACE**2 + TRACE_SQ
 
 
 def test_an_odd_number_of_legs_averages_to_zero():
-    assert gaussian(vector("g"), matrix("H")) == 0
+    assert gaussian_mean(vector("g"), matrix("H")) == 0
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
@@ -111,25 +111,25 @@ def test_six_legs_agree_with_an_expanded_polynomial(dim):
     z = case.z[0]
     polynomial = dot(case.g, z) * dot(case.u, z) * form(case.hessian, z) * square(z)
     pieces = [vector("g"), vector("u"), matrix("H"), matrix("I")]
-    exact = number(dot(case.g, case.u)) * case.values[TRACE] * (dim + 4)
-    exact += 2 * (dim + 4) * number(dot(case.g, [dot(row, case.u) for row in case.hessian]))
+    exact = sympy_number(dot(case.g, case.u)) * case.values[TRACE] * (dim + 4)
+    exact += 2 * (dim + 4) * sympy_number(dot(case.g, [dot(row, case.u) for row in case.hessian]))
     assert case.mean(polynomial) == exact
-    bilinear = {chain("g", "H", "u"): number(dot(case.g, [dot(row, case.u) for row in case.hessian]))}
-    assert gaussian(*pieces).xreplace({**case.values, **bilinear}) == exact
+    bilinear = {chain("g", "H", "u"): sympy_number(dot(case.g, [dot(row, case.u) for row in case.hessian]))}
+    assert gaussian_mean(*pieces).xreplace({**case.values, **bilinear}) == exact
 
 
 def test_independent_probes_never_pair_with_each_other():
-    assert gaussian(matrix("I", "z", "z′")) == 0
-    assert gaussian(vector("g"), matrix("I", "z", "z′"), vector("g", "z′")) == GG
+    assert gaussian_mean(matrix("I", "z", "z′")) == 0
+    assert gaussian_mean(vector("g"), matrix("I", "z", "z′"), vector("g", "z′")) == GG
 
 
 def test_a_third_derivative_meets_a_vector_as_the_gradient_of_the_laplacian():
-    assert gaussian(vector("u"), third_derivative()) == 3 * chain("u", "∇ΔL")
+    assert gaussian_mean(vector("u"), third_derivative()) == 3 * chain("u", "∇ΔL")
 
 
 def test_two_third_derivatives_have_no_name():
     with pytest.raises(ValueError, match=r"must pair two legs of each third derivative .* got a pairing of ∇³L, ∇³L"):
-        gaussian(third_derivative(), third_derivative())
+        gaussian_mean(third_derivative(), third_derivative())
 
 
 def test_only_the_gaussian_goes_beyond_four_legs():

@@ -9,13 +9,13 @@ from scipy import stats
 
 from mezo_lab import theory
 from mezo_lab.sampling import LAWS, Estimate, RunningMoments
-from mezo_lab.sampling.reduced import Frame, frame_of, reduced_frame, wishart
+from mezo_lab.sampling.reduced import ProbeScalars, frame_of, reduced_frame, wishart
 
 COUNT = 20_000
 LAW_NAMES = ["gaussian", "sphere", "orthogonal"]
 SIZES = [(4, 1, 4), (4, 2, 1), (6, 3, 2), (12, 4, 12), (40, 2, 5)]  # d, n, r
 CASES = list(itertools.product(LAW_NAMES, SIZES))
-OBSERVABLES = {"length_sq": Frame.length_sq, "overlap": Frame.overlap, "captured": Frame.captured}
+OBSERVABLES = {"length_sq": ProbeScalars.length_sq, "overlap": ProbeScalars.overlap, "captured": ProbeScalars.captured}
 ALARM = stats.norm.isf(1e-6 / (2 * 10 * len(CASES)))  # standard errors; at most ten comparisons a case: about 6.4
 LEAST_P = 1e-6 / len(CASES)  # for Kolmogorov and Smirnov's test
 
@@ -24,13 +24,13 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def brute(law: str, dim: int, probes: int, rank: int, seed: int = 1) -> Frame:
+def brute(law: str, dim: int, probes: int, rank: int, seed: int = 1) -> ProbeScalars:
     gradient = torch.zeros(dim).double()
     gradient[:rank] = torch.arange(1, rank + 1).double()  # any gradient within the first r coordinates
     return frame_of(LAWS[law].sample(COUNT, probes, dim, generator(seed)), gradient, rank)
 
 
-def reduced(law: str, dim: int, probes: int, rank: int, seed: int = 2) -> Frame:
+def reduced(law: str, dim: int, probes: int, rank: int, seed: int = 2) -> ProbeScalars:
     return reduced_frame(LAWS[law], COUNT, probes, dim, generator(seed), rank)
 
 

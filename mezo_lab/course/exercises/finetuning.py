@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer, quoted
 from mezo_lab.course.exercises.grading import grade
-from mezo_lab.finetune.evaluation.scores import Z95, difference, score, wilson
+from mezo_lab.finetune.evaluation.scores import Z95, difference, mean_score, wilson
 from mezo_lab.finetune.tasks import Task, task_named
 from mezo_lab.finetune.tasks.task import template_fields
 
@@ -59,7 +59,7 @@ def _gaps(before: Sequence[float], after: Sequence[float]) -> list[float]:
 
 def _paired(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
     """after − before on the same examples: (mean, low, high)."""
-    return difference(score("accuracy", after), score("accuracy", before))
+    return difference(mean_score("accuracy", after), mean_score("accuracy", before))
 
 
 def _unpaired(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:

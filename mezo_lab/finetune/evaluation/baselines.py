@@ -12,7 +12,7 @@ from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import answer_states, bucket_size, length_buckets
 from mezo_lab.finetune.evaluation.evaluate import BATCH, score_answers
-from mezo_lab.finetune.evaluation.scores import NotFinite, Score, score
+from mezo_lab.finetune.evaluation.scores import NotFinite, Score, mean_score
 from mezo_lab.finetune.models.loading import LanguageModel
 from mezo_lab.finetune.tasks import Task
 from mezo_lab.finetune.tasks.prompts import Prompt, data_text, template_text
@@ -89,7 +89,7 @@ def linear_probe(loaded: LanguageModel, encoder: Encoder, train: Sequence[Row], 
     labels = probe.predict(test_features.nan_to_num().numpy())
     finite = test_features.isfinite().all(1).tolist()
     answers = [int(label) if is_finite else None for label, is_finite in zip(labels, finite, strict=True)]
-    return score("accuracy", score_answers(task, answers, test, "accuracy"), unanswered=answers.count(None))
+    return mean_score("accuracy", score_answers(task, answers, test, "accuracy"), unanswered=answers.count(None))
 
 
 @torch.no_grad()

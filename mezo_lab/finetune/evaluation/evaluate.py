@@ -11,7 +11,7 @@ from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import NEW_TOKENS, Encoder
 from mezo_lab.finetune.encoding.logits import Encoded, answer_logits, bucket_size, length_buckets
 from mezo_lab.finetune.encoding.prefix_cache import split_shared_prefix
-from mezo_lab.finetune.evaluation.scores import Score, exact_match, f1, score
+from mezo_lab.finetune.evaluation.scores import Score, exact_match, f1, mean_score
 from mezo_lab.finetune.tasks.task import Task
 from mezo_lab.sampling import Progress
 
@@ -46,9 +46,9 @@ def evaluate(
     metric = metric or encoder.task.metric
     if metric == "likelihood" and encoder.task.kind == "generation":
         values = likelihoods(model, encoder, rows, progress=progress)
-        return score(metric, [value or 0.0 for value in values], unanswered=values.count(None))
+        return mean_score(metric, [value or 0.0 for value in values], unanswered=values.count(None))
     answers = predictions(model, encoder, rows, progress=progress)
-    return score(metric, score_answers(encoder.task, answers, rows, metric), unanswered=answers.count(None))
+    return mean_score(metric, score_answers(encoder.task, answers, rows, metric), unanswered=answers.count(None))
 
 
 def score_answers(task: Task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> list[float]:

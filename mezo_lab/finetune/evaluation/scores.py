@@ -55,7 +55,7 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
+def mean_score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
     """The mean of the scores of examples, with its interval.
 
     Source: for hits and misses Wilson's interval (1927), which holds near 0 and 1 too; else the normal one.
@@ -65,7 +65,7 @@ def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
         each: the score of every example, from 0 to 1.
         unanswered: how many of them are 0 because the model gave no finite score.
 
-    >>> print(score("accuracy", [1.0] * 67 + [0.0] * 33))
+    >>> print(mean_score("accuracy", [1.0] * 67 + [0.0] * 33))
     67.0% (57.3% to 75.4%, 100 examples)
     """
     if not each:
@@ -84,7 +84,7 @@ def score(metric: str, each: Sequence[float], unanswered: int = 0) -> Score:
 def score_record(result: Score) -> dict[str, Any]:
     """A score for a file, with that of each example, so that runs can be compared on the same examples.
 
-    >>> score_record(score("accuracy", [1.0, 0.0]))["each"]
+    >>> score_record(mean_score("accuracy", [1.0, 0.0]))["each"]
     '10'
     """
     each: Any = list(result.each)
@@ -96,10 +96,10 @@ def score_record(result: Score) -> dict[str, Any]:
 def score_from_record(record: Mapping[str, Any]) -> Score:
     """The score that `score_record` wrote. Raises: what a mapping of another form does.
 
-    >>> score_from_record(score_record(score("f1", [0.5]))) == score("f1", [0.5])
+    >>> score_from_record(score_record(mean_score("f1", [0.5]))) == mean_score("f1", [0.5])
     True
     """
-    return score(record["metric"], [float(value) for value in record["each"]], int(record.get("unanswered", 0)))
+    return mean_score(record["metric"], [float(value) for value in record["each"]], int(record.get("unanswered", 0)))
 
 
 def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
@@ -115,7 +115,7 @@ def difference(one: Score, other: Score) -> tuple[float, float, float]:
     Where all n examples differ alike there is no scatter, and no certainty either: another one has a probability of up
     to 1 − 0.025^(1/n), the upper end of Clopper and Pearson's interval, and could differ by anything from −1 to 1.
 
-    >>> difference(score("accuracy", [1.0, 1.0, 0.0, 1.0]), score("accuracy", [0.0, 1.0, 0.0, 1.0]))[0]
+    >>> difference(mean_score("accuracy", [1.0, 1.0, 0.0, 1.0]), mean_score("accuracy", [0.0, 1.0, 0.0, 1.0]))[0]
     0.25
     """
     gaps = [a - b for a, b in zip(one.each, other.each, strict=True)]

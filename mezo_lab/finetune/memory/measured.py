@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from mezo_lab.environment.storages import storage_bytes
-from mezo_lab.finetune.memory.predicted import TrainingStep, check_step, model_for_method
+from mezo_lab.finetune.memory.predicted import TrainingStep, check_sizes, model_for_method
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.optim import MeZO
 
@@ -47,7 +47,7 @@ def measured_memory(
 def _peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, positions: int, threads: int) -> int:
     torch.set_num_threads(threads)
     loaded = load_model(name, dtype=dtype, device="cpu")
-    check_step(method, loaded.limit, *shape, positions)
+    check_sizes(method, loaded.limit, *shape, positions)
     model = model_for_method(method, loaded)
     for parameter in model.parameters():  # those of a file come into memory page by page, the last with the first step
         parameter.data = parameter.data.clone()

@@ -96,7 +96,7 @@ def predicted_memory(
         model = read_config(model)
     config = deepcopy(model)
     limit = getattr(config, "max_position_embeddings", length + PREFIX_TOKENS)
-    check_step(method, limit, batch, length, positions)
+    check_sizes(method, limit, batch, length, positions)
     with torch.device("meta"):
         trained = model_for_method(method, untrained_model(config, dtype, attention))
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -104,7 +104,7 @@ def predicted_memory(
         return _trace_step(TrainingStep(_without_contents(trained), inputs, min(positions, length), autocast), method)
 
 
-def check_step(method: str, limit: int, batch: int, length: int, positions: int) -> None:
+def check_sizes(method: str, limit: int, batch: int, length: int, positions: int) -> None:
     """Raises: ValueError for a step that cannot be made, `limit` being the positions of the model."""
     one_of("method", method, METHODS)
     for name, count in {"batch": batch, "length": length, "positions": positions}.items():

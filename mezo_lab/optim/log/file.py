@@ -54,7 +54,7 @@ def lock(file: FileIO, path: Path) -> None:
         pass
 
 
-def release(file: FileIO) -> None:
+def close_file(file: FileIO) -> None:
     """Close, and let other writers in."""
     if fcntl is not None:  # closing is not enough: a forked process may hold the same file open
         with suppress(OSError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mezo_lab.optim.checkpoint import CHANGEABLE, GROUP
-from mezo_lab.optim.log.file import lock, release
+from mezo_lab.optim.log.file import close_file, lock
 from mezo_lab.optim.log.format import Event, LogError, StepRecord, header_difference
 from mezo_lab.optim.log.reader import VerifiedLog, read_log
 from mezo_lab.optim.log.verify import check_items, verified_header
@@ -120,4 +120,4 @@ def _replace(log: VerifiedLog, items: Iterable[StepRecord | Event]) -> None:
                     writer.event(item.kind, item.data)
         os.replace(shorter, log.path)
     finally:
-        release(file)
+        close_file(file)

@@ -96,7 +96,7 @@ class LogWriter:
         try:
             self.seal()  # steps that `until` cut off their frame
         except BaseException:
-            log_file.release(self._file)
+            log_file.close_file(self._file)
             raise
 
     @property
@@ -144,7 +144,7 @@ class LogWriter:
             with log_file.path_in_errors(self.path, "the last steps may not be on the disk"):
                 os.fsync(self._file.fileno())
         finally:
-            log_file.release(self._file)
+            log_file.close_file(self._file)
 
     def __enter__(self) -> "LogWriter":
         return self
@@ -166,7 +166,7 @@ class LogWriter:
             with log_file.path_in_errors(self.path, "no log was started"):
                 log_file.append(file, 0, PREAMBLE + frame.to_bytes(), self.path)
         except BaseException:
-            log_file.release(file)
+            log_file.close_file(file)
             self.path.unlink()
             raise
         return file, LogEnd.of_preamble(self.groups).after(frame)
@@ -190,7 +190,7 @@ class LogWriter:
                 file.truncate(log.end.size)
                 file.seek(log.end.size)
             except BaseException:
-                log_file.release(file)
+                log_file.close_file(file)
                 raise
         if log.torn:
             _logger.warning("%s ended inside a frame: %d bytes dropped after %d steps", self.path, log.torn, log.steps)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mezo_lab.claims import Claim, Verdict
 from mezo_lab.claims.decision import ALARM, DecisionRule
-from mezo_lab.claims.wording import percent
+from mezo_lab.claims.wording import percent_text
 from mezo_lab.report.figures.deviation import deviation_figure, relative
 from mezo_lab.report.figures.style import has_own_value, reference_name
 from mezo_lab.report.figures.sweep import has_sweep, sweep_figure
@@ -76,7 +76,7 @@ def _fit(verdicts: Sequence[Verdict]) -> str:
     distances = [abs(relative(v.estimate.mean, v.expected)) for v in verdicts if v.relation == "=="]
     sentences = []
     if distances:
-        farthest = percent(max(distances))
+        farthest = percent_text(max(distances))
         sentences.append(f"Every mean is within {ALARM:g} standard errors of the {reference}, {farthest} away at most.")
     if len(distances) < len(verdicts):
         sentences.append("No mean lies above its bound.")
@@ -92,5 +92,5 @@ def _decoy_distances(verdicts: Sequence[Verdict]) -> str:
     ]
     if not distances:
         return ""
-    ends = dict.fromkeys([percent(min(distances)), percent(max(distances))])
+    ends = dict.fromkeys([percent_text(min(distances)), percent_text(max(distances))])
     return f"The decoys, dotted, lie {' to '.join(ends)} from it."

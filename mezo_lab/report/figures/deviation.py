@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import Verdict
-from mezo_lab.claims.wording import percent
 from mezo_lab.report.figures import style
 from mezo_lab.report.labels import DECOY_LETTERS, MARKS, setting
 
@@ -159,7 +158,7 @@ def _signed(share: float) -> str:
     if abs(share) <= 1e-12:
         return ""
     sign = "+" if share > 0 else "−"
-    return f"{sign}{percent(abs(share))}"
+    return f"{sign}{percent_text(abs(share))}"
 
 
 def _row_label(verdict: Verdict, names: Sequence[str]) -> str:

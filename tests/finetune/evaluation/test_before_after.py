@@ -9,7 +9,7 @@ import torch
 
 from mezo_lab.finetune.endings import SIGNALS, Interrupts
 from mezo_lab.finetune.evaluation import before_training
-from mezo_lab.finetune.evaluation.scores import difference, score, score_from_record
+from mezo_lab.finetune.evaluation.scores import difference, mean_score, score_from_record
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.finetune.replay import rebuild_model, resolve_step
 from mezo_lab.finetune.run import finetune
@@ -37,7 +37,7 @@ def validating(monkeypatch, before: int, *after: int) -> None:
     hits = iter(after)
 
     def scripted(count):
-        return score("accuracy", [1.0] * count + [0.0] * (16 - count))
+        return mean_score("accuracy", [1.0] * count + [0.0] * (16 - count))
 
     def at_start(name, *arguments):
         return scripted(before) if name == "validation" else before_training.score_before_training(name, *arguments)
@@ -150,7 +150,7 @@ def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_
         patch.setattr("mezo_lab.finetune.run.score_before_training", stopped)
         finetune(plan, tmp_path / "run", report=quiet)
     assert (tmp_path / "run" / START).exists()
-    monkeypatch.setattr(before_training, "evaluate", lambda model, *_, **__: score("accuracy", [0.5] * 20))
+    monkeypatch.setattr(before_training, "evaluate", lambda model, *_, **__: mean_score("accuracy", [0.5] * 20))
     again = finetune(another, tmp_path / "run", report=quiet)
     assert set(again["test_before"]["each"]) == {0.5}
 
