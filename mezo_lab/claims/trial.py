@@ -22,6 +22,7 @@ from mezo_lab.claims.decision import (
     scattered,
 )
 from mezo_lab.claims.verdict import DecoyVerdict, Verdict
+from mezo_lab.claims.wording import percent_text
 from mezo_lab.sampling import LAWS, Draws, Estimate, Law, Progress, check_law, sample
 from mezo_lab.theory import Expression
 
@@ -248,8 +249,8 @@ class _Trial:
         if reachable >= 1:
             within = "none is within reach; --draws N takes exactly N draws"
         return (
-            f"a resolution of {percent_text(target / scale)} would take about {count:.1g} draws, and a run takes at most "
-            f"{most:,}: {within}"
+            f"a resolution of {percent_text(target / scale)} would take about {count:.1g} draws, and a run takes at "
+            f"most {most:,}: {within}"
         )
 
     def decoy_verdict(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:

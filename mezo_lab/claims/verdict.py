@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mezo_lab.claims.claim import Claim, Parameters
 from mezo_lab.claims.decision import Kind, Relation, Status, certain, same_value
-from mezo_lab.claims.wording import distance, draw_count, minus, nines, number_text, successes, z_text
+from mezo_lab.claims.wording import distance, draw_count, minus, nines, number_text, percent_text, successes, z_text
 from mezo_lab.sampling import Estimate
 
 

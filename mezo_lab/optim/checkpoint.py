@@ -255,6 +255,6 @@ def load_diagnostics(diagnostics: Diagnostics, saved_values: dict[str, Any]) -> 
         if value is None:
             value = math.nan
         kind = type(getattr(diagnostics, name))
-        if is_dataclass(kind):
+        if is_dataclass(kind) and isinstance(value, dict):
             value = kind(**value)
         setattr(diagnostics, name, value)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import draw_count, minus, nines, successes
+from mezo_lab.claims.wording import draw_count, minus, nines, number_text, successes, z_text
 from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
 
 __all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary"]

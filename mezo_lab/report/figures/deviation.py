@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.claims import Verdict
+from mezo_lab.claims.wording import percent_text
 from mezo_lab.report.figures import style
 from mezo_lab.report.labels import DECOY_LETTERS, MARKS, setting
 
