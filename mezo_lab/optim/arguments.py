@@ -122,5 +122,10 @@ def estimator_of(name: str, baseline: str, shaping: str) -> Estimator:
 def rule_named(rule: str | Rule) -> Rule:
     """A rule, or the one of that name with its defaults. Raises: ValueError naming the nearest."""
     if isinstance(rule, Rule):
+        if callable(getattr(rule, "moving", None)):  # no step would call it, and the rule would be another one
+            raise ValueError(
+                f"`rule` must update θ by its method `kernel`, got {type(rule).__name__} with the method `moving`, its "
+                "name in version 0.1: rename it."
+            )
         return rule
     return RULES[one_of("rule", rule, RULES)]()

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mezo_lab.optim import Adam, MeZO, Momentum, Normalised, Sign
+from mezo_lab.optim import Adam, MeZO, Momentum, Normalised, Rule, Sign
 from mezo_lab.optim.rules import LONGEST, RULES
 
 STEPS = 5
@@ -231,3 +231,12 @@ def test_a_normalised_step_is_as_long_for_a_loss_a_thousand_times_as_steep(weigh
 def test_a_rule_refuses_what_is_no_average(build, said):
     with pytest.raises(ValueError, match=said):
         build()
+
+
+def test_a_rule_with_the_hook_of_version_0_1_is_refused_and_does_not_run_as_another(weights):
+    class Own(Rule):
+        def moving(self, history, rates, decay):
+            raise AssertionError
+
+    with pytest.raises(ValueError, match="`rule` must update θ by its method `kernel`, got Own with the method `mov"):
+        MeZO(weights().items(), lr=0.1, rule=Own())

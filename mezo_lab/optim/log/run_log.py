@@ -126,10 +126,12 @@ class RunLog:
         try:
             self._opt.flush()
             self._settle()
+            settings = _changeable_settings(self._opt)
+            if settings != self._settings:
+                self._write_broken_walk()
             if self._moves and not self._opt.exact:
                 self._writer.event("settings", {"moves": self._moves})
             self._moves = []
-            settings = _changeable_settings(self._opt)
             if json_numbers(settings) == settings:  # else those of the last step: no step was made with these
                 self._settings = settings
             self._writer.event("settings", self._settings | {"state": _state_of(self._opt)})
@@ -161,8 +163,20 @@ class RunLog:
         self._check()
         settings = _changeable_settings(self._opt)
         if settings != self._settings:
+            self._write_broken_walk()
             self._writer.event("settings", settings)
             self._settings = settings
+
+    def _write_broken_walk(self) -> None:
+        """Before other settings hold: the moves since the last step, from which no step came.
+
+        A replay makes them at the hash behind them, with the settings that they were made with.
+        """
+        if self._moves and not self._opt.exact:
+            weights = current_hash(self._opt)
+            self._writer.event("settings", {"moves": self._moves})
+            self._writer.event("hash", weights)
+        self._moves = []
 
     def _before_move(self, point: int) -> None:
         """Before the weights are displaced to a point of the step's walk.

@@ -249,3 +249,33 @@ def test_replay_draws_no_forward_pass_and_leaves_the_generators_alone(tmp_path):
     state = torch.get_rng_state()
     replay(start, tmp_path / "run.mezo")
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("end", ["a step", "the end"])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("name, value", [("epsilon", 2e-2), ("centre", True), ("clip", 3.0)])
+def test_a_walk_that_was_broken_off_is_replayed_with_the_settings_that_it_had(name, value, fused, end, tmp_path):
+    model = small_model()
+    start = copy.deepcopy(model)
+    opt = MeZO(model.named_parameters(), lr=0.1, epsilon=1e-2, fused=fused)
+    with RunLog(opt, tmp_path / "run.mezo"):
+        opt.step(loss_of(model))
+        before = weights(model)
+        with pytest.raises(ZeroDivisionError):
+            opt.step(lambda: 1 / 0)
+        assert not same(before, weights(model))  # the walk has left its rounding
+        setattr(opt, name, value)
+        if end == "a step":
+            opt.step(loss_of(model))
+    replay(start, tmp_path / "run.mezo")
+    assert same(weights(start), weights(model))
+    for _ in range(2):
+        opt.step(loss_of(model))
+    opt.flush()
+    resumed = replay(again := small_model(), tmp_path / "run.mezo")
+    with RunLog(resumed, tmp_path / "run.mezo", append=True):
+        for _ in range(2):
+            resumed.step(loss_of(again))
+    assert same(weights(again), weights(model))
+    replay(last := small_model(), tmp_path / "run.mezo")
+    assert same(weights(last), weights(model))
