@@ -31,13 +31,13 @@ _COMMANDS = {
     "memory": ("mezo_lab.cli.memory", "predict the peak memory of fine-tuning, method by method"),
     "doctor": ("mezo_lab.cli.doctor", "check this machine, with a remedy for what is missing"),
 }
-# arguments of functions that no option is named after → the destination of the option with that meaning
+# arguments of functions that no option is named after → destinations of options with that meaning, one in each command
 _ALIASES = {
-    "name": "model",
-    "claim": "names",
-    "train_rows": "data",
-    "test_rows": "test_data",
-    "run": "folder",
+    "name": ("model",),
+    "claim": ("names",),
+    "train_rows": ("data",),
+    "test_rows": ("test_data",),
+    "run": ("folder", "out"),
 }
 
 
@@ -62,7 +62,8 @@ class _Parser(argparse.ArgumentParser):
             from mezo_lab.validation import nearest
 
             near = nearest(unknown[0].partition("=")[0], getattr(options, "option_names", {}).values(), most=1)
-            self.error("; nearest: ".join([f"unrecognized arguments: {' '.join(unknown)}", *near]))
+            command = getattr(options, "command_parser", self)
+            command.error("; nearest: ".join([f"unrecognized arguments: {' '.join(unknown)}", *near]))
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _terminable():
             command = _command(words)
             if command and not {"-h", "--help"} & set(words):
-                import numpy  # noqa: F401  before torch, which imports it in C++ that swallows an interrupt
+                _import_numpy()
             options = parser(command).parse_args(words)
             option_names = getattr(options, "option_names", {})
             return options.run(options)
@@ -118,8 +119,25 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         chosen = commands.add_parser(name, help=summary)
         if command in (None, name):
             import_module(module).add_options(chosen)
-            chosen.set_defaults(option_names={action.dest: _option_name(action) for action in chosen._actions})
+            names = {action.dest: _option_name(action) for action in chosen._actions}
+            chosen.set_defaults(option_names=names, command_parser=chosen)
     return top
+
+
+def _import_numpy() -> None:
+    """Import numpy before torch does; an interrupt waits, since C code of either import would swallow it."""
+    interrupts: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    except ValueError:  # not the main thread, which alone is interrupted
+        import_module("numpy")
+        return
+    try:
+        import_module("numpy")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts and before is not signal.SIG_IGN:
+        raise KeyboardInterrupt
 
 
 def _option_name(action: argparse.Action) -> str:
@@ -163,7 +181,8 @@ def _with_options(message: str, option_names: dict[str, str], words: Sequence[st
             return match[0]
         if name == "label" and match.start():  # the user's column, in a row of the data
             return match[0]
-        return option_names.get(name) or option_names.get(_ALIASES.get(name, "")) or match[0]
+        meant = (option_names[other] for other in (name, *_ALIASES.get(name, ())) if other in option_names)
+        return next(meant, match[0])
 
     return re.sub(r"`(\w+)`", option, message)
 

@@ -20,4 +20,6 @@ def _run_replay(options: argparse.Namespace) -> int:
     out = options.out or options.folder / "model"
     steps = replay_run(options.folder, out, step=options.step, report=lambda line: print(line, flush=True))
     print(f"rebuilt {steps:,} steps of {options.folder}; kept in {out}")
+    if options.step == "best" and not steps:
+        print("no checkpoint was better than the start: this is the start; --step last rebuilds the end")
     return 0

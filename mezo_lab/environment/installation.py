@@ -62,7 +62,8 @@ def require(modules: Sequence[str], error: type[NotInstalled]) -> None:
     >>> require(["torch"], ModelNotInstalled)
     """
     if absent := missing_modules(modules):
-        raise error(f"{', '.join(absent)} not installed: {install_command(*absent)}")
+        verb = "is" if len(absent) == 1 else "are"
+        raise error(f"{', '.join(absent)} {verb} not installed: {install_command(*absent)}")
 
 
 def shipped_file(wheel: str, error: type[NotInstalled]) -> Path:

@@ -19,7 +19,7 @@ from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
 from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.residual import residual_feedback
 from mezo_lab.proofs.step import Step
-from mezo_lab.validation import one_of
+from mezo_lab.validation import nearest, one_of
 
 __all__ = ["Conclusion", "Proof", "Step", "provable", "prove"]
 
@@ -69,7 +69,9 @@ def prove(claim: str, law: str) -> Proof:
     """
     derivation, laws = _DERIVATIONS[one_of("claim", claim, _DERIVATIONS)]
     if law not in laws:
-        raise ValueError(f"`law` must be one of {', '.join(laws)} for {claim}; got {law!r}. Choose one of these.")
+        near = nearest(law, laws)
+        remedy = f". Nearest: {', '.join(near)}." if near else ": choose one of these."
+        raise ValueError(f"`law` must be one of {', '.join(laws)} for {claim}; got {law!r}{remedy}")
     return derivation(law)
 
 

@@ -186,7 +186,7 @@ def test_a_whole_number_may_have_an_exponent(capsys):
 def test_a_page_that_cannot_be_made_is_refused_before_any_draw(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     line = refusal(capsys, *SMALL, "--html", "report.html")
-    assert line.startswith("mezo-lab: jinja2 not installed: ") and "mezo_lab[verify]" in line
+    assert line.startswith("mezo-lab: jinja2 is not installed: ") and "mezo_lab[verify]" in line
 
 
 def test_cuda_is_refused_where_torch_sees_none(capsys, monkeypatch):

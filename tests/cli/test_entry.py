@@ -63,3 +63,25 @@ def test_numpy_loads_before_torch_whose_own_import_of_it_would_swallow_ctrl_c():
         "loaded = list(sys.modules); sys.exit(loaded.index('numpy') > loaded.index('torch'))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(("handler", "code"), [("default_int_handler", 130), ("SIG_IGN", 0)])
+def test_ctrl_c_while_numpy_loads_waits_for_its_end_and_is_one_line(handler, code):
+    """The C code of numpy turns an interrupt into an ImportError."""
+    run = f"""
+import os, signal, sys
+from mezo_lab.cli import main
+signal.signal(signal.SIGINT, signal.{handler})
+class Interrupting:
+    def find_spec(name, *_):
+        if name == "datetime":  # which numpy asks for from C
+            sys.meta_path.remove(Interrupting)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.modules.pop("datetime", None)
+sys.meta_path.insert(0, Interrupting)
+code = main(["list", "norm-factor"])
+assert Interrupting not in sys.meta_path and signal.getsignal(signal.SIGINT) is signal.{handler}
+sys.exit(code)
+"""
+    ran = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True)
+    assert ran.returncode == code and ran.stderr == "mezo-lab: stopped\n" * (code == 130)

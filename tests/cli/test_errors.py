@@ -91,3 +91,13 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(command, capsys, number, code):
         signal.signal(signal.SIGINT, heard)
     assert kept == ["work"] and capsys.readouterr().err == "mezo-lab: stopped\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_unknown_option_points_to_the_help_of_its_command(capsys):
+    assert main(["list", "--foo"]) == 2
+    assert capsys.readouterr().err == "mezo-lab: unrecognized arguments: --foo (see `mezo-lab list --help`)\n"
+
+
+def test_a_resume_without_a_run_names_the_option_of_its_folder(capsys, tmp_path):
+    assert main(["finetune", "--resume", "--out", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith("mezo-lab: --out must be a folder that `mezo-lab finetune --out` wrote; ")

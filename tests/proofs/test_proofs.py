@@ -120,3 +120,5 @@ def test_an_unknown_claim_is_named_with_its_neighbours():
 def test_a_law_without_a_proof_is_named_with_those_that_have_one():
     with pytest.raises(ValueError, match="`law` must be one of gaussian for one-sided; got 'sphere'"):
         prove("one-sided", "sphere")
+    with pytest.raises(ValueError, match=r"for norm-factor; got 'gausian'. Nearest: gaussian.$"):
+        prove("norm-factor", "gausian")

@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from textwrap import shorten
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def foreign_files(name: str, *, remedy: str) -> Iterator[None]:
             ) from error
         if isinstance(error, KeyError):
             cause = f"there is no {cause}"
-        raise OSError(f"{name} cannot be read ({cause:.200}): {remedy}.") from error
+        raise OSError(f"{name} cannot be read ({shorten(cause, 200, placeholder=' …')}): {remedy}.") from error
 
 
 @contextmanager

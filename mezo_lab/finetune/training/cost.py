@@ -26,7 +26,8 @@ def cost_line(context: RunContext, seconds: float, done: int = 0) -> str:
     rounds = math.ceil(config.steps / config.every) - done // config.every
     validation = len(context.splits.validation)
     test = len(context.splits.test)
-    work = f"{steps:,} steps of {passes:,} × {config.batch:,} examples"
+    batch = min(config.batch, len(context.splits.train))
+    work = f"{steps:,} step{'s' * (steps != 1)} of {passes:,} × {batch:,} examples"
     if config.method != "mezo":
         work += " and back"
     text = f"to come: {work}, {rounds:,} evaluation{'s' * (rounds != 1)} of {validation:,}, a test of {test:,}"
@@ -34,7 +35,7 @@ def cost_line(context: RunContext, seconds: float, done: int = 0) -> str:
         return text
     if config.method != "mezo":
         passes = 3  # backpropagation costs about two forward passes more
-    examples = steps * config.batch * passes + rounds * validation + test
+    examples = steps * batch * passes + rounds * validation + test
     minutes = math.ceil(examples * seconds / validation / 60)
     return f"{text}; about {minutes:,} min at the speed of the first evaluation"
 

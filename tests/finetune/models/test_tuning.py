@@ -187,5 +187,5 @@ def test_a_prefix_needs_a_model_that_keeps_keys_and_values():
 
 def test_without_peft_the_error_names_the_extra(monkeypatch, model):
     monkeypatch.setattr(installation, "find_spec", lambda name: None)
-    with pytest.raises(ModelNotInstalled, match=r'^peft not installed: .*pip install "mezo_lab\[models\]"$'):
+    with pytest.raises(ModelNotInstalled, match=r'^peft is not installed: .*pip install "mezo_lab\[models\]"$'):
         tune(loaded(model), "lora")
