@@ -13,7 +13,7 @@ from torch import Tensor
 from mezo_lab.optim.noise import COORDINATES, Coordinates, coordinates_at
 from mezo_lab.optim.noise.streams import block_coordinates
 
-CHUNK = 1 << 20  # coordinates in flight: with the words and partial results they come from, about 30 MiB
+CHUNK = 1 << 20  # coordinates in flight: with the words and partial results they come from, about 20 MiB
 STRIDED_CHUNK = 1 << 18  # the same where each coordinate takes a block of its own
 
 
