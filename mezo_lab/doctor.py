@@ -29,14 +29,14 @@ from mezo_lab.environment.installation import (
 __all__ = ["Check", "check_data", "check_model", "checks", "report"]
 
 OLDEST_PYTHON = (3, 11)
-LEAST_MEMORY = 2.0  # GiB: the real model in float32 takes 0.5, its dequantization and torch the rest
+_LEAST_MEMORY = 2.0  # GiB: the real model in float32 takes 0.5, its dequantization and torch the rest
 MEMINFO = Path("/proc/meminfo")
 
 # torch.compile takes $CXX, and where that is unset the platform's name below; it looks no further
 DEFAULT_CXX = "g++"
-OTHER_CXX = ("g++", "clang++", "c++")
-CXX_FLAGS = ["-std=c++17", "-shared", "-fPIC"]
-CXX_SOURCE = """#include <Python.h>
+_OTHER_CXX = ("g++", "clang++", "c++")
+_CXX_FLAGS = ["-std=c++17", "-shared", "-fPIC"]
+_CXX_SOURCE = """#include <Python.h>
 #include <cmath>
 extern "C" double root(double x) { return std::sqrt(x); }
 """
@@ -45,7 +45,7 @@ if sys.platform == "darwin":
     DEFAULT_CXX = "clang++"
     INSTALL_CXX = "xcode-select --install"
 if sys.platform == "linux":
-    CXX_FLAGS.append("-fopenmp")
+    _CXX_FLAGS.append("-fopenmp")
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _check_compiler() -> Check:
     fault = "not found"
     if shutil.which(compiler):
         fault = "cannot build with Python.h and OpenMP"
-    remedies = (f"export CXX={other}" for other in OTHER_CXX if _compiles(other))
+    remedies = (f"export CXX={other}" for other in _OTHER_CXX if _compiles(other))
     return Check("compiler", False, f"{compiler}: {fault}", next(remedies, INSTALL_CXX))
 
 
@@ -145,9 +145,9 @@ def _compiles(compiler: str) -> bool:
         return False
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "three_lines.cpp")
-        source.write_text(CXX_SOURCE)
+        source.write_text(_CXX_SOURCE)
         headers = f"-I{sysconfig.get_path('include')}"
-        command = [compiler, *CXX_FLAGS, headers, str(source), "-o", str(source.with_suffix(".so"))]
+        command = [compiler, *_CXX_FLAGS, headers, str(source), "-o", str(source.with_suffix(".so"))]
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 
@@ -182,10 +182,10 @@ def _check_threads() -> Check:
 def _check_memory() -> Check:
     available = _available_memory()
     if available is None:
-        return Check("memory", True, f"unknown on this system, {LEAST_MEMORY:g} needed")
-    finding = f"{available:.1f} GiB available, {LEAST_MEMORY:g} needed"
+        return Check("memory", True, f"unknown on this system, {_LEAST_MEMORY:g} needed")
+    finding = f"{available:.1f} GiB available, {_LEAST_MEMORY:g} needed"
     remedy = "close what takes most, listed by: ps -eo rss,pid,comm | sort -rn | head"
-    return Check("memory", available >= LEAST_MEMORY, finding, remedy)
+    return Check("memory", available >= _LEAST_MEMORY, finding, remedy)
 
 
 def _available_memory() -> float | None:

@@ -22,8 +22,8 @@ from mezo_lab.sampling import (
     variance_modified,
 )
 
-GAUSSIAN = ["gaussian"]
-SETTLED = 4  # steps after which E‖ĝ‖² of a run is constant to seven digits: the rest falls by (η‖g‖/ε)² a step
+_GAUSSIAN = ["gaussian"]
+_SETTLED = 4  # steps after which E‖ĝ‖² of a run is constant to seven digits: the rest falls by (η‖g‖/ε)² a step
 
 
 def _moment_of(estimate: Tensor, moment: str, v: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def _moment_of(estimate: Tensor, moment: str, v: Tensor) -> Tensor:
     "smoothing",
     r"\mathbb{E}[\hat g_\varepsilon] = g + \frac{\varepsilon^2}{2}\nabla(\Delta L)",
     source="Nesterov and Spokoiny (2017); paper, section 2.2",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[20], probes=[4]),
     fast=grid(dim=[8], probes=[4]),
 )
@@ -69,7 +69,7 @@ def smoothing(law, dim, probes):
     r"\mathbb{E}\|\hat g\|^2 = (d+2)\|g\|^2"
     r" + \frac{\varepsilon^2}{4}(d+4)\left(\mathrm{tr}(H)^2 + 2\,\mathrm{tr}(H^2)\right)",
     source="derived",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[12]),
     fast=grid(dim=[6]),
 )
@@ -99,7 +99,7 @@ def one_sided_norm(law, dim):
     "norm-probe",
     r"\mathbb{E}[(z^\top g)^2] = \|g\|^2, \quad \mathbb{E}|z^\top g| = \sqrt{2/\pi}\,\|g\|",
     source="paper, Proposition 1, corrected",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[20], average=["square", "magnitude"]),
     fast=grid(dim=[8], average=["square", "magnitude"]),
 )
@@ -154,7 +154,7 @@ def curvature_probe(law, dim, probes):
     "variance-modified",
     r"\mathbb{E}\|\hat g\|^2 = \mathrm{tr}(D^2)\,\|D^{-1}g\|^2 + 2\|g\|^2",
     source="paper, Definition 6, with the correction that D = |g| gains nothing",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[20], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
     fast=grid(dim=[8], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
 )
@@ -189,7 +189,7 @@ def variance_modified_norm(law, dim, scale, moment):
     "expectation-modified",
     r"\mathbb{E}[\tilde g] = D^{-1}g",
     source="paper, Definition 7",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[20]),
     fast=grid(dim=[8]),
 )
@@ -218,7 +218,7 @@ def expectation_modified_mean(law, dim):
     "adam-blind",
     r"\mathbb{E}[\hat g_i^2] = \|g\|^2 + 2g_i^2",
     source="derived",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[20]),
     fast=grid(dim=[8]),
 )
@@ -248,7 +248,7 @@ def adam_blind(law, dim):
     r" \frac{2d\,\eta^2\|g\|^4}{\varepsilon^2}\ \mathrm{less\ than\ with}\ \mathbb{E}[\Delta^2];"
     r" \quad \mathbb{E}[\hat g] = g",
     source="paper, Definition 8, with the factor z that its print lacks; derived",
-    laws=GAUSSIAN,
+    laws=_GAUSSIAN,
     default=grid(dim=[20], moment=["norm", "mean"]) + grid(dim=[8], moment=["run"]),
     fast=grid(dim=[8], moment=["norm", "mean", "run"]),
 )
@@ -288,7 +288,7 @@ def _residual_feedback_run(law, dim) -> Experiment:
     start = torch.zeros_like(g)
 
     def draw(count, generator):
-        z = law.sample(count, SETTLED + 2, dim, generator).split(1, dim=1)  # of each (count, 1, d)
+        z = law.sample(count, _SETTLED + 2, dim, generator).split(1, dim=1)  # of each (count, 1, d)
         before = theta = start.expand(count, 1, -1)
         estimate = theta[:, 0]
         for previous, probe in pairwise(z):
@@ -303,7 +303,7 @@ def _residual_feedback_run(law, dim) -> Experiment:
     return Experiment(
         expected=expected,
         draw=draw,
-        numbers_per_draw=(SETTLED + 2) * dim,
+        numbers_per_draw=(_SETTLED + 2) * dim,
         symbols=symbols_of(law, dim, 1, eps=epsilon, eta=lr, delta=change, g2=1.0),
         formula="(d+2)*g2 + d*g2*(1 + (eta/eps)**2*g2)/(1 - (eta/eps)**2*g2)",
         decoys=(Decoy("(2*d+2)*g2 + d*delta**2/eps**2"), Decoy("(d+2)*g2")),

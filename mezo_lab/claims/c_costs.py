@@ -22,10 +22,10 @@ from mezo_lab.optim.sweeps import CHUNK
 from mezo_lab.sampling import Law
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
-MOST_BYTES = 100_000  # 0.1 MB
+_MOST_BYTES = 100_000  # 0.1 MB
 BYTES_PER_COORDINATE = 40  # of a chunk: words, partial results, z and the chunk before; at most 36 was measured
 MEBIBYTE = 1 << 20
-MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
+_MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
 
 
 @claim(
@@ -111,7 +111,7 @@ def _size(law: Law, steps: int) -> Experiment:
             return log.stat().st_size
 
     return Experiment(
-        expected=MOST_BYTES,
+        expected=_MOST_BYTES,
         draw=draw,
         numbers_per_draw=steps,
         symbols=CONSTANTS | {"steps": float(steps)},
@@ -136,7 +136,7 @@ def _size(law: Law, steps: int) -> Experiment:
     full=grid(d=[4_000_000, 32_000_000]),
 )
 def memory(law, d):
-    at_most_coordinates(d, MOST_WEIGHTS)
+    at_most_coordinates(d, _MOST_WEIGHTS)
     return Experiment(
         expected=BYTES_PER_COORDINATE * CHUNK / MEBIBYTE,
         draw=_over_forward(d, lambda model, loss: _in_place(model, loss, law)),
@@ -157,11 +157,11 @@ def memory(law, d):
     )
 
 
-Step = Callable[[], object]
-Loss = Callable[[], Tensor]
+_Step = Callable[[], object]
+_Loss = Callable[[], Tensor]
 
 
-def _over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
+def _over_forward(dim: int, stepping: Callable[[list[Parameter], _Loss], _Step]):
     """MiB by which the peak of a step exceeds that of its loss; one tensor has most of the weights."""
 
     def once() -> float:
@@ -178,12 +178,12 @@ def _over_forward(dim: int, stepping: Callable[[list[Parameter], Loss], Step]):
     return lambda count, generator: torch.tensor([once() for _ in range(count)], dtype=torch.float64)
 
 
-def _in_place(model: list[Parameter], loss: Loss, law: Law) -> Step:
+def _in_place(model: list[Parameter], loss: _Loss, law: Law) -> _Step:
     opt = MeZO(model, lr=1e-6, law=law.name, compiled=False)
     return lambda: opt.step(loss)
 
 
-def _peak_bytes(run: Step) -> int:
+def _peak_bytes(run: _Step) -> int:
     """The largest number of bytes alive at once, of the tensors that a function makes."""
     with LiveStorages() as live:
         run()

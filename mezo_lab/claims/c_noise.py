@@ -15,7 +15,7 @@ from mezo_lab.sampling import Law
 
 Model = dict[str, Parameter]
 
-DTYPES = (torch.float64, torch.float32, torch.bfloat16)
+_DTYPES = (torch.float64, torch.float32, torch.bfloat16)
 EPSILON = 2.0**-10  # a power of two, so that ε and 1/ε round nothing
 
 
@@ -79,7 +79,7 @@ def _two_models(rng: random.Random, layouts: int) -> tuple[Model, Model]:
     """The same names and shapes: in random order, dtypes and memory order with some frozen, and as they come."""
     shapes = {f"{k}.w{i}": shape for k in range(layouts) for i, shape in enumerate(_random_shapes(rng))}
     names = rng.sample(list(shapes), len(shapes))
-    other = {name: zeros(shapes[name], rng.choice(DTYPES), transposed=rng.random() < 0.5) for name in names}
+    other = {name: zeros(shapes[name], rng.choice(_DTYPES), transposed=rng.random() < 0.5) for name in names}
     trainable = {_layout_of(name): name for name in names}  # at least one parameter of each layout
     for name in names:
         other[name].requires_grad_(name == trainable[_layout_of(name)] or rng.random() < 0.5)
@@ -157,7 +157,7 @@ def _tolerance(model: Model, z: Tensor) -> Tensor:
 def random_models(rng: random.Random, layouts: int, most: int = 4) -> Model:
     """Layouts side by side, each of up to `most` parameters of random shapes, dtypes and memory order."""
     shapes = [(f"{k}.w{i}", shape) for k in range(layouts) for i, shape in enumerate(_random_shapes(rng, most))]
-    return {name: zeros(shape, rng.choice(DTYPES), transposed=rng.random() < 0.3) for name, shape in shapes}
+    return {name: zeros(shape, rng.choice(_DTYPES), transposed=rng.random() < 0.3) for name, shape in shapes}
 
 
 def _random_shapes(rng: random.Random, most: int = 4) -> list[tuple[int, ...]]:

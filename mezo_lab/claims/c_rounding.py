@@ -13,11 +13,11 @@ from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Cubic, Draws, Law
 from mezo_lab.theory import Expression
 
-NUMBERS = 4  # per weight, so that 65,536 of them make a run
+_NUMBERS = 4  # per weight, so that 65,536 of them make a run
 DEVIATION = 0.02  # of the weights of a language model
-EPSILON = 1e-3  # the paper's
+_EPSILON = 1e-3  # the paper's
 # εz must be several ulp, and its own last digit in float32 far below one
-LEAST = {torch.bfloat16: 2.0**-6, torch.float16: 2.0**-6, torch.float32: 1.0}
+_LEAST = {torch.bfloat16: 2.0**-6, torch.float16: 2.0**-6, torch.float32: 1.0}
 
 
 @claim(
@@ -52,7 +52,7 @@ def _unchanged(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
     return Experiment(
         expected=1.0,
         draw=share(exact=True),
-        numbers_per_draw=NUMBERS,
+        numbers_per_draw=_NUMBERS,
         symbols=symbols_of(law, 1, 1, K=cycles),
         formula="1",
         decoys=(Decoy("the plain mode in this dtype", draw=share(exact=False)),),
@@ -67,7 +67,7 @@ def _drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
     The first and the last move of a cycle are then rounded by one r(εz), the second by −r(2εz), and 2r(x) − r(2x) is
     0 half of the time, else ±ulp: two moves that round alike, where three independent ones would give ulp²/4.
     """
-    least = LEAST[dtype]
+    least = _LEAST[dtype]
 
     def draw(count: int, generator: Generator) -> Tensor:
         room = torch.rand(count, generator=generator, device=generator.device)
@@ -78,7 +78,7 @@ def _drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
     return Experiment(
         expected=cycles / 2,
         draw=draw,
-        numbers_per_draw=NUMBERS,
+        numbers_per_draw=_NUMBERS,
         symbols=symbols_of(law, 1, 1, K=cycles),
         formula="K/2",
         decoys=(Decoy("K/4"), Decoy("K**2/2")),  # three independent roundings; a drift in one direction
@@ -89,13 +89,13 @@ def _drift(law: Law, dtype: torch.dtype, cycles: int) -> Experiment:
 def cycled(law: Law, start: Tensor, cycles: int, exact: bool, generator: Generator) -> Tensor:
     """The weights after steps that see no slope, and so only walk to the probes and back."""
     theta = Parameter(start.clone())
-    opt = MeZO([theta], lr=1.0, epsilon=EPSILON, law=law.name, seed=seed_from(generator), exact=exact)
+    opt = MeZO([theta], lr=1.0, epsilon=_EPSILON, law=law.name, seed=seed_from(generator), exact=exact)
     for _ in range(cycles):
         opt.step(lambda: 0.0)
     return theta.detach()
 
 
-DIM = 256
+_DIM = 256
 
 
 @claim(
@@ -114,7 +114,7 @@ DIM = 256
     + grid(dtype=["bfloat16"], epsilon=[0.03, 0.06, 0.1, 0.2, 0.3, 0.5]),
 )
 def rounding(law, dtype, epsilon):
-    third = 6 / 15**0.5 * torch.full((DIM,), DIM**-0.5, dtype=torch.float64)  # T² = Σa_i²/36·E z⁶ = 1
+    third = 6 / 15**0.5 * torch.full((_DIM,), _DIM**-0.5, dtype=torch.float64)  # T² = Σa_i²/36·E z⁶ = 1
     ulp = 2 * torch.finfo(getattr(torch, dtype)).eps  # of losses between 2 and 4
     if epsilon < ulp / 4:
         raise ValueError(
@@ -122,12 +122,12 @@ def rounding(law, dtype, epsilon):
             "sides mostly round to the same number; raise it, or choose another dtype by --set dtype=float32."
         )
     expected = math.hypot(ulp / (2 * epsilon) * (2 / 12) ** 0.5, epsilon**2)
-    symbols = symbols_of(law, DIM, 1, eps=epsilon, ulp=ulp, T=1.0)
+    symbols = symbols_of(law, _DIM, 1, eps=epsilon, ulp=ulp, T=1.0)
     one_sided = (Decoy("T*eps**2"), Decoy("ulp/(2*eps)*(2/12)**0.5"))  # each is right on its side of the U
     apart = (decoy for decoy in one_sided if abs(Expression(decoy.statement)(symbols) - expected) > expected / 3)
     return Experiment(
         expected=expected,
-        draw=_square_errors(law, Cubic(third, slope=unit_gradient(DIM)), getattr(torch, dtype), epsilon),
+        draw=_square_errors(law, Cubic(third, slope=unit_gradient(_DIM)), getattr(torch, dtype), epsilon),
         numbers_per_draw=512,
         symbols=symbols,
         formula="((ulp/(2*eps))**2*2/12 + T**2*eps**4)**0.5",
@@ -142,7 +142,7 @@ def _square_errors(law: Law, loss: Cubic, dtype: torch.dtype, epsilon: float) ->
     """(pg − zᵀg)² of steps that hardly move from θ = 0, with a loss in `dtype`."""
 
     def draw(count: int, generator: Generator) -> Tensor:
-        theta = torch.zeros(DIM, dtype=torch.float64)
+        theta = torch.zeros(_DIM, dtype=torch.float64)
         seed = seed_from(generator)
         opt = MeZO(
             [Parameter(theta)], lr=1e-30, epsilon=epsilon, law=law.name, seed=seed, fused=True, check_closure=False

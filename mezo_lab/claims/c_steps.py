@@ -17,19 +17,19 @@ from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Law, Linear, LowRankQuadratic
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
-IID = ["gaussian", "rademacher", "uniform", "three-point"]
-ROW_BY_ROW = "z drawn row by row in the update", controls.row_by_row
+_IID = ["gaussian", "rademacher", "uniform", "three-point"]
+_ROW_BY_ROW = "z drawn row by row in the update", controls.row_by_row
 # measure → (whether z is one there, the name of a program that loses it, that program)
 SAME_Z = {
-    "step": (c_noise.one_z_per_step, *ROW_BY_ROW),
+    "step": (c_noise.one_z_per_step, *_ROW_BY_ROW),
     "names": (c_noise.one_z_per_name, "z from one generator for all tensors", controls.one_generator),
-    "chunks": (c_noise.one_z_per_chunk, *ROW_BY_ROW),
-    "large": (c_noise.one_z_of_large_tensors, *ROW_BY_ROW),
-    "compiled": (c_noise.one_z_compiled, *ROW_BY_ROW),
+    "chunks": (c_noise.one_z_per_chunk, *_ROW_BY_ROW),
+    "large": (c_noise.one_z_of_large_tensors, *_ROW_BY_ROW),
+    "compiled": (c_noise.one_z_compiled, *_ROW_BY_ROW),
 }
-ONE_BY_ONE = {"large", "compiled"}  # measures of a second a draw: only two draws, which exclude little
-OPTIMIZERS = 12  # at least so many, each with its own settings and seed, share the layouts
-ENOUGH = 299  # layouts without a failure exclude a failure in 100
+_ONE_BY_ONE = {"large", "compiled"}  # measures of a second a draw: only two draws, which exclude little
+_OPTIMIZERS = 12  # at least so many, each with its own settings and seed, share the layouts
+_ENOUGH = 299  # layouts without a failure exclude a failure in 100
 
 
 @claim(
@@ -39,10 +39,11 @@ ENOUGH = 299  # layouts without a failure exclude a failure in 100
     r" = z_{\mathrm{replay}}] = 1, \quad z_i = z(\mathrm{seed, step, probe, name}, i)"
     r" \ \mathrm{for\ every\ layout\ of\ the\ parameters}",
     source="paper, Algorithm 1 and footnote 3",
-    default=grid(measure=["step", "names", "chunks"], layouts=[ENOUGH]),
+    default=grid(measure=["step", "names", "chunks"], layouts=[_ENOUGH]),
     fast=grid(measure=["step", "names"], layouts=[24]),
-    full=grid(measure=["step", "names", "chunks"], layouts=[ENOUGH]) + grid(measure=["large", "compiled"], layouts=[2]),
-    suits=lambda law, p: law.name in IID or p["measure"] == "step",  # the others' z depends on all that moves
+    full=grid(measure=["step", "names", "chunks"], layouts=[_ENOUGH])
+    + grid(measure=["large", "compiled"], layouts=[2]),
+    suits=lambda law, p: law.name in _IID or p["measure"] == "step",  # the others' z depends on all that moves
 )
 def same_z(law, measure, layouts=24):
     agreement, wrong, without = SAME_Z[measure]
@@ -54,13 +55,13 @@ def same_z(law, measure, layouts=24):
         return torch.tensor(agreement(law, seed_from(rng), count)).double()
 
     draw = side_by_side
-    if measure in ONE_BY_ONE:
+    if measure in _ONE_BY_ONE:
         draw = one_by_one(agreement)
 
     return Experiment(
         expected=1.0,
         draw=draw,
-        numbers_per_draw=CHUNK_NUMBERS // max(1, layouts // OPTIMIZERS),
+        numbers_per_draw=CHUNK_NUMBERS // max(1, layouts // _OPTIMIZERS),
         symbols=CONSTANTS,
         formula="1",
         decoys=(Decoy(wrong, draw=one_by_one(without), count=lambda draws: 20),),
@@ -76,7 +77,7 @@ def same_z(law, measure, layouts=24):
     r"\mathbb{E}[(u^\top z)^2] = \|u\|^2 = 1, \quad"
     r" z = (z_{t,k,w}), \ \mathrm{two\ steps}\ t, \ \mathrm{two\ probes}\ k, \ \mathrm{two\ tensors}\ w",
     source="paper, Definition 1: z is N(0, I) over all parameters",
-    laws=[*IID, "sphere"],
+    laws=[*_IID, "sphere"],
     default=[{}],
     fast=[{}],
 )
@@ -121,7 +122,7 @@ def _spans(law: Law, streams: controls.Streams | None = None) -> Draws:
 
 
 # steps, each a draw, by (measure, d, r, n): 1.4 times what puts the nearest decoy 10 standard errors away
-STEPS = {
+_STEPS = {
     ("length", 2, 2, 1): {"rademacher": 130, "sphere": 80, "coordinate": 50},
     ("length", 4, 4, 1): {"rademacher": 760, "sphere": 560, "coordinate": 180},
     ("length", 4, 4, 3): {"orthogonal": 70},
@@ -132,7 +133,7 @@ STEPS = {
 
 
 def _steps(law: Law, measure: str, d: int, r: int, n: int) -> int | None:
-    return STEPS.get((measure, d, r, n), {}).get(law.name)
+    return _STEPS.get((measure, d, r, n), {}).get(law.name)
 
 
 def _settings(*keys: tuple[str, int, int, int]) -> list[Parameters]:
@@ -193,10 +194,10 @@ def _contraction(law: Law, dim: int, rank: int, probes: int, symbols: dict[str, 
     )
 
 
-Observable = Callable[[Tensor], Tensor]  # θ (d,) → one number
+_Observable = Callable[[Tensor], Tensor]  # θ (d,) → one number
 
 
-def _after_a_step(law: Law, probes: int, loss: Observable, start: Tensor, lr: float, observable: Observable) -> Draws:
+def _after_a_step(law: Law, probes: int, loss: _Observable, start: Tensor, lr: float, observable: _Observable) -> Draws:
     """The observable after a step from `start`, with θ in two tensors: its first coordinate, and the others."""
 
     def draw(count: int, generator: Generator) -> Tensor:

@@ -12,14 +12,14 @@ from mezo_lab.validation import nearest
 
 Parameters = dict[str, Any]
 Mode = Literal["fast", "default", "full"]
-MOST_DIM = 1 << 53  # beyond it a double cannot tell d from d + 1
-MOST_NUMBERS_PER_DRAW = 1 << 25  # 256 MiB of doubles, and a few times that while they are worked on
+_MOST_DIM = 1 << 53  # beyond it a double cannot tell d from d + 1
+_MOST_NUMBERS_PER_DRAW = 1 << 25  # 256 MiB of doubles, and a few times that while they are worked on
 # the least and the most that a parameter of this name may be, whatever the claim
-RANGES = {
-    "dim": (1, MOST_DIM),
-    "d": (1, MOST_DIM),
-    "rank": (1, MOST_DIM),
-    "r": (1, MOST_DIM),
+_RANGES = {
+    "dim": (1, _MOST_DIM),
+    "d": (1, _MOST_DIM),
+    "rank": (1, _MOST_DIM),
+    "r": (1, _MOST_DIM),
     "probes": (1, 1 << 24),
     "n": (1, 1 << 24),
     "batch": (1, 1 << 16),
@@ -27,9 +27,9 @@ RANGES = {
     "cycles": (1, 1_000_000),
     "runs": (2, 1_000_000),
     "layouts": (2, 1_000_000),
-    "u": (0, MOST_DIM),
+    "u": (0, _MOST_DIM),
 }
-EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
+_EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
 
 # the names that a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
 SYMBOLS = {
@@ -212,13 +212,13 @@ class Claim:
             fails = "divides by zero" if isinstance(error, ZeroDivisionError) else "overflows"
             shown = ", ".join(f"{name} = {value}" for name, value in parameters.items())
             raise ValueError(f"The theory of {self.name} {fails} at {shown}: choose other values.") from None
-        if experiment.numbers_per_draw > MOST_NUMBERS_PER_DRAW:
+        if experiment.numbers_per_draw > _MOST_NUMBERS_PER_DRAW:
             small = ", ".join(f"{name} = {value:,}" for name, value in parameters.items() if isinstance(value, int))
             raise ValueError(
-                f"One draw must take at most {MOST_NUMBERS_PER_DRAW:,} random numbers (256 MiB), and takes "
+                f"One draw must take at most {_MOST_NUMBERS_PER_DRAW:,} random numbers (256 MiB), and takes "
                 f"{experiment.numbers_per_draw:,} at {small}: lower one of them."
             )
-        if abs(experiment.expected) < EXACT:
+        if abs(experiment.expected) < _EXACT:
             raise ValueError(
                 f"`expected` must not be 0, got {experiment.expected:.2g} at these parameters: no relative error of it "
                 "can be promised; choose others (where ĝ = g exactly: fewer probes, or a higher --dim)."
@@ -228,9 +228,9 @@ class Claim:
 
 def _in_range(name: str, value: Any) -> None:
     """Raise ValueError for a value that no claim can use, before anything is built of it."""
-    if isinstance(value, str) or name not in RANGES:
+    if isinstance(value, str) or name not in _RANGES:
         return
-    least, most = RANGES[name]
+    least, most = _RANGES[name]
     if not value >= least:
         raise ValueError(f"`{name}` must be at least {least}, got {value}: raise it.")
     if value > most:

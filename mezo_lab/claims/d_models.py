@@ -26,14 +26,14 @@ from mezo_lab.curvature import (
 from mezo_lab.finetune import reviews, smollm2, task_loss
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS
 
-SHIFTS = 8  # each pg is compared with the zᵀg of this many other seeds
+_SHIFTS = 8  # each pg is compared with the zᵀg of this many other seeds
 SLOPE_PROBES = 36
 NORM_PROBES = 1_650  # pg² has relative s.d. √2; 10 standard errors must stay below 1 − 2/π
 CURVATURES = 8  # draws of zᵀHz in both ways, which differ by a hundredth of its size
-CURVATURE_RESOLUTION = 0.02
+_CURVATURE_RESOLUTION = 0.02
 # the error by the fourth derivative grows as ε², that by float32 rounding falls as 1/ε²; on SmolLM2-135M they meet here
-CURVATURE_EPSILON = 5e-4
-CURVED = "rotten-tomatoes/sentiment"  # with the paper's prompt the untrained model is confidently wrong, and tr H < 0
+_CURVATURE_EPSILON = 5e-4
+_CURVED = "rotten-tomatoes/sentiment"  # with the paper's prompt the untrained model is confidently wrong, and tr H < 0
 
 
 @cache
@@ -86,7 +86,7 @@ def slope(law, parameters, loss, g) -> Experiment:
 
     def mismatched() -> Iterator[Tensor]:
         pg, along = (torch.cat(parts) for parts in zip(*chunks, strict=True))
-        yield from torch.cat([pg * along.roll(shift) for shift in range(1, SHIFTS + 1)])
+        yield from torch.cat([pg * along.roll(shift) for shift in range(1, _SHIFTS + 1)])
 
     products = cache(mismatched)
     return _experiment(
@@ -97,7 +97,7 @@ def slope(law, parameters, loss, g) -> Experiment:
             Decoy(
                 "zᵀg of another seed",
                 draw=lambda count, rng: torch.stack([next(products()) for _ in range(count)]),
-                count=lambda draws: SHIFTS * draws,
+                count=lambda draws: _SHIFTS * draws,
             ),
         ),
     )
@@ -129,11 +129,11 @@ def _mean_square(law, parameters, loss, g) -> Experiment:
 )
 def curvature_of_a_language_model(law, batch) -> Experiment:
     """Slope of the second differences on zᵀHz, which Hessian-vector products give."""
-    parameters, loss = language_model(batch, task=CURVED)
+    parameters, loss = language_model(batch, task=_CURVED)
 
     def draw(count: int, generator: Generator) -> Tensor:
         seed = seed_from(generator)
-        differences = second_differences(parameters, loss, draws=count, epsilon=CURVATURE_EPSILON, seed=seed)
+        differences = second_differences(parameters, loss, draws=count, epsilon=_CURVATURE_EPSILON, seed=seed)
         product = hessian_products(parameters, loss)  # afresh, as the parameters were moved and put back
         exact = torch.empty(count, dtype=torch.float64, device="cpu")
         for k in range(count):
@@ -145,7 +145,7 @@ def curvature_of_a_language_model(law, batch) -> Experiment:
         draw,
         draws=CURVATURES,
         probes_per_chunk=CURVATURES,
-        resolution=CURVATURE_RESOLUTION,
+        resolution=_CURVATURE_RESOLUTION,
         decoys=(Decoy("1/2"), Decoy("2")),
     )
 

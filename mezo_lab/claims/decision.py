@@ -21,8 +21,8 @@ MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tai
 TAIL = math.erfc(ALARM / math.sqrt(2)) / 2  # of a normal law beyond the alarm, one side
 MANY = 1_000  # draws: of fewer, the farthest one always holds a large part of the variance
 DOMINANT = 0.1  # share of the variance in one draw, from which on the verdict says so
-MISSED = 15  # draws that a sample holds on average: all of them are missing once in 3.3 million runs, e^−15
-DOUBT = 0.05  # what n successes of n exclude, they exclude at 95 %
+_MISSED = 15  # draws that a sample holds on average: all of them are missing once in 3.3 million runs, e^−15
+_DOUBT = 0.05  # what n successes of n exclude, they exclude at 95 %
 
 Kind = Literal["mean", "share", "constant"]
 Relation = Literal["==", "<="]
@@ -85,7 +85,7 @@ class DecisionRule:
             if estimate.count >= MANY:
                 # a draw that holds the share s of the variance moves the mean by √s standard errors, and several like
                 # it may have been missed
-                alarm += MISSED * math.sqrt(abs(estimate.farthest))
+                alarm += _MISSED * math.sqrt(abs(estimate.farthest))
         return self._beyond(z, alarm)
 
     def suspects(self, estimate: Estimate, expected: float) -> bool:
@@ -151,6 +151,7 @@ def scattered(estimate: Estimate) -> bool:
 
 
 def certain(expected: float) -> bool:
+    """Whether a share is expected every time, or never."""
     return same_value(expected, 0.0) or same_value(expected, 1.0)
 
 
@@ -160,7 +161,7 @@ def excluded_by(count: int) -> float:
     >>> round(excluded_by(8), 2), round(excluded_by(299), 4)
     (0.31, 0.01)
     """
-    return 1 - DOUBT ** (1 / count)
+    return 1 - _DOUBT ** (1 / count)
 
 
 def draws_to_exclude(share: float) -> int:
@@ -171,10 +172,10 @@ def draws_to_exclude(share: float) -> int:
     """
     if share >= 1:
         return 1
-    return math.ceil(min(math.log(DOUBT) / math.log1p(-share), 1e300))
+    return math.ceil(min(math.log(_DOUBT) / math.log1p(-share), 1e300))
 
 
-def share_interval(successes: int, count: int, doubt: float = DOUBT / 2) -> tuple[float, float]:
+def share_interval(successes: int, count: int, doubt: float = _DOUBT / 2) -> tuple[float, float]:
     """The interval of Clopper and Pearson for a probability: exact, each end missed with chance `doubt` at most.
 
     >>> tuple(round(end, 4) for end in share_interval(8, 8)), tuple(round(end, 4) for end in share_interval(3, 20))
@@ -204,6 +205,9 @@ def _root(rising: Callable[[float], float], value: float) -> float:
 
 def at_least(successes: int, count: int, chance: float) -> float:
     """Pr[X ≥ successes] for a binomial X: the regularised incomplete beta function I_chance(k, n − k + 1).
+
+    It is written by hand because torch has no incomplete beta function, and the claims need no scipy. The tests compare
+    it with scipy.
 
     >>> round(at_least(3, 4, 0.5), 12)
     0.3125

@@ -24,7 +24,7 @@ from mezo_lab.sampling import (
 from mezo_lab.theory import cross_moment, effective_rank_factor, fourth_moment
 
 BRUTE_FORCE_DIM = 2048  # above it, a rotation-invariant law is sampled through its scalars
-MOST_COORDINATES = 1 << 24  # of one vector, 128 MiB
+_MOST_COORDINATES = 1 << 24  # of one vector, 128 MiB
 MOST_ROWS = 2048  # of a dense Hessian, 32 MiB
 
 
@@ -39,7 +39,7 @@ def at_most_coordinates(dim: int, most: int) -> None:
 
 def unit_gradient(dim: int, rank: int | None = None) -> Tensor:
     """A unit gradient with unequal coordinates, g_i ∝ 1/√i for i ≤ rank, so that mixing them up shows. (d,)"""
-    at_most_coordinates(dim, MOST_COORDINATES)
+    at_most_coordinates(dim, _MOST_COORDINATES)
     index = torch.arange(1, dim + 1, dtype=torch.float64)
     g = torch.where(index <= (rank or dim), index**-0.5, torch.zeros_like(index))
     return g / g.norm()
@@ -60,7 +60,7 @@ def curved(dim: int, lowest: float = 0.1) -> Tensor:
 
 def regression(dim: int, examples: int = 8) -> tuple[LeastSquares, Tensor]:
     """A least-squares loss on fixed data and a point where ‖g‖ = 1; its minibatches are real ones."""
-    at_most_coordinates(dim * examples, MOST_COORDINATES)
+    at_most_coordinates(dim * examples, _MOST_COORDINATES)
     data = torch.randn(examples, dim + 1, generator=Generator().manual_seed(dim), device="cpu")
     data = data.double().to(torch.get_default_device())
     inputs = data[:, :dim]
@@ -103,7 +103,7 @@ def sampled(
             "numbers_per_draw": 5 * probes * (probes + 3),  # a χ² or a small solve costs about five normals
             "sampler": "reduced",
         }
-    at_most_coordinates(dim, MOST_COORDINATES)
+    at_most_coordinates(dim, _MOST_COORDINATES)
     return {"draw": lambda count, rng: brute(law.sample(count, probes, dim, rng)), "numbers_per_draw": dim * probes}
 
 

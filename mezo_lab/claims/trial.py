@@ -31,11 +31,11 @@ FEWEST = 1_000  # draws
 PILOT_NUMBERS = 1 << 28  # random numbers of a pilot, a few seconds
 MOST_NUMBERS = 1 << 33  # random numbers of a run, minutes: a resolution that needs more is not tried
 DOUBTED_NUMBERS = 1 << 25  # of a law whose error bar cannot be trusted: no number of draws makes it CONSISTENT
-FINEST = 1e-12  # resolution: below it the formulas themselves round
-MOST_DRAWS = 1 << 53
-MAIN_STREAM = 1
-PILOT_STREAM = 2
-DECOY_STREAM = 3
+_FINEST = 1e-12  # resolution: below it the formulas themselves round
+_MOST_DRAWS = 1 << 53
+_MAIN_STREAM = 1
+_PILOT_STREAM = 2
+_DECOY_STREAM = 3
 
 
 def check(
@@ -107,7 +107,7 @@ def check(
     elif count is None:
         count, unreachable = trial.planned(targets, progress)
         notes += unreachable
-    estimate = trial.estimate(tested.draw, count, MAIN_STREAM, progress)
+    estimate = trial.estimate(tested.draw, count, _MAIN_STREAM, progress)
     rule = trial.rule
     status, missing = rule.status(estimate, tested.expected, min(targets))
     shown = dict(parameters)
@@ -144,13 +144,13 @@ def build(claim: Claim, law: Law, parameters: Parameters, device: str = "cpu") -
 
 
 def _validate(resolution: float, draws: int | None) -> None:
-    if not FINEST <= resolution < 1:
+    if not _FINEST <= resolution < 1:
         raise ValueError(
-            f"`resolution` must lie between {FINEST:g}, where the formulas themselves round, and 1, got "
+            f"`resolution` must lie between {_FINEST:g}, where the formulas themselves round, and 1, got "
             f"{resolution:g}: 0.01 means 1 %."
         )
-    if draws is not None and draws > MOST_DRAWS:
-        raise ValueError(f"`draws` must be at most {MOST_DRAWS:,}, which no run would end: give a smaller --draws.")
+    if draws is not None and draws > _MOST_DRAWS:
+        raise ValueError(f"`draws` must be at most {_MOST_DRAWS:,}, which no run would end: give a smaller --draws.")
 
 
 def _on(device: str) -> AbstractContextManager[object]:
@@ -226,7 +226,7 @@ class _Trial:
         """
         experiment = self.experiment
         least = max(FEWEST, min(PILOT, PILOT_NUMBERS // experiment.numbers_per_draw))
-        pilot = self.estimate(experiment.draw, least, PILOT_STREAM, progress)
+        pilot = self.estimate(experiment.draw, least, _PILOT_STREAM, progress)
         centre = experiment.expected if experiment.relation == "==" else pilot.mean
         wrong_means = [decoy.expected(experiment) for decoy in experiment.decoys if not decoy.draw]
         gaps = [*targets, *(abs(centre - mean) for mean in wrong_means)]
@@ -256,7 +256,7 @@ class _Trial:
     def decoy_verdict(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:
         """A wrong formula against the same draws; a wrong experiment gets draws of its own."""
         if decoy.draw:
-            estimate = self.estimate(decoy.draw, decoy.count(estimate.count), DECOY_STREAM)
+            estimate = self.estimate(decoy.draw, decoy.count(estimate.count), _DECOY_STREAM)
         rule = self.rule
         expected = decoy.expected(self.experiment)
         status = Status.REFUTED

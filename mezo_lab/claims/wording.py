@@ -89,6 +89,7 @@ def successes(estimate: Estimate) -> str:
 
 
 def draw_count(draws: int) -> str:
+    """A number of draws, rounded where nobody could make as many."""
     if draws < 1e15:
         return f"{draws:,}"
     return number_text(draws, digits=2)

@@ -13,10 +13,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", metavar="P", help="the paper's settings, such as paper/opt-13b/sst2")
     command.add_argument("--out", type=folder, metavar="DIR", help="folder for the run (default runs/…)")
     command.add_argument("--resume", action="store_true", help="resume a run that was stopped")
-    command.set_defaults(run=_run_finetune)
+    command.set_defaults(run=_run)
 
 
-def _run_finetune(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     config = _config(options)
     from mezo_lab.finetune.evaluation.scores import NotFinite
     from mezo_lab.finetune.run import finetune

@@ -24,15 +24,15 @@ from mezo_lab.sampling import Law, Orthogonal, law_named
 from mezo_lab.theory import Moments, rotation_average
 
 # the curvature where a run begins does not depend on what comes afterwards
-LEFT_OUT = ("method", "objective", "steps", "micro_batches", "lr", "schedule", "weight_decay", "every", "tensorboard")
-QUADRATIC = ("probes", "law", "rule", "seed", "rank")  # the fields of a configuration that a quadratic has a use for
+_LEFT_OUT = ("method", "objective", "steps", "micro_batches", "lr", "schedule", "weight_decay", "every", "tensorboard")
+_QUADRATIC = ("probes", "law", "rule", "seed", "rank")  # the fields of a configuration that a quadratic has a use for
 # with the paper's "It was terrible/great" the untrained model is worse than chance, and tr H is negative
 TASK = "rotten-tomatoes/sentiment"
 PRECISION = 0.02  # relative standard error to which --measure finds the divergence
 DRAWS = 24  # directions for tr H of a model
 PRODUCTS = 20  # Hessian-vector products for λ_max of a model, at most
 GRADIENT, PRODUCT = 3, 6  # forward passes that a gradient and a product cost, in arithmetic operations
-LOW_RANK = 10  # effective rank below which a single run outlives the mean by more than a tenth
+_LOW_RANK = 10  # effective rank below which a single run outlives the mean by more than a tenth
 
 
 class _Problem(NamedTuple):
@@ -67,7 +67,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--beta", type=float, metavar="B", help=f"β of --rule momentum (default {Momentum().beta})")
     add_config_options(
         command,
-        leave_out=LEFT_OUT,
+        leave_out=_LEFT_OUT,
         help_texts={
             "model": "language model in place of a quadratic: smollm2-135m, a folder that save_pretrained wrote, or a "
             "name on the hub; the options below are those of `finetune`",
@@ -81,10 +81,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
             "a model, the rank of LoRA (default 8)",
         },
     )
-    command.set_defaults(run=_run_lr, probes=1, law="gaussian", rule="sgd", seed=0)
+    command.set_defaults(run=_run, probes=1, law="gaussian", rule="sgd", seed=0)
 
 
-def _run_lr(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from mezo_lab.report.progress import Progress  # rich loads here, not for `doctor`
 
     law = _check_options(options)
@@ -128,7 +128,7 @@ def _check_options(options: argparse.Namespace) -> Law:
         )
     law = law_named(options.law)
     if options.model is None:
-        if of_models := sorted(set(given_fields(options)) - set(QUADRATIC)):
+        if of_models := sorted(set(given_fields(options)) - set(_QUADRATIC)):
             option = of_models[0].replace("_", "-")
             raise ValueError(f"--{option} belongs to a model, and a quadratic has none: add --model smollm2-135m.")
         if isinstance(law, Orthogonal):
@@ -239,8 +239,8 @@ def _lines(prediction: StableLearningRate, edge: Divergence | None) -> list[str]
             "It is that of MeZO's averaged momentum, m ← βm + (1−β)ĝ. A loop with the heavy ball, m ← βm + ĝ, as in "
             f"torch.optim.SGD, diverges beyond (1−β) times as much, {(1 - prediction.beta) * prediction.lr:.3g}."
         )
-    if prediction.effective_rank.mean < LOW_RANK:
+    if prediction.effective_rank.mean < _LOW_RANK:
         lines.append(
-            f"As r < {LOW_RANK}, a single run may stay stable beyond it: the mean is carried by rare long steps."
+            f"As r < {_LOW_RANK}, a single run may stay stable beyond it: the mean is carried by rare long steps."
         )
     return lines

@@ -9,9 +9,9 @@ from mezo_lab.validation import one_of
 DTYPES = ("float32", "bfloat16", "float16")
 BATCH = 16  # sequences
 MEBIBYTE = 2**20
-GIBIBYTE = 2**30
+_GIBIBYTE = 2**30
 LENGTH = 32  # tokens of a sentence of Rotten Tomatoes
-PAPER_LENGTH = 400  # tokens, the average of Table 22
+_PAPER_LENGTH = 400  # tokens, the average of Table 22
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -21,17 +21,17 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--length",
         type=integer,
         metavar="L",
-        help=f"tokens in each (default {LENGTH}; {PAPER_LENGTH} with --paper)",
+        help=f"tokens in each (default {LENGTH}; {_PAPER_LENGTH} with --paper)",
     )
     command.add_argument(
         "--dtype", metavar="T", help=f"dtype of the weights: {', '.join(DTYPES)} (default {DTYPES[0]})"
     )
     command.add_argument("--measure", action="store_true", help="also run each method, in a process of its own")
     command.add_argument("--paper", action="store_true", help="the paper's Table 22: OPT of 1.3B to 66B parameters")
-    command.set_defaults(run=run_memory)
+    command.set_defaults(run=_run)
 
 
-def run_memory(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     check_minimum(options, batch=1, length=1)
     if options.dtype is not None:
         one_of("dtype", options.dtype, DTYPES)
@@ -83,7 +83,7 @@ def _paper_lines(options: argparse.Namespace) -> Iterator[str]:
     """A row for each size of OPT, in GiB, and the GPU-hours of a training."""
     from mezo_lab.finetune.memory.paper_tables import SECONDS, SIZES, gpu_hours
 
-    length = options.length or PAPER_LENGTH
+    length = options.length or _PAPER_LENGTH
     # the first row precedes the first line, which an error must not follow
     rows = (_size_row(size, length) for size in SIZES)
     first = next(rows)
@@ -111,11 +111,11 @@ def _size_row(size: str, length: int) -> str:
     for method in ("mezo", "prefix", "adam"):
         total = setting_of_table_22(size, method, length).total
         reported = REPORTED[method].get(size)
-        cells.append(f"{total / GIBIBYTE:,.1f}")
+        cells.append(f"{total / _GIBIBYTE:,.1f}")
         if reported is None:
             cells += ["-", "-"]
         else:
-            cells += [str(reported), _error(total, reported * GIBIBYTE)]
+            cells += [str(reported), _error(total, reported * _GIBIBYTE)]
     return _row(cells)
 
 

@@ -11,10 +11,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--step", default="best", metavar="N", help="best (by validation), last, or a number of steps (default best)"
     )
-    command.set_defaults(run=_run_replay)
+    command.set_defaults(run=_run)
 
 
-def _run_replay(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from mezo_lab.finetune.replay import replay_run
 
     out = options.out or options.folder / "model"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mezo_lab.cli.options import check_minimum, integer
 from mezo_lab.environment.installation import NotInstalled, require
 from mezo_lab.theory import Expression
+from mezo_lab.validation import one_of
 
 if TYPE_CHECKING:
     from mezo_lab.claims import Verdict
@@ -92,8 +93,7 @@ def _check_options(options: argparse.Namespace) -> None:
     check_minimum(options, dim=1, probes=1, draws=2, seed=0)
     if options.models and options.names:
         raise ValueError("--models adds the claims on a real model to a run of all claims: name them, or leave it out.")
-    if options.device not in ("cpu", "cuda"):
-        raise ValueError(f"--device must be cpu or cuda, got {options.device!r}.")
+    one_of("device", options.device, ("cpu", "cuda"))
     if options.html:
         require(("jinja2", "matplotlib"), NotInstalled)
     for name in ("json", "html"):

@@ -14,14 +14,14 @@ from mezo_lab.finetune.models.tuning import TUNINGS
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 from mezo_lab.optim.arguments import law_of, rule_named
-from mezo_lab.validation import flag, not_negative, one_of, positive, python_number, whole
+from mezo_lab.validation import flag, not_negative, one_of, positive, python_number, python_values, whole
 
 TRAINED = ("mezo", "adam", "sgd")
 METHODS = (*TRAINED, "zero-shot", "icl", "linear-probe")
 DTYPES = ("float32", "bfloat16", "float16")
 SCHEDULES = ("constant", "linear", "cosine")
 METRICS = ("likelihood", "f1", "exact-match")
-OBJECTIVES = ("loss", "accuracy", "f1", "exact-match")  # besides module:function
+_OBJECTIVES = ("loss", "accuracy", "f1", "exact-match")  # besides module:function
 
 SHOTS = 16  # examples of each class, as for RoBERTa (Appendix E)
 _TRAINING_ONLY = (
@@ -239,9 +239,10 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, Path | torch.device):
         return str(value)
-    if isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1:
-        return tuple(python_number(item) for item in value)
-    return python_number(value)
+    value = python_number(python_values(value))
+    if isinstance(value, list):
+        return tuple(value)
+    return value
 
 
 def _check_value(option: Field, value: Any) -> None:
@@ -267,9 +268,11 @@ def _check_value(option: Field, value: Any) -> None:
             not_negative(name, value, "leave it out for the default")
     elif Ellipsis in types:
         if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-            raise ValueError(f"`{name}` must be a list of texts, got {str(value)[:40]!r}: give it so.")
+            raise ValueError(
+                f"`{name}` must be a list of texts, got {str(value)[:40]!r}: give one text for each label."
+            )
     elif not isinstance(value, str):
-        raise ValueError(f"`{name}` must be text, got {str(value)[:40]!r}: give it so.")
+        raise ValueError(f"`{name}` must be text, got {str(value)[:40]!r}: put it in quotes.")
 
 
 def _check_together(config: RunConfig) -> None:
@@ -277,7 +280,7 @@ def _check_together(config: RunConfig) -> None:
     law_of(config.law, None)
     rule_named(config.rule)
     if ":" not in config.objective:
-        one_of("objective", config.objective, (*OBJECTIVES, "module:function"))
+        one_of("objective", config.objective, (*_OBJECTIVES, "module:function"))
     if config.validation == 0 and config.trains:
         raise ValueError("`validation` must be at least 1 for a training, got 0: give some to choose a checkpoint by.")
     if config.batch % config.micro_batches:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from mezo_lab.finetune.models.loading import SHIPPED_MODEL
 
 # MeZO and ε: the first of the grids of Table 16. Adam and SGD: the first of Table 15; adapters by SGD are our guess
-PAPER_RATES = {
+_PAPER_RATES = {
     ("mezo", "full"): 1e-6,
     ("mezo", "lora"): 1e-4,
     ("mezo", "prefix"): 1e-2,
@@ -28,7 +28,7 @@ MEASURED = {
     ("mezo", "prefix", "loss"): (3e-2, 1e-1),
     ("adam", "full", "loss"): (3e-5, 1e-3),
 }
-MEASURED_SCHEDULE = "linear"
+_MEASURED_SCHEDULE = "linear"
 
 
 class DefaultRate(NamedTuple):
@@ -53,13 +53,13 @@ def default_rate(model: str, method: str, tuning: str, objective: str) -> Defaul
     if model == SHIPPED_MODEL and (method, tuning, kind) in MEASURED:
         lr, epsilon = MEASURED[method, tuning, kind]
         tried = {"loss": "loss", "score": "accuracy"}[kind]
-        setting = f"--objective {tried}, --schedule {MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
+        setting = f"--objective {tried}, --schedule {_MEASURED_SCHEDULE}, --law rademacher, --rule sgd"
         source = f"the rate that was measured on this model (film reviews, {setting})"
-        return DefaultRate(lr, epsilon, MEASURED_SCHEDULE, source)
+        return DefaultRate(lr, epsilon, _MEASURED_SCHEDULE, source)
     source = "the first of the paper's grid for RoBERTa-large (Table 15)"
     if method == "mezo":
         source = "the first of the paper's grid for OPT-13B (Table 16)"
     elif method == "sgd" and tuning != "full":
         source = "a guess of ours"
     source += f", and {model} may want another: compare several"
-    return DefaultRate(PAPER_RATES.get((method, tuning)), EPSILONS[tuning], "constant", source)
+    return DefaultRate(_PAPER_RATES.get((method, tuning)), EPSILONS[tuning], "constant", source)

@@ -15,7 +15,7 @@ from mezo_lab.finetune.run_folder import Stopped, way_to_resume
 from mezo_lab.sampling import Progress
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}  # but not a closed pipe
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}  # but not a closed pipe
 
 SIGHUP = getattr(signal, "SIGHUP", None)  # a closed terminal or connection; Windows has none
 SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP) if number is not None]
@@ -67,11 +67,11 @@ def disk_errors_in_one_line(out: Path) -> Iterator[None]:
 def is_disk_error(error: Exception) -> bool:
     """Whether a file could not be written, for which torch, safetensors and tokenizers have errors of their own."""
     if isinstance(error, (ValueError, OSError)):
-        return isinstance(error, OSError) and error.errno in DISK
+        return isinstance(error, OSError) and error.errno in _DISK
     text = str(error)
     number = re.search(r"os error (\d+)", text)
     if number is not None:  # of safetensors and tokenizers; an error of memory may come where a file is read
-        return int(number[1]) in DISK
+        return int(number[1]) in _DISK
     writing = "inline_container" in text or "PytorchStreamWriter" in text
     return writing and "PytorchStreamReader" not in text
 

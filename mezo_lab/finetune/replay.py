@@ -17,7 +17,7 @@ from mezo_lab.optim import replay
 from mezo_lab.optim.log import LogError, read_log
 from mezo_lab.sampling import Progress
 
-PATIENCE = 2.0  # seconds of silence before the first line of progress
+_PATIENCE = 2.0  # seconds of silence before the first line of progress
 
 
 def replay_run(folder: Path, out: Path, *, step: str = "best", report: Report = no_report) -> int:
@@ -87,7 +87,7 @@ def replay_lines(report: Report) -> Progress:
     return progress_lines(
         report,
         lambda done, total, left: f"rebuilding step {done:,}/{total:,}  {left / 60:,.1f} min left",
-        first=PATIENCE,
+        first=_PATIENCE,
     )
 
 
@@ -110,7 +110,7 @@ def _threads_of(folder: Path) -> Iterator[None]:
     machine = _read_result(folder).get("machine")
     threads = machine.get("threads", own) if isinstance(machine, dict) else own
     if type(threads) is not int or not 0 < threads < 1 << 16:
-        raise ValueError(f"`run` has a {folder / RESULT} that makes no sense in its threads, {threads!r}: use a copy.")
+        raise ValueError(f"`run` has a {folder / RESULT} whose number of threads, {threads!r}, is none: use a copy.")
     torch.set_num_threads(threads)
     try:
         yield

@@ -123,7 +123,7 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify norm-factor --law rademacher --dim 13000000000", "--dim must be at most 16,777,216"),
         ("verify curvature-probe --dim 100000", "--dim must be at most 2,048"),
         ("verify projected-gradient --law rademacher", "has no parameter set in the default mode"),
-        ("verify --device tpu", "--device must be cpu or cuda, got 'tpu'"),
+        ("verify --device tpu", "--device must be one of cpu, cuda; got 'tpu'"),
         ("verify --json /nowhere/out.json", "--json /nowhere/out.json cannot be written (No such file or directory)"),
         ("verify --html /", "--html / cannot be written (Is a directory)"),
         ("verify --expect d", "--expect tests a formula for one claim"),

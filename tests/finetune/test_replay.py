@@ -129,7 +129,7 @@ def test_the_start_of_a_prefix_is_the_model_without_one_and_is_not_rebuilt(run, 
 def test_threads_that_make_no_sense_are_refused(threads, tmp_path):
     (tmp_path / RESULT).write_text(json.dumps({"machine": {"threads": threads}}))
     before = torch.get_num_threads()
-    with pytest.raises(ValueError, match=r"`run` has a .*result\.json that makes no sense in its threads"):
+    with pytest.raises(ValueError, match=r"`run` has a .*result\.json whose number of threads"):
         with rebuilding._threads_of(tmp_path):
             pass
     assert torch.get_num_threads() == before

@@ -37,8 +37,8 @@ _SWEEPS = 3
 _EVALUATIONS = 2
 _GLOBAL_GENERATOR = "You moved torch's global generator, from which dropout draws: make a torch.Generator()."
 
-Move = Callable[..., None]
-Step = Callable[[Move, Callable[[], Tensor], float, float, float, int], object]
+_Move = Callable[..., None]
+Step = Callable[[_Move, Callable[[], Tensor], float, float, float, int], object]
 
 
 def check_perturb(perturb: Answer) -> None:

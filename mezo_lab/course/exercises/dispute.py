@@ -6,6 +6,7 @@ from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
 from mezo_lab.course.exercises.grading import (
     answer_numbers,
     as_numbers,
+    formula_hint,
     formula_value,
     grade,
     is_close,
@@ -103,7 +104,5 @@ def _hint(formula: Expression) -> str:
     claim = claim_named("norm-factor")
     law = law_named("orthogonal")
     cases = [claim.experiment(law, **case).symbols for case in _ORTHOGONAL]
-    for mistake, sentence in _FORMULA_MISTAKES.items():
-        if all(is_close(formula(case), Expression(mistake)(case)) for case in cases):
-            return sentence
-    return "Write ‖ĝ‖² as a double sum over i and j: which of its terms are left when zᵢᵀzⱼ = 0?"
+    general = "Write ‖ĝ‖² as a double sum over i and j: which of its terms are left when zᵢᵀzⱼ = 0?"
+    return formula_hint(formula, _FORMULA_MISTAKES, cases, general)

@@ -12,16 +12,17 @@ import torch
 from torch import Tensor
 
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer, quoted
+from mezo_lab.report.labels import joined
 from mezo_lab.theory import Expression, ExpressionError
 
-Case = Mapping[str, Any]
-Mistakes = Mapping[str, Answer | str]
+_Case = Mapping[str, Any]
+_Mistakes = Mapping[str, Answer | str]
 
-TOLERANCE = 1e-6  # relative: a formula is right or it is not
-TINY = 1e-15  # absolute: what rounding may leave of an answer that is 0
+_TOLERANCE = 1e-6  # relative: a formula is right or it is not
+_TINY = 1e-15  # absolute: what rounding may leave of an answer that is 0
 
 
-def grade(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes: Mistakes) -> None:
+def grade(answer: Answer, truth: Answer, cases: Sequence[_Case], mistakes: _Mistakes) -> None:
     """Print a line where the answer is the truth in every case.
 
     Args:
@@ -42,7 +43,7 @@ def grade(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes: Mistak
     print(f"✓ right in {len(cases)} cases")
 
 
-def expect_right(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes: Mistakes) -> None:
+def expect_right(answer: Answer, truth: Answer, cases: Sequence[_Case], mistakes: _Mistakes) -> None:
     """Grade without printing, for checks that go on. Raises: WrongAnswer."""
     truths = [as_numbers(truth(**case)) for case in cases]
     values = [answer_numbers(call_answer(answer, **case), right) for case, right in zip(cases, truths, strict=True)]
@@ -53,18 +54,18 @@ def expect_right(answer: Answer, truth: Answer, cases: Sequence[Case], mistakes:
         for sentence, mistake in mistakes.items():
             if _matches(values, mistake, cases, truths):
                 raise WrongAnswer(sentence)
-        numbers = [f"{name} = {number_text(each)}" for name, each in case.items() if isinstance(each, int | float)]
+        numbers = [f"{name} = {_number_text(each)}" for name, each in case.items() if isinstance(each, int | float)]
         place = ", ".join(numbers) or "a random point"
-        raise WrongAnswer(f"At {place} it should be {number_text(right)}, yours is {number_text(value)}.")
+        raise WrongAnswer(f"At {place} it should be {_number_text(right)}, yours is {_number_text(value)}.")
 
 
-def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[Case], truths: Sequence[Tensor]) -> bool:
+def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[_Case], truths: Sequence[Tensor]) -> bool:
     """Whether the answers are those of somebody who makes this mistake."""
     trios = zip(values, cases, truths, strict=True)
     return all(is_close(value, _mistaken(mistake, case, right)) for value, case, right in trios)
 
 
-def _mistaken(mistake: Answer | str, case: Case, right: Tensor) -> Any:
+def _mistaken(mistake: Answer | str, case: _Case, right: Tensor) -> Any:
     """The value of a mistake in one case."""
     if isinstance(mistake, str):
         return Expression(mistake)({**case, "truth": right.item(), "pi": math.pi})
@@ -156,16 +157,21 @@ def student_formula(answer: Any, names: set[str]) -> Expression:
     except ExpressionError as error:
         raise WrongAnswer(str(error)) from None
     if others := sorted(formula.names - names):
-        raise WrongAnswer(f"Write the formula in {_listed(sorted(names))} alone: it has {_listed(others)}.")
+        raise WrongAnswer(f"Write the formula in {joined(sorted(names))} alone: it has {joined(others)}.")
     return formula
 
 
-def _listed(words: Sequence[str]) -> str:
+def formula_hint(
+    formula: Expression, mistakes: Mapping[str, str], cases: Sequence[Mapping[str, float]], otherwise: str
+) -> str:
+    """What a formula overlooks, where its values are those of a known mistake in every case; else the general hint.
+
+    Args: mistakes: formula → the sentence that answers it. otherwise: the general hint.
     """
-    >>> _listed(["d"]), _listed(["d", "eps", "n"])
-    ('d', 'd, eps and n')
-    """
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    for mistake, sentence in mistakes.items():
+        if all(is_close(formula(case), Expression(mistake)(case)) for case in cases):
+            return sentence
+    return otherwise
 
 
 def formula_value(formula: Expression, values: Mapping[str, float]) -> float:
@@ -188,12 +194,12 @@ def is_close(one: Any, other: Any) -> bool:
         return False
     # relative to the largest number, so that a small answer is graded as strictly as a large one
     largest = float(other.abs().max())
-    return torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE * 1e-3 * largest or TINY)
+    return torch.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE * 1e-3 * largest or _TINY)
 
 
-def number_text(value: Any) -> str:
+def _number_text(value: Any) -> str:
     """
-    >>> number_text(0.123456789), number_text(13_000_000_000), number_text(torch.tensor([1.0, 2.0]))
+    >>> _number_text(0.123456789), _number_text(13_000_000_000), _number_text(torch.tensor([1.0, 2.0]))
     ('0.123457', '1.3e+10', '[1, 2]')
     """
     numbers = as_numbers(value)

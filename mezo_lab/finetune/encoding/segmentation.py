@@ -11,11 +11,13 @@ from mezo_lab.finetune.tasks.prompts import Prompt, Span
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-CONTROL = re.compile(r"<.+>|\[.+\]")  # an added token that is not marked special but acts as one, such as <think>
-NOWHERE = (-1, -1)
+_CONTROL = re.compile(r"<.+>|\[.+\]")  # an added token that is not marked special but acts as one, such as <think>
+_NOWHERE = (-1, -1)
 
 
 class Token(NamedTuple):
+    """A token, and where it stands in the text."""
+
     id: int
     start: int
     """The first of its characters in the text; −1 where it has none, or where the tokenizer does not say."""
@@ -102,7 +104,7 @@ class Segmenter:
         special = [id for id in self._special if id != self.tokenizer.unk_token_id]  # any word may become unknown
         tokens = []
         for id in self.tokenizer(text, add_special_tokens=False).input_ids:
-            span = NOWHERE
+            span = _NOWHERE
             if id in special and (name := next(names, None)):
                 span = name.span()
             tokens.append(Token(id, *span))
@@ -114,7 +116,7 @@ class Segmenter:
     def _special(self) -> dict[int, str]:
         """The names of the special tokens by number. One character alone, such as a line break, is text."""
         added = self.tokenizer.added_tokens_decoder.items()
-        names = {id: token.content for id, token in added if token.special or CONTROL.fullmatch(token.content)}
+        names = {id: token.content for id, token in added if token.special or _CONTROL.fullmatch(token.content)}
         names |= dict(zip(self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens, strict=True))
         return {id: name for id, name in names.items() if len(name) > 1}
 
@@ -143,4 +145,4 @@ def _core(text: str, token: Token) -> Span:
 
 
 def _without_span(ids: Iterable[int]) -> list[Token]:
-    return [Token(id, *NOWHERE) for id in ids]
+    return [Token(id, *_NOWHERE) for id in ids]

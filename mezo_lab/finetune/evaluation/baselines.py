@@ -20,10 +20,10 @@ from mezo_lab.finetune.tasks.prompts import Prompt, data_text, template_text
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-SHOWN = 32  # solved examples: paper, Table 1
+_SHOWN = 32  # solved examples: paper, Table 1
 
 
-def solved(task: Task, rows: Sequence[Row], *, count: int = SHOWN, seed: int = 0) -> Prompt:
+def solved(task: Task, rows: Sequence[Row], *, count: int = _SHOWN, seed: int = 0) -> Prompt:
     """Prompts with their right answers, that stand before a question: in-context learning.
 
     Source: paper, Table 1 (32 examples).
@@ -76,7 +76,9 @@ def linear_probe(loaded: LanguageModel, encoder: Encoder, train: Sequence[Row], 
 
     task = encoder.task
     if task.kind != "classification":
-        raise ValueError(f"`method` linear-probe needs a task with label words, got {task.name}, a {task.kind}.")
+        raise ValueError(
+            f"`method` linear-probe needs a task with label words, got {task.name}, a {task.kind}: choose another."
+        )
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     train_features = _features(loaded.model, encoder, train)
     if broken := int((~train_features.isfinite().all(1)).sum()):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCH = 16  # rows
-SHOWN_BATCH = 64  # rows behind solved examples, which are read once for a batch
+_SHOWN_BATCH = 64  # rows behind solved examples, which are read once for a batch
 
 
 def evaluate(
@@ -81,7 +81,7 @@ def predictions(
     answers: list[Any] = []
     size = BATCH
     if encoder.before:
-        size = SHOWN_BATCH
+        size = _SHOWN_BATCH
     for start in range(0, len(rows), size):
         answers += answer(model, encoder, rows[start : start + size])
         if progress is not None:

@@ -39,7 +39,7 @@ def measured_memory(
     Raises: as `load_model`; OSError on a system without /proc.
     """
     if not CLEAR_REFS.exists():
-        raise OSError("resident memory is read from /proc, which this system has not: measure it on Linux.")
+        raise OSError("resident memory is read from /proc, which this system does not have: measure it on Linux.")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(_peak, model, method, (batch, length), dtype, positions, torch.get_num_threads()).result()
 

@@ -29,12 +29,12 @@ REPORTED = {
 }
 # Source: mezo.sh, finetune.sh and utils.py of large_models/ in the authors' repository: 16-bit weights for MeZO, 16-bit
 # products for the others; a batch holds each example once for every answer, two in MultiRC; logits at every token
-AS_RUN: dict[str, dict[str, Any]] = {
+_AS_RUN: dict[str, dict[str, Any]] = {
     "mezo": {"dtype": torch.float16},
     "prefix": {"autocast": torch.float16},
     "adam": {"autocast": torch.float16},
 }
-ANSWERS = 2
+_ANSWERS = 2
 # seconds a step, and GPUs. Source: paper, Table 23 (A100 of 80 GB; MeZO with batches of 16, full fine-tuning of 8)
 SECONDS = {
     "mezo": {"1.3B": (0.815, 1), "2.7B": (1.400, 1), "13B": (2.702, 1), "30B": (5.896, 1), "66B": (12.438, 4)},
@@ -90,5 +90,5 @@ def setting_of_table_22(size: str, method: str, length: int = 400) -> Memory:
         method: "mezo" (whose memory is that of zero-shot inference), "prefix" or "adam".
         length: tokens in a sequence.
     """
-    setting = {"batch": ANSWERS, "length": length, "positions": length, "attention": "eager"}
-    return predicted_memory(opt_config(size), method=method, **setting, **AS_RUN[method])
+    setting = {"batch": _ANSWERS, "length": length, "positions": length, "attention": "eager"}
+    return predicted_memory(opt_config(size), method=method, **setting, **_AS_RUN[method])

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory", "predicted_memory"]
 
-FORWARD_METHODS = ("inference", "mezo")  # these need forward passes only
-METHODS = (*FORWARD_METHODS, "lora", "prefix", "sgd", "adam")
-PREFIX_TOKENS = 5  # as in `tune`
-SWEEP_BYTES = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.CHUNK`
+_FORWARD_METHODS = ("inference", "mezo")  # these need forward passes only
+METHODS = (*_FORWARD_METHODS, "lora", "prefix", "sgd", "adam")
+_PREFIX_TOKENS = 5  # as in `tune`
+_SWEEP_BYTES = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.CHUNK`
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Memory:
 
     @property
     def total(self) -> int:
+        """All of them."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
@@ -95,7 +96,7 @@ def predicted_memory(
     if isinstance(model, str):
         model = read_config(model)
     config = deepcopy(model)
-    limit = getattr(config, "max_position_embeddings", length + PREFIX_TOKENS)
+    limit = getattr(config, "max_position_embeddings", length + _PREFIX_TOKENS)
     check_sizes(method, limit, batch, length, positions)
     with torch.device("meta"):
         trained = model_for_method(method, untrained_model(config, dtype, attention))
@@ -105,16 +106,17 @@ def predicted_memory(
 
 
 def check_sizes(method: str, limit: int, batch: int, length: int, positions: int) -> None:
-    """Raises: ValueError for a step that cannot be made, `limit` being the positions of the model."""
+    """Raises: ValueError for a step that cannot be made. Args: limit: the positions of the model."""
     one_of("method", method, METHODS)
     for name, count in {"batch": batch, "length": length, "positions": positions}.items():
         if count < 1:
             raise ValueError(f"`{name}` must be at least 1, got {count}: give a larger number.")
     if method == "prefix":
-        limit -= PREFIX_TOKENS
+        limit -= _PREFIX_TOKENS
     if length > limit:
         raise ValueError(
-            f"`length` must be at most {limit:,}, the positions that the model has for a text; got {length:,}."
+            f"`length` must be at most {limit:,}, the positions that the model has for a text; got {length:,}: give a "
+            "smaller one."
         )
 
 
@@ -132,8 +134,8 @@ def untrained_model(config: "PreTrainedConfig", dtype: torch.dtype, attention: s
 def model_for_method(method: str, loaded: LanguageModel) -> Any:
     """The model with the parameters that a method trains, in training mode if the method backpropagates."""
     tuning = method if method in ("lora", "prefix") else "full"
-    model = tune(loaded, tuning, examples=[[0] * PREFIX_TOKENS], tokens=PREFIX_TOKENS)
-    return model.train(method not in FORWARD_METHODS)
+    model = tune(loaded, tuning, examples=[[0] * _PREFIX_TOKENS], tokens=_PREFIX_TOKENS)
+    return model.train(method not in _FORWARD_METHODS)
 
 
 def _without_contents(model: Module) -> Module:
@@ -162,9 +164,13 @@ class TrainingStep:
     inputs: Tensor
     """Token ids, (batch, length)."""
     positions: int = 1
+    """Of each sequence, those whose logits count."""
     autocast: torch.dtype | None = None
+    """The dtype of matrix products, where it differs from that of the weights."""
 
     def loss(self) -> Tensor:
+        """A forward pass."""
+
         def keep_first(_: Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             hidden, *others = arguments  # (batch, length, hidden)
             return (hidden[:, : self.positions], *others)
@@ -180,6 +186,7 @@ class TrainingStep:
         return cross_entropy(logits.flatten(0, 1).float(), self.inputs[:, : self.positions].flatten())
 
     def optimizer(self, method: str) -> Optimizer:
+        """The optimizer of backpropagation, as plain loops."""
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         if method == "sgd":
             return SGD(trained, foreach=False)
@@ -189,7 +196,7 @@ class TrainingStep:
 def _trace_step(step: TrainingStep, method: str) -> Memory:
     """Run one step and count the bytes that live at its peak."""
     weights = storage_bytes([*step.model.parameters(), *step.model.buffers()])
-    with LiveStorages() as live, torch.set_grad_enabled(method not in FORWARD_METHODS):
+    with LiveStorages() as live, torch.set_grad_enabled(method not in _FORWARD_METHODS):
         loss = step.loss()
         if method == "inference":
             return Memory(weights, 0, 0, live.peak)
@@ -212,4 +219,4 @@ def _sweep_bytes(model: Module) -> int:
     numel = sum(parameter.numel() for parameter in model.parameters())
     if numel >= COMPILE_FROM:
         return 0
-    return SWEEP_BYTES * min(CHUNK, numel)
+    return _SWEEP_BYTES * min(CHUNK, numel)

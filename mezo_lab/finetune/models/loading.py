@@ -10,6 +10,7 @@ import torch
 from mezo_lab.environment.installation import ModelNotInstalled, require
 from mezo_lab.finetune.models.foreign import foreign_files
 from mezo_lab.finetune.models.smollm2 import READER_PACKAGES, smollm2
+from mezo_lab.validation import nearest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["LanguageModel", "load_model"]
 
 SHIPPED_MODEL = "smollm2-135m"
-VOCABULARY_FILES = ("tokenizer.*", "vocab*", "*.model", "tekken.json")  # every tokenizer has one of them
-WEIGHT_FILES = ("*.safetensors", "*.bin")
-MAX_PARTS = 1000  # layers or experts; each is an object of its own, built before any weight is read
-MAX_BUFFERS = 2**31  # bytes of what a model computes for itself, such as the causal mask of every position
-PART_COUNT = re.compile(r"(^|_)n?_?(layers?|experts)$")
+_VOCABULARY_FILES = ("tokenizer.*", "vocab*", "*.model", "tekken.json")  # every tokenizer has one of them
+_WEIGHT_FILES = ("*.safetensors", "*.bin")
+_MAX_PARTS = 1000  # layers or experts; each is an object of its own, built before any weight is read
+_MAX_BUFFERS = 2**31  # bytes of what a model computes for itself, such as the causal mask of every position
+_PART_COUNT = re.compile(r"(^|_)n?_?(layers?|experts)$")
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def load_model(
     Raises: ValueError for a folder that holds no language model or no tokenizer; OSError for files that cannot be
     read or reached; NotInstalled, with the command to run.
 
-    >>> load_model("./no/such/folder")
+    >>> load_model("./x")
     Traceback (most recent call last):
-    ValueError: `name` must be smollm2-135m, a model's folder or a name on the hub; ./no/such/folder is none of them.
+    ValueError: `name` must be smollm2-135m, a model's folder or a name on the hub; ./x is none of them: check the path.
     """
     target = resolve_device(device)
     if name == SHIPPED_MODEL:
@@ -128,7 +129,8 @@ def read_config(name: str) -> "PreTrainedConfig":
         _check_files(name)
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ValueError(
-            f"`name` must be {SHIPPED_MODEL}, a model's folder or a name on the hub; {name} is none of them."
+            f"`name` must be {SHIPPED_MODEL}, a model's folder or a name on the hub; {name} is none of them: "
+            "check the path."
         )
     with foreign_files(_config_path(name), remedy=_remedy(name)):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -160,7 +162,8 @@ def _config_path(name: str) -> str:
 def _remedy(name: str) -> str:
     if Path(name).is_dir():
         return "save it again with save_pretrained, or give another folder"
-    return "check the name and the network, or give another folder"
+    similar = "".join(f", nearest {near}" for near in nearest(name, [SHIPPED_MODEL]))
+    return f"check the name{similar} and the network, or give another folder"
 
 
 def _check_files(name: str) -> None:
@@ -179,9 +182,9 @@ def _check_config(name: str, config: "PreTrainedConfig") -> None:
             "give the model that it was made from."
         )
     for key, value in settings.items():
-        if PART_COUNT.search(key) and isinstance(value, int) and not 0 <= value <= MAX_PARTS:
+        if _PART_COUNT.search(key) and isinstance(value, int) and not 0 <= value <= _MAX_PARTS:
             raise ValueError(
-                f"`name` must be a model of 0 to {MAX_PARTS:,} layers or experts, and the config.json of {name} "
+                f"`name` must be a model of 0 to {_MAX_PARTS:,} layers or experts, and the config.json of {name} "
                 f"says {key} {value:,}: put the true number there."
             )
     positions = settings.get("max_position_embeddings")
@@ -246,7 +249,7 @@ def _check_size(name: str, config: "PreTrainedConfig", auto: Any) -> None:
     ):
         blank = auto.from_config(config, trust_remote_code=False)
     numbers = sum(parameter.numel() for parameter in blank.parameters())
-    files = [file for pattern in WEIGHT_FILES for file in Path(name).glob(pattern)]  # none for a name on the hub
+    files = [file for pattern in _WEIGHT_FILES for file in Path(name).glob(pattern)]  # none for a name on the hub
     stored = sum(file.stat().st_size for file in files)
     if files and numbers > stored:  # only quantized formats have less than a byte for each number
         raise ValueError(
@@ -254,7 +257,7 @@ def _check_size(name: str, config: "PreTrainedConfig", auto: Any) -> None:
             f"numbers, and its files have {stored:,} bytes: save it again with save_pretrained."
         )
     computed = sum(buffer.nbytes for buffer in blank.buffers())
-    if computed > MAX_BUFFERS:
+    if computed > _MAX_BUFFERS:
         raise ValueError(
             f"`name` must be a model that a machine can hold; the config.json of {name} asks for {computed:,} bytes "
             "beside its weights: put the true number of positions there."
@@ -265,14 +268,15 @@ def _read_tokenizer(name: str, masked: bool) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     # where there is none, transformers silently makes an empty one for most architectures
-    if Path(name).is_dir() and not any(file for pattern in VOCABULARY_FILES for file in Path(name).glob(pattern)):
-        raise ValueError(f"`name` must be a folder with a tokenizer in it; {name} has none: tokenizer.save_pretrained.")
+    if Path(name).is_dir() and not any(file for pattern in _VOCABULARY_FILES for file in Path(name).glob(pattern)):
+        raise ValueError(f"`name` must be a folder with a tokenizer in it; {name} has none: save one.")
     with foreign_files(f"the tokenizer of {name}", remedy=_remedy(name)):
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         tokenizer("A text.")  # a fault of a tokenizer may show only here
     if masked and tokenizer.mask_token_id is None:
         raise ValueError(
-            f"`name` must be a model whose tokenizer has a mask token, if it fills masks; {name} has none."
+            f"`name` must be a model whose tokenizer has a mask token, if it fills masks; {name} has none: give "
+            "another."
         )
     return tokenizer
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["smollm2"]
 
 READER_PACKAGES = ("accelerate", "gguf", "safetensors", "transformers")
-WEIGHTS = "model.safetensors"
+_WEIGHTS = "model.safetensors"
 DIGESTS = "sha256.json"  # file name → SHA-256; it is written last
 
 
@@ -70,7 +70,7 @@ def is_intact(folder: Path) -> bool:
     """
     try:
         digests = json.loads((folder / DIGESTS).read_text())
-        return WEIGHTS in digests and all(sha256(folder / name) == digest for name, digest in digests.items())
+        return _WEIGHTS in digests and all(sha256(folder / name) == digest for name, digest in digests.items())
     except (OSError, ValueError, TypeError):
         return False
 
@@ -102,7 +102,7 @@ def _write_folder(folder: Path, model: "PreTrainedModel", tokenizer: "PreTrained
     # the weights are plain float32 by now, but `model.save_pretrained` refuses whatever was read from a GGUF file
     vars(model.config).pop("quantization_config", None)
     model.config.save_pretrained(folder)
-    save_file(dict(model.named_parameters()), folder / WEIGHTS, metadata={"format": "pt"})  # names tied weights once
+    save_file(dict(model.named_parameters()), folder / _WEIGHTS, metadata={"format": "pt"})  # names tied weights once
     tokenizer.save_pretrained(folder)
     digests = {file.name: sha256(file) for file in sorted(folder.iterdir())}
     (folder / DIGESTS).write_text(json.dumps(digests, indent=1))

@@ -10,15 +10,19 @@ from mezo_lab.finetune.tasks.prompts import Prompt, data_text, substitute, templ
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-ROLES = ("system", "user", "assistant")
+_ROLES = ("system", "user", "assistant")
 # stands for a message while the template is filled in, so that no template reads what a chat says
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile("\ue000(\\d+)\ue001")
 
 
 class Message(NamedTuple):
+    """One turn of a chat."""
+
     role: str
+    """One of `_ROLES`."""
     content: str
+    """Its text, without spaces at its ends."""
 
 
 def parse_messages(value: Any, column: str) -> tuple[Message, ...]:
@@ -39,10 +43,10 @@ def parse_messages(value: Any, column: str) -> tuple[Message, ...]:
         fields = item if isinstance(item, Mapping) else {}
         role = fields.get("role")
         content = fields.get("content")
-        if role not in ROLES or not isinstance(content, str):
+        if role not in _ROLES or not isinstance(content, str):
             raise ValueError(
-                f"message {number} of the column {column!r} must have a role, one of {', '.join(ROLES)}, and a content "
-                f"that is text, got {item!r:.60}: mend or drop the row."
+                f"message {number} of the column {column!r} must have a role, one of {', '.join(_ROLES)}, and a "
+                f"content that is text, got {item!r:.60}: mend or drop the row."
             )
         messages.append(Message(role, content.strip()))
     if messages[-1].role != "assistant" or not messages[-1].content:
@@ -91,7 +95,9 @@ def render_chat(tokenizer: "PreTrainedTokenizerBase", chat: Sequence[Message]) -
     else:  # some templates begin an answer otherwise when they ask for it, such as with a thought
         answer = last_mark + str(tokenizer.eos_token or "\n")
     if last_mark not in answer:
-        raise ValueError("`messages` needs a chat template that shows every answer, and this model's does not.")
+        raise ValueError(
+            "`messages` needs a chat template that shows every answer, and this model's does not: take another."
+        )
     contents = {str(number): message.content for number, message in enumerate(chat)}
     prompt = Prompt(substitute(question, _MARKS, contents).parts, marked=True)
     return prompt, substitute(answer.rstrip(), _MARKS, contents)

@@ -12,7 +12,7 @@ from mezo_lab.validation import one_of
 
 __all__ = ["chat_task", "choice_task", "completion_task", "custom_task"]
 
-TEXT_METRICS: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # by which a completion may be judged
+_TEXT_METRICS: tuple[Metric, ...] = ("likelihood", "f1", "exact-match")  # by which a completion may be judged
 
 
 def custom_task(
@@ -44,13 +44,16 @@ def custom_task(
     if masked_prompt is not None:
         _check_template("masked_prompt", masked_prompt, label)
         if masked_prompt.count("{mask}") != 1:
-            raise ValueError(f"`masked_prompt` must hold {{mask}} once, where the word goes, got {masked_prompt!r}.")
+            raise ValueError(
+                f"`masked_prompt` must hold {{mask}} once, where the word goes, got {masked_prompt!r}: put it there."
+            )
     _check_words("answers", answers)
     if labels:
         _check_words("labels", labels)
         if len(labels) != len(answers):
             raise ValueError(
-                f"`labels` must name each of the {len(answers)} answers, got {len(labels)}: {list(labels)}."
+                f"`labels` must name each of the {len(answers)} answers, got {len(labels)}, {list(labels)}: give one "
+                "for each."
             )
     bare = [word.strip() for word in answers]
     words = tuple(answer_separator(prompt, word) + word for word in bare)
@@ -75,7 +78,7 @@ def completion_task(prompt: str, completion: str, *, metric: Metric = "likelihoo
     """
     _check_column("completion", completion)
     _check_prompt(prompt, completion, "completion")
-    _check_metric(metric)
+    one_of("metric", metric, _TEXT_METRICS)
 
     def correct(row: Row) -> list[str]:
         texts = _column_texts(row, completion)
@@ -182,7 +185,7 @@ def chat_task(messages: str = "messages", *, metric: Metric = "likelihood", name
     ['4']
     """
     _check_column("messages", messages)
-    _check_metric(metric)
+    one_of("metric", metric, _TEXT_METRICS)
 
     def correct(row: Row) -> list[str]:
         answer = parse_messages(row[messages], messages)[-1].content
@@ -233,10 +236,6 @@ def _check_column(argument: str, name: str) -> None:
         raise ValueError(f"`{argument}` must name a column, got {name!r}: give its name as the file has it.")
 
 
-def _check_metric(metric: str) -> None:
-    one_of("metric", metric, TEXT_METRICS)
-
-
 def _check_template(argument: str, template: str, answer: str) -> None:
     """Raises: ValueError for a template that cannot be filled in, or that shows the column with the answer."""
     check_argument(argument, template)
@@ -252,7 +251,7 @@ def _check_template(argument: str, template: str, answer: str) -> None:
                 f"`{argument}` must hold bare names of columns in its braces, got {template!r}: write {{{name}}}."
             )
     if not set(names) - {"mask"}:
-        raise ValueError(f"`{argument}` must hold a column in braces, such as {{text}}, got {template!r}.")
+        raise ValueError(f"`{argument}` must hold a column in braces, such as {{text}}, got {template!r}: name one.")
     for name in names:
         if not name or set(name) & set(".[]"):
             raise ValueError(
@@ -271,7 +270,8 @@ def _check_words(argument: str, words: Sequence[str]) -> None:
     bare = [word.strip().casefold() for word in words]
     if isinstance(words, str) or len(bare) < 2:
         raise ValueError(
-            f"`{argument}` must be at least two words, one for each label, got {words!r}: nothing to tell apart."
+            f"`{argument}` must be at least two words, one for each label, got {words!r}: a model cannot choose "
+            "from fewer."
         )
     if "" in bare or len(set(bare)) < len(bare):
-        raise ValueError(f"`{argument}` must be different words, none of them empty, got {list(words)}.")
+        raise ValueError(f"`{argument}` must be different words, none of them empty, got {list(words)}: change one.")

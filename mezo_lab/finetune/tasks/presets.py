@@ -58,7 +58,7 @@ class Preset:
     """What the paper or its code does besides."""
 
 
-ROBERTA = Preset(
+_ROBERTA = Preset(
     "paper/roberta-large/TASK",
     "TASK",
     "FacebookAI/roberta-large",
@@ -72,7 +72,7 @@ ROBERTA = Preset(
     source="paper, Table 15",
     note="also at 512 shots; data seeds 13, 21, 42, 87, 100; as many examples to validate as to train",
 )
-OPT = Preset(
+_OPT = Preset(
     "paper/opt-13b/TASK",
     "TASK",
     "facebook/opt-13b",
@@ -88,39 +88,39 @@ OPT = Preset(
     note="seed 0; the best checkpoint is kept",
 )
 # what differs from full tuning
-ROBERTA_TUNINGS = {
+_ROBERTA_TUNINGS = {
     "full": {},
     "lora": {"learning_rates": (1e-5, 5e-5, 1e-4), "weight_decay": 0.1},
     "prefix": {"learning_rates": (1e-2, 5e-3, 1e-3), "epsilon": 1e-1},
 }
-OPT_TUNINGS = {
+_OPT_TUNINGS = {
     "full": {},
     "lora": {"learning_rates": (1e-4, 5e-5), "epsilon": 1e-2},
     "prefix": {"learning_rates": (1e-2, 1e-3), "epsilon": 1e-1},
 }
 # SQuAD and DROP have grids of their own in Table 16
-ANSWER_RATES = {"full": (1e-6, 5e-7, 1e-7), "lora": (1e-4, 5e-5, 1e-5), "prefix": (5e-2, 1e-2, 5e-3)}
+_ANSWER_RATES = {"full": (1e-6, 5e-7, 1e-7), "lora": (1e-4, 5e-5, 1e-5), "prefix": (5e-2, 1e-2, 5e-3)}
 # SuperGLUE's smallest training sets (250, 400 and 554 rows). The authors' mezo.sh validates CB and COPA on 100 and
 # trains on the rest; for WSC it asks for 500, which would leave 54, so that its 100 are ours.
 SMALL = {"cb": (150, 100), "copa": (300, 100), "wsc": (454, 100)}
 
-ROBERTA_TASKS = ("sst2", "sst5", "snli", "mnli", "rte", "trec")  # Table 18
-OPT_TASKS = ("sst2", "rte", "cb", "boolq", "wsc", "wic", "multirc", "copa", "record", "squad", "drop")  # Table 1
+_ROBERTA_TASKS = ("sst2", "sst5", "snli", "mnli", "rte", "trec")  # Table 18
+_OPT_TASKS = ("sst2", "rte", "cb", "boolq", "wsc", "wic", "multirc", "copa", "record", "squad", "drop")  # Table 1
 
 
 def _roberta_presets() -> Iterator[Preset]:
-    for task in ROBERTA_TASKS:
-        for tuning, changes in ROBERTA_TUNINGS.items():
-            yield _variant(ROBERTA, task, tuning, **changes)
+    for task in _ROBERTA_TASKS:
+        for tuning, changes in _ROBERTA_TUNINGS.items():
+            yield _variant(_ROBERTA, task, tuning, **changes)
 
 
 def _opt_presets() -> Iterator[Preset]:
-    for task in OPT_TASKS:
-        train, validation = SMALL.get(task, (OPT.train, OPT.validation))
-        for tuning, changes in OPT_TUNINGS.items():
+    for task in _OPT_TASKS:
+        train, validation = SMALL.get(task, (_OPT.train, _OPT.validation))
+        for tuning, changes in _OPT_TUNINGS.items():
             if task in ("squad", "drop"):
-                changes = {**changes, "learning_rates": ANSWER_RATES[tuning]}
-            yield _variant(OPT, task, tuning, train=train, validation=validation, **changes)
+                changes = {**changes, "learning_rates": _ANSWER_RATES[tuning]}
+            yield _variant(_OPT, task, tuning, train=train, validation=validation, **changes)
 
 
 def _variant(preset: Preset, task: str, tuning: str, **changes) -> Preset:

@@ -13,13 +13,16 @@ Origin = Literal["template", "data", "mask"]
 Span = tuple[int, int]  # the first character and the one behind the last
 
 MASK = "{mask}"
-QUOTES = ('"', "'")
-SPACELESS = ("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "HALFWIDTH KATAKANA")
+_QUOTES = ('"', "'")
+_SPACELESS = ("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "HALFWIDTH KATAKANA")
 
 
 class Part(NamedTuple):
+    """A piece of a prompt that has one origin."""
+
     text: str
     origin: Origin
+    """Whether the author of the template wrote it, the data hold it, or it marks the mask."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def _opens(prompt: str) -> bool:
     last = prompt[-1:]
     if last == '"' and prompt.count(last) % 2 == 1:
         return True
-    if last in QUOTES and prompt[-2:-1].isspace():  # an apostrophe may close a word, as in "the critics'"
+    if last in _QUOTES and prompt[-2:-1].isspace():  # an apostrophe may close a word, as in "the critics'"
         return True
     return last != "" and unicodedata.category(last) in ("Ps", "Pi")
 
@@ -172,4 +175,4 @@ def _is_spaceless(character: str) -> bool:
     name = unicodedata.name(character, "")
     is_wide = unicodedata.east_asian_width(character) in ("W", "F")
     is_letter_or_sign = unicodedata.category(character)[0] in "LPN"
-    return (is_wide and is_letter_or_sign and "HANGUL" not in name) or name.startswith(SPACELESS)
+    return (is_wide and is_letter_or_sign and "HANGUL" not in name) or name.startswith(_SPACELESS)

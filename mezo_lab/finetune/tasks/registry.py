@@ -11,9 +11,9 @@ __all__ = ["TASKS", "task_named"]
 
 # One text: reviews, and the kind of a question.
 
-RELATED = "ours, after the paper's SST-2 (Appendix E)"  # prompts that the paper has for a sibling of the task
+_RELATED = "ours, after the paper's SST-2 (Appendix E)"  # prompts that the paper has for a sibling of the task
 
-SINGLE = (
+_SINGLE = (
     Task(
         "rotten-tomatoes",
         "classification",
@@ -75,7 +75,7 @@ SINGLE = (
         "{text} It was {mask} .",
         labels=("very negative", "negative", "neutral", "positive", "very positive"),
         data=Data("SetFit/sst5", "train", "test"),
-        source=f"masked: paper, Appendix E; causal: {RELATED}",
+        source=f"masked: paper, Appendix E; causal: {_RELATED}",
     ),
     Task(
         "trec",
@@ -100,51 +100,53 @@ SINGLE = (
 
 # Two sentences: does the second follow from the first?
 
-MASKED_PAIR = "{premise} ? {mask} , {hypothesis}"  # paper, Appendix E: <S1> ? [MASK] , <S2>
-SUPPOSE = (
+_MASKED_PAIR = "{premise} ? {mask} , {hypothesis}"  # paper, Appendix E: <S1> ? [MASK] , <S2>
+_SUPPOSE = (
     'Suppose {premise} Can we infer that "{hypothesis}"? Yes, No, or Maybe?\n'  # paper, Appendix E, the prompt of CB
 )
-THREE_WAY = ("entailment", "neutral", "contradiction")
-PAIR_NOTE = "the authors' code drops the end mark of the first sentence in the masked prompt; the paper's text does not"
+_THREE_WAY = ("entailment", "neutral", "contradiction")
+_PAIR_NOTE = (
+    "the authors' code drops the end mark of the first sentence in the masked prompt; the paper's text does not"
+)
 
-PAIRS = (
+_PAIRS = (
     Task(
         "snli",
         "classification",
-        SUPPOSE,
+        _SUPPOSE,
         ("Yes", "Maybe", "No"),
-        MASKED_PAIR,
-        labels=THREE_WAY,
+        _MASKED_PAIR,
+        labels=_THREE_WAY,
         data=Data("stanfordnlp/snli", "train", "test", unlabelled=-1),
         source="masked: paper, Appendix E; causal: ours, the paper's prompt of CB",
-        note=PAIR_NOTE,
+        note=_PAIR_NOTE,
     ),
     Task(
         "mnli",
         "classification",
-        SUPPOSE,
+        _SUPPOSE,
         ("Yes", "Maybe", "No"),
-        MASKED_PAIR,
-        labels=THREE_WAY,
+        _MASKED_PAIR,
+        labels=_THREE_WAY,
         data=Data("nyu-mll/glue/mnli", "train", "validation_matched"),
         source="masked: paper, Appendix E; causal: ours, the paper's prompt of CB",
-        note=PAIR_NOTE,
+        note=_PAIR_NOTE,
     ),
     Task(
         "rte",
         "classification",
         '{premise}\nDoes this mean that "{hypothesis}" is true? Yes or No?\n',
         ("Yes", "No"),
-        MASKED_PAIR,
+        _MASKED_PAIR,
         labels=("entailment", "not_entailment"),
         data=Data("aps/super_glue/rte", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.309 and run_fewshot.sh",
-        note=PAIR_NOTE,
+        note=_PAIR_NOTE,
     ),
     Task(
         "cb",
         "classification",
-        SUPPOSE,
+        _SUPPOSE,
         ("Yes", "No", "Maybe"),
         labels=("entailment", "contradiction", "neutral"),
         data=Data("aps/super_glue/cb", "train", "validation"),
@@ -154,9 +156,9 @@ PAIRS = (
 
 # SuperGLUE: passages, pronouns, words and causes. RTE and CB stand with the pairs of sentences.
 
-CONJUNCTIONS = {"effect": "so", "cause": "because"}
-NO_YES = ("No", "Yes")  # by label: 0 false, 1 true
-TEACHER_FORCING = "trained on the right ending alone; the options are compared by mean log-likelihood per token"
+_CONJUNCTIONS = {"effect": "so", "cause": "because"}
+_NO_YES = ("No", "Yes")  # by label: 0 false, 1 true
+_TEACHER_FORCING = "trained on the right ending alone; the options are compared by mean log-likelihood per token"
 
 
 def _boolq_fields(row: Row) -> dict[str, str]:
@@ -171,9 +173,9 @@ def _wsc_fields(row: Row) -> dict[str, str]:
 
 def _copa_fields(row: Row) -> dict[str, str]:
     """The premise as the first half of a sentence, "The man lost his balance so"."""
-    if row["question"] not in CONJUNCTIONS:
+    if row["question"] not in _CONJUNCTIONS:
         raise ValueError(f"`question` must be cause or effect, got {row['question']!r}: mend the row.")
-    return {"clause": f"{row['premise'].strip().removesuffix('.')} {CONJUNCTIONS[row['question']]}"}
+    return {"clause": f"{row['premise'].strip().removesuffix('.')} {_CONJUNCTIONS[row['question']]}"}
 
 
 def _copa_endings(row: Row) -> list[str]:
@@ -206,12 +208,12 @@ def _fill_gap(row: Row, entity: str) -> str:
     return f" {row['query'].strip().replace('@placeholder', entity)}"
 
 
-SUPERGLUE = (
+_SUPERGLUE = (
     Task(
         "boolq",
         "classification",
         "{passage} {question_sentence}\n",
-        NO_YES,
+        _NO_YES,
         labels=("False", "True"),
         derived=_boolq_fields,
         columns=("passage", "question"),
@@ -222,7 +224,7 @@ SUPERGLUE = (
         "wsc",
         "classification",
         '{text}\nIn the previous sentence, does the pronoun "{pronoun}" refer to {span1_text}? Yes or No?\n',
-        NO_YES,
+        _NO_YES,
         labels=("False", "True"),
         derived=_wsc_fields,
         columns=("text", "span1_text", "span2_text"),
@@ -234,7 +236,7 @@ SUPERGLUE = (
         "wic",
         "classification",
         'Does the word "{word}" have the same meaning in these two sentences? Yes, No?\n{sentence1}\n{sentence2}\n',
-        NO_YES,
+        _NO_YES,
         labels=("False", "True"),
         data=Data("aps/super_glue/wic", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.219",
@@ -243,7 +245,7 @@ SUPERGLUE = (
         "multirc",
         "classification",
         '{paragraph}\nQuestion: {question}\nI found this answer "{answer}". Is that correct? Yes or No?\n',
-        NO_YES,
+        _NO_YES,
         labels=("False", "True"),
         data=Data("aps/super_glue/multirc", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.175",
@@ -258,7 +260,7 @@ SUPERGLUE = (
         options=_copa_endings,
         data=Data("aps/super_glue/copa", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.44",
-        note=TEACHER_FORCING,
+        note=_TEACHER_FORCING,
     ),
     Task(
         "record",
@@ -270,13 +272,13 @@ SUPERGLUE = (
         correct=_record_answers,
         data=Data("aps/super_glue/record", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.285",
-        note=TEACHER_FORCING,
+        note=_TEACHER_FORCING,
     ),
 )
 
 # Questions that are answered in free text.
 
-ANSWER_NOTE = "trained by teacher forcing on the answer and the line break after it; judged by the F1 of the words"
+_ANSWER_NOTE = "trained by teacher forcing on the answer and the line break after it; judged by the F1 of the words"
 
 
 def _texts_in(column: str, key: str) -> Callable[[Row], list[str]]:
@@ -293,7 +295,7 @@ def _texts_in(column: str, key: str) -> Callable[[Row], list[str]]:
     return correct
 
 
-QUESTIONS = (
+_QUESTIONS = (
     Task(
         "squad",
         "generation",
@@ -303,7 +305,7 @@ QUESTIONS = (
         metric="f1",
         data=Data("rajpurkar/squad", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.330",
-        note=ANSWER_NOTE,
+        note=_ANSWER_NOTE,
     ),
     Task(
         "drop",
@@ -314,11 +316,11 @@ QUESTIONS = (
         metric="f1",
         data=Data("ucinlp/drop", "train", "validation"),
         source="paper, Appendix E; the authors' templates.py l.356",
-        note=ANSWER_NOTE,
+        note=_ANSWER_NOTE,
     ),
 )
 
-TASKS: dict[str, Task] = {task.name: task for task in (*SINGLE, *PAIRS, *SUPERGLUE, *QUESTIONS)}
+TASKS: dict[str, Task] = {task.name: task for task in (*_SINGLE, *_PAIRS, *_SUPERGLUE, *_QUESTIONS)}
 
 
 def task_named(name: str) -> Task:

@@ -12,7 +12,7 @@ from mezo_lab.finetune.evaluation.scores import Score, percent, without_score
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState
 
-MANY_ZEROS = 0.3  # of the probes: a share that moves nothing and is worth a word
+_MANY_ZEROS = 0.3  # of the probes: a share that moves nothing and is worth a word
 
 
 class ProgressCallback(TrainerCallback):
@@ -93,7 +93,7 @@ class ProgressCallback(TrainerCallback):
         parts.append(f"{left / 60:,.1f} min left")
         self.report("  ".join(parts))
         self._losses = []
-        if zero > MANY_ZEROS and not self._advised:
+        if zero > _MANY_ZEROS and not self._advised:
             self._advised = True
             self.report("many probes see no difference and move nothing: a larger --epsilon or --batch shows more")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Objective = Callable[["PreTrainedModel", Batch], Tensor]
 
-SCORES = {"classification": ("accuracy", "f1"), "choice": ("accuracy",), "generation": ("f1", "exact-match")}
+_SCORES = {"classification": ("accuracy", "f1"), "choice": ("accuracy",), "generation": ("f1", "exact-match")}
 
 
 def objective_named(name: str | UserFunction, encoder: Encoder) -> Objective:
@@ -43,7 +43,7 @@ def objective_named(name: str | UserFunction, encoder: Encoder) -> Objective:
     if callable(name):
         return _AnswerObjective(encoder, lambda answers, rows: -call_function(name, answers, rows))
     check_objective(name, encoder.task)
-    if name in SCORES[encoder.task.kind]:
+    if name in _SCORES[encoder.task.kind]:
         return _AnswerObjective(encoder, lambda answers, rows: 1 - _batch_score(encoder.task, answers, rows, name))
     return objective_named(function_named(name), encoder)
 
@@ -69,10 +69,10 @@ class _AnswerObjective:
 
 def check_objective(name: str, task: Task) -> None:
     """Raises: ValueError for a score that the answers of a task do not have, or a function that cannot be called."""
-    own = SCORES[task.kind]
+    own = _SCORES[task.kind]
     if name == "loss" or name in own:
         return
-    if any(name in scores for scores in SCORES.values()):
+    if any(name in scores for scores in _SCORES.values()):
         raise ValueError(
             f"`objective` must be loss, {', '.join(own)} or module:function for {task.name}, a {task.kind}; got "
             f"{name!r}: give one of these."

@@ -32,9 +32,9 @@ from mezo_lab.finetune.training.objectives import Objective, objective_named
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
 
-OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
-BLOCKS = 100  # entries of the losses in a result
-SCORE_FIELDS = ("value", "low", "high", "unanswered")  # of a score, in an entry of an evaluation
+_OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
+_BLOCKS = 100  # entries of the losses in a result
+_SCORE_FIELDS = ("value", "low", "high", "unanswered")  # of a score, in an entry of an evaluation
 
 
 class TaskTrainer(Trainer):
@@ -75,7 +75,7 @@ class TaskTrainer(Trainer):
         model: Any = self.model
         progress = evaluation_lines(self.report, "validation")
         result = evaluate(model.eval(), self.encoder, self.held_out, progress=progress)
-        metrics = {f"{metric_key_prefix}_{name}": getattr(result, name) for name in SCORE_FIELDS}
+        metrics = {f"{metric_key_prefix}_{name}": getattr(result, name) for name in _SCORE_FIELDS}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -150,8 +150,11 @@ def train_model(
     trainer.add_callback(ProgressCallback(trainer, report, interrupts))
     if resume_from.checkpoint is not None and resume_from.problems:
         report(f"{'; '.join(resume_from.problems)}: the run goes on from {resume_from.checkpoint.name}")
-    began = time.monotonic()
-    before, seconds = start or (evaluate(model, context.encoder, context.splits.validation), time.monotonic() - began)
+    if start is None:
+        began = time.monotonic()
+        score = evaluate(model, context.encoder, context.splits.validation)
+        start = score, time.monotonic() - began
+    before, seconds = start
     report(cost_line(context, seconds, done=resume_from.step))
     if config.rule == "adam" and config.method == "mezo" and config.law != "coordinate":  # whose z is one number
         report(adam_cost_line(count_trainable(model), config))
@@ -169,11 +172,11 @@ def train_model(
 def _facts(trainer: TaskTrainer, config: RunConfig, before: Score) -> dict[str, Any]:
     """What a result says of a training. Args: before: the validation of the start."""
     state = trainer.state
-    validation = [{"step": 0, **{name: getattr(before, name) for name in SCORE_FIELDS}}]
+    validation = [{"step": 0, **{name: getattr(before, name) for name in _SCORE_FIELDS}}]
     losses = []
     for entry in state.log_history:
         if "eval_value" in entry:
-            validation.append({"step": entry["step"], **{name: entry[f"eval_{name}"] for name in SCORE_FIELDS}})
+            validation.append({"step": entry["step"], **{name: entry[f"eval_{name}"] for name in _SCORE_FIELDS}})
         if "loss" in entry:
             losses.append((entry["step"], entry["loss"]))
     return {
@@ -203,7 +206,7 @@ def _in_blocks(losses: Sequence[tuple[Any, float | None]], steps: int) -> list[l
     >>> _in_blocks([(1, 2.0), (2, None), (3, 4.0)], 3), _in_blocks([(n, 1.0) for n in range(1, 301)], 300)[:2]
     ([[1, 2.0], [2, None], [3, 4.0]], [[3, 1.0], [6, 1.0]])
     """
-    size = math.ceil(steps / BLOCKS)
+    size = math.ceil(steps / _BLOCKS)
     means = []
     for start in range(0, len(losses), size):
         block = losses[start : start + size]
@@ -255,7 +258,7 @@ def _training_arguments(config: RunConfig, out: Path) -> TrainingArguments:
     """Raises: ValueError for a device on which the Trainer would not train."""
     optimizer: dict[str, Any] = {}
     if config.method != "mezo":  # which has a rule, and would warn of an `optim`
-        optimizer["optim"] = OPTIMIZERS[config.method]
+        optimizer["optim"] = _OPTIMIZERS[config.method]
     args = TrainingArguments(
         str(out),
         max_steps=config.steps,
