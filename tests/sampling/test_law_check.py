@@ -1,6 +1,7 @@
 """A user's own sampler is told what it is: its mean, variance, kurtosis, dependence, and whether an error bar holds."""
 
 import math
+import re
 
 import numpy
 import pytest
@@ -79,7 +80,7 @@ WRONG = {
     "one radius for all": (Iid("radial", draw=length_for_all, kurtosis=4.92), "of two probes depend on one another"),
     "another kurtosis": (
         Iid("laplace", draw=laplace_draw, kurtosis=3),
-        r"kurtosis 6\.\d+ ± 0\.\d+, where 3 was stated: state 6\.",
+        r"kurtosis (5\.[89]|6\.[01])\d* ± 0\.\d+, where 3 was stated: state (5\.[89]|6\.[01])",  # 6, within 5 errors
     ),
 }
 
@@ -88,7 +89,7 @@ WRONG = {
 def test_a_sampler_that_is_no_law_of_z_is_told_what_it_is(fault):
     law, sentence = WRONG[fault]
     found = check_law(law)
-    assert any(__import__("re").search(sentence, problem) for problem in found.problems), found.problems
+    assert any(re.search(sentence, problem) for problem in found.problems), found.problems
     assert "\n" not in str(found) and all(problem in str(found) for problem in found.problems)
 
 
