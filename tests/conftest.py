@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ import torch
 from filelock import FileLock
 
 torch.set_num_threads(1)
+if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, here and by every process that a test starts
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
