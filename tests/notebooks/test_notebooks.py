@@ -53,10 +53,10 @@ def is_your_turn(cell) -> bool:
 
 
 REAL = [name for name in build.names() if "needs_real_model()" in (build.SOURCES / f"{name}.py").read_text()]
-DEAR = [name for name in build.names() if name[:2] in ("04", "05", "09", "13", "14")]  # 12 to 17 CPU seconds each
+DEAR = [name for name in build.names() if name[:2] in ("04", "05", "09", "13", "14")]  # of CPU time
 
 
-# the real model takes its time, and not everybody has it; the dear ones would be a tenth of `make test`
+# the real model takes its time, and not everybody has it; the dear ones run with the tests of the repository
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.repo) if name in REAL + DEAR else name for name in build.names()]
 )
