@@ -30,7 +30,7 @@ def projected_gradients(
 
     Source: paper, Definition 1 and Algorithm 1 (claim D1).
     Formula: pg = [L(θ + εz) − L(θ − εz)]/(2ε); as ε→0 it is zᵀg, which `projections` gives.
-    Cost: two forward passes and two sweeps per probe; memory for a copy of θ.
+    Cost: 2·count forward passes, and as many sweeps; memory for a copy of θ.
     Precision: with ε large, pg − zᵀg is the third derivative, ∝ ε², which biases the slope; with ε small it is the
     rounding of the loss, ∝ 1/ε, which averages out over the probes. In float32 the two meet near ε = 1e-4 on
     SmolLM2-135M, and the default lies a little below.
@@ -71,7 +71,7 @@ def projections(
     """zᵀv for the directions that `projected_gradients` takes with the same count, law and seed.
 
     Formula: zᵀv = Σ_i z_i v_i over all parameters, summed in float64.
-    Cost: one pass over v, which draws `count` z; the memory of one chunk.
+    Cost: no forward pass; one pass over v, which draws `count` z; the memory of one chunk.
 
     Args:
         parameters: those that are displaced; only their shapes and order matter.

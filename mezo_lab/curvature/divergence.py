@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mezo_lab.curvature.passes import NO_PASSES, PassCount
 from mezo_lab.curvature.spectra import bowl
 from mezo_lab.curvature.vectors import Loss
 from mezo_lab.optim import MeZO
@@ -38,6 +39,8 @@ class Divergence:
     """Steps of each trial."""
     trials: tuple[Trial, ...] = field(repr=False)
     """The runs that it follows from, all with the same z."""
+    passes: PassCount = NO_PASSES
+    """The forward passes of all runs."""
 
     def __str__(self) -> str:
         return f"{self.lr:.3g} ± {self.error:.1g}"
@@ -58,10 +61,11 @@ def growth_rate(
     The gradient, as it is what the steps are made of; the loss also counts nearly flat directions, which any stable run
     goes on filling for 1/(ηλ_i) steps. ∇L is homogeneous, so θ may be scaled back from time to time and the run never
     overflows. It starts near the stationary profile, θ_i² ∝ 1/(λ_i(2 − ηλ_i)).
+    Cost: `growth_passes(steps, probes)`: 56·⌈steps/25⌉·probes + 1 forward passes, as 3 stretches precede the 25.
 
     Args:
         eigenvalues: (d,), none negative. lr: η. probes: n. law, seed: of MeZO.
-        steps: that count; rounded up to a multiple of 25.
+        steps: those that count; rounded up to a multiple of 25.
         progress: called with (steps done, steps).
 
     Returns: growth per step; its standard error is that of the means of 25 stretches.
@@ -89,6 +93,16 @@ def growth_rate(
             if progress is not None:
                 progress(running.count, STRETCHES)
     return running.estimate()
+
+
+def growth_passes(steps: int = 1_000, probes: int = 1) -> PassCount:
+    """What one run of `growth_rate` costs: the passes of its steps, and one that checks that the loss repeats itself.
+
+    >>> growth_passes(steps=1_000).forward
+    2241
+    """
+    made = (FORGOTTEN + STRETCHES) * math.ceil(steps / STRETCHES)
+    return PassCount(2 * probes * made + 1)
 
 
 def _profile(eigenvalues: Tensor, lr: float) -> Tensor:
@@ -127,7 +141,7 @@ def divergence(
 
     All trials see the same z, so their growth is a smooth function of η. The first lie 10 % on either side of the
     guess, others further out until their signs differ; two more come by false position.
-    Cost: four runs of 1.12·steps steps, or more when the guess is bad.
+    Cost: `growth_passes(steps, probes)` forward passes for each of four runs, or more when the guess is bad.
 
     Args: guess: where to look first. The others as in `growth_rate`.
 
@@ -157,7 +171,8 @@ def divergence(
             low = middle
         else:
             high = middle
-    return Divergence(_crossing(low, high), trials[-1].growth.standard_error / slope, steps, tuple(trials))
+    passes = PassCount(len(trials) * growth_passes(steps, probes).forward)
+    return Divergence(_crossing(low, high), trials[-1].growth.standard_error / slope, steps, tuple(trials), passes)
 
 
 def _crossing(low: Trial, high: Trial) -> float:

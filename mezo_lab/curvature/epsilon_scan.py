@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from mezo_lab.curvature.passes import NO_PASSES, CountedLoss, PassCount
 from mezo_lab.curvature.vectors import Loss, Vector, central_difference, restored, tensors_of
 from mezo_lab.curvature.vectors import gradient as backward_gradient
 from mezo_lab.optim.noise import COORDINATES, tensor_key
@@ -39,6 +40,8 @@ class EpsilonScan:
     """The rows of a scan, by rising ε, and where theory puts the minimum."""
 
     rows: tuple[ScanRow, ...]
+    passes: PassCount = NO_PASSES
+    """The passes that were made."""
 
     @property
     def best(self) -> ScanRow:
@@ -78,7 +81,8 @@ def epsilon_scan(
     (where the losses mirror each other about L(θ) to within u_L, that part is off by up to √2; a network whose forward
     pass rounds at each layer does worse). Truncation: the third derivative, ∝ ε²; its size is the least error/ε² of all
     rows.
-    Cost: 2·probes·(number of ε) + 1 forward passes; memory for a copy of θ, a gradient and a z.
+    Cost: 2·probes·(number of ε) + 1 forward passes, and without `gradient` one more and its backward pass; memory for
+    a copy of θ, a gradient and a z.
     While `loss` and `progress` run θ is displaced; afterwards it is bitwise the old θ, also after an exception.
 
     Args:
@@ -102,6 +106,7 @@ def epsilon_scan(
         raise ValueError(f"`epsilons` must be positive, and at least one, got {epsilons}: try 1e-5, 1e-4, 1e-3, 1e-2.")
     probes = whole("probes", probes, "an error needs a direction")
     law = one_of("law", law, COORDINATES)
+    loss = CountedLoss(loss)
     slopes = backward_gradient(parameters, loss) if gradient is None else list(gradient)
     norm = math.sqrt(sum(float(slope.double().square().sum()) for slope in slopes))
     if not norm > 0:
@@ -122,7 +127,8 @@ def epsilon_scan(
                 squares[j] += (projected_gradient - along) ** 2 / probes
             if progress is not None:
                 progress(k + 1, probes)
-    return _beside_theory(epsilons, parameters[0].dtype, (squares.sqrt() / norm).tolist(), rounding)
+    rows = _beside_theory(epsilons, parameters[0].dtype, (squares.sqrt() / norm).tolist(), rounding)
+    return EpsilonScan(rows, PassCount(loss.passes, backward=int(gradient is None)))
 
 
 def _displace(parameters: Vector, origin: Vector, z: Vector, scale: float) -> None:
@@ -133,16 +139,15 @@ def _displace(parameters: Vector, origin: Vector, z: Vector, scale: float) -> No
 
 def _beside_theory(
     epsilons: Sequence[float], dtype: torch.dtype, errors: Sequence[float], rounding: float
-) -> EpsilonScan:
+) -> tuple[ScanRow, ...]:
     """The measured errors beside the theory's. Args: rounding: R, such that R/ε is the error by rounding."""
     name = str(dtype).removeprefix("torch.")
     # rounding adds to every measured error, so the least of them bounds T from above most closely
     truncation = min(error / epsilon**2 for epsilon, error in zip(epsilons, errors, strict=True))
-    rows = [
+    return tuple(
         ScanRow(epsilon, name, error, rounding / epsilon, truncation * epsilon**2)
         for epsilon, error in zip(epsilons, errors, strict=True)
-    ]
-    return EpsilonScan(tuple(rows))
+    )
 
 
 def _rounding_error(parameters: Vector, slopes: Vector, loss: Loss) -> float:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from mezo_lab.curvature.passes import PassCount
 from mezo_lab.curvature.vectors import Loss, Vector, inner_product, plus, scaled
 from mezo_lab.sampling import Estimate, Progress, generator_for
 
@@ -31,6 +32,11 @@ class Eigenvalue:
     residual: float
     products: int
 
+    @property
+    def passes(self) -> PassCount:
+        """What it took: a gradient, whose graph is kept, and the products."""
+        return PassCount(forward=1, backward=1, products=self.products)
+
     def __repr__(self) -> str:
         return f"{Estimate(self.value, self.residual, self.products)} ({self.products:,} products)"
 
@@ -39,7 +45,8 @@ def hessian_products(parameters: Iterable[Tensor], loss: Loss) -> Callable[[Vect
     """v ↦ Hv at the present θ, exactly, by differentiating the gradient.
 
     Source: Pearlmutter (1994). Assumes: θ stays where it is while the products are used.
-    Cost: one forward and one backward pass, whose graph is kept; then a backward pass through both for each product.
+    Cost: 1 forward and 1 backward pass, whose graph is kept; then a backward pass through both for each product, as
+    long as 6 forward passes.
 
     Args:
         parameters: with requires_grad. loss: () → a differentiable scalar.
@@ -91,7 +98,8 @@ def largest_eigenvalue_iterated(
     Formula: the largest eigenvalue θ of the k × k tridiagonal T = VᵀHV; with s its unit eigenvector, the Ritz vector
     y = Vs has ‖Hy − θy‖ = β_k·abs(s_k). θ = yᵀHy never exceeds λ_max, and where a gap parts λ_max from the next
     eigenvalue the error is no more than residual²/gap.
-    Cost: `hessian_products`, and memory for four vectors.
+    Cost: 1 forward pass, 1 backward pass and at most `most` Hessian-vector products, as long as 3 + 6·most forward
+    passes; memory for the graph of a gradient, and for four vectors.
 
     Args:
         parameters, loss: as in `hessian_products`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mezo_lab.curvature.lanczos import Eigenvalue, largest_eigenvalue_iterated
+from mezo_lab.curvature.passes import NO_PASSES, CountedLoss, PassCount
 from mezo_lab.curvature.stochastic import second_differences, trace_estimate, trace_square_estimate
 from mezo_lab.curvature.vectors import Loss
 from mezo_lab.sampling import Estimate, Progress
@@ -30,6 +31,8 @@ class StableLearningRate:
     """Of the law of z."""
     beta: float = 0.0
     """β of the optimizer's averaged momentum, 0 for none."""
+    passes: PassCount = NO_PASSES
+    """The passes that the measurement made."""
 
     @property
     def effective_rank(self) -> Estimate:
@@ -83,7 +86,8 @@ def predict_stable_lr(
 
     Source: derived, `theory.stability`. Assumes: the loss is the quadratic that it looks like at θ, with H ⪰ 0; for
     laws with coincidence ≠ 0, H along the coordinates (in general directions pass `theory.rotation_average`).
-    Cost: 2·draws + 1 forward passes and at most `products` Hessian-vector products; memory for four copies of θ.
+    Cost: `prediction_passes(draws, products)`: 2·draws + 2 forward passes, 1 backward pass and at most `products`
+    Hessian-vector products, as long as 2·draws + 4 + 6·products forward passes; memory for four copies of θ.
 
     Args:
         parameters: with requires_grad. loss: () → a differentiable scalar, the same at the same point.
@@ -105,6 +109,7 @@ def predict_stable_lr(
         raise ValueError(f"`beta` must lie in [0, 1), got {beta}: 0.9 is usual, and 0 is no momentum.")
     parameters = list(parameters)
     progress_of = progress or (lambda part: None)
+    loss = CountedLoss(loss)
     along = second_differences(parameters, loss, draws=draws, epsilon=epsilon, seed=seed, progress=progress_of("tr H"))
     trace = trace_estimate(along)
     if not math.isfinite(trace.mean):
@@ -120,4 +125,16 @@ def predict_stable_lr(
     norm = largest_eigenvalue_iterated(
         parameters, loss, most=products, tolerance=tolerance, seed=seed, progress=progress_of("λ_max")
     )
-    return StableLearningRate(trace, trace_square_estimate(along), norm, probes, moments, beta)
+    passes = PassCount(loss.passes, backward=1, products=norm.products)
+    return StableLearningRate(trace, trace_square_estimate(along), norm, probes, moments, beta, passes)
+
+
+def prediction_passes(draws: int = 100, products: int = 100) -> PassCount:
+    """What `predict_stable_lr` will cost at most: fewer products, where λ_max is found sooner.
+
+    >>> print(prediction_passes(draws=24, products=20))
+    50 forward passes, 1 backward pass, 20 Hessian-vector products
+    >>> prediction_passes(draws=24, products=20).equivalent
+    172
+    """
+    return PassCount(2 * draws + 2, backward=1, products=products)

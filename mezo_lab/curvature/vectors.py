@@ -50,7 +50,8 @@ def scaled(vector: list[Tensor], factor: float) -> list[Tensor]:
 def gradient(parameters: Iterable[Tensor], loss: Loss) -> list[Tensor]:
     """∇L by one backward pass; `.grad` is left alone, and a parameter that the loss does not use gets zeros.
 
-    Cost: one forward and one backward pass; memory for the activations and for one number per parameter.
+    Cost: 1 forward and 1 backward pass, as long as 3 forward passes; memory for the activations and for one number per
+    parameter.
 
     >>> theta = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> gradient([theta], lambda: theta @ theta / 2)
