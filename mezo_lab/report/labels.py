@@ -9,6 +9,8 @@ from mezo_lab.theory import printed
 # parameters, as the formulas call them
 PARAMETER_LETTERS = {"dim": "d", "probes": "n", "rank": "r", "batch": "B", "epsilon": "ε", "cycles": "K"}
 DECOY_LETTERS = "abcdef"  # one for each of a claim's decoys
+_UNITS = (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48), ("days", 86_400, 1_000))  # name, seconds, most of them
+_YEAR = 31_536_000  # seconds
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}
 
 
@@ -71,3 +73,15 @@ def counted(count: int, noun: str) -> str:
     ('1 claim', '2,000 draws')
     """
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the unit that a person would choose.
+
+    >>> duration(41), duration(172), duration(7 * 3600), duration(9e6), duration(1e12)
+    ('41 s', '3 min', '7 h', '104 days', '31,710 years')
+    """
+    for unit, length, most in _UNITS:
+        if seconds < most * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / _YEAR:,.0f} years"

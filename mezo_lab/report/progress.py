@@ -6,7 +6,7 @@ import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from mezo_lab.report.labels import counted
+from mezo_lab.report.labels import counted, duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -15,8 +15,6 @@ __all__ = ["Progress"]
 
 _PATIENCE = 2.0  # seconds without a bar: shorter runs stay quiet
 _SOON = 1.5  # seconds after which a run without a bar says how long it will take
-_UNITS = (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48), ("days", 86_400, 1_000))  # name, seconds, most of them
-_YEAR = 31_536_000  # seconds
 
 
 class Progress:
@@ -98,7 +96,7 @@ class Progress:
         while (seconds := self._expected_seconds()) is None:
             if self._ended.wait(_SOON):
                 return
-        _print(f"{count}, about {_duration(seconds)} in all, judging by the beginning")
+        _print(f"{count}, about {duration(seconds)} in all, judging by the beginning")
 
     def _expected_seconds(self) -> float | None:
         """How long the whole run will take; None as long as its speed is not known."""
@@ -125,14 +123,3 @@ def _rich_bars() -> "Bars | None":
 
 def _print(text: str) -> None:
     print(f"mezo-lab: {text}", file=sys.stderr, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    """
-    >>> _duration(41), _duration(172), _duration(7 * 3600), _duration(9e6), _duration(1e12)
-    ('41 s', '3 min', '7 h', '104 days', '31,710 years')
-    """
-    for unit, length, most in _UNITS:
-        if seconds < most * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds / _YEAR:,.0f} years"
