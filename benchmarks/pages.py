@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from blocks import costs, finetuning, learning_rates, norm_factor, reference, summary, verdicts  # beside this file
+from blocks import costs, finetuning, gpu, learning_rates, norm_factor, reference, summary, verdicts  # beside this file
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +19,7 @@ PAGES: dict[str, dict[str, Block]] = {
     "README.md": {"figure": norm_factor.image, "refuted": verdicts.refuted, "findings": summary.findings},
     "docs/results.md": {"verdicts": verdicts.whole, "models": verdicts.models},
     "docs/claims.md": {"claims": reference.claims, "symbols": reference.symbols},
-    "docs/costs.md": {"sampling": costs.sampling, "step": costs.step, "memory": costs.memory},
+    "docs/costs.md": {"sampling": costs.sampling, "step": costs.step, "gpu": gpu.gpu, "memory": costs.memory},
     "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
     "docs/finetuning.md": {"finetuned": finetuning.finetuned},
     "docs/commands.md": {"commands": reference.commands},

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from step import timing
 from step.beds import BEDS
 from step.memory import memory
@@ -24,13 +23,14 @@ from step.traffic import traffic
 from mezo_lab.environment.machine import machine
 from mezo_lab.report.figures.cost import mebibytes
 
-ROOT = Path(__file__).resolve().parents[1]
+RECORD = Path(__file__).resolve().parents[1] / "results/step_cost.json"
+DEVICE = "cpu"  # benchmarks/gpu.py takes the same measurements on a GPU
 
 
-def measured(names: list[str], rounds: int, device: str, weighed: list[str]) -> dict[str, Any]:
+def measured(names: list[str], rounds: int, weighed: list[str]) -> dict[str, Any]:
     """Everything. Args: weighed: the methods whose memory is taken."""
     record: dict[str, Any] = {
-        "machine": machine() | {"device": torch.cuda.get_device_name() if device == "cuda" else "cpu"},
+        "machine": machine() | {"device": DEVICE},
         "rounds": rounds,
         "warm_up": WARM_UP,
         "epsilon": EPSILON,
@@ -38,31 +38,31 @@ def measured(names: list[str], rounds: int, device: str, weighed: list[str]) -> 
         "beds": [],
     }
     for name in names:
-        bed, record["packages"] = measured_bed(name, rounds, device, weighed)
+        bed, record["packages"] = measured_bed(name, rounds, weighed)
         record["beds"].append(bed)
-    record["targets"] = targets(record) if names[0] == "smollm2" and device == "cpu" else []
+    record["targets"] = targets(record) if names[0] == "smollm2" else []
     return record
 
 
-def measured_bed(name: str, rounds: int, device: str, weighed: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+def measured_bed(name: str, rounds: int, weighed: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """One model, and the versions of the packages that took part."""
-    bed = BEDS[name](device)
+    bed = BEDS[name](DEVICE)
     methods, packages = started(bed)
-    times = timing.of_methods(bed, methods, rounds, device)
-    sweeps = {"compiled_sweeps": timing.compiles(bed), "sweep_speed": timing.of_sweeps(bed, rounds, device)}
+    times = timing.of_methods(bed, methods, rounds, DEVICE)
+    sweeps = {"compiled_sweeps": timing.compiles(bed), "sweep_speed": timing.of_sweeps(bed, rounds, DEVICE)}
     record = bed.facts | sweeps | {"rows": []}
     for method, run in methods.items():
         row = {"method": method, "law": run.law if isinstance(run, Ours) else "", "sweeps": run.sweeps}
         row |= asdict(traffic(method, bed)) | times[method]
-        row["memory"] = in_a_process_of_its_own(name, method, device) if method in weighed else None
+        row["memory"] = in_a_process_of_its_own(name, method) if method in weighed else None
         record["rows"].append(row)
     for row in record["rows"]:
         row["floor"] = floor(row, record) if row["law"] else None
     return record, packages
 
 
-def in_a_process_of_its_own(bed: str, method: str, device: str) -> dict[str, float] | None:
-    command = [sys.executable, __file__, "--memory-of", method, "--beds", bed, "--device", device]
+def in_a_process_of_its_own(bed: str, method: str) -> dict[str, float] | None:
+    command = [sys.executable, __file__, "--memory-of", method, "--beds", bed]
     ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(ran.stdout.splitlines()[-1])
 
@@ -99,24 +99,20 @@ def table(record: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--beds", nargs="+", default=["smollm2", "mlp"], choices=BEDS)
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="default: results/step_cost.json, or step_cost-cuda.json"
-    )
+    parser.add_argument("--json", type=Path, metavar="FILE", default=RECORD, help="default: results/step_cost.json")
     parser.add_argument("--quick", action="store_true", help="one round on a tiny model: figures of no use")
     parser.add_argument("--memory-of", choices=METHODS, metavar="METHOD", help="peak memory of one method, and no more")
     arguments = parser.parse_args()
-    device, beds, rounds, weighed = arguments.device, arguments.beds, arguments.rounds, list(METHODS)
+    beds, rounds, weighed = arguments.beds, arguments.rounds, list(METHODS)
     if arguments.memory_of:
-        print(json.dumps(memory(beds[0], arguments.memory_of, device)))
+        print(json.dumps(memory(beds[0], arguments.memory_of, DEVICE)))
         return
     if arguments.quick:
         beds, rounds, weighed = ["tiny"], 1, ["MeZO rademacher, 2 sweeps"]
-    file = arguments.json or ROOT / "results" / ("step_cost.json" if device == "cpu" else f"step_cost-{device}.json")
-    record = measured(beds, rounds, device, weighed)
-    file.write_text(json.dumps(record, indent=1) + "\n")
+    record = measured(beds, rounds, weighed)
+    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))
 
 

@@ -202,9 +202,7 @@ def test_the_page_shows_the_record_with_a_figure_that_is_described(record, step,
     assert svg.lstrip().startswith("<?xml") and "published sequence" in svg
     assert "![Dot chart of the time of a step" in block and "](figures/step_cost.svg)" in block
     assert all(f"| {method} |" in block for method in METHODS)
-    assert "batch 16 = 512 tokens per step" in block and "nothing is claimed" in block
-    tmp_path.joinpath("results/step_cost-cuda.json").write_text(json.dumps(record))
-    assert costs.step(tmp_path).count("| published sequence |") == 2
+    assert "batch 16 = 512 tokens per step" in block
 
 
 def test_the_page_says_that_nothing_was_measured_where_nothing_was(tmp_path):

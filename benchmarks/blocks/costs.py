@@ -31,8 +31,8 @@ def times(ratio: float) -> str:
 
 
 def step(root: Path) -> str:
-    """What a step costs: on the language model in sight, on others folded, on a GPU where one was measured."""
-    file, gpu = root / "results/step_cost.json", root / "results/step_cost-cuda.json"
+    """What a step costs: on the language model in sight, on others folded."""
+    file = root / "results/step_cost.json"
     if not file.exists():
         return "Not measured yet: `python benchmarks/step_cost.py` does it."
     record = json.loads(file.read_text())
@@ -40,14 +40,6 @@ def step(root: Path) -> str:
     folded = [f"<details><summary>{about(bed)}</summary>\n\n{step_table(bed)}\n\n</details>" for bed in others]
     figure = f"![{step_alt_text(step_costs(first))}](figures/step_cost.svg)"
     parts = [about(first), step_table(first), figure, conditions(record), promises(record), *folded]
-    if gpu.exists():
-        record = json.loads(gpu.read_text())
-        for bed in record["beds"]:
-            parts += [about(bed), step_table(bed), conditions(record)]
-    else:
-        parts.append(
-            "No GPU was at hand: `python benchmarks/step_cost.py --device cuda` measures one, and nothing is claimed."
-        )
     return "\n\n".join(filter(None, parts))
 
 
@@ -87,12 +79,11 @@ def sweep_speeds(bed: dict) -> str:
 
 def conditions(record: dict) -> str:
     machine = record["machine"]
-    where = machine["processor"] if machine["device"] == "cpu" else machine["device"]
     packages = "; ".join(f"{name} {version}" for name, version in record["packages"].items())
     return (
-        f"Medians of {record['rounds']} rounds in turn; ratios round by round ({where}, {machine['threads']} threads,"
-        f" torch {machine['torch']}; {packages}). Memory: peak of a process over its own forward passes. GB moved: by"
-        " operations outside the model; of backpropagation the update alone."
+        f"Medians of {record['rounds']} rounds in turn; ratios round by round ({machine['processor']},"
+        f" {machine['threads']} threads, torch {machine['torch']}; {packages}). Memory: peak of a process over its own"
+        " forward passes. GB moved: by operations outside the model; of backpropagation the update alone."
     )
 
 

@@ -18,9 +18,12 @@ WARM_UP = 2  # steps: a fused one takes its final form with the second
 
 
 class Method(Protocol):
-    """One way to take a step. `sweeps`: how often it changes every parameter."""
+    """One way to take a step."""
 
-    sweeps: float
+    @property
+    def sweeps(self) -> float:
+        """How often a step changes every parameter."""
+        ...
 
     def step(self) -> None: ...
 
@@ -40,19 +43,22 @@ class TwoForwards:
 
 
 class Ours:
-    """`mezo_lab.MeZO`, three sweeps a step, or two where `fused`."""
+    """`mezo_lab.MeZO`, three sweeps a step, or two where `fused`. Args: exact: as there."""
 
-    def __init__(self, bed: Bed, law: str, fused: bool):
+    def __init__(self, bed: Bed, law: str, fused: bool, exact: bool | None = None):
         self.loss, self.law, self.sweeps = bed.loss, law, 2 if fused else 3
-        self.optimizer = MeZO(bed.model.named_parameters(), lr=LR, epsilon=EPSILON, law=law, seed=SEED, fused=fused)
+        self.optimizer = MeZO(
+            bed.model.named_parameters(), lr=LR, epsilon=EPSILON, law=law, seed=SEED, fused=fused, exact=exact
+        )
 
     def step(self) -> None:
         self.optimizer.step(self.loss)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """A fused step begins with the update of the one before, so one is made before the turn; θ is left behind."""
-        if self.optimizer.fused:
+        """θ is left behind. A fused step begins with the update of the one before, so one is made before the turn; an
+        exact one begins by reading what others wrote."""
+        if self.optimizer.fused or self.optimizer.exact:
             self.step()
         yield
         self.optimizer.flush()
