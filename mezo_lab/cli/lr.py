@@ -1,9 +1,11 @@
 """`mezo-lab lr`: the largest stable learning rate, predicted from measured curvature, and where MeZO diverges."""
 
 import argparse
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from mezo_lab.cli.config_options import add_config_options, check_effect, given_fields
@@ -14,13 +16,16 @@ from mezo_lab.curvature import (
     StableLearningRate,
     bowl,
     divergence,
+    gaussian_direction,
+    growth_passes,
     predict_stable_lr,
+    prediction_passes,
     spectrum,
     steps_for,
 )
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.optim.rules import Momentum
-from mezo_lab.sampling import Law, Orthogonal, law_named
+from mezo_lab.sampling import Law, Orthogonal, Progress, law_named
 from mezo_lab.theory import Moments, rotation_average
 
 # the curvature where a run begins does not depend on what comes afterwards
@@ -31,7 +36,8 @@ TASK = "rotten-tomatoes/sentiment"
 PRECISION = 0.02  # relative standard error to which --measure finds the divergence
 DRAWS = 24  # directions for tr H of a model
 PRODUCTS = 20  # Hessian-vector products for λ_max of a model, at most
-GRADIENT, PRODUCT = 3, 6  # forward passes that a gradient and a product cost, in arithmetic operations
+_RUNS = 4  # of MeZO, which find where it diverges; more where the first two do not lie on either side of it
+_SHORT = 0.1  # seconds of a forward pass, below which a trial makes two
 _LOW_RANK = 10  # effective rank below which a single run outlives the mean by more than a tenth
 
 
@@ -50,6 +56,8 @@ class _Problem(NamedTuple):
     """Hessian-vector products for λ_max, at most."""
     tolerance: float
     """Relative error of λ_max."""
+    memory: str
+    """What the measurement holds."""
     epsilon: float = 1e-3
 
 
@@ -85,37 +93,81 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mezo_lab.report.progress import Progress  # rich loads here, not for `doctor`
-
     law = _check_options(options)
     beta = _beta(options)
     problem = _model_problem(options, law) if options.model else _quadratic_problem(options, law)
-    with Progress(total=2 + options.measure, noun="measurement") as progress:
-
-        def watch(part: str):
-            progress.begin(part)
-            return progress.update
-
-        prediction = predict_stable_lr(
-            problem.parameters,
-            problem.loss,
-            probes=options.probes,
-            moments=problem.moments,
-            beta=beta,
-            draws=options.draws or problem.draws,
-            products=problem.products,
-            tolerance=problem.tolerance,
-            epsilon=problem.epsilon,
-            seed=options.seed,
-            progress=watch,
-        )
-        edge = _measured_edge(problem, prediction, options, watch("MeZO")) if options.measure else None
+    prediction = _prediction(problem, beta, options)
+    edge = _measured_edge(problem, prediction, options) if options.measure else None
     setting = f"{problem.name}; {law.name} law, n = {options.probes}"
     if beta:
         setting += f", momentum {beta:g}"
     print(setting)
     print("\n".join(_lines(prediction, edge)))
     return 0
+
+
+def _prediction(problem: _Problem, beta: float, options: argparse.Namespace) -> StableLearningRate:
+    """The measurement, after a line that says how long it will take."""
+    from mezo_lab.report.labels import duration
+    from mezo_lab.report.progress import Progress  # rich loads here, not for `doctor`
+
+    draws = options.draws or problem.draws
+    print(f"at most about {duration(_seconds(problem, draws))}, by a trial; {problem.memory}", flush=True)
+    with Progress(total=1, noun="measurement") as progress:
+        progress.begin("forward passes")
+        return predict_stable_lr(
+            problem.parameters,
+            problem.loss,
+            probes=options.probes,
+            moments=problem.moments,
+            beta=beta,
+            draws=draws,
+            products=problem.products,
+            tolerance=problem.tolerance,
+            epsilon=problem.epsilon,
+            seed=options.seed,
+            progress=_pass_progress(draws, problem.products, progress.update),
+        )
+
+
+def _print_cost(draws: int, products: int, subject: str) -> None:
+    """The passes of the measurement, said before anything is loaded."""
+    planned = prediction_passes(draws, products)
+    work = f"{planned.forward:,} forward passes {subject}, 1 backward pass, at most {products} Hessian-vector products"
+    print(f"to measure tr H and λ_max: {work}, as long as {planned.equivalent:,} forward passes", flush=True)
+
+
+def _seconds(problem: _Problem, draws: int) -> float:
+    """About how long the measurement will take, by a trial: a forward pass, or two of a small loss, and one z."""
+    one_pass = _seconds_of_pass(problem.loss)
+    if one_pass < _SHORT:  # the first one also sets up what it uses
+        one_pass = _seconds_of_pass(problem.loss)
+    began = time.perf_counter()
+    for _ in gaussian_direction(problem.parameters, 0, 0):
+        pass
+    one_z = time.perf_counter() - began
+    # to displace the weights twice takes about as long as to draw their z
+    return prediction_passes(draws, problem.products).equivalent * one_pass + 2 * draws * one_z
+
+
+def _seconds_of_pass(loss: Callable[[], Tensor]) -> float:
+    began = time.perf_counter()
+    with torch.no_grad():
+        loss()
+    return time.perf_counter() - began
+
+
+def _pass_progress(draws: int, products: int, update: Progress) -> Callable[[str], Progress]:
+    """The progress of both parts of a prediction, in forward passes."""
+    total = prediction_passes(draws, products).equivalent
+    first = prediction_passes(draws, 0).equivalent
+
+    def part(name: str) -> Progress:
+        if name == "tr H":
+            return lambda done, _: update(2 * done + 1, total)
+        return lambda done, _: update(first + (total - first) * done // products, total)
+
+    return part
 
 
 def _check_options(options: argparse.Namespace) -> Law:
@@ -164,19 +216,24 @@ def _quadratic_problem(options: argparse.Namespace, law: Law) -> _Problem:
     theta, loss = bowl(eigenvalues, options.seed)
     # the eigenvectors are the coordinates, so the law's coincidences count
     moments = law.moments(dim)
-    return _Problem(f"{name} quadratic, d = {dim:,}", [theta], loss, moments, eigenvalues, 400, 100, 1e-2)
+    draws, products = 400, 100
+    _print_cost(options.draws or draws, products, f"of {dim:,} eigenvalues")
+    name = f"{name} quadratic, d = {dim:,}"
+    return _Problem(name, [theta], loss, moments, eigenvalues, draws, products, 1e-2, _memory_line(dim, "float64"))
 
 
 def _model_problem(options: argparse.Namespace, law: Law) -> _Problem:
     """The loss that `mezo-lab finetune` with the same options begins with, on one batch of its training examples."""
-    from mezo_lab.finetune.prepare import build_model, prepare_run
-    from mezo_lab.finetune.training.objectives import batch_loss
-
     given = given_fields(options)
     values: dict[str, Any] = {"task": TASK, **given}
     config = RunConfig(**values)
     check_effect(config, given)
     config = config.resolve()
+    _print_cost(options.draws or DRAWS, PRODUCTS, f"of at most {config.batch} examples")
+    # transformers loads here, seconds after which the first line would come
+    from mezo_lab.finetune.prepare import build_model, prepare_run
+    from mezo_lab.finetune.training.objectives import batch_loss
+
     context = prepare_run(config)
     examples = context.examples[: config.batch]
     # whatever dtype a run has, its curvature is that of the weights: a rounded loss would hide it
@@ -185,41 +242,40 @@ def _model_problem(options: argparse.Namespace, law: Law) -> _Problem:
     dim = sum(parameter.numel() for parameter in parameters)
     if isinstance(law, Orthogonal):
         law.fits(config.probes, dim)
-    print(_cost_line(options.draws or DRAWS, len(examples), dim), flush=True)
     moments = rotation_average(dim, law.moments(dim))  # the eigenvectors are spread over the coordinates
     name = config.model
     if config.tuning != "full":
         name += f", {config.tuning}"
     name += f", d = {dim:,}, {len(examples)} examples of {context.task.name}"
     loss = batch_loss(model, context.encoder, examples)
-    return _Problem(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, config.epsilon)
+    memory = f"memory for the graph of a gradient of {len(examples)} examples, and {_memory_line(dim, 'float32')}"
+    return _Problem(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, memory, config.epsilon)
 
 
-def _cost_line(draws: int, examples: int, dim: int) -> str:
-    """The cost of the measurement, in forward passes of its batch."""
-    trace = 2 * draws + 1
-    norm = GRADIENT + PRODUCT * PRODUCTS
-    return (
-        f"cost: {trace} forward passes of {examples} examples for tr H, then a gradient and at most {PRODUCTS} "
-        f"Hessian-vector products for λ_max, which take as long as up to {norm} more; memory for the graph of a "
-        f"gradient, and four copies of {dim:,} numbers in float32"
-    )
-
-
-def _measured_edge(
-    problem: _Problem, prediction: StableLearningRate, options: argparse.Namespace, progress
-) -> Divergence:
+def _measured_edge(problem: _Problem, prediction: StableLearningRate, options: argparse.Namespace) -> Divergence:
     """The learning rate at which MeZO diverges, in a number of steps that is fixed beforehand."""
+    from mezo_lab.report.progress import Progress
+
     assert problem.eigenvalues is not None
-    return divergence(
-        problem.eigenvalues,
-        prediction.lr,
-        probes=options.probes,
-        law=options.law,
-        seed=options.seed,
-        steps=steps_for(PRECISION, prediction.trace.mean, prediction.trace_sq.mean),
-        progress=progress,
-    )
+    steps = steps_for(PRECISION, prediction.trace.mean, prediction.trace_sq.mean)
+    passes = growth_passes(steps, options.probes).forward
+    print(f"to measure where MeZO diverges: {_RUNS} runs or more, of {passes:,} forward passes each", flush=True)
+    with Progress(total=_RUNS, noun="run") as progress:
+
+        def watch(stretch: int, stretches: int) -> None:
+            if stretch == 1:
+                progress.begin("run of MeZO")
+            progress.update(stretch, stretches)
+
+        return divergence(
+            problem.eigenvalues,
+            prediction.lr,
+            probes=options.probes,
+            law=options.law,
+            seed=options.seed,
+            steps=steps,
+            progress=watch,
+        )
 
 
 def _lines(prediction: StableLearningRate, edge: Divergence | None) -> list[str]:
@@ -234,6 +290,7 @@ def _lines(prediction: StableLearningRate, edge: Divergence | None) -> list[str]
     if edge is not None:
         runs = f"{len(edge.trials)} runs of MeZO, {edge.steps:,} steps each"
         lines.append(f"diverges at lr      {edge}  ({runs}); predicted/found = {prediction.lr / edge.lr:.3f}")
+    lines.append(f"it took             {_took(prediction, edge)}")
     if prediction.beta:
         lines.append(
             "It is that of MeZO's averaged momentum, m ← βm + (1−β)ĝ. A loop with the heavy ball, m ← βm + ĝ, as in "
@@ -244,3 +301,15 @@ def _lines(prediction: StableLearningRate, edge: Divergence | None) -> list[str]
             f"As r < {_LOW_RANK}, a single run may stay stable beyond it: the mean is carried by rare long steps."
         )
     return lines
+
+
+def _took(prediction: StableLearningRate, edge: Divergence | None) -> str:
+    """The passes that were made, after the trial."""
+    text = f"{prediction.passes}, as long as {prediction.passes.equivalent:,} forward passes"
+    if edge is not None:
+        text += f"; {edge.passes.forward:,} for the runs of MeZO"
+    return text
+
+
+def _memory_line(dim: int, dtype: str) -> str:
+    return f"four copies of {dim:,} numbers in {dtype}"

@@ -1,7 +1,9 @@
 """`mezo-lab memory`: the peak memory of fine-tuning, method by method, from a configuration alone."""
 
 import argparse
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator
 
 from mezo_lab.cli.options import check_minimum, integer
 from mezo_lab.validation import one_of
@@ -61,11 +63,15 @@ def _model_lines(options: argparse.Namespace) -> Iterator[str]:
     dtype = options.dtype or DTYPES[0]
     step = {"batch": batch, "length": length, "dtype": getattr(torch, dtype)}
     # all predictions precede the first line, which an error must not follow
-    predictions = {method: predicted_memory(config, method=method, **step) for method in METHODS}
+    predictions = {method: predicted_memory(config, method=method, **step) for method in _watched(METHODS)}
     yield f"{options.model}, {dtype}, {batch} sequences of {length} tokens; MiB at the peak of a step"
     heads = ["method", "weights", "gradients", "optimizer", "activations", "total"]
     yield _row(heads + ["measured", "error"] * options.measure)
-    for method, memory in predictions.items():
+    methods = predictions
+    if options.measure:
+        methods = _announced(list(predictions))
+    for method in methods:
+        memory = predictions[method]
         parts = [memory.weights, memory.gradients, memory.optimizer, memory.activations, memory.total]
         cells = [method, *(f"{part / MEBIBYTE:,.1f}" for part in parts)]
         if options.measure:
@@ -79,17 +85,44 @@ def _model_lines(options: argparse.Namespace) -> Iterator[str]:
         yield "With --measure: what each method holds here. `mezo-lab memory --paper`: the paper's Table 22 beside it."
 
 
+def _watched(names: Iterable[str]) -> Iterator[str]:
+    """The names, with a progress that advances when the work on one of them is done."""
+    from mezo_lab.report.progress import Progress
+
+    planned = list(names)
+    with Progress(len(planned), noun="prediction") as progress:
+        for name in planned:
+            progress.begin(name)
+            yield name
+            progress.update(1, 1)
+
+
+def _announced(methods: Collection[str]) -> Iterator[str]:
+    """The methods, each after a line on stderr that says what it costs to measure it, and how much time is left."""
+    from mezo_lab.finetune.memory.measured import measurement_passes
+    from mezo_lab.report.labels import duration
+
+    began = time.monotonic()
+    for done, method in enumerate(methods):
+        text = (
+            f"measuring {method}, {done + 1} of {len(methods)}, in a process of its own: {measurement_passes(method)}"
+        )
+        if done:
+            left = (time.monotonic() - began) / done * (len(methods) - done)
+            text += f"; about {duration(left)} left for all"
+        print(f"mezo-lab: {text}", file=sys.stderr, flush=True)
+        yield method
+
+
 def _paper_lines(options: argparse.Namespace) -> Iterator[str]:
     """A row for each size of OPT, in GiB, and the GPU-hours of a training."""
     from mezo_lab.finetune.memory.paper_tables import SECONDS, SIZES, gpu_hours
 
     length = options.length or _PAPER_LENGTH
-    # the first row precedes the first line, which an error must not follow
-    rows = (_size_row(size, length) for size in SIZES)
-    first = next(rows)
+    # the rows precede the first line, which an error must not follow
+    rows = [_size_row(size, length) for size in _watched(SIZES)]
     yield f"OPT on MultiRC, one example of two answers, {length} tokens each: predicted | paper's Table 22 | error; GiB"
     yield _row(["size", "MeZO", "paper", "error", "prefix FT", "paper", "error", "full FT", "paper", "error"])
-    yield first
     yield from rows
     yield "The paper read nvidia-smi: with the GPU's context, the allocator's reserve, the longest example and, where"
     yield "it took several cards (full FT from 6.7B, prefix FT from 13B, all of 66B), sharding. One card is predicted."

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from mezo_lab.cli import main
+from mezo_lab.cli import lr, main
+from mezo_lab.curvature import growth_passes, prediction_passes
 
 QUICK = ["lr", "--dim", "200", "--rank", "50"]
 
@@ -19,18 +20,53 @@ def printed(capsys, *arguments: str) -> dict[str, float]:
 
 def test_it_predicts_from_what_it_measures(capsys):
     numbers = printed(capsys, *QUICK)
-    assert numbers.keys() == {"tr H", "tr H²", "λ_max", "effective rank r", "largest stable lr"}
+    assert numbers.keys() == {"tr H", "tr H²", "λ_max", "effective rank r", "largest stable lr", "it took"}
     assert numbers["tr H"] == pytest.approx(50, rel=0.05) and numbers["tr H"] != 50  # measured, not known
     assert numbers["λ_max"] == pytest.approx(1)
     assert numbers["largest stable lr"] == pytest.approx(2 / 52, rel=0.05)
 
 
+def test_the_cost_in_forward_passes_comes_first_and_what_it_took_last(capsys):
+    assert main([*QUICK, "--draws", "150"]) == 0
+    planned, expected, *_, took = capsys.readouterr().out.splitlines()
+    cost = prediction_passes(150, 100)
+    assert planned.startswith(
+        f"to measure tr H and λ_max: {cost.forward} forward passes of 200 eigenvalues, 1 backward "
+    )
+    assert planned.endswith(f", at most 100 Hessian-vector products, as long as {cost.equivalent} forward passes")
+    assert re.fullmatch(r"at most about \d+ s, by a trial; four copies of 200 numbers in float64", expected)
+    made = re.fullmatch(
+        r"it took +302 forward passes, 1 backward pass, (\d+) Hessian-vector products?, as long as (\d+) .*", took
+    )
+    assert made and int(made[2]) == 304 + 6 * int(made[1]) <= cost.equivalent
+
+
+def test_the_runs_of_mezo_are_said_in_forward_passes_before_they_start(capsys):
+    assert main(["lr", "--dim", "60", "--spectrum", "isotropic", "--law", "rademacher", "--measure"]) == 0
+    told = capsys.readouterr().out
+    runs, passes = re.search(r"diverges: (\d) runs or more, of ([\d,]+) forward passes each\n", told).groups()
+    steps = int(re.search(r"runs of MeZO, (\d+) steps each", told)[1])
+    assert int(runs) == 4 and int(passes.replace(",", "")) == growth_passes(steps).forward
+    assert f"; {4 * growth_passes(steps).forward:,} for the runs of MeZO" in told
+
+
+def test_progress_counts_forward_passes_over_both_parts():
+    seen = []
+    part = lr._pass_progress(draws=3, products=4, update=lambda *numbers: seen.append(numbers))
+    for draw in (1, 2, 3):
+        part("tr H")(draw, 3)
+    for product in (1, 4):
+        part("λ_max")(product, 4)
+    total = prediction_passes(3, 4).equivalent
+    assert seen == [(3, total), (5, total), (7, total), (10 + 6, total), (total, total)]
+
+
 def test_errors_and_the_setting_are_printed(capsys):
     assert main(QUICK) == 0
-    first, trace, *_, lr = capsys.readouterr().out.splitlines()
-    assert first == "flat quadratic, d = 200; gaussian law, n = 1"
+    _, _, setting, trace, *_, rate, _ = capsys.readouterr().out.splitlines()
+    assert setting == "flat quadratic, d = 200; gaussian law, n = 1"
     assert re.fullmatch(r"tr H +\d+\.\d+ ± \d\.\d+  \(400 draws, forward passes only\)", trace)
-    assert re.fullmatch(r"largest stable lr +0\.0\d+ ± 0\.000\d", lr)
+    assert re.fullmatch(r"largest stable lr +0\.0\d+ ± 0\.000\d", rate)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +151,8 @@ def test_the_seed_decides_the_numbers(capsys):
 def test_bad_input_is_one_clear_line_and_exit_2(capsys, arguments, message):
     assert main(["lr", *arguments.split()]) == 2
     told = capsys.readouterr()
-    assert told.out in ("", "loading ./llama\n") and told.err.count("\n") == 1 and message in told.err
+    assert told.out == "" or told.out.endswith("\nloading ./llama\n")
+    assert told.err.count("\n") == 1 and message in told.err
 
 
 def test_without_the_real_model_the_command_that_installs_it_is_named(capsys, monkeypatch):
@@ -130,7 +167,7 @@ def test_momentum_has_a_limit_of_its_own_and_a_heavy_ball_loop_is_told_its(capsy
     assert main(arguments + ([] if beta is None else ["--beta", str(beta)])) == 0
     told = capsys.readouterr().out
     beta = 0.9 if beta is None else beta
-    assert told.startswith(f"flat quadratic, d = 200; gaussian law, n = 1, momentum {beta:g}\n")
+    assert f"\nflat quadratic, d = 200; gaussian law, n = 1, momentum {beta:g}\n" in told
     limit, factor = 2 / (rank + 2 - 2 * beta / (1 + beta)), 1 - beta
     assert float(re.search(r"largest stable lr +(\S+)", told)[1]) == pytest.approx(limit, rel=0.15)
     assert "A loop with the heavy ball, m ← βm + ĝ" in told

@@ -122,8 +122,13 @@ def test_a_task_of_the_paper_and_one_of_ones_own_are_asked(folder, reviews, bed,
 def test_the_cost_is_said_before_anything_is_measured(folder, asked, bed, capsys):
     assert main(["lr", *asked, "--model", folder("llama"), "--draws", "7"]) == 2
     told = capsys.readouterr().out.splitlines()
-    assert told[-1].startswith("cost: 15 forward passes of 8 examples for tr H, then a gradient and at most 20 ")
-    assert "take as long as up to 123 more" in told[-1]
+    assert told[0].startswith(
+        "to measure tr H and λ_max: 16 forward passes of at most 8 examples, 1 backward pass, at mo"
+    )
+    assert told[0].endswith(", as long as 138 forward passes") and told[1].startswith("loading ")
+    assert re.match(
+        r"at most about \d+ (s|min), by a trial; memory for the graph of a gradient of 8 examples", told[-1]
+    )
 
 
 def test_what_finetune_refuses_is_refused_in_the_same_words(folder, asked, capsys, monkeypatch, tmp_path):

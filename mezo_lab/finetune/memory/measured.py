@@ -8,16 +8,18 @@ from pathlib import Path
 
 import torch
 
+from mezo_lab.curvature import PassCount
 from mezo_lab.environment.storages import storage_bytes
 from mezo_lab.finetune.memory.predicted import TrainingStep, check_sizes, model_for_method
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.optim import MeZO
 
-__all__ = ["measured_memory"]
+__all__ = ["measured_memory", "measurement_passes"]
 
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 STEPS = 2  # the second has the optimizer's state from its start
+RUNS = 2  # of so many steps: one that loads libraries and compilers, and one whose peak counts
 
 
 def measured_memory(
@@ -33,7 +35,7 @@ def measured_memory(
 
     Formula: the high-water mark of two steps, minus the memory other than weights after two earlier steps, which load
     libraries and compilers. The C library keeps some freed memory, so that the result exceeds the live tensors.
-    Cost: the time and the memory of four steps, and of starting Python.
+    Cost: `measurement_passes(method)`, and the time of starting Python and of loading the model; the memory of a step.
 
     Args: as for `predicted_memory`.
     Raises: as `load_model`; OSError on a system without /proc.
@@ -42,6 +44,21 @@ def measured_memory(
         raise OSError("resident memory is read from /proc, which this system does not have: measure it on Linux.")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(_peak, model, method, (batch, length), dtype, positions, torch.get_num_threads()).result()
+
+
+def measurement_passes(method: str) -> PassCount:
+    """What `measured_memory` costs: two forward passes of "inference", four steps of any other method.
+
+    The first of the 2 steps of each of 2 runs of MeZO also checks that the loss repeats itself.
+
+    >>> [measurement_passes(method).forward for method in ("inference", "mezo", "adam")]
+    [2, 10, 4]
+    """
+    if method == "inference":
+        return PassCount(RUNS)
+    if method == "mezo":
+        return PassCount(RUNS * (2 * STEPS + 1))
+    return PassCount(RUNS * STEPS, backward=RUNS * STEPS)
 
 
 def _peak(name: str, method: str, shape: tuple[int, int], dtype: torch.dtype, positions: int, threads: int) -> int:

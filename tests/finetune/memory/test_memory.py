@@ -1,9 +1,13 @@
 """Peak memory from the configuration alone is that of a run with contents, and near what a process really holds."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from mezo_lab.cli import main
+from mezo_lab.curvature import PassCount
+from mezo_lab.curvature.passes import CountedLoss
 from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.finetune.memory import measured, paper_tables
 from mezo_lab.finetune.memory.measured import measured_memory
@@ -151,11 +155,28 @@ def test_a_process_holds_what_is_predicted(tmp_path, tokenizer):
     assert measured["adam"] > 3 * measured["mezo"]
 
 
+@pytest.mark.parametrize("method", ["inference", "mezo", "sgd", "adam"])
+def test_a_measurement_takes_the_passes_that_it_states(method):
+    weight = torch.nn.Linear(2, 1)
+    step = SimpleNamespace(model=weight, optimizer=lambda method: torch.optim.SGD(weight.parameters(), lr=0.1))
+    step.loss = loss = CountedLoss(lambda: weight(torch.ones(2)).sum())
+    backward = []
+    weight.bias.register_hook(backward.append)
+    for _ in range(measured.RUNS):
+        measured._run_steps(step, method)  # type: ignore[arg-type]
+    assert measured.measurement_passes(method) == PassCount(loss.passes, backward=len(backward))
+
+
 def printed(capsys, *arguments) -> list[list[str]]:
+    """The words of each line; of a measurement, nothing but its cost is said on stderr."""
     capsys.readouterr()
     assert main(["memory", *arguments]) == 0
     told = capsys.readouterr()
-    assert told.err == ""
+    announced = [line for line in told.err.splitlines() if " predictions" not in line]  # which a busy machine tells
+    assert len(announced) == len(METHODS) * ("--measure" in arguments)
+    for number, (method, line) in enumerate(zip(METHODS, announced, strict=False)):
+        assert line.startswith(f"mezo-lab: measuring {method}, {number + 1} of 6, in a process of its own: ")
+        assert str(measured.measurement_passes(method)) in line and (" left for all" in line) == (number > 0)
     return [line.split() for line in told.out.splitlines()]
 
 
