@@ -16,7 +16,6 @@ import argparse
 import gc
 import importlib.util
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -134,10 +133,7 @@ def device_name(device: str) -> str:
 def packages() -> dict[str, str]:
     """The versions of what the figures depend on; those that are absent are left out."""
     names = [name for name in ("triton", "transformers") if importlib.util.find_spec(name)]
-    return {name: version(name) for name in names} | {
-        "cuda": str(torch.version.cuda),
-        "python": platform.python_version(),
-    }
+    return {name: version(name) for name in names} | {"cuda": str(torch.version.cuda)}
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -171,7 +167,10 @@ def main() -> None:
         parser.error("--toy measures nothing: give it a --json elsewhere")
 
     def write(record: dict[str, Any]) -> None:
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        # in one move, so that a script that is killed leaves a whole record
+        unfinished = options.json.with_suffix(".part")
+        unfinished.write_text(json.dumps(record, indent=1) + "\n")
+        unfinished.replace(options.json)
 
     with tempfile.TemporaryDirectory() as cache:
         setting = Setting(options.device, options.toy, options.rounds, Path(cache))

@@ -9,6 +9,7 @@ import pytest
 import rates
 import slides
 from blocks import costs, finetuning, learning_rates
+from gpu_parts import speed
 
 from mezo_lab.cli import parser
 from mezo_lab.cli.config_options import check_effect, given_fields
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.repo
 
 
 @pytest.mark.parametrize(
-    "script", [accuracy, costs, finetuning, learning_rates, marks, rates, slides], ids=lambda script: script.__name__
+    "script",
+    [accuracy, costs, finetuning, learning_rates, marks, rates, slides, speed],
+    ids=lambda script: script.__name__,
 )
 def test_the_examples_of_a_script_hold(script):
     assert doctest.testmod(script).failed == 0

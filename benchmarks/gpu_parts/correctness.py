@@ -2,7 +2,6 @@
 
 import copy
 import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import torch
 from torch import nn
 
 from gpu_parts.beds import check_memory
-from gpu_parts.setting import ROOT, LeftOut, Setting, reason, seconds_to
+from gpu_parts.setting import ROOT, LeftOut, Setting, environment, reason, seconds_to
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.log import RunLog, replay
 from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
@@ -47,8 +46,7 @@ def of_tests(setting: Setting, deadline: float, folder: str) -> dict[str, Any]:
 
 def ran_until(deadline: float, command: list[str]) -> bool:
     """Whether a command ended by itself; else it was interrupted, as by Ctrl-C."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL) as process:
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
             return True

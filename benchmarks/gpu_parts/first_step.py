@@ -1,7 +1,6 @@
 """What the first step of a process costs: compilers start and work, or load what another process has compiled."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ import torch
 from step.timing import LAWS, clocked
 from torch import Tensor, nn
 
-from gpu_parts.setting import ROOT, Setting, seconds_to
+from gpu_parts.setting import ROOT, Setting, environment, seconds_to
 from mezo_lab.optim import MeZO
 
 STARTED = "the compiler starts"
@@ -31,8 +30,7 @@ def of_first_steps(setting: Setting, deadline: float, cache: str) -> dict[str, A
     left = seconds_to(deadline)
     place = setting.cache / cache
     cold = not place.exists()
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
+    variables = environment() | {
         "TORCHINDUCTOR_CACHE_DIR": str(place / "inductor"),
         "TRITON_CACHE_DIR": str(place / "triton"),
     }
@@ -42,7 +40,7 @@ def of_first_steps(setting: Setting, deadline: float, cache: str) -> dict[str, A
     if setting.toy:
         command.append("--toy")
     output = place / "steps.txt"  # no pipe: processes that a compiler leaves behind would keep one open
-    with output.open("w") as file, subprocess.Popen(command, env=environment, stdout=file) as process:
+    with output.open("w") as file, subprocess.Popen(command, env=variables, stdout=file) as process:
         try:
             process.wait(left)
         except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 """What all parts share: where they run, at which size, and how a part says that it cannot run."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -53,6 +54,12 @@ def seconds_to(deadline: float) -> float:
     if left <= 0:
         raise LeftOut("its time was spent before it began")
     return left
+
+
+def environment() -> dict[str, str]:
+    """The variables of this process, for another that imports this checkout."""
+    found = os.environ.get("PYTHONPATH", "")
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), found]))}
 
 
 def reason(error: BaseException) -> str:

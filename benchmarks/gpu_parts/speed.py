@@ -153,18 +153,23 @@ def tried(
         before = allocated(setting.device)
         try:
             seconds_to(deadline)
-            method = start(bed)
-            with timing.at_home(bed.parameters):
-                first = timing.clocked(method.step, 1, setting.device)
-                second = timing.clocked(method.step, 1, setting.device)
-                if isinstance(method, Ours):
-                    method.optimizer.flush()
+            methods[name], first, second = two_steps(bed, start, setting.device)
         except Exception as error:  # out of memory, above all: the other methods may have room
             left_out[name] = reason(error)
             continue
-        methods[name] = method
         rows[name] = {"first": first, "second": second, "held": allocated(setting.device) - before}
     return methods, rows, left_out
+
+
+def two_steps(bed: Bed, start: Callable[[Bed], Method], device: str) -> tuple[Method, float, float]:
+    """A method that starts, and the seconds of its first two steps; the parameters are the tensors they were."""
+    method = start(bed)
+    with timing.at_home(bed.parameters):
+        first = timing.clocked(method.step, 1, device)
+        second = timing.clocked(method.step, 1, device)
+        if isinstance(method, Ours):
+            method.optimizer.flush()
+    return method, first, second
 
 
 def too_dear(costs: dict[str, float], keep: str, left: float) -> list[str]:
