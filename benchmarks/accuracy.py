@@ -16,7 +16,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import rates  # beside this file
+import long_run  # beside this file, as the next
+import rates
 
 from mezo_lab.finetune.config import TRAINED, RunConfig
 from mezo_lab.finetune.evaluation.scores import difference, mean_score
@@ -107,10 +108,10 @@ def run(plan: RunConfig) -> None:
 
 
 def summary() -> dict[str, Any]:
-    """Every run that is done, with its gain over zero-shot on the same examples."""
+    """Every run that is done, with its gain over zero-shot on the same examples; the long one has a page of its own."""
     rows = []
     for folder in sorted(RUNS.iterdir()):
-        if not (folder / RESULT).exists():
+        if not (folder / RESULT).exists() or folder.name == long_run.NAME:
             continue
         plan, result = read_run_config(folder), json.loads((folder / RESULT).read_text())
         kept = ("trained", "steps", "best_step", "forward_passes", "backward_passes", "seconds", "peak_mebibytes")

@@ -9,7 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from blocks import costs, finetuning, gpu, learning_rates, norm_factor, reference, summary, verdicts  # beside this file
+from blocks import (  # beside this file
+    costs,
+    finetuning,
+    gpu,
+    learning_rates,
+    long_run,
+    norm_factor,
+    reference,
+    summary,
+    verdicts,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,7 +31,7 @@ PAGES: dict[str, dict[str, Block]] = {
     "docs/claims.md": {"claims": reference.claims, "symbols": reference.symbols},
     "docs/costs.md": {"sampling": costs.sampling, "step": costs.step, "gpu": gpu.gpu, "memory": costs.memory},
     "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
-    "docs/finetuning.md": {"finetuned": finetuning.finetuned},
+    "docs/finetuning.md": {"finetuned": finetuning.finetuned, "long-run": long_run.long_run},
     "docs/commands.md": {"commands": reference.commands},
     "docs/develop.md": {"rooms": reference.rooms},
     "docs/optimizer.md": {
@@ -30,7 +40,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "rules": reference.rules,
     },
 }
-FIGURES = (norm_factor.draw, costs.draw, learning_rates.draw)
+FIGURES = (norm_factor.draw, costs.draw, learning_rates.draw, long_run.draw)
 
 
 def rewritten(page: str, text: str, root: Path = ROOT) -> str:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from blocks import long_run
+
 
 def findings(root: Path) -> str:
     """Five findings, each with the page that has the measurements."""
@@ -52,7 +54,7 @@ def accuracy(root: Path) -> str:
     return (
         f"With 16 reviews per class MeZO takes SmolLM2-135M from {100 * start['test']:.1f} to"
         f" {test['mezo', 'full']:.1f} % by all parameters and {test['mezo', 'lora']:.1f} % by LoRA; Adam reaches"
-        f" {test['adam', 'full']:.1f} % ([fine-tuning](docs/finetuning.md))."
+        f" {test['adam', 'full']:.1f} % ([fine-tuning](docs/finetuning.md)).{long_run.sentence(root)}"
     )
 
 

@@ -1,5 +1,7 @@
 """From the configuration of a run to all that its first forward pass needs: rows, the model, and rows in tokens."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -58,6 +60,12 @@ def prepare_run(config: RunConfig, report: Report = print) -> RunContext:
     report(f"{pretrained.name}: {model.num_parameters():,} parameters, {config.dtype}, on {model.device}")
     report(f"{task.name}: {splits}")
     return RunContext(config, task, splits, pretrained, encoder, examples)
+
+
+def rows_digest(splits: Splits) -> str:
+    """The digest of the rows of a run, by which a run that goes on elsewhere knows them."""
+    parts = [splits.train, splits.validation, splits.test]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def load_for_run(config: RunConfig) -> LanguageModel:

@@ -12,7 +12,7 @@ from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.endings import Report, no_report, progress_lines
 from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.prepare import build_model, load_for_run, prepare_run, tune_for_run
-from mezo_lab.finetune.run_folder import LOG, RESULT, check_name, read_run_config
+from mezo_lab.finetune.run_folder import LOG, RESULT, check_name, read_origin, read_run_config
 from mezo_lab.optim import replay
 from mezo_lab.optim.log import LogError, read_log
 from mezo_lab.sampling import Progress
@@ -69,7 +69,7 @@ def _rebuild(config: RunConfig, folder: Path, until: int | None, report: Report)
         raise ValueError(f"`run` must hold {LOG}, the log of a run with --method mezo; {folder} has none.")
     _check_steps(folder, until)
     if config.tuning == "prefix":
-        with _threads_of(folder):
+        with thread_count(_threads_of(folder)):
             context = prepare_run(config, no_report)
             model = build_model(context)
         tokenizer = context.pretrained.tokenizer
@@ -103,15 +103,22 @@ def _check_steps(folder: Path, until: int | None) -> None:
         )
 
 
-@contextmanager
-def _threads_of(folder: Path) -> Iterator[None]:
-    """While this lasts torch has as many threads as the run had, on which the last digits of activations depend."""
-    own = torch.get_num_threads()
-    machine = _read_result(folder).get("machine")
-    threads = machine.get("threads", own) if isinstance(machine, dict) else own
-    if type(threads) is not int or not 0 < threads < 1 << 16:
+def _threads_of(folder: Path) -> int | None:
+    """The number of threads that a run had, where it says so. Raises: ValueError for one that is none."""
+    threads: Any = read_origin(folder).threads
+    if threads is None:  # of a run of an older version
+        machine = _read_result(folder).get("machine")
+        threads = machine.get("threads") if isinstance(machine, dict) else None
+    if threads is not None and (type(threads) is not int or not 0 < threads < 1 << 16):
         raise ValueError(f"`run` has a {folder / RESULT} whose number of threads, {threads!r}, is none: use a copy.")
-    torch.set_num_threads(threads)
+    return threads
+
+
+@contextmanager
+def thread_count(threads: int | None) -> Iterator[None]:
+    """While this lasts torch has so many threads, on which the last digits of activations depend; None: as it has."""
+    own = torch.get_num_threads()
+    torch.set_num_threads(threads or own)
     try:
         yield
     finally:

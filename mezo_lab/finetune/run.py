@@ -19,12 +19,15 @@ from mezo_lab.finetune.evaluation.before_training import score_before_training
 from mezo_lab.finetune.evaluation.evaluate import evaluate
 from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, percent, score_record, without_score
 from mezo_lab.finetune.models.loading import resolve_device
-from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run
+from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run, rows_digest
+from mezo_lab.finetune.replay import thread_count
+from mezo_lab.finetune.resume import check_rows, copy_log, prolonged_line, resume_point
 from mezo_lab.finetune.run_folder import (
+    LOG,
     NEW_RUN,
     RESULT,
+    Origin,
     ResumePoint,
-    check_resume,
     clear_start,
     default_folder,
     hold_folder,
@@ -46,7 +49,12 @@ class _Session:
 
 
 def finetune(
-    config: RunConfig, out: Path | str | None = None, *, resume: bool = False, report: Report = print
+    config: RunConfig,
+    out: Path | str | None = None,
+    *,
+    resume: bool = False,
+    from_log: Path | str | None = None,
+    report: Report = print,
 ) -> dict[str, Any]:
     """Run a configuration; its folder then holds plan.json, result.json and, of a training, the best checkpoint.
 
@@ -56,9 +64,13 @@ def finetune(
 
     Args:
         config: what to run.
-        out: a new folder, or, with `resume`, one that holds checkpoints of this configuration; None is one under runs/
-            that is named after the configuration.
-        resume: go on with a run that was stopped.
+        out: a new folder, or, with `resume`, that of a run of this configuration, which `read_run_config` reads; None
+            is one under runs/ that is named after the configuration.
+        resume: go on with a run that was stopped, or, with more `steps`, prolong one: from its newest checkpoint that
+            is whole, and without one from its log.
+        from_log: the folder of a run, perhaps of another machine, of which only the plan, the log and the scores are
+            read: its weights are rebuilt, and the run goes on in `out`, which may be the same folder. Its model and
+            data may lie elsewhere now.
         report: takes each line of progress.
 
     Returns: the result, as result.json holds it.
@@ -71,6 +83,7 @@ def finetune(
     reports_rate = config.lr is None and config.trains
     config = config.resolve()
     out = Path(out or default_folder(config))
+    source = None if from_log is None else Path(from_log)
     if rank > 0:
         report = no_report
     interrupts = Interrupts(report)
@@ -78,13 +91,25 @@ def finetune(
         if rank == 0:
             holding.enter_context(hold_folder(out))
         resume_from = NEW_RUN
-        if resume:
-            resume_from = check_resume(out, config)
+        if resume or source is not None:
+            resume_from = resume_point(config, out, source)
+            if rank == 0:
+                _set_out(out, source, resume_from)
         elif rank == 0:
             clear_start(out)
+        if (line := prolonged_line(config, resume_from)) is not None:
+            report(line)
         if reports_rate:
             report(f"no --lr was given: {config.lr:g} with a {config.schedule} schedule is {rate.source}")
         return _run(config, _Session(out, report, interrupts, resume_from, writes=rank == 0))
+
+
+def _set_out(out: Path, source: Path | None, resume_from: ResumePoint) -> None:
+    """Prepare the folder of a run that goes on."""
+    if source is not None and not (out.exists() and out.samefile(source)):
+        copy_log(source, out)
+    if not resume_from.step:
+        (out / LOG).unlink(missing_ok=True)  # which holds no step, and is begun anew
 
 
 def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
@@ -93,8 +118,12 @@ def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
     if config.trains:
         check_device(config.device)
     context = prepare_run(config, session.report)
+    origin = session.resume_from.origin
+    rows = rows_digest(context.splits)
+    check_rows(origin, rows)
     if session.writes:
-        write_run_config(config, session.out)
+        threads = origin.threads or torch.get_num_threads()
+        write_run_config(config, session.out, Origin(rows, threads, origin.lengths))
     result: dict[str, Any] = {"machine": machine(), "splits": str(context.splits)}
     if config.trains:
         before, after, facts = _train_and_evaluate(context, session)
@@ -129,7 +158,8 @@ def _train_and_evaluate(context: RunContext, session: _Session) -> tuple[Score, 
     began = time.monotonic()
     validation = score_before_training("validation", splits.validation, *place)
     start = validation, time.monotonic() - began
-    model = build_model(context)
+    with thread_count(session.resume_from.origin.threads):
+        model = build_model(context)
     facts = task_trainer.train_model(
         context,
         model,

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,8 +16,9 @@ from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.models.smollm2 import DIGESTS, sha256
 from mezo_lab.optim.log import LogError, read_log
 
-# the files of a run; START has the scores of the model before its first step
-PLAN, START, RESULT, LOG = "plan.json", "start.json", "result.json", "run.mezo"
+# the files of a run; START has the scores of the model before its first step, VALIDATION those of every evaluation
+PLAN, START, VALIDATION, RESULT, LOG = "plan.json", "start.json", "validation.json", "result.json", "run.mezo"
+_TRAINER_STATE = "trainer_state.json"  # which the Trainer of transformers writes into a checkpoint
 HOLDER = ".running"  # locked while a process writes in the folder; holds the number of that process
 
 
@@ -30,16 +31,34 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What `plan.json` says of the beginning of a run, beside its configuration."""
+
+    rows: str | None = None
+    """The digest of its rows; None in a plan of an older version."""
+    threads: int | None = None
+    """Of the process that began it, on which the last digits of activations depend."""
+    lengths: tuple[tuple[int, int], ...] = ()
+    """(step at which the run was prolonged, its length until then)."""
+
+
+@dataclass(frozen=True)
 class ResumePoint:
-    """Where a run begins: at the latest checkpoint from which it can resume, or anew."""
+    """Where a run begins: at the latest checkpoint from which it can resume, at the end of its log, or anew."""
 
     checkpoint: Path | None = None
-    """None: a new run."""
     problems: tuple[str, ...] = ()
     """What is wrong with each later checkpoint."""
     step: int = 0
+    """Without a checkpoint, the last step of the log; 0 is a new run."""
     seconds: float = 0.0
     """The time that the run had taken before."""
+    origin: Origin = field(default_factory=Origin)
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether the weights are rebuilt from the log."""
+        return self.checkpoint is None and self.step > 0
 
 
 NEW_RUN = ResumePoint()
@@ -76,21 +95,55 @@ def write_whole(file: Path, text: str) -> None:
         raise OSError(error.errno, error.strerror, str(file)) from error
 
 
-def write_run_config(config: RunConfig, folder: Path) -> None:
+def write_run_config(config: RunConfig, folder: Path, origin: Origin | None = None) -> None:
     """Write the configuration of a run beside its results."""
-    write_whole(folder / PLAN, json.dumps(asdict(config), indent=1) + "\n")
+    values = asdict(config)
+    if origin is not None:
+        values["origin"] = asdict(origin)
+    write_whole(folder / PLAN, json.dumps(values, indent=1) + "\n")
 
 
 def read_run_config(folder: Path) -> RunConfig:
     """The configuration of a run. Raises: ValueError for a folder without one, or one that cannot be read."""
-    try:
-        values: Any = json.loads((folder / PLAN).read_text())
-        if not isinstance(values, dict):
-            raise ValueError("it is no configuration")
+    values = _read_plan(folder)
+    values.pop("origin", None)
+    with _refusing_plan(folder):
         known = {option.name for option in fields(RunConfig)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"it has {unknown[0]!r}, which this version does not know")
         return RunConfig(**values)
+
+
+def read_origin(folder: Path) -> Origin:
+    """What the plan of a run says of its beginning. Raises: as `read_run_config`."""
+    values = _read_plan(folder).get("origin", {})
+    with _refusing_plan(folder):
+        if not isinstance(values, dict):
+            raise ValueError("its origin is none")
+        rows = values.get("rows")
+        threads = values.get("threads")
+        lengths = values.get("lengths", [])
+        pairs = isinstance(lengths, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in lengths)
+        if not pairs or not all(type(number) is int for pair in lengths for number in pair):
+            raise ValueError("its lengths are no pairs of steps")
+        if not isinstance(rows, str | None) or type(threads) not in (int, type(None)):
+            raise ValueError("its origin is none")
+        return Origin(rows, threads, tuple((at, steps) for at, steps in lengths))
+
+
+def _read_plan(folder: Path) -> dict[str, Any]:
+    with _refusing_plan(folder):
+        values = json.loads((folder / PLAN).read_text())
+        if not isinstance(values, dict):
+            raise ValueError("it is no configuration")
+        return values
+
+
+@contextmanager
+def _refusing_plan(folder: Path) -> Iterator[None]:
+    """Raises: ValueError for a plan that is missing or cannot be read."""
+    try:
+        yield
     except FileNotFoundError:
         raise ValueError(
             f"`run` must be a folder that `mezo-lab finetune --out` wrote; {folder} has no {PLAN}."
@@ -192,63 +245,23 @@ def clear_start(out: Path) -> None:
 
     Raises: ValueError where the new run would overwrite another.
     """
-    if _begun(out):
+    if has_begun(out):
         raise ValueError(f"`out` must be a new folder, {out} holds a run: pass --resume to resume it, or name another.")
     (out / START).unlink(missing_ok=True)
 
 
-def check_resume(out: Path, config: RunConfig) -> ResumePoint:
-    """The checkpoint from which a run resumes. Raises: ValueError where there is none, or the run was another."""
-    earlier = read_run_config(out)
-    for option in fields(RunConfig):
-        before = getattr(earlier, option.name)
-        now = getattr(config, option.name)
-        if before != now:
-            raise ValueError(
-                f"`{option.name}` was {before!r} when {out} began, and is {now!r} now: leave it as it was."
-            )
-    if not _checkpoints(out):
-        raise ValueError(f"`resume` needs a checkpoint in {out}, and there is none yet: {_without_checkpoint(out)}.")
-    if config.method == "mezo":
-        _check_log(out)
-    checkpoint, problems = latest_checkpoint(out)
-    if checkpoint is None:
-        raise ValueError(
-            f"`resume` needs a whole checkpoint in {out}, and there is none ({'; '.join(problems)}): "
-            f"{_without_checkpoint(out)}."
-        )
-    history = _trainer_state(checkpoint).get("log_history", [])
-    seconds = max((entry.get("seconds", 0.0) for entry in history), default=0.0)
-    return ResumePoint(checkpoint, tuple(problems), _step_of(checkpoint), seconds)
-
-
-def _check_log(out: Path) -> None:
-    """Raises: ValueError where the log of a run is missing or damaged: a resume would begin one in mid-run."""
-    try:
-        read_log(out / LOG)
-        return
-    except FileNotFoundError:
-        trouble = "is missing"
-    except LogError as error:
-        trouble = f"is damaged ({str(error).rstrip('.').partition(': ')[0]})"
-    raise ValueError(
-        f"`resume` needs {out / LOG}, the log of the run, which {trouble}: put it back as it was, or begin a new run "
-        f"in another --out; {_checkpoints(out)[0]} stays where it is, and from_pretrained loads it."
-    )
-
-
-def _begun(out: Path) -> bool:
+def has_begun(out: Path) -> bool:
     """Whether a folder holds more of a run than its configuration, which may be one that could not be run."""
     return any((out / name).exists() for name in (RESULT, LOG)) or any(out.glob("checkpoint-*"))
 
 
-def _checkpoints(out: Path) -> list[Path]:
+def checkpoints(out: Path) -> list[Path]:
     """All checkpoints of a run, the latest first, whole or not."""
     folders = [folder for folder in out.glob("checkpoint-*") if folder.name.partition("-")[2].isdecimal()]
-    return sorted(folders, key=_step_of, reverse=True)
+    return sorted(folders, key=step_of, reverse=True)
 
 
-def _step_of(checkpoint: Path) -> int:
+def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.partition("-")[2])
 
 
@@ -285,14 +298,18 @@ def damage(checkpoint: Path) -> str | None:
 def latest_checkpoint(out: Path) -> tuple[Path | None, list[str]]:
     """(the latest checkpoint from which a run can resume, the damage of each later one).
 
-    Its own files are whole, so are those of the best checkpoint so far, which is loaded at the end, and the log reaches
-    its step. Cost: one pass of SHA-256 over each checkpoint.
+    Its own files are whole, and the log reaches its step. The best checkpoint so far, which is loaded at the end, is
+    whole too, or there is a log that rebuilds it. Cost: one pass of SHA-256 over each checkpoint.
     """
     problems: list[str] = []
     last_step = _last_logged_step(out)
-    for checkpoint in _checkpoints(out):
-        trouble = damage(checkpoint) or _damage_of_best(checkpoint)
-        if trouble is None and _step_of(checkpoint) > last_step:
+    for checkpoint in checkpoints(out):
+        trouble = damage(checkpoint)
+        if trouble is None and not (checkpoint / _TRAINER_STATE).is_file():
+            trouble = f"{checkpoint.name} holds a model and not the state of its run"
+        if trouble is None and math.isinf(last_step):
+            trouble = _damage_of_best(checkpoint)
+        if trouble is None and step_of(checkpoint) > last_step:
             trouble = f"{LOG} ends after step {last_step:.0f}"
         if trouble is None:
             return checkpoint, problems
@@ -301,8 +318,8 @@ def latest_checkpoint(out: Path) -> tuple[Path | None, list[str]]:
 
 
 def _damage_of_best(checkpoint: Path) -> str | None:
-    best = _trainer_state(checkpoint).get("best_global_step") or 0
-    if best in (0, _step_of(checkpoint)):  # the start needs no file
+    best = trainer_state(checkpoint).get("best_global_step") or 0
+    if best in (0, step_of(checkpoint)):  # the start needs no file
         return None
     return damage(checkpoint.with_name(f"checkpoint-{best}"))
 
@@ -311,7 +328,7 @@ def _last_logged_step(out: Path) -> float:
     """The last step in the log of a run; infinite where it has no log, as backpropagation writes none."""
     try:
         return read_log(out / LOG).steps
-    except (OSError, LogError):  # `_check_log` reports it
+    except (OSError, LogError):  # `resume_point` reports it
         return math.inf
 
 
@@ -319,26 +336,23 @@ def way_to_resume(out: Path) -> str:
     """What a run that ended early has left, and how to resume it, in words."""
     checkpoint, _ = latest_checkpoint(out)
     if checkpoint is None:
-        return f"there is no checkpoint yet: {_without_checkpoint(out)}"
+        return f"there is no checkpoint yet: {without_checkpoint(out)}"
     return f"{checkpoint.name} is kept: the same command with --resume goes on"
 
 
-def _without_checkpoint(out: Path) -> str:
+def without_checkpoint(out: Path) -> str:
     """What can be done with a run that has no checkpoint."""
-    if (out / LOG).exists():
-        return (
-            f"`mezo-lab replay {out} --step last` rebuilds the weights from the log of its steps, and a new run needs "
-            "another --out"
-        )
-    if _begun(out):
+    if (steps := _last_logged_step(out)) > 0 and not math.isinf(steps):
+        return f"{LOG} holds {steps:,.0f} steps, and the same command with --resume goes on from the last"
+    if has_begun(out):
         return "begin a new run in another --out"
     return "the same command without --resume begins anew"
 
 
-def _trainer_state(checkpoint: Path) -> dict[str, Any]:
+def trainer_state(checkpoint: Path) -> dict[str, Any]:
     """The state that the Trainer wrote; empty where it cannot be read."""
     try:
-        state = json.loads((checkpoint / "trainer_state.json").read_bytes())
+        state = json.loads((checkpoint / _TRAINER_STATE).read_bytes())
     except (OSError, ValueError):
         return {}
     return state if isinstance(state, dict) else {}

@@ -1,5 +1,6 @@
 """A run goes on from the newest whole checkpoint, bit for bit, and names the damaged file; or one line ends it."""
 
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -12,7 +13,17 @@ from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
-from mezo_lab.finetune.run_folder import DIGESTS, LOG, PLAN, RESULT, Stopped, damage, latest_checkpoint, seal
+from mezo_lab.finetune.run_folder import (
+    DIGESTS,
+    LOG,
+    PLAN,
+    RESULT,
+    Stopped,
+    damage,
+    latest_checkpoint,
+    seal,
+    way_to_resume,
+)
 from mezo_lab.finetune.training.callbacks import ProgressCallback
 
 CLOCK = {"seconds", "peak_mebibytes", "machine"}
@@ -54,6 +65,11 @@ def quiet(line: str) -> None:
 
 def without_clock(result: dict) -> dict:
     return {name: value for name, value in result.items() if name not in CLOCK}
+
+
+def without_losses(result: dict) -> dict:
+    """Of the losses before its last evaluation a run that is rebuilt has the mean alone."""
+    return {name: value for name, value in without_clock(result).items() if name != "losses"}
 
 
 def weights(model) -> torch.Tensor:
@@ -144,17 +160,18 @@ def test_a_folder_that_was_moved_finds_its_best_checkpoint(stopped, tmp_path):
     assert without_clock(finetune(plan, tmp_path / "elsewhere", resume=True, report=quiet)) == without_clock(whole)
 
 
-def test_a_checkpoint_whose_best_is_damaged_is_not_gone_on_from(stopped):
-    _, run, _ = stopped()
+@pytest.mark.parametrize(("method", "kept"), [("adam", None), ("mezo", "checkpoint-9")])
+def test_a_checkpoint_whose_best_is_damaged_needs_a_log_that_rebuilds_it(method, kept, stopped):
+    _, run, _ = stopped(method)
     state = run / "checkpoint-9" / "trainer_state.json"
-    text = state.read_text()
-    assert text.count('"best_global_step": 0,') == 1
-    state.write_text(text.replace('"best_global_step": 0', '"best_global_step": 6'))
+    text = re.sub('"best_global_step": [0-9]+', '"best_global_step": 6', state.read_text())
+    state.write_text(text)
     seal(run / "checkpoint-9")
     assert latest_checkpoint(run)[0] == run / "checkpoint-9"
     halve(run / "checkpoint-6" / "model.safetensors")
     found, problems = latest_checkpoint(run)
-    assert found is None and problems == ["checkpoint-6/model.safetensors is damaged"] * 2
+    assert found == (kept and run / kept)
+    assert problems == ["checkpoint-6/model.safetensors is damaged"] * (0 if kept else 2)
 
 
 def options(plan: RunConfig, run: Path) -> list[str]:
@@ -171,16 +188,27 @@ def refused(plan: RunConfig, run: Path, capsys) -> str:
 
 
 @pytest.mark.parametrize("harm", DAMAGES)
-def test_without_a_whole_checkpoint_one_line_names_the_files_and_what_can_be_done(harm, stopped, capsys):
-    plan, run, _ = stopped()
+def test_without_a_whole_checkpoint_the_log_rebuilds_one(harm, stopped):
+    plan, run, whole = stopped()
+    for step in (6, 9):
+        harm(run / f"checkpoint-{step}" / "model.safetensors")
+    lines = []
+    result = finetune(plan, run, resume=True, report=lines.append)
+    assert f"rebuilding the weights of step 9 from {LOG}" in lines
+    (told,) = [line for line in lines if line.endswith("the run goes on from its log")]
+    assert all(f"checkpoint-{step}/model.safetensors is" in told for step in (6, 9))
+    assert without_losses(result) == without_losses(whole)
+
+
+@pytest.mark.parametrize("harm", DAMAGES)
+def test_without_a_whole_checkpoint_and_without_a_log_one_line_names_the_files(harm, stopped, capsys):
+    plan, run, _ = stopped("adam")
     for step in (6, 9):
         harm(run / f"checkpoint-{step}" / "model.safetensors")
     line = refused(plan, run, capsys)
     for step in (6, 9):
         assert f"checkpoint-{step}/model.safetensors is" in line
-    assert f"`mezo-lab replay {run} --step last` rebuilds the weights" in line and "another --out" in line
-    assert main(["replay", str(run), "--step", "last", "--out", str(run / "model")]) == 0  # the remedy works
-    assert "rebuilt 9 steps" in capsys.readouterr().out
+    assert "begin a new run in another --out" in line
 
 
 @pytest.mark.parametrize("harm", [delete, empty, garble, flip])
@@ -233,14 +261,14 @@ def test_a_damaged_result_does_not_keep_a_run_from_going_on(harm, stopped):
     assert without_clock(finetune(plan, run, resume=True, report=quiet)) == without_clock(whole)
 
 
-def test_before_the_first_checkpoint_the_log_rebuilds_the_weights(stopped, capsys):
-    plan, run, _ = stopped()
+def test_before_the_first_checkpoint_the_log_rebuilds_the_weights(stopped):
+    plan, run, whole = stopped()
     for step in (6, 9):
         shutil.rmtree(run / f"checkpoint-{step}")
-    line = refused(plan, run, capsys)
-    assert f"there is none yet: `mezo-lab replay {run} --step last` rebuilds the weights from the log" in line
-    assert "remove" not in line
-    assert rebuild_model(run)[2] == 9
+    assert way_to_resume(run) == (
+        f"there is no checkpoint yet: {LOG} holds 9 steps, and the same command with --resume goes on from the last"
+    )
+    assert without_losses(finetune(plan, run, resume=True, report=quiet)) == without_losses(whole)
 
 
 def test_names_that_look_like_checkpoints_are_none(stopped):

@@ -103,7 +103,10 @@ def test_an_error_that_is_not_is_disk_error_is_not_called_one(plan, tmp_path, mo
 
 @pytest.mark.parametrize(
     ("step", "kept"),
-    [(7, "checkpoint-5 is kept"), (3, "there is no checkpoint yet: `mezo-lab replay .* --step last` rebuilds")],
+    [
+        (7, "checkpoint-5 is kept"),
+        (3, "there is no checkpoint yet: run.mezo holds 3 steps, and the same command with --resume goes"),
+    ],
 )
 def test_the_second_interrupt_stops_at_once_and_says_what_is_kept(step, kept, plan, tmp_path, monkeypatch):
     on_step_end = ProgressCallback.on_step_end

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,17 @@ from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import RunContext
-from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, seal
+from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, damage, seal
 from mezo_lab.finetune.training.callbacks import ProgressCallback, StartCallback
 from mezo_lab.finetune.training.cost import adam_cost_line, cost_line
+from mezo_lab.finetune.training.evaluations import SCORE_FIELDS, EvaluationRecord
 from mezo_lab.finetune.training.objectives import Objective, objective_named
+from mezo_lab.finetune.training.rebuilding import rebuild_best, rebuild_checkpoint
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
 
 _OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
 _BLOCKS = 100  # entries of the losses in a result
-_SCORE_FIELDS = ("value", "low", "high", "unanswered")  # of a score, in an entry of an evaluation
 
 
 class TaskTrainer(Trainer):
@@ -75,7 +77,7 @@ class TaskTrainer(Trainer):
         model: Any = self.model
         progress = evaluation_lines(self.report, "validation")
         result = evaluate(model.eval(), self.encoder, self.held_out, progress=progress)
-        metrics = {f"{metric_key_prefix}_{name}": getattr(result, name) for name in _SCORE_FIELDS}
+        metrics = {f"{metric_key_prefix}_{name}": getattr(result, name) for name in SCORE_FIELDS}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -83,6 +85,17 @@ class TaskTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         logs["seconds"] = self.earlier_seconds + time.monotonic() - self.began
         super().log(logs, start_time)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        # the rate of the step to come is that of the schedule, which a run that was prolonged has anew
+        scheduler: Any = self.lr_scheduler
+        groups = self.optimizer.param_groups  # type: ignore[union-attr]
+        for group, base, factor in zip(groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
+            group["lr"] = base * factor(scheduler.last_epoch)
+        scheduler._last_lr = [group["lr"] for group in groups]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -104,6 +117,12 @@ class MeZOTaskTrainer(TaskTrainer, MeZOTrainer):
     def evaluate(self, *arguments: Any, **settings: Any) -> dict[str, float]:
         self.mezo.flush()
         return super().evaluate(*arguments, **settings)
+
+    def _load_best_model(self) -> None:
+        self._settle()  # the log ends where the run did
+        if damage(Path(str(self.state.best_model_checkpoint))):
+            rebuild_best(self, self.report)
+        super()._load_best_model()
 
 
 class GradientTaskTrainer(TaskTrainer):
@@ -148,8 +167,9 @@ def train_model(
     trainer = build_trainer(context, model, out, report, resume_from.seconds)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(ProgressCallback(trainer, report, interrupts))
-    if resume_from.checkpoint is not None and resume_from.problems:
-        report(f"{'; '.join(resume_from.problems)}: the run goes on from {resume_from.checkpoint.name}")
+    if resume_from.problems:
+        place = resume_from.checkpoint.name if resume_from.checkpoint else "its log"
+        report(f"{'; '.join(resume_from.problems)}: the run goes on from {place}")
     if start is None:
         began = time.monotonic()
         score = evaluate(model, context.encoder, context.splits.validation)
@@ -159,8 +179,14 @@ def train_model(
     if config.rule == "adam" and config.method == "mezo" and config.law != "coordinate":  # whose z is one number
         report(adam_cost_line(count_trainable(model), config))
     trainer.add_callback(StartCallback(before, out))
-    with interrupts.after_the_step(), silenced_logging(), disk_errors_in_one_line(out), _without_loss_warning():
-        trainer.train(resume_from_checkpoint=str(resume_from.checkpoint or "") or None)
+    trainer.add_callback(EvaluationRecord(out))
+    checkpoint = resume_from.checkpoint
+    with silenced_logging(), disk_errors_in_one_line(out):
+        if resume_from.rebuilds:
+            assert isinstance(trainer, MeZOTaskTrainer)
+            checkpoint = rebuild_checkpoint(trainer, out, resume_from.step, before, report)
+        with interrupts.after_the_step(), _without_loss_warning():
+            trainer.train(resume_from_checkpoint=str(checkpoint or "") or None)
     if interrupts.requested:
         raise Stopped(
             f"stopped after step {trainer.state.global_step:,}, which is kept: the same command with --resume goes on.",
@@ -172,11 +198,11 @@ def train_model(
 def _facts(trainer: TaskTrainer, config: RunConfig, before: Score) -> dict[str, Any]:
     """What a result says of a training. Args: before: the validation of the start."""
     state = trainer.state
-    validation = [{"step": 0, **{name: getattr(before, name) for name in _SCORE_FIELDS}}]
+    validation = [{"step": 0, **{name: getattr(before, name) for name in SCORE_FIELDS}}]
     losses = []
     for entry in state.log_history:
         if "eval_value" in entry:
-            validation.append({"step": entry["step"], **{name: entry[f"eval_{name}"] for name in _SCORE_FIELDS}})
+            validation.append({"step": entry["step"], **{name: entry[f"eval_{name}"] for name in SCORE_FIELDS}})
         if "loss" in entry:
             losses.append((entry["step"], entry["loss"]))
     return {
@@ -203,15 +229,17 @@ def _without_loss_warning() -> Iterator[None]:
 def _in_blocks(losses: Sequence[tuple[Any, float | None]], steps: int) -> list[list[Any]]:
     """The mean loss of each hundredth of a run, at its last step; None where none was finite.
 
+    A run that was rebuilt from its log has one loss for all steps between two evaluations before.
+
     >>> _in_blocks([(1, 2.0), (2, None), (3, 4.0)], 3), _in_blocks([(n, 1.0) for n in range(1, 301)], 300)[:2]
     ([[1, 2.0], [2, None], [3, 4.0]], [[3, 1.0], [6, 1.0]])
     """
     size = math.ceil(steps / _BLOCKS)
     means = []
-    for start in range(0, len(losses), size):
-        block = losses[start : start + size]
-        finite = [loss for _, loss in block if loss is not None]
-        means.append([block[-1][0], sum(finite) / len(finite) if finite else None])
+    for _, block in groupby(losses, key=lambda entry: (entry[0] - 1) // size):
+        entries = list(block)
+        finite = [loss for _, loss in entries if loss is not None]
+        means.append([entries[-1][0], sum(finite) / len(finite) if finite else None])
     return means
 
 

@@ -12,7 +12,8 @@ from mezo_lab.optim.log.reader import VerifiedLog, read_log
 from mezo_lab.optim.log.verify import check_items, verified_header
 from mezo_lab.optim.log.writer import LogWriter
 
-_SAME_RUN = ("noise", "compiled", "fingerprint")  # what two parts of one run have in common, beside fixed settings
+_SAME_RUN = ("noise", "fingerprint")  # what two parts of one run have in common, beside fixed settings
+_SAME_ON_EVERY_PATH = ("rademacher",)  # laws whose sweeps round alike, compiled or not: a sign rounds nothing
 
 
 def continued_log(path: str | os.PathLike[str], header: dict[str, Any], fixed: Iterable[str]) -> VerifiedLog:
@@ -33,6 +34,8 @@ def continued_log(path: str | os.PathLike[str], header: dict[str, Any], fixed: I
         )
     logged = verified_header(read_log(path, until=0))
     own = {name: value for name, value in header.items() if name in _SAME_RUN or name in fixed}
+    if header["law"] not in _SAME_ON_EVERY_PATH:
+        own["compiled"] = header["compiled"]
     own["groups"] = len(header[GROUP[0]])
     difference = header_difference(own, {name: logged[name] for name in own})
     if difference:

@@ -5,6 +5,7 @@ import torch
 
 from mezo_lab import MeZO
 from mezo_lab.optim import RunLog, replay
+from mezo_lab.optim.log import LogError, read_log, run_log
 
 
 def broken_off(path, steps: int, seed: int = 0):
@@ -64,3 +65,23 @@ def test_a_crash_while_a_broken_walk_is_taken_out_leaves_the_log_as_it_was(tmp_p
             RunLog(opt, path, append=True)
     assert path.read_bytes() == before
     RunLog(opt, path, append=True).close()
+
+
+@pytest.mark.parametrize(("law", "refused"), [("rademacher", False), ("gaussian", True)])
+def test_signs_alone_go_on_where_the_sweeps_are_computed_otherwise(law, refused, tmp_path, monkeypatch):
+    """As on a machine with another compiler, or none; a normal number is rounded otherwise there."""
+    path = tmp_path / "run.mezo"
+    theta = torch.nn.Parameter(torch.linspace(-1, 1, 50))
+    opt = MeZO([theta], lr=0.01, law=law)
+    header_of = run_log._header_of
+    with monkeypatch.context() as patch:
+        patch.setattr(run_log, "_header_of", lambda opt: header_of(opt) | {"compiled": not header_of(opt)["compiled"]})
+        with RunLog(opt, path):
+            opt.step(lambda: theta @ theta)
+    if refused:
+        with pytest.raises(LogError, match=r"is the log of another run: `header\['compiled'\]` is"):
+            RunLog(opt, path, append=True)
+        return
+    with RunLog(opt, path, append=True):
+        opt.step(lambda: theta @ theta)
+    assert read_log(path).steps == 2

@@ -1,0 +1,162 @@
+"""Where a run goes on: at its newest whole checkpoint, or at the end of its log, from which it is rebuilt."""
+
+import json
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from mezo_lab.finetune.config import RunConfig
+from mezo_lab.finetune.run_folder import (
+    LOG,
+    START,
+    VALIDATION,
+    Origin,
+    ResumePoint,
+    checkpoints,
+    has_begun,
+    latest_checkpoint,
+    read_origin,
+    read_run_config,
+    step_of,
+    trainer_state,
+    without_checkpoint,
+)
+from mezo_lab.optim.log import LogError, read_log
+
+# where things lie on a machine; with the log alone they may have moved, as the hash in it knows the weights, and the
+# plan the rows
+_PLACES = ("model", "data", "test_data", "device")
+
+
+def check_unchanged(folder: Path, plan: RunConfig, values: dict[str, Any], *, moved: bool = False) -> None:
+    """Whether a run may go on with these options.
+
+    Args: folder, plan: of the run. values: options by name. moved: whether model, data and device may be others.
+    Raises: ValueError, naming the option that differs; `steps` may grow.
+    """
+    for name, now in values.items():
+        before = getattr(plan, name)
+        if before == now or (moved and name in _PLACES) or (name == "steps" and now > before):
+            continue
+        remedy = "leave it as it was"
+        if name == "steps":
+            remedy = "leave it out, or give more, which prolongs the run"
+        raise ValueError(f"`{name}` was {before!r} when {folder} began, and is {now!r} now: {remedy}.")
+
+
+def resume_point(config: RunConfig, out: Path, from_log: Path | None = None) -> ResumePoint:
+    """Where a run goes on.
+
+    Args: config: resolved. from_log: a folder whose log alone is read; None takes the newest checkpoint in `out` that
+    is whole, and the log where there is none.
+    Raises: ValueError where the run was another, or has left nothing to go on from.
+    """
+    folder = from_log or out
+    plan = read_run_config(folder)
+    own = {option.name: getattr(config, option.name) for option in fields(RunConfig)}
+    check_unchanged(folder, plan, own, moved=from_log is not None)
+    if from_log is not None and config.method != "mezo":
+        raise ValueError(
+            f"`from_log` must be the folder of a run with --method mezo, got {config.method}: copy its "
+            "checkpoints, and pass --resume alone."
+        )
+    origin = read_origin(folder)
+    checkpoint = None
+    problems: list[str] = []
+    if config.method == "mezo" and (from_log is not None or has_begun(out)):
+        _check_log(folder)
+    if from_log is None:
+        checkpoint, problems = latest_checkpoint(out)
+    if checkpoint is not None:
+        history = trainer_state(checkpoint).get("log_history", [])
+        seconds = max((entry.get("seconds", 0.0) for entry in history), default=0.0)
+        point = ResumePoint(checkpoint, tuple(problems), step_of(checkpoint), seconds, origin)
+    elif config.method == "mezo" and (folder / LOG).exists():
+        point = _end_of_log(folder, config, problems, origin)
+    else:
+        found = f"there is none ({'; '.join(problems)})" if problems else "there is none yet"
+        raise ValueError(f"`resume` needs a whole checkpoint in {out}, and {found}: {without_checkpoint(out)}.")
+    if config.steps > plan.steps:
+        lengths = (*origin.lengths, (point.step, plan.steps))
+        point = replace(point, origin=replace(origin, lengths=lengths))
+    return point
+
+
+def _end_of_log(folder: Path, config: RunConfig, problems: list[str], origin: Origin) -> ResumePoint:
+    steps = read_log(folder / LOG).steps
+    if steps > config.steps:
+        raise ValueError(
+            f"`steps` must be at least the {steps:,} that {folder / LOG} holds, got {config.steps:,}: give more, or "
+            "the log of this run."
+        )
+    seconds = max((entry.get("seconds", 0.0) for entry in read_evaluations(folder)), default=0.0)
+    return ResumePoint(None, tuple(problems), steps, seconds, origin)
+
+
+def _check_log(folder: Path) -> None:
+    """Raises: ValueError where the log of a run is missing or damaged: a resume would begin one in mid-run."""
+    try:
+        read_log(folder / LOG)
+        return
+    except FileNotFoundError:
+        trouble = "is missing"
+    except LogError as error:
+        trouble = f"is damaged ({str(error).rstrip('.').partition(': ')[0]})"
+    kept = ""
+    if left := checkpoints(folder):
+        kept = f"; {left[0]} stays where it is, and from_pretrained loads it"
+    raise ValueError(
+        f"`resume` needs {folder / LOG}, the log of the run, which {trouble}: put it back as it was, or begin a new "
+        f"run in another --out{kept}."
+    )
+
+
+def check_rows(origin: Origin, rows: str) -> None:
+    """Raises: ValueError where a run would go on with other rows. Args: rows: the digest of those of now."""
+    if origin.rows is not None and origin.rows != rows:
+        raise ValueError(
+            "`data` must be the rows with which the run began, and others are read now: give the same file, with the "
+            "same rows in the same order."
+        )
+
+
+def copy_log(source: Path, out: Path) -> None:
+    """Begin a folder with the log of another run, and with what it knows of scores.
+
+    Raises: ValueError for a folder that holds a run already.
+    """
+    if has_begun(out):
+        raise ValueError(
+            f"`out` must be a new folder beside --from-log, {out} holds a run: --resume alone goes on with it, or name "
+            "another."
+        )
+    for name in (START, VALIDATION, LOG):
+        (out / name).unlink(missing_ok=True)
+        if (source / name).exists():
+            shutil.copyfile(source / name, out / name)
+
+
+def read_evaluations(folder: Path) -> list[dict[str, Any]]:
+    """The evaluations of a run as it wrote them, in order; none where the file is missing or cannot be read."""
+    try:
+        entries = json.loads((folder / VALIDATION).read_bytes())["evaluations"]
+        return sorted(({**entry} for entry in entries), key=lambda entry: int(entry["step"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def prolonged_line(config: RunConfig, point: ResumePoint) -> str | None:
+    """What it means that a run has become longer; None where it has not."""
+    if not point.origin.lengths:
+        return None
+    step, before = point.origin.lengths[-1]
+    if step != point.step or before >= config.steps:
+        return None
+    text = f"prolonged after step {step:,} from {before:,} to {config.steps:,} steps, evaluated every {config.every:,}"
+    if config.schedule == "constant":
+        return f"{text}: as one run of {config.steps:,}"
+    return (
+        f"{text}: from now on the {config.schedule} schedule is that of {config.steps:,} steps, so that the run is not "
+        "the one that it would have been with this length from its start"
+    )

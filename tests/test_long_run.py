@@ -1,0 +1,241 @@
+"""The long run is begun, cut, published, carried and shown, here on a random model; and it makes room for others."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import accuracy
+import long_run
+import pages
+import pytest
+import quiet
+from blocks import long_run as block
+
+from mezo_lab.finetune.run_folder import LOG, RESULT, VALIDATION, read_run_config
+from mezo_lab.finetune.training.callbacks import ProgressCallback
+from mezo_lab.optim.log import StepRecord, read_log
+
+pytestmark = pytest.mark.repo
+
+ROOT = Path(__file__).resolve().parents[1]
+WORDS = ["great", "fine", "film", "a", "plot", "wit", "no", "dull", "terrible", "It", "was", "Ġ"]
+
+
+@pytest.fixture
+def settings(tmp_path) -> dict:
+    """A random Llama of two layers, and reviews of seven words."""
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    vocabulary = {word: index for index, word in enumerate([*WORDS, *(f"Ġ{word}" for word in WORDS)])}
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="Ġ"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2}
+    config = transformers.LlamaConfig(vocab_size=len(vocabulary), bos_token_id=0, eos_token_id=0, **sizes)
+    transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "model")
+    lines = ["text,label"]
+    for number in range(96):
+        ends = ("dull", "great")
+        digits = [WORDS[number >> shift & 7] for shift in (0, 2, 4)]
+        lines.append(" ".join([*digits, WORDS[number % 7], ends[number % 2]]) + f",{number % 2}")
+    (tmp_path / "reviews.csv").write_text("\n".join(lines))
+    task = {"prompt": "{text} It was", "words": ("terrible", "great"), "data": str(tmp_path / "reviews.csv")}
+    own = {"model": str(tmp_path / "model"), "shots": 4, "validation": 8, "test": 8, "batch": 4, "device": "cpu"}
+    return task | own
+
+
+@pytest.fixture
+def places(tmp_path) -> long_run.Places:
+    (tmp_path / "root/results").mkdir(parents=True)
+    shutil.copyfile(ROOT / "results/finetune.json", tmp_path / "root/results/finetune.json")
+    return long_run.Places(tmp_path / "root")
+
+
+def interrupting(step: int):
+    on_step_end = ProgressCallback.on_step_end
+
+    def interrupted(self, args, state, control, **others):
+        if state.global_step == step:
+            raise RuntimeError("cut")
+        on_step_end(self, args, state, control, **others)
+
+    return interrupted
+
+
+def steps(folder: Path) -> list:
+    return [item for item in read_log(folder / LOG) if isinstance(item, StepRecord)]
+
+
+def test_rates_are_tried_once_and_a_trial_that_was_cut_goes_on(places, settings, monkeypatch, capsys):
+    monkeypatch.setattr(long_run, "GRID", ((1e-3, "constant"), (1e-2, "linear")))
+    trial = settings | {"steps": 4, "every": 2}
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="cut"):
+        patch.setattr(ProgressCallback, "on_step_end", interrupting(1))
+        long_run.choose(places, trial)
+    assert not places.record.exists()
+    capsys.readouterr()
+    long_run.choose(places, trial)
+    assert "rebuilding the weights of step 1" in capsys.readouterr().out
+    rows = json.loads(places.record.read_text())["trials"]
+    assert [(row["lr"], row["schedule"]) for row in rows] == [(1e-3, "constant"), (1e-2, "linear")]
+    assert all([step for step, _ in row["validation"]] == [0, 2, 4] for row in rows)
+    assert not list(places.trials.iterdir())
+    long_run.choose(places, trial)  # nothing is left to try
+    assert capsys.readouterr().out == ""
+    table = block.trials(places.root)
+    assert "| 0.001 | constant | " in table and "| 0.01 | linear | " in table
+
+
+def test_without_a_trial_the_run_does_not_begin(places, settings):
+    with pytest.raises(LookupError, match=r"has no trial: run benchmarks/long_run\.py --choose first"):
+        long_run.go_on(places, settings)
+
+
+def test_the_run_is_cut_published_carried_and_shown(places, settings, tmp_path, monkeypatch):
+    trial = {"lr": 1e-3, "schedule": "constant", "validation": [[0, 0.5], [2, 0.5]]}
+    length = settings | {"steps": 6, "every": 2}
+    for root in (places, long_run.Places(tmp_path / "other")):
+        root.record.parent.mkdir(parents=True, exist_ok=True)
+        long_run.write_record(root, {"trials": [trial], "run": None})
+    whole = long_run.Places(tmp_path / "other")
+    long_run.go_on(whole, length)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="cut"):
+        patch.setattr(ProgressCallback, "on_step_end", interrupting(3))
+        long_run.go_on(places, length)
+    assert "has not begun" in block.long_run(places.root)
+    long_run.write_curve(places)
+    record = json.loads(places.record.read_text())["run"]
+    assert (record["steps"], record["of"]) == (3, 6) and [point[0] for point in record["validation"]] == [0, 2]
+    assert sum(file.stat().st_size for file in places.published.iterdir()) < 20_000
+    page = block.long_run(places.root)
+    assert "Step 3 of 6, learning rate 0.001, constant." in page and "Adam, backpropagation 85.1 %" in page
+    block.draw(places.root)
+    assert "in-context learning, test 78.6 %" in (places.root / block.FIGURE).read_text()
+    shutil.rmtree(places.work)  # another machine
+    long_run.go_on(places, length)
+    long_run.publish(places)
+    assert steps(places.published) == steps(whole.work)
+    assert not list(places.published.glob("checkpoint-*")) and list(places.work.glob("checkpoint-*"))
+    long_run.write_curve(places)
+    run = json.loads(places.record.read_text())["run"]
+    assert [point[0] for point in run["validation"]] == [0, 2, 4, 6] and 0 <= run["test"]["value"] <= 1
+    assert "Test of the best: " in block.long_run(places.root)
+
+
+def test_a_shorter_log_is_not_published_over_a_longer_one(places, settings, monkeypatch):
+    trial = {"lr": 1e-3, "schedule": "constant", "validation": [[0, 0.5], [2, 0.5]]}
+    long_run.write_record(places, {"trials": [trial], "run": None})
+    long_run.go_on(places, settings | {"steps": 4, "every": 2})
+    long_run.publish(places)
+    shutil.rmtree(places.work)
+    (places.published / RESULT).unlink()
+    before = {file.name: file.read_bytes() for file in places.published.iterdir()}
+    monkeypatch.setattr(long_run, "logged_steps", lambda folder: 1 if folder == places.work else 4)
+    long_run.publish(places)
+    assert {file.name: file.read_bytes() for file in places.published.iterdir()} == before
+    assert VALIDATION in before and read_run_config(places.published).steps == 4
+
+
+def test_before_the_run_has_begun_the_pages_say_how():
+    assert "--choose` does it" in block.trials(ROOT / "nowhere") and block.sentence(ROOT / "nowhere") == ""
+    block.draw(ROOT / "nowhere")
+    assert not (ROOT / "nowhere").exists()
+
+
+def test_the_long_run_is_no_row_of_the_table_of_methods(monkeypatch, tmp_path):
+    (tmp_path / long_run.NAME).mkdir()
+    (tmp_path / long_run.NAME / RESULT).write_text("{}")
+    monkeypatch.setattr(accuracy, "RUNS", tmp_path)
+    assert accuracy.summary() == {"rows": []}
+    assert block.long_run in pages.PAGES["docs/finetuning.md"].values()
+
+
+COUNT = """
+import sys, time
+while True:
+    with open(sys.argv[1], "a") as file:
+        file.write("x")
+    time.sleep(0.02)
+"""
+
+SUPERVISE = """
+import sys
+from pathlib import Path
+import long_run, quiet
+quiet.POLL = 0.05
+long_run.COPY_EVERY = 0.0
+copies = Path(sys.argv[3])
+command = [sys.executable, "-c", sys.argv[1], sys.argv[2]]
+sys.exit(long_run.supervised(command, lambda: copies.open("a").write("x"), Path(sys.argv[4])))
+"""
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    """A process that supervises one that counts in a file; tells how far that has come."""
+    count, copies, folder = tmp_path / "count", tmp_path / "copies", tmp_path / "quiet"
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"}
+    words = [sys.executable, "-c", SUPERVISE, COUNT, str(count), str(copies), str(folder)]
+    process = subprocess.Popen(words, env=environment)
+    until(lambda: count.exists() and copies.exists())
+    yield process, lambda: count.stat().st_size, folder
+    process.kill()
+    process.wait()
+
+
+def until(holds) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def stands_still(count) -> bool:
+    before = count()
+    time.sleep(0.3)
+    return count() == before
+
+
+def test_the_run_stands_still_while_something_is_measured_and_then_goes_on(supervisor, monkeypatch):
+    _, count, folder = supervisor
+    monkeypatch.setattr(quiet, "POLL", 0.05)
+    with quiet.quiet(folder):
+        until(lambda: stands_still(count))
+        assert stands_still(count)
+    last = count()
+    until(lambda: count() > last)
+
+
+def test_a_mark_of_a_process_that_has_ended_asks_for_nothing(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not quiet.is_asked_for(tmp_path / "none")
+    (tmp_path / str(ended.pid)).touch()
+    assert not quiet.is_asked_for(tmp_path)
+    (tmp_path / "by-hand").touch()
+    assert quiet.is_asked_for(tmp_path)
+
+
+def test_nobody_waits_where_no_long_run_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(quiet.time, "sleep", lambda seconds: pytest.fail("waits"))
+    with quiet.quiet(tmp_path):
+        assert quiet.is_asked_for(tmp_path)
+    assert not quiet.is_asked_for(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("still", [False, True])
+def test_the_run_ends_with_its_supervisor(number, still, supervisor):
+    process, count, folder = supervisor
+    if still:
+        (folder / "by-hand").touch()
+        until(lambda: stands_still(count))
+    process.send_signal(number)
+    process.wait()
+    until(lambda: stands_still(count))
+    (folder / "by-hand").unlink(missing_ok=True)
+    assert stands_still(count)
