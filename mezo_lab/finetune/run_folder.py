@@ -121,14 +121,19 @@ def read_origin(folder: Path) -> Origin:
         if not isinstance(values, dict):
             raise ValueError("its origin is none")
         rows = values.get("rows")
+        if not isinstance(rows, str | None):
+            raise ValueError("its digest of rows is none")
         threads = values.get("threads")
+        if threads is not None and (type(threads) is not int or not 0 < threads < 1 << 16):
+            raise ValueError("its threads are no number of threads")
         lengths = values.get("lengths", [])
-        pairs = isinstance(lengths, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in lengths)
-        if not pairs or not all(type(number) is int for pair in lengths for number in pair):
+        if not isinstance(lengths, list) or not all(map(_are_steps, lengths)):
             raise ValueError("its lengths are no pairs of steps")
-        if not isinstance(rows, str | None) or type(threads) not in (int, type(None)):
-            raise ValueError("its origin is none")
         return Origin(rows, threads, tuple((at, steps) for at, steps in lengths))
+
+
+def _are_steps(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(type(number) is int for number in pair)
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:

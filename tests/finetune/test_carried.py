@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mezo_lab.cli import main
+from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.models.loading import load_model
 from mezo_lab.finetune.replay import rebuild_model
 from mezo_lab.finetune.run import finetune
@@ -23,6 +24,7 @@ from mezo_lab.finetune.run_folder import (
     latest_checkpoint,
     read_origin,
     read_run_config,
+    write_run_config,
 )
 from mezo_lab.optim.log import LogWriter, StepRecord, read_log
 
@@ -323,3 +325,15 @@ def test_evaluations_are_written_beside_the_log(stopped):
     assert [entry["value"] for entry in record] == [entry["value"] for entry in result["validation"][1:]]
     losses = [loss for _, loss in result["losses"]]
     assert [entry["loss"] for entry in record] == pytest.approx([sum(losses[:5]) / 5, sum(losses[5:]) / 5])
+
+
+@pytest.mark.parametrize(
+    "origin", [[], {"rows": 3}, {"threads": "2"}, {"lengths": 5}, {"lengths": [[1]]}, {"lengths": [[1, None]]}], ids=str
+)
+def test_an_origin_that_makes_no_sense_is_refused(origin, tmp_path):
+    write_run_config(RunConfig().resolve(), tmp_path)
+    values = json.loads((tmp_path / PLAN).read_text())
+    (tmp_path / PLAN).write_text(json.dumps(values | {"origin": origin}))
+    assert read_run_config(tmp_path) == RunConfig().resolve()
+    with pytest.raises(ValueError, match=r"plan\.json that cannot be read \(its "):
+        read_origin(tmp_path)

@@ -12,7 +12,7 @@ from mezo_lab.finetune import replay as rebuilding
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.prepare import build_model, prepare_run
 from mezo_lab.finetune.replay import rebuild_model, replay_lines, replay_run
-from mezo_lab.finetune.run_folder import LOG, PLAN, RESULT, write_run_config
+from mezo_lab.finetune.run_folder import LOG, PLAN, RESULT, Origin, write_run_config
 from mezo_lab.optim import MeZO, RunLog
 
 
@@ -127,12 +127,23 @@ def test_the_start_of_a_prefix_is_the_model_without_one_and_is_not_rebuilt(run, 
 
 @pytest.mark.parametrize("threads", ["4", 0, -1, 1.5, True, 2**40])
 def test_threads_that_make_no_sense_are_refused(threads, tmp_path):
+    plan = RunConfig().resolve()
+    write_run_config(plan, tmp_path)
     (tmp_path / RESULT).write_text(json.dumps({"machine": {"threads": threads}}))
-    before = torch.get_num_threads()
     with pytest.raises(ValueError, match=r"`run` has a .*result\.json whose number of threads"):
-        with rebuilding._threads_of(tmp_path):
-            pass
-    assert torch.get_num_threads() == before
+        rebuilding._threads_of(tmp_path)
+    write_run_config(plan, tmp_path, Origin(threads=threads))
+    with pytest.raises(ValueError, match=r"`run` has a .*plan\.json that cannot be read \(its threads are no number"):
+        rebuilding._threads_of(tmp_path)
+
+
+def test_the_number_of_threads_holds_for_its_block_alone():
+    own = torch.get_num_threads()
+    with rebuilding.thread_count(own + 1):
+        assert torch.get_num_threads() == own + 1
+    with rebuilding.thread_count(None):
+        assert torch.get_num_threads() == own
+    assert torch.get_num_threads() == own
 
 
 @pytest.mark.parametrize("step, said", [

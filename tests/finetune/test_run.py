@@ -154,7 +154,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(plan, tmp_path):
         finetune(plan, tmp_path / "run", report=quiet)
     with pytest.raises(ValueError, match=r"`seed` was 0 when .* began, and is 3 now"):
         finetune(changed(plan, seed=3), tmp_path / "run", resume=True, report=quiet)
-    with pytest.raises(ValueError, match=r"`resume` needs a checkpoint in .*, and there is none yet"):
+    with pytest.raises(ValueError, match=r"`resume` needs a whole checkpoint in .*, and there is none yet"):
         finetune(plan, tmp_path / "run", resume=True, report=quiet)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch.distributed as distributed
 
@@ -35,8 +36,8 @@ def rebuild_checkpoint(trainer: MeZOTrainer, out: Path, step: int, start: Score,
     """
     report(f"rebuilding the weights of step {step:,} from {LOG}")
     _check_settings(trainer, out)
-    model = trainer.model
-    named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]  # type: ignore[union-attr]
+    model: Any = trainer.model
+    named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]
     rebuilt = replay(named, out / LOG, until=step, progress=replay_lines(report))
     trainer.mezo.load_state_dict(rebuilt.state_dict())
     _set_scheduler(trainer, step)
