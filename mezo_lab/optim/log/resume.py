@@ -9,10 +9,10 @@ from mezo_lab.optim.checkpoint import CHANGEABLE, GROUP
 from mezo_lab.optim.log.file import close_file, lock
 from mezo_lab.optim.log.format import Event, LogError, StepRecord, header_difference
 from mezo_lab.optim.log.reader import VerifiedLog, read_log
-from mezo_lab.optim.log.verify import check_items, verified_header
+from mezo_lab.optim.log.verify import check_items, is_present_noise, verified_header
 from mezo_lab.optim.log.writer import LogWriter
 
-_SAME_RUN = ("noise", "fingerprint")  # what two parts of one run have in common, beside fixed settings
+_SAME_RUN = ("fingerprint",)  # what two parts of one run have in common, beside their noise and fixed settings
 _SAME_ON_EVERY_PATH = ("rademacher",)  # laws whose sweeps round alike, compiled or not: a sign rounds nothing
 
 
@@ -37,6 +37,8 @@ def continued_log(path: str | os.PathLike[str], header: dict[str, Any], fixed: I
     if header["law"] not in _SAME_ON_EVERY_PATH:
         own["compiled"] = header["compiled"]
     own["groups"] = len(header[GROUP[0]])
+    if not is_present_noise(logged):
+        own["noise"] = header["noise"]
     difference = header_difference(own, {name: logged[name] for name in own})
     if difference:
         raise LogError(f"{path} is the log of another run: {difference}. Another path starts a new one.")

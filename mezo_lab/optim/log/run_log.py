@@ -15,13 +15,11 @@ from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP
 from mezo_lab.optim.displacement import ExactWeights
 from mezo_lab.optim.fingerprint import fingerprint, weights_hash
 from mezo_lab.optim.log.resume import continued_log, ends_in_a_step, settings_at_the_end
-from mezo_lab.optim.log.verify import DEFAULTS, HEADER_VERSION, RATES, json_numbers
+from mezo_lab.optim.log.verify import DEFAULTS, HEADER_VERSION, NOISE, RATES, json_numbers
 from mezo_lab.optim.log.writer import LogWriter
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.parameters import named_parameters, storage
 from mezo_lab.optim.rules import RULES
-
-NOISE = "threefry2x32-20/1"  # the generator and the version of the transforms in `mezo_lab.optim.noise`
 
 _logger = logging.getLogger(__name__)
 
@@ -267,7 +265,7 @@ def _header_of(opt: MeZO) -> dict[str, Any]:
         **checkpoint.settings(opt),
         **{name: _group_values(opt, name) for name in GROUP},
         "defaults": {name: float(opt.defaults[name]) for name in DEFAULTS},
-        "compiled": bool(opt._current_engine().field.compiled),
+        "compiled": bool(opt._current_engine().field.kernels),
         "first_step": opt.steps,
         "fingerprint": fingerprint(logged_tensors(opt)),
         "weights": current_hash(opt).hex(),

@@ -23,11 +23,20 @@ from mezo_lab.optim.rules import RULES
 from mezo_lab.optim.stencils import ESTIMATORS
 
 HEADER_VERSION = 2  # version 1 said less, and is read with the usual values in place
+NOISE = "threefry2x32-20/2"  # the generator and the version of the transforms in `mezo_lab.optim.noise`
+FORMER_NOISE = "threefry2x32-20/1"  # the same words, and normals with other last digits
+WITHOUT_NORMALS = ("rademacher", "uniform", "three-point", "coordinate")  # laws
 RATES = ("lr", "initial_lr")  # of a group; a scheduler of torch leaves the second
 DEFAULTS = ("lr", "weight_decay", "scale")  # of a group that is added later
 
 _LEAST, _MOST = 1e-38, 1e38  # of what float32 numbers are multiplied with
 _MOST_STEPS = 1 << 32  # that the noise can number
+
+
+def is_present_noise(header: dict[str, Any]) -> bool:
+    """Whether z of a run log has the bits of this version's z."""
+    former = header["noise"] == FORMER_NOISE and header["law"] in WITHOUT_NORMALS
+    return former or header["noise"] == NOISE
 
 
 def verified_header(log: VerifiedLog) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""One tensor, one pass: the generator, the transform and the update in a single loop that `torch.compile` writes.
+"""One tensor, one pass, on a GPU: generator, transform and update in one loop that `torch.compile` writes in Triton.
 
-On a CPU the loop is C++, on a GPU Triton; no tensor of the size of the parameter is made. Without a compiler
-`is_available` says so once, and the eager path gives the same z.
+No tensor of the size of the parameter is made. Without a compiler `is_available` says so once, and the eager path gives
+the same z. (The tests let `torch.compile` write the loops for a CPU too; a CPU's sweeps are `native`.)
 """
 
 import functools
@@ -26,6 +26,7 @@ PACKED_TERMS = 2  # z per call: what a fused step and a chain of probes need; mo
 TERMS = 1  # of the laws that are not packed: with two, Inductor would keep the lanes of one in tensors of their own
 PART = 1 << 20  # coordinates that take in several calls' z before the next: 4 MiB, so that they stay in cache
 SAMPLE = 64  # blocks of a part, at most twice as many, that show whether a kernel has written it
+DEVICES = ("cuda",)
 MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB for each z, are the only temporary
 
 
@@ -71,7 +72,7 @@ def run_compiled(law: str, target: Tensor, source: Tensor | None, numbers: Numbe
 @functools.cache
 def is_available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the kernel of a law compiles and runs here; tried on a tensor of no importance."""
-    if device.type not in ("cpu", "cuda"):
+    if device.type not in DEVICES:
         return False
     target = torch.zeros(5000, dtype=dtype, device=device)  # sizes that happen to be equal would be compiled in as such
     keys = torch.zeros(1, 2, dtype=torch.int32, device=device)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mezo_lab.optim.sweeps import pieces
-from mezo_lab.optim.sweeps.noise_field import CACHED, Cost, KeyedTensor, NoiseField, Term
+from mezo_lab.optim.sweeps.noise_field import CACHED, NoiseField
+from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
 _Factors = tuple[Tensor, Tensor]  # Uᵀ/√k (k, m) and Vᵀ (k, n), float32
 

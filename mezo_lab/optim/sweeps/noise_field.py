@@ -1,57 +1,24 @@
 """`NoiseField`: a set of parameters under one law and seed, and the sweeps that move all of them along z."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from mezo_lab.optim.noise import coordinates_at, coordinates_named, stream_keys
-from mezo_lab.optim.sweeps import pieces
+from mezo_lab.optim.sweeps import native, pieces
 from mezo_lab.optim.sweeps.compiled import Numbers, is_available, run_compiled
 from mezo_lab.optim.sweeps.kernels import GramMatrix, SweepKernel, WeightedSum
 from mezo_lab.optim.sweeps.pieces import CHUNK, STRIDED_CHUNK, Slice
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
+from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
-COMPILE_FROM = 1 << 22  # parameters: below, an eager sweep takes less than 0.1 s and a compiler some seconds
-KERNEL_FROM = 1 << 10  # coordinates of one tensor: below, its lanes are too short to be worth a call
+COMPILE_FROM = 1 << 22  # parameters on a GPU: below, an eager sweep takes less than 0.1 s and a compiler some seconds
+KERNEL_FROM = 1 << 10  # coordinates of one tensor there: below, its lanes are too short to be worth a call
 CACHED = 2 * CHUNK  # coordinates of z kept for later sweeps, 8 MiB, where all parameters are one chunk
 
 _Batches = Sequence[Sequence[Slice]]
-
-
-@dataclass(frozen=True)
-class KeyedTensor:
-    """A tensor that is trained, with the address of its noise."""
-
-    tensor: Tensor
-    key: int
-    """The key of its noise, of `mezo_lab.optim.noise.tensor_key`."""
-    group: int = 0
-    """The parameter group whose scales and decay apply."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """scale·z(step, probe)."""
-
-    step: int
-    probe: int
-    scales: tuple[float, ...]
-    """One for each parameter group."""
-
-
-@dataclass
-class Cost:
-    """What the sweeps so far have cost."""
-
-    sweeps: int = 0
-    """Passes over the parameters."""
-    words: int = 0
-    """Random words drawn, of 32 bits."""
-    bytes: int = 0
-    """Bytes of the parameters that were read and written."""
 
 
 class NoiseField:
@@ -103,28 +70,33 @@ class NoiseField:
         self.coordinates = coordinates_named(law)
         self.tensors = [parameter.tensor.detach() for parameter in parameters]
         self.numel = sum(tensor.numel() for tensor in self.tensors)
-        if compiled is None:
-            compiled = self.numel >= COMPILE_FROM
-        # positions of the parameters that compiled kernels take, and of those that come in strided views
-        self.compiled = [i for i, tensor in enumerate(self.tensors) if compiled and self._suits_kernel(tensor)]
+        self.choice = compiled
+        # positions of the parameters that C takes, that kernels of `torch.compile` take, and that come in strided views
+        self.native = [i for i, tensor in enumerate(self.tensors) if self._suits_c(tensor)]
+        self.kernels = [i for i, tensor in enumerate(self.tensors) if self._suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not self._in_blocks(tensor)]
+        self._native_sweeps = self._sweeps_in_c()
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
         self.rechunk(CHUNK, STRIDED_CHUNK)
         small = len(self._all_batches) == 1 and 2 * self.numel <= CACHED and not self.compiled and not self.strided
         if small:
             self._cached_batch = self._all_batches[0]
 
+    @property
+    def compiled(self) -> bool:
+        """Whether compiled code sweeps some of the parameters."""
+        return bool(self.native or self.kernels)
+
     def bound_to(self, parameters: Sequence[KeyedTensor]) -> "NoiseField":
         """The same z on other tensors of the same shapes; both count their cost together."""
-        compiled = bool(self.compiled)
-        return NoiseField(parameters, self.law, self.seed, compiled, groups=self.groups, cost=self.cost)
+        return NoiseField(parameters, self.law, self.seed, self.compiled, groups=self.groups, cost=self.cost)
 
     def rechunk(self, chunk: int, strided_chunk: int) -> None:
         """Take the parameters in pieces of another size, in coordinates, which changes the memory and no bit of z."""
         self._chunk = chunk
         self._strided_chunk = strided_chunk
         self._all_batches = self._cut()
-        self._eager_batches = self._cut(rest_only=self.compiled)
+        self._eager_batches = self._cut(rest_only=self.kernels, without=self.native)
         self._cached_batch: list[Slice] | None = None  # the only batch, where all parameters are one chunk
 
     def sweep(
@@ -145,14 +117,18 @@ class NoiseField:
         """
         decay = tuple(decay or [1.0] * self.groups)
         self._check(terms, decay, sources)
-        groups = [parameter.group for parameter in self.parameters]
-        scales = [[term.scales[group] for term in terms] for group in groups]
-        kernel = WeightedSum(scales, [decay[group] for group in groups])
         progress = (progress or SweepProgress()).begin()
         self._count(terms, self._eager_batches, progress)
+        if self._native_sweeps is not None:
+            origins = None if sources is None else [sources[i] for i in self.native]
+            self._native_sweeps.run([(terms, decay)], origins, progress)
         with torch.no_grad():
             self._run_compiled(terms, decay, sources, progress)
-            self._run(self._eager_batches, terms, kernel, sources, progress)
+            if self._eager_batches or self.strided:
+                groups = [parameter.group for parameter in self.parameters]
+                scales = [[term.scales[group] for term in terms] for group in groups]
+                kernel = WeightedSum(scales, [decay[group] for group in groups])
+                self._run(self._eager_batches, terms, kernel, sources, progress)
 
     def map(self, terms: Sequence[Term], kernel: SweepKernel, progress: SweepProgress | None = None) -> None:
         """θ ← kernel(θ, z of `terms`), for what is not a sum of z. Args: progress: as for `sweep`."""
@@ -188,13 +164,27 @@ class NoiseField:
         # whether z can be drawn block by block; otherwise `_draw_strided` draws it view by view
         return tensor.is_contiguous()
 
-    def _suits_kernel(self, tensor: Tensor) -> bool:
-        large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
-        return large and is_available(self.law, tensor.dtype, tensor.device)
+    def _suits_c(self, tensor: Tensor) -> bool:
+        return self.choice is not False and self._in_blocks(tensor) and native.suits(tensor)
 
-    def _cut(self, rest_only: Sequence[int] = (), chunk: int | None = None) -> list[list[Slice]]:
+    def _suits_kernel(self, tensor: Tensor) -> bool:
+        compiled = self.choice
+        if compiled is None:
+            compiled = self.numel >= COMPILE_FROM
+        large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
+        return compiled and large and is_available(self.law, tensor.dtype, tensor.device)
+
+    def _sweeps_in_c(self) -> native.NativeSweeps | None:
+        if not self.native:
+            return None
+        places = [native.Place(self.parameters[i], native.LAWS[self.law]) for i in self.native]
+        return native.NativeSweeps(places, self.seed, self.groups)
+
+    def _cut(
+        self, rest_only: Sequence[int] = (), without: Sequence[int] = (), chunk: int | None = None
+    ) -> list[list[Slice]]:
         """Batches of slices of the contiguous parameters, one device to a batch."""
-        contiguous = [i for i, tensor in enumerate(self.tensors) if self._in_blocks(tensor)]
+        contiguous = [i for i, tensor in enumerate(self.tensors) if self._in_blocks(tensor) and i not in without]
         batches: list[list[Slice]] = []
         for device in dict.fromkeys(self.tensors[i].device for i in contiguous):
             numels = {i: self.tensors[i].numel() for i in contiguous if self.tensors[i].device == device}
@@ -218,17 +208,17 @@ class NoiseField:
         sources: Sequence[Tensor] | None,
         progress: SweepProgress,
     ) -> None:
-        """The full blocks of all parameters that have a compiled kernel."""
-        if not self.compiled:
+        """The full blocks of all parameters that have a kernel of `torch.compile`."""
+        if not self.kernels:
             return
         keys = self.keys(terms)  # (terms, parameters, 2)
         # (terms, groups); without a term the decay alone gives the second dimension
         scales = torch.tensor([term.scales for term in terms] or [decay], dtype=torch.float64)[: len(terms)]
-        for device in dict.fromkeys(self.tensors[i].device for i in self.compiled):
+        for device in dict.fromkeys(self.tensors[i].device for i in self.kernels):
             keys_there = keys.to(device)
             scales_there = scales.to(device)
             decay_there = torch.tensor(decay, dtype=torch.float64, device=device)
-            for i in self.compiled:
+            for i in self.kernels:
                 if self.tensors[i].device != device:
                     continue
                 group = self.parameters[i].group
@@ -282,7 +272,13 @@ class NoiseField:
         return self._cache[address]
 
     def _draw(self, batch: Sequence[Slice], keys: Tensor) -> list[Tensor]:
+        if self.native and keys.device.type == "cpu":
+            return [self._draw_slice(part, keys[part.parameter]) for part in batch]
         return pieces.draw(batch, keys, self.law)
+
+    def _draw_slice(self, part: Slice, key: Tensor) -> Tensor:
+        z = native.draw(self.law, key, part.first, part.last - part.first)
+        return z.flatten()[: part.rest] if part.rest else z
 
     def _draw_view(self, parameter: int, view: Tensor, start: int, keys: Tensor, term: int) -> list[Tensor]:
         return [self._draw_strided(parameter, view, start, keys[term])]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.noise import stream_keys, tensor_key, threefry
-from mezo_lab.optim.sweeps.noise_field import Cost, KeyedTensor, NoiseField, Term
+from mezo_lab.optim.sweeps.noise_field import NoiseField
+from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
 _SPIKE_KEY = tensor_key("one coordinate of all parameters")
 

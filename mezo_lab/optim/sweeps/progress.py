@@ -4,6 +4,7 @@ In Python an exception may come between a write and its count: a signal's, or on
 a witness of each write is taken before the write, and consulted when the sweep is taken up again.
 """
 
+from ctypes import c_int32
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Witness:
-    """Knows whether a write to `target` has been made: by torch's count of writes, or by a sample of the numbers."""
+    """Knows whether a write to `target` has been made: by torch's count of writes, a sample of numbers, or a flag."""
 
-    target: Tensor
+    target: Any  # Tensor; None with a flag
     version: int
     sample: Tensor | None = None
     """A copy of `target`, for compiled kernels, which write first and count afterwards."""
+    flag: c_int32 | None = None
+    """Set by the code that writes, with its last write."""
 
     @classmethod
     def counting(cls, target: Tensor) -> "Witness":
@@ -32,8 +35,15 @@ class Witness:
         """A witness by the numbers. Args: target: a view of evenly spread numbers that the write will change."""
         return cls(target, 0, target.clone())
 
+    @classmethod
+    def flagged(cls, flag: c_int32) -> "Witness":
+        """A witness that the writer itself gives: C code, which no exception can break off."""
+        return cls(None, 0, flag=flag)
+
     def written(self) -> bool:
         """Whether the write has been made."""
+        if self.flag is not None:
+            return bool(self.flag.value)
         if self.sample is None:
             return self.target._version != self.version
         return not torch.equal(self.sample, self.target)

@@ -188,7 +188,7 @@ def test_a_log_that_leads_elsewhere_is_refused(tmp_path, monkeypatch):
     model = small_model()
     start = copy.deepcopy(model)
     run(model, tmp_path / "run.mezo")
-    monkeypatch.setattr("mezo_lab.optim.noise.coordinates.TURN", 2.0**-31)  # another noise under the same name
+    monkeypatch.setitem(sys.modules["mezo_lab.optim.sweeps.native"].LAWS, "gaussian", 2)  # another under the same name
     with pytest.raises(LogError, match="does not lead to the weights"):
         replay(start, tmp_path / "run.mezo")
 
@@ -206,11 +206,34 @@ def test_a_flipped_bit_is_refused_before_anything_moves(tmp_path):
     assert same(weights(start), before)
 
 
+def written_with(noise, law, tmp_path, monkeypatch):
+    """A log that names another noise, and the model before it and after it."""
+    model = small_model()
+    start = copy.deepcopy(model)
+    monkeypatch.setattr(sys.modules["mezo_lab.optim.log.run_log"], "NOISE", noise)
+    run(model, tmp_path / "run.mezo", law=law)
+    return start, model
+
+
 def test_the_noise_of_a_later_version_is_refused(tmp_path, monkeypatch):
-    run(small_model(), tmp_path / "run.mezo")
-    monkeypatch.setattr(sys.modules["mezo_lab.optim.log.replay"], "NOISE", "threefry2x32-20/2")
-    with pytest.raises(LogError, match="made with noise"):
-        replay(small_model(), tmp_path / "run.mezo")
+    start, _ = written_with("threefry2x32-20/3", "rademacher", tmp_path, monkeypatch)
+    with pytest.raises(LogError, match=r"made with noise 'threefry2x32-20/3'.*: use the version that wrote it"):
+        replay(start, tmp_path / "run.mezo")
+
+
+def test_the_signs_of_the_former_version_are_those_of_this_one(tmp_path, monkeypatch):
+    start, end = written_with("threefry2x32-20/1", "rademacher", tmp_path, monkeypatch)
+    opt = replay(start, tmp_path / "run.mezo")
+    assert same(weights(start), weights(end))
+    RunLog(opt, tmp_path / "run.mezo", append=True).close()
+
+
+def test_the_normals_of_the_former_version_are_rebuilt_to_rounding(tmp_path, monkeypatch):
+    start, end = written_with("threefry2x32-20/1", "gaussian", tmp_path, monkeypatch)
+    with pytest.raises(LogError, match=r"check=False.*, whose normals differ in their last digit"):
+        replay(copy.deepcopy(start), tmp_path / "run.mezo")
+    replay(start, tmp_path / "run.mezo", check=False)
+    assert same(weights(start), weights(end))  # as both were written by this version
 
 
 @pytest.mark.parametrize("kinds", [{}, {"probes": 3}, {"fused": True}, {"exact": True}])

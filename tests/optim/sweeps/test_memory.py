@@ -87,7 +87,7 @@ warm = peak()
 field.sweep(terms)
 swept = peak()
 theta.add_(torch.ones_like(theta), alpha=0.1)
-print(len(field.compiled), swept - warm, peak() - swept)
+print(len(field.native), swept - warm, peak() - swept)
 """
 
 

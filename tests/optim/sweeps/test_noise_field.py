@@ -170,7 +170,7 @@ def test_the_cost_counts_sweeps_words_and_bytes():
 def test_a_small_field_keeps_the_last_z_as_far_as_two_chunks_go(law, monkeypatch):
     monkeypatch.setattr("mezo_lab.optim.sweeps.noise_field.CACHED", 2 * 140)
     (given,) = (KeyedTensor(torch.zeros(140), 0),)
-    field, twin = (NoiseField([p], law, seed=0) for p in (given, KeyedTensor(torch.zeros(10, 14).T, 0)))
+    field, twin = (NoiseField([p], law, seed=0, compiled=False) for p in (given, KeyedTensor(torch.zeros(10, 14).T, 0)))
     z = field._words()
     for probes, drawn in (((0,), 1), ((0, 1), 1), ((0, 1), 0), ((2,), 1), ((0,), 1)):  # the oldest goes first
         before = field.cost.words
@@ -184,7 +184,7 @@ def test_a_small_field_keeps_the_last_z_as_far_as_two_chunks_go(law, monkeypatch
 @pytest.mark.parametrize("law", LAWS)
 def test_a_kept_z_is_the_z_drawn_and_stays_it(law):
     theta, fresh = torch.zeros(300), torch.zeros(300)
-    field = NoiseField([KeyedTensor(theta, 0)], law, seed=0)
+    field = NoiseField([KeyedTensor(theta, 0)], law, seed=0, compiled=False)
     for scale in (0.5, -1.0, 0.25):
         field.sweep([Term(1, 0, (scale,))])
         NoiseField([KeyedTensor(fresh, 0)], law, seed=0).sweep([Term(1, 0, (scale,))])
@@ -216,7 +216,7 @@ def words_drawn(field: NoiseField, monkeypatch) -> int:
 @pytest.mark.parametrize("law", LAWS)
 def test_the_words_counted_are_the_words_drawn(law, strided, monkeypatch):
     given = [KeyedTensor(p.tensor, p.key) for p in parameters(torch.float32, strided)]
-    field = NoiseField(given, law, seed=0)
+    field = NoiseField(given, law, seed=0, compiled=False)
     assert words_drawn(field, monkeypatch) == field.cost.words > 0
 
 

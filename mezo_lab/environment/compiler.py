@@ -1,0 +1,122 @@
+"""A C source of this package as a shared library: built once by the machine's own compiler, and kept in the cache."""
+
+import atexit
+import hashlib
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mezo_lab.environment.cache import cache_folder
+
+_logger = logging.getLogger(__name__)
+
+COMPILERS = ("cc", "gcc", "clang")  # where $CC is not set
+FAITHFUL = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+OPENMP = "-fopenmp"
+_TRAILER = hashlib.sha256().digest_size  # bytes behind a library that vouch for it, and which no loader reads
+_FOREIGN_WRITERS = 0o022  # mode bits: others may write
+
+
+class NoCompiler(Exception):
+    """No C compiler is here, or none that works."""
+
+
+def c_compiler() -> list[str]:
+    """The command of the C compiler: $CC, or the first of cc, gcc and clang. Raises: NoCompiler."""
+    command = shlex.split(os.environ.get("CC", ""))
+    candidates = [command] if command else [[name] for name in COMPILERS]
+    for candidate in candidates:
+        if shutil.which(candidate[0]):
+            return candidate
+    names = ", ".join(candidate[0] for candidate in candidates)
+    raise NoCompiler(f"no C compiler is on the path (looked for {names})")
+
+
+def built_library(source: Path, flags: Sequence[str]) -> Path:
+    """The shared library of a C source: from the cache, or built now, with a line in the log.
+
+    The name in the cache is a digest of the source, the compiler and the flags. A file that is torn, or not of this
+    name, is built anew. Two processes may build at once: each writes a file of its own, and moves it into its place.
+    A cache that cannot be written, or that others can write, is left aside for a folder of this process alone.
+
+    Args:
+        source: the C file.
+        flags: what this machine's processor allows, beside `FAITHFUL`; none may change a bit of a result.
+    Cost: below a second, once; then it reads the file.
+    Raises: NoCompiler, with the compiler's first words.
+    """
+    compiler = c_compiler()
+    key = _key(source, compiler, flags)
+    folder = _own_folder()
+    library = folder / f"{source.stem}-{key.hex()[:24]}.so"
+    if not _is_whole(library, key):
+        _build(source, compiler, flags, library, key)
+    return library
+
+
+def _key(source: Path, compiler: Sequence[str], flags: Sequence[str]) -> bytes:
+    # a compiler is known by its file, which an upgrade replaces: asking it for its version would take longer
+    program = Path(shutil.which(compiler[0]) or compiler[0]).resolve()
+    stat = program.stat()
+    parts = (str(program), stat.st_size, stat.st_mtime_ns, *compiler[1:], *FAITHFUL, *flags)
+    return hashlib.sha256(repr(parts).encode() + source.read_bytes()).digest()
+
+
+def _own_folder() -> Path:
+    """A folder for libraries into which nobody else can write."""
+    folder = cache_folder() / "libraries"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stat = folder.stat()
+        own = not hasattr(os, "geteuid") or stat.st_uid == os.geteuid()
+        if own and not stat.st_mode & _FOREIGN_WRITERS and os.access(folder, os.W_OK):
+            return folder
+        reason = "others can write there" if own else "it belongs to another user"
+    except OSError as error:
+        reason = str(error)
+    _logger.warning("%s is not used (%s): what is built now is gone with this process", folder, reason)
+    private = tempfile.mkdtemp(prefix="mezo_lab-")
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    return Path(private)
+
+
+def _is_whole(library: Path, key: bytes) -> bool:
+    """Whether the file was written to its end, for this key."""
+    try:
+        content = library.read_bytes()
+    except OSError:
+        return False
+    return content[-_TRAILER:] == _trailer(content[:-_TRAILER], key)
+
+
+def _trailer(content: bytes, key: bytes) -> bytes:
+    return hashlib.sha256(key + content).digest()
+
+
+def _build(source: Path, compiler: Sequence[str], flags: Sequence[str], library: Path, key: bytes) -> None:
+    _logger.warning("building %s with %s, once, below a second", source.name, compiler[0])
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix="building-") as folder:
+        built = Path(folder, library.name)
+        faults = []
+        for openmp in ([OPENMP], []):  # a compiler without OpenMP makes a library of one thread
+            command = [*compiler, *FAITHFUL, *flags, *openmp, str(source), "-o", str(built), "-lm"]
+            try:
+                ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+            except OSError as error:
+                raise NoCompiler(f"{compiler[0]} does not run: {error}") from None
+            if ran.returncode == 0:
+                break
+            faults.append(" ".join(ran.stderr.split())[:200] or f"exit status {ran.returncode}")
+        else:
+            raise NoCompiler(f"{compiler[0]} cannot build {source.name}: {faults[-1]}")
+        with open(built, "ab") as file:
+            file.write(_trailer(built.read_bytes(), key))
+        os.replace(built, library)
+    _logger.info("built %s in %.1f s", library.name, time.perf_counter() - start)

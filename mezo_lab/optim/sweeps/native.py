@@ -1,0 +1,250 @@
+"""Sweeps on a CPU: `sweep.c`, built once by the machine's compiler and called through ctypes, one call a sweep.
+
+Its operations are those of IEEE 754, rounded one by one, in the order of the definition in torch: with it or without,
+every CPU gets the same bits of z and θ.
+"""
+
+import functools
+import hashlib
+import logging
+from collections.abc import Sequence
+from ctypes import (
+    CDLL,
+    POINTER,
+    Structure,
+    byref,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import increment_version
+
+from mezo_lab.environment.compiler import NoCompiler, built_library
+from mezo_lab.optim.noise import COORDINATES, stream_keys
+from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
+from mezo_lab.optim.sweeps.terms import KeyedTensor, Term
+
+_logger = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).with_name("sweep.c")
+LAWS = {"gaussian": 0, "rademacher": 1, "uniform": 2, "three-point": 3}  # the numbers that `sweep.c` gives them
+LOW_RANK = 4
+_DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
+_UNIT = 1 << 16  # coordinates that one thread takes at a time: UNIT of `sweep.c`
+_PARALLEL_FROM = 1 << 15  # coordinates: below, waking the threads takes longer than the sweep
+# what an x86 processor may have beyond the compiler's defaults, by torch's name for it; no flag changes a bit
+_PROCESSORS = {
+    "AVX2": ("-mavx2",),
+    "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mprefer-vector-width=512"),
+}
+# the first 999 blocks of stream (seed 1, step 2, probe 3, key 4), their bytes hashed: a build with others is not used
+_KNOWN = {
+    "gaussian": "7910c7e76a3f7fa2",
+    "rademacher": "03363dc95ccfad99",
+    "uniform": "5be89a0f41246aad",
+    "three-point": "dbbce94671294a1c",
+}
+
+
+class _Parameter(Structure):
+    _fields_ = [
+        ("target", c_void_p),
+        ("source", c_void_p),
+        ("numel", c_int64),
+        ("key", c_uint64),
+        ("target_dtype", c_int32),
+        ("source_dtype", c_int32),
+        ("law", c_int32),
+        ("group", c_int32),
+        ("first_unit", c_int64),
+        ("columns", c_int64),
+        ("rank", c_int64),
+        ("factors", c_void_p),
+    ]
+
+
+class Place(NamedTuple):
+    """One contiguous tensor of a field, and how its z is drawn."""
+
+    parameter: KeyedTensor
+    law: int
+    """Its number in `sweep.c`."""
+    columns: int = 0
+    """Of a matrix with LOW_RANK noise."""
+    rank: int = 0
+
+
+Program = Sequence[tuple[Sequence[Term], Sequence[float]]]
+"""Sweeps, one after the other: the terms of each, and its decay of each parameter group."""
+
+
+@functools.cache
+def library() -> CDLL | None:
+    """`sweep.c` as a library; None, with one line in the log, where it cannot be built."""
+    flags = _PROCESSORS.get(torch.backends.cpu.get_cpu_capability(), ())
+    try:
+        built = CDLL(str(built_library(SOURCE, flags)))
+    except (NoCompiler, OSError) as error:
+        _logger.warning(
+            "sweeps take torch operations, several times slower: %s; install a C compiler (apt install gcc) or set CC",
+            error,
+        )
+        return None
+    built.mezo_sweeps.argtypes = _SWEEPS
+    built.mezo_draw.argtypes = _DRAW
+    built.mezo_draw.restype = None
+    wrong = [law for law, known in _KNOWN.items() if _digest(built, law) != known]
+    if wrong:
+        _logger.warning("sweeps take torch operations: the C compiler's z is wrong for %s", ", ".join(wrong))
+        return None
+    return built
+
+
+def _digest(built: CDLL, law: str) -> str:
+    z = (c_float * (999 * COORDINATES[law].per_block))()
+    built.mezo_draw(LAWS[law], *_words(stream_keys(1, 2, 3, [4])[0]), 0, 999, z)
+    return hashlib.blake2b(z, digest_size=8).hexdigest()
+
+
+_SWEEPS = [
+    c_uint64,  # seed
+    POINTER(_Parameter),
+    c_int64,  # parameters
+    c_int64,  # first unit
+    c_int64,  # last unit
+    c_void_p,  # streams, uint32 (streams, 2): step, probe
+    c_int64,  # streams
+    c_void_p,  # sweeps, int32 (sweeps, 2): first term, last term
+    c_int64,  # sweeps
+    c_void_p,  # terms, int32: the stream of each
+    c_void_p,  # scales, float64 (terms, groups)
+    c_void_p,  # decays, float64 (sweeps, groups)
+    c_int,  # groups
+    c_int,  # threads
+    POINTER(c_int32),  # done
+]
+_DRAW = [c_int, c_uint32, c_uint32, c_int64, c_int64, c_void_p]
+
+
+def draw(law: str, key: Tensor, first: int, count: int) -> Tensor:
+    """z of blocks of one stream. Args: key: int32 (2,). Returns: float32 (lanes, count); if packed (count, lanes)."""
+    coordinates = COORDINATES[law]
+    shape = (count, coordinates.per_block) if coordinates.packed else (coordinates.per_block, count)
+    z = torch.empty(shape, dtype=torch.float32, device="cpu")
+    _library().mezo_draw(LAWS[law], *_words(key), first, count, z.data_ptr())
+    return z
+
+
+def _words(key: Tensor) -> tuple[int, int]:
+    low, high = key.tolist()
+    return low % 2**32, high % 2**32
+
+
+def _library() -> CDLL:
+    built = library()
+    assert built is not None  # a field is native only where it is
+    return built
+
+
+def suits(tensor: Tensor) -> bool:
+    """Whether `sweep.c` can take a tensor: contiguous, on the CPU, of a dtype that it knows; and is built."""
+    known = tensor.dtype in _DTYPES and tensor.device.type == "cpu" and tensor.numel() > 0
+    return known and tensor.is_contiguous() and library() is not None
+
+
+class NativeSweeps:
+    """The sweeps over contiguous tensors on the CPU.
+
+    Cost: one call of C for all tensors, on torch's number of threads where they are large enough to share.
+
+    Args: places: the tensors. seed: below 2⁶⁴. groups: of parameters.
+    """
+
+    def __init__(self, places: Sequence[Place], seed: int, groups: int):
+        self._places = places
+        stream_keys(seed, 0, 0, [place.parameter.key for place in places])  # raises for a number out of range
+        self._seed = seed
+        self._groups = groups
+        self._table = (_Parameter * len(places))()
+        self._units = 0
+        for row, place in zip(self._table, places, strict=True):
+            tensor = place.parameter.tensor
+            row.target = row.source = tensor.data_ptr()
+            row.target_dtype = row.source_dtype = _DTYPES[tensor.dtype]
+            row.numel = tensor.numel()
+            row.key = place.parameter.key
+            row.law = place.law
+            row.group = place.parameter.group
+            row.columns = place.columns
+            row.rank = place.rank
+            row.first_unit = self._units
+            self._units += -(-tensor.numel() // _UNIT)
+        self._large = sum(place.parameter.tensor.numel() for place in places) >= _PARALLEL_FROM
+        self._tensors = [place.parameter.tensor.detach() for place in places]
+
+    def run(self, program: Program, sources: Sequence[Tensor] | None, progress: SweepProgress) -> None:
+        """Make the sweeps of a program, all of them on one tile of the weights before the next is taken.
+
+        Args: sources: where the first sweep starts from; None for the tensors themselves. progress: counts one write.
+        """
+        done = c_int32()
+        if progress.is_due(Witness.flagged(done)):
+            self._call(self._rows(sources), 0, self._units, _arguments(program, self._groups), done)
+        progress.complete()
+
+    def _call(self, rows: Any, first: int, last: int, arguments: tuple, done: c_int32) -> None:
+        threads = torch.get_num_threads() if self._large else 1
+        failed = _library().mezo_sweeps(
+            self._seed, rows, len(rows), first, last, *arguments, self._groups, threads, byref(done)
+        )
+        if failed:
+            raise MemoryError("a sweep found no memory for one tile of each thread, and has moved nothing")
+        increment_version(self._tensors)  # as every write of torch does
+
+    def _rows(self, sources: Sequence[Tensor] | None) -> Any:
+        if sources is None:
+            return self._table
+        rows = (_Parameter * len(self._table)).from_buffer_copy(self._table)
+        for row, source in zip(rows, sources, strict=True):
+            row.source = source.data_ptr()
+            row.source_dtype = _DTYPES[source.dtype]
+        return rows
+
+
+def _arguments(program: Program, groups: int) -> tuple:
+    """The arrays of a program, as `sweep.c` takes them, and how many streams and sweeps there are."""
+    streams: dict[tuple[int, int], int] = {}
+    sweeps: list[int] = []
+    terms: list[int] = []
+    scales: list[float] = []
+    decays: list[float] = []
+    for own_terms, decay in program:
+        sweeps.append(len(terms))
+        for term in own_terms:
+            terms.append(streams.setdefault((term.step, term.probe), len(streams)))
+            scales.extend(term.scales)
+        sweeps.append(len(terms))
+        decays.extend(decay)
+    addresses = [number for stream in streams for number in stream]
+    if addresses and not 0 <= min(addresses) <= max(addresses) < 1 << 32:
+        for step, probe in streams:
+            stream_keys(0, step, probe, [])  # raises for the one that is out of range
+    return (
+        (c_uint32 * len(addresses))(*addresses),
+        len(streams),
+        (c_int32 * len(sweeps))(*sweeps),
+        len(sweeps) // 2,
+        (c_int32 * len(terms))(*terms),
+        (c_double * len(scales))(*scales),
+        (c_double * len(decays))(*decays),
+    )
