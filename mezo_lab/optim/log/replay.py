@@ -36,9 +36,9 @@ def replay(
 ) -> MeZO:
     """Rebuild the weights of a run from its run log, with no data and no forward pass.
 
-    Claim: bit for bit on any CPU, compiled or not; on a GPU with the device, the versions and the path that the run had.
-    From one to the other to the rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The weights are θ after a
-    whole step, also of a run with `fused` that was cut off, whose last update is made.
+    Claim: bit for bit on any CPU, compiled or not; on a GPU with the device, versions and path that the run had. From
+    one to the other to the rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The
+    weights are θ after a whole step, also of a run with `fused` that was cut off, whose last update is made.
     Source: paper, §2.1 and footnote 3. Cost: the sweeps of the run.
 
     Args:
