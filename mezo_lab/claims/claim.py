@@ -191,6 +191,9 @@ class Claim:
     real: bool = False
     """Whether it runs on a real language model, and so only on request."""
 
+    def __reduce__(self) -> tuple[Callable[[str], "Claim"], tuple[str]]:
+        return claim_named, (self.name,)  # another process, which has the same registry, is told the name
+
     def parameter_sets(self, law: Law, mode: Mode = "default") -> list[Parameters]:
         """The parameter sets of a mode at which the claim can be tried with this law."""
         return [parameters for parameters in self.settings[mode] if self.suits(law, parameters)]

@@ -175,6 +175,18 @@ def draws_to_exclude(share: float) -> int:
     return math.ceil(min(math.log(_DOUBT) / math.log1p(-share), 1e300))
 
 
+def draws_to_see(gap: float, deviation: float) -> float:
+    """How many draws of this deviation put a discrepancy 10 standard errors away, with a margin for its own error.
+
+    >>> draws_to_see(0.1, 1.0).__round__(), draws_to_see(0.0, 1.0)
+    (14000, inf)
+    """
+    if gap == 0:
+        return math.inf if deviation else 0.0
+    ratio = DETECTABLE * deviation / gap
+    return MARGIN * ratio * ratio  # a product overflows to infinity, a power would raise
+
+
 def share_interval(successes: int, count: int, doubt: float = _DOUBT / 2) -> tuple[float, float]:
     """The interval of Clopper and Pearson for a probability: exact, each end missed with chance `doubt` at most.
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from zlib import crc32
@@ -18,12 +19,14 @@ from mezo_lab.claims.decision import (
     Status,
     certain,
     draws_to_exclude,
+    draws_to_see,
     same_value,
     scattered,
 )
 from mezo_lab.claims.verdict import DecoyVerdict, Verdict
 from mezo_lab.claims.wording import percent_text
 from mezo_lab.sampling import LAWS, Draws, Estimate, Law, Progress, check_law, sample
+from mezo_lab.sampling.montecarlo import torch_threads
 from mezo_lab.theory import Expression
 
 PILOT = 16_384  # draws that only set the size of the run, and are thrown away; fewer where they would take long
@@ -51,6 +54,7 @@ def check(
     proof: str | None = None,
     progress: Progress | None = None,
     experiment: Experiment | None = None,
+    parallel: bool = False,
 ) -> Verdict:
     """Test one claim at one law and parameter set.
 
@@ -73,6 +77,8 @@ def check(
         proof: what the verdict records of the proof, "proved" or None.
         progress: called with (draws done, draws planned).
         experiment: the claim's, where it is built already; None builds it.
+        parallel: the ranks of torch's process group share the draws, and all of them make this call; each has the
+            verdict of one process. Claims on a real model, and draws that do not vary, are not shared.
 
     Returns: a Verdict.
     Raises: ValueError (or ExpressionError) for parameters or formulas that make no sense.
@@ -83,8 +89,9 @@ def check(
     >>> verdict.expected, verdict.status.name, [decoy.status.name for decoy in verdict.decoys]
     (4.5, 'CONSISTENT', ['REFUTED'])
     """
-    start = time.perf_counter()
-    _validate(resolution, draws)
+    clock = _clock(claim, device)
+    start = clock()
+    check_size(resolution, draws)
     if experiment is None:
         experiment = build(claim, law, parameters, device)
     tested = experiment
@@ -96,7 +103,10 @@ def check(
     subject = crc32(f"{claim.name} {law.name} {parameters}".encode())
     if tested.sampler == "reduced":
         device = "cpu"
-    trial = _Trial(tested, seed, subject, device, DecisionRule(tested.kind, tested.relation, trusted))
+    rule = DecisionRule(tested.kind, tested.relation, trusted)
+    threads = None if claim.real else 1
+    shared = parallel and not claim.real and not tested.deterministic
+    trial = _Trial(tested, seed, subject, device, rule, threads, shared)
     scale = abs(experiment.expected)
     targets = [(tested.resolution or resolution) * scale]
     if not same_value(tested.expected, experiment.expected, rounding):
@@ -108,7 +118,6 @@ def check(
         count, unreachable = trial.planned(targets, progress)
         notes += unreachable
     estimate = trial.estimate(tested.draw, count, _MAIN_STREAM, progress)
-    rule = trial.rule
     status, missing = rule.status(estimate, tested.expected, min(targets))
     shown = dict(parameters)
     if tested.sampler == "reduced":
@@ -129,21 +138,31 @@ def check(
         missing=missing,
         decoys=tuple(trial.decoy_verdict(decoy, estimate) for decoy in tested.decoys),
         proof=proof,
-        seconds=time.perf_counter() - start,
+        seconds=clock() - start,
         theory_formula=experiment.formula,
         kind=tested.kind,
         unit=tested.unit,
+        scales=draws is None and tested.draws is None and tested.resolution is None and tested.kind != "constant",
         notes=(*notes, *_doubts(estimate, rule, tested.expected, status)),
     )
 
 
+def _clock(claim: Claim, device: str) -> Callable[[], float]:
+    """Seconds of computing, which other processes do not lengthen; of a GPU or a model with all threads, real ones."""
+    if claim.real or device != "cpu":
+        return time.perf_counter
+    return time.process_time
+
+
 def build(claim: Claim, law: Law, parameters: Parameters, device: str = "cpu") -> Experiment:
     """The experiment of a claim, whose tensors lie where it will run. Raises: ValueError."""
-    with _on(device):
+    # one thread, so that the last digit of what is built does not depend on the machine
+    with _on(device), torch_threads(None if claim.real else 1):
         return claim.experiment(law, **parameters)
 
 
-def _validate(resolution: float, draws: int | None) -> None:
+def check_size(resolution: float, draws: int | None) -> None:
+    """Raise ValueError for a resolution, or a number of draws, that no run can have."""
     if not _FINEST <= resolution < 1:
         raise ValueError(
             f"`resolution` must lie between {_FINEST:g}, where the formulas themselves round, and 1, got "
@@ -198,11 +217,12 @@ class _Trial:
     subject: int
     device: str
     rule: DecisionRule
+    threads: int | None
+    """Of torch. A draw on a real model is a large computation and takes all of them, None."""
+    shared: bool
+    """Whether the ranks of torch's process group share the draws."""
 
     def estimate(self, draw: Draws, count: int, stream: int, progress: Progress | None = None) -> Estimate:
-        threads = 1
-        if self.experiment.draws is not None:  # a draw too dear for a pilot is a large computation: all threads
-            threads = None
         with _on(self.device):
             moments = sample(
                 draw,
@@ -211,8 +231,9 @@ class _Trial:
                 seed=self.seed,
                 stream=4 * self.subject + stream,
                 device=self.device,
-                threads=threads,
+                threads=self.threads,
                 progress=progress,
+                parallel=self.shared,
             )
         estimate = moments.estimate()
         if self.experiment.transform is None:
@@ -231,7 +252,7 @@ class _Trial:
         wrong_means = [decoy.expected(experiment) for decoy in experiment.decoys if not decoy.draw]
         gaps = [*targets, *(abs(centre - mean) for mean in wrong_means)]
         deviation = pilot.standard_error * math.sqrt(least)
-        counts = [_draws_to_see(gap, deviation) for gap in gaps]
+        counts = [draws_to_see(gap, deviation) for gap in gaps]
         numbers = MOST_NUMBERS if self.rule.trusted else DOUBTED_NUMBERS
         most = max(least, numbers // experiment.numbers_per_draw)
         needed = max((count for count in counts if count <= most), default=least)
@@ -270,18 +291,6 @@ class _Trial:
                 missing = rule.missing(estimate, expected, gap)
         z_score = rule.z_score(estimate, expected)
         return DecoyVerdict(decoy.statement, expected, z_score, status, missing, rule.kind, estimate)
-
-
-def _draws_to_see(gap: float, deviation: float) -> float:
-    """How many draws of this deviation put a discrepancy 10 standard errors away, with a margin for its own error.
-
-    >>> _draws_to_see(0.1, 1.0).__round__(), _draws_to_see(0.0, 1.0)
-    (14000, inf)
-    """
-    if gap == 0:
-        return math.inf if deviation else 0.0
-    ratio = DETECTABLE * deviation / gap
-    return MARGIN * ratio * ratio  # a product overflows to infinity, a power would raise
 
 
 def _rounded_up(count: float) -> int:

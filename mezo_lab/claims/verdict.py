@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from mezo_lab.claims.claim import Claim, Parameters
-from mezo_lab.claims.decision import Kind, Relation, Status, certain, same_value
+from mezo_lab.claims.decision import Kind, Relation, Status, certain, draws_to_see, same_value
 from mezo_lab.claims.wording import distance, draw_count, minus, nines, number_text, percent_text, successes, z_text
 from mezo_lab.sampling import Estimate
 
@@ -68,6 +68,7 @@ class Verdict:
     proof: str | None
     """"proved" where the derivation is part of `mezo_lab.proofs`."""
     seconds: float
+    """Of computing: of the processor where one thread draws, else those that passed."""
     theory_formula: str | None = None
     """The theory's formula, as `--expect` reads it."""
     kind: Kind = "mean"
@@ -76,6 +77,8 @@ class Verdict:
     """Of the observable."""
     notes: tuple[str, ...] = ()
     """What makes the verdict weaker than it looks, in sentences."""
+    scales: bool = False
+    """Whether a finer resolution takes more draws: their number was planned, and not fixed by the claim or the user."""
 
     @property
     def passed(self) -> bool:
@@ -101,6 +104,17 @@ class Verdict:
     def excluded_share(self) -> float:
         """The draws exclude, at 95 %, every share of successes below this one."""
         return 1 - self.detectable * abs(self.theory)
+
+    def seconds_at(self, resolution: float) -> float:
+        """How long the verdict would take at another resolution: as long a draw, and as many as it would plan.
+
+        Draws, and with them time, grow as 1/resolution², once the resolution and not a decoy decides their number.
+        """
+        if not self.scales:
+            return self.seconds
+        deviation = self.estimate.standard_error * math.sqrt(self.estimate.count)
+        count = draws_to_see(resolution * abs(self.theory), deviation)
+        return self.seconds * max(1.0, count / self.estimate.count)
 
     @property
     def measured(self) -> str:

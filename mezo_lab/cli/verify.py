@@ -1,11 +1,14 @@
 """`mezo-lab verify`: test claims by sampling, each with its decoys."""
 
 import argparse
+import io
 import sys
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mezo_lab.cli.options import check_minimum, integer
+from mezo_lab.cli.outcomes import outcomes, process_count, process_group, rank, ranks_of_torchrun
 from mezo_lab.environment.installation import NotInstalled, require
 from mezo_lab.theory import Expression
 from mezo_lab.validation import one_of
@@ -13,9 +16,7 @@ from mezo_lab.validation import one_of
 if TYPE_CHECKING:
     from mezo_lab.claims import Verdict
     from mezo_lab.claims.selection import Job
-    from mezo_lab.report import Progress
-
-_RESOLUTION = {"fast": 0.02, "default": 0.01, "full": 0.01}  # relative error that each mode promises to see
+    from mezo_lab.claims.workers import Outcome
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -38,6 +39,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     mode.add_argument("--fast", action="store_const", dest="mode", const="fast", help=text)
     mode.add_argument("--full", action="store_const", dest="mode", const="full", help="more parameter sets")
     add("--models", action="store_true", help="also the claims on a real language model")
+    text = "test so many claims at a time (default: the cores, where it pays); no digit depends on it"
+    add("--jobs", type=integer, metavar="N", help=text)
     add("--device", default="cpu", metavar="D", help="cpu or cuda")
     add("--expect", metavar="EXPR", help='your own formula for one claim, such as "(d+n-1)/n"')
     add("--json", type=Path, metavar="FILE", help="write the verdicts as JSON")
@@ -47,9 +50,26 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     _check_options(options)
-    from mezo_lab.claims.selection import build_all, jobs
-    from mezo_lab.report import Progress, print_verdicts
+    with process_group() as shared:
+        if rank() == 0:
+            return _verify(options, shared)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # the first rank speaks for all
+            options.json = None
+            options.html = None
+            return _verify(options, shared)
 
+
+def _verify(options: argparse.Namespace, shared: bool) -> int:
+    from mezo_lab.claims.costs import RESOLUTIONS, expected_seconds
+    from mezo_lab.claims.selection import build_all, jobs
+    from mezo_lab.claims.trial import check_size
+    from mezo_lab.report import Progress
+    from mezo_lab.report.table import TableWriter
+
+    resolution = options.resolution
+    if resolution is None:
+        resolution = RESOLUTIONS[options.mode]
+    check_size(resolution, options.draws)
     planned = jobs(
         options.names,
         law=options.law,
@@ -62,35 +82,61 @@ def _run(options: argparse.Namespace) -> int:
     )
     build_all(planned)
     formula = _expected_formula(options.expect, planned)
-    verdicts: list[Verdict] = []
-    interruption = None
-    with Progress(len(planned)) as progress:
+    seconds = expected_seconds(planned, options.mode, resolution, options.draws)
+    processes = process_count(planned, options.jobs, seconds)
+    if options.set or options.dim or options.probes:  # other parameters than were measured
+        seconds = None
+    if shared and seconds is not None:
+        seconds = [part / ranks_of_torchrun() for part in seconds]
+    stop = None
+    with Progress(len(planned), seconds=seconds, processes=processes) as progress:
+        table = TableWriter(planned, pause=progress.paused)
+        settings = {"resolution": resolution, "draws": options.draws, "seed": options.seed, "expect": formula}
+        proofs = formula is None and rank() == 0
+        tested = outcomes(planned, processes, progress, proofs=proofs, parallel=shared, **settings)
         try:
-            for job in planned:
-                verdict = _verdict(job, options, formula, progress)
-                if verdict is not None:
-                    verdicts.append(verdict)
-        except KeyboardInterrupt as interrupt:  # what is done is kept
-            interruption = interrupt
-    if not verdicts and interruption is None:
+            with closing(tested):
+                for index, outcome in tested:
+                    table.add(index, _verdict(planned[index], outcome))
+        except (KeyboardInterrupt, ChildProcessError) as error:  # what is done is kept
+            stop = error
+    table.end()
+    return _ended(options, planned, table.verdicts, formula, stop)
+
+
+def _verdict(job: "Job", outcome: "Outcome") -> "Verdict | None":
+    """The verdict, or None after a line that says why there is none."""
+    if isinstance(outcome, Exception):
+        print(f"Left out: {job.claim.name}, as {outcome}", file=sys.stderr)
+        return None
+    return outcome
+
+
+def _ended(
+    options: argparse.Namespace,
+    planned: "list[Job]",
+    verdicts: "list[Verdict]",
+    formula: Expression | None,
+    stop: BaseException | None,
+) -> int:
+    """Write what was reached, and return the exit code. Raises: what stopped the run."""
+    if not verdicts and stop is None:
         return 2
-    if verdicts:
-        print_verdicts(verdicts)
     if formula and len(planned) > 1:
         print(_rows_in_words(planned))
-    if not options.names and not options.models and interruption is None:
+    if not options.names and not options.models and stop is None:
         _print_left_out()
     _write(verdicts, options, len(planned))
-    if interruption is not None:
+    if stop is not None:
         print(f"Stopped after {len(verdicts)} of {len(planned)} verdicts.", file=sys.stderr)
-        raise interruption
+        raise stop
     complete = len(verdicts) == len(planned)
     return int(not complete or not all(verdict.passed for verdict in verdicts))
 
 
 def _check_options(options: argparse.Namespace) -> None:
     """Raise ValueError for options that are wrong whatever the claims are."""
-    check_minimum(options, dim=1, probes=1, draws=2, seed=0)
+    check_minimum(options, dim=1, probes=1, draws=2, seed=0, jobs=1)
     if options.models and options.names:
         raise ValueError("--models adds the claims on a real model to a run of all claims: name them, or leave it out.")
     one_of("device", options.device, ("cpu", "cuda"))
@@ -162,36 +208,6 @@ def _choosing(job: "Job", other: "Job") -> str:
     words = {name: value for name, value in job.parameters.items() if isinstance(value, str)}
     differing = [f" --set {name}={value}" for name, value in words.items() if other.parameters.get(name) != value]
     return f"--law {job.law.name}{''.join(differing)}"
-
-
-def _verdict(
-    job: "Job", options: argparse.Namespace, formula: Expression | None, progress: "Progress"
-) -> "Verdict | None":
-    """The verdict, or None after a line that says which command installs what it needs."""
-    from mezo_lab.claims import check
-    from mezo_lab.claims.selection import proof_of
-
-    resolution = options.resolution
-    if resolution is None:
-        resolution = _RESOLUTION[options.mode]
-    progress.begin(f"{job.claim.name} {job.law.name}")
-    try:
-        return check(
-            job.claim,
-            job.law,
-            job.parameters,
-            resolution=resolution,
-            draws=options.draws,
-            seed=options.seed,
-            device=options.device,
-            expect=formula,
-            proof=None if formula else proof_of(job.claim, job.law),
-            progress=progress.update,
-            experiment=job.experiment,
-        )
-    except NotInstalled as missing:
-        print(f"Left out: {job.claim.name}, as {missing}", file=sys.stderr)
-        return None
 
 
 def _rows_in_words(planned: "list[Job]") -> str:

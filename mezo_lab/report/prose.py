@@ -52,6 +52,19 @@ class RunSummary:
     decoys_refuted: int
     proofs: int
     seconds: float
+    """Of computing, added up over the verdicts, however many were tested at a time."""
+    seconds_at_half: float
+    """The same where every discrepancy to be seen is half as large."""
+
+    @property
+    def finer(self) -> str:
+        """What twice the resolution would cost, in a sentence; "" where no number of draws was planned."""
+        if self.seconds_at_half <= self.seconds:
+            return ""
+        return (
+            f"Twice the resolution would take about {_two_digits(self.seconds_at_half)} s of computing in place of "
+            f"{_two_digits(self.seconds)} s: planned draws grow as 1/resolution²."
+        )
 
     @property
     def all_passed(self) -> bool:
@@ -63,6 +76,14 @@ class RunSummary:
         decoys = f"{self.decoys_refuted:,} of {counted(self.decoys, 'decoy')} refuted"
         cost = f"{counted(self.proofs, 'proof')}, {counted(self.draws, 'draw')}, {self.seconds:,.1f} s"
         return f"{size}: {result}. {decoys}, {cost}."
+
+
+def _two_digits(seconds: float) -> str:
+    """
+    >>> _two_digits(0.456), _two_digits(662.3)
+    ('0.46', '660')
+    """
+    return f"{float(f'{seconds:.2g}'):,g}"
 
 
 def summary(verdicts: Sequence[Verdict]) -> RunSummary:
@@ -77,6 +98,7 @@ def summary(verdicts: Sequence[Verdict]) -> RunSummary:
         decoys_refuted=sum(decoy.status is Status.REFUTED for decoy in decoys),
         proofs=len({(verdict.claim.name, verdict.law) for verdict in verdicts if verdict.proof == "proved"}),
         seconds=sum(verdict.seconds for verdict in verdicts),
+        seconds_at_half=sum(verdict.seconds_at(verdict.resolution / 2) for verdict in verdicts),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 
 from mezo_lab.claims import Verdict
 from mezo_lab.environment.machine import machine
+from mezo_lab.report.prose import summary
 
 __all__ = ["as_json", "as_record", "environment"]
 
@@ -32,6 +33,9 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
         missing: draws still needed.
         kind: how the draws were read: "mean", "share" or "constant".
         notes: what weakens the verdict.
+        scales: whether a finer resolution takes more draws; else the claim or the user fixed their number.
+
+    Of the run: `seconds` of computing, added up over the verdicts, and `seconds_at_half`, with half the `resolution`.
 
     Args:
         verdicts: of one run.
@@ -39,6 +43,7 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
         planned: verdicts of the whole run; `complete` is false where fewer were reached, as after Ctrl-C.
     """
     reached = len(verdicts)
+    totals = summary(verdicts)
     if planned is None:
         planned = reached
     return {
@@ -46,6 +51,8 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
         "complete": reached == planned,
         "reached": reached,
         "planned": planned,
+        "seconds": totals.seconds,
+        "seconds_at_half": totals.seconds_at_half,
         "environment": environment,
         "verdicts": [_finite(_recorded(verdict)) for verdict in verdicts],
     }
@@ -83,6 +90,7 @@ def _recorded(verdict: Verdict) -> dict[str, Any]:
         "kind": verdict.kind,
         "unit": verdict.unit,
         "notes": list(verdict.notes),
+        "scales": verdict.scales,
         "decoys": [
             {
                 "statement": decoy.statement,

@@ -1,20 +1,25 @@
 """The table of verdicts on a terminal, with rich where it is installed and as plain text where it is not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
+from mezo_lab.claims.claim import Parameters
 from mezo_lab.claims.wording import number_text, z_text
 from mezo_lab.report.labels import DECOY_LETTERS, setting, typographic
 from mezo_lab.report.prose import by_claim, sentences, status_label, summary
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
-__all__ = ["plain_table", "print_verdicts", "rich_table"]
+    from mezo_lab.claims.selection import Job
+
+__all__ = ["TableWriter", "plain_table", "print_verdicts", "rich_table"]
 
 _COLUMNS: dict[str, Literal["left", "right"]] = {
     "law": "left",
@@ -25,6 +30,17 @@ _COLUMNS: dict[str, Literal["left", "right"]] = {
     "status": "left",
     "decoys: z": "left",
     "proof": "left",
+}
+# as wide as the columns of a run of all claims, where the verdicts are still to come
+_USUAL = {
+    "law": "",
+    "parameters": "",
+    "expected": "",
+    "mean ± std. error": "−0.0079668 ± 0.0000066",
+    "z": "+1.8",
+    "status": "✓ CONSISTENT",
+    "decoys: z": "a −18482  b +162  c +1078",
+    "proof": "∎ proved",
 }
 _WHOLE = {"law", "expected", "z"}  # no blank to wrap at; on a narrow terminal the others give way
 _COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
@@ -45,32 +61,121 @@ def print_verdicts(verdicts: Sequence[Verdict], console: "Console | None" = None
         verdicts: of one run.
         console: of rich; None: its usual one, or plain text where rich is not installed.
     """
-    failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
-    totals = f"\n{summary(verdicts)}"
-    if console is None and find_spec("rich") is None:
-        print(plain_table(verdicts), *failed, totals, sep="\n")
-        return
-    from rich.console import Console
+    groups = _groups(verdicts)
+    sheet = _Sheet(_widths(groups), console)
+    for group in groups:
+        sheet.add(group)
+    _print_end(sheet, verdicts)
+
+
+class TableWriter:
+    """The table of a run that is under way: a claim is printed when its verdicts, and those before it, are ready.
+
+    Args:
+        jobs: of the run, in the order of the table.
+        console: of rich; None: its usual one, or plain text where rich is not installed.
+        pause: a context in which nothing else is shown.
+    """
+
+    def __init__(
+        self,
+        jobs: "Sequence[Job]",
+        console: "Console | None" = None,
+        pause: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ):
+        indices: dict[str, list[int]] = {}
+        for index, job in enumerate(jobs):
+            indices.setdefault(job.claim.name, []).append(index)
+        self._waiting = list(indices.values())
+        self._console = console
+        self._pause = pause
+        # one claim is printed when all its widths are known; else what is to come has the usual ones
+        self._widths = None if len(indices) == 1 else _planned_widths(jobs)
+        self._sheet: _Sheet | None = None
+        self._outcomes: dict[int, Verdict | None] = {}
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Those that are ready, in the order of the table."""
+        return [verdict for _, verdict in sorted(self._outcomes.items()) if verdict is not None]
+
+    def add(self, index: int, verdict: Verdict | None) -> None:
+        """Take in the verdict of a job, or None for one that has none, and print the claims that are complete."""
+        self._outcomes[index] = verdict
+        while self._waiting and self._outcomes.keys() >= set(self._waiting[0]):
+            self._print(self._waiting.pop(0))
+
+    def end(self) -> None:
+        """Print what is ready of the claims that are not complete; then the failures and the summary."""
+        for indices in self._waiting:
+            self._print(indices)
+        self._waiting = []
+        if self._sheet is not None:
+            _print_end(self._sheet, self.verdicts)
+
+    def _print(self, indices: Sequence[int]) -> None:
+        verdicts = [verdict for index in indices if (verdict := self._outcomes.get(index)) is not None]
+        for group in _groups(verdicts):
+            with self._pause():
+                if self._sheet is None:
+                    self._sheet = _Sheet(self._widths or _widths([group]), self._console)
+                self._sheet.add(group)
+
+
+class _Sheet:
+    """The paper that a table is printed on, whose columns have the same widths under every claim."""
+
+    def __init__(self, widths: Sequence[int], console: "Console | None"):
+        self._widths = widths
+        self._console = console
+        if console is None and find_spec("rich") is not None:
+            from rich.console import Console
+
+            self._console = Console()
+        if self._console is not None and not self._console.is_terminal:
+            self._console.width = _WIDTH
+        self._print(_plain_row(_heads(), widths), lambda: _aligned([_heads()], widths))
+
+    def add(self, group: _Group) -> None:
+        """Print the rows of a claim."""
+        self._print("\n".join(_plain_group(group, self._widths)), lambda: _rich_group(group, self._widths))
+
+    def say(self, *lines: str, style: str = "") -> None:
+        """Print lines that are not of the table."""
+        for line in lines:
+            self._print(line, lambda line=line: _styled(line, style))
+
+    def _print(self, plain: str, rich: "Callable[[], RenderableType]") -> None:
+        if self._console is None:
+            print(plain, flush=True)
+            return
+        with self._console.capture() as printed:
+            self._console.print(rich())
+        for line in printed.get().splitlines():
+            self._console.out(line.rstrip(), highlight=False)
+        self._console.file.flush()
+
+
+def _styled(line: str, style: str) -> "Text":
     from rich.text import Text
 
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = _WIDTH
-    with console.capture() as printed:
-        console.print(rich_table(verdicts), *(Text(text, style="bold red") for text in failed), totals, sep="\n")
-    for line in printed.get().splitlines():
-        console.out(line.rstrip(), highlight=False)
+    return Text(line, style=style)
+
+
+def _print_end(sheet: _Sheet, verdicts: Sequence[Verdict]) -> None:
+    failed = [f"\n{v.claim.id} {v.claim.name}: {sentences(v)}" for v in verdicts if not v.passed]
+    totals = summary(verdicts)
+    sheet.say(*failed, style="bold red")
+    sheet.say(f"\n{totals}", *filter(None, [totals.finer]))
 
 
 def plain_table(verdicts: Sequence[Verdict]) -> str:
     """A line per claim with its decoys' formulas, and under it a row per verdict, as plain text."""
-    heads, groups = _cells(verdicts)
-    widths = _widths(heads, groups)
-    lines = [_plain_row(heads, widths)]
-    for claim, letters, rows in groups:
-        title = f"{claim.id} {claim.name}  {_decoy_key(letters)}"
-        lines += ["", title.rstrip(), *(_plain_row(row, widths) for row in rows)]
-    return "\n".join(lines)
+    groups = _groups(verdicts)
+    widths = _widths(groups)
+    return "\n".join(
+        [_plain_row(_heads(), widths), *(line for group in groups for line in _plain_group(group, widths))]
+    )
 
 
 def rich_table(verdicts: Sequence[Verdict]) -> "Table":
@@ -80,18 +185,33 @@ def rich_table(verdicts: Sequence[Verdict]) -> "Table":
     refuted stands out.
     """
     from rich.table import Table
+
+    groups = _groups(verdicts)
+    widths = _widths(groups)
+    outer = Table.grid()
+    outer.add_row(_aligned([_heads()], widths))
+    for group in groups:
+        outer.add_row(_rich_group(group, widths))
+    return outer
+
+
+def _plain_group(group: _Group, widths: Sequence[int]) -> list[str]:
+    claim, letters, rows = group
+    title = f"{claim.id} {claim.name}  {_decoy_key(letters)}"
+    return ["", title.rstrip(), *(_plain_row(row, widths) for row in rows)]
+
+
+def _rich_group(group: _Group, widths: Sequence[int]) -> "Table":
+    from rich.table import Table
     from rich.text import Text
 
-    heads, groups = _cells(verdicts)
-    widths = _widths(heads, groups)
+    claim, letters, rows = group
+    title = Table.grid(padding=(0, 2, 0, 0))
+    title.add_row(Text(f"{claim.id} {claim.name}", style="bold", no_wrap=True), Text(_decoy_key(letters), "dim"))
     outer = Table.grid()
-    outer.add_row(_aligned([heads], widths))
-    for claim, letters, rows in groups:
-        title = Table.grid(padding=(0, 2, 0, 0))
-        title.add_row(Text(f"{claim.id} {claim.name}", style="bold", no_wrap=True), Text(_decoy_key(letters), "dim"))
-        outer.add_row("")
-        outer.add_row(title)
-        outer.add_row(_aligned(rows, widths))
+    outer.add_row("")
+    outer.add_row(title)
+    outer.add_row(_aligned(rows, widths))
     return outer
 
 
@@ -119,27 +239,45 @@ def _plain_row(row: Sequence[_Cell], widths: Sequence[int]) -> str:
     return " ".join(justify[side](_text(cell), width) for side, cell, width in cells).rstrip()
 
 
-def _cells(verdicts: Sequence[Verdict]) -> tuple[list[_Cell], list[_Group]]:
-    """The heads of the columns, and the rows of each claim."""
+def _groups(verdicts: Sequence[Verdict]) -> list[_Group]:
+    """The rows of each claim."""
     groups = []
     for group in by_claim(verdicts):
         statements = dict.fromkeys(decoy.statement for verdict in group for decoy in verdict.decoys)
         letters = dict(zip(statements, DECOY_LETTERS, strict=False))
         groups.append((group[0].claim, letters, [_row(verdict, letters) for verdict in group]))
-    return [[(name, "bold")] for name in _COLUMNS], groups
+    return groups
 
 
-def _widths(heads: list[_Cell], groups: list[_Group]) -> list[int]:
-    rows = [heads, *(row for _, _, rows in groups for row in rows)]
+def _heads() -> list[_Cell]:
+    return [[(name, "bold")] for name in _COLUMNS]
+
+
+def _widths(groups: Iterable[_Group]) -> list[int]:
+    rows = [_heads(), *(row for _, _, rows in groups for row in rows)]
     return [max(len(_text(cell)) for cell in column) for column in zip(*rows, strict=True)]
 
 
+def _planned_widths(jobs: "Iterable[Job]") -> list[int]:
+    """The widths of a run of several claims, before its first draw: known for some columns, usual for the others."""
+    rows = [list(_COLUMNS), list(_USUAL.values())]
+    for job in jobs:
+        expected = ""
+        if not job.claim.real:  # whose experiment is not built yet
+            expected = _expected_cell(job.experiment.relation, job.experiment.expected)
+        rows.append([_law_cell(job.law.name), _short_setting(job.parameters), expected, *("" for _ in range(5))])
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
 def _row(verdict: Verdict, letters: dict[str, str]) -> list[_Cell]:
-    expected = number_text(verdict.expected)
-    if verdict.relation == "<=":
-        expected = f"≤ {expected}"
     z = z_text(verdict.z_score) if verdict.has_z_score else ""
-    texts = [f"  {verdict.law}", _short_setting(verdict), expected, verdict.measured, z]
+    texts = [
+        _law_cell(verdict.law),
+        _short_setting(verdict.parameters),
+        _expected_cell(verdict.relation, verdict.expected),
+        verdict.measured,
+        z,
+    ]
     return [
         *([(text, "")] for text in texts),
         [(status_label(verdict.status), _COLOURS[verdict.status])],
@@ -167,10 +305,19 @@ def _decoy_key(letters: dict[str, str]) -> str:
     return "decoys " + "   ".join(f"{letter}: {typographic(statement)}" for statement, letter in letters.items())
 
 
-def _short_setting(verdict: Verdict) -> str:
+def _law_cell(law: str) -> str:
+    return f"  {law}"
+
+
+def _expected_cell(relation: str, expected: float) -> str:
+    bound = "≤ " if relation == "<=" else ""
+    return bound + number_text(expected)
+
+
+def _short_setting(parameters: Parameters) -> str:
     """The parameters without spaces; a word needs no name, a large number no zeros."""
     words = []
-    for name, value in verdict.parameters.items():
+    for name, value in parameters.items():
         if name == "sampler":
             continue
         if isinstance(value, str):

@@ -7,11 +7,13 @@ result depends on the arguments alone.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy
 import torch
 from torch import Generator, Tensor
+
+from mezo_lab.sampling.ranks import dealt
 
 Draws = Callable[[int, Generator], Tensor]
 Progress = Callable[[int, int], None]
@@ -105,22 +107,32 @@ class RunningMoments:
     highest: float = 0.0
     """The largest value; of no values 0."""
 
-    def add(self, values: Tensor) -> None:
-        """Take in a chunk of values, of any shape."""
+    @classmethod
+    def of(cls, values: Tensor) -> "RunningMoments":
+        """The moments of one chunk of values, of any shape."""
         values = values.double()
         lowest, highest = (float(end) for end in values.aminmax())
-        if self.count == 0:
-            self.lowest = lowest
-            self.highest = highest
-        self.lowest = min(self.lowest, lowest)
-        self.highest = max(self.highest, highest)
-        count = values.numel()
         mean = float(values.mean())
         squares = float((values - mean).square().sum())
-        total = self.count + count
-        shift = mean - self.mean
-        self.squares += squares + shift**2 * self.count * count / total
-        self.mean += shift * count / total
+        return cls(values.numel(), mean, squares, lowest, highest)
+
+    def add(self, values: Tensor) -> None:
+        """Take in a chunk of values, of any shape."""
+        self.merge(RunningMoments.of(values))
+
+    def merge(self, other: "RunningMoments") -> None:
+        """Take in the values behind other moments."""
+        if other.count == 0:
+            return
+        if self.count == 0:
+            self.lowest = other.lowest
+            self.highest = other.highest
+        self.lowest = min(self.lowest, other.lowest)
+        self.highest = max(self.highest, other.highest)
+        total = self.count + other.count
+        shift = other.mean - self.mean
+        self.squares += other.squares + shift**2 * self.count * other.count / total
+        self.mean += shift * other.count / total
         self.count = total
 
     @property
@@ -171,10 +183,12 @@ def sample(
     device: str = "cpu",
     threads: int | None = 1,
     progress: Progress | None = None,
+    parallel: bool = False,
 ) -> RunningMoments:
     """Exactly `count` draws, fixed in advance, in chunks of bounded memory.
 
-    Cost: memory a small multiple of `CHUNK_NUMBERS` doubles (or of one draw, where that is more).
+    Cost: memory a small multiple of `CHUNK_NUMBERS` doubles (or of one draw, where that is more). Of several ranks,
+    each makes its part of the chunks, and the moments of a chunk, 40 bytes, travel.
 
     Args:
         draws: (count, generator) → values of shape (count,).
@@ -186,6 +200,8 @@ def sample(
         threads: of torch, while this runs; None leaves them as they are, for draws that are large computations. One
             thread is as fast for small ones, and then the last digit does not depend on the machine.
         progress: called with (draws done, count) after each chunk.
+        parallel: the ranks of torch's process group share the chunks, and all of them make this call; the result is
+            that of one process, bit for bit.
 
     Returns: the running moments; `.estimate()` for the mean and its error.
 
@@ -198,9 +214,16 @@ def sample(
     _keep_freed_memory()
     chunk = max(1, CHUNK_NUMBERS // numbers_per_draw)
     running = RunningMoments()
-    with _torch_threads(threads):
-        for index, start in enumerate(range(0, count, chunk)):
-            running.add(draws(min(chunk, count - start), generator_for(seed, stream, index, device)))
+
+    def moments(index: int) -> tuple[float, ...]:
+        size = min(chunk, count - index * chunk)
+        return astuple(RunningMoments.of(draws(size, generator_for(seed, stream, index, device))))
+
+    chunks = -(-count // chunk)
+    with torch_threads(threads):
+        parts = dealt(moments, chunks, width=5) if parallel else map(moments, range(chunks))
+        for size, *values in parts:
+            running.merge(RunningMoments(int(size), *values))
             if progress is not None:
                 progress(running.count, count)
     return running
@@ -213,7 +236,8 @@ def _keep_freed_memory() -> None:
 
 
 @contextmanager
-def _torch_threads(count: int | None) -> Iterator[None]:
+def torch_threads(count: int | None) -> Iterator[None]:
+    """So many threads of torch for a while; None leaves them as they are."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -328,7 +328,7 @@ def test_any_parameter_that_no_machine_holds_is_told(capsys, command, message):
 
 
 def test_a_long_run_says_how_long_it_will_take_where_no_terminal_shows_it():
-    command = "verify norm-factor --law gaussian --draws 1000000000000"
+    command = "verify norm-factor --law gaussian --draws 1000000000000 --jobs 2"
     code = f"from mezo_lab.cli import main; raise SystemExit(main('{command}'.split()))"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -342,7 +342,7 @@ def test_a_long_run_says_how_long_it_will_take_where_no_terminal_shows_it():
         run.terminate()
         out, _ = run.communicate()
     assert lines[0].startswith("mezo-lab: 2 verdicts")
-    assert re.search(r"mezo-lab: 2 verdicts, about [\d,]+ (h|days|years) in all", lines[-1])
+    assert re.search(r"mezo-lab: 2 verdicts, about [\d,]+ (h|days|years) in 2 processes", lines[-1])
     assert run.returncode == 143 and out == ""
 
 

@@ -48,16 +48,61 @@ def test_a_terminal_without_rich_gets_the_line_of_a_run_that_no_terminal_shows(s
     assert screen.getvalue() == "mezo-lab: 3 verdicts; the first draws are not done yet\n"
 
 
-def test_the_pilot_does_not_count_in_the_time_that_a_run_is_expected_to_take(monkeypatch):
-    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
-    monkeypatch.setattr(progress, "time", clock)
+def test_the_pilot_does_not_count_in_the_time_that_a_run_is_expected_to_take(clock):
     run = progress.Progress(total=1)
     run.begin("a verdict")
     for clock.now, done, planned in ((1.0, 500, 1_000), (2.0, 1_000, 1_000), (3.0, 10, 1_000), (12.0, 100, 1_000)):
         run.update(done, planned)
-    assert run._expected_seconds() == pytest.approx(
-        100
+    assert run._seconds_left(12.0) == pytest.approx(
+        90
     )  # 0.1 s a draw; from the middle of the pilot it would be no number
     clock.now = 63.0
     run.update(610, 1_000)
-    assert run._expected_seconds() == pytest.approx(100)
+    assert run._seconds_left(63.0) == pytest.approx(39)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, in the test's hand."""
+    hand = SimpleNamespace(monotonic=lambda: hand.now, now=0.0)
+    monkeypatch.setattr(progress, "time", hand)
+    return hand
+
+
+def test_a_run_that_is_expected_to_last_says_so_at_once(capsys):
+    with progress.Progress(3, seconds=[100.0, 50.0, 10.0], processes=2):
+        pass
+    assert capsys.readouterr().err == "mezo-lab: 3 verdicts, about 80 s in 2 processes\n"
+
+
+def test_a_run_that_is_expected_to_be_short_is_quiet(capsys):
+    with progress.Progress(3, seconds=[0.5, 0.4, 0.3]):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_part_counts_by_what_it_costs_and_not_by_its_number(clock):
+    run = progress.Progress(3, seconds=[60.0, 30.0, 10.0])
+    run.complete(2)
+    clock.now = 5.0
+    assert run._text(clock.now) == "1 of 3 verdicts, about 86 s left"  # 0.9·(0.9·100 s + 5 s)
+    run.complete(0)
+    clock.now = 140.0  # twice as slow as expected, which counts for more the longer it lasts
+    assert run._text(clock.now) == "2 of 3 verdicts, about 51 s left"
+
+
+def test_parts_that_others_complete_tell_the_time_that_is_left(clock):
+    run = progress.Progress(4)
+    assert run._seconds_left(5.0) is None
+    run.complete(3)
+    assert run._seconds_left(5.0) == pytest.approx(15)
+
+
+def test_a_bar_gives_way_while_a_result_is_printed(screen):
+    with progress.Progress(total=3) as bars:
+        for done in range(5):
+            bars.update(done, 10)
+        assert bars._bars is not None and bars._bars.live.is_started
+        with bars.paused():
+            assert not bars._bars.live.is_started
+        assert bars._bars.live.is_started

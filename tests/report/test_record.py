@@ -28,6 +28,7 @@ PROMISED = {
         "kind",
         "unit",
         "notes",
+        "scales",
     ),
 }
 
@@ -36,7 +37,8 @@ def test_the_record_survives_json_with_the_promised_keys(verdicts):
     record = as_record(verdicts, {"python": "3.11"})
     assert json.loads(as_json(verdicts, {"python": "3.11"})) == record
     assert (
-        record.keys() == {"schema", "complete", "reached", "planned", "environment", "verdicts"}
+        record.keys()
+        == {"schema", "complete", "reached", "planned", "seconds", "seconds_at_half", "environment", "verdicts"}
         and record["schema"] == 1
     )
     for verdict in record["verdicts"]:
