@@ -5,6 +5,7 @@ order of things. A step is evaluated first, decided in one assignment, and from 
 records its progress (`displacement`); and whatever is raised passes `_restoring`, which completes or takes back.
 """
 
+import inspect
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,12 @@ class RestoringOptimizer(Optimizer):
     _probe_curvature: float | None
     _notices: Notices
     _copied: tuple[str, ...]
+
+    # torch hides these methods from its compiler, which it imports to do so: a second, and no step needs it
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
 
     def _detach(self) -> None:
         """The state that no copy shares: weights, run log, and whatever is under way."""
