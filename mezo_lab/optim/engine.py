@@ -33,7 +33,7 @@ def field_of(
     if isinstance(law, Coordinate):
         return OneHotField(parameters, seed, groups=groups, cost=cost)
     if isinstance(law, LowRank):
-        return LowRankField(parameters, seed, law.rank, groups=groups, cost=cost)
+        return LowRankField(parameters, seed, law.rank, compiled, groups=groups, cost=cost)
     return NoiseField(parameters, law.streams(), seed, compiled, groups=groups, cost=cost)
 
 

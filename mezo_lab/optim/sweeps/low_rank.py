@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from mezo_lab.optim.sweeps import pieces
+from mezo_lab.optim.noise import stream_keys
+from mezo_lab.optim.sweeps import native, pieces
 from mezo_lab.optim.sweeps.noise_field import CACHED, NoiseField
 from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
@@ -26,7 +28,7 @@ class LowRankField(NoiseField):
         parameters: each tensor once.
         seed: below 2⁶⁴.
         rank: k.
-        groups, cost: as for `NoiseField`.
+        compiled, groups, cost: as for `NoiseField`; nothing is compiled for a GPU.
 
     >>> import torch
     >>> theta = torch.zeros(30, 20)
@@ -40,6 +42,7 @@ class LowRankField(NoiseField):
         parameters: Sequence[KeyedTensor],
         seed: int,
         rank: int,
+        compiled: bool | None = None,
         *,
         groups: int | None = None,
         cost: Cost | None = None,
@@ -47,11 +50,11 @@ class LowRankField(NoiseField):
         self.rank = rank
         self._owner = -1  # position of the parameter whose factors are cached
         self._factors: dict[tuple[int, ...], _Factors] = {}  # by stream key
-        super().__init__(parameters, "gaussian", seed, compiled=False, groups=groups, cost=cost)
+        super().__init__(parameters, "gaussian", seed, compiled, groups=groups, cost=cost)
 
     def bound_to(self, parameters: Sequence[KeyedTensor]) -> "LowRankField":
         """The same z on other tensors of the same shapes; both count their cost together."""
-        return LowRankField(parameters, self.seed, self.rank, groups=self.groups, cost=self.cost)
+        return LowRankField(parameters, self.seed, self.rank, self.compiled, groups=self.groups, cost=self.cost)
 
     def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
         """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
@@ -64,6 +67,26 @@ class LowRankField(NoiseField):
 
     def _in_blocks(self, tensor: Tensor) -> bool:
         return tensor.dim() < 2 and super()._in_blocks(tensor)
+
+    def _suits_kernel(self, tensor: Tensor) -> bool:
+        return False
+
+    def _sweeps_in_c(self) -> native.NativeSweeps | None:
+        if not self.native:
+            return None
+        places = [self._place(self.parameters[i]) for i in self.native]
+        return native.NativeSweeps(places, self.seed, self.groups, self._native_factors)
+
+    def _place(self, parameter: KeyedTensor) -> native.Place:
+        if parameter.tensor.dim() < 2:
+            return native.Place(parameter, native.LAWS[self.law])
+        columns = parameter.tensor.numel() // len(parameter.tensor)
+        return native.Place(parameter, native.LOW_RANK, columns, self.rank)
+
+    def _native_factors(self, number: int, step: int, probe: int) -> Tensor:
+        parameter = self.native[number]
+        (key,) = stream_keys(self.seed, step, probe, [self.parameters[parameter].key])
+        return torch.cat([factor.flatten() for factor in self._draw_factors(parameter, key)])
 
     def _draw_strided(self, parameter: int, view: Tensor, start: int, keys: Tensor) -> Tensor:
         if self.tensors[parameter].dim() < 2:
@@ -94,7 +117,12 @@ class LowRankField(NoiseField):
     def _draw_factors(self, parameter: int, key: Tensor) -> _Factors:
         """U/√k and V of one z, on the device of its key."""
         rows = len(self.tensors[parameter])
-        numbers = pieces.draw_flat(self._factor_numbers(parameter), key, self.law).view(-1, self.rank)  # (m+n, k)
+        count = self._factor_numbers(parameter)
+        if self.native and key.device.type == "cpu":
+            flat = native.draw_flat(self.law, key, count)
+        else:
+            flat = pieces.draw_flat(count, key, self.law)
+        numbers = flat.view(-1, self.rank)  # (m+n, k)
         return (numbers[:rows] * self.rank**-0.5).T.contiguous(), numbers[rows:].T.contiguous()
 
     def _factor_numbers(self, parameter: int) -> int:

@@ -7,11 +7,12 @@ every CPU gets the same bits of z and θ.
 import functools
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import (
     CDLL,
     POINTER,
     Structure,
+    addressof,
     byref,
     c_double,
     c_float,
@@ -84,6 +85,7 @@ class Place(NamedTuple):
     rank: int = 0
 
 
+Factors = Callable[[int, int, int], Tensor]
 Program = Sequence[tuple[Sequence[Term], Sequence[float]]]
 """Sweeps, one after the other: the terms of each, and its decay of each parameter group."""
 
@@ -145,6 +147,14 @@ def draw(law: str, key: Tensor, first: int, count: int) -> Tensor:
     return z
 
 
+def draw_flat(law: str, key: Tensor, numel: int) -> Tensor:
+    """All coordinates of one stream up to `numel`, in flat order. Returns: float32 (numel,)."""
+    blocks = COORDINATES[law].full_blocks(numel)
+    full = draw(law, key, 0, blocks).flatten()
+    rest = draw(law, key, blocks, 1).flatten()[: numel - len(full)]
+    return torch.cat([full, rest])
+
+
 def _words(key: Tensor) -> tuple[int, int]:
     low, high = key.tolist()
     return low % 2**32, high % 2**32
@@ -167,10 +177,16 @@ class NativeSweeps:
 
     Cost: one call of C for all tensors, on torch's number of threads where they are large enough to share.
 
-    Args: places: the tensors. seed: below 2⁶⁴. groups: of parameters.
+    Args:
+        places: the tensors.
+        seed: below 2⁶⁴.
+        groups: of parameters.
+        factors: for matrices with LOW_RANK noise: (number of the place, step, probe) → U/√k (k, rows) and V
+            (k, columns), in one tensor.
     """
 
-    def __init__(self, places: Sequence[Place], seed: int, groups: int):
+    def __init__(self, places: Sequence[Place], seed: int, groups: int, factors: Factors | None = None):
+        self._factors = factors
         self._places = places
         stream_keys(seed, 0, 0, [place.parameter.key for place in places])  # raises for a number out of range
         self._seed = seed
@@ -192,20 +208,66 @@ class NativeSweeps:
         self._large = sum(place.parameter.tensor.numel() for place in places) >= _PARALLEL_FROM
         self._tensors = [place.parameter.tensor.detach() for place in places]
 
-    def run(self, program: Program, sources: Sequence[Tensor] | None, progress: SweepProgress) -> None:
+    def run(
+        self, program: Program, sources: Sequence[Tensor] | None, progress: SweepProgress, parts: int = 1
+    ) -> Iterator[float]:
         """Make the sweeps of a program, all of them on one tile of the weights before the next is taken.
 
-        Args: sources: where the first sweep starts from; None for the tensors themselves. progress: counts one write.
-        """
-        done = c_int32()
-        if progress.is_due(Witness.flagged(done)):
-            self._call(self._rows(sources), 0, self._units, _arguments(program, self._groups), done)
-        progress.complete()
+        Args:
+            sources: where the first sweep starts from; None for the tensors themselves.
+            progress: counts the calls of C, at least one.
+            parts: about how many calls to make; every matrix of low rank is one of its own.
 
-    def _call(self, rows: Any, first: int, last: int, arguments: tuple, done: c_int32) -> None:
+        Yields: after each call the share of the coordinates that are done.
+        """
+        rows = self._rows(sources)
+        arrays = _Arrays(program)
+        for first, last in self._ranges(parts):
+            done = c_int32()
+            if progress.is_due(Witness.flagged(done)):
+                factors = self._with_factors(rows, first, arrays.streams)
+                self._call(rows, first, last, arrays, done)
+                del factors
+            progress.complete()
+            yield last / self._units
+
+    def _ranges(self, parts: int) -> list[tuple[int, int]]:
+        """The units of each call."""
+        bounds = [row.first_unit for row in self._table]
+        if self._factors is None:
+            bounds = list(range(0, self._units, max(1, -(-self._units // parts))))
+        return list(zip(bounds, [*bounds[1:], self._units], strict=True))
+
+    def _with_factors(self, rows: Any, first: int, streams: Sequence[tuple[int, int]]) -> list[Any]:
+        """Give the matrix that begins at a unit its factors. Returns: what must live as long as they are read."""
+        if self._factors is None:
+            return []
+        (number,) = (i for i, row in enumerate(rows) if row.first_unit == first)
+        if not rows[number].rank:
+            return []
+        factors = [self._factors(number, step, probe) for step, probe in streams]
+        addresses = (c_void_p * len(factors))(*[factor.data_ptr() for factor in factors])
+        rows[number].factors = addressof(addresses)
+        return [*factors, addresses]
+
+    def _call(self, rows: Any, first: int, last: int, arrays: "_Arrays", done: c_int32) -> None:
         threads = torch.get_num_threads() if self._large else 1
         failed = _library().mezo_sweeps(
-            self._seed, rows, len(rows), first, last, *arguments, self._groups, threads, byref(done)
+            self._seed,
+            rows,
+            len(rows),
+            first,
+            last,
+            arrays.addresses,
+            len(arrays.streams),
+            arrays.sweeps,
+            arrays.sweep_count,
+            arrays.terms,
+            arrays.scales,
+            arrays.decays,
+            self._groups,
+            threads,
+            byref(done),
         )
         if failed:
             raise MemoryError("a sweep found no memory for one tile of each thread, and has moved nothing")
@@ -216,35 +278,37 @@ class NativeSweeps:
             return self._table
         rows = (_Parameter * len(self._table)).from_buffer_copy(self._table)
         for row, source in zip(rows, sources, strict=True):
+            if (source.dtype == torch.float64) != (row.target_dtype == _DTYPES[torch.float64]):
+                raise ValueError("`sources` must be float64 where the parameters are, and only there: convert them.")
             row.source = source.data_ptr()
             row.source_dtype = _DTYPES[source.dtype]
         return rows
 
 
-def _arguments(program: Program, groups: int) -> tuple:
-    """The arrays of a program, as `sweep.c` takes them, and how many streams and sweeps there are."""
-    streams: dict[tuple[int, int], int] = {}
-    sweeps: list[int] = []
-    terms: list[int] = []
-    scales: list[float] = []
-    decays: list[float] = []
-    for own_terms, decay in program:
-        sweeps.append(len(terms))
-        for term in own_terms:
-            terms.append(streams.setdefault((term.step, term.probe), len(streams)))
-            scales.extend(term.scales)
-        sweeps.append(len(terms))
-        decays.extend(decay)
-    addresses = [number for stream in streams for number in stream]
-    if addresses and not 0 <= min(addresses) <= max(addresses) < 1 << 32:
-        for step, probe in streams:
-            stream_keys(0, step, probe, [])  # raises for the one that is out of range
-    return (
-        (c_uint32 * len(addresses))(*addresses),
-        len(streams),
-        (c_int32 * len(sweeps))(*sweeps),
-        len(sweeps) // 2,
-        (c_int32 * len(terms))(*terms),
-        (c_double * len(scales))(*scales),
-        (c_double * len(decays))(*decays),
-    )
+class _Arrays:
+    """A program as `sweep.c` takes it."""
+
+    def __init__(self, program: Program):
+        streams: dict[tuple[int, int], int] = {}
+        sweeps: list[int] = []  # the first term and the last of each
+        terms: list[int] = []
+        scales: list[float] = []
+        decays: list[float] = []
+        for own_terms, decay in program:
+            sweeps.append(len(terms))
+            for term in own_terms:
+                terms.append(streams.setdefault((term.step, term.probe), len(streams)))
+                scales.extend(term.scales)
+            sweeps.append(len(terms))
+            decays.extend(decay)
+        addresses = [number for stream in streams for number in stream]
+        if addresses and not 0 <= min(addresses) <= max(addresses) < 1 << 32:
+            for step, probe in streams:
+                stream_keys(0, step, probe, [])  # raises for the one that is out of range
+        self.streams = list(streams)
+        self.sweep_count = len(sweeps) // 2
+        self.addresses = (c_uint32 * len(addresses))(*addresses)
+        self.sweeps = (c_int32 * len(sweeps))(*sweeps)
+        self.terms = (c_int32 * len(terms))(*terms)
+        self.scales = (c_double * len(scales))(*scales)
+        self.decays = (c_double * len(decays))(*decays)

@@ -1,6 +1,6 @@
 """`NoiseField`: a set of parameters under one law and seed, and the sweeps that move all of them along z."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -18,7 +18,10 @@ COMPILE_FROM = 1 << 22  # parameters on a GPU: below, an eager sweep takes less 
 KERNEL_FROM = 1 << 10  # coordinates of one tensor there: below, its lanes are too short to be worth a call
 CACHED = 2 * CHUNK  # coordinates of z kept for later sweeps, 8 MiB, where all parameters are one chunk
 
+PARTS = 200  # of postponed sweeps, between which progress is reported
+
 _Batches = Sequence[Sequence[Slice]]
+_Waiting = tuple[Sequence[Term], Sequence[float], Sequence[Tensor] | None]  # terms, decay, sources
 
 
 class NoiseField:
@@ -75,7 +78,9 @@ class NoiseField:
         self.native = [i for i, tensor in enumerate(self.tensors) if self._suits_c(tensor)]
         self.kernels = [i for i, tensor in enumerate(self.tensors) if self._suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not self._in_blocks(tensor)]
+        self._eager_strided = [i for i in self.strided if i not in self.native]
         self._native_sweeps = self._sweeps_in_c()
+        self._waiting: list[_Waiting] | None = None  # with `postpone`, the sweeps that are still to be made
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
         self.rechunk(CHUNK, STRIDED_CHUNK)
         small = len(self._all_batches) == 1 and 2 * self.numel <= CACHED and not self.compiled and not self.strided
@@ -119,23 +124,25 @@ class NoiseField:
         self._check(terms, decay, sources)
         progress = (progress or SweepProgress()).begin()
         self._count(terms, self._eager_batches, progress)
-        if self._native_sweeps is not None:
-            origins = None if sources is None else [sources[i] for i in self.native]
-            self._native_sweeps.run([(terms, decay)], origins, progress)
+        if self._waiting is not None:
+            self._postpone(terms, decay, sources)
+            return
+        self._run_native([(terms, decay)], sources, progress)
         with torch.no_grad():
             self._run_compiled(terms, decay, sources, progress)
-            if self._eager_batches or self.strided:
+            if self._eager_batches or self._eager_strided:
                 groups = [parameter.group for parameter in self.parameters]
                 scales = [[term.scales[group] for term in terms] for group in groups]
                 kernel = WeightedSum(scales, [decay[group] for group in groups])
-                self._run(self._eager_batches, terms, kernel, sources, progress)
+                self._run(self._eager_batches, self._eager_strided, terms, kernel, sources, progress)
 
     def map(self, terms: Sequence[Term], kernel: SweepKernel, progress: SweepProgress | None = None) -> None:
         """θ ← kernel(θ, z of `terms`), for what is not a sum of z. Args: progress: as for `sweep`."""
         progress = (progress or SweepProgress()).begin()
         self._count(terms, self._all_batches, progress)
+        self.settle()
         with torch.no_grad():
-            self._run(self._all_batches, terms, kernel, None, progress)
+            self._run(self._all_batches, self.strided, terms, kernel, None, progress)
 
     def gram(self, terms: Sequence[Term]) -> Tensor:
         """z_jᵀz_k over all parameters, float64 (terms, terms)."""
@@ -144,8 +151,43 @@ class NoiseField:
         progress = SweepProgress().begin()
         self._count(terms, batches, progress, writes=False)
         with torch.no_grad():
-            self._run(batches, terms, kernel, None, progress)
+            self._run(batches, self.strided, terms, kernel, None, progress)
         return kernel.total
+
+    def postpone(self) -> bool:
+        """Let the sweeps from now on wait for `settle`, which makes them tile by tile, each z drawn once.
+
+        Only C makes them so. Returns: whether they wait; all of them do, or none.
+        """
+        if len(self.native) == len(self.tensors):
+            self._waiting = []
+        return self._waiting is not None
+
+    def settle(self, report: Callable[[float], None] | None = None, *, end: bool = False) -> None:
+        """Make the sweeps that wait. Args: report: called with the share that is made. end: let no sweep wait any more.
+
+        An exception leaves some of the weights before these sweeps, and some behind them.
+        """
+        waiting = self._waiting
+        if waiting:
+            self._waiting = []
+            program = [(terms, decay) for terms, decay, _ in waiting]
+            for share in self._parts(program, waiting[0][2], SweepProgress().begin(), PARTS):
+                if report is not None:
+                    report(share)
+        if end:
+            self._waiting = None
+
+    def _postpone(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
+        assert self._waiting is not None
+        if sources is not None:  # it writes over all that earlier sweeps would leave
+            self._waiting.clear()
+        self._waiting.append((list(terms), decay, sources))
+
+    @property
+    def waiting(self) -> int:
+        """The terms of the sweeps that wait."""
+        return sum(len(terms) for terms, _, _ in self._waiting or [])
 
     def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
         """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
@@ -165,7 +207,7 @@ class NoiseField:
         return tensor.is_contiguous()
 
     def _suits_c(self, tensor: Tensor) -> bool:
-        return self.choice is not False and self._in_blocks(tensor) and native.suits(tensor)
+        return self.choice is not False and native.suits(tensor)
 
     def _suits_kernel(self, tensor: Tensor) -> bool:
         compiled = self.choice
@@ -201,6 +243,23 @@ class NoiseField:
                 "`sources` must hold one tensor per parameter, of its shape: take clones of the parameters."
             )
 
+    def _run_native(
+        self, program: native.Program, sources: Sequence[Tensor] | None, progress: SweepProgress
+    ) -> None:
+        """The sweeps of all parameters that C takes."""
+        for _ in self._parts(program, sources, progress, 1):
+            pass
+
+    def _parts(
+        self, program: native.Program, sources: Sequence[Tensor] | None, progress: SweepProgress, parts: int
+    ) -> Iterator[float]:
+        if self._native_sweeps is None:
+            return iter(())
+        origins = None
+        if sources is not None:
+            origins = [sources[i] for i in self.native]
+        return self._native_sweeps.run(program, origins, progress, parts)
+
     def _run_compiled(
         self,
         terms: Sequence[Term],
@@ -229,6 +288,7 @@ class NoiseField:
     def _run(
         self,
         batches: _Batches,
+        strided: Sequence[int],
         terms: Sequence[Term],
         kernel: SweepKernel,
         sources: Sequence[Tensor] | None,
@@ -247,7 +307,7 @@ class NoiseField:
             ]
             draw = partial(self._draw_cached, batch, terms, keys_there)
             _transform(work, len(terms), draw, kernel, progress)
-        for i in self.strided:
+        for i in strided:
             origins = pieces.strided_views(sources[i], self._strided_chunk)
             targets = pieces.strided_views(self.tensors[i], self._strided_chunk)
             for (origin, start), (target, _) in zip(origins, targets, strict=True):

@@ -113,7 +113,7 @@ def test_vectors_move_as_under_the_gaussian_law():
 def test_many_z_of_one_sweep_are_those_of_many_sweeps(monkeypatch):
     terms = [Term(step, probe, (0.5,)) for step in range(3) for probe in range(2)]
     together, apart = torch.zeros(30, 41, dtype=torch.float64), torch.zeros(30, 41, dtype=torch.float64)
-    field = LowRankField([KeyedTensor(together, 7)], seed=0, rank=2)
+    field = LowRankField([KeyedTensor(together, 7)], seed=0, rank=2, compiled=False)
     monkeypatch.setattr("mezo_lab.optim.sweeps.low_rank.CACHED", 300)  # less than U and V of two z, of 142 numbers each
     field.sweep(terms)
     for term in terms:
@@ -188,3 +188,19 @@ def test_a_gpu_draws_the_same_z(written):
     for theta in (torch.zeros(300, 411, device="cuda"), torch.zeros(300, 411, device="cuda").T):
         z = moved(theta).cpu()
         assert torch.allclose(z, written(7, theta.shape, 2), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(native.library() is None, reason="no C compiler works on this machine")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("rank", [1, 3])
+def test_a_sweep_in_c_has_the_bits_of_torch(rank, dtype):
+    fields = []
+    for compiled in (None, False):
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(301, 257), (7,), (4, 3, 5), (1, 5_000), (5_000, 1)]
+        tensors = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+        fields.append(LowRankField([KeyedTensor(t, i) for i, t in enumerate(tensors)], 5, rank, compiled))
+        fields[-1].sweep([Term(1, 0, (0.5,)), Term(2, 1, (-0.3,))], (0.9,))
+        fields[-1].sweep([], (0.5,))
+    assert len(fields[0].native) == len(shapes) and not fields[1].native
+    assert all(torch.equal(in_c, in_torch) for in_c, in_torch in zip(*(f.tensors for f in fields), strict=True))
