@@ -75,6 +75,24 @@ class StoredWeights:
         self.displacement = snapshot["displacement"]
         self.pending = snapshot["pending"]
 
+    @property
+    def fields(self) -> list[NoiseField]:
+        """What the moves sweep, in the order in which postponed sweeps are to be made."""
+        return [self.field]
+
+    def postpone(self) -> bool:
+        """Let the sweeps of the moves wait for `settle`, as `NoiseField.postpone` does. Returns: whether they wait."""
+        waits = all([field.postpone() for field in self.fields])
+        if not waits:
+            self.settle(end=True)
+        return waits
+
+    def settle(self, report: Callable[[float], None] | None = None, *, end: bool = False) -> None:
+        """Make the sweeps that wait. Args: as for `NoiseField.settle`."""
+        for field in self.fields:
+            field.settle(report, end=end)
+        self.write_count = write_count(self.field.parameters)
+
     def perform(self, move: Move) -> None:
         """Make a move, or the rest of it."""
         self.move = move
@@ -137,6 +155,11 @@ class ExactWeights(StoredWeights):
             self.masters = [t.to(torch.promote_types(t.dtype, torch.float32), copy=True) for t in field.tensors]
         masters = [KeyedTensor(m, p.key, p.group) for m, p in zip(self.masters, field.parameters, strict=True)]
         self.master_field = field.bound_to(masters)
+
+    @property
+    def fields(self) -> list[NoiseField]:
+        """θ first, from which the stored weights are made."""
+        return [self.master_field, self.field]
 
     def migrate_state(self, former: "ExactWeights") -> None:
         """Keep the θ of another set of parameters where both hold the same tensors."""

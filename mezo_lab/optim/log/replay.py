@@ -72,11 +72,46 @@ def replay(
     return opt
 
 
+class _PostponedSweeps:
+    """The sweeps of a replay, made together: all of them on one tile of the weights, before the next tile is taken.
+
+    Args: opt: at the start of its log. total: the steps of the log. progress: called with the steps made, and `total`.
+    """
+
+    def __init__(self, opt: MeZO, total: int, progress: Callable[[int, int], None] | None):
+        self._opt = opt
+        self._total = total
+        self._progress = progress
+        self._first = opt.steps
+        self._made = 0
+        self._weights = opt._current_engine().weights
+        self._waits = self._weights.postpone()
+
+    def after_step(self) -> None:
+        """Report a step that was made; or make those that wait, where they are many."""
+        if not self._waits:
+            self._made = self._opt.steps - self._first
+            self._report(1.0)
+        elif any(field.is_full for field in self._weights.fields):
+            self.settle()
+
+    def settle(self, *, end: bool = False) -> None:
+        """Make the sweeps that wait, before something reads the weights."""
+        self._weights.settle(self._report, end=end)
+        self._made = self._opt.steps - self._first
+
+    def _report(self, share: float) -> None:
+        if self._progress is not None and share:
+            waiting = self._opt.steps - self._first - self._made
+            self._progress(self._made + int(share * waiting), self._total)
+
+
 def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int], None] | None) -> None:
     """Move the weights of an optimizer as the run did."""
     fused = opt.fused
     opt.fused = fused and not opt.exact  # to an exact θ it makes no difference
     moves: Sequence[int] | None = None  # of the step to come, where they are not the usual ones
+    postponed = _PostponedSweeps(opt, log.steps, progress)
     for item in log:
         if not isinstance(item, Event):
             if moves is None:
@@ -86,14 +121,14 @@ def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int
             _repeat_update(opt, item.projected, item.rates)
             if opt.estimator.name == "residual-feedback":
                 opt.missing = _missing_loss(log, opt.steps)
-            if progress is not None:
-                progress(opt.steps - log.header["first_step"], log.steps)
+            postponed.after_step()
         elif item.kind == "flush":
             opt.flush()
         elif item.kind == "hash":
             if moves is not None:  # a walk from which no step came
                 _probe(opt, moves)
                 moves = None
+            postponed.settle()
             if check and item.data != current_hash(opt):
                 raise LogError(
                     f"{log.path} does not lead to the weights that its run had after {item.step} steps: another device "
@@ -106,6 +141,7 @@ def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int
             fused = item.data.get("fused", fused)
             opt.fused = fused and not opt.exact
     opt.flush()
+    postponed.settle(end=True)
     opt.fused = fused
 
 

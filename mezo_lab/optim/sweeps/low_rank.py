@@ -37,6 +37,8 @@ class LowRankField(NoiseField):
     2
     """
 
+    most_waiting = 64  # terms, of which each has its factors
+
     def __init__(
         self,
         parameters: Sequence[KeyedTensor],

@@ -19,6 +19,7 @@ KERNEL_FROM = 1 << 10  # coordinates of one tensor there: below, its lanes are t
 CACHED = 2 * CHUNK  # coordinates of z kept for later sweeps, 8 MiB, where all parameters are one chunk
 
 PARTS = 200  # of postponed sweeps, between which progress is reported
+MOST_WAITING = 1 << 18  # terms of postponed sweeps, of some hundred bytes each
 
 _Batches = Sequence[Sequence[Slice]]
 _Waiting = tuple[Sequence[Term], Sequence[float], Sequence[Tensor] | None]  # terms, decay, sources
@@ -53,6 +54,8 @@ class NoiseField:
     tensor(0.)
     """
 
+    most_waiting = MOST_WAITING
+
     def __init__(
         self,
         parameters: Sequence[KeyedTensor],
@@ -81,6 +84,7 @@ class NoiseField:
         self._eager_strided = [i for i in self.strided if i not in self.native]
         self._native_sweeps = self._sweeps_in_c()
         self._waiting: list[_Waiting] | None = None  # with `postpone`, the sweeps that are still to be made
+        self._waiting_terms = 0
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
         self.rechunk(CHUNK, STRIDED_CHUNK)
         small = len(self._all_batches) == 1 and 2 * self.numel <= CACHED and not self.compiled and not self.strided
@@ -169,6 +173,7 @@ class NoiseField:
         An exception leaves some of the weights before these sweeps, and some behind them.
         """
         waiting = self._waiting
+        self._waiting_terms = 0
         if waiting:
             self._waiting = []
             program = [(terms, decay) for terms, decay, _ in waiting]
@@ -182,12 +187,14 @@ class NoiseField:
         assert self._waiting is not None
         if sources is not None:  # it writes over all that earlier sweeps would leave
             self._waiting.clear()
+            self._waiting_terms = 0
         self._waiting.append((list(terms), decay, sources))
+        self._waiting_terms += len(terms)
 
     @property
-    def waiting(self) -> int:
-        """The terms of the sweeps that wait."""
-        return sum(len(terms) for terms, _, _ in self._waiting or [])
+    def is_full(self) -> bool:
+        """Whether `settle` is due: more terms would take more memory than they are worth."""
+        return self._waiting_terms >= self.most_waiting
 
     def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
         """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
@@ -243,9 +250,7 @@ class NoiseField:
                 "`sources` must hold one tensor per parameter, of its shape: take clones of the parameters."
             )
 
-    def _run_native(
-        self, program: native.Program, sources: Sequence[Tensor] | None, progress: SweepProgress
-    ) -> None:
+    def _run_native(self, program: native.Program, sources: Sequence[Tensor] | None, progress: SweepProgress) -> None:
         """The sweeps of all parameters that C takes."""
         for _ in self._parts(program, sources, progress, 1):
             pass

@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from mezo_lab.optim.noise import tensor_key
-from mezo_lab.optim.sweeps import KeyedTensor, LowRankField, NoiseField, Term, pieces
+from mezo_lab.optim.sweeps import KeyedTensor, LowRankField, NoiseField, Term, native, pieces
 
 UNIT = [Term(step=1, probe=0, scales=(1.0,))]
 MIB = 1 << 20
