@@ -56,6 +56,8 @@ def as_float(value: Any) -> float:
 
 def number(name: str, value: Any, remedy: str) -> float:
     """A real number, infinite or NaN too. Raises: ValueError."""
+    if type(value) is float:
+        return value
     result = python_number(value)
     if isinstance(result, bool) or not isinstance(result, Real | Decimal):
         raise ValueError(f"`{name}` must be a number, got {value!r}: {remedy}.")

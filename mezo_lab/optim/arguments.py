@@ -1,5 +1,6 @@
 """The arguments of `MeZO` and of its parameter groups: what they may be, and the error when they are not."""
 
+import ctypes
 import math
 from collections.abc import MutableMapping
 from typing import Any
@@ -28,7 +29,7 @@ REMEDIES = {
 
 def float32(value: float) -> float:
     """The nearest number of float32. Steps are made of these, so that a run log, which holds no others, is complete."""
-    return float(torch.tensor(float(value), dtype=torch.float32))
+    return ctypes.c_float(float(value)).value
 
 
 def check_group(group: MutableMapping[str, Any], *, first: bool) -> None:

@@ -4,13 +4,15 @@ import functools
 import inspect
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from itertools import zip_longest
+from operator import attrgetter, is_
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from mezo_lab.optim.arguments import check_arguments, check_group
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.displacement import ExactWeights, PlainWeights
 from mezo_lab.optim.parameters import Group, model_names, trainable_parameters
@@ -59,9 +61,52 @@ def settings(opt: Any) -> dict[str, Any]:
     return {name: described(getattr(opt, name)) for name in setting_names(type(opt))}
 
 
+class CheckedSettings:
+    """The settings of a `MeZO` when they were last checked, to see at each loss whether they are still these.
+
+    Nearly always every one is the same object. Only where one is not, or may have changed inside, as a rule of the
+    user's own, all are described and compared.
+    """
+
+    def __init__(self, opt: Any):
+        self._objects = _values_of(type(opt))(opt)
+        self._described = settings(opt)
+        self._constant = type(opt.rule) in RULES.values()  # all others are Python numbers, names and frozen objects
+
+    def hold(self, opt: Any) -> bool:
+        """Whether every argument, of steps or not, is the same object, and none that may have changed inside."""
+        return self._constant and all(map(is_, self._objects, _values_of(type(opt))(opt)))
+
+    def changed(self, opt: Any) -> str | None:
+        """The name of a setting of the steps that is another now; None where none is."""
+        if self.hold(opt):
+            return None
+        return next((name for name, value in settings(opt).items() if value != self._described[name]), None)
+
+
+@functools.cache
+def _values_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    """optimizer → its arguments that are checked before a step, those of `setting_names` and some others."""
+    return attrgetter(*setting_names(kind), "check_closure", "check_replicas_every", "compiled")
+
+
 def built_for_good(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings whose change no step would notice. (Another number of probes needs nothing to be built anew.)"""
     return {name: value for name, value in settings.items() if name not in CHANGEABLE and name != "probes"}
+
+
+def checked_settings(opt: Any, built: Mapping[str, Any], last: CheckedSettings | None) -> CheckedSettings:
+    """The settings, with which a step can be made. Args: built: of `built_for_good`. last: those checked before.
+
+    Raises: ValueError for one that was changed to an impossible value, or that no step would notice.
+    """
+    if last is None or not last.hold(opt):
+        check_built(settings(opt), built)
+        check_arguments(vars(opt))
+        last = CheckedSettings(opt)
+    for group in opt.param_groups:
+        check_group(group, first=False)
+    return last
 
 
 def check_built(now: Mapping[str, Any], built: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy
 import torch
@@ -39,18 +39,21 @@ class ClosureGuard:
                 f"`{call}` must not be called inside a closure, which only evaluates the loss: call it after the step."
             )
 
-    @contextmanager
     def watch(
-        self, settings: dict[str, Any], current_settings: Callable[[], dict[str, Any]], parameters: Sequence[Tensor]
-    ) -> Iterator[None]:
-        """Inside, the closure runs. Args: settings: those that the step began with, and must end with.
+        self,
+        closure: Closure,
+        batch: Sequence[Any],
+        changed_setting: Callable[[], str | None],
+        parameters: Sequence[Tensor],
+    ) -> Any:
+        """Run the closure. Args: as the fields of `Evaluator`; batch: none, or one. Returns: what the closure returns.
 
         Raises: RuntimeError for a backward() without a graph, and for changed settings.
         """
-        gradients = _gradients(parameters)
+        gradients = self._gradients(parameters)
         self.running = True
         try:
-            yield
+            loss = closure(*batch)
         except RuntimeError as error:
             if NO_GRAPH in str(error):
                 raise RuntimeError(
@@ -59,22 +62,24 @@ class ClosureGuard:
             raise
         finally:
             self.running = False
-        for name, value in current_settings().items():
-            if value != settings[name]:
-                raise RuntimeError(
-                    f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two "
-                    "steps."
-                )
-        if _gradients(parameters) > gradients:
+        name = changed_setting()
+        if name is not None:
+            raise RuntimeError(
+                f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two steps."
+            )
+        if self._gradients(parameters) > gradients:
             self.notices.warn_once(
                 "gradients",
                 f"`closure` left gradients behind, which take the memory that MeZO saves: {BACKWARD}; in Lightning set "
                 "automatic_optimization=False.",
             )
+        return loss
 
-
-def _gradients(parameters: Sequence[Tensor]) -> int:
-    return sum(parameter.grad is not None for parameter in parameters)
+    def _gradients(self, parameters: Sequence[Tensor]) -> int:
+        """How many parameters have a gradient; 0 once it was told."""
+        if "gradients" in self.notices.reported:
+            return 0
+        return sum([parameter.grad is not None for parameter in parameters])
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,8 @@ class Evaluator:
 
     closure: Closure
     guard: ClosureGuard
-    settings: dict[str, Any]
-    """The settings that the step began with."""
-    current_settings: Callable[[], dict[str, Any]]
-    """The settings of the optimizer at the moment of the call."""
+    changed_setting: Callable[[], str | None]
+    """The name of a setting that is no longer that of the step; None where all are."""
     parameters: Sequence[Tensor]
     """All parameters of the optimizer, which must get no gradient."""
     batches: Sequence[Any]
@@ -136,9 +139,7 @@ class Evaluator:
             return sum(self._evaluated(batch) for batch in batches) / len(batches)
 
     def _evaluated(self, *batch: Any) -> float:
-        with self.guard.watch(self.settings, self.current_settings, self.parameters):
-            loss = self.closure(*batch)
-        return loss_number(loss)
+        return loss_number(self.guard.watch(self.closure, batch, self.changed_setting, self.parameters))
 
     def _losses(self, point: Point) -> tuple[float, float]:
         """Two losses at one point; torch's generators are left as after one evaluation."""
@@ -178,9 +179,11 @@ def loss_number(loss: Any) -> float:
 
     Raises: TypeError for a value that is no real number; ValueError for several numbers or a graph.
     """
+    if type(loss) is float:
+        return loss
     if isinstance(loss, Tensor):
         return _tensor_number(loss)
-    if not isinstance(loss, SupportsFloat):  # a string of digits is no number either
+    if not hasattr(loss, "__float__"):  # a string of digits is no number either
         raise TypeError(f"`closure` must return the loss, one number; got {type(loss).__name__}.")
     if isinstance(loss, numpy.ndarray):
         if loss.size != 1:

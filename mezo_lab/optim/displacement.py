@@ -6,6 +6,7 @@ recorded, with its progress, before it begins; a move that an exception interrup
 """
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -29,10 +30,10 @@ def linear_combination(*parts: tuple[Displacement, Sequence[float] | float]) -> 
     """
     total: Displacement = {}
     for displacement, factor in parts:
+        factors = repeat(factor) if isinstance(factor, int | float) else factor
         for stream, scales in displacement.items():
-            factors = [factor] * len(scales) if isinstance(factor, int | float) else factor
-            subtotal = total.get(stream, (0.0,) * len(scales))
-            total[stream] = tuple(t + f * s for t, f, s in zip(subtotal, factors, scales, strict=True))
+            subtotal = total.get(stream, repeat(0.0))
+            total[stream] = tuple([t + f * s for t, f, s in zip(subtotal, factors, scales, strict=False)])
     return {stream: scales for stream, scales in total.items() if any(scales)}
 
 
@@ -121,7 +122,7 @@ class PlainWeights(StoredWeights):
         """θ ← decay·θ + change, and the stored weights to the new θ + displacement, all in one sweep."""
         # The stored weights are θ + old displacement. A sweep can only scale what is stored, so that decay scales the
         # old displacement too: subtracting decay·(old displacement) leaves decay·θ + change + displacement.
-        removed = [-factor for factor in decay or [1.0] * self.field.groups]
+        removed = [-factor for factor in decay] if decay else -1.0
         route = linear_combination((displacement, 1.0), (change, 1.0), (self.displacement, removed))
         sweeps: list[Sweep] = []
         if route or decay:

@@ -17,7 +17,7 @@ from mezo_lab.optim.displacement import (
     terms,
 )
 from mezo_lab.optim.parameters import Group, signature, trainable_parameters, write_count
-from mezo_lab.optim.rules import Record, Rule
+from mezo_lab.optim.rules import Record, Rule, is_linear
 from mezo_lab.optim.sweeps import Cost, KeyedTensor, LowRankField, NoiseField, OneHotField, SweepKernel
 from mezo_lab.sampling import Coordinate, Law, LowRank
 
@@ -93,7 +93,10 @@ class Engine:
         self.field: NoiseField = field
         self.weights: PlainWeights | ExactWeights = ExactWeights(field) if exact else PlainWeights(field)
         self.last_update = NO_UPDATE  # made or pending, for a `DriftMeter`
-        self.dtypes = sorted({(p.group, p.tensor.dtype) for p in parameters}, key=str)  # (group, dtype)
+        dtypes = sorted({(p.group, p.tensor.dtype) for p in parameters}, key=str)  # (group, dtype)
+        self._ranges = [(group, dtype, torch.finfo(dtype)) for group, dtype in dtypes]
+        half = {_dtype_name(dtype) for _, dtype in dtypes if dtype.itemsize < 4}
+        self.low_precision = " and ".join(sorted(half))  # the half-precision dtypes among the weights
         self.largest_z = largest_coordinate(field)
         self.devices = list(dict.fromkeys(tensor.device for tensor in field.tensors))
         self._mixing: tuple[int, list[list[float]]] = (-1, [])  # (step, C) of the last step that needed it
@@ -157,8 +160,10 @@ class Engine:
         steps = list(rates)  # ηD of each group
         if self.modified == "variance":
             steps = [rate * group["scale"] for rate, group in zip(rates, self.groups, strict=True)]
-        owners = [parameter.group for parameter in self.field.parameters]
-        kernel = rule.kernel(history, [steps[group] for group in owners], [decay[group] for group in owners])
+        kernel = None
+        if not is_linear(rule):
+            owners = [parameter.group for parameter in self.field.parameters]
+            kernel = rule.kernel(history, [steps[group] for group in owners], [decay[group] for group in owners])
         weights = rule.weights(history)
         if kernel is not None:
             streams: Displacement = {stream: () for stream in weights}
@@ -174,7 +179,7 @@ class Engine:
         """Whether every weight stays in the range of its dtype, and every square that a kernel takes in float32's."""
         if update.kernel:
             return update.sizes[0] * self.largest_z < LARGEST_SQUARE_ROOT
-        return all(update.sizes[group] * self.largest_z < torch.finfo(dtype).max for group, dtype in self.dtypes)
+        return all(update.sizes[group] * self.largest_z < kind.max for group, _, kind in self._ranges)
 
     def update(self, update: Update, *, wait: bool) -> None:
         """Make an update, or the rest of it.
@@ -194,16 +199,10 @@ class Engine:
         if not wait:
             self.displace({})
 
-    def low_precision(self) -> str:
-        """The half-precision dtypes among the weights."""
-        dtypes = {dtype for _, dtype in self.dtypes if dtype.itemsize < 4}
-        return " and ".join(sorted(_dtype_name(dtype) for dtype in dtypes))
-
     def check_reach(self, epsilon: float) -> None:
         """Raises: ValueError where the dtype of the weights rounds a probe away, or cannot hold it."""
-        for group, dtype in self.dtypes:
+        for group, dtype, kind in self._ranges:
             length = self._length(self.groups[group], epsilon)
-            kind = torch.finfo(dtype)
             scaled = f"{length:g} after `scale`, " if self.modified else ""
             if not kind.smallest_normal * kind.eps <= length <= kind.max / self.largest_z:
                 raise ValueError(
@@ -225,13 +224,13 @@ class Engine:
     @property
     def externally_modified(self) -> bool:
         """Whether other code wrote the weights since the last move: loaded, averaged or pruned them."""
-        pairs = zip(self.field.parameters, self.field.tensors, strict=True)
-        swapped = any(parameter.tensor.data_ptr() != tensor.data_ptr() for parameter, tensor in pairs)
+        theirs = [parameter.tensor.data_ptr() for parameter in self.field.parameters]
+        swapped = theirs != [tensor.data_ptr() for tensor in self.field.tensors]
         return swapped or self.weights.write_count != write_count(self.field.parameters)
 
     def resync(self) -> None:
         """Take as θ what other code wrote."""
-        if self.externally_modified and isinstance(self.weights, ExactWeights):
+        if isinstance(self.weights, ExactWeights) and self.externally_modified:
             self.weights.resync()
         self.weights.write_count = write_count(self.field.parameters)
 

@@ -5,13 +5,15 @@ KeyboardInterrupt, would separate a write from its count. Exceptions that other 
 for them each move records its progress (`mezo_lab.optim.displacement`).
 """
 
+import importlib
 import signal
 import threading
 from contextlib import ExitStack
 from typing import Any
 
 NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGBREAK")
-SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]  # a platform has some of them
+SIGNALS = [int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)]  # a platform has some of them
+_native: Any = importlib.import_module("_signal")  # without `signal`'s names for what is returned: ten times as fast
 _held: list[int] = []  # the signals whose handler may be a `Delayed`
 
 
@@ -34,21 +36,33 @@ def hold() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in SIGNALS:
-        handler = signal.getsignal(number)
+        handler = _native.getsignal(number)
         if callable(handler) and not isinstance(handler, Delayed):
             _held.append(number)  # first: an exception may come between the two lines
-            signal.signal(number, Delayed(handler))
+            _native.signal(number, Delayed(handler))
 
 
 def release() -> None:
     """Stop delaying signals. Raises: what the handlers of delayed signals raise."""
     if threading.current_thread() is not threading.main_thread():
         return
-    with ExitStack() as delayed:
+    waiting: list[Delayed] = []
+    try:
         for number in _held:
-            current = signal.getsignal(number)
+            current = _native.getsignal(number)
             if isinstance(current, Delayed):
-                signal.signal(number, current.handler)
+                _native.signal(number, current.handler)
                 if current.waiting is not None:
-                    delayed.callback(current.handler, *current.waiting)
+                    waiting.append(current)
         _held.clear()
+    finally:
+        if waiting:
+            _handle(waiting)
+
+
+def _handle(waiting: list[Delayed]) -> None:
+    """Call the handlers of all, also where one of them raises."""
+    with ExitStack() as handlers:
+        for delayed in waiting:
+            assert delayed.waiting is not None
+            handlers.callback(delayed.handler, *delayed.waiting)

@@ -277,7 +277,7 @@ class MeZO(RestoringOptimizer):
             self.run_log._before_step()
         engine = self._current_engine()
         engine.check_reach(self.epsilon)
-        warn_of_rounding(self._notices, engine.low_precision(), self.diagnostics, self.param_groups)
+        warn_of_rounding(self._notices, engine.low_precision, self.diagnostics, self.param_groups)
         own = self._points()
         if self._replicas is not None:
             own = distributed.own_points(self._replicas, own)
@@ -285,8 +285,7 @@ class MeZO(RestoringOptimizer):
         evaluator = Evaluator(
             closure,
             self._guard,
-            settings,
-            partial(checkpoint.settings, self),
+            partial(settings.changed, self),
             [parameter for group in self.param_groups for parameter in group["params"]],
             batches,
             own,
@@ -351,13 +350,10 @@ class MeZO(RestoringOptimizer):
         progress = {"steps": self.steps, "sweeps": None if self.exact else self.cost.sweeps}
         return own | checkpoint.settings(self) | rates | progress
 
-    def _check_settings(self) -> dict[str, Any]:
+    def _check_settings(self) -> checkpoint.CheckedSettings:
         """The settings of a step. Raises: ValueError for one that was changed to an impossible value."""
-        checkpoint.check_built(checkpoint.settings(self), self._built)
-        check_arguments(vars(self))
-        for group in self.param_groups:
-            check_group(group, first=False)
-        return checkpoint.settings(self)
+        self._checked = checkpoint.checked_settings(self, self._built, self._checked)
+        return self._checked
 
     @property
     def world_size(self) -> int:

@@ -116,7 +116,7 @@ def signature(groups: Sequence[Group]) -> list[tuple]:
 
 def write_count(parameters: Sequence[KeyedTensor]) -> int:
     """The writes that torch has counted; those through `tensor.data` are hidden from it."""
-    return sum(parameter.tensor._version for parameter in parameters)
+    return sum([parameter.tensor._version for parameter in parameters])
 
 
 def _check_lazy(name: str | int, tensor: Tensor) -> None:

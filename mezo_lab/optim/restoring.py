@@ -15,6 +15,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from mezo_lab.optim import interrupts
+from mezo_lab.optim.checkpoint import CheckedSettings
 from mezo_lab.optim.closure import ClosureGuard
 from mezo_lab.optim.diagnostics import Diagnostics
 from mezo_lab.optim.engine import CHANGED, Engine, Update
@@ -77,6 +78,7 @@ class RestoringOptimizer(Optimizer):
         self.run_log: Any = None
         self._engine: Engine | None = None
         self._decided: DecidedStep | None = None
+        self._checked: CheckedSettings | None = None
         self._places: dict[Point, int] = {}  # of the points of a step, in their order
         self._guard = ClosureGuard(self._notices)
 
@@ -115,9 +117,11 @@ class RestoringOptimizer(Optimizer):
         """The engine of the parameters as they are now; a new one where they were unfrozen, moved or added."""
         engine = self._engine
         replaced = engine is not None and engine.tensors_replaced
-        if engine is not None and engine.displaced and (replaced or engine.externally_modified):
-            self.flush()
-            raise RuntimeError(CHANGED)
+        if engine is not None and engine.displaced:
+            if replaced or engine.externally_modified:
+                self.flush()
+                raise RuntimeError(CHANGED)
+            return engine
         if engine is not None and not replaced:
             engine.resync()
             return engine

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim import checkpoint
-from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP
+from mezo_lab.optim.checkpoint import BACK, CHANGEABLE, GROUP, CheckedSettings
 from mezo_lab.optim.displacement import ExactWeights
 from mezo_lab.optim.fingerprint import fingerprint, weights_hash
 from mezo_lab.optim.log.resume import continued_log, ends_in_a_step, settings_at_the_end
@@ -74,6 +74,7 @@ class RunLog:
         settings = _changeable_settings(opt)
         self._settings = settings  # as the log has them
         self._fixed = _fixed_settings(opt)
+        self._checked: CheckedSettings | None = None  # in which the fixed ones were as they began
         until = None
         needs_flush = False
         if append:
@@ -220,11 +221,13 @@ class RunLog:
         remedy = f"close() the run log {self.path} before the change, and begin another behind it"
         if opt.steps != self.steps:
             raise ValueError(f"`opt` must be after step {self.steps} of its log, is after {opt.steps}: {remedy}.")
-        for name, value in _fixed_settings(opt).items():
-            if value != self._fixed[name]:
-                raise ValueError(
-                    f"`{name}` was {self._fixed[name]!r} when {self.path} began, and is {value!r}: {remedy}."
-                )
+        if self._checked is None or not self._checked.hold(opt):
+            for name, value in _fixed_settings(opt).items():
+                if value != self._fixed[name]:
+                    raise ValueError(
+                        f"`{name}` was {self._fixed[name]!r} when {self.path} began, and is {value!r}: {remedy}."
+                    )
+            self._checked = CheckedSettings(opt)
         engine = opt._engine
         if engine is None or engine.tensors_replaced:
             groups = len(opt.param_groups)
@@ -293,8 +296,8 @@ def _fixed_settings(opt: MeZO) -> dict[str, Any]:
 
 def _changeable_settings(opt: MeZO) -> dict[str, Any]:
     """The settings that may change between two steps of a run log."""
-    settings = checkpoint.settings(opt)
-    return {name: _group_values(opt, name) for name in GROUP} | {name: settings[name] for name in CHANGEABLE}
+    changeable = {name: checkpoint.described(getattr(opt, name)) for name in CHANGEABLE}
+    return {name: _group_values(opt, name) for name in GROUP} | changeable
 
 
 def _group_values(opt: MeZO, name: str) -> list[float]:
