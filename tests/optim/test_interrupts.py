@@ -16,8 +16,8 @@ from mezo_lab.optim import Adam, MeZO, Momentum, interrupts
 from mezo_lab.sampling import LAWS
 
 ROOMS = tuple(str(Path(room.__file__).parent) for room in (mezo_lab.optim, mezo_lab.optim.sweeps))
-EVERY = 499  # lines from one interruption to the next; each kind and mode begins at another line
-CLOSELY = 97  # for a few of them
+EVERY = 199  # lines from one interruption to the next; each kind and mode begins at another line
+CLOSELY = 37  # for a few of them
 BEGINNING = 9  # lines of a step before it has changed anything
 MODES = {
     "plain": {},
@@ -190,11 +190,12 @@ def test_exact_weights_of_few_bits_are_restored_bitwise(kind):
         assert same(theta, ends[opt.steps - 2]), at
 
 
-def test_a_sweep_that_forgets_how_far_it_came_is_caught(monkeypatch):
+@pytest.mark.parametrize("compiled", [None, False])
+def test_a_sweep_that_forgets_how_far_it_came_is_caught(compiled, monkeypatch):
     """The control: begun again from its first weight, as if nothing of it had been written."""
     monkeypatch.setattr(mezo_lab.optim.sweeps.SweepProgress, "begin", lambda self: type(self)())
     with pytest.raises(AssertionError):
-        check({}, "plain", every=CLOSELY)
+        check({"compiled": compiled}, "plain", every=7)
 
 
 def test_weights_that_are_left_between_two_sweeps_are_caught(monkeypatch):
