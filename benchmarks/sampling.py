@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy
+import quiet  # beside this file
 import torch
 
 from mezo_lab.environment.machine import machine
@@ -208,7 +209,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "results/sampling.json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="a few draws of everything: figures of no use")
     arguments = parser.parse_args()
-    record = measured(arguments.quick)
+    with quiet.quiet():
+        record = measured(arguments.quick)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))
 

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import quiet  # beside this file, as the next
 from step import timing
 from step.beds import BEDS
 from step.memory import memory
@@ -111,7 +112,8 @@ def main() -> None:
         return
     if arguments.quick:
         beds, rounds, weighed = ["tiny"], 1, ["MeZO rademacher, 2 sweeps"]
-    record = measured(beds, rounds, weighed)
+    with quiet.quiet():
+        record = measured(beds, rounds, weighed)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import quiet  # beside this file
 import torch
 import torch.distributed as distributed
 from torch.nn import Parameter
@@ -125,7 +126,8 @@ def main() -> None:
         file, *numbers = arguments.work
         work(file, *map(int, numbers))
         return
-    record = measured(arguments.quick)
+    with quiet.quiet():
+        record = measured(arguments.quick)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import accuracy
+import long_run
 import pytest
 
 from mezo_lab.finetune import NotInstalled
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.repo
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = sorted(folder.parent for folder in (ROOT / "results/runs").glob(f"*/{RESULT}"))
+RUNS = [folder for folder in RUNS if folder.name != long_run.NAME]  # which has a page of its own
 LOGGED = [folder for folder in RUNS if (folder / LOG).exists()]
 CURVATURE = json.loads((ROOT / "results/divergence.json").read_text())
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.endings import Report, no_report, progress_lines
 from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.prepare import build_model, load_for_run, prepare_run, tune_for_run
-from mezo_lab.finetune.run_folder import LOG, RESULT, check_name, read_origin, read_run_config
+from mezo_lab.finetune.resume import read_evaluations
+from mezo_lab.finetune.run_folder import LOG, RESULT, START, check_name, read_origin, read_run_config
 from mezo_lab.optim import replay
 from mezo_lab.optim.log import LogError, read_log
 from mezo_lab.sampling import Progress
@@ -30,7 +31,7 @@ def replay_run(folder: Path, out: Path, *, step: str = "best", report: Report = 
     Args:
         folder: of the run, with plan.json and run.mezo.
         out: a new folder.
-        step: "best" by validation as result.json has it (the last, without one), "last", or a number.
+        step: "best" by the evaluations so far (the last, where there was none), "last", or a number.
         report: takes a line of progress now and then, after two seconds.
 
     Returns: the steps replayed. Raises: ValueError; LogError for a damaged log, or that of another model.
@@ -136,13 +137,28 @@ def resolve_step(folder: Path, step: str) -> int | None:
                 f"`run` has a {folder / RESULT} whose best_step is no number of steps, {str(best)[:40]!r}: pass --step "
                 "last."
             )
-        return best
+        return _best_evaluated(folder) if best is None else best
     try:
         if (number := int(step)) >= 0:
             return number
     except ValueError:
         pass
     raise ValueError(f"`step` must be best, last or a number of steps, got {step!r}: give one of these.")
+
+
+def _best_evaluated(folder: Path) -> int | None:
+    """The best step of a run that has not come to its end, the start among them; None where nothing was evaluated."""
+    records = read_evaluations(folder)
+    if not records:
+        return None
+    try:
+        logged = read_log(folder / LOG).steps
+    except (OSError, LogError):  # the replay says what is wrong with it
+        return None
+    scores = {record["step"]: record["value"] for record in records if record["step"] <= logged}
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        scores[0] = json.loads((folder / START).read_bytes())["validation"]["value"]
+    return max(sorted(scores), key=lambda step: scores[step], default=None)
 
 
 def _read_result(folder: Path) -> dict[str, Any]:

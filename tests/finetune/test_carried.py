@@ -12,7 +12,7 @@ import torch
 from mezo_lab.cli import main
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.models.loading import load_model
-from mezo_lab.finetune.replay import rebuild_model
+from mezo_lab.finetune.replay import rebuild_model, resolve_step
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import (
     LOG,
@@ -115,6 +115,21 @@ def test_the_best_checkpoint_is_rebuilt_where_it_lies_on_the_other_machine(plan,
     for step in (11, 12):
         shutil.rmtree(carried / f"checkpoint-{step}")
     assert latest_checkpoint(carried)[0] is None
+
+
+def test_the_best_step_of_a_run_under_way_is_that_of_its_evaluations(plan, tmp_path):
+    whole = tmp_path / "whole"
+    finetune(plan, whole, report=quiet)
+    run = cut(whole, tmp_path / "run", 8)
+    start = json.loads((run / START).read_text())["validation"]["value"]
+    record = json.loads((run / VALIDATION).read_text())
+    for values, best in (((start + 0.1, 1.0), 5), ((start, 1.0), 0), ((start - 0.1, 1.0), 0)):
+        for entry, value in zip(record["evaluations"], values, strict=True):
+            entry["value"] = value  # that of step 10 is beyond the log
+        (run / VALIDATION).write_text(json.dumps(record))
+        assert resolve_step(run, "best") == best
+    (run / VALIDATION).unlink()
+    assert resolve_step(run, "best") is None
 
 
 @pytest.mark.parametrize("files", [(PLAN, LOG), (PLAN, LOG, VALIDATION)], ids=len)

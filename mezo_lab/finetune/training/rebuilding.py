@@ -10,7 +10,7 @@ from mezo_lab.finetune.endings import Report
 from mezo_lab.finetune.evaluation.scores import Score
 from mezo_lab.finetune.replay import replay_lines, replay_run
 from mezo_lab.finetune.resume import read_evaluations
-from mezo_lab.finetune.run_folder import LOG, VALIDATION, seal
+from mezo_lab.finetune.run_folder import LOG, VALIDATION, damage, seal
 from mezo_lab.finetune.training.evaluations import log_entries
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import checkpoint, replay
@@ -91,16 +91,20 @@ def _set_state(trainer: MeZOTrainer, out: Path, step: int, start: Score, report:
         trainer._determine_best_metric(trainer.evaluate(), None)
 
 
-def rebuild_best(trainer: MeZOTrainer, report: Report) -> None:
-    """The folder of the best checkpoint, with the model alone, where a run that was rebuilt has none.
+def restore_best(trainer: MeZOTrainer, report: Report) -> None:
+    """Make the folder of the best checkpoint, with the model alone, where there is none that is whole.
 
-    Cost: the sweeps of the run until then, and a second model.
+    Cost: one pass of SHA-256; where it is rebuilt, the sweeps of the run until then, and a second model.
     """
     folder = Path(str(trainer.state.best_model_checkpoint))
-    if trainer.is_world_process_zero():
+    trouble = damage(folder)
+    several = trainer.args.world_size > 1
+    if several:
+        distributed.barrier()  # every process has looked before one writes
+    if trouble and trainer.is_world_process_zero():
         report(f"rebuilding the best weights, those of step {trainer.state.best_global_step:,}, from {LOG}")
         shutil.rmtree(folder, ignore_errors=True)
         replay_run(folder.parent, folder, step=str(trainer.state.best_global_step), report=report)
         seal(folder)
-    if trainer.args.world_size > 1:
+    if several:
         distributed.barrier()

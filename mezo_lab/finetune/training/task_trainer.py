@@ -26,12 +26,12 @@ from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import RunContext
-from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, damage, seal
+from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, seal
 from mezo_lab.finetune.training.callbacks import ProgressCallback, StartCallback
 from mezo_lab.finetune.training.cost import adam_cost_line, cost_line
 from mezo_lab.finetune.training.evaluations import SCORE_FIELDS, EvaluationRecord
 from mezo_lab.finetune.training.objectives import Objective, objective_named
-from mezo_lab.finetune.training.rebuilding import rebuild_best, rebuild_checkpoint
+from mezo_lab.finetune.training.rebuilding import rebuild_checkpoint, restore_best
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
 
@@ -120,8 +120,7 @@ class MeZOTaskTrainer(TaskTrainer, MeZOTrainer):
 
     def _load_best_model(self) -> None:
         self._settle()  # the log ends where the run did
-        if damage(Path(str(self.state.best_model_checkpoint))):
-            rebuild_best(self, self.report)
+        restore_best(self, self.report)
         super()._load_best_model()
 
 

@@ -69,7 +69,7 @@ def test_a_crash_while_a_broken_walk_is_taken_out_leaves_the_log_as_it_was(tmp_p
 
 @pytest.mark.parametrize(("law", "refused"), [("rademacher", False), ("gaussian", True)])
 def test_signs_alone_go_on_where_the_sweeps_are_computed_otherwise(law, refused, tmp_path, monkeypatch):
-    """As on a machine with another compiler, or none; a normal number is rounded otherwise there."""
+    """As on a GPU after a CPU; a normal number is rounded otherwise there."""
     path = tmp_path / "run.mezo"
     theta = torch.nn.Parameter(torch.linspace(-1, 1, 50))
     opt = MeZO([theta], lr=0.01, law=law)
