@@ -1,7 +1,7 @@
 """The doctor: what this machine has, what it lacks, and the command that installs it.
 
-Only torch is imported: packages are looked up and not loaded, so the answer comes at once, and a broken package cannot
-break it.
+Only torch is imported, and the sweeps, which are built if they are not: packages are looked up and not loaded, so the
+answer comes at once, and a broken package cannot break it.
 """
 
 import os
@@ -10,12 +10,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from ctypes import c_int
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
+from mezo_lab.environment.compiler import COMPILERS, NoCompiler, c_compiler
 from mezo_lab.environment.installation import (
     DATA_WHEEL,
     MODEL_WHEEL,
@@ -25,6 +27,7 @@ from mezo_lab.environment.installation import (
     real_model_command,
     wheel_file,
 )
+from mezo_lab.optim.sweeps import native
 
 __all__ = ["Check", "check_data", "check_model", "checks", "report"]
 
@@ -32,20 +35,14 @@ OLDEST_PYTHON = (3, 11)
 _LEAST_MEMORY = 2.0  # GiB: the real model in float32 takes 0.5, its dequantization and torch the rest
 MEMINFO = Path("/proc/meminfo")
 
-# torch.compile takes $CXX, and where that is unset the platform's name below; it looks no further
-DEFAULT_CXX = "g++"
-_OTHER_CXX = ("g++", "clang++", "c++")
-_CXX_FLAGS = ["-std=c++17", "-shared", "-fPIC"]
-_CXX_SOURCE = """#include <Python.h>
-#include <cmath>
-extern "C" double root(double x) { return std::sqrt(x); }
+INSTALL_CC = {
+    "linux": "sudo apt-get install gcc libc6-dev python3-dev",  # headers of C, and those of Python for a GPU
+    "darwin": "xcode-select --install",
+}
+_ELSEWHERE = "conda install -c conda-forge c-compiler"
+_WITH_PYTHON = """#include <Python.h>
+int answer(void) { return 42; }
 """
-INSTALL_CXX = "sudo apt-get install g++ python3-dev"
-if sys.platform == "darwin":
-    DEFAULT_CXX = "clang++"
-    INSTALL_CXX = "xcode-select --install"
-if sys.platform == "linux":
-    _CXX_FLAGS.append("-fopenmp")
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def report() -> int:
 def checks() -> tuple[Check, ...]:
     """Check every requirement of the claims and of the real model on this machine.
 
-    Cost: under a second, most of it the C++ compiler.
+    Cost: under a second; below another where the sweeps are not built yet.
 
     >>> [check.name for check in checks()]
     ['python', 'torch', 'compiler', 'verify', 'model', 'data', 'threads', 'memory']
@@ -129,25 +126,29 @@ def _check_torch() -> Check:
 
 
 def _check_compiler() -> Check:
-    """torch.compile needs C++, Python's headers and, on Linux, OpenMP: compile three lines with all of them."""
-    compiler = os.environ.get("CXX") or DEFAULT_CXX
-    if _compiles(compiler):
-        return Check("compiler", True, f"{shutil.which(compiler)} builds what torch.compile needs")
-    fault = "not found"
-    if shutil.which(compiler):
-        fault = "cannot build with Python.h and OpenMP"
-    remedies = (f"export CXX={other}" for other in _OTHER_CXX if _compiles(other))
-    return Check("compiler", False, f"{compiler}: {fault}", next(remedies, INSTALL_CXX))
+    """Sweeps on a CPU are a library in C; those on a GPU Triton makes, which builds C with Python's headers."""
+    remedy = INSTALL_CC.get(sys.platform, _ELSEWHERE)
+    try:
+        library = native.built()
+    except NoCompiler as error:
+        if os.environ.get("CC") and any(map(shutil.which, COMPILERS)):
+            remedy = "unset CC"
+        return Check("compiler", False, f"sweeps take torch operations, several times slower: {error}", remedy)
+    finding = f"sweeps in C: {library._name}"
+    if not c_int.in_dll(library, "mezo_threaded").value:
+        finding += " (of one thread: the compiler has no OpenMP)"
+    if torch.cuda.is_available() and not _builds_with_python():
+        finding = f"{' '.join(c_compiler())} cannot build with Python.h, as torch.compile does for a GPU"
+        return Check("compiler", False, finding, remedy)
+    return Check("compiler", True, finding)
 
 
-def _compiles(compiler: str) -> bool:
-    if not shutil.which(compiler):
-        return False
+def _builds_with_python() -> bool:
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "three_lines.cpp")
-        source.write_text(_CXX_SOURCE)
+        source = Path(folder, "answer.c")
+        source.write_text(_WITH_PYTHON)
         headers = f"-I{sysconfig.get_path('include')}"
-        command = [compiler, *_CXX_FLAGS, headers, str(source), "-o", str(source.with_suffix(".so"))]
+        command = [*c_compiler(), "-shared", "-fPIC", headers, str(source), "-o", str(source.with_suffix(".so"))]
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 

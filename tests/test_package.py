@@ -39,6 +39,7 @@ def test_an_sdist_holds_neither_tests_nor_notebooks(archive):
     tops = {name.split("/")[0] for name in names if name}
     assert tops & {"tests", "notebooks", "benchmarks"} == set()
     assert {"mezo_lab/py.typed", "mezo_lab/report/page.css", "mezo_lab/report/page.html.jinja"} <= names
+    assert "mezo_lab/optim/sweeps/sweep.c" in names
     assert {"results/verify.json", "docs/pypi.md", "LICENSE", "CHANGELOG.md"} <= names
 
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from mezo_lab import doctor
-from mezo_lab.environment import installation
+from mezo_lab.environment import compiler, installation
+from mezo_lab.environment.compiler import c_compiler
+from mezo_lab.optim.sweeps import native
 
 
 def hide(monkeypatch, *packages):
@@ -88,23 +90,57 @@ def test_a_wheel_without_its_file_does_not_pass(monkeypatch, tmp_path):
     assert doctor._check_wheel("data", "hollow==1").finding == "reviews.csv, 0 MiB"
 
 
-@pytest.mark.skipif(not doctor._compiles(doctor.DEFAULT_CXX), reason="no C++ compiler on this machine")
-@pytest.mark.parametrize(("cxx", "fault"), [("false", "cannot build"), ("no-such-compiler", "not found")])
-def test_a_broken_compiler_is_reported_with_one_that_works(monkeypatch, cxx, fault):
-    assert doctor._check_compiler().ok
-    monkeypatch.setenv("CXX", cxx)
+needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C compiler works on this machine")
+
+
+@needs_compiler
+def test_the_library_of_the_sweeps_is_built_and_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path))
     check = doctor._check_compiler()
-    assert not check.ok
-    assert check.finding.startswith(f"{cxx}: {fault}")
-    working = check.remedy.removeprefix("export CXX=")
-    monkeypatch.setenv("CXX", working)
+    (library,) = tmp_path.glob("libraries/*.so")
+    assert check.ok and check.finding.startswith(f"sweeps in C: {library}")
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("cc", "fault"), [("false", "cannot build sweep.c"), ("no-such-compiler", "looked for no-such")]
+)
+def test_a_compiler_of_one_s_own_that_fails_is_reported_and_to_be_left_aside(monkeypatch, tmp_path, cc, fault):
+    monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("CC", cc)
+    check = doctor._check_compiler()
+    assert not check.ok and fault in check.finding and check.remedy == "unset CC"
+    monkeypatch.delenv("CC")
     assert doctor._check_compiler().ok
 
 
-def test_no_compiler_at_all_is_answered_with_how_to_install_one(monkeypatch):
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_no_compiler_at_all_is_answered_with_how_to_install_one(monkeypatch, platform):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.delenv("CXX", raising=False)
-    assert doctor._check_compiler().remedy == doctor.INSTALL_CXX
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.delenv("CC", raising=False)
+    check = doctor._check_compiler()
+    assert not check.ok and "several times slower" in check.finding
+    assert check.remedy == doctor.INSTALL_CC.get(platform, "conda install -c conda-forge c-compiler")
+
+
+@needs_compiler
+def test_a_compiler_without_openmp_is_enough_and_a_word_says_what_is_lost(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEZO_LAB_CACHE", str(tmp_path))
+    wrapped = tmp_path / "cc"
+    wrapped.write_text(f'#!/bin/sh\ncase "$*" in *{compiler.OPENMP}*) exit 1;; esac\nexec {c_compiler()[0]} "$@"\n')
+    wrapped.chmod(0o755)
+    monkeypatch.setenv("CC", str(wrapped))
+    assert doctor._check_compiler().ok
+    assert doctor._check_compiler().finding.endswith("(of one thread: the compiler has no OpenMP)")
+
+
+@needs_compiler
+def test_a_gpu_needs_python_s_headers_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert doctor._check_compiler().ok
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert "cannot build with Python.h" in str(doctor._check_compiler())
 
 
 @pytest.mark.parametrize(("cores", "ok"), [(1, False), (4, True)])

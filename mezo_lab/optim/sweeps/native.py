@@ -93,28 +93,36 @@ Program = Sequence[tuple[Sequence[Term], Sequence[float]]]
 @functools.cache
 def library() -> CDLL | None:
     """`sweep.c` as a library; None, with one line in the log, where it cannot be built."""
-    flags = _PROCESSORS.get(torch.backends.cpu.get_cpu_capability(), ())
     try:
-        built = CDLL(str(built_library(SOURCE, flags)))
-    except (NoCompiler, OSError) as error:
+        return built()
+    except NoCompiler as error:
         _logger.warning(
             "sweeps take torch operations, several times slower: %s; install a C compiler (apt install gcc) or set CC",
             error,
         )
         return None
-    built.mezo_sweeps.argtypes = _SWEEPS
-    built.mezo_draw.argtypes = _DRAW
-    built.mezo_draw.restype = None
-    wrong = [law for law, known in _KNOWN.items() if _digest(built, law) != known]
+
+
+def built() -> CDLL:
+    """`sweep.c` as a library, from the cache or built now. Raises: NoCompiler, also where it draws another z."""
+    flags = _PROCESSORS.get(torch.backends.cpu.get_cpu_capability(), ())
+    file = built_library(SOURCE, flags)
+    try:
+        opened = CDLL(str(file))
+    except OSError as error:
+        raise NoCompiler(f"what it made of {SOURCE.name} cannot be loaded: {error}") from None
+    opened.mezo_sweeps.argtypes = _SWEEPS
+    opened.mezo_draw.argtypes = _DRAW
+    opened.mezo_draw.restype = None
+    wrong = [law for law, known in _KNOWN.items() if _digest(opened, law) != known]
     if wrong:
-        _logger.warning("sweeps take torch operations: the C compiler's z is wrong for %s", ", ".join(wrong))
-        return None
-    return built
+        raise NoCompiler(f"what it made of {SOURCE.name} draws another z for {', '.join(wrong)}")
+    return opened
 
 
-def _digest(built: CDLL, law: str) -> str:
+def _digest(opened: CDLL, law: str) -> str:
     z = (c_float * (999 * COORDINATES[law].per_block))()
-    built.mezo_draw(LAWS[law], *_words(stream_keys(1, 2, 3, [4])[0]), 0, 999, z)
+    opened.mezo_draw(LAWS[law], *_words(stream_keys(1, 2, 3, [4])[0]), 0, 999, z)
     return hashlib.blake2b(z, digest_size=8).hexdigest()
 
 
@@ -161,9 +169,9 @@ def _words(key: Tensor) -> tuple[int, int]:
 
 
 def _library() -> CDLL:
-    built = library()
-    assert built is not None  # a field is native only where it is
-    return built
+    opened = library()
+    assert opened is not None  # a field is native only where it is
+    return opened
 
 
 def suits(tensor: Tensor) -> bool:

@@ -14,8 +14,10 @@
 #ifdef _OPENMP
 #include <omp.h>
 #define THREAD omp_get_thread_num()
+const int mezo_threaded = 1;   /* for the doctor */
 #else
 #define THREAD 0
+const int mezo_threaded = 0;
 #endif
 
 #if FLT_EVAL_METHOD != 0

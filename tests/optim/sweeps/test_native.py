@@ -153,6 +153,13 @@ def test_a_compiler_that_is_missing_is_done_without_and_a_line_says_so(tmp_path,
     assert "install a C compiler" in done.stderr
 
 
+def test_a_library_that_draws_another_z_is_not_used(monkeypatch):
+    native.built()
+    monkeypatch.setitem(native._KNOWN, "uniform", "0" * 16)
+    with pytest.raises(native.NoCompiler, match=r"draws another z for uniform"):
+        native.built()
+
+
 def test_nothing_is_built_before_the_first_step(tmp_path):
     read = (
         "import torch; from mezo_lab import MeZO; opt = MeZO([torch.nn.Parameter(torch.ones(3))], lr=0.1); repr(opt);"
