@@ -13,6 +13,7 @@ from blocks import (  # beside this file
     costs,
     finetuning,
     gpu,
+    growth,
     learning_rates,
     long_run,
     norm_factor,
@@ -29,7 +30,13 @@ PAGES: dict[str, dict[str, Block]] = {
     "README.md": {"figure": norm_factor.image, "refuted": verdicts.refuted, "findings": summary.findings},
     "docs/results.md": {"verdicts": verdicts.whole, "models": verdicts.models},
     "docs/claims.md": {"claims": reference.claims, "symbols": reference.symbols},
-    "docs/costs.md": {"sampling": costs.sampling, "step": costs.step, "gpu": gpu.gpu, "memory": costs.memory},
+    "docs/costs.md": {
+        "sampling": costs.sampling,
+        "step": costs.step,
+        "gpu": gpu.gpu,
+        "memory": costs.memory,
+        "growth": growth.growth,
+    },
     "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
     "docs/finetuning.md": {"finetuned": finetuning.finetuned, "long-run": long_run.long_run},
     "docs/commands.md": {"commands": reference.commands},
@@ -40,7 +47,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "rules": reference.rules,
     },
 }
-FIGURES = (norm_factor.draw, costs.draw, learning_rates.draw, long_run.draw)
+FIGURES = (norm_factor.draw, costs.draw, growth.draw, learning_rates.draw, long_run.draw)
 
 
 def rewritten(page: str, text: str, root: Path = ROOT) -> str:

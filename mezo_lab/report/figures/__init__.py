@@ -9,8 +9,12 @@ from mezo_lab.report.figures.claim import alt_text, claim_figure
 from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.formula import formula_svg
+from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
 
 __all__ = [
+    "GrowthLine",
+    "GrowthPanel",
+    "GrowthSeries",
     "RateRun",
     "StepCost",
     "alt_text",
@@ -18,6 +22,8 @@ __all__ = [
     "divergence_alt_text",
     "divergence_figure",
     "formula_svg",
+    "growth_alt_text",
+    "growth_figure",
     "step_alt_text",
     "step_figure",
     "style",
