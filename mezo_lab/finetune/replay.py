@@ -21,17 +21,20 @@ from mezo_lab.sampling import Progress
 _PATIENCE = 2.0  # seconds of silence before the first line of progress
 
 
-def replay_run(folder: Path, out: Path, *, step: str = "best", report: Report = no_report) -> int:
+def replay_run(
+    folder: Path, out: Path, *, step: str = "best", tolerance: float | None = None, report: Report = no_report
+) -> int:
     """Write the model of a run with `save_pretrained`, and its tokenizer.
 
     Source: paper, §2.1 (storage).
     Assumes: the run's model and, for a prefix, its data are at hand.
-    Cost: the sweeps of the run. Where the log ends, the weights are compared with the hash in it, bit for bit.
+    Cost: a third of the run's sweeps, or less. Where the log ends, its hash is compared with the weights.
 
     Args:
         folder: of the run, with plan.json and run.mezo.
         out: a new folder.
         step: "best" by the evaluations so far (the last, where there was none), "last", or a number.
+        tolerance: by how much a weight may differ from the run's, in a faster replay; None is bit for bit.
         report: takes a line of progress now and then, after two seconds.
 
     Returns: the steps replayed. Raises: ValueError; LogError for a damaged log, or that of another model.
@@ -47,7 +50,7 @@ def replay_run(folder: Path, out: Path, *, step: str = "best", report: Report = 
     check_name(out)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"`out` must be a new folder, {out} holds files: name another.")
-    model, tokenizer, steps = _rebuild(config, folder, until, report)
+    model, tokenizer, steps = _rebuild(config, folder, until, report, tolerance)
     with silenced_logging():
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
@@ -65,7 +68,9 @@ def rebuild_model(folder: Path, until: int | None = None, report: Report = no_re
     return _rebuild(read_run_config(folder).resolve(), folder, until, report)
 
 
-def _rebuild(config: RunConfig, folder: Path, until: int | None, report: Report) -> tuple[Any, Any, int]:
+def _rebuild(
+    config: RunConfig, folder: Path, until: int | None, report: Report, tolerance: float | None = None
+) -> tuple[Any, Any, int]:
     if not (folder / LOG).is_file():
         raise ValueError(f"`run` must hold {LOG}, the log of a run with --method mezo; {folder} has none.")
     _check_steps(folder, until)
@@ -79,8 +84,8 @@ def _rebuild(config: RunConfig, folder: Path, until: int | None, report: Report)
         model = tune_for_run(config, pretrained)
         tokenizer = pretrained.tokenizer
     trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    steps = replay(trainable, folder / LOG, until=until, progress=replay_lines(report)).steps
-    return model, tokenizer, steps
+    opt = replay(trainable, folder / LOG, until=until, tolerance=tolerance, progress=replay_lines(report))
+    return model, tokenizer, opt.steps
 
 
 def replay_lines(report: Report) -> Progress:

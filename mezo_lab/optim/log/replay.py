@@ -1,5 +1,6 @@
 """`replay`: the weights of a run rebuilt from its run log, by the same walk with the losses already known."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from mezo_lab.optim.log.verify import (
     verified_header,
 )
 from mezo_lab.optim.mezo import MeZO
+from mezo_lab.validation import positive
 
 
 @torch.no_grad()
@@ -32,6 +34,7 @@ def replay(
     *,
     until: int | None = None,
     check: bool = True,
+    tolerance: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MeZO:
     """Rebuild the weights of a run from its run log, with no data and no forward pass.
@@ -39,21 +42,28 @@ def replay(
     Claim: bit for bit on any CPU, compiled or not; on a GPU with the device, versions and path that the run had. From
     one to the other to the rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The
     weights are θ after a whole step, also of a run with `fused` that was cut off, whose last update is made.
-    Source: paper, §2.1 and footnote 3. Cost: the sweeps of the run.
+    Source: paper, §2.1 and footnote 3. Cost: on a CPU one pass over the weights, which makes all steps on one tile of
+    them, in cache, and draws each z once: a third of the run's own sweeps, or less. Elsewhere the sweeps of the run.
 
     Args:
         params: the model with the weights from which the run started; or the `params` that the optimizer had.
         path: the run log.
         until: stop after this many steps, as for the checkpoint in the middle of a run. Default: all steps.
         check: compare the hashes of the weights at the start and wherever the log holds one. Default True.
+        tolerance: by how much a weight may differ from the run's. With it the probes, which only round, are left out,
+            and of a plain run in float32 or float64 only the updates are summed; the hashes of its later weights are
+            not compared. An exact run is bit for bit in any case. Default None, bit for bit.
         progress: called with the steps made and those of the log.
 
     Returns: the optimizer as it was after the last step, of one process; `RunLog(opt, path, append=True)` continues
         the run, bit for bit. Rates, the last loss and diagnostics are exact where the run closed its log, and otherwise
         what its steps hold: rates in float32, no losses. Residual feedback, which needs a loss, is then refused.
     Raises: LogError, naming the file and the place, for a log that is damaged or makes no sense, before any weight is
-        moved; for another model, or other weights at the start or at the end.
+        moved; for another model, or other weights at the start or at the end. ValueError for a tolerance below the
+        rounding of the run. An interrupt leaves the weights somewhere on the way.
     """
+    if tolerance is not None:
+        tolerance = positive("tolerance", tolerance, "1e-4 suits a language model in float32")
     log = read_log(path, until)
     header = verified_header(log)
     if not is_present_noise(header) and (check or header["noise"] != FORMER_NOISE):
@@ -68,8 +78,33 @@ def replay(
         raise LogError(f"{path} does not fit `params`: the log is of another model: {difference}.")
     if check and current_hash(opt).hex() != header["weights"]:
         raise LogError(f"{path} starts from other weights than these: load the weights that the run started from.")
-    _walk(opt, log, check, progress)
+    rounds = not opt.exact
+    if tolerance is not None and rounds:
+        _check_tolerance(opt, log, tolerance)
+        rounds = check = False
+    _walk(opt, log, check, progress, rounds=rounds)
     return opt
+
+
+def _check_tolerance(opt: MeZO, log: VerifiedLog, tolerance: float) -> None:
+    """Raises: ValueError where the moves of the run, each rounded, lead further away than the tolerance.
+
+    K moves that are rounded to a spacing u, each with an error of u/√12, lead to √(K/12)·u; five of these are feared.
+    """
+    tensors = opt._current_engine().field.tensors
+    if any(tensor.element_size() < 4 for tensor in tensors):
+        raise ValueError(
+            "`tolerance` must be None for a run of half precision without exact=True, which loses small updates to "
+            "rounding: replay it bit for bit."
+        )
+    moves = log.steps * (len(opt._points()) + 1)
+    spacing = max(float(tensor.abs().max()) * torch.finfo(tensor.dtype).eps for tensor in tensors)
+    rounding = 5 * math.sqrt(moves / 12) * spacing
+    if rounding > tolerance:
+        raise ValueError(
+            f"`tolerance` must be at least {rounding:.1e}, the rounding of the run's {moves:,} moves, got {tolerance}: "
+            "leave it out for a replay bit for bit."
+        )
 
 
 class _PostponedSweeps:
@@ -106,17 +141,20 @@ class _PostponedSweeps:
             self._progress(self._made + int(share * waiting), self._total)
 
 
-def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int], None] | None) -> None:
-    """Move the weights of an optimizer as the run did."""
+def _walk(
+    opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int], None] | None, *, rounds: bool
+) -> None:
+    """Move the weights of an optimizer as the run did. Args: rounds: whether the moves of a probe round θ."""
     fused = opt.fused
-    opt.fused = fused and not opt.exact  # to an exact θ it makes no difference
+    opt.fused = fused and rounds  # otherwise it makes no difference
     moves: Sequence[int] | None = None  # of the step to come, where they are not the usual ones
     postponed = _PostponedSweeps(opt, log.steps, progress)
     for item in log:
         if not isinstance(item, Event):
             if moves is None:
                 moves = range(len(opt._points()))
-            _probe(opt, moves)
+            if rounds:
+                _probe(opt, moves)
             moves = None
             _repeat_update(opt, item.projected, item.rates)
             if opt.estimator.name == "residual-feedback":
@@ -125,9 +163,9 @@ def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int
         elif item.kind == "flush":
             opt.flush()
         elif item.kind == "hash":
-            if moves is not None:  # a walk from which no step came
+            if moves is not None and rounds:  # a walk from which no step came
                 _probe(opt, moves)
-                moves = None
+            moves = None
             postponed.settle()
             if check and item.data != current_hash(opt):
                 raise LogError(
@@ -139,16 +177,14 @@ def _walk(opt: MeZO, log: VerifiedLog, check: bool, progress: Callable[[int, int
         elif isinstance(item.data, dict):
             _set_settings(opt, item.data)
             fused = item.data.get("fused", fused)
-            opt.fused = fused and not opt.exact
+            opt.fused = fused and rounds
     opt.flush()
     postponed.settle(end=True)
     opt.fused = fused
 
 
 def _probe(opt: MeZO, moves: Iterable[int]) -> None:
-    """The walk over the points of a step; each move rounds plain weights, and none rounds an exact θ."""
-    if opt.exact:
-        return
+    """The walk over the points of a step."""
     points = opt._points()
     for move in moves:
         if move == BACK:

@@ -302,3 +302,48 @@ def test_a_walk_that_was_broken_off_is_replayed_with_the_settings_that_it_had(na
     assert same(weights(again), weights(model))
     replay(last := small_model(), tmp_path / "run.mezo")
     assert same(weights(last), weights(model))
+
+
+@pytest.mark.parametrize("kinds", [{}, {"fused": True}, {"probes": 3, "law": "rademacher"}, {"weight_decay": 0.01}])
+def test_with_a_tolerance_the_updates_alone_are_summed(kinds, tmp_path):
+    model = small_model()
+    start = copy.deepcopy(model)
+    run(model, tmp_path / "run.mezo", **kinds)
+    exact = copy.deepcopy(start)
+    replay(exact, tmp_path / "run.mezo")
+    opt = replay(start, tmp_path / "run.mezo", tolerance=1e-4)
+    assert same(weights(exact), weights(model))
+    furthest = max(float((a - b).abs().max()) for a, b in zip(weights(start), weights(model), strict=True))
+    assert 0 < furthest < 1e-5  # the control: rounded otherwise, so the probes were left out
+    assert opt.cost.sweeps <= 20
+
+
+def test_a_tolerance_below_the_rounding_of_the_run_is_refused(tmp_path):
+    run(small_model(), tmp_path / "run.mezo")
+    with pytest.raises(
+        ValueError, match=r"`tolerance` must be at least .*, the rounding of the run's 60 moves, got 1e-09"
+    ):
+        replay(small_model(), tmp_path / "run.mezo", tolerance=1e-9)
+    with pytest.raises(ValueError, match=r"`tolerance` must be"):
+        replay(small_model(), tmp_path / "run.mezo", tolerance=-1)
+
+
+def test_a_tolerance_is_refused_in_half_precision_and_needless_for_an_exact_run(tmp_path):
+    model = small_model().bfloat16()
+    start = copy.deepcopy(model)
+    run(model, tmp_path / "run.mezo", exact=False)
+    with pytest.raises(ValueError, match="`tolerance` must be None for a run of half precision"):
+        replay(copy.deepcopy(start), tmp_path / "run.mezo", tolerance=1.0)
+    model = copy.deepcopy(start)
+    run(model, tmp_path / "exact.mezo", exact=True)
+    replay(start, tmp_path / "exact.mezo", tolerance=1e-3)
+    assert same(weights(start), weights(model))
+
+
+def test_the_progress_of_a_replay_ends_with_the_last_step(tmp_path):
+    model = small_model()
+    start = copy.deepcopy(model)
+    run(model, tmp_path / "run.mezo")
+    seen = []
+    replay(start, tmp_path / "run.mezo", progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen) and seen[-1] == (20, 20)
