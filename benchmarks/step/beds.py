@@ -74,7 +74,7 @@ def causal(name: str, model, tokens: Tensor, labels: Tensor, answers: list[int],
 
 
 def perceptron(device: str) -> Bed:
-    """784–512–512–10 with ReLU on 128 normal inputs: so small that no method compiles anything."""
+    """784–512–512–10 with ReLU on 128 normal inputs: so small that what Python does in between counts."""
     torch.manual_seed(0)
     sizes = (784, 512), (512, 512), (512, 10)
     first, *others = (nn.Linear(*size) for size in sizes)

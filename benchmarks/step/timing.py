@@ -115,7 +115,7 @@ def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]
 
 
 def compiles(bed: Bed) -> bool:
-    """Whether sweeps over this bed run compiled kernels."""
+    """Whether compiled code makes the sweeps over this bed."""
     return bool(swept(bed, LAWS[0]).compiled)
 
 

@@ -18,7 +18,6 @@ STRIDE = 10  # steps at most between two readings of the gradient, after which �
 STRETCHES = 25  # of a run, whose means give the growth and its standard error
 FORGOTTEN = 3  # stretches before those, which do not count
 FLAT = 1e-6  # of λ_max: below, a direction is no part of ∇L, and its profile would drown the loss in rounding
-COMPILE_FROM = 100_000  # dimensions: above, a compiled sweep is worth its half minute
 
 
 class Trial(NamedTuple):
@@ -79,8 +78,7 @@ def growth_rate(
     with torch.no_grad():
         theta.mul_(_profile(eigenvalues, lr))
     _scale_back(theta, eigenvalues)
-    compiled = len(eigenvalues) >= COMPILE_FROM
-    optimizer = MeZO([theta], lr, probes=probes, law=law, seed=seed, fused=True, compiled=compiled)
+    optimizer = MeZO([theta], lr, probes=probes, law=law, seed=seed, fused=True)
     length = math.ceil(steps / STRETCHES)  # steps of a stretch
     strides = [min(STRIDE, length - done) for done in range(0, length, STRIDE)]
     running = RunningMoments()

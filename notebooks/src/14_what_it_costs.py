@@ -44,7 +44,7 @@ MIB, GIB = 2**20, 2**30
 #
 # $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}$$
 #
-# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the weights and the larger of two: inference's activations, or one chunk of $z$. Compiled, from some four million weights on, it has next to no chunk.
+# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the terms of inference, and one chunk of $z$: next to nothing where the sweeps are compiled, some 20 MiB where they are not.
 #
 # **Derivation.**
 #
@@ -395,13 +395,13 @@ for length in sized(full=(32, 512, 2048), fast=(32, 512)):
     print(f"16 sequences of {length:>4} tokens: MeZO {memory.total / MIB:>8,.0f} MiB, {share:.0%} of it activations")
 
 # %% [markdown]
-# A tiny model is another: the chunk, some thirty bytes a coordinate, is more than the model. Time breaks with it, as sweeps and overhead outweigh the forward passes of a small network (same record).
+# A tiny model is another: its memory is that of the activations, not of the weights; and what Python does between two passes takes a share of the time (same record).
 
 # %%
 sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
 tiny = LlamaConfig(vocab_size=500, tie_word_embeddings=True, **sizes)
 for method in ("inference", "mezo", "adam"):
-    memory = predicted_memory(tiny, method=method, batch=1, length=16)
+    memory = predicted_memory(tiny, method=method)
     print(f"{method:>9}: {memory.total / memory.weights:.1f} times the weights")
 bed = record["beds"][1]
 times = {row["method"]: row["ratio"] for row in bed["rows"]}

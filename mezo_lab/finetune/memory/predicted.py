@@ -17,7 +17,6 @@ from mezo_lab.finetune.encoding.logits import forward, output_layer
 from mezo_lab.finetune.models.foreign import foreign_files
 from mezo_lab.finetune.models.loading import LanguageModel, is_masked, read_config
 from mezo_lab.finetune.models.tuning import tune
-from mezo_lab.optim.sweeps import CHUNK, COMPILE_FROM
 from mezo_lab.validation import one_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ __all__ = ["Memory", "predicted_memory"]
 _FORWARD_METHODS = ("inference", "mezo")  # these need forward passes only
 METHODS = (*_FORWARD_METHODS, "lora", "prefix", "sgd", "adam")
 _PREFIX_TOKENS = 5  # as in `tune`
-_SWEEP_BYTES = 30  # bytes in flight for each coordinate of a chunk, see `sweeps.CHUNK`
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Memory:
     optimizer: int
     """The optimizer's state after a step."""
     activations: int
-    """Everything else: logits too, and the temporaries of a sweep or an update."""
+    """Everything else: logits too, and the temporaries of an update."""
 
     @property
     def total(self) -> int:
@@ -69,8 +67,9 @@ def predicted_memory(
 
     Formula: the step runs on tensors without contents. A storage counts from its allocation until it is freed, and the
     peak of the sum is exact. Gradients and the optimizer's state are those after the step; activations are the rest of
-    the peak: for MeZO the forward pass or the chunk of a sweep, whichever is larger.
-    Assumes: the kernels of a CPU; Adam and SGD as plain loops; a batch with padding, and hence a mask.
+    the peak: for MeZO those of its forward passes, as a compiled sweep holds next to nothing.
+    Assumes: the kernels of a CPU; a compiler, without which sweeps hold some 20 MiB; Adam and SGD as plain loops; a
+        batch with padding, and hence a mask.
     Left out: the reserve and the fragments of an allocator, the libraries, a GPU's context.
     Cost: some seconds, and almost no memory.
 
@@ -198,10 +197,8 @@ def _trace_step(step: TrainingStep, method: str) -> Memory:
     weights = storage_bytes([*step.model.parameters(), *step.model.buffers()])
     with LiveStorages() as live, torch.set_grad_enabled(method not in _FORWARD_METHODS):
         loss = step.loss()
-        if method == "inference":
+        if method in _FORWARD_METHODS:
             return Memory(weights, 0, 0, live.peak)
-        if method == "mezo":
-            return Memory(weights, 0, 0, max(live.peak, _sweep_bytes(step.model)))
         loss.backward()
         del loss
         passes = live.peak
@@ -212,11 +209,3 @@ def _trace_step(step: TrainingStep, method: str) -> Memory:
     state = storage_bytes(tree_leaves([optimizer.state[parameter] for parameter in trained]))
     # the first step makes its state after its passes; in every later one it lives all the time
     return Memory(weights, gradients, state, max(passes + state, live.peak) - gradients - state)
-
-
-def _sweep_bytes(model: Module) -> int:
-    """The temporaries of a sweep of MeZO: those of a chunk, and next to nothing where the sweeps are compiled."""
-    numel = sum(parameter.numel() for parameter in model.parameters())
-    if numel >= COMPILE_FROM:
-        return 0
-    return _SWEEP_BYTES * min(CHUNK, numel)

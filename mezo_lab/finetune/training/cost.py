@@ -58,7 +58,7 @@ def _seconds_per_number(law: str) -> float:
     if law not in COORDINATES:
         drawn = "gaussian"
     field = NoiseField([KeyedTensor(torch.zeros(SAMPLE), tensor_key(0))], drawn, seed=0)
-    field.sweep([Term(0, 0, (1.0,))])  # compiles
+    field.sweep([Term(0, 0, (1.0,))])  # the library is opened, or built
     began = time.perf_counter()
     field.sweep([Term(0, 1, (1.0,))])
     return (time.perf_counter() - began) / SAMPLE
