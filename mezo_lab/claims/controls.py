@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.sweeps import NoiseField, Term
-from mezo_lab.optim.testing import noise_field
+from mezo_lab.optim.testing import field_in_torch
 from mezo_lab.sampling import Iid, Law
 
 __all__ = [
@@ -45,7 +45,7 @@ def replace_streams(optimizer: MeZO, streams: Streams) -> None:
 
     Args: optimizer: is changed for good. streams: (field, term) → the stream of each parameter.
     """
-    field = noise_field(optimizer)
+    field = field_in_torch(optimizer)
     field.keys = lambda terms: torch.stack([streams(field, term) for term in terms])  # type: ignore[method-assign]
 
 

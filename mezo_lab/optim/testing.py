@@ -9,12 +9,21 @@ from torch import Tensor
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.sweeps import NoiseField
 
-__all__ = ["noise_field", "theta_of"]
+__all__ = ["field_in_torch", "noise_field", "theta_of"]
 
 
 def noise_field(opt: MeZO) -> NoiseField:
     """The field that draws z and sweeps over the weights; a control may replace its methods."""
     return opt._current_engine().field
+
+
+def field_in_torch(opt: MeZO) -> NoiseField:
+    """The field, from here on swept by its definition in torch alone, of which a control may replace any part."""
+    field = noise_field(opt)
+    field.native = []
+    field._native_sweeps = None
+    field.rechunk(field._chunk, field._strided_chunk)
+    return field
 
 
 def theta_of(opt: MeZO) -> list[Tensor]:

@@ -29,6 +29,7 @@ def tried(name: str, law: str = "gaussian", draws: int | None = None, **paramete
 def rewire(monkeypatch, streams) -> None:
     """Let every field take the streams (seed, step, probe, tensor keys) → keys from elsewhere."""
     monkeypatch.setattr(noise_field, "stream_keys", streams)
+    monkeypatch.setattr(noise_field.native, "suits", lambda tensor: False)  # C makes its streams itself
 
 
 def test_an_update_along_another_z_breaks_same_z(monkeypatch):
@@ -177,7 +178,9 @@ def test_a_log_of_doubles_would_be_too_long():
 
 def test_chunks_that_grow_with_the_model_break_memory(monkeypatch):
     cut = NoiseField._cut
-    monkeypatch.setattr(NoiseField, "_cut", lambda self, rest_only=(), chunk=0: cut(self, rest_only, self.numel))
+    monkeypatch.setattr(
+        NoiseField, "_cut", lambda self, rest_only=(), without=(), chunk=0: cut(self, rest_only, without, self.numel)
+    )
     assert tried("memory", d=4_000_000).status is Status.REFUTED
 
 
