@@ -18,6 +18,7 @@ from blocks import (  # beside this file
     long_run,
     norm_factor,
     reference,
+    replays,
     summary,
     verdicts,
 )
@@ -34,6 +35,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "sampling": costs.sampling,
         "step": costs.step,
         "gpu": gpu.gpu,
+        "replay": replays.replay,
         "memory": costs.memory,
         "growth": growth.growth,
     },
