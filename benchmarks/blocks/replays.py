@@ -37,6 +37,6 @@ def replay(root: Path) -> str:
         f" {record['rounds']} rounds ({machine['processor']}, {machine['threads']} threads). The hashes of the"
         " weights at the start and at the end are part of a replay. Promise: at most"
         f" {record['at_most']} of the run's own sweeps, {verdict}."
-        f"\n\n{long['steps']:,} steps ({long['kind']}) took {duration(long['seconds'])}: 20,000, the paper's, would take"
-        f" {duration(long['paper_seconds'])}."
+        f"\n\n{long['steps']:,} steps ({long['kind']}) took {duration(long['seconds'])}: 20,000, the paper's, would"
+        f" take {duration(long['paper_seconds'])}."
     )

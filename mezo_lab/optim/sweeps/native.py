@@ -241,9 +241,12 @@ class NativeSweeps:
 
     def _ranges(self, parts: int) -> list[tuple[int, int]]:
         """The units of each call."""
-        bounds = [row.first_unit for row in self._table]
-        if self._factors is None:
-            bounds = list(range(0, self._units, max(1, -(-self._units // parts))))
+        if self._factors is not None:
+            bounds = [row.first_unit for row in self._table]
+        elif parts == 1:
+            return [(0, self._units)]
+        else:
+            bounds = list(range(0, self._units, -(-self._units // parts)))
         return list(zip(bounds, [*bounds[1:], self._units], strict=True))
 
     def _with_factors(self, rows: Any, first: int, streams: Sequence[tuple[int, int]]) -> list[Any]:

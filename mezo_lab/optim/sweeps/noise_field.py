@@ -83,6 +83,8 @@ class NoiseField:
         self.strided = [i for i, tensor in enumerate(self.tensors) if not self._in_blocks(tensor)]
         self._eager_strided = [i for i in self.strided if i not in self.native]
         self._native_sweeps = self._sweeps_in_c()
+        self._words_of_z = self._words()
+        self._bytes_of_pass = 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
         self._waiting: list[_Waiting] | None = None  # with `postpone`, the sweeps that are still to be made
         self._waiting_terms = 0
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
@@ -132,13 +134,14 @@ class NoiseField:
             self._postpone(terms, decay, sources)
             return
         self._run_native([(terms, decay)], sources, progress)
+        if len(self.native) == len(self.tensors):
+            return
+        groups = [parameter.group for parameter in self.parameters]
+        scales = [[term.scales[group] for term in terms] for group in groups]
+        kernel = WeightedSum(scales, [decay[group] for group in groups])
         with torch.no_grad():
             self._run_compiled(terms, decay, sources, progress)
-            if self._eager_batches or self._eager_strided:
-                groups = [parameter.group for parameter in self.parameters]
-                scales = [[term.scales[group] for term in terms] for group in groups]
-                kernel = WeightedSum(scales, [decay[group] for group in groups])
-                self._run(self._eager_batches, self._eager_strided, terms, kernel, sources, progress)
+            self._run(self._eager_batches, self._eager_strided, terms, kernel, sources, progress)
 
     def map(self, terms: Sequence[Term], kernel: SweepKernel, progress: SweepProgress | None = None) -> None:
         """θ ← kernel(θ, z of `terms`), for what is not a sum of z. Args: progress: as for `sweep`."""
@@ -244,8 +247,7 @@ class NoiseField:
         for name, factors in (("decay", decay), *(("scales", term.scales) for term in terms)):
             if len(factors) != self.groups:
                 raise ValueError(f"`{name}` must hold one number per group: got {len(factors)} for {self.groups}.")
-        shapes = [tensor.shape for tensor in self.tensors]
-        if sources is not None and [source.shape for source in sources] != shapes:
+        if sources is not None and [source.shape for source in sources] != [tensor.shape for tensor in self.tensors]:
             raise ValueError(
                 "`sources` must hold one tensor per parameter, of its shape: take clones of the parameters."
             )
@@ -357,9 +359,9 @@ class NoiseField:
             drawn = len(terms)
             if batches == [self._cached_batch]:
                 drawn = sum((term.step, term.probe) not in self._cache for term in terms)
-            words = drawn * self._words()
-            numbers = writes * 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
-            progress.cost = Cost(self.cost.sweeps + 1, self.cost.words + words, self.cost.bytes + numbers)
+            words = drawn * self._words_of_z
+            moved = writes * self._bytes_of_pass
+            progress.cost = Cost(self.cost.sweeps + 1, self.cost.words + words, self.cost.bytes + moved)
         # an assignment, unlike an addition, may be repeated after an exception
         vars(self.cost).update(vars(progress.cost))
 
