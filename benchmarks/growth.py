@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import quiet  # beside this file, as the next
 from growing import draws, processes, steps
 
 from mezo_lab.environment.machine import machine
@@ -68,7 +69,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one round at toy sizes: figures of no use")
     arguments = parser.parse_args()
-    record = tried() if arguments.quick else measured(arguments.rounds)
+    with quiet.quiet():
+        record = tried() if arguments.quick else measured(arguments.rounds)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))
 

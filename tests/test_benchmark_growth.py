@@ -83,12 +83,19 @@ def test_processes_share_as_far_as_there_are_cores():
 
 def test_every_call_is_first_in_its_turn_and_short_ones_are_repeated(monkeypatch):
     order = []
-    seconds = iter([0.0, 0.2, 0.0, 0.7, *map(float, range(100))])  # two trials each, then the readings
+    seconds = iter([0.9, 0.3, 0.2, 0.9, 0.8, 0.7, *map(float, range(100))])  # three trials each, then the readings
     monkeypatch.setattr(clock, "_seconds", lambda call, repeats: order.append((call(), repeats)) or next(seconds))
     rows = clock.rows({"a": lambda: "a", "b": lambda: "b"}, rounds=2, reading=1.0, size=7)
-    assert order[4:] == [("a", 5), ("b", 2), ("b", 2), ("a", 5)]
+    assert order[6:] == [("a", 5), ("b", 2), ("b", 2), ("a", 5)]
     assert rows[0] == {"name": "a", "size": 7, "seconds": 1.5, "least": 0.0, "largest": 3.0}
     assert rows[1] == {"name": "b", "size": 7, "seconds": 1.5, "least": 1.0, "largest": 2.0}
+
+
+def test_a_long_call_is_tried_once_and_not_repeated(monkeypatch):
+    tried = []
+    monkeypatch.setattr(clock, "_seconds", lambda call, repeats: tried.append(repeats) or 2.0)
+    clock.rows({"long": lambda: None}, rounds=3, reading=10.0)
+    assert tried == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("law", "settings"), [("gaussian", {}), ("low-rank", {"rank": 2})])

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+LONG = 1.0  # seconds
+
 Calls = Mapping[str, Callable[[], object]]
 
 
@@ -34,8 +36,10 @@ def spread(times: list[float]) -> dict[str, float]:
 
 
 def _repeats(call: Callable[[], object], reading: float) -> int:
-    """How often a call is repeated in a reading; those made here warm it up."""
-    _seconds(call, 2)
+    """How often a call is repeated in a reading; those made here warm it up, a long one no more than once."""
+    if _seconds(call, 1) > LONG:
+        return 1
+    _seconds(call, 1)
     return max(1, math.ceil(reading / _seconds(call, 1)))
 
 

@@ -15,7 +15,8 @@ __all__ = ["GrowthLine", "GrowthPanel", "GrowthSeries", "growth_alt_text", "grow
 _PANEL = 2.4  # inches
 _FRAME = 0.4  # inches for the legend, and for each of its lines:
 _LINE = 0.17
-_MARKERS = ("o", "s", "^", "D", "v")  # of series that belong to no law, in their order
+_MARKERS = ("<", ">", "p", "d")  # of series that belong to no law, in their order: none is that of a law
+_LOG_SPAN = 50  # largest over smallest size, up to which each size is a tick, as a power of ten may not lie between
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,16 @@ def _draw_panel(axes: "Axes", panel: GrowthPanel) -> None:
         ]
         axes.errorbar(series.sizes, series.medians, yerr=spread, **_look(series, number))
     axes.set(xscale="log", yscale="log", xlabel=panel.xlabel, ylabel=panel.ylabel)
+    _set_ticks(axes, sorted({size for series in panel.series for size in series.sizes}))
     style.despine(axes)
+
+
+def _set_ticks(axes: "Axes", sizes: Sequence[float]) -> None:
+    from matplotlib.ticker import NullLocator
+
+    if sizes[-1] < _LOG_SPAN * sizes[0]:
+        axes.set_xticks(sizes, [_size(size) for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _look(series: GrowthSeries, number: int) -> dict[str, Any]:

@@ -49,7 +49,14 @@ def test_series_differ_in_shape_or_filling_too(figure):
     signs, torch, add = [container.lines[0] for container in figure.axes[0].containers[:3]]
     assert signs.get_marker() == torch.get_marker() == LAW_STYLES["rademacher"][0] != add.get_marker()
     assert torch.get_markerfacecolor() == "white" != signs.get_markerfacecolor()
-    assert add.get_color() == INK
+    assert add.get_color() == INK and add.get_marker() not in [marker for marker, _ in LAW_STYLES.values()]
+
+
+def test_a_short_axis_has_a_tick_at_each_size_and_no_other():
+    near = GrowthSeries("add_", [1, 2, 4], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    (axes,) = growth_figure([GrowthPanel("processes", "seconds", [near], [])]).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
+    assert len(axes.get_xticks(minor=True)) == 0
 
 
 def test_the_legend_explains_each_name_once_the_theory_first(figure):
