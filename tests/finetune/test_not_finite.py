@@ -9,6 +9,7 @@ import torch
 
 from mezo_lab.cli import main
 from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.examples import encode_examples
 from mezo_lab.finetune.evaluation.baselines import linear_probe
 from mezo_lab.finetune.evaluation.evaluate import evaluate, predictions
 from mezo_lab.finetune.evaluation.scores import NotFinite, macro_f1, mean_score
@@ -71,7 +72,7 @@ def test_one_label_word_without_a_finite_score_leaves_the_row_unanswered(wrong, 
     encoder = encoder_of("classification", tokenizer)
     logits = torch.zeros(1, len(tokenizer))
     logits[0, encoder.labels[1]] = wrong
-    monkeypatch.setattr("mezo_lab.finetune.evaluation.evaluate.grouped_logits", lambda model, encoded: logits)
+    monkeypatch.setattr("mezo_lab.finetune.evaluation.evaluate.batched_logits", lambda *_: [([0], logits)])
     assert predictions(model, encoder, ROWS[:1]) == [None]
     logits[0, encoder.labels[1]] = 1.0
     other = min(set(range(len(tokenizer))) - set(encoder.labels))
@@ -84,22 +85,25 @@ def test_a_score_as_objective_counts_such_rows_as_wrong(name, model, tokenizer, 
     encoder = encoder_of("classification", tokenizer)
     right = [row["label"] for row in ROWS]
     answers = [right[0], None, *right[2:]]
-    monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", lambda *_: list(answers))
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.answer_questions", lambda *_: list(answers))
     objective = objective_named(name, encoder)
+    batch = {"examples": encode_examples(encoder, ROWS)}
     expected = {"accuracy": 1 - 4 / 5, "f1": 1 - (2 * 1 / (1 + 2) + 1) / 2}[name]
-    assert objective(model, {"rows": ROWS}).item() == pytest.approx(expected)
+    assert objective(model, batch).item() == pytest.approx(expected)
     assert (objective.answers, objective.unanswered) == (5, 1)
     answers[:] = [None] * 5
-    assert math.isnan(objective(model, {"rows": ROWS}))  # nothing was measured: such a step moves nothing
+    assert math.isnan(
+        objective(model, {"examples": encode_examples(encoder, ROWS)})
+    )  # nothing was measured: such a step moves nothing
 
 
 def test_a_function_of_ones_own_is_given_none_and_told_of_it_where_it_fails(model, tokenizer, monkeypatch):
     encoder = encoder_of("classification", tokenizer)
-    monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", lambda *_: [1, None, 1, 0, 1])
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.answer_questions", lambda *_: [1, None, 1, 0, 1])
     hits = lambda said, rows: sum(a == row["label"] for a, row in zip(said, rows, strict=True))  # noqa: E731
-    assert objective_named(hits, encoder)(model, {"rows": ROWS}).item() == -4
+    assert objective_named(hits, encoder)(model, {"examples": encode_examples(encoder, ROWS)}).item() == -4
     with pytest.raises(ValueError, match=r"TypeError: .*; None stands for an answer without finite scores"):
-        objective_named(lambda said, rows: sum(said), encoder)(model, {"rows": ROWS})
+        objective_named(lambda said, rows: sum(said), encoder)(model, {"examples": encode_examples(encoder, ROWS)})
 
 
 def test_an_answer_that_is_none_is_no_label_of_its_own_in_a_macro_f1():
@@ -174,7 +178,7 @@ def test_answers_of_an_objective_without_finite_scores_are_told_in_the_lines_of_
     def some(model, encoder, rows, **_):
         return [None, *[0] * (len(rows) - 1)]
 
-    monkeypatch.setattr("mezo_lab.finetune.training.objectives.predictions", some)
+    monkeypatch.setattr("mezo_lab.finetune.training.objectives.answer_questions", some)
     lines = []
     finetune(replace(plan, objective=objective), tmp_path / "run", report=lines.append)
     told = [line for line in lines if line.startswith("step ") and "answers without a finite score" in line]

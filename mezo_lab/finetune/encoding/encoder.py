@@ -92,9 +92,14 @@ class Encoder:
         """The prompt with each of its possible answers."""
         return [self.encode_with_answer(row, option) for option in range(len(self.task.candidates(row)))]
 
-    def encode_evaluation(self, row: Row) -> list[Encoded]:
-        """The sequences that an evaluation reads of a row: every option of a choice, otherwise its prompt."""
-        if self.task.metric == "likelihood":
+    def encode_evaluation(self, row: Row, metric: str | None = None) -> list[Encoded]:
+        """The sequences that an evaluation reads of a row.
+
+        Every option of a choice, the right answer where its likelihood is the metric, otherwise the prompt.
+
+        Args: metric: None is the task's own.
+        """
+        if (metric or self.task.metric) == "likelihood" and self.task.kind == "generation":
             return [self.encode_training(row)]
         if self.kind == "choice":
             return self.encode_options(row)

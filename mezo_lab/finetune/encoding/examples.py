@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import Encoded, length_buckets, padded_batch
+from mezo_lab.sampling import Progress
 
-# "groups": tensors of sequences of like length; "rows": of the examples; "order": how to put the positions of all
-# groups back in the order of the sequences; "lengths": positions of each sequence; "gold": the right one of each row
+# "examples": as they came; "groups": tensors of their sequences, those of like length together; "order": how to put the
+# positions of all groups back in the order of the sequences; "tokens": of all sequences, without padding
 Batch = Mapping[str, Any]
 
 
@@ -24,11 +27,23 @@ class Example:
     """Which of them is right."""
 
 
-def encode_examples(encoder: Encoder, rows: Sequence[Row]) -> tuple[Example, ...]:
-    """The items of a data loader. Raises: ValueError for a text that is too long."""
+def encode_examples(encoder: Encoder, rows: Sequence[Row], progress: Progress | None = None) -> tuple[Example, ...]:
+    """The items of a data loader. Args: progress: called with (rows done, rows).
+
+    Raises: ValueError for a text that is too long.
+    """
+    examples = []
+    for row in rows:
+        examples.append(_encode_example(encoder, row))
+        if progress is not None:
+            progress(len(examples), len(rows))
+    return tuple(examples)
+
+
+def _encode_example(encoder: Encoder, row: Row) -> Example:
     if encoder.compares_words:
-        return tuple(Example(row, tuple(encoder.encode_options(row)), encoder.task.gold(row)) for row in rows)
-    return tuple(Example(row, (encoder.encode_training(row),)) for row in rows)
+        return Example(row, tuple(encoder.encode_options(row)), encoder.task.gold(row))
+    return Example(row, (encoder.encode_training(row),))
 
 
 def collate(examples: Sequence[Example], *, pad: int, together: int) -> Batch:
@@ -39,9 +54,8 @@ def collate(examples: Sequence[Example], *, pad: int, together: int) -> Batch:
     sequences = [sequence for example in examples for sequence in example.encoded]
     groups, order = length_buckets(sequences, together)
     return {
+        "examples": examples,
         "groups": [padded_batch(group, pad) for group in groups],
-        "rows": [example.row for example in examples],
-        "order": order,
-        "lengths": [len(sequence.positions) for sequence in sequences],
-        "gold": [example.gold for example in examples],
+        "order": torch.tensor(order),
+        "tokens": sum(len(sequence.input_ids) for sequence in sequences),
     }

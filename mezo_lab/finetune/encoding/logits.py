@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from torch.nn import Linear, Module
-from torch.nn.utils.rnn import pad_sequence
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -117,19 +116,18 @@ def padded_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     """
     if not encoded:
         raise ValueError("`encoded` must hold at least one sequence, got none: an empty batch has no logits.")
-    tokens = [torch.tensor(one.input_ids) for one in encoded]
-    columns = {
-        "input_ids": (tokens, pad),
-        "attention_mask": ([torch.ones_like(sequence) for sequence in tokens], 0),
-        "targets": ([_target_row(one) for one in encoded], IGNORE_INDEX),
-    }
-    return {name: pad_sequence(rows, True, fill) for name, (rows, fill) in columns.items()}
-
-
-def _target_row(one: Encoded) -> Tensor:
-    targets = torch.full((len(one.input_ids),), IGNORE_INDEX)
-    targets[list(one.positions)] = torch.tensor(one.targets, dtype=torch.long)
-    return targets
+    longest = max(len(one.input_ids) for one in encoded)
+    columns: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": [], "targets": []}
+    for one in encoded:
+        length = len(one.input_ids)
+        padding = longest - length
+        targets = [IGNORE_INDEX] * longest
+        for position, target in zip(one.positions, one.targets, strict=True):
+            targets[position] = target
+        columns["input_ids"].append([*one.input_ids, *[pad] * padding])
+        columns["attention_mask"].append([1] * length + [0] * padding)
+        columns["targets"].append(targets)
+    return {name: torch.tensor(rows) for name, rows in columns.items()}
 
 
 def bucket_size(model: "PreTrainedModel", sequences: int) -> int:

@@ -11,7 +11,7 @@ from mezo_lab.environment.installation import ModelNotInstalled, require
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import answer_states, bucket_size, length_buckets
-from mezo_lab.finetune.evaluation.evaluate import BATCH, score_answers
+from mezo_lab.finetune.evaluation.evaluate import score_answers
 from mezo_lab.finetune.evaluation.scores import NotFinite, Score, mean_score
 from mezo_lab.finetune.models.loading import LanguageModel
 from mezo_lab.finetune.tasks import Task
@@ -20,6 +20,7 @@ from mezo_lab.finetune.tasks.prompts import Prompt, data_text, template_text
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_BATCH = 16  # rows of a pass on a GPU
 _SHOWN = 32  # solved examples: paper, Table 1
 
 
@@ -98,5 +99,5 @@ def linear_probe(loaded: LanguageModel, encoder: Encoder, train: Sequence[Row], 
 def _features(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> Tensor:
     """(rows, hidden), float32, on the CPU."""
     encoded = [encoder.encode_prompt(row) for row in rows]
-    groups, order = length_buckets(encoded, bucket_size(model, BATCH))
+    groups, order = length_buckets(encoded, bucket_size(model, _BATCH))
     return torch.cat([answer_states(model, group).float().cpu() for group in groups])[order]

@@ -1,16 +1,17 @@
 """The answers of a model to rows, and how often they are right."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from mezo_lab.finetune.data.rows import Row
+from mezo_lab.finetune.encoding.batches import batched_logits
 from mezo_lab.finetune.encoding.encoder import NEW_TOKENS, Encoder
-from mezo_lab.finetune.encoding.logits import Encoded, answer_logits, bucket_size, length_buckets
-from mezo_lab.finetune.encoding.prefix_cache import split_shared_prefix
+from mezo_lab.finetune.encoding.logits import Encoded
+from mezo_lab.finetune.evaluation.questions import Questions, encode_questions
 from mezo_lab.finetune.evaluation.scores import Score, exact_match, f1, mean_score
 from mezo_lab.finetune.tasks.task import Task
 from mezo_lab.sampling import Progress
@@ -18,8 +19,7 @@ from mezo_lab.sampling import Progress
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-BATCH = 16  # rows
-_SHOWN_BATCH = 64  # rows behind solved examples, which are read once for a batch
+ANSWERS = "answers"  # questions to be answered, by whatever metric they are judged
 
 
 def evaluate(
@@ -39,16 +39,25 @@ def evaluate(
         encoder: of the task and the model.
         rows: to evaluate on.
         metric: "accuracy", "f1", "exact-match" or "likelihood"; default the task's own.
-        progress: called with (rows done, rows).
+        progress: called with (done, all), in tokens, or in rows where text is generated.
 
     Raises: ValueError for a metric that the task's answers do not have.
     """
-    metric = metric or encoder.task.metric
+    return evaluate_questions(model, encoder, encode_questions(encoder, rows, metric), progress=progress)
+
+
+def evaluate_questions(
+    model: "PreTrainedModel", encoder: Encoder, questions: Questions, *, progress: Progress | None = None
+) -> Score:
+    """`evaluate` of rows that are encoded already."""
+    metric = questions.metric
     if metric == "likelihood" and encoder.task.kind == "generation":
-        values = likelihoods(model, encoder, rows, progress=progress)
+        values = likelihoods(model, questions, progress=progress)
         return mean_score(metric, [value or 0.0 for value in values], unanswered=values.count(None))
-    answers = predictions(model, encoder, rows, progress=progress)
-    return mean_score(metric, score_answers(encoder.task, answers, rows, metric), unanswered=answers.count(None))
+    answers = answer_questions(model, encoder, questions, progress=progress)
+    return mean_score(
+        metric, score_answers(encoder.task, answers, questions.rows, metric), unanswered=answers.count(None)
+    )
 
 
 def score_answers(task: Task, answers: Sequence[Any], rows: Sequence[Row], metric: str) -> list[float]:
@@ -63,7 +72,6 @@ def score_answers(task: Task, answers: Sequence[Any], rows: Sequence[Row], metri
     raise ValueError(f"`metric` must be {known} for {task.name}, a {task.kind}; got {metric!r}: give one of these.")
 
 
-@torch.no_grad()
 def predictions(
     model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], *, progress: Progress | None = None
 ) -> list[Any]:
@@ -73,20 +81,27 @@ def predictions(
 
     Source: paper, Appendix E: the likeliest label word; the option of largest mean log-likelihood per token; greedy
     decoding to the end of the line.
-    Cost: a forward pass for each row, for each option of a choice, for each token of a text.
+    Cost: a forward pass for each row, for each option of a choice, for each token of a text; rows of like length share
+    a pass.
 
     Args: as `evaluate`.
     """
-    answer = {"classification": _classify, "choice": _choose, "generation": _generate}[encoder.kind]
-    answers: list[Any] = []
-    size = BATCH
-    if encoder.before:
-        size = _SHOWN_BATCH
-    for start in range(0, len(rows), size):
-        answers += answer(model, encoder, rows[start : start + size])
-        if progress is not None:
-            progress(len(answers), len(rows))
-    return answers
+    return answer_questions(model, encoder, encode_questions(encoder, rows, ANSWERS), progress=progress)
+
+
+@torch.no_grad()
+def answer_questions(
+    model: "PreTrainedModel", encoder: Encoder, questions: Questions, *, progress: Progress | None = None
+) -> list[Any]:
+    """`predictions` of rows that are encoded already."""
+    if encoder.kind == "generation":
+        return _generate(model, encoder, questions, progress)
+    if encoder.kind == "choice":
+        means = _sequence_values(model, questions.sequences, _mean_log_likelihoods, progress)
+        return [_likeliest(own) for own in _by_row(means, questions)]
+    words = list(encoder.labels)
+    scores = _sequence_values(model, questions.sequences, lambda logits, _: logits[:, words].tolist(), progress)
+    return [_likeliest(own) for own in scores]
 
 
 def _likeliest(scores: Sequence[float]) -> int | None:
@@ -100,55 +115,68 @@ def _likeliest(scores: Sequence[float]) -> int | None:
     return scores.index(max(scores))
 
 
-def _classify(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
-    prompts = [encoder.encode_prompt(row, encoder.labels[0]) for row in rows]
-    logits = grouped_logits(model, prompts)  # (rows, vocabulary)
-    return [_likeliest(scores) for scores in logits[:, list(encoder.labels)].tolist()]
-
-
-def _choose(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> list[int | None]:
-    options = [encoder.encode_options(row) for row in rows]
-    means = _mean_log_likelihoods(model, [option for row_options in options for option in row_options])
-    answers = []
-    for row_options in options:
-        answers.append(_likeliest(means[: len(row_options)]))
-        means = means[len(row_options) :]
-    return answers
-
-
 @torch.no_grad()
 def likelihoods(
-    model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row], *, progress: Progress | None = None
+    model: "PreTrainedModel", questions: Questions, *, progress: Progress | None = None
 ) -> list[float | None]:
     """The probability of a token of each row's right answer: the geometric mean over its tokens, 1/perplexity.
 
-    None where it is not finite. Cost: a forward pass for each row.
+    None where it is not finite. Cost: a forward pass for each row; rows of like length share a pass.
     """
-    values: list[float | None] = []
-    for start in range(0, len(rows), BATCH):
-        means = _mean_log_likelihoods(model, [encoder.encode_training(row) for row in rows[start : start + BATCH]])
-        values += [math.exp(mean) if math.isfinite(mean) else None for mean in means]
+    means = _sequence_values(model, questions.sequences, _mean_log_likelihoods, progress)
+    return [math.exp(mean) if math.isfinite(mean) else None for mean in means]
+
+
+def _sequence_values(
+    model: "PreTrainedModel",
+    encoded: Sequence[Encoded],
+    values: Callable[[Tensor, Sequence[Encoded]], list[Any]],
+    progress: Progress | None,
+) -> list[Any]:
+    """What `values` makes of the logits of each sequence, batch by batch, in the order of the sequences."""
+    results: list[Any] = [None] * len(encoded)
+    total = sum(len(one.input_ids) for one in encoded)
+    done = 0
+    for indices, logits in batched_logits(model, encoded):
+        batch = [encoded[index] for index in indices]
+        for index, value in zip(indices, values(logits, batch), strict=True):
+            results[index] = value
+        done += sum(len(one.input_ids) for one in batch)
         if progress is not None:
-            progress(len(values), len(rows))
-    return values
+            progress(done, total)
+    return results
 
 
-def _mean_log_likelihoods(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> list[float]:
-    """The mean of log p over the targets of each sequence."""
-    targets = torch.tensor([target for sequence in encoded for target in sequence.targets])
-    logits = grouped_logits(model, encoded)  # (tokens of all answers, vocabulary)
-    log_likelihood = logits.log_softmax(-1).gather(1, targets.to(logits.device)[:, None])[:, 0]
+def _mean_log_likelihoods(logits: Tensor, encoded: Sequence[Encoded]) -> list[float]:
+    """The mean of log p over the targets of each sequence. Args: logits: (targets of all sequences, vocabulary)."""
+    targets = torch.tensor([target for sequence in encoded for target in sequence.targets], device=logits.device)
+    log_likelihood = logits.log_softmax(-1).gather(1, targets[:, None])[:, 0]
     return [float(own.mean()) for own in log_likelihood.split([len(sequence.targets) for sequence in encoded])]
 
 
-def _generate(model: "PreTrainedModel", encoder: Encoder, rows: Sequence[Row]) -> list[str | None]:
-    return [_generate_line(model, encoder, row) for row in rows]
+def _by_row(values: Sequence[float], questions: Questions) -> Iterator[Sequence[float]]:
+    """The values of all sequences, row by row."""
+    start = 0
+    for own in questions.encoded:
+        yield values[start : start + len(own)]
+        start += len(own)
 
 
-def _generate_line(model: Any, encoder: Encoder, row: Row) -> str | None:
+def _generate(
+    model: "PreTrainedModel", encoder: Encoder, questions: Questions, progress: Progress | None
+) -> list[str | None]:
+    lines: list[str | None] = []
+    for prompt in questions.sequences:
+        lines.append(_generate_line(model, encoder, prompt))
+        if progress is not None:
+            progress(len(lines), len(questions))
+    return lines
+
+
+def _generate_line(model: Any, encoder: Encoder, encoded: Encoded) -> str | None:
     """One line by greedy decoding, as far as the positions reach; None where a token's scores are not finite."""
     tokenizer = encoder.tokenizer
-    prompt = torch.tensor([encoder.encode_prompt(row, 0).input_ids], device=model.device)  # (1, length)
+    prompt = torch.tensor([encoded.input_ids], device=model.device)  # (1, length)
     room = NEW_TOKENS
     if encoder.limit is not None:
         room = min(room, encoder.limit - prompt.shape[1])
@@ -171,11 +199,3 @@ def _generate_line(model: Any, encoder: Encoder, row: Row) -> str | None:
         return None
     text = str(tokenizer.decode(generated.sequences[0, prompt.shape[1] :], skip_special_tokens=True))
     return text.strip().split("\n")[0]
-
-
-def grouped_logits(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Tensor:
-    """`answer_logits` with a shared beginning read once, and sequences of like length together, as suits a CPU."""
-    prefix, rest = split_shared_prefix(model, encoded)
-    groups, order = length_buckets(rest, bucket_size(model, len(rest)))
-    pasts = (prefix and prefix.repeated(len(group)) for group in groups)
-    return torch.cat([answer_logits(model, group, past) for group, past in zip(groups, pasts, strict=True)])[order]

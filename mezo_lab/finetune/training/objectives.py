@@ -11,8 +11,16 @@ from torch.nn.functional import cross_entropy
 from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.examples import Batch, Example, collate, encode_examples
-from mezo_lab.finetune.encoding.logits import IGNORE_INDEX, batch_logits, bucket_size, output_layer, pad_token
-from mezo_lab.finetune.evaluation.evaluate import predictions, score_answers
+from mezo_lab.finetune.encoding.logits import (
+    IGNORE_INDEX,
+    Encoded,
+    batch_logits,
+    bucket_size,
+    output_layer,
+    pad_token,
+)
+from mezo_lab.finetune.evaluation.evaluate import ANSWERS, answer_questions, score_answers
+from mezo_lab.finetune.evaluation.questions import Questions
 from mezo_lab.finetune.evaluation.scores import macro_f1
 from mezo_lab.finetune.tasks import Task, task_named
 from mezo_lab.finetune.training.user_function import UserFunction, call_function, function_named
@@ -54,17 +62,27 @@ class _AnswerObjective:
     def __init__(self, encoder: Encoder, loss: Callable[[list, list], float]):
         self._encoder = encoder
         self._loss = loss
+        self._encoded: dict[int, tuple[Example, tuple[Encoded, ...]]] = {}  # id of an example → it, its question
         self.answers = 0
         self.unanswered = 0
 
     def __call__(self, model: "PreTrainedModel", batch: Batch) -> Tensor:
-        answers = predictions(model, self._encoder, batch["rows"])
+        rows = [dict(example.row) for example in batch["examples"]]  # a copy, as a user's function may write to them
+        answers = answer_questions(model, self._encoder, self._questions(batch["examples"]))
         unanswered = answers.count(None)
         self.answers += len(answers)
         self.unanswered += unanswered
         if unanswered == len(answers):  # nothing was measured: such a step moves nothing
             return torch.tensor(math.nan)
-        return torch.tensor(self._loss(answers, list(batch["rows"])))
+        return torch.tensor(self._loss(answers, rows))
+
+    def _questions(self, examples: Sequence[Example]) -> Questions:
+        """Those of a batch, each of which is encoded when it first comes."""
+        for example in examples:
+            if id(example) not in self._encoded:
+                self._encoded[id(example)] = example, tuple(self._encoder.encode_evaluation(example.row, ANSWERS))
+        encoded = tuple(self._encoded[id(example)][1] for example in examples)
+        return Questions(tuple(example.row for example in examples), ANSWERS, encoded)
 
 
 def check_objective(name: str, task: Task) -> None:
@@ -108,8 +126,9 @@ def _word_loss(model: "PreTrainedModel", batch: Batch) -> Tensor:
     """`answer_loss` of label words of several tokens: each row stands in the batch with every word behind it."""
     logits, targets = _answer_logits(model, batch)
     likelihoods = logits.log_softmax(-1).gather(1, targets[:, None])[batch["order"], 0]  # (positions,), by sequence
-    means = torch.stack([own.mean() for own in likelihoods.split(batch["lengths"])])  # (rows · words,)
-    gold = torch.tensor(batch["gold"], device=means.device)
+    lengths = [len(sequence.positions) for example in batch["examples"] for sequence in example.encoded]
+    means = torch.stack([own.mean() for own in likelihoods.split(lengths)])  # (rows · words,)
+    gold = torch.tensor([example.gold for example in batch["examples"]], device=means.device)
     return cross_entropy(means.view(len(gold), -1), gold)
 
 

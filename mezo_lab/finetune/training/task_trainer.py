@@ -62,7 +62,7 @@ class TaskTrainer(Trainer):
         self.tokens_read = 0
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs=False, num_items_in_batch=None) -> Any:
-        self.tokens_read += sum(int(group["attention_mask"].sum()) for group in inputs["groups"])
+        self.tokens_read += inputs["tokens"]
         return self.objective(model, inputs)
 
     def skipped(self) -> int:

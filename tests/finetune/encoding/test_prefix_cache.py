@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from mezo_lab.finetune.encoding.batches import batched_logits
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.logits import Encoded, answer_logits
 from mezo_lab.finetune.encoding.prefix_cache import MINIMUM_LENGTH, common_length, split_shared_prefix
-from mezo_lab.finetune.evaluation.evaluate import grouped_logits, predictions
+from mezo_lab.finetune.evaluation.evaluate import predictions
 from mezo_lab.finetune.models.loading import LanguageModel
 from mezo_lab.finetune.models.tuning import tune
 from mezo_lab.finetune.tasks import task_named
@@ -22,7 +23,8 @@ def test_logits_behind_a_beginning_are_those_of_whole_prompts(any_model):
     assert prefix is not None and prefix.length == MINIMUM_LENGTH
     assert [one.input_ids for one in rest] == list(ENDS)
     whole = answer_logits(any_model, TEXTS)
-    torch.testing.assert_close(grouped_logits(any_model, TEXTS), whole, rtol=1e-4, atol=1e-4)
+    for indices, logits in batched_logits(any_model, TEXTS):
+        torch.testing.assert_close(logits, whole[indices], rtol=1e-4, atol=1e-4)
     # control: behind another prefix they are others
     other, _ = split_shared_prefix(any_model, [Encoded(SOLVED[::-1] + end, (MINIMUM_LENGTH,), (1,)) for end in ENDS])
     assert other is not None

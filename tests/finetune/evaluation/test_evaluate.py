@@ -57,7 +57,8 @@ def test_a_long_ending_of_likely_tokens_beats_a_short_one_that_is_likelier_as_a_
     log_p[torch.arange(8), torch.tensor(targets)] = torch.tensor([-1.2] * 2 + [-1.5] + [-3.0] * 5)
     rest = (1 - log_p.exp().sum(1)).log() - torch.tensor(len(tokenizer) - 1.0).log()
     logits = torch.where(log_p > -20, log_p, rest[:, None])
-    monkeypatch.setattr("mezo_lab.finetune.evaluation.evaluate.grouped_logits", lambda model, encoded: logits)
+    read = "mezo_lab.finetune.evaluation.evaluate.batched_logits"
+    monkeypatch.setattr(read, lambda model, encoded: [(list(range(len(encoded))), logits)])
     assert predictions(model, Encoder(ENDINGS, tokenizer, ROWS[0]), ROWS[:1]) == [0]
 
 
@@ -91,7 +92,8 @@ def test_the_score_is_the_share_of_right_answers(model, tokenizer):
     hits = [answer == row["label"] for answer, row in zip(predictions(model, encoder, ROWS), ROWS, strict=True)]
     assert found.each == tuple(map(float, hits))
     predictions(model, encoder, ROWS * 4, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(16, 20), (20, 20)]
+    tokens = 4 * sum(len(encoder.encode_prompt(row).input_ids) for row in ROWS)
+    assert seen[-1] == (tokens, tokens) and [done for done, _ in seen] == sorted({done for done, _ in seen})
 
 
 def test_looking_leaves_no_gradient(model, tokenizer):

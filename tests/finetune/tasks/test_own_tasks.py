@@ -11,6 +11,7 @@ from mezo_lab.cli import main
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.examples import collate, encode_examples
 from mezo_lab.finetune.evaluation.evaluate import evaluate, likelihoods
+from mezo_lab.finetune.evaluation.questions import encode_questions
 from mezo_lab.finetune.tasks import chat_task, choice_task, completion_task, custom_task
 from mezo_lab.finetune.tasks.chats import parse_messages, render_chat
 from mezo_lab.finetune.training.objectives import objective_named
@@ -83,7 +84,7 @@ def test_the_loss_and_the_likelihood_are_those_of_the_completion_alone(speaking,
         each.append(math.exp(float(own.mean())))
     batch = collate(encode_examples(encoder, ROWS), pad=0, together=2)
     assert objective_named("loss", encoder)(speaking, batch).item() == pytest.approx(-torch.cat(log_p).mean().item())
-    assert likelihoods(speaking, encoder, ROWS) == pytest.approx(each, rel=1e-4)
+    assert likelihoods(speaking, encode_questions(encoder, ROWS)) == pytest.approx(each, rel=1e-4)
     found = evaluate(speaking, encoder, ROWS)
     assert found.metric == "likelihood" and found.value == pytest.approx(sum(each) / 2, rel=1e-4)
 
