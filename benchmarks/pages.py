@@ -16,6 +16,7 @@ from blocks import (  # beside this file
     growth,
     learning_rates,
     long_run,
+    loop,
     norm_factor,
     reference,
     replays,
@@ -35,6 +36,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "sampling": costs.sampling,
         "step": costs.step,
         "gpu": gpu.gpu,
+        "loop": loop.loop,
         "replay": replays.replay,
         "memory": costs.memory,
         "growth": growth.growth,
@@ -49,7 +51,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "rules": reference.rules,
     },
 }
-FIGURES = (norm_factor.draw, costs.draw, growth.draw, learning_rates.draw, long_run.draw)
+FIGURES = (norm_factor.draw, costs.draw, growth.draw, loop.draw, learning_rates.draw, long_run.draw)
 
 
 def rewritten(page: str, text: str, root: Path = ROOT) -> str:

@@ -15,6 +15,7 @@ from mezo_lab.finetune.run_folder import Stopped, way_to_resume
 from mezo_lab.sampling import Progress
 
 LINE_EVERY = 10.0  # seconds between two lines of progress
+SILENCE = 2.0  # seconds at most until the first
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}  # but not a closed pipe
 
 SIGHUP = getattr(signal, "SIGHUP", None)  # a closed terminal or connection; Windows has none
@@ -46,9 +47,32 @@ def progress_lines(report: Report, text: Callable[[int, int, float], str], *, fi
     return progress
 
 
-def evaluation_lines(report: Report, name: str) -> Progress:
-    """The progress of a long evaluation, of which `name` says what is evaluated."""
-    return progress_lines(report, lambda done, total, left: f"{name}: {done:,} of {total:,} examples")
+def evaluation_lines(report: Report, name: str, count: int) -> Progress:
+    """The progress of a long evaluation. Args: name: what is evaluated. count: of its examples."""
+
+    def text(done: int, total: int, left: float) -> str:
+        return f"{name}: {done / total:.0%} of {count:,} examples, {time_left(left)}"
+
+    return progress_lines(report, text, first=SILENCE)
+
+
+def encoding_lines(report: Report, name: str) -> Progress:
+    """The progress of a long tokenization. Args: name: what is tokenized."""
+
+    def text(done: int, total: int, left: float) -> str:
+        return f"reading the {name} rows: {done:,} of {total:,}, {time_left(left)}"
+
+    return progress_lines(report, text, first=SILENCE)
+
+
+def time_left(seconds: float) -> str:
+    """
+    >>> time_left(12.3), time_left(4000)
+    ('12 s left', '67 min left')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:,.0f} min left"
 
 
 @contextmanager

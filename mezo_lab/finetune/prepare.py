@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -14,10 +14,12 @@ from mezo_lab.finetune.data.rows import Row, load_rows
 from mezo_lab.finetune.data.splits import Splits, draw_splits
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.examples import Example, encode_examples
-from mezo_lab.finetune.endings import Report
+from mezo_lab.finetune.endings import Report, encoding_lines
 from mezo_lab.finetune.evaluation import baselines
-from mezo_lab.finetune.models.loading import LanguageModel, load_model
+from mezo_lab.finetune.evaluation.questions import Questions, encode_questions
+from mezo_lab.finetune.models.loading import LanguageModel, load_model, loading_line
 from mezo_lab.finetune.models.tuning import tune
+from mezo_lab.finetune.stages import ENCODING, LOADING, Stages
 from mezo_lab.finetune.tasks import Task, chat_task, choice_task, completion_task, custom_task, task_named
 from mezo_lab.finetune.tasks.prompts import Prompt
 from mezo_lab.finetune.training.objectives import check_objective
@@ -35,6 +37,12 @@ class RunContext:
     encoder: Encoder
     examples: tuple[Example, ...]
     """The training rows in tokens; none where no method of the run reads them."""
+    validation: Questions
+    """The validation rows in tokens; none where nothing is trained."""
+    test: Questions
+    """The test rows in tokens."""
+    stages: Stages = field(default_factory=Stages)
+    """The clock of the run."""
 
 
 def prepare_run(config: RunConfig, report: Report = print) -> RunContext:
@@ -43,23 +51,28 @@ def prepare_run(config: RunConfig, report: Report = print) -> RunContext:
     Args: config: resolved. report: takes a line that says what is loaded.
     Raises: ValueError and OSError, for the data before a model is loaded.
     """
-    task = _task(config)
-    check_objective(config.objective, task)
-    splits = _splits(config, task)
-    report(f"loading {config.model}")
-    pretrained = load_for_run(config)
-    encoder = _encoder(config, task, splits, pretrained)
-    examples: tuple[Example, ...] = ()
-    evaluated = splits.test
-    if config.trains or config.method == "linear-probe":
-        examples = encode_examples(encoder, splits.train)
-    if config.trains:
-        evaluated += splits.validation
-    _check_tokens(encoder, examples, evaluated, pretrained)
+    stages = Stages()
+    with stages.timed(LOADING):
+        task = _task(config)
+        check_objective(config.objective, task)
+        splits = _splits(config, task)
+        report(loading_line(config.model))
+        pretrained = load_for_run(config)
+    with stages.timed(ENCODING):
+        encoder = _encoder(config, task, splits, pretrained)
+        examples: tuple[Example, ...] = ()
+        held_out: Sequence[Row] = ()
+        if config.trains or config.method == "linear-probe":
+            examples = encode_examples(encoder, splits.train, encoding_lines(report, "training"))
+        if config.trains:
+            held_out = splits.validation
+        validation = encode_questions(encoder, held_out, progress=encoding_lines(report, "validation"))
+        test = encode_questions(encoder, splits.test, progress=encoding_lines(report, "test"))
+        _check_tokens(encoder, examples, (validation, test), pretrained)
     model = pretrained.model
     report(f"{pretrained.name}: {model.num_parameters():,} parameters, {config.dtype}, on {model.device}")
     report(f"{task.name}: {splits}")
-    return RunContext(config, task, splits, pretrained, encoder, examples)
+    return RunContext(config, task, splits, pretrained, encoder, examples, validation, test, stages)
 
 
 def rows_digest(splits: Splits) -> str:
@@ -168,12 +181,12 @@ def _encoder(config: RunConfig, task: Task, splits: Splits, pretrained: Language
 
 
 def _check_tokens(
-    encoder: Encoder, examples: Sequence[Example], evaluated: Sequence[Row], pretrained: LanguageModel
+    encoder: Encoder, examples: Sequence[Example], evaluated: Sequence[Questions], pretrained: LanguageModel
 ) -> None:
     """Raises: ValueError for a text that cannot be read, or that holds tokens that the model does not have."""
     sequences = [sequence for example in examples for sequence in example.encoded]
-    for row in evaluated:
-        sequences += encoder.encode_evaluation(row)
+    for questions in evaluated:
+        sequences += questions.sequences
     tokens = {token for sequence in sequences for token in (*sequence.input_ids, *sequence.targets)}
     largest = max(tokens.union(encoder.labels))
     vocabulary = len(cast(Tensor, pretrained.model.get_input_embeddings().weight))

@@ -16,7 +16,7 @@ from mezo_lab.finetune.config import RunConfig, check_processes
 from mezo_lab.finetune.endings import Interrupts, Report, evaluation_lines, no_report
 from mezo_lab.finetune.evaluation import baselines
 from mezo_lab.finetune.evaluation.before_training import score_before_training
-from mezo_lab.finetune.evaluation.evaluate import evaluate
+from mezo_lab.finetune.evaluation.evaluate import evaluate_questions
 from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, percent, score_record, without_score
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run, rows_digest
@@ -34,6 +34,7 @@ from mezo_lab.finetune.run_folder import (
     write_run_config,
     write_whole,
 )
+from mezo_lab.finetune.stages import LOADING, REST, TEST, stages_line
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,13 @@ def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
     else:
         after, facts = _evaluate_untrained(context, session.report)
         last_line = f"test {after.metric}  {after}"
-    seconds = session.resume_from.seconds + time.monotonic() - began
-    result |= {**facts, "test": score_record(after), "seconds": seconds, "peak_mebibytes": _peak_memory(context)}
+    seconds = time.monotonic() - began
+    stages = context.stages.whole(seconds)
+    result |= {**facts, "test": score_record(after), "seconds": session.resume_from.seconds + seconds}
+    result |= {"stages": stages, "peak_mebibytes": _peak_memory(context)}
     if session.writes:
         write_whole(session.out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    session.report(stages_line(stages))
     session.report(_location_line(context, session.out, result))
     session.report(last_line)
     _check_finite(result)
@@ -147,32 +151,41 @@ def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
 
 def _train_and_evaluate(context: RunContext, session: _Session) -> tuple[Score, Score, dict[str, Any]]:
     """(test before the first step, test of the best, facts of the training)."""
-    from mezo_lab.finetune.training import task_trainer  # with the Trainer of transformers, which takes seconds to load
+    stages = context.stages
+    with stages.timed(LOADING):
+        from mezo_lab.finetune.training import task_trainer  # with the Trainer of transformers, which takes seconds
 
-    splits = context.splits
     place = (context, session.out, session.report, session.writes)
-    before = score_before_training("test", splits.test, *place)
+    before = score_before_training("test", context.test, *place)
     if before.unanswered == len(before.each):  # no loss would be finite either, for hours
         nothing = {"validation": [], "losses": [], "forward_passes": 0, "backward_passes": 0, "skipped": 0}
         return before, before, {"trained": 0, "steps": 0, "best_step": 0, **nothing}
     began = time.monotonic()
-    validation = score_before_training("validation", splits.validation, *place)
+    validation = score_before_training("validation", context.validation, *place)
     start = validation, time.monotonic() - began
-    with thread_count(session.resume_from.origin.threads):
+    with stages.timed(LOADING), thread_count(session.resume_from.origin.threads):
         model = build_model(context)
-    facts = task_trainer.train_model(
-        context,
-        model,
-        session.out,
-        report=session.report,
-        interrupts=session.interrupts,
-        resume_from=session.resume_from,
-        start=start,
-    )
+    with stages.timed(REST):
+        facts = task_trainer.train_model(
+            context,
+            model,
+            session.out,
+            report=session.report,
+            interrupts=session.interrupts,
+            resume_from=session.resume_from,
+            start=start,
+        )
     if facts["best_step"] == 0:  # the weights are those of the start
         return before, before, facts
-    after = evaluate(model, context.encoder, splits.test, progress=evaluation_lines(session.report, "test"))
-    return before, after, facts
+    return before, _test_score(context, model, session.report), facts
+
+
+def _test_score(context: RunContext, model: Any, report: Report) -> Score:
+    """The score on the test rows, announced, as it may take long."""
+    report(f"test: {len(context.test):,} examples")
+    with context.stages.timed(TEST):
+        progress = evaluation_lines(report, "test", len(context.test))
+        return evaluate_questions(model, context.encoder, context.test, progress=progress)
 
 
 def _evaluate_untrained(context: RunContext, report: Report) -> tuple[Score, dict[str, Any]]:
@@ -181,10 +194,11 @@ def _evaluate_untrained(context: RunContext, report: Report) -> tuple[Score, dic
     test = context.splits.test
     model = context.pretrained.model
     if context.config.method == "linear-probe":
-        result = baselines.linear_probe(context.pretrained, context.encoder, train, test)
+        report(f"linear probe: {len(train):,} training and {len(test):,} test examples")
+        with context.stages.timed(TEST):
+            result = baselines.linear_probe(context.pretrained, context.encoder, train, test)
         return result, {"trained": model.config.hidden_size, "forward_passes": len(train)}
-    result = evaluate(model, context.encoder, test, progress=evaluation_lines(report, "test"))
-    return result, {"trained": 0, "forward_passes": 0}
+    return _test_score(context, model, report), {"trained": 0, "forward_passes": 0}
 
 
 def _gain_line(before: Score, after: Score, gain: tuple[float, float, float]) -> str:

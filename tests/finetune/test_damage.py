@@ -26,7 +26,7 @@ from mezo_lab.finetune.run_folder import (
 )
 from mezo_lab.finetune.training.callbacks import ProgressCallback
 
-CLOCK = {"seconds", "peak_mebibytes", "machine"}
+CLOCK = {"seconds", "stages", "peak_mebibytes", "machine"}
 STATES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", "training_args.bin", DIGESTS)
 
 

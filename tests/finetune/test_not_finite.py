@@ -150,7 +150,9 @@ def test_a_run_that_answers_nothing_ends_with_status_1_and_one_line(method, plan
 
 def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        task_trainer, "evaluate", lambda *_, **__: mean_score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6)
+        task_trainer,
+        "evaluate_questions",
+        lambda *_, **__: mean_score("accuracy", [1.0] * 10 + [0.0] * 6, unanswered=6),
     )
     lines = []
     result = finetune(plan, tmp_path / "run", report=lines.append)
@@ -162,7 +164,7 @@ def test_validation_rows_without_finite_scores_are_told_and_recorded(plan, tmp_p
 def test_a_model_that_training_breaks_is_no_success(plan, tmp_path, monkeypatch):
     """The start was answered; of the best checkpoint nothing is."""
     scores = iter([mean_score("accuracy", [0.0] * 20, unanswered=20)])
-    monkeypatch.setattr("mezo_lab.finetune.run.evaluate", lambda *_, **__: next(scores))
+    monkeypatch.setattr("mezo_lab.finetune.run.evaluate_questions", lambda *_, **__: next(scores))
     monkeypatch.setattr("mezo_lab.finetune.training.callbacks.StartCallback.on_train_begin", lambda *_, **__: None)
     lines = []
     with pytest.raises(NotFinite, match="none of the 20 test examples had a finite score: the model answers nothing"):

@@ -9,7 +9,7 @@ import torch
 
 from mezo_lab.environment.installation import ModelNotInstalled, require
 from mezo_lab.finetune.models.foreign import foreign_files
-from mezo_lab.finetune.models.smollm2 import READER_PACKAGES, smollm2
+from mezo_lab.finetune.models.smollm2 import READER_PACKAGES, is_unpacked, smollm2
 from mezo_lab.validation import nearest
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ class LanguageModel:
     """The name that it was loaded by."""
     limit: int
     """The most tokens that one text may have."""
+
+
+def loading_line(name: str) -> str:
+    """What is about to be loaded, and how long that takes where it is long. Args: name: as of `load_model`.
+
+    >>> loading_line("./x")
+    'loading ./x'
+    """
+    if name == SHIPPED_MODEL and not is_unpacked():
+        return f"loading {name}, which is unpacked for the first time: about half a minute"
+    return f"loading {name}"
 
 
 def load_model(

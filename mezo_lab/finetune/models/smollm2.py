@@ -45,6 +45,11 @@ def smollm2() -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     return _load_folder(folder)
 
 
+def is_unpacked() -> bool:
+    """Whether a call of `smollm2` finds a folder in the cache, be it damaged or not."""
+    return (cache_folder() / _cache_key(shipped_file(MODEL_WHEEL, ModelNotInstalled))).exists()
+
+
 def _cache_key(gguf: Path) -> str:
     # transformers changes the layout of config.json between major versions, so each has its own folder
     import transformers

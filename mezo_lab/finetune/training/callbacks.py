@@ -1,4 +1,4 @@
-"""Callbacks of a training: its progress on the terminal, its early end, and the start as a competitor."""
+"""Callbacks of a training: its progress on the terminal, its early end, its clock, and the start as a competitor."""
 
 import time
 from pathlib import Path
@@ -8,6 +8,7 @@ from transformers import TrainerCallback
 
 from mezo_lab.finetune.endings import LINE_EVERY, Interrupts, Report
 from mezo_lab.finetune.evaluation.scores import Score, percent, without_score
+from mezo_lab.finetune.stages import Stages
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState
@@ -16,7 +17,7 @@ _MANY_ZEROS = 0.3  # of the probes: a share that moves nothing and is worth a wo
 
 
 class ProgressCallback(TrainerCallback):
-    """A line every ten seconds, at the steps of an evaluation and at its result; ends the run on an interrupt."""
+    """A line at the first step, every ten seconds, and at each evaluation; ends the run on an interrupt."""
 
     def __init__(self, trainer: Any, report: Report, interrupts: Interrupts):
         self.trainer = trainer
@@ -61,7 +62,8 @@ class ProgressCallback(TrainerCallback):
             if logs["loss"] is not None:
                 self._losses.append(logs["loss"])
             at_evaluation = state.global_step % args.eval_steps == 0 or state.global_step == state.max_steps
-            if at_evaluation or time.monotonic() - self._last_line > LINE_EVERY:
+            first = state.global_step == self._first_step + 1  # which says how long the others will take
+            if first or at_evaluation or time.monotonic() - self._last_line > LINE_EVERY:
                 self._report_step(state, logs)
         if "eval_value" in logs:
             interval = f"{percent(logs['eval_low'])} to {percent(logs['eval_high'])}"
@@ -96,6 +98,20 @@ class ProgressCallback(TrainerCallback):
         if zero > _MANY_ZEROS and not self._advised:
             self._advised = True
             self.report("many probes see no difference and move nothing: a larger --epsilon or --batch shows more")
+
+
+class UpdateCallback(TrainerCallback):
+    """Gives the clock of the run to a stage while the optimizer makes its step."""
+
+    def __init__(self, stages: Stages, stage: str):
+        self._stages = stages
+        self._stage = stage
+
+    def on_pre_optimizer_step(self, args, state, control, **others) -> None:
+        self._stages.begin(self._stage)
+
+    def on_optimizer_step(self, args, state, control, **others) -> None:
+        self._stages.end()
 
 
 class StartCallback(TrainerCallback):

@@ -15,19 +15,20 @@ import torch.distributed as distributed
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from mezo_lab.finetune.config import RunConfig
-from mezo_lab.finetune.data.rows import Row
 from mezo_lab.finetune.encoding.encoder import Encoder
 from mezo_lab.finetune.encoding.examples import collate
 from mezo_lab.finetune.encoding.logits import bucket_size, pad_token
 from mezo_lab.finetune.endings import Interrupts, Report, disk_errors_in_one_line, evaluation_lines
-from mezo_lab.finetune.evaluation.evaluate import evaluate
+from mezo_lab.finetune.evaluation.evaluate import evaluate_questions
+from mezo_lab.finetune.evaluation.questions import Questions
 from mezo_lab.finetune.evaluation.scores import Score
 from mezo_lab.finetune.models.foreign import silenced_logging
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.models.tuning import count_trainable
 from mezo_lab.finetune.prepare import RunContext
 from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, seal
-from mezo_lab.finetune.training.callbacks import ProgressCallback, StartCallback
+from mezo_lab.finetune.stages import BACKWARD, CHECKPOINTS, FORWARD, LOADING, SWEEPS, UPDATE, VALIDATION, Stages
+from mezo_lab.finetune.training.callbacks import ProgressCallback, StartCallback, UpdateCallback
 from mezo_lab.finetune.training.cost import adam_cost_line, cost_line
 from mezo_lab.finetune.training.evaluations import SCORE_FIELDS, EvaluationRecord
 from mezo_lab.finetune.training.objectives import Objective, objective_named
@@ -36,6 +37,7 @@ from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
 
 _OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
+_LARGE = 2**28  # bytes of weights, which take a disk a second or more
 _BLOCKS = 100  # entries of the losses in a result
 
 
@@ -47,7 +49,8 @@ class TaskTrainer(Trainer):
         *arguments: Any,
         objective: Objective,
         encoder: Encoder,
-        held_out: Sequence[Row],
+        held_out: Questions,
+        stages: Stages,
         report: Report,
         earlier_seconds: float,
         **settings: Any,
@@ -56,6 +59,7 @@ class TaskTrainer(Trainer):
         self.objective = objective
         self.encoder = encoder
         self.held_out = held_out
+        self.stages = stages
         self.report = report
         self.earlier_seconds = earlier_seconds
         self.began = time.monotonic()
@@ -75,8 +79,9 @@ class TaskTrainer(Trainer):
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         model: Any = self.model
-        progress = evaluation_lines(self.report, "validation")
-        result = evaluate(model.eval(), self.encoder, self.held_out, progress=progress)
+        progress = evaluation_lines(self.report, "validation", len(self.held_out))
+        with self.stages.timed(VALIDATION):
+            result = evaluate_questions(model.eval(), self.encoder, self.held_out, progress=progress)
         metrics = {f"{metric_key_prefix}_{name}": getattr(result, name) for name in SCORE_FIELDS}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -98,11 +103,26 @@ class TaskTrainer(Trainer):
         scheduler._last_lr = [group["lr"] for group in groups]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        if self.args.world_size > 1:
-            distributed.barrier()  # each process has written the state of its generators
-        if self.args.should_save:
-            seal(Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}"))
+        name = f"checkpoint-{self.state.global_step}"
+        self._announce(f"writing {name}")
+        with self.stages.timed(CHECKPOINTS):
+            super()._save_checkpoint(model, trial)
+            if self.args.world_size > 1:
+                distributed.barrier()  # each process has written the state of its generators
+            if self.args.should_save:
+                seal(Path(str(self.args.output_dir), name))
+
+    def _load_best_model(self) -> None:
+        self._announce(f"loading the best, {Path(str(self.state.best_model_checkpoint)).name}")
+        with self.stages.timed(CHECKPOINTS):
+            super()._load_best_model()
+
+    def _announce(self, text: str) -> None:
+        """Report what is written or read where it is so large that it may take seconds."""
+        trained = [weights for weights in self.model.parameters() if weights.requires_grad]  # type: ignore[union-attr]
+        size = sum(weights.numel() * weights.element_size() for weights in trained)
+        if size >= _LARGE:
+            self.report(f"{text}, {size / 1e9:,.1f} GB")
 
 
 class MeZOTaskTrainer(TaskTrainer, MeZOTrainer):
@@ -120,15 +140,25 @@ class MeZOTaskTrainer(TaskTrainer, MeZOTrainer):
 
     def _load_best_model(self) -> None:
         self._settle()  # the log ends where the run did
-        restore_best(self, self.report)
+        with self.stages.timed(CHECKPOINTS):
+            restore_best(self, self.report)
         super()._load_best_model()
+
+    def _probe(self, model: Any) -> float:
+        with self.stages.timed(SWEEPS):  # and, inside, the forward passes
+            return super()._probe(model)
+
+    def _weighted_loss(self, *arguments: Any) -> float:
+        with self.stages.timed(FORWARD):
+            return super()._weighted_loss(*arguments)
 
 
 class GradientTaskTrainer(TaskTrainer):
     """With backpropagation. A loss that is not finite ends it, as its gradient would destroy the weights."""
 
     def training_step(self, *arguments: Any, **settings: Any) -> torch.Tensor:
-        loss = super().training_step(*arguments, **settings)
+        with self.stages.timed(BACKWARD):
+            loss = super().training_step(*arguments, **settings)
         if not torch.isfinite(loss):
             raise ValueError(
                 f"`lr` must keep the loss finite, got {self.args.learning_rate:g} and a loss of {float(loss)} at step "
@@ -163,15 +193,17 @@ def train_model(
     Returns: facts of the training, for the result. Raises: Stopped; OSError for a full disk.
     """
     config = context.config
-    trainer = build_trainer(context, model, out, report, resume_from.seconds)
+    with context.stages.timed(LOADING):
+        trainer = build_trainer(context, model, out, report, resume_from.seconds)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(ProgressCallback(trainer, report, interrupts))
+    trainer.add_callback(UpdateCallback(context.stages, SWEEPS if config.method == "mezo" else UPDATE))
     if resume_from.problems:
         place = resume_from.checkpoint.name if resume_from.checkpoint else "its log"
         report(f"{'; '.join(resume_from.problems)}: the run goes on from {place}")
     if start is None:
         began = time.monotonic()
-        score = evaluate(model, context.encoder, context.splits.validation)
+        score = evaluate_questions(model, context.encoder, context.validation)
         start = score, time.monotonic() - began
     before, seconds = start
     report(cost_line(context, seconds, done=resume_from.step))
@@ -250,11 +282,12 @@ def build_trainer(
     args = _training_arguments(config, out)  # which set up the process group, where there are several processes
     settings = {
         "train_dataset": list(context.examples),
-        "eval_dataset": list(context.splits.validation),
+        "eval_dataset": list(context.validation.rows),
         "data_collator": partial(collate, pad=pad_token(model), together=bucket_size(model, config.batch)),
         "objective": objective_named(config.objective, context.encoder),
         "encoder": context.encoder,
-        "held_out": context.splits.validation,
+        "held_out": context.validation,
+        "stages": context.stages,
         "report": report,
         "earlier_seconds": earlier_seconds,
         "processing_class": context.encoder.tokenizer,  # saved beside every checkpoint

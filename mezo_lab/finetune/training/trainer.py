@@ -193,6 +193,12 @@ class MeZOTrainer(Trainer):
                 groups.setdefault(decay if name in decayed else 0.0, []).append((name, tensor))
         return [{"params": group, "weight_decay": rate} for rate, group in groups.items()]
 
+    def _clip_grad_norm(self, model: nn.Module) -> float:
+        return 0.0  # there are no gradients: asking every parameter for its own takes time at every step
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> float:
+        return 0.0
+
     def get_batch_samples(self, *arguments: Any, **settings: Any) -> Any:
         self._micro_batches = []  # a callback may have ended an epoch in the middle of a step
         return super().get_batch_samples(*arguments, **settings)

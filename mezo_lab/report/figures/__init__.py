@@ -10,12 +10,14 @@ from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.formula import formula_svg
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
+from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
 
 __all__ = [
     "GrowthLine",
     "GrowthPanel",
     "GrowthSeries",
     "RateRun",
+    "RunStages",
     "StepCost",
     "alt_text",
     "claim_figure",
@@ -24,6 +26,8 @@ __all__ = [
     "formula_svg",
     "growth_alt_text",
     "growth_figure",
+    "stages_alt_text",
+    "stages_figure",
     "step_alt_text",
     "step_figure",
     "style",

@@ -17,7 +17,7 @@ from mezo_lab.finetune.run_folder import RESULT, START, Stopped
 from mezo_lab.finetune.training import cost, task_trainer
 from mezo_lab.finetune.training.callbacks import ProgressCallback
 
-CLOCK = {"seconds", "peak_mebibytes", "machine"}
+CLOCK = {"seconds", "stages", "peak_mebibytes", "machine"}
 
 
 def quiet(line: str) -> None:
@@ -43,7 +43,7 @@ def validating(monkeypatch, before: int, *after: int) -> None:
         return scripted(before) if name == "validation" else before_training.score_before_training(name, *arguments)
 
     monkeypatch.setattr("mezo_lab.finetune.run.score_before_training", at_start)
-    monkeypatch.setattr(task_trainer, "evaluate", lambda *_, **__: scripted(next(hits)))
+    monkeypatch.setattr(task_trainer, "evaluate_questions", lambda *_, **__: scripted(next(hits)))
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora", "prefix"])
@@ -124,7 +124,7 @@ def test_a_run_that_was_stopped_has_the_result_of_one_that_was_not(step, number,
     assert raised.value.code == status
     asked = []
     with monkeypatch.context() as patch:
-        patch.setattr(before_training, "evaluate", lambda *_, **__: asked.append(1))
+        patch.setattr(before_training, "evaluate_questions", lambda *_, **__: asked.append(1))
         parted = finetune(plan, tmp_path / "parted", resume=True, report=quiet)
     assert not asked  # the start was evaluated once
     assert without_clock(parted) == without_clock(whole)
@@ -157,7 +157,9 @@ def test_a_run_that_begins_anew_evaluates_its_own_model_first(plan, folder, tmp_
         patch.setattr("mezo_lab.finetune.run.score_before_training", stopped)
         finetune(plan, tmp_path / "run", report=quiet)
     assert (tmp_path / "run" / START).exists()
-    monkeypatch.setattr(before_training, "evaluate", lambda model, *_, **__: mean_score("accuracy", [0.5] * 20))
+    monkeypatch.setattr(
+        before_training, "evaluate_questions", lambda model, *_, **__: mean_score("accuracy", [0.5] * 20)
+    )
     again = finetune(another, tmp_path / "run", report=quiet)
     assert set(again["test_before"]["each"]) == {0.5}
 
