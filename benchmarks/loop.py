@@ -50,7 +50,7 @@ class BareSteps(TrainerCallback):
     """Makes each step of a trainer once more, by `MeZO.step` on a copy of the model, and times both."""
 
     def __init__(self, trainer: task_trainer.TaskTrainer, config: RunConfig):
-        self.model = copy.deepcopy(trainer.model)
+        self.model: Any = copy.deepcopy(trainer.model)
         self.objective = trainer.objective
         settings: Any = {
             name: getattr(config, name) for name in ("lr", "epsilon", "weight_decay", "probes", "law", "seed")

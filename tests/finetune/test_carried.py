@@ -28,7 +28,7 @@ from mezo_lab.finetune.run_folder import (
 )
 from mezo_lab.optim.log import LogWriter, StepRecord, read_log
 
-CLOCK = {"seconds", "peak_mebibytes", "machine"}
+CLOCK = {"seconds", "stages", "peak_mebibytes", "machine"}
 SMALL = (PLAN, START, VALIDATION, LOG)
 
 RUNS = {
