@@ -1,6 +1,7 @@
 """Where a run goes on: at its newest whole checkpoint, or at the end of its log, from which it is rebuilt."""
 
 import json
+import os
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from mezo_lab.finetune.config import RunConfig
 from mezo_lab.finetune.run_folder import (
     LOG,
+    RESULT,
     START,
     VALIDATION,
     Origin,
@@ -22,7 +24,7 @@ from mezo_lab.finetune.run_folder import (
     trainer_state,
     without_checkpoint,
 )
-from mezo_lab.optim.log import LogError, read_log
+from mezo_lab.optim.log import LogError, VerifiedLog, read_log
 
 # where things lie on a machine; with the log alone they may have moved, as the hash in it knows the weights, and the
 # plan the rows
@@ -62,43 +64,44 @@ def resume_point(config: RunConfig, out: Path, from_log: Path | None = None) -> 
             "checkpoints, and pass --resume alone."
         )
     origin = read_origin(folder)
+    log = None
+    if config.method == "mezo" and (from_log is not None or has_begun(out)):
+        log = _whole_log(folder)
     checkpoint = None
     problems: list[str] = []
-    if config.method == "mezo" and (from_log is not None or has_begun(out)):
-        _check_log(folder)
-    if from_log is None:
-        checkpoint, problems = latest_checkpoint(out)
+    if from_log is not None:
+        _check_out(out, from_log)
+    else:
+        checkpoint, problems = latest_checkpoint(out, log.steps if log else None)
     if checkpoint is not None:
         history = trainer_state(checkpoint).get("log_history", [])
         seconds = max((entry.get("seconds", 0.0) for entry in history), default=0.0)
         point = ResumePoint(checkpoint, tuple(problems), step_of(checkpoint), seconds, origin)
-    elif config.method == "mezo" and (folder / LOG).exists():
-        point = _end_of_log(folder, config, problems, origin)
+    elif log is not None:
+        point = _end_of_log(folder, log, config, problems, origin)
     else:
         found = f"there is none ({'; '.join(problems)})" if problems else "there is none yet"
         raise ValueError(f"`resume` needs a whole checkpoint in {out}, and {found}: {without_checkpoint(out)}.")
     if config.steps > plan.steps:
         lengths = (*origin.lengths, (point.step, plan.steps))
         point = replace(point, origin=replace(origin, lengths=lengths))
-    return point
+    return replace(point, log_size=log.size if log else None)
 
 
-def _end_of_log(folder: Path, config: RunConfig, problems: list[str], origin: Origin) -> ResumePoint:
-    steps = read_log(folder / LOG).steps
-    if steps > config.steps:
+def _end_of_log(folder: Path, log: VerifiedLog, config: RunConfig, problems: list[str], origin: Origin) -> ResumePoint:
+    if log.steps > config.steps:
         raise ValueError(
-            f"`steps` must be at least the {steps:,} that {folder / LOG} holds, got {config.steps:,}: give more, or "
+            f"`steps` must be at least the {log.steps:,} that {log.path} holds, got {config.steps:,}: give more, or "
             "the log of this run."
         )
     seconds = max((entry.get("seconds", 0.0) for entry in read_evaluations(folder)), default=0.0)
-    return ResumePoint(None, tuple(problems), steps, seconds, origin)
+    return ResumePoint(None, tuple(problems), log.steps, seconds, origin)
 
 
-def _check_log(folder: Path) -> None:
+def _whole_log(folder: Path) -> VerifiedLog:
     """Raises: ValueError where the log of a run is missing or damaged: a resume would begin one in mid-run."""
     try:
-        read_log(folder / LOG)
-        return
+        return read_log(folder / LOG)
     except FileNotFoundError:
         trouble = "is missing"
     except LogError as error:
@@ -121,20 +124,35 @@ def check_rows(origin: Origin, rows: str) -> None:
         )
 
 
-def copy_log(source: Path, out: Path) -> None:
-    """Begin a folder with the log of another run, and with what it knows of scores.
+def set_out(out: Path, source: Path | None, point: ResumePoint) -> None:
+    """Prepare the folder of a run: with the log of `source`, and what that knows of scores.
 
-    Raises: ValueError for a folder that holds a run already.
+    A torn tail is dropped from the log, and a log without a step goes altogether.
+
+    Cost: some kilobytes.
     """
-    if has_begun(out):
-        raise ValueError(
-            f"`out` must be a new folder beside --from-log, {out} holds a run: --resume alone goes on with it, or name "
-            "another."
-        )
-    for name in (START, VALIDATION, LOG):
-        (out / name).unlink(missing_ok=True)
-        if (source / name).exists():
-            shutil.copyfile(source / name, out / name)
+    if source is not None and not out.samefile(source):
+        for name in (START, VALIDATION, LOG):
+            (out / name).unlink(missing_ok=True)
+            if (source / name).exists():
+                shutil.copyfile(source / name, out / name)
+    if not point.step:
+        (out / LOG).unlink(missing_ok=True)
+    elif point.log_size is not None:
+        os.truncate(out / LOG, point.log_size)
+
+
+def _check_out(out: Path, source: Path) -> None:
+    """Raises: ValueError for a folder that holds another run than the one that took this log and came no further."""
+    if not has_begun(out) or out.samefile(source):
+        return
+    alone = not checkpoints(out) and not (out / RESULT).exists()
+    if alone and (out / LOG).read_bytes() == (source / LOG).read_bytes():
+        return
+    raise ValueError(
+        f"`out` must be a new folder beside --from-log, {out} holds a run: --resume alone goes on with it, or name "
+        "another."
+    )
 
 
 def read_evaluations(folder: Path) -> list[dict[str, Any]]:

@@ -21,9 +21,8 @@ from mezo_lab.finetune.evaluation.scores import NotFinite, Score, difference, pe
 from mezo_lab.finetune.models.loading import resolve_device
 from mezo_lab.finetune.prepare import RunContext, build_model, prepare_run, rows_digest
 from mezo_lab.finetune.replay import thread_count
-from mezo_lab.finetune.resume import check_rows, copy_log, prolonged_line, resume_point
+from mezo_lab.finetune.resume import check_rows, prolonged_line, resume_point, set_out
 from mezo_lab.finetune.run_folder import (
-    LOG,
     NEW_RUN,
     RESULT,
     Origin,
@@ -45,6 +44,8 @@ class _Session:
     report: Report
     interrupts: Interrupts
     resume_from: ResumePoint
+    source: Path | None
+    """The folder of which the log alone is read; None takes the checkpoints too."""
     writes: bool
     """Whether this process writes the files of the run: the first of those that torchrun started."""
 
@@ -94,23 +95,13 @@ def finetune(
         resume_from = NEW_RUN
         if resume or source is not None:
             resume_from = resume_point(config, out, source)
-            if rank == 0:
-                _set_out(out, source, resume_from)
         elif rank == 0:
             clear_start(out)
         if (line := prolonged_line(config, resume_from)) is not None:
             report(line)
         if reports_rate:
             report(f"no --lr was given: {config.lr:g} with a {config.schedule} schedule is {rate.source}")
-        return _run(config, _Session(out, report, interrupts, resume_from, writes=rank == 0))
-
-
-def _set_out(out: Path, source: Path | None, resume_from: ResumePoint) -> None:
-    """Prepare the folder of a run that goes on."""
-    if source is not None and not (out.exists() and out.samefile(source)):
-        copy_log(source, out)
-    if not resume_from.step:
-        (out / LOG).unlink(missing_ok=True)  # which holds no step, and is begun anew
+        return _run(config, _Session(out, report, interrupts, resume_from, source, writes=rank == 0))
 
 
 def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
@@ -123,6 +114,7 @@ def _run(config: RunConfig, session: _Session) -> dict[str, Any]:
     rows = rows_digest(context.splits)
     check_rows(origin, rows)
     if session.writes:
+        set_out(session.out, session.source, session.resume_from)
         threads = origin.threads or torch.get_num_threads()
         write_run_config(config, session.out, Origin(rows, threads, origin.lengths))
     result: dict[str, Any] = {"machine": machine(), "splits": str(context.splits)}

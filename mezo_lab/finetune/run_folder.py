@@ -54,6 +54,8 @@ class ResumePoint:
     seconds: float = 0.0
     """The time that the run had taken before."""
     origin: Origin = field(default_factory=Origin)
+    log_size: int | None = None
+    """Bytes of the log without a torn tail; None where there is none."""
 
     @property
     def rebuilds(self) -> bool:
@@ -300,14 +302,16 @@ def damage(checkpoint: Path) -> str | None:
     return None
 
 
-def latest_checkpoint(out: Path) -> tuple[Path | None, list[str]]:
+def latest_checkpoint(out: Path, logged: int | None = None) -> tuple[Path | None, list[str]]:
     """(the latest checkpoint from which a run can resume, the damage of each later one).
 
     Its own files are whole, and the log reaches its step. The best checkpoint so far, which is loaded at the end, is
     whole too, or there is a log that rebuilds it. Cost: one pass of SHA-256 over each checkpoint.
+
+    Args: logged: the steps of the log; None reads it.
     """
     problems: list[str] = []
-    last_step = _last_logged_step(out)
+    last_step = _last_logged_step(out) if logged is None else logged
     for checkpoint in checkpoints(out):
         trouble = damage(checkpoint)
         if trouble is None and not (checkpoint / _TRAINER_STATE).is_file():

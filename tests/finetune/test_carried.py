@@ -290,13 +290,27 @@ def test_other_rows_are_refused(stopped, plan, capsys):
     Path(plan.data).write_text(text.replace("fine", "dull"))
     assert main(command("--resume", "--out", run)) == 2
     assert "--data must be the rows with which the run began, and others are read now" in error(capsys)
-    assert len(steps(run)) == 6
+    assert main(command("--from-log", run, "--out", run.with_name("new"))) == 2
+    assert len(steps(run)) == 6 and not run.with_name("new").exists()
 
 
-def test_another_model_is_refused_before_a_step(stopped, folder, tmp_path, capsys):
-    _, run = stopped
-    assert main(command("--resume", "--from-log", run, "--out", tmp_path / "new", "--model", folder("opt"))) == 2
+def test_another_model_is_refused_before_a_step_and_the_right_one_goes_on(stopped, folder, tmp_path, capsys):
+    whole, run = stopped
+    words = ("--resume", "--from-log", run, "--out", tmp_path / "new")
+    assert main(command(*words, "--model", folder("opt"))) == 2
     assert "the log is of another model" in error(capsys)
+    assert main(command(*words)) == 0
+    assert outcome(tmp_path / "new") == outcome(whole)
+
+
+def test_a_torn_tail_is_told_once(stopped, caplog):
+    whole, run = stopped
+    with open(run / LOG, "ab") as file:
+        file.write((whole / LOG).read_bytes()[-7:])
+    assert main(command("--resume", "--out", run)) == 0
+    assert [record.message for record in caplog.records if "ends inside a frame" in record.message] == [
+        f"{run / LOG} ends inside a frame: 7 bytes left out, 6 steps kept"
+    ]
 
 
 def test_the_log_of_another_plan_is_refused(stopped, capsys):
