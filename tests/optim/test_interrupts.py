@@ -211,7 +211,7 @@ def test_a_kernel_s_call_that_was_made_is_not_made_again(law, monkeypatch):
     monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.compiled_kernel", lambda law, *variant: plain_kernel(law))
     monkeypatch.setattr("mezo_lab.optim.sweeps.noise_field.is_available", lambda *kinds: True)
     monkeypatch.setattr("mezo_lab.optim.sweeps.native.suits", lambda tensor: False)
-    monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.MOST_BLOCKS", 40)
+    monkeypatch.setattr("mezo_lab.optim.sweeps.compiled.TEMPORARY", 640)  # bytes: 40 blocks of signs
 
     def start():
         theta = [torch.nn.Parameter(torch.linspace(-1, 1, 5000, dtype=torch.float64)) for _ in range(2)]

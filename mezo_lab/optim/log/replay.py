@@ -40,7 +40,8 @@ def replay(
     """Rebuild the weights of a run from its run log, with no data and no forward pass.
 
     Claim: bit for bit on any CPU, compiled or not; on a GPU with the device, versions and path that the run had. From
-    one to the other to the rounding of float32 (signs have none), and then `check=False` leaves the hashes aside. The
+    one to the other to the rounding of float32, as a GPU's kernels add and multiply in one operation (signs without
+    weight decay, where a product rounds nothing, stay bit for bit); `check=False` then leaves the hashes aside. The
     weights are θ after a whole step, also of a run with `fused` that was cut off, whose last update is made.
     Source: paper, §2.1 and footnote 3. Cost: on a CPU one pass over the weights, which makes all steps on one tile of
     them, in cache, and draws each z once: a third of the run's own sweeps, or less. Elsewhere the sweeps of the run.

@@ -13,7 +13,7 @@ from mezo_lab.optim.log.verify import check_items, is_present_noise, verified_he
 from mezo_lab.optim.log.writer import LogWriter
 
 _SAME_RUN = ("fingerprint",)  # what two parts of one run have in common, beside their noise and fixed settings
-_SAME_ON_EVERY_DEVICE = ("rademacher",)  # laws whose sweeps round alike, on a GPU too: a sign rounds nothing
+_SAME_ON_EVERY_DEVICE = ("rademacher",)  # laws whose sums round alike, on a GPU too: a product with a sign is exact
 
 
 def continued_log(path: str | os.PathLike[str], header: dict[str, Any], fixed: Iterable[str]) -> VerifiedLog:
@@ -34,7 +34,7 @@ def continued_log(path: str | os.PathLike[str], header: dict[str, Any], fixed: I
         )
     logged = verified_header(read_log(path, until=0))
     own = {name: value for name, value in header.items() if name in _SAME_RUN or name in fixed}
-    if header["law"] not in _SAME_ON_EVERY_DEVICE:
+    if header["law"] not in _SAME_ON_EVERY_DEVICE or any(header["weight_decay"]):
         own["compiled"] = header["compiled"]
     own["groups"] = len(header[GROUP[0]])
     if not is_present_noise(logged):

@@ -3,8 +3,8 @@
 A *sweep* reads and writes every parameter once and draws its z again from the words; no z is ever stored. A
 `NoiseField` (`noise_field`) holds the parameters. On a CPU it hands them to C (`native`, `sweep.c`), on a GPU large
 ones to kernels that `torch.compile` makes (`compiled`), and all others, in `pieces`, to a `SweepKernel` of plain torch
-operations (`kernels`). `low_rank` and
-`one_hot` are the fields of two laws with another z; `progress` lets a sweep that an exception broke off be finished.
+operations (`kernels`). `low_rank` and `one_hot` are the fields of two laws with another z; `progress` lets a sweep that
+an exception broke off be finished.
 """
 
 from mezo_lab.optim.sweeps.kernels import SweepKernel

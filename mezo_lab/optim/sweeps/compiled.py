@@ -1,7 +1,7 @@
 """One tensor, one pass, on a GPU: generator, transform and update in one loop that `torch.compile` writes in Triton.
 
-No tensor of the size of the parameter is made. Without a compiler `is_available` says so once, and the eager path gives
-the same z. (The tests let `torch.compile` write the loops for a CPU too; a CPU's sweeps are `native`.)
+Beside the weights a call holds `TEMPORARY` bytes at most. Without a compiler `is_available` says so once, and the eager
+path gives the same z. (The tests let `torch.compile` write the loops for a CPU too; a CPU's sweeps are `native`.)
 """
 
 import functools
@@ -23,11 +23,11 @@ _logger = logging.getLogger(__name__)
 # value twice, and the default of 30 would cost minutes of compilation
 _OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 8}
 PACKED_TERMS = 2  # z per call: what a fused step and a chain of probes need; more go through several calls
+WORDS = 8  # bytes of a block, which the kernel of packed signs writes down for each z; the others write nothing
 TERMS = 1  # of the laws that are not packed: with two, Inductor would keep the lanes of one in tensors of their own
-PART = 1 << 20  # coordinates that take in several calls' z before the next: 4 MiB, so that they stay in cache
+TEMPORARY = 1 << 27  # bytes that a call may hold beside the weights; a GPU is busy with it for longer than its host
 SAMPLE = 64  # blocks of a part, at most twice as many, that show whether a kernel has written it
 DEVICES = ("cuda",)
-MOST_BLOCKS = 1 << 18  # of packed signs per call: their words, 2 MiB for each z, are the only temporary
 
 
 class Numbers(NamedTuple):
@@ -52,14 +52,16 @@ def run_compiled(law: str, target: Tensor, source: Tensor | None, numbers: Numbe
     if source is not None:
         source_rows = coordinates.block_view(source)
     call = _call_once
-    blocks = coordinates.full_blocks(target.numel())
-    most = blocks  # of one call
+    held = 0  # bytes for each block
+    if coordinates.packed:
+        held = PACKED_TERMS * WORDS
     if len(numbers.keys) > _terms_per_call(coordinates):
         call = _call_several
-        most = PART // coordinates.per_block
-    elif coordinates.packed:
-        most = MOST_BLOCKS
-    most = -(-blocks // -(-blocks // most))  # nearly equal parts: torch would compile anew for one of a single block
+        if _is_half(target):
+            held += coordinates.per_block * torch.float32.itemsize
+    blocks = coordinates.full_blocks(target.numel())
+    parts = -(-blocks * held // TEMPORARY) or 1
+    most = -(-blocks // parts)  # nearly equal parts: torch would compile anew for one of a single block
     for start in range(0, blocks, most):
         part = (coordinates.block_axis, start, min(most, blocks - start))
         source_part = source_rows
@@ -91,6 +93,8 @@ def is_available(law: str, dtype: torch.dtype, device: torch.device) -> bool:
 @functools.cache
 def compiled_kernel(law: str, *variant) -> Callable[..., None]:
     """The compiled kernel of a law for one variant of its arguments; it compiles on its first call."""
+    kinds = ", ".join(map(str, variant))
+    _logger.warning("torch.compile builds a sweep of %s (%s): some seconds, less from its cache", law, kinds)
     coordinates = COORDINATES[law]
     make_kernel = _packed_kernel if coordinates.packed else _lanes_kernel
     kernel = make_kernel(coordinates)
@@ -134,11 +138,15 @@ def _terms_per_call(coordinates: Coordinates) -> int:
     return PACKED_TERMS if coordinates.packed else TERMS
 
 
+def _is_half(target: Tensor) -> bool:
+    return target.element_size() < torch.float32.itemsize
+
+
 def _call_several(
     law: str, target: Tensor, source: Tensor | None, first: Tensor, numbers: Numbers, progress: SweepProgress
 ) -> None:
     """More z than one call takes in, into a sum that is rounded to the target's precision once."""
-    if target.element_size() >= 4:
+    if not _is_half(target):
         _call_in_turn(law, target, source, first, numbers, progress)
         return
     # Half-precision weights would be rounded by every call, so their sum is made apart, in float32. It is a single

@@ -67,12 +67,14 @@ def test_a_crash_while_a_broken_walk_is_taken_out_leaves_the_log_as_it_was(tmp_p
     RunLog(opt, path, append=True).close()
 
 
-@pytest.mark.parametrize(("law", "refused"), [("rademacher", False), ("gaussian", True)])
-def test_signs_alone_go_on_where_the_sweeps_are_computed_otherwise(law, refused, tmp_path, monkeypatch):
-    """As on a GPU after a CPU; a normal number is rounded otherwise there."""
+@pytest.mark.parametrize(
+    ("law", "decay", "refused"), [("rademacher", 0.0, False), ("rademacher", 0.1, True), ("gaussian", 0.0, True)]
+)
+def test_signs_alone_go_on_where_the_sweeps_are_computed_otherwise(law, decay, refused, tmp_path, monkeypatch):
+    """As on a GPU after a CPU; a product with a normal number, or with the decay, is rounded otherwise there."""
     path = tmp_path / "run.mezo"
     theta = torch.nn.Parameter(torch.linspace(-1, 1, 50))
-    opt = MeZO([theta], lr=0.01, law=law)
+    opt = MeZO([theta], lr=0.01, law=law, weight_decay=decay)
     header_of = run_log._header_of
     with monkeypatch.context() as patch:
         patch.setattr(run_log, "_header_of", lambda opt: header_of(opt) | {"compiled": not header_of(opt)["compiled"]})

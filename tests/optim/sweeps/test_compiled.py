@@ -74,7 +74,7 @@ def test_a_compiled_sweep_adds_the_z_of_the_definition(law, defined):
 
 
 def test_signs_are_the_same_in_any_parts(monkeypatch, defined):
-    monkeypatch.setattr(compiled_sweeps, "MOST_BLOCKS", 100)
+    monkeypatch.setattr(compiled_sweeps, "TEMPORARY", 1_600)  # 100 blocks
     theta = torch.zeros(70_001)
     NoiseField([KeyedTensor(theta, 7)], "rademacher", seed=5, compiled=True).sweep(ONE)
     assert torch.equal(theta, defined("rademacher", 7, (70_001,), seed=5, step=3))
