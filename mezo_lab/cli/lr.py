@@ -107,13 +107,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _prediction(problem: _Problem, beta: float, options: argparse.Namespace) -> StableLearningRate:
-    """The measurement, after a line that says how long it will take."""
-    from mezo_lab.report.labels import duration
+    """The measurement, after a line that says how long it may take."""
     from mezo_lab.report.progress import Progress  # rich loads here, not for `doctor`
 
     draws = options.draws or problem.draws
-    print(f"at most about {duration(_seconds(problem, draws))}, by a trial; {problem.memory}", flush=True)
-    with Progress(total=1, noun="measurement") as progress:
+    print(problem.memory, flush=True)
+    with Progress(total=1, noun="measurement", seconds=[_seconds(problem, draws)]) as progress:
         progress.begin("forward passes")
         return predict_stable_lr(
             problem.parameters,
@@ -138,7 +137,7 @@ def _print_cost(draws: int, products: int, subject: str) -> None:
 
 
 def _seconds(problem: _Problem, draws: int) -> float:
-    """About how long the measurement will take, by a trial: a forward pass, or two of a small loss, and one z."""
+    """About how long the measurement takes at most, by a trial: a forward pass, or two of a small loss, and one z."""
     one_pass = _seconds_of_pass(problem.loss)
     if one_pass < _SHORT:  # the first one also sets up what it uses
         one_pass = _seconds_of_pass(problem.loss)
@@ -248,7 +247,7 @@ def _model_problem(options: argparse.Namespace, law: Law) -> _Problem:
         name += f", {config.tuning}"
     name += f", d = {dim:,}, {len(examples)} examples of {context.task.name}"
     loss = batch_loss(model, context.encoder, examples)
-    memory = f"memory for the graph of a gradient of {len(examples)} examples, and {_memory_line(dim, 'float32')}"
+    memory = _memory_line(dim, "float32", f"the graph of a gradient of {len(examples)} examples, and ")
     return _Problem(name, parameters, loss, moments, None, DRAWS, PRODUCTS, 0.05, memory, config.epsilon)
 
 
@@ -261,9 +260,10 @@ def _measured_edge(problem: _Problem, prediction: StableLearningRate, options: a
     passes = growth_passes(steps, options.probes).forward
     print(f"to measure where MeZO diverges: {_RUNS} runs or more, of {passes:,} forward passes each", flush=True)
     with Progress(total=_RUNS, noun="run") as progress:
+        planned = iter(range(_RUNS))
 
         def watch(stretch: int, stretches: int) -> None:
-            if stretch == 1:
+            if stretch == 1 and next(planned, None) is not None:  # runs beyond those count as a part of the last one
                 progress.begin("run of MeZO")
             progress.update(stretch, stretches)
 
@@ -311,5 +311,5 @@ def _took(prediction: StableLearningRate, edge: Divergence | None) -> str:
     return text
 
 
-def _memory_line(dim: int, dtype: str) -> str:
-    return f"four copies of {dim:,} numbers in {dtype}"
+def _memory_line(dim: int, dtype: str, graph: str = "") -> str:
+    return f"memory for {graph}four copies of {dim:,} numbers in {dtype}"

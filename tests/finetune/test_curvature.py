@@ -64,7 +64,7 @@ def first_loss(monkeypatch, folder, arguments) -> tuple[float, int, RunConfig]:
     from mezo_lab.finetune.training import task_trainer
 
     plans = []
-    monkeypatch.setattr("mezo_lab.finetune.run.finetune", lambda plan, out, resume: plans.append(plan))
+    monkeypatch.setattr("mezo_lab.finetune.run.finetune", lambda plan, out, **_: plans.append(plan))
     assert main(["finetune", "--out", str(folder), *arguments]) == 0
     ready = prepare_run(plans[0].resolve(), lambda line: None)
     model = build_model(ready)
@@ -126,9 +126,7 @@ def test_the_cost_is_said_before_anything_is_measured(folder, asked, bed, capsys
         "to measure tr H and λ_max: 16 forward passes of at most 8 examples, 1 backward pass, at mo"
     )
     assert told[0].endswith(", as long as 138 forward passes") and told[1].startswith("loading ")
-    assert re.match(
-        r"at most about \d+ (s|min), by a trial; memory for the graph of a gradient of 8 examples", told[-1]
-    )
+    assert told[-1].startswith("memory for the graph of a gradient of 8 examples, and four copies of ")
 
 
 def test_what_finetune_refuses_is_refused_in_the_same_words(folder, asked, capsys, monkeypatch, tmp_path):
