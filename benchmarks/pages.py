@@ -12,6 +12,7 @@ from pathlib import Path
 from blocks import (  # beside this file
     costs,
     finetuning,
+    first_step,
     gpu,
     growth,
     learning_rates,
@@ -35,6 +36,7 @@ PAGES: dict[str, dict[str, Block]] = {
     "docs/costs.md": {
         "sampling": costs.sampling,
         "step": costs.step,
+        "first-step": first_step.first_step,
         "gpu": gpu.gpu,
         "loop": loop.loop,
         "replay": replays.replay,
