@@ -99,7 +99,7 @@ class Engine:
         self.low_precision = " and ".join(sorted(half))  # the half-precision dtypes among the weights
         self.largest_z = largest_coordinate(field)
         self.devices = list(dict.fromkeys(tensor.device for tensor in field.tensors))
-        self._mixing: tuple[int, list[list[float]]] = (-1, [])  # (step, C) of the last step that needed it
+        self._mixing: tuple[int, list[dict[int, float]]] = (-1, [])  # (step, C) of the last step that needed it
 
     @property
     def cost(self) -> Cost:
@@ -112,18 +112,23 @@ class Engine:
         weights = self.weights
         return bool(weights.displacement or weights.pending != NO_UPDATE or weights.move)
 
-    def mixing(self, step: int, probes: int) -> list[list[float]]:
-        """C in z_k = Σ_j C_kj x_j, for laws whose z are combinations of the step's streams x_j.
+    def mixing(self, step: int, probes: int) -> list[dict[int, float]]:
+        """C in z_k = Σ_j C_kj x_j, where z are combinations of the step's streams x_j. Returns: j → C_kj ≠ 0 for each k.
 
         "sphere" and "orthogonal" are made so: independent normal x_j, whose Gram matrix over all parameters says how
         to normalise or orthogonalise them. No z is stored: each sweep combines the streams again.
-        Cost: a pass over the streams once a step, and n² numbers for n probes.
+        Cost: a pass over the streams once a step, with n² products per weight for n probes. C is diagonal for "sphere"
+        and triangular for "orthogonal", whose sweeps draw n² streams a step.
         """
         if self._mixing[0] != step:
             gram = self.field.gram(terms({(step, j): () for j in range(probes)}))  # x_iᵀx_j, (probes, probes)
             mixing = self.law.mixing(gram)
             assert mixing is not None
-            self._mixing = (step, (mixing * math.sqrt(self.field.numel)).tolist())
+            mixing = mixing * math.sqrt(self.field.numel)
+            rows: list[dict[int, float]] = [{} for _ in range(probes)]
+            for (k, j), c in zip(mixing.nonzero().tolist(), mixing[mixing != 0].tolist(), strict=True):
+                rows[k][j] = c
+            self._mixing = (step, rows)
         return self._mixing[1]
 
     def perturbation(self, step: int, probe: int, probes: int, length: float) -> Displacement:
@@ -132,7 +137,7 @@ class Engine:
         if not self.law.mixes:
             return {(step, probe): tuple(scales)}
         row = self.mixing(step, probes)[probe]
-        return {(step, j): tuple(scale * c for scale in scales) for j, c in enumerate(row) if c}
+        return {(step, j): tuple(scale * c for scale in scales) for j, c in row.items()}
 
     def _length(self, group: Group, length: float) -> float:
         return length / group["scale"] if self.modified else length
@@ -150,9 +155,11 @@ class Engine:
         n = len(projected)
         if not self.law.mixes:
             return Record(step, tuple(pg / n for pg in projected), tuple(projected))
-        mixing = self.mixing(step, n)
-        coefficients = [sum(projected[k] * mixing[k][j] for k in range(n)) / n for j in range(n)]
-        return Record(step, tuple(coefficients), tuple(projected))
+        sums = [0.0] * n
+        for pg, row in zip(projected, self.mixing(step, n), strict=True):
+            for j, c in row.items():
+                sums[j] += pg * c
+        return Record(step, tuple(total / n for total in sums), tuple(projected))
 
     def planned(self, rule: Rule, history: Sequence[Record], rates: Sequence[float]) -> Update:
         """The update that a rule makes of the records; nothing moves. Args: rates: of each group."""

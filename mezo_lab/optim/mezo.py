@@ -30,8 +30,9 @@ class MeZO(RestoringOptimizer):
     Source: paper, Definitions 1 and 2, Algorithms 1 and 2.
     Formula: pg_k = [L(θ + εz_k) − L(θ − εz_k)]/(2ε); θ ← (1 − ηλ)θ − (η/n)·Σ_k pg_k z_k.
     Cost: 2n forward passes and 2n + 1 sweeps over the weights, 2n with `fused`; memory for one chunk, and 4 bytes per
-    parameter with `exact`. Linear in n, except that "sphere" and "orthogonal" take one sweep more, and n² products per
-    weight. A window of "momentum" or "adam" is drawn again at every step (`rule.draws`): up to 1,000 z for "adam".
+    parameter with `exact`. Linear in n, except that "sphere" and "orthogonal" take one sweep more, with n² products per
+    weight, and that "orthogonal" draws n² z. A window of "momentum" or "adam" is drawn again at every step
+    (`rule.draws`), up to 1,000 z for each probe of "adam"; from then on steps cost no more.
 
     Call model.eval() first: dropout has another mask on each side of a probe, and in train mode the buffers of
     BatchNorm, which are not in `params`, collect statistics of displaced weights.

@@ -1,6 +1,7 @@
 """The points at which a step evaluates the loss, and the projected gradients that follow from the losses."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -130,7 +131,8 @@ class Population:
 
 def ranks(losses: Sequence[float]) -> list[float]:
     """The rank of each loss, from 0; equal losses share the mean of their ranks."""
-    return [sum(other < loss for other in losses) + (sum(other == loss for other in losses) - 1) / 2 for loss in losses]
+    ordered = sorted(losses)
+    return [(bisect_left(ordered, loss) + bisect_right(ordered, loss) - 1) / 2 for loss in losses]
 
 
 Estimator = TwoSided | OneSided | ResidualFeedback | Population
