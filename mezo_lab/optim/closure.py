@@ -82,7 +82,7 @@ class ClosureGuard:
         return sum([parameter.grad is not None for parameter in parameters])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Evaluator:
     """The loss of a closure at the points of one step: `evaluator(point)`, while the stored weights are there."""
 

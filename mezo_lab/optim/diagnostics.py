@@ -13,9 +13,9 @@ from mezo_lab.optim.arguments import float32
 from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.notices import Notices
 from mezo_lab.optim.parameters import Group
-from mezo_lab.optim.rules import Rule, is_linear
+from mezo_lab.optim.rules import Rule, is_linear, window_cost
 from mezo_lab.optim.sweeps.pieces import strided_views
-from mezo_lab.sampling import Estimate, RunningMoments
+from mezo_lab.sampling import Coordinate, Estimate, RunningMoments
 
 
 @dataclass
@@ -46,9 +46,9 @@ class Diagnostics:
             self.skipped += 1
             return
         self.zeros += sum(pg == 0 for pg in projected)
-        self.squares.add(torch.tensor(projected, dtype=torch.float64).square())
+        self.squares.merge(_moments([pg * pg for pg in projected]))
         if curvature is not None:
-            self.curvatures.add(torch.tensor([curvature], dtype=torch.float64))
+            self.curvatures.merge(_moments([curvature]))
 
     def clear(self) -> None:
         """Start again, as after a change of data or of the step size."""
@@ -84,6 +84,14 @@ class Diagnostics:
             raise ValueError(f"`{name}` needs at least {probes} probes, got {self.squares.count}: make more steps.")
 
 
+def _moments(values: Sequence[float]) -> RunningMoments:
+    """The moments of some numbers. Of one, as of most steps, without a tensor: its calls cost more than a step."""
+    if len(values) == 1:
+        value = values[0]
+        return RunningMoments(1, value, (value - value) ** 2, value, value)  # NaN where the value is infinite
+    return RunningMoments.of(torch.tensor(values, dtype=torch.float64))
+
+
 PROBES_SEEN = 20  # before the share of them that saw no difference is judged
 ZERO_RATE = 0.3  # a larger share is reported
 
@@ -109,6 +117,18 @@ def warn_of_rounding(notices: Notices, low_precision: str, diagnostics: Diagnost
         rate = float(group["lr"])
         if rate > 0 and not float32(rate):
             notices.warn_once("rate", f"`lr` is {rate}, which is 0 in float32, and moves nothing: take a larger one.")
+
+
+def log_window(notices: Notices, engine: Engine, rule: Rule, probes: int) -> None:
+    """Log, before the first step, what a long window of a rule is going to cost."""
+    if rule.window == 1 or "window" in notices.reported:
+        return
+    numel = 1 if isinstance(engine.law, Coordinate) else engine.field.numel
+    cost = window_cost(rule, probes, numel)
+    if cost is None:
+        notices.reported.add("window")
+    else:
+        notices.log_once("window", cost)
 
 
 class _Stepped(Protocol):

@@ -22,7 +22,7 @@ Sweep = Callable[[SweepProgress], None]
 NO_UPDATE: tuple[Displacement, Decay] = ({}, None)
 
 
-def linear_combination(*parts: tuple[Displacement, Sequence[float] | float]) -> Displacement:
+def linear_combination(*parts: tuple[Displacement, list[float] | float]) -> Displacement:
     """Σ factor·displacement, without the streams that cancel. A factor is one number, or one for each group.
 
     >>> linear_combination(({(1, 0): (2.0,)}, 1.0), ({(1, 0): (1.0,), (2, 0): (3.0,)}, -2.0))
@@ -30,7 +30,7 @@ def linear_combination(*parts: tuple[Displacement, Sequence[float] | float]) -> 
     """
     total: Displacement = {}
     for displacement, factor in parts:
-        factors = repeat(factor) if isinstance(factor, int | float) else factor
+        factors = factor if isinstance(factor, list) else repeat(factor)
         for stream, scales in displacement.items():
             subtotal = total.get(stream, repeat(0.0))
             total[stream] = tuple([t + f * s for t, f, s in zip(subtotal, factors, scales, strict=False)])

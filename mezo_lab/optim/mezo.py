@@ -11,7 +11,7 @@ import torch
 from mezo_lab.optim import checkpoint, distributed, interrupts, parameters
 from mezo_lab.optim.arguments import check_arguments, check_group, estimator_of, float32, law_of, rule_named
 from mezo_lab.optim.closure import Closure, Evaluator, check_closure_and_batches
-from mezo_lab.optim.diagnostics import Diagnostics, warn_of_rounding
+from mezo_lab.optim.diagnostics import Diagnostics, log_window, warn_of_rounding
 from mezo_lab.optim.displacement import NO_UPDATE
 from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.fingerprint import fingerprint
@@ -280,6 +280,7 @@ class MeZO(RestoringOptimizer):
         engine = self._current_engine()
         engine.check_reach(self.epsilon)
         warn_of_rounding(self._notices, engine.low_precision, self.diagnostics, self.param_groups)
+        log_window(self._notices, engine, self.rule, self.probes)
         own = self._points()
         if self._replicas is not None:
             own = distributed.own_points(self._replicas, own)

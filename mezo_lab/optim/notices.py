@@ -1,5 +1,6 @@
-"""Warnings that point at the line of the user's own program, each kind once."""
+"""Warnings that point at the line of the user's own program, and lines of a log, each kind once."""
 
+import logging
 import os
 import sys
 import warnings
@@ -8,6 +9,8 @@ from pathlib import Path
 import torch
 
 INSIDE = (str(Path(__file__).parents[1]) + os.sep, str(Path(torch.__file__).parent) + os.sep)  # mezo_lab, torch
+
+_logger = logging.getLogger(__name__)
 
 
 def warn(text: str) -> None:
@@ -31,3 +34,9 @@ class Notices:
         if kind not in self.reported:
             self.reported.add(kind)
             warn(text)
+
+    def log_once(self, kind: str, text: str) -> None:
+        """Log, at the level that is shown by default, what is no mistake but should be known."""
+        if kind not in self.reported:
+            self.reported.add(kind)
+            _logger.warning(text)

@@ -40,15 +40,15 @@ def cost_line(context: RunContext, seconds: float, done: int = 0) -> str:
     return f"{text}; about {minutes:,} min at the speed of the first evaluation"
 
 
-def adam_cost_line(numbers: int, config: RunConfig) -> str:
-    """The cost of the window of Adam's rule, which stores no moments and so draws each z again."""
-    window = rule_named("adam").window
+def window_cost_line(numbers: int, config: RunConfig) -> str:
+    """The cost of the window of a rule, which stores no moments and so draws each z again."""
+    window = rule_named(config.rule).window
     most = min(window, config.steps) * config.probes
     seconds = most * numbers * _seconds_per_number(config.law)
     return (
-        f"--rule adam stores no moments: step t draws z again for each of the last min(t, {window:,}) steps, "
+        f"--rule {config.rule} stores no moments: step t draws z again for each of the last min(t, {window:,}) steps, "
         f"{most:,} of {numbers:,} numbers in the end, some {seconds:,.1f} s a step; "
-        "momentum has a shorter window, sgd none"
+        f"{'momentum has a shorter window, sgd none' if config.rule == 'adam' else 'sgd has none'}"
     )
 
 

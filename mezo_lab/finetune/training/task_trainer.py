@@ -29,12 +29,13 @@ from mezo_lab.finetune.prepare import RunContext
 from mezo_lab.finetune.run_folder import LOG, NEW_RUN, ResumePoint, Stopped, seal
 from mezo_lab.finetune.stages import BACKWARD, CHECKPOINTS, FORWARD, LOADING, SWEEPS, UPDATE, VALIDATION, Stages
 from mezo_lab.finetune.training.callbacks import ProgressCallback, StartCallback, UpdateCallback
-from mezo_lab.finetune.training.cost import adam_cost_line, cost_line
+from mezo_lab.finetune.training.cost import cost_line, window_cost_line
 from mezo_lab.finetune.training.evaluations import SCORE_FIELDS, EvaluationRecord
 from mezo_lab.finetune.training.objectives import Objective, objective_named
 from mezo_lab.finetune.training.rebuilding import rebuild_checkpoint, restore_best
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import MeZO
+from mezo_lab.optim.arguments import rule_named
 
 _OPTIMIZERS = {"adam": "adamw_torch", "sgd": "sgd"}  # method of backpropagation → the Trainer's name
 _LARGE = 2**28  # bytes of weights, which take a disk a second or more
@@ -207,8 +208,8 @@ def train_model(
         start = score, time.monotonic() - began
     before, seconds = start
     report(cost_line(context, seconds, done=resume_from.step))
-    if config.rule == "adam" and config.method == "mezo" and config.law != "coordinate":  # whose z is one number
-        report(adam_cost_line(count_trainable(model), config))
+    if config.method == "mezo" and rule_named(config.rule).window > 1 and config.law != "coordinate":  # one number a z
+        report(window_cost_line(count_trainable(model), config))
     trainer.add_callback(StartCallback(before, out))
     trainer.add_callback(EvaluationRecord(out))
     checkpoint = resume_from.checkpoint
