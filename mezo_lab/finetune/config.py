@@ -121,8 +121,8 @@ class RunConfig:
     law: str = _option("rademacher", "law of z: rademacher, gaussian, …")
     rule: str = _option(
         "sgd",
-        "update rule of MeZO: sgd, momentum, sign, normalised or adam; momentum draws z again for each of the last 66 "
-        "steps and adam for 1,000, so that a step soon takes longer and then minutes",
+        "update rule of MeZO: sgd, momentum, sign, normalised or adam; at each step momentum draws the z of the last "
+        "66 steps again, and adam those of the last 1,000, which soon takes minutes",
     )
     seed: int = _option(0, "seed of z and of the order of the data", least=0)
     data_seed: int = _option(0, "seed that chooses the examples", least=0)

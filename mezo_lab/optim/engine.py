@@ -113,7 +113,7 @@ class Engine:
         return bool(weights.displacement or weights.pending != NO_UPDATE or weights.move)
 
     def mixing(self, step: int, probes: int) -> list[dict[int, float]]:
-        """C in z_k = Σ_j C_kj x_j, where z are combinations of the step's streams x_j. Returns: j → C_kj ≠ 0 for each k.
+        """C in z_k = Σ_j C_kj x_j, where z are sums of the step's streams x_j. Returns: for each k, j → C_kj ≠ 0.
 
         "sphere" and "orthogonal" are made so: independent normal x_j, whose Gram matrix over all parameters says how
         to normalise or orthogonalise them. No z is stored: each sweep combines the streams again.
