@@ -6,7 +6,9 @@ from torch import Tensor
 
 from mezo_lab.curvature.vectors import Loss
 
-BACKWARD, PRODUCT = 2, 6  # forward passes in whose arithmetic operations a backward pass or a product can be paid
+# forward passes that take as many arithmetic operations
+BACKWARD = 2
+PRODUCT = 6  # a backward pass through the graph of a forward and a backward one
 
 
 @dataclass(frozen=True)
