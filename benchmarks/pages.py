@@ -32,6 +32,7 @@ Block = Callable[[Path], str]  # the root of the repository → Markdown
 PAGES: dict[str, dict[str, Block]] = {
     "README.md": {"figure": norm_factor.image, "refuted": verdicts.refuted, "findings": summary.findings},
     "docs/results.md": {"verdicts": verdicts.whole, "models": verdicts.models},
+    "docs/verify.md": {"verification": verdicts.verification},
     "docs/claims.md": {"claims": reference.claims, "symbols": reference.symbols},
     "docs/costs.md": {
         "sampling": costs.sampling,

@@ -1,5 +1,6 @@
-"""What `mezo-lab verify` printed, word for word."""
+"""What `mezo-lab verify` printed, word for word, and how long it took."""
 
+import json
 from pathlib import Path
 
 REFUTED = 'mezo-lab verify norm-factor --law gaussian --dim 50 --probes 4 --expect "(d+n-1)/n"'
@@ -19,6 +20,34 @@ def refuted(root: Path) -> str:
     """The paper's constant put to the Gaussian law, as the command and its output."""
     output = (root / "results/refuted.txt").read_text().strip()
     return fenced(f"$ {REFUTED}\n{output}")
+
+
+def verification(root: Path) -> str:
+    """How long a run of all claims takes, in one process and in two."""
+    file = root / "results/verification.json"
+    if not file.exists():
+        return "Not measured yet: `python benchmarks/verification.py` does it."
+    record = json.loads(file.read_text())
+    commands = {"fast": "`mezo-lab verify --fast`", "default": "`mezo-lab verify`"}
+    lines = [
+        "| command | `--jobs` | seconds | least–largest | expected time said after | first claim shown after |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in record["rows"]:
+        figures = (
+            f"{row['seconds']:.1f} | {row['least']:.1f}–{row['largest']:.1f} | {row['said']:.1f} | {row['shown']:.1f}"
+        )
+        lines.append(f"| {commands[row['mode']]} | {row['jobs']} | {figures} |")
+    promises = []
+    for mode, target in record["targets"].items():
+        seconds = next(row["seconds"] for row in record["rows"] if (row["mode"], row["jobs"]) == (mode, 2))
+        outcome = "kept" if seconds <= target else f"**missed by {100 * (seconds / target - 1):.0f} %**"
+        promises.append(f"- {commands[mode]} on two cores within {target} s: {seconds:.1f}, {outcome}")
+    machine = record["machine"]
+    where = f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}"
+    rounds = record["rounds"]["default"]
+    caption = f"Medians of {rounds} rounds in turn, start and imports included ({where}). The verdicts were the same."
+    return "\n".join([*lines, "", caption, "", *promises])
 
 
 def fenced(text: str) -> str:

@@ -9,7 +9,7 @@ from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import PAPER, at_most_dim, one_step, symbols_of, unit_direction, unit_gradient
 from mezo_lab.curvature import spectrum
-from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, Quadratic, population, two_point
+from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, population, two_point
 from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
 
 _DRAWS = 6_000_000  # of a low-rank direction of rank one: a standard error of some 0.15 % of its norm factor
@@ -161,7 +161,10 @@ def edge(law, dim, probes, spectrum):
     if isinstance(law, Orthogonal):
         _fewer_than_dim(law, probes, dim)
     lr = stability_limit(eigenvalues, probes, moments)
-    loss = Quadratic(torch.diag(eigenvalues))
+
+    def loss(theta: Tensor) -> Tensor:
+        return theta.square() @ eigenvalues / 2
+
     theta = _settled(eigenvalues, lr, probes, moments)
     gradient = eigenvalues * theta
     value = float(loss(theta))

@@ -53,10 +53,13 @@ def _run(options: argparse.Namespace) -> int:
     with process_group() as shared:
         if rank() == 0:
             return _verify(options, shared)
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # the first rank speaks for all
-            options.json = None
-            options.html = None
-            return _verify(options, shared)
+        options.json = None
+        options.html = None
+        try:
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # the first rank speaks for all
+                return _verify(options, shared)
+        except ValueError:
+            return 2
 
 
 def _verify(options: argparse.Namespace, shared: bool) -> int:

@@ -114,11 +114,14 @@ class LeastSquares:
 
     def per_example(self, theta: Tensor) -> Tensor:
         """Losses of the single examples, shape (…, N)."""
-        return (theta @ self.inputs.T - self.targets).square() / 2
+        return self._residuals(theta).square() / 2
+
+    def _residuals(self, theta: Tensor) -> Tensor:
+        return theta @ self.inputs.T - self.targets
 
     def on(self, examples: Tensor) -> Callable[[Tensor], Tensor]:
         """The mean loss on minibatches: `examples` (…, B) are indices, one batch for each point (…, d)."""
-        return lambda theta: self.per_example(theta).gather(-1, examples).mean(-1)
+        return lambda theta: self._residuals(theta).gather(-1, examples).square().mean(-1) / 2
 
     def per_example_gradient(self, theta: Tensor) -> Tensor:
         """Gradients of the single examples, shape (N, d)."""
