@@ -216,7 +216,8 @@ def train_model(
     with silenced_logging(), disk_errors_in_one_line(out):
         if resume_from.rebuilds:
             assert isinstance(trainer, MeZOTaskTrainer)
-            checkpoint = rebuild_checkpoint(trainer, out, resume_from.step, before, report)
+            with context.stages.timed(CHECKPOINTS):
+                checkpoint = rebuild_checkpoint(trainer, out, resume_from.step, before, report)
         with interrupts.after_the_step(), _without_loss_warning():
             trainer.train(resume_from_checkpoint=str(checkpoint or "") or None)
     if interrupts.requested:
