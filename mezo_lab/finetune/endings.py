@@ -39,7 +39,7 @@ def progress_lines(report: Report, text: Callable[[int, int, float], str], *, fi
     def progress(done: int, total: int) -> None:
         nonlocal next_line
         now = time.monotonic()
-        if now < next_line or done >= total:
+        if now < next_line or not 0 < done < total:
             return
         next_line = now + LINE_EVERY
         report(text(done, total, (now - began) / done * (total - done)))

@@ -174,3 +174,15 @@ def test_a_long_replay_says_how_far_it_is_and_a_short_one_nothing(monkeypatch):
         progress(done, 10)
     assert [line.split("  ")[0] for line in lines] == [f"rebuilding step {done}/10" for done in (3, 6, 7)]
     assert lines[0].endswith("0.1 min left")
+
+
+def test_a_replay_of_which_nothing_is_done_yet_says_nothing(monkeypatch):
+    """Its steps are made together, on one tile of the weights after another."""
+    seconds = iter([0.0, 5.0, 6.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    lines: list[str] = []
+    progress = replay_lines(lines.append)
+    progress(0, 10)
+    assert lines == []
+    progress(1, 10)
+    assert lines == ["rebuilding step 1/10  0.9 min left"]
