@@ -128,7 +128,7 @@ class _PostponedSweeps:
         if not self._waits:
             self._made = self._opt.steps - self._first
             self._report(1.0)
-        elif any(field.is_full for field in self._weights.fields):
+        elif any(field.postponed and field.postponed.is_full for field in self._weights.fields):
             self.settle()
 
     def settle(self, *, end: bool = False) -> None:

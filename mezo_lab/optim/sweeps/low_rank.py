@@ -37,7 +37,7 @@ class LowRankField(NoiseField):
     2
     """
 
-    most_waiting = 64  # terms, of which each has its factors
+    most_postponed = 64  # terms, of which each has its factors
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from mezo_lab.optim.sweeps import native, pieces
 from mezo_lab.optim.sweeps.compiled import Numbers, is_available, run_compiled
 from mezo_lab.optim.sweeps.kernels import GramMatrix, SweepKernel, WeightedSum
 from mezo_lab.optim.sweeps.pieces import CHUNK, STRIDED_CHUNK, Slice
+from mezo_lab.optim.sweeps.postponed import MOST, PARTS, PostponedSweeps
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
 from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
@@ -18,11 +19,8 @@ COMPILE_FROM = 1 << 22  # parameters on a GPU: below, an eager sweep takes less 
 KERNEL_FROM = 1 << 10  # coordinates of one tensor there: below, its lanes are too short to be worth a call
 CACHED = 2 * CHUNK  # coordinates of z kept for later sweeps, 8 MiB, where all parameters are one chunk
 
-PARTS = 200  # of postponed sweeps, between which progress is reported
-MOST_WAITING = 1 << 18  # terms of postponed sweeps, of some hundred bytes each
 
 _Batches = Sequence[Sequence[Slice]]
-_Waiting = tuple[Sequence[Term], Sequence[float], Sequence[Tensor] | None]  # terms, decay, sources
 
 
 class NoiseField:
@@ -54,7 +52,7 @@ class NoiseField:
     tensor(0.)
     """
 
-    most_waiting = MOST_WAITING
+    most_postponed = MOST
 
     def __init__(
         self,
@@ -85,8 +83,7 @@ class NoiseField:
         self._native_sweeps = self._sweeps_in_c()
         self._words_of_z = self._words()
         self._bytes_of_pass = 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
-        self._waiting: list[_Waiting] | None = None  # with `postpone`, the sweeps that are still to be made
-        self._waiting_terms = 0
+        self.postponed: PostponedSweeps | None = None
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
         self.rechunk(CHUNK, STRIDED_CHUNK)
         small = len(self._all_batches) == 1 and 2 * self.numel <= CACHED and not self.compiled and not self.strided
@@ -130,8 +127,8 @@ class NoiseField:
         self._check(terms, decay, sources)
         progress = (progress or SweepProgress()).begin()
         self._count(terms, self._eager_batches, progress)
-        if self._waiting is not None:
-            self._postpone(terms, decay, sources)
+        if self.postponed is not None:
+            self.postponed.add(terms, decay, sources)
             return
         self._run_native([(terms, decay)], sources, progress)
         if len(self.native) == len(self.tensors):
@@ -167,37 +164,23 @@ class NoiseField:
         Only C makes them so. Returns: whether they wait; all of them do, or none.
         """
         if len(self.native) == len(self.tensors):
-            self._waiting = []
-        return self._waiting is not None
+            self.postponed = PostponedSweeps(self.most_postponed)
+        return self.postponed is not None
 
     def settle(self, report: Callable[[float], None] | None = None, *, end: bool = False) -> None:
         """Make the sweeps that wait. Args: report: called with the share that is made. end: let no sweep wait any more.
 
         An exception leaves some of the weights before these sweeps, and some behind them.
         """
-        waiting = self._waiting
-        self._waiting_terms = 0
-        if waiting:
-            self._waiting = []
-            program = [(terms, decay) for terms, decay, _ in waiting]
-            for share in self._parts(program, waiting[0][2], SweepProgress().begin(), PARTS):
+        if self.postponed is not None and self.postponed.program:
+            program = self.postponed.program
+            sources = self.postponed.sources
+            self.postponed.clear()
+            for share in self._parts(program, sources, SweepProgress().begin(), PARTS):
                 if report is not None:
                     report(share)
         if end:
-            self._waiting = None
-
-    def _postpone(self, terms: Sequence[Term], decay: Sequence[float], sources: Sequence[Tensor] | None) -> None:
-        assert self._waiting is not None
-        if sources is not None:  # it writes over all that earlier sweeps would leave
-            self._waiting.clear()
-            self._waiting_terms = 0
-        self._waiting.append((list(terms), decay, sources))
-        self._waiting_terms += len(terms)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether `settle` is due: more terms would take more memory than they are worth."""
-        return self._waiting_terms >= self.most_waiting
+            self.postponed = None
 
     def at(self, parameter: int, step: int, probe: int, index: Tensor) -> Tensor:
         """z at flat indices of one parameter. Args: index: int64, on the CPU. Returns: float32, on the CPU."""
