@@ -9,7 +9,7 @@ import argparse
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import quiet  # beside this file, as the next
 from step import timing
 from step.beds import BEDS
 from step.memory import memory
-from step.methods import EPSILON, LR, METHODS, WARM_UP, Ours, started
+from step.methods import EAGER, EPSILON, LR, METHODS, WARM_UP, Ours, started
 from step.targets import floor, targets
 from step.traffic import traffic
 
@@ -25,11 +25,12 @@ from mezo_lab.environment.machine import machine
 from mezo_lab.report.figures.cost import mebibytes
 
 RECORD = Path(__file__).resolve().parents[1] / "results/step_cost.json"
+ALL = ["smollm2", "mlp", "numbers", "tensors"]
 DEVICE = "cpu"  # benchmarks/gpu.py takes the same measurements on a GPU
 
 
-def measured(names: list[str], rounds: int, weighed: list[str]) -> dict[str, Any]:
-    """Everything. Args: weighed: the methods whose memory is taken."""
+def measured(names: list[str], rounds: int, weighed: list[str], most: int) -> dict[str, Any]:
+    """Everything. Args: weighed: the methods whose memory is taken. most: steps of a reading and of a run."""
     record: dict[str, Any] = {
         "machine": machine() | {"device": DEVICE},
         "rounds": rounds,
@@ -39,23 +40,26 @@ def measured(names: list[str], rounds: int, weighed: list[str]) -> dict[str, Any
         "beds": [],
     }
     for name in names:
-        bed, record["packages"] = measured_bed(name, rounds, weighed)
+        bed, record["packages"] = measured_bed(name, rounds, weighed, most)
         record["beds"].append(bed)
-    record["targets"] = targets(record) if names[0] == "smollm2" else []
+    record["targets"] = targets(dict(zip(names, record["beds"], strict=True)))
     return record
 
 
-def measured_bed(name: str, rounds: int, weighed: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """One model, and the versions of the packages that took part."""
+def measured_bed(name: str, rounds: int, weighed: list[str], most: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """One model, and the versions of the packages that took part. Args: most: steps of a reading and of a run."""
     bed = BEDS[name](DEVICE)
+    bed = replace(bed, steps=min(bed.steps, most), run=min(bed.run, most))
     methods, packages = started(bed)
     times = timing.of_methods(bed, methods, rounds, DEVICE)
     sweeps = {"compiled_sweeps": timing.compiles(bed), "sweep_speed": timing.of_sweeps(bed, rounds, DEVICE)}
     record = bed.facts | sweeps | {"rows": []}
+    if bed.run:
+        record["run"] = {"steps": bed.run, "seconds": timing.of_runs(bed, rounds, DEVICE)}
     for method, run in methods.items():
         row = {"method": method, "law": run.law if isinstance(run, Ours) else "", "sweeps": run.sweeps}
         row |= asdict(traffic(method, bed)) | times[method]
-        row["memory"] = in_a_process_of_its_own(name, method) if method in weighed else None
+        row["memory"] = in_a_process_of_its_own(name, method) if bed.weighed and method in weighed else None
         record["rows"].append(row)
     for row in record["rows"]:
         row["floor"] = floor(row, record) if row["law"] else None
@@ -79,7 +83,7 @@ def table(record: dict[str, Any]) -> str:
         for row in bed["rows"]:
             own = row["memory"]
             cells = (
-                f"{row['seconds'] * 1e3:,.1f}",
+                f"{row['seconds'] * 1e3:,.4g}",
                 f"{row['ratio']:.3f}",
                 f"({row['least']:.3f} to {row['largest']:.3f})",
                 mebibytes(own["over_forward"]) if own else "unknown",
@@ -88,6 +92,8 @@ def table(record: dict[str, Any]) -> str:
                 f"{row['bytes'] / 1e9:.2f}",
             )
             lines.append(f"{row['method']:26}" + "".join(f"{cell:>19}" for cell in cells))
+        for method, seconds in bed.get("run", {}).get("seconds", {}).items():
+            lines.append(f"{bed['run']['steps']:,} steps of {method}: {seconds:.2f} s")
         for sweep, row in bed["sweep_speed"].items():
             lines.append(f"sweep {sweep:20} {row['ns_per_coordinate']:8.3f} ns/coordinate {row['ratio']:8.2f} × add_")
     lines += [f"{package}: {said}" for package, said in record["packages"].items()]
@@ -101,19 +107,19 @@ def table(record: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--beds", nargs="+", default=["smollm2", "mlp"], choices=BEDS)
+    parser.add_argument("--beds", nargs="+", default=ALL, choices=BEDS)
     parser.add_argument("--json", type=Path, metavar="FILE", default=RECORD, help="default: results/step_cost.json")
-    parser.add_argument("--quick", action="store_true", help="one round on a tiny model: figures of no use")
-    parser.add_argument("--memory-of", choices=METHODS, metavar="METHOD", help="peak memory of one method, and no more")
+    parser.add_argument("--quick", action="store_true", help="one round of five steps, on a tiny language model: figures of no use")
+    parser.add_argument("--memory-of", metavar="METHOD", help="peak memory of one method, and no more")
     arguments = parser.parse_args()
-    beds, rounds, weighed = arguments.beds, arguments.rounds, list(METHODS)
+    beds, rounds, weighed, most = arguments.beds, arguments.rounds, [*METHODS, EAGER], 1000
     if arguments.memory_of:
         print(json.dumps(memory(beds[0], arguments.memory_of, DEVICE)))
         return
     if arguments.quick:
-        beds, rounds, weighed = ["tiny"], 1, ["MeZO rademacher, 2 sweeps"]
+        beds, rounds, weighed, most = ["tiny", "mlp", "numbers", "tensors"], 1, ["MeZO rademacher, 2 sweeps"], 5
     with quiet.quiet():
-        record = measured(beds, rounds, weighed)
+        record = measured(beds, rounds, weighed, most)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))
 

@@ -50,15 +50,16 @@ def about(bed: dict) -> str:
 
 
 def step_table(bed: dict) -> str:
+    unit, factor = ("µs", 1e6) if is_short(bed) else ("ms", 1e3)
     rows = [
-        "| | ms | × two forwards | least–largest | + MiB | sweeps | random words | GB moved |",
+        f"| | {unit} | × two forwards | least–largest | + MiB | sweeps | random words | GB moved |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in bed["rows"]:
         memory = row["memory"]
         cells = (
             row["method"],
-            f"{row['seconds'] * 1e3:,.4g}",
+            f"{row['seconds'] * factor:,.4g}",
             f"{row['ratio']:.2f}",
             f"{row['least']:.2f}–{row['largest']:.2f}",
             mebibytes(memory["over_forward"]) if memory else "–",
@@ -67,11 +68,27 @@ def step_table(bed: dict) -> str:
             f"{row['bytes'] / 1e9:,.3g}",
         )
         rows.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(rows) + "\n\n" + sweep_speeds(bed)
+    return "\n\n".join(["\n".join(rows), *run_line(bed), sweep_speeds(bed)])
+
+
+def is_short(bed: dict) -> bool:
+    """Whether the steps of a model are told in microseconds."""
+    return bed["parameters"] < 1000
+
+
+def run_line(bed: dict) -> list[str]:
+    """How long a whole run takes, where one was timed."""
+    if "run" not in bed:
+        return []
+    times = ", ".join(f"{seconds:.2f} s ({method})" for method, seconds in bed["run"]["seconds"].items())
+    return [f"A run of {bed['run']['steps']:,} steps, from a new optimizer on: {times}."]
 
 
 def sweep_speeds(bed: dict) -> str:
     speeds = bed["sweep_speed"]
+    if is_short(bed):
+        cells = [f"{name} {row['seconds'] * 1e6:.2g}" for name, row in speeds.items()]
+        return f"One sweep alone, in µs, beside `add_` of tensors that lie ready: {', '.join(cells)}."
     cells = [f"{name} {row['ns_per_coordinate']:.2f} ({row['ratio']:.2f} ×)" for name, row in speeds.items()]
     mode = "compiled" if bed["compiled_sweeps"] else "eager, z kept from the sweep before"
     return f"One sweep alone ({mode}), ns per coordinate, over `add_` of tensors that lie ready: {', '.join(cells)}."

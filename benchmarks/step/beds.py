@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -26,6 +27,9 @@ class Bed:
     loss: Callable[[], Tensor]
     facts: dict[str, Any] = field(default_factory=dict)  # what the figures depend on
     steps: int = 1  # per reading of the clock, so that a reading is long enough
+    run: int = 0  # steps of a whole run that is timed too, from a new optimizer on
+    eager: bool = False  # whether the steps of a machine without a compiler take part
+    weighed: bool = True  # whether memory is taken, which says nothing of twenty numbers
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -82,7 +86,16 @@ def perceptron(device: str) -> Bed:
     model = nn.Sequential(first, *layers).eval().to(device)
     inputs, labels = torch.randn(128, 784, device=device), torch.arange(128, device=device) % 10
     facts = described("MLP 784–512–512–10", model, batch=128) | {"data": "standard normal inputs"}
-    return Bed(model, lambda: cross_entropy(model(inputs), labels), facts, steps=10)
+    return Bed(model, lambda: cross_entropy(model(inputs), labels), facts, steps=10, run=1000, eager=True)
+
+
+def numbers(device: str, *, tensors: int, name: str) -> Bed:
+    """Twenty numbers and a loss of some µs: what a step costs beside its sweeps and its losses."""
+    values = torch.linspace(-1, 1, 20, device=device).split(20 // tensors)
+    model = nn.ParameterList(nn.Parameter(value.clone()) for value in values)
+    parameters = list(model)
+    facts = described(name, model, batch=1) | {"data": "the sum of their squares as the loss"}
+    return Bed(model, lambda: torch.cat(parameters).square().sum(), facts, steps=1000, weighed=False)
 
 
 def described(name: str, model: nn.Module, batch: int) -> dict[str, Any]:
@@ -106,5 +119,7 @@ def present(model: nn.Module) -> None:
 BEDS: dict[str, Callable[[str], Bed]] = {
     "smollm2": language_model,
     "mlp": perceptron,
+    "numbers": partial(numbers, tensors=1, name="20 numbers in one tensor"),
+    "tensors": partial(numbers, tensors=20, name="20 tensors of one number"),
     "tiny": tiny_language_model,
 }

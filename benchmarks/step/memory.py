@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from step.beds import BEDS
-from step.methods import METHODS, WARM_UP, Backprop
+from step.methods import METHODS, WARM_UP, WITHOUT_A_COMPILER, Backprop
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -22,12 +22,13 @@ def memory(bed_name: str, method: str, device: str) -> dict[str, float] | None:
     over_forward, for the first steps of the process, which load a compiler where one is used.
     """
     bed = BEDS[bed_name](device)
+    start = (METHODS | WITHOUT_A_COMPILER)[method]
 
     def forwards() -> None:
         METHODS["two forwards"](bed).step()
 
     def steps(bed=bed) -> None:
-        run = METHODS[method](bed)
+        run = start(bed)
         for _ in range(WARM_UP):
             run.step()
 
@@ -37,7 +38,7 @@ def memory(bed_name: str, method: str, device: str) -> dict[str, float] | None:
     first = peak(steps, device)
     warm, step = peak(forwards, device), peak(steps, device)
     record = {"forward": warm, "over_forward": step - warm, "first": first - cold}
-    if not isinstance(METHODS[method](bed), Backprop):
+    if not isinstance(start(bed), Backprop):
         silent = replace(bed, loss=lambda: torch.ones((), device=device))
         record["without_loss"] = peak(lambda: steps(silent), device) - peak(lambda: None, device)
     return record

@@ -43,13 +43,12 @@ class TwoForwards:
 
 
 class Ours:
-    """`mezo_lab.MeZO`, three sweeps a step, or two where `fused`. Args: exact: as there."""
+    """`mezo_lab.MeZO`, three sweeps a step, or two where `fused`. Args: exact, compiled: as there."""
 
-    def __init__(self, bed: Bed, law: str, fused: bool, exact: bool | None = None):
+    def __init__(self, bed: Bed, law: str, fused: bool, exact: bool | None = None, compiled: bool | None = None):
         self.loss, self.law, self.sweeps = bed.loss, law, 2 if fused else 3
-        self.optimizer = MeZO(
-            bed.model.named_parameters(), lr=LR, epsilon=EPSILON, law=law, seed=SEED, fused=fused, exact=exact
-        )
+        own = {"law": law, "seed": SEED, "fused": fused, "exact": exact, "compiled": compiled}
+        self.optimizer = MeZO(bed.model.named_parameters(), lr=LR, epsilon=EPSILON, **own)
 
     def step(self) -> None:
         self.optimizer.step(self.loss)
@@ -172,13 +171,17 @@ METHODS: dict[str, Callable[[Bed], Method]] = {
     "SGD, backpropagation": partial(Backprop, optimizer=torch.optim.SGD),
     "Adam, backpropagation": partial(Backprop, optimizer=torch.optim.Adam),
 }
+EAGER = "MeZO rademacher, eager"
+WITHOUT_A_COMPILER: dict[str, Callable[[Bed], Method]] = {
+    EAGER: partial(Ours, law="rademacher", fused=False, compiled=False),
+}
 PEERS = {"package mezo": "mezo", "package torchzero": "torchzero"}
 
 
 def started(bed: Bed) -> tuple[dict[str, Method], dict[str, str]]:
     """Every method that can be had on this bed, and the version of each package or why it did not start."""
     methods, peers = {}, {}
-    for name, start in METHODS.items():
+    for name, start in (METHODS | WITHOUT_A_COMPILER if bed.eager else METHODS).items():
         try:
             methods[name] = start(bed)
             if name in PEERS:

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 from step.beds import Bed
-from step.methods import WARM_UP, Method, Ours
+from step.methods import METHODS, WARM_UP, Method, Ours
 
 Turn = Callable[[], AbstractContextManager[None]]
 
 TINY = 1e-9  # what a sweep adds: the model stays what it is
 FORWARDS, ADD = "two forwards", "add_"
 LAWS = ("rademacher", "gaussian")
+RUNS = [f"MeZO {law}, 3 sweeps" for law in LAWS]
 
 
 def seconds(
@@ -91,6 +92,16 @@ def of_methods(bed: Bed, methods: dict[str, Method], rounds: int, device: str) -
     runs = {name: method.step for name, method in methods.items()}
     turns = {name: method.turn for name, method in methods.items() if isinstance(method, Ours)}
     return compared(seconds(bed, runs, rounds, device, turns), to=FORWARDS)
+
+
+def of_runs(bed: Bed, rounds: int, device: str) -> dict[str, float]:
+    """Seconds of a whole run of `bed.run` steps with three sweeps each, from a new optimizer on: the median."""
+    times: dict[str, list[float]] = {name: [] for name in RUNS}
+    for _ in range(rounds):
+        for name, own in times.items():
+            with at_home(bed.parameters):
+                own.append(bed.run * clocked(METHODS[name](bed).step, bed.run, device))
+    return {name: statistics.median(own) for name, own in times.items()}
 
 
 def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from step.beds import Bed
-from step.methods import METHODS, WARM_UP, Backprop, Ours
+from step.methods import METHODS, WARM_UP, WITHOUT_A_COMPILER, Backprop, Ours
 
 RANDOM = ("normal", "randn", "rand", "uniform", "bernoulli")
 UNREAD = ("copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_")  # write without reading what was there
@@ -28,7 +28,7 @@ class Traffic:
 def traffic(method: str, bed: Bed) -> Traffic:
     """Counted on one step, after those that warm up."""
     counter = Counter()
-    run = METHODS[method](replace(bed, loss=counter.without(bed.loss)))
+    run = (METHODS | WITHOUT_A_COMPILER)[method](replace(bed, loss=counter.without(bed.loss)))
     for _ in range(WARM_UP):
         run.step()
     if isinstance(run, Ours):
