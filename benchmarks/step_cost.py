@@ -109,7 +109,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--beds", nargs="+", default=ALL, choices=BEDS)
     parser.add_argument("--json", type=Path, metavar="FILE", default=RECORD, help="default: results/step_cost.json")
-    parser.add_argument("--quick", action="store_true", help="one round of five steps, on a tiny language model: figures of no use")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of five steps, on a tiny language model: figures of no use"
+    )
     parser.add_argument("--memory-of", metavar="METHOD", help="peak memory of one method, and no more")
     arguments = parser.parse_args()
     beds, rounds, weighed, most = arguments.beds, arguments.rounds, [*METHODS, EAGER], 1000
