@@ -20,7 +20,7 @@ OPTIONS = {
     "--rank": 8, "--alpha": 16, "--tokens": 5, "--scratch": False, "--cut": False, "--device": None,
     "--tensorboard": False,
 }  # fmt: skip
-OTHERS = {"finetune": {"--preset", "--out", "--resume", "--from-log"}, "replay": {"--out", "--step"}}
+OTHERS = {"finetune": {"--preset", "--out", "--resume", "--from-log"}, "replay": {"--out", "--step", "--tolerance"}}
 NOT_OF_LR = {
     *("--method", "--objective", "--steps", "--micro-batches", "--lr", "--schedule", "--weight-decay", "--every"),
     "--tensorboard",
