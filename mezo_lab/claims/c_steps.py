@@ -27,7 +27,7 @@ SAME_Z = {
     "large": (c_noise.one_z_of_large_tensors, *_ROW_BY_ROW),
     "compiled": (c_noise.one_z_compiled, *_ROW_BY_ROW),
 }
-_ONE_BY_ONE = {"large", "compiled"}  # measures of a second a draw: only two draws, which exclude little
+_ONE_BY_ONE = {"large", "compiled"}  # measures of one model a draw; "large" takes a second, so that two exclude little
 _OPTIMIZERS = 12  # at least so many, each with its own settings and seed, share the layouts
 _ENOUGH = 299  # layouts without a failure exclude a failure in 100
 
@@ -41,8 +41,8 @@ _ENOUGH = 299  # layouts without a failure exclude a failure in 100
     source="paper, Algorithm 1 and footnote 3",
     default=grid(measure=["step", "names", "chunks"], layouts=[_ENOUGH]),
     fast=grid(measure=["step", "names"], layouts=[24]),
-    full=grid(measure=["step", "names", "chunks"], layouts=[_ENOUGH])
-    + grid(measure=["large", "compiled"], layouts=[2]),
+    full=grid(measure=["step", "names", "chunks", "compiled"], layouts=[_ENOUGH])
+    + grid(measure=["large"], layouts=[2]),
     suits=lambda law, p: law.name in _IID or p["measure"] == "step",  # the others' z depends on all that moves
 )
 def same_z(law, measure, layouts=24):

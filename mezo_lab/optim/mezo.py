@@ -49,7 +49,7 @@ class MeZO(RestoringOptimizer):
         seed: fixes every z together with the number of the step. In [0, 2⁶⁴), default 0.
         weight_decay: λ, applied in one move with the update, as in the paper's code. Default 0. Give biases and norms
             a group of their own with 0.
-        rank: of law="low-rank" only, default 1. A sweep draws rank·(rows + columns) numbers, and is not compiled.
+        rank: of law="low-rank" only, default 1. A sweep draws rank·(rows + columns) numbers; no GPU compiles it.
         estimator: "two-sided" (default, 2n passes), "one-sided" (n + 1), "residual-feedback" (1), or "population" (n,
             for rewards without a gradient).
         baseline: subtracted from the losses of a population: "none" (default), "mean" ((n−1)/n of the gradient on

@@ -220,7 +220,6 @@ def test_the_error_of_a_projected_gradient_is_least_where_theory_puts_it():
     assert found[1] < min(found[0], found[2]) / 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("law", ["gaussian", "rademacher"])
 def test_the_compiled_sweeps_draw_the_same_z(law):
     assert tried("same-z", law, measure="compiled").passed
