@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FIGURE = "docs/figures/long_run.svg"
 PERCENT = 100
+TICKS = (0, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # steps
 # what the curve is beside: name → of the rows of results/finetune.json, all with the paper's prompt
 REFERENCES = {
     "Adam, backpropagation": {"method": "adam", "shots": 512},
@@ -91,7 +92,9 @@ def references(root: Path) -> dict[str, float]:
 def alt_text(root: Path) -> str:
     run = run_of(root)
     assert run is not None
-    points = ", ".join(f"{PERCENT * value:.1f} at step {step:,}" for step, value, *_ in run["validation"])
+    last = run["validation"][-1][0]
+    shown = [point for point in run["validation"] if point[0] in (*TICKS, last)]
+    points = ", ".join(f"{PERCENT * value:.1f} at step {step:,}" for step, value, *_ in shown)
     lines = ", ".join(f"{name} {PERCENT * test:.1f}" for name, test in references(root).items())
     return f"Line chart of validation accuracy in percent against steps: {points}. Dashed lines: {lines}."
 
@@ -128,10 +131,10 @@ def _label(axes: "Axes", run: dict[str, Any]) -> None:
 
     first = run["validation"][1][0] if len(run["validation"]) > 1 else run["of"]
     axes.set_xscale("symlog", linthresh=first, linscale=0.3)  # logarithmic, and with a place for step 0
-    ticks = [step for step in (0, 500, 1_000, 2_000, 5_000, 10_000, 20_000) if step <= run["of"]]
+    ticks = [step for step in TICKS if step <= run["of"]]
     axes.set_xticks(ticks, [f"{step:,}" for step in ticks])
     axes.minorticks_off()
-    axes.set(xlim=(0, run["of"]), ylim=(45, 90), xlabel="steps")
-    axes.set_ylabel("MeZO, all parameters: validation accuracy, %")
+    axes.set(xlim=(0, run["of"]), ylim=(40, 90), xlabel="steps of MeZO on all parameters")
+    axes.set_ylabel("validation accuracy, %")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     style.despine(axes)
