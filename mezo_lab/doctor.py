@@ -81,7 +81,7 @@ def report() -> int:
 def checks() -> tuple[Check, ...]:
     """Check every requirement of the claims and of the real model on this machine.
 
-    Cost: under a second; below another where the sweeps are not built yet.
+    Cost: under a second, and another where the sweeps are still to be built.
 
     >>> [check.name for check in checks()]
     ['python', 'torch', 'compiler', 'verify', 'model', 'data', 'threads', 'memory']
