@@ -47,6 +47,10 @@ class Coordinates:
         return full.view(self.per_block, blocks)
 
 
+SIGN = -(1 << 31)  # as int32, the sign of a float32
+ONE = 0x3F800000  # as int32, the bits of 1.0
+
+
 def _signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
     """64 Rademacher coordinates from 64 bits.
 
@@ -54,9 +58,11 @@ def _signs(w0: Tensor, w1: Tensor) -> tuple[Tensor]:
     >>> _signs(word, word)[0][0, :4]
     tensor([-1.,  1., -1.,  1.])
     """
-    places = torch.arange(32, dtype=torch.int32, device=w0.device)
-    bits = (torch.stack((w0, w1), -1)[..., None] >> places) & 1  # (…, 2, 32)
-    return ((1 - 2 * bits).flatten(-2).to(torch.float32),)
+    places = torch.arange(31, -1, -1, dtype=torch.int32, device=w0.device)
+    sign = torch.stack((w0, w1), -1)[..., None] << places  # (…, 2, 32): each bit in the place of float32's sign
+    sign &= SIGN
+    sign ^= ONE
+    return (sign.view(torch.float32).flatten(-2),)
 
 
 LATTICE = 2891336453 - (1 << 32)  # multiplier of a good 2-D lattice of 2³² points: L'Ecuyer 1999, Table 4; as int32
@@ -95,7 +101,7 @@ def normal_pair(word: Tensor) -> tuple[Tensor, Tensor]:
     turned = word * LATTICE
     uniform = ((turned & 0x7FFFFFFF).to(torch.float32) + 0.5) * 2.0**-31  # in (0, 1]
     radius = square_root(-2 * logarithm(uniform))
-    radius = torch.where(turned < 0, -radius, radius)  # the other half of the circle
+    radius = (radius.view(torch.int32) ^ (turned & SIGN)).view(torch.float32)  # the other half of the circle
     t = word.to(torch.float32) * TURN  # half turns, in [−½, ½]
     return radius * polynomial(COSINE, t * t), radius * (t * polynomial(SINE, t * t))
 
@@ -126,9 +132,11 @@ def square_root(x: Tensor) -> Tensor:
 
 
 def polynomial(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
-    value = x * coefficients[-1] + coefficients[-2]
+    value = x * coefficients[-1]
+    value += coefficients[-2]
     for coefficient in coefficients[-3::-1]:
-        value = value * x + coefficient
+        value *= x
+        value += coefficient
     return value
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from mezo_lab.optim.noise.coordinates import Coordinates
 from mezo_lab.optim.noise.threefry import threefry
 
+TILE = 1 << 15  # blocks that one thread takes at a time; torch gives a second thread work from here on
+
 
 def tensor_key(name: str | int) -> int:
     """64 bits that stand for a tensor: of its name, or of its position where it has none.
@@ -82,6 +84,31 @@ def coordinates_at(coordinates: Coordinates, key: Tensor, index: Tensor, numel: 
 
 def block_coordinates(coordinates: Coordinates, key: tuple[Tensor, Tensor], block: Tensor) -> Tensor:
     """All coordinates of the given blocks. Args: key: two tensors that broadcast with block. Returns: (…, per_block)"""
-    w0, w1 = threefry(key, (block, torch.zeros_like(block)))
-    lanes = coordinates.lanes(w0, w1)
+    lanes = coordinates.lanes(*threefry(key, (block, torch.zeros_like(block))))
     return lanes[0] if coordinates.packed else torch.stack(lanes, -1)
+
+
+def draw_blocks(coordinates: Coordinates, key: tuple[Tensor, Tensor], block: Tensor) -> Tensor:
+    """All coordinates of the given blocks, tile by tile, so that the partial results stay in cache.
+
+    Args: key: int32 (blocks,) twice, or (1,). block: int32 (blocks,). Returns: float32, shaped as a `block_view`.
+    """
+    tile = TILE * torch.get_num_threads() if block.device.type == "cpu" else len(block)
+    if coordinates.packed or len(block) <= tile:
+        lanes = coordinates.lanes(*_block_words(key, block))
+        return lanes[0] if coordinates.packed else torch.stack(lanes)
+    z = torch.empty(coordinates.per_block, len(block), dtype=torch.float32, device=block.device)
+    for start in range(0, len(block), tile):
+        part = slice(start, start + tile)
+        own = key if len(key[0]) == 1 else (key[0][part], key[1][part])
+        torch.stack(coordinates.lanes(*_block_words(own, block[part])), out=z[:, part])
+    return z
+
+
+def _block_words(key: tuple[Tensor, Tensor], block: Tensor) -> tuple[Tensor, Tensor]:
+    """The two words of each block; numpy makes them sooner where torch would use a single thread."""
+    if block.device.type != "cpu" or len(block) > TILE:
+        return threefry(key, (block, torch.zeros_like(block)))
+    k0, k1, counter = (part.numpy() for part in (*key, block))
+    w0, w1 = threefry((k0, k1), (counter, numpy.zeros_like(counter)))
+    return torch.from_numpy(w0), torch.from_numpy(w1)

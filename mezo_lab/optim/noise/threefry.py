@@ -31,15 +31,15 @@ def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[Wo
     x0 = counter[0] + k0  # type: ignore[operator]
     x1 = counter[1] + k1  # type: ignore[operator]
     for i in range(ROUNDS):
-        x0 = x0 + x1
-        x1 = _rotated(x1, ROTATIONS[i % 8]) ^ x0
+        x0 += x1
+        places = ROTATIONS[i % 8]
+        high = x1 << places
+        x1 >>= 32 - places
+        x1 &= (1 << places) - 1  # undoes the sign that an arithmetic shift drags in
+        x1 |= high
+        x1 ^= x0
         if i % 4 == 3:  # the key goes in again
             j = i // 4 + 1
-            x0 = x0 + schedule[j % 3]
-            x1 = x1 + schedule[(j + 1) % 3] + j
+            x0 += schedule[j % 3]
+            x1 += schedule[(j + 1) % 3] + j  # type: ignore[operator]
     return x0, x1
-
-
-def _rotated(x, places: int):
-    # the mask undoes the sign that an arithmetic shift drags in
-    return (x << places) | ((x >> (32 - places)) & ((1 << places) - 1))

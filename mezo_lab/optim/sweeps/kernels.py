@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,22 @@ class SweepKernel:
         raise NotImplementedError
 
 
+MOST = torch.finfo(torch.float32).max  # of a scale that torch takes as `alpha`
+
+
+class _Sum(NamedTuple):
+    """A sum whose last term is not yet in, so that `finish` adds it while it writes."""
+
+    total: Tensor
+    z: Tensor | None = None
+    scale: float = 1.0
+
+    def written_to(self, target: Tensor) -> Tensor:
+        if self.z is None:
+            return target.copy_(self.total)
+        return torch.add(self.total, self.z, alpha=self.scale, out=target)
+
+
 @dataclass(frozen=True)
 class WeightedSum(SweepKernel):
     """target ← decay·source + Σ_j scale_j·z_j, in at least float32, rounded once."""
@@ -36,15 +52,32 @@ class WeightedSum(SweepKernel):
     """For each parameter, one scale for each term."""
     decay: Sequence[float]
     """For each parameter, one factor."""
+    signs: bool = False
+    """Whether every coordinate of z is 1 or −1: then one operation multiplies and adds, and rounds as two would."""
 
-    def start(self, parameter: int, source: Tensor) -> Tensor:
-        return source.to(torch.promote_types(source.dtype, torch.float32)) * self.decay[parameter]
+    def start(self, parameter: int, source: Tensor) -> _Sum:
+        value = source.to(torch.promote_types(source.dtype, torch.float32))
+        if self.decay[parameter] != 1:
+            value = value * self.decay[parameter]
+        return _Sum(value)
 
-    def add(self, parameter: int, value: Tensor, term: int, z: Tensor) -> Tensor:
-        return value + self.scales[parameter][term] * z.to(value.dtype)
+    def add(self, parameter: int, value: _Sum, term: int, z: Tensor) -> _Sum:
+        z = z.to(value.total.dtype)
+        scale = self.scales[parameter][term]
+        if not (self.signs and abs(scale) <= MOST):
+            z = z * scale
+            scale = 1.0
+        value = _Sum(value.total, z, scale)
+        if term == len(self.scales[parameter]) - 1:
+            return value
+        # the first total may be the source, which stays as it is; the others are this sum's own
+        total = value.total
+        if term == 0:
+            total = torch.empty_like(z)
+        return _Sum(value.written_to(total))
 
-    def finish(self, parameter: int, target: Tensor, value: Tensor) -> None:
-        target.copy_(value)
+    def finish(self, parameter: int, target: Tensor, value: _Sum) -> None:
+        value.written_to(target)
 
 
 @dataclass(frozen=True)

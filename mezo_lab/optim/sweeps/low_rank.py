@@ -142,5 +142,5 @@ def _sum_of_products(u: Tensor, v: Tensor) -> Tensor:
     """Σ_a u_a·v_a over the first axis, term by term: each operation is rounded by itself, whatever the shapes."""
     total = u[0] * v[0]
     for a in range(1, len(u)):
-        total = total + u[a] * v[a]
+        total += u[a] * v[a]
     return total

@@ -1,7 +1,7 @@
 """`NoiseField`: a set of parameters under one law and seed, and the sweeps that move all of them along z."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -19,8 +19,8 @@ COMPILE_FROM = 1 << 22  # parameters on a GPU: below, an eager sweep takes less 
 KERNEL_FROM = 1 << 10  # coordinates of one tensor there: below, its lanes are too short to be worth a call
 CACHED = 2 * CHUNK  # coordinates of z kept for later sweeps, 8 MiB, where all parameters are one chunk
 
-
 _Batches = Sequence[Sequence[Slice]]
+_Keys = Callable[[], Tensor]  # → the streams of some terms, of `NoiseField.keys`
 
 
 class NoiseField:
@@ -135,7 +135,7 @@ class NoiseField:
             return
         groups = [parameter.group for parameter in self.parameters]
         scales = [[term.scales[group] for term in terms] for group in groups]
-        kernel = WeightedSum(scales, [decay[group] for group in groups])
+        kernel = WeightedSum(scales, [decay[group] for group in groups], signs=self.law == "rademacher")
         with torch.no_grad():
             self._run_compiled(terms, decay, sources, progress)
             self._run(self._eager_batches, self._eager_strided, terms, kernel, sources, progress)
@@ -203,9 +203,7 @@ class NoiseField:
         return self.choice is not False and native.suits(tensor)
 
     def _suits_kernel(self, tensor: Tensor) -> bool:
-        compiled = self.choice
-        if compiled is None:
-            compiled = self.numel >= COMPILE_FROM
+        compiled = self.numel >= COMPILE_FROM if self.choice is None else self.choice
         large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
         return compiled and large and is_available(self.law, tensor.dtype, tensor.device)
 
@@ -287,15 +285,14 @@ class NoiseField:
         """Take every slice of `batches`, and every view of the strided parameters, through a kernel."""
         if sources is None:
             sources = self.tensors
-        keys = self.keys(terms)
+        keys = cache(partial(self.keys, terms))  # made where a z is drawn, not where it is kept
         for batch in batches:
             if progress.skip(len(batch)):
                 continue
-            keys_there = keys.to(self.tensors[batch[0].parameter].device)
             work = [
                 (part.parameter, self._slice_of(sources, part), self._slice_of(self.tensors, part)) for part in batch
             ]
-            draw = partial(self._draw_cached, batch, terms, keys_there)
+            draw = partial(self._draw_cached, batch, terms, keys)
             _transform(work, len(terms), draw, kernel, progress)
         for i in strided:
             origins = pieces.strided_views(sources[i], self._strided_chunk)
@@ -309,19 +306,20 @@ class NoiseField:
     def _slice_of(self, tensors: Sequence[Tensor], part: Slice) -> Tensor:
         return part.view(tensors[part.parameter].view(-1), self.coordinates)
 
-    def _draw_cached(self, batch: Sequence[Slice], terms: Sequence[Term], keys: Tensor, term: int) -> list[Tensor]:
+    def _draw_cached(self, batch: Sequence[Slice], terms: Sequence[Term], keys: _Keys, term: int) -> list[Tensor]:
         """z of one term on every slice of a batch: from the cache, or drawn."""
         if batch != self._cached_batch:
-            return self._draw(batch, keys[term])
+            return self._draw(batch, keys()[term])
         address = (terms[term].step, terms[term].probe)
         if address not in self._cache:
             while (len(self._cache) + 1) * self.numel > CACHED:
                 oldest = next(iter(self._cache))
                 del self._cache[oldest]
-            self._cache[address] = self._draw(batch, keys[term])
+            self._cache[address] = self._draw(batch, keys()[term])
         return self._cache[address]
 
     def _draw(self, batch: Sequence[Slice], keys: Tensor) -> list[Tensor]:
+        keys = keys.to(self.tensors[batch[0].parameter].device)
         if self.native and keys.device.type == "cpu":
             return [self._draw_slice(part, keys[part.parameter]) for part in batch]
         return pieces.draw(batch, keys, self.law)
@@ -330,8 +328,8 @@ class NoiseField:
         z = native.draw(self.law, key, part.first, part.last - part.first)
         return z.flatten()[: part.rest] if part.rest else z
 
-    def _draw_view(self, parameter: int, view: Tensor, start: int, keys: Tensor, term: int) -> list[Tensor]:
-        return [self._draw_strided(parameter, view, start, keys[term])]
+    def _draw_view(self, parameter: int, view: Tensor, start: int, keys: _Keys, term: int) -> list[Tensor]:
+        return [self._draw_strided(parameter, view, start, keys()[term])]
 
     def _draw_strided(self, parameter: int, view: Tensor, start: int, keys: Tensor) -> Tensor:
         return pieces.draw_strided(view, start, self.tensors[parameter].numel(), keys[parameter], self.law)

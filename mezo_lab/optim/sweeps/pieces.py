@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from mezo_lab.optim.noise import COORDINATES, Coordinates, coordinates_at
-from mezo_lab.optim.noise.streams import block_coordinates
+from mezo_lab.optim.noise.streams import draw_blocks
 
-CHUNK = 1 << 20  # coordinates in flight: with the words and partial results they come from, about 20 MiB
+CHUNK = 1 << 20  # coordinates in flight: with the z and the sums of a piece, 4 to 16 MiB
 STRIDED_CHUNK = 1 << 18  # the same where each coordinate takes a block of its own
 
 
@@ -33,13 +33,11 @@ class Slice:
             return flat[-self.rest :]
         return coordinates.block_view(flat).narrow(coordinates.block_axis, self.first, self.last - self.first)
 
-    def shaped(self, z: Tensor, coordinates: Coordinates) -> Tensor:
-        """z of the slice's blocks, (blocks, per_block), in the shape of its view."""
+    def shaped(self, z: Tensor) -> Tensor:
+        """z of the slice's blocks, shaped as a `block_view`, in the shape of the slice's view."""
         if self.rest:
-            return z[0, : self.rest]
-        if coordinates.packed:
-            return z
-        return z.T
+            return z.flatten()[: self.rest]  # of a single block
+        return z
 
 
 def batches(numels: dict[int, int], law: str, rest_only: Container[int] = (), chunk: int = CHUNK) -> list[list[Slice]]:
@@ -81,11 +79,11 @@ def draw(batch: Sequence[Slice], keys: Tensor, law: str) -> list[Tensor]:
     coordinates = COORDINATES[law]
     lengths = [part.last - part.first for part in batch]
     block = torch.cat([torch.arange(p.first, p.last, dtype=torch.int32, device=keys.device) for p in batch])
-    key = keys[[part.parameter for part in batch]]  # (slices, 2)
+    k0, k1 = keys[[part.parameter for part in batch]].T  # (slices,) each
     if len(batch) > 1:  # the key of a single slice broadcasts
-        key = key.repeat_interleave(torch.tensor(lengths, device=keys.device), dim=0, output_size=len(block))
-    z = block_coordinates(coordinates, (key[:, 0], key[:, 1]), block)  # (blocks, per_block)
-    return [part.shaped(own, coordinates) for part, own in zip(batch, z.split(lengths), strict=True)]
+        k0, k1 = (torch.cat([own.expand(n) for own, n in zip(k, lengths, strict=True)]) for k in (k0, k1))
+    z = draw_blocks(coordinates, (k0, k1), block)
+    return [part.shaped(own) for part, own in zip(batch, z.split(lengths, coordinates.block_axis), strict=True)]
 
 
 def draw_flat(numel: int, key: Tensor, law: str) -> Tensor:
@@ -122,7 +120,7 @@ def draw_strided(view: Tensor, start: int, numel: int, key: Tensor, law: str) ->
         first = start // coordinates.per_block
         last = -(-end // coordinates.per_block)
         block = torch.arange(first, last, dtype=torch.int32, device=view.device)
-        run = block_coordinates(coordinates, (key[0], key[1]), block).flatten()
+        run = draw_blocks(coordinates, (key[:1], key[1:]), block).flatten()
         z = run[start - first * coordinates.per_block :][: view.numel()]
     else:
         z = coordinates_at(coordinates, key, torch.arange(start, end, device=view.device), numel)

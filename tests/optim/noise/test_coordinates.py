@@ -42,6 +42,30 @@ def test_one_word_is_thirty_two_signs_and_the_signs_are_its_bits():
     assert torch.equal((bits[:, 32:] * places).sum(1), w1.long() % 2**32)
 
 
+def table(order: slice) -> torch.Tensor:
+    """The eight signs of each byte, lowest place first, float32 (256, 8)."""
+    places = numpy.unpackbits(numpy.arange(256, dtype=numpy.uint8)[:, None], axis=1, bitorder="little")
+    return torch.from_numpy(1 - 2 * places[:, order].astype(numpy.float32))
+
+
+def looked_up(w0: torch.Tensor, w1: torch.Tensor, order: slice = slice(None)) -> torch.Tensor:
+    """The signs of each block byte by byte, from the lowest of the first word on, (blocks, 64)."""
+    octets = torch.stack((w0, w1), -1).numpy().astype("<i4").view(numpy.uint8)  # (blocks, 8)
+    return table(order)[torch.from_numpy(octets).long()].flatten(1)
+
+
+def test_the_signs_are_those_of_a_table_of_bytes():
+    every = torch.arange(256).repeat(4) << torch.arange(0, 32, 8).repeat_interleave(256)  # each byte in each place
+    bytewise = torch.from_numpy(every.numpy().astype(numpy.uint32).view(numpy.int32))
+    word = torch.cat((bytewise, words(*ENDS), random_words(10_000)))
+    assert torch.equal(block("rademacher", word, word.flip(0)), looked_up(word, word.flip(0)))
+
+
+def test_a_table_with_the_highest_place_first_is_caught():
+    word = random_words(100)
+    assert not torch.equal(block("rademacher", word, word), looked_up(word, word, slice(None, None, -1)))
+
+
 def bits_that_count(law: str) -> int:
     """Of the 64 bits of a block, those that change some coordinate of some of 200 random blocks."""
     pairs = torch.stack((random_words(200, 0), random_words(200, 1)))

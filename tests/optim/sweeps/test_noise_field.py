@@ -191,6 +191,55 @@ def test_a_kept_z_is_the_z_drawn_and_stays_it(law):
     assert torch.equal(theta, fresh) and theta.any()
 
 
+def times_drawn(field: NoiseField, monkeypatch) -> int:
+    """How often the three sweeps of a step make z anew."""
+    drawn, true = [], streams.threefry
+    keys = field.keys([Term(1, 0, ())])
+    monkeypatch.setattr(field, "keys", lambda _: keys)
+    monkeypatch.setattr(streams, "threefry", lambda key, counter: drawn.append(counter) or true(key, counter))
+    for scale in (1e-3, -2e-3, 0.9e-3):
+        field.sweep([Term(1, 0, (scale,) * field.groups)])
+    return len(drawn)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("law", LAWS)
+def test_the_second_and_the_third_sweep_of_a_step_draw_nothing(law, groups, monkeypatch):
+    given = [KeyedTensor(torch.zeros(300), i, i % groups) for i in range(4)]
+    assert times_drawn(NoiseField(given, law, seed=0, compiled=False), monkeypatch) == 1
+
+
+def test_what_is_more_than_a_chunk_is_drawn_in_every_sweep(monkeypatch):
+    given = [KeyedTensor(torch.zeros(CHUNK + 64), 0)]
+    assert times_drawn(NoiseField(given, "rademacher", seed=0, compiled=False), monkeypatch) == 3 * 2
+
+
+def in_two_operations(theta: torch.Tensor, z: torch.Tensor, scale: float, decay: float) -> torch.Tensor:
+    """decay·θ + scale·z, each product and the sum rounded by itself, in at least float32."""
+    work = torch.promote_types(theta.dtype, torch.float32)
+    return (theta.to(work) * decay + z.to(work) * scale).to(theta.dtype)
+
+
+@pytest.mark.parametrize("decay", [1.0, 0.9])
+@pytest.mark.parametrize("scale", [1e-3, -1.7e5, 3e-42, 0.0, 1e39])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("law", LAWS)
+def test_each_operation_of_a_sweep_is_rounded_by_itself(law, dtype, scale, decay, defined):
+    start = torch.randn(2_003, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+    theta = start.clone()
+    NoiseField([KeyedTensor(theta, 7)], law, seed=0, compiled=False).sweep([Term(1, 0, (scale,))], [decay])
+    z = defined(law, 7, theta.shape)
+    assert torch.equal(theta.nan_to_num(), in_two_operations(start, z, scale, decay).nan_to_num())
+
+
+def test_an_operation_that_multiplies_and_adds_in_one_rounding_is_caught(defined):
+    start = torch.randn(2_003, generator=torch.Generator().manual_seed(0))
+    for law, same in (("rademacher", True), ("gaussian", False)):
+        z = defined(law, 7, start.shape)
+        rounded_once = (start.double() + torch.tensor(0.3).double() * z.double()).float()
+        assert torch.equal(rounded_once, in_two_operations(start, z, 0.3, 1.0)) is same
+
+
 @pytest.mark.parametrize(("law", "words"), [("gaussian", 2_502), ("rademacher", 158), ("uniform", 5_004)])
 def test_a_word_gives_two_normals_or_thirty_two_signs_or_one_uniform(law, words):
     field = NoiseField([KeyedTensor(torch.zeros(5_003), 0)], law, seed=0)
@@ -204,11 +253,14 @@ def words_drawn(field: NoiseField, monkeypatch) -> int:
 
     def counted(key, counter):
         words = true(key, counter)
-        drawn.append(2 * words[0].numel() if isinstance(words[0], torch.Tensor) else 0)  # keys are drawn in numpy
+        drawn.append(2 * len(words[0].flatten()))
         return words
 
+    terms = [Term(1, 0, (1.0,))]
+    keys = field.keys(terms)
+    monkeypatch.setattr(field, "keys", lambda _: keys)  # which are words of the same generator, and not counted
     monkeypatch.setattr(streams, "threefry", counted)
-    field.sweep([Term(1, 0, (1.0,))])
+    field.sweep(terms)
     return sum(drawn)
 
 

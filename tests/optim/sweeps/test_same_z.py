@@ -10,7 +10,7 @@ import numpy
 import pytest
 import torch
 
-from mezo_lab.optim.noise import COORDINATES, stream_keys, tensor_key
+from mezo_lab.optim.noise import COORDINATES, stream_keys, streams, tensor_key
 from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term, pieces
 
 ROOT = Path(__file__).parents[3]
@@ -45,6 +45,16 @@ def test_z_is_the_same_in_any_chunks(law, chunk, defined):
             piece.view(flat[piece.parameter], COORDINATES[law]).copy_(z)
     for i, z in flat.items():
         assert torch.equal(z, defined(law, i, z.shape))
+
+
+@pytest.mark.parametrize("tile", [1, 7, 100])
+@pytest.mark.parametrize("law", COORDINATES)
+def test_z_is_the_same_in_any_tiles(law, tile, defined, monkeypatch):
+    monkeypatch.setattr(streams, "TILE", tile)  # blocks; larger ones take torch's words, smaller ones numpy's
+    together = [KeyedTensor(torch.zeros(numel), key=numel) for numel in (3, 64, 777, 2_001)]
+    NoiseField(together, law, seed=0, compiled=False).sweep(UNIT)
+    for parameter in together:
+        assert torch.equal(parameter.tensor, defined(law, parameter.key, parameter.tensor.shape))
 
 
 @pytest.mark.parametrize("most", [1, 7, 64, 1_000])
