@@ -81,7 +81,6 @@ class NoiseField:
         self.strided = [i for i, tensor in enumerate(self.tensors) if not self._in_blocks(tensor)]
         self._eager_strided = [i for i in self.strided if i not in self.native]
         self._native_sweeps = self._sweeps_in_c()
-        self._words_of_z = self._words()
         self._bytes_of_pass = 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
         self.postponed: PostponedSweeps | None = None
         self._cache: dict[tuple[int, int], list[Tensor]] = {}  # (step, probe) → z of the only batch
@@ -103,6 +102,7 @@ class NoiseField:
         """Take the parameters in pieces of another size, in coordinates, which changes the memory and no bit of z."""
         self._chunk = chunk
         self._strided_chunk = strided_chunk
+        self._words_of_z = self._words()
         self._all_batches = self._cut()
         self._eager_batches = self._cut(rest_only=self.kernels, without=self.native)
         self._cached_batch: list[Slice] | None = None  # the only batch, where all parameters are one chunk
@@ -332,7 +332,16 @@ class NoiseField:
         return [self._draw_strided(parameter, view, start, keys()[term])]
 
     def _draw_strided(self, parameter: int, view: Tensor, start: int, keys: Tensor) -> Tensor:
-        return pieces.draw_strided(view, start, self.tensors[parameter].numel(), keys[parameter], self.law)
+        key = keys[parameter]
+        if self._is_drawn_whole(parameter):
+            return native.draw_flat(self.law, key, view.numel()).view(view.shape)
+        return pieces.draw_strided(view, start, self.tensors[parameter].numel(), key, self.law)
+
+    def _is_drawn_whole(self, parameter: int) -> bool:
+        """Whether C draws all of z of a strided tensor at once, which is then a single view."""
+        tensor = self.tensors[parameter]
+        small = tensor.numel() <= self._strided_chunk and tensor.device.type == "cpu"
+        return small and self.choice is not False and native.library() is not None
 
     def _count(self, terms: Sequence[Term], batches: _Batches, progress: SweepProgress, writes: bool = True) -> None:
         """Add a sweep to the cost; one that is taken up again is counted once."""
@@ -353,7 +362,8 @@ class NoiseField:
     def _words_of(self, parameter: int) -> int:
         # strides keep the lanes of a block apart: there each coordinate takes a block, of two words, of its own
         per_block = self.coordinates.per_block
-        if parameter in self.strided and not self.coordinates.packed:
+        apart = parameter in self.strided and not self._is_drawn_whole(parameter)
+        if apart and not self.coordinates.packed:
             per_block = 1
         return 2 * -(-self.tensors[parameter].numel() // per_block)
 

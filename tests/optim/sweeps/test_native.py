@@ -125,6 +125,22 @@ def test_half_precision_rounds_as_torch_does(dtype):
     assert torch.equal(widened.nan_to_num(), numbers.nan_to_num())
 
 
+@pytest.mark.parametrize("chunk", [1 << 18, 300])
+@pytest.mark.parametrize("law", COORDINATES)
+def test_strided_tensors_have_the_bits_of_torch_whole_and_in_views(law, chunk):
+    fields = []
+    for compiled in (None, False):
+        generator = torch.Generator().manual_seed(0)
+        tensors = [torch.randn(30, 41, generator=generator).T, torch.randn(9, 12, generator=generator)[:, ::2]]
+        fields.append(NoiseField([KeyedTensor(t, i) for i, t in enumerate(tensors)], law, 5, compiled))
+        fields[-1].rechunk(chunk, chunk)
+        fields[-1].sweep([Term(1, 0, (0.5,)), Term(2, 1, (-0.3,))])
+    assert all(torch.equal(in_c, in_torch) for in_c, in_torch in zip(*(f.tensors for f in fields), strict=True))
+    whole, views = fields
+    fewer = law != "rademacher" and chunk > 300
+    assert (whole.cost.words < views.cost.words) == fewer  # a word that C draws serves more than one coordinate
+
+
 def test_torch_sees_that_the_weights_were_written():
     theta = torch.zeros(10)
     before = theta._version
