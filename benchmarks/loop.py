@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from quiet import quiet
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from mezo_lab.environment.machine import machine
@@ -264,7 +265,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RECORD, metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="a tiny model alone: figures of no use")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         record = measured(arguments.quick, Path(folder))
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     for row in record["loops"]:
