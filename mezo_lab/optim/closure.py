@@ -39,18 +39,11 @@ class ClosureGuard:
                 f"`{call}` must not be called inside a closure, which only evaluates the loss: call it after the step."
             )
 
-    def watch(
-        self,
-        closure: Closure,
-        batch: Sequence[Any],
-        changed_setting: Callable[[], str | None],
-        parameters: Sequence[Tensor],
-    ) -> Any:
-        """Run the closure. Args: as the fields of `Evaluator`; batch: none, or one. Returns: what the closure returns.
+    def watch(self, closure: Closure, batch: Sequence[Any], changed_setting: Callable[[], str | None]) -> Any:
+        """Run the closure. Args: batch: none, or one. changed_setting: see `Evaluator`. Returns: what the closure does.
 
         Raises: RuntimeError for a backward() without a graph, and for changed settings.
         """
-        gradients = self._gradients(parameters)
         self.running = True
         try:
             loss = closure(*batch)
@@ -67,19 +60,20 @@ class ClosureGuard:
             raise RuntimeError(
                 f"`{name}` must not change inside a closure, which only evaluates the loss: set it between two steps."
             )
-        if self._gradients(parameters) > gradients:
+        return loss
+
+    def check_gradients(self, parameters: Sequence[Tensor], before: int) -> None:
+        """Warn of gradients that the closure left behind. Args: before: how many there were without it."""
+        if _gradients(parameters) > before:
             self.notices.warn_once(
                 "gradients",
                 f"`closure` left gradients behind, which take the memory that MeZO saves: {BACKWARD}; in Lightning set "
                 "automatic_optimization=False.",
             )
-        return loss
 
-    def _gradients(self, parameters: Sequence[Tensor]) -> int:
-        """How many parameters have a gradient; 0 once it was told."""
-        if "gradients" in self.notices.reported:
-            return 0
-        return sum([parameter.grad is not None for parameter in parameters])
+
+def _gradients(parameters: Sequence[Tensor]) -> int:
+    return sum([parameter.grad is not None for parameter in parameters])
 
 
 @dataclass
@@ -103,6 +97,9 @@ class Evaluator:
     """Whether all points of a probe draw the same random numbers, as for the masks of dropout."""
     check_last: bool = False
     """Whether the closure is evaluated twice at the last point, to see that it gives the same loss."""
+
+    def __post_init__(self):
+        self._gradients_before = _gradients(self.parameters)
 
     def __call__(self, point: Point) -> float:
         """The loss at the stored weights, which must be at this point."""
@@ -139,7 +136,9 @@ class Evaluator:
             return sum(self._evaluated(batch) for batch in batches) / len(batches)
 
     def _evaluated(self, *batch: Any) -> float:
-        return loss_number(self.guard.watch(self.closure, batch, self.changed_setting, self.parameters))
+        loss = self.guard.watch(self.closure, batch, self.changed_setting)
+        self.guard.check_gradients(self.parameters, self._gradients_before)
+        return loss_number(loss)
 
     def _losses(self, point: Point) -> tuple[float, float]:
         """Two losses at one point; torch's generators are left as after one evaluation."""

@@ -233,7 +233,12 @@ class Engine:
         """Whether other code wrote the weights since the last move: loaded, averaged or pruned them."""
         theirs = [parameter.tensor.data_ptr() for parameter in self.field.parameters]
         swapped = theirs != [tensor.data_ptr() for tensor in self.field.tensors]
-        return swapped or self.weights.write_count != write_count(self.field.parameters)
+        return swapped or self.written
+
+    @property
+    def written(self) -> bool:
+        """Whether torch has counted writes of other code since the last move: all, where no tensor was replaced."""
+        return self.weights.write_count != write_count(self.field.parameters)
 
     def resync(self) -> None:
         """Take as θ what other code wrote."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import torch
@@ -105,13 +106,12 @@ def storage(tensor: Tensor) -> tuple:
     return (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
 
 
-def signature(groups: Sequence[Group]) -> list[tuple]:
+def signature(groups: Sequence[Group]) -> tuple[list, ...]:
     """Changes when the trainable tensors do: unfrozen, added, or moved to another device or dtype."""
-    return [
-        (tensor.data_ptr() if tensor.requires_grad else 0, tensor.dtype, tensor.requires_grad, number)
-        for number, group in enumerate(groups)
-        for tensor in group["params"]
-    ]
+    tensors = [tensor for group in groups for tensor in group["params"]]
+    trained = [tensor.requires_grad for tensor in tensors]
+    addresses = [tensor.data_ptr() for tensor in compress(tensors, trained)]  # a frozen one may have none
+    return [len(group["params"]) for group in groups], trained, [tensor.dtype for tensor in tensors], addresses
 
 
 def write_count(parameters: Sequence[KeyedTensor]) -> int:

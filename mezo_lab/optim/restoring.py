@@ -118,7 +118,7 @@ class RestoringOptimizer(Optimizer):
         engine = self._engine
         replaced = engine is not None and engine.tensors_replaced
         if engine is not None and engine.displaced:
-            if replaced or engine.externally_modified:
+            if replaced or engine.written:
                 self.flush()
                 raise RuntimeError(CHANGED)
             return engine
