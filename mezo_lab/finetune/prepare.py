@@ -55,6 +55,7 @@ def prepare_run(config: RunConfig, report: Report = print) -> RunContext:
     with stages.timed(LOADING):
         task = _task(config)
         check_objective(config.objective, task)
+        report(f"reading {config.data or task.name}")
         splits = _splits(config, task)
         report(loading_line(config.model))
         pretrained = load_for_run(config)

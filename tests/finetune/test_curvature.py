@@ -125,7 +125,7 @@ def test_the_cost_is_said_before_anything_is_measured(folder, asked, bed, capsys
     assert told[0].startswith(
         "to measure tr H and λ_max: 16 forward passes of at most 8 examples, 1 backward pass, at mo"
     )
-    assert told[0].endswith(", as long as 138 forward passes") and told[1].startswith("loading ")
+    assert told[0].endswith(", as long as 138 forward passes") and told[1].startswith("reading ")
     assert told[-1].startswith("memory for the graph of a gradient of 8 examples, and four copies of ")
 
 

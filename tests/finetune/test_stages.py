@@ -108,6 +108,7 @@ def test_what_may_last_is_announced_before_it_begins(plan, tmp_path, monkeypatch
     lines = []
     result = finetune(plan, tmp_path / "run", report=lines.append)
     beginnings = [
+        "reading ",
         "loading ",
         "test before the first step: 20 examples",
         "before the first step  test ",
