@@ -73,13 +73,13 @@ class CheckedSettings:
         self._described = settings(opt)
         self._constant = type(opt.rule) in RULES.values()  # all others are Python numbers, names and frozen objects
 
-    def hold(self, opt: Any) -> bool:
+    def unchanged(self, opt: Any) -> bool:
         """Whether every argument, of steps or not, is the same object, and none that may have changed inside."""
         return self._constant and all(map(is_, self._objects, _values_of(type(opt))(opt)))
 
     def changed(self, opt: Any) -> str | None:
         """The name of a setting of the steps that is another now; None where none is."""
-        if self.hold(opt):
+        if self.unchanged(opt):
             return None
         return next((name for name, value in settings(opt).items() if value != self._described[name]), None)
 
@@ -96,11 +96,11 @@ def built_for_good(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_settings(opt: Any, built: Mapping[str, Any], last: CheckedSettings | None) -> CheckedSettings:
-    """The settings, with which a step can be made. Args: built: of `built_for_good`. last: those checked before.
+    """The settings with which a step can be made. Args: built: of `built_for_good`. last: those checked before.
 
     Raises: ValueError for one that was changed to an impossible value, or that no step would notice.
     """
-    if last is None or not last.hold(opt):
+    if last is None or not last.unchanged(opt):
         check_built(settings(opt), built)
         check_arguments(vars(opt))
         last = CheckedSettings(opt)

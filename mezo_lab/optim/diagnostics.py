@@ -85,7 +85,7 @@ class Diagnostics:
 
 
 def _moments(values: Sequence[float]) -> RunningMoments:
-    """The moments of some numbers. Of one, as of most steps, without a tensor: its calls cost more than a step."""
+    """The moments of some numbers. Of one, as of most steps, without tensors, which would cost most of a small step."""
     if len(values) == 1:
         value = values[0]
         return RunningMoments(1, value, (value - value) ** 2, value, value)  # NaN where the value is infinite

@@ -221,7 +221,7 @@ class RunLog:
         remedy = f"close() the run log {self.path} before the change, and begin another behind it"
         if opt.steps != self.steps:
             raise ValueError(f"`opt` must be after step {self.steps} of its log, is after {opt.steps}: {remedy}.")
-        if self._checked is None or not self._checked.hold(opt):
+        if self._checked is None or not self._checked.unchanged(opt):
             for name, value in _fixed_settings(opt).items():
                 if value != self._fixed[name]:
                     raise ValueError(
