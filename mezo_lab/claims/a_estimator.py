@@ -223,7 +223,7 @@ def capture(law, dim, probes):
     source="paper, Lemma 2 (one batch) and Algorithm 2 as printed (a fresh, independent batch per probe); derived;"
     " batches drawn with replacement",
     default=grid(dim=[10], probes=[3], batch=[4], sharing=["shared", "fresh"]),
-    fast=grid(dim=[6], probes=[2], batch=[4], sharing=["shared", "fresh"]),
+    fast=grid(dim=[8], probes=[3], batch=[4], sharing=["shared", "fresh"]),  # fewer draws than at d = 6
 )
 def minibatch(law, dim, probes, batch, sharing):
     loss, theta = regression(dim)

@@ -12,7 +12,7 @@ from mezo_lab.curvature import spectrum
 from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, population, two_point
 from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
 
-_DRAWS = 6_000_000  # of a low-rank direction of rank one: a standard error of some 0.15 % of its norm factor
+_DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of 0.1 to 0.15 % of its norm factor
 
 
 @claim(
@@ -55,7 +55,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
     if moment == "cosine":
         return Experiment(expected=1 / dim, draw=cosine, formula="1/d", decoys=(Decoy("1/(k*(p+q))"),), **shared)
     if law.name == "gaussian":  # a square of eight Gaussian factors has tails that a pilot seldom shows whole
-        shared |= {"draws": _DRAWS // k, "resolution": 0.02}
+        shared |= {"draws": _DRAWS // (k * probes), "resolution": 0.02}
     believed = "k*(p+q) + 2"  # the variance of as many Gaussian coordinates as numbers are drawn
     return Experiment(
         expected=(probes - 1 + c) / probes,
