@@ -3,6 +3,7 @@
 import argparse
 import io
 import sys
+from collections.abc import Generator
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mezo_lab.claims import Verdict
     from mezo_lab.claims.selection import Job
     from mezo_lab.claims.workers import Outcome
+    from mezo_lab.report import Progress
+    from mezo_lab.report.table import TableWriter
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -64,7 +67,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace, shared: bool) -> int:
     from mezo_lab.claims.costs import RESOLUTIONS, expected_seconds
-    from mezo_lab.claims.selection import build_all, jobs
     from mezo_lab.claims.trial import check_size
     from mezo_lab.report import Progress
     from mezo_lab.report.table import TableWriter
@@ -73,6 +75,28 @@ def _verify(options: argparse.Namespace, shared: bool) -> int:
     if resolution is None:
         resolution = RESOLUTIONS[options.mode]
     check_size(resolution, options.draws)
+    planned = _jobs(options)
+    formula = _expected_formula(options.expect, planned)
+    seconds = expected_seconds(planned, options.mode, resolution, options.draws)
+    processes = process_count(planned, options.jobs, seconds)
+    if options.set or options.dim or options.probes:  # other parameters than were measured
+        seconds = None
+    if shared and seconds is not None:
+        seconds = [part / ranks_of_torchrun() for part in seconds]
+    settings = {"resolution": resolution, "draws": options.draws, "seed": options.seed, "expect": formula}
+    with Progress(len(planned), seconds=seconds, processes=processes) as progress:
+        table = TableWriter(planned, pause=progress.paused)
+        proofs = formula is None and rank() == 0
+        tested = outcomes(planned, processes, progress, proofs=proofs, parallel=shared, **settings)
+        stop = _collect(planned, tested, table, progress)
+    table.end()
+    return _ended(options, planned, table.verdicts, formula, stop)
+
+
+def _jobs(options: argparse.Namespace) -> "list[Job]":
+    """The jobs that the options ask for, with their experiments. Raises: ValueError."""
+    from mezo_lab.claims.selection import build_all, jobs
+
     planned = jobs(
         options.names,
         law=options.law,
@@ -84,35 +108,27 @@ def _verify(options: argparse.Namespace, shared: bool) -> int:
         device=options.device,
     )
     build_all(planned)
-    formula = _expected_formula(options.expect, planned)
-    seconds = expected_seconds(planned, options.mode, resolution, options.draws)
-    processes = process_count(planned, options.jobs, seconds)
-    if options.set or options.dim or options.probes:  # other parameters than were measured
-        seconds = None
-    if shared and seconds is not None:
-        seconds = [part / ranks_of_torchrun() for part in seconds]
-    stop = None
-    with Progress(len(planned), seconds=seconds, processes=processes) as progress:
-        table = TableWriter(planned, pause=progress.paused)
-        settings = {"resolution": resolution, "draws": options.draws, "seed": options.seed, "expect": formula}
-        proofs = formula is None and rank() == 0
-        tested = outcomes(planned, processes, progress, proofs=proofs, parallel=shared, **settings)
-        try:
-            with closing(tested):
-                for index, outcome in tested:
-                    table.add(index, _verdict(planned[index], outcome))
-        except (KeyboardInterrupt, ChildProcessError) as error:  # what is done is kept
-            stop = error
-    table.end()
-    return _ended(options, planned, table.verdicts, formula, stop)
+    return planned
 
 
-def _verdict(job: "Job", outcome: "Outcome") -> "Verdict | None":
-    """The verdict, or None after a line that says why there is none."""
-    if isinstance(outcome, Exception):
-        print(f"Left out: {job.claim.name}, as {outcome}", file=sys.stderr)
-        return None
-    return outcome
+def _collect(
+    planned: "list[Job]",
+    tested: "Generator[tuple[int, Outcome]]",
+    table: "TableWriter",
+    progress: "Progress",
+) -> BaseException | None:
+    """Let the table take in the outcomes as they are ready. Returns: what stopped the run; what is done is kept."""
+    try:
+        with closing(tested):
+            for index, outcome in tested:
+                if isinstance(outcome, Exception):
+                    with progress.paused():
+                        print(f"Left out: {planned[index].claim.name}, as {outcome}", file=sys.stderr)
+                    outcome = None
+                table.add(index, outcome)
+    except (KeyboardInterrupt, ChildProcessError) as error:
+        return error
+    return None
 
 
 def _ended(

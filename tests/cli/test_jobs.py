@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mezo_lab.claims import costs
+from mezo_lab.claims import check, costs, workers
 from mezo_lab.claims.selection import jobs
 from mezo_lab.cli import main
 from mezo_lab.cli.outcomes import cores, process_count
@@ -63,6 +63,36 @@ def long_run(tmp_path):
             assert run.poll() is None
         yield run
         run.kill()
+
+
+def dying(error):
+    """Processes of which the second dies: as an outcome, or as the end of the run."""
+
+    def outcomes(planned, processes, **settings):
+        for index, job in enumerate(planned):
+            if index == 1 and isinstance(error, ChildProcessError):
+                raise error
+            yield index, error if index == 1 else check(job.claim, job.law, job.parameters, **settings)
+
+    return outcomes
+
+
+def test_a_process_that_died_is_a_line_and_no_success(monkeypatch, capsys):
+    monkeypatch.setattr(workers, "outcomes", dying(workers.Lost("the process that tested it was killed by signal 9")))
+    assert main([*SOME.split(), "--jobs", "2"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("Left out: low-rank, as the process that tested it was killed by signal 9\n") == 1
+    assert "3 claims, 6 verdicts: 6 passed" in printed.out
+
+
+def test_processes_that_die_one_after_the_other_end_the_run_and_what_is_done_is_kept(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(workers, "outcomes", dying(ChildProcessError("3 processes have died: use --jobs 1")))
+    record = tmp_path / "record.json"
+    assert main([*SOME.split(), "--jobs", "2", "--json", str(record)]) == 2
+    assert capsys.readouterr().err.endswith(
+        "Stopped after 1 of 7 verdicts.\nmezo-lab: 3 processes have died: use --jobs 1\n"
+    )
+    assert json.loads(record.read_text())["reached"] == 1
 
 
 @POSIX
