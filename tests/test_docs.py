@@ -140,7 +140,7 @@ def test_the_command_that_is_refuted_prints_what_the_readme_shows(capsys):
 
 def untimed(text: str) -> str:
     """Without seconds, and without line breaks and columns, which depend on the terminal."""
-    return " ".join(re.sub(r"[\d.]+ s\.", "s.", text).split())
+    return " ".join(re.sub(r"[\d.,]+ s\b", "s", text).split())
 
 
 def docstrings(path: Path) -> list[str]:

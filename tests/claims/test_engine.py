@@ -181,7 +181,7 @@ def test_chunks_that_grow_with_the_model_break_memory(monkeypatch):
     monkeypatch.setattr(
         NoiseField, "_cut", lambda self, rest_only=(), without=(), chunk=0: cut(self, rest_only, without, self.numel)
     )
-    assert tried("memory", d=4_000_000).status is Status.REFUTED
+    assert tried("memory", d=8_000_000).status is Status.REFUTED
 
 
 def test_memory_counts_what_is_alive_and_no_views():
