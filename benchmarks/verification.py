@@ -1,8 +1,8 @@
 """How long `mezo-lab verify` takes, as a user waits for it: in one process and in several, start and imports included.
 
 Two processes run several times, of which the medians are kept; one process runs once, as it takes so long. All must
-give the same verdicts, bit for bit. The seconds of each claim, by which a run says beforehand how long it will take, go to
-mezo_lab/claims/costs.json.
+give the same verdicts, bit for bit. The seconds of each claim, by which a run says beforehand how long it will take, go
+to mezo_lab/claims/costs.json.
 """
 
 import argparse

@@ -30,7 +30,7 @@ def verification(root: Path) -> str:
     record = json.loads(file.read_text())
     commands = {"fast": "`mezo-lab verify --fast`", "default": "`mezo-lab verify`"}
     lines = [
-        "| command | `--jobs` | rounds | seconds | least–largest | expected time said after | first claim shown after |",
+        "| command | `--jobs` | rounds | seconds | least–largest | time said after | first claim after |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for row in record["rows"]:
