@@ -238,7 +238,7 @@ def drift_estimate(meter, theta) -> Estimate:
 
 def drifts(dtype, counts, exact: bool = False) -> list[Estimate]:
     theta = torch.nn.Parameter(weights.to(dtype, copy=True))
-    optimizer = MeZO([theta], lr=1.0, exact=exact, compiled=False)
+    optimizer = MeZO([theta], lr=1.0, exact=exact)
     meter, estimates = DriftMeter(optimizer), []
     for k in range(1, max(counts) + 1):
         optimizer.step(lambda: 0.0)
@@ -264,7 +264,7 @@ for dtype, marker in ((torch.bfloat16, "sphere"), (torch.float32, "gaussian")):
     axes.plot(counts, theory, label="√(K/2) · ulp" if dtype is torch.float32 else None, **style.THEORY)
     print(f"{name:8} drift after {counts[-1]} cycles {measured[-1]}, formula {theory[-1]:.3g}")
     once = torch.nn.Parameter(weights.to(dtype, copy=True))
-    MeZO([once], lr=1.0, compiled=False).step(lambda: 0.0)
+    MeZO([once], lr=1.0).step(lambda: 0.0)
     print(f"{'':8} after one cycle {(once != weights.to(dtype)).float().mean():.0%} of the weights are not back")
 exact = drifts(torch.bfloat16, counts, exact=True)
 print(f"bfloat16, exact mode: the largest drift is {max(one.mean for one in exact)}")
@@ -334,7 +334,7 @@ before = (0.02 * torch.randn(200_000, generator=torch.Generator().manual_seed(1)
 
 def stepped(lr: float, exact: bool):
     theta = torch.nn.Parameter(before.clone())
-    optimizer = MeZO([theta], lr, exact=exact, compiled=False, check_closure=False)
+    optimizer = MeZO([theta], lr, exact=exact, check_closure=False)
     optimizer.step(cycle((0.005, -0.005)).__next__)
     return optimizer, theta.detach().float()
 

@@ -510,7 +510,7 @@ x = torch.randn(64, dim, generator=torch.Generator().manual_seed(5), dtype=torch
 labels = (x @ truth).sign()
 for epsilon in (1e-8, 0.3):
     theta = torch.nn.Parameter(start.clone())
-    optimizer = MeZO([theta], lr=0.03, epsilon=epsilon, compiled=False)
+    optimizer = MeZO([theta], lr=0.03, epsilon=epsilon)
     for _ in range(sized(full=400, fast=200)):
         optimizer.step(lambda theta=theta: error_rate(labels * (x @ theta)))
     moved = float((theta.detach() - start).norm())

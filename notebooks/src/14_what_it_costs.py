@@ -44,7 +44,7 @@ MIB, GIB = 2**20, 2**30
 #
 # $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}$$
 #
-# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the terms of inference, and one chunk of $z$: next to nothing where the sweeps are compiled, some 20 MiB where they are not.
+# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the terms of inference, and one chunk of $z$: next to nothing where the sweeps are compiled, up to 16 MiB where they are not.
 #
 # **Derivation.**
 #

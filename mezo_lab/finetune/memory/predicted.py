@@ -68,7 +68,7 @@ def predicted_memory(
     Formula: the step runs on tensors without contents. A storage counts from its allocation until it is freed, and the
     peak of the sum is exact. Gradients and the optimizer's state are those after the step; activations are the rest of
     the peak: for MeZO those of its forward passes, as a compiled sweep holds next to nothing.
-    Assumes: the kernels of a CPU; a compiler, without which sweeps hold some 20 MiB; Adam and SGD as plain loops; a
+    Assumes: the kernels of a CPU; a compiler, without which sweeps hold up to 16 MiB; Adam and SGD as plain loops; a
         batch with padding, and hence a mask.
     Left out: the reserve and the fragments of an allocator, the libraries, a GPU's context.
     Cost: some seconds, and almost no memory.

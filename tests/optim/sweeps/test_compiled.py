@@ -24,6 +24,9 @@ def on_the_cpu(monkeypatch):
     """Leave the CPU's tensors to `torch.compile`, as a GPU's are."""
     monkeypatch.setattr(compiled_sweeps, "DEVICES", ("cpu", "cuda"))
     monkeypatch.setattr("mezo_lab.optim.sweeps.native.suits", lambda tensor: False)
+    compiled_sweeps.is_available.cache_clear()  # other tests have asked whether a CPU is one of the devices
+    yield
+    compiled_sweeps.is_available.cache_clear()
 
 
 def parameters(dtype: torch.dtype, sizes=SIZES) -> list[KeyedTensor]:
