@@ -15,12 +15,13 @@ def replay(root: Path) -> str:
         return "Not measured yet: `python benchmarks/replay.py` does it."
     record = json.loads(file.read_text())
     rows = [
-        "| run | its sweeps, ms a step | replay, ms a step | replay, × its sweeps | least–largest | with a tolerance |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| run | steps | its sweeps, ms a step | replay, ms a step | replay, × sweeps | least–largest | tolerance |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for row in record["rows"]:
         cells = (
             row["kind"],
+            f"{row['logged']:,}",
             f"{row['run_seconds'] * 1e3:.3g}",
             f"{row['replay_seconds'] * 1e3:.3g}",
             f"{row['ratio']:.2f}",
@@ -33,8 +34,8 @@ def replay(root: Path) -> str:
     long = record["long"]
     machine = record["machine"]
     return "\n".join(rows) + (
-        f"\n\nSmolLM2-135M, {record['parameters']:,} weights in float32, logs of {record['logged']} steps; medians of"
-        f" {record['rounds']} rounds ({machine['processor']}, {machine['threads']} threads). The hashes of the"
+        f"\n\nSmolLM2-135M, {record['parameters']:,} weights in float32; medians of {record['rounds']} rounds"
+        f" ({machine['processor']}, {machine['threads']} threads). The hashes of the"
         " weights at the start and at the end are part of a replay. Promise: at most"
         f" {record['at_most']} of the run's own sweeps, {verdict}."
         f"\n\n{long['steps']:,} steps ({long['kind']}) took {duration(long['seconds'])}: 20,000, the paper's, would"

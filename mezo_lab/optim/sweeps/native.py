@@ -7,7 +7,7 @@ every CPU gets the same bits of z and θ.
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from ctypes import (
     CDLL,
     POINTER,
@@ -217,27 +217,32 @@ class NativeSweeps:
         self._tensors = [place.parameter.tensor.detach() for place in places]
 
     def run(
-        self, program: Program, sources: Sequence[Tensor] | None, progress: SweepProgress, parts: int = 1
-    ) -> Iterator[float]:
+        self,
+        program: Program,
+        sources: Sequence[Tensor] | None,
+        progress: SweepProgress,
+        parts: int = 1,
+        report: Callable[[float], None] | None = None,
+    ) -> None:
         """Make the sweeps of a program, all of them on one tile of the weights before the next is taken.
 
         Args:
             sources: where the first sweep starts from; None for the tensors themselves.
             progress: counts the calls of C, at least one.
-            parts: about how many calls to make; every matrix of low rank is one of its own.
-
-        Yields: after each call the share of the coordinates that are done.
+            parts: about how many calls to make; with low rank every parameter is one of its own.
+            report: called after each with the share of the coordinates that are done.
         """
         rows = self._rows(sources)
         arrays = _Arrays(program)
         for first, last in self._ranges(parts):
             done = c_int32()
             if progress.is_due(Witness.flagged(done)):
-                factors = self._with_factors(rows, first, arrays.streams)
+                factors = self._with_factors(rows, first, arrays.streams)  # they live until they are read
                 self._call(rows, first, last, arrays, done)
                 del factors
             progress.complete()
-            yield last / self._units
+            if report is not None:
+                report(last / self._units)
 
     def _ranges(self, parts: int) -> list[tuple[int, int]]:
         """The units of each call."""
@@ -301,7 +306,7 @@ class _Arrays:
 
     def __init__(self, program: Program):
         streams: dict[tuple[int, int], int] = {}
-        sweeps: list[int] = []  # the first term and the last of each
+        sweeps: list[int] = []  # the first term of each, and the first behind it
         terms: list[int] = []
         scales: list[float] = []
         decays: list[float] = []

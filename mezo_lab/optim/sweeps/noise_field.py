@@ -1,6 +1,6 @@
 """`NoiseField`: a set of parameters under one law and seed, and the sweeps that move all of them along z."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import torch
@@ -130,7 +130,8 @@ class NoiseField:
         if self.postponed is not None:
             self.postponed.add(terms, decay, sources)
             return
-        self._run_native([(terms, decay)], sources, progress)
+        if self._native_sweeps is not None:
+            self._native_sweeps.run([(terms, decay)], self._native_sources(sources), progress)
         if len(self.native) == len(self.tensors):
             return
         groups = [parameter.group for parameter in self.parameters]
@@ -172,13 +173,11 @@ class NoiseField:
 
         An exception leaves some of the weights before these sweeps, and some behind them.
         """
-        if self.postponed is not None and self.postponed.program:
+        if self._native_sweeps is not None and self.postponed is not None and self.postponed.program:
             program = self.postponed.program
-            sources = self.postponed.sources
+            sources = self._native_sources(self.postponed.sources)
             self.postponed.clear()
-            for share in self._parts(program, sources, SweepProgress().begin(), PARTS):
-                if report is not None:
-                    report(share)
+            self._native_sweeps.run(program, sources, SweepProgress().begin(), PARTS, report)
         if end:
             self.postponed = None
 
@@ -233,20 +232,8 @@ class NoiseField:
                 "`sources` must hold one tensor per parameter, of its shape: take clones of the parameters."
             )
 
-    def _run_native(self, program: native.Program, sources: Sequence[Tensor] | None, progress: SweepProgress) -> None:
-        """The sweeps of all parameters that C takes."""
-        for _ in self._parts(program, sources, progress, 1):
-            pass
-
-    def _parts(
-        self, program: native.Program, sources: Sequence[Tensor] | None, progress: SweepProgress, parts: int
-    ) -> Iterator[float]:
-        if self._native_sweeps is None:
-            return iter(())
-        origins = None
-        if sources is not None:
-            origins = [sources[i] for i in self.native]
-        return self._native_sweeps.run(program, origins, progress, parts)
+    def _native_sources(self, sources: Sequence[Tensor] | None) -> list[Tensor] | None:
+        return None if sources is None else [sources[i] for i in self.native]
 
     def _run_compiled(
         self,

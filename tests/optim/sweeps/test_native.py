@@ -98,7 +98,9 @@ def test_sweeps_that_are_made_tile_by_tile_have_the_bits_of_sweeps_one_by_one(la
     program = [(FIVE[:2], (1.0, 0.9)), ([], (0.5, 1.0)), (FIVE[1:], (1.0, 1.0))]
     number = native.LAWS[law]
     places = [native.Place(KeyedTensor(t, p.key, p.group), number) for t, p in zip(together, alone, strict=True)]
-    shares = list(native.NativeSweeps(places, 5, 2).run(program, None, native.SweepProgress().begin(), parts=3))
+    shares: list[float] = []
+    progress = native.SweepProgress().begin()
+    native.NativeSweeps(places, 5, 2).run(program, None, progress, parts=3, report=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1
     field = NoiseField(alone, law, seed=5, compiled=False)
     for terms, decay in program:
