@@ -40,6 +40,7 @@ _logger = logging.getLogger(__name__)
 SOURCE = Path(__file__).with_name("sweep.c")
 LAWS = {"gaussian": 0, "rademacher": 1, "uniform": 2, "three-point": 3}  # the numbers that `sweep.c` gives them
 LOW_RANK = 4
+TOGETHER = 64  # z of low rank whose factors are alive together
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 _UNIT = 1 << 16  # coordinates that one thread takes at a time: UNIT of `sweep.c`
 _PARALLEL_FROM = 1 << 15  # coordinates: below, waking the threads takes longer than the sweep
@@ -232,17 +233,41 @@ class NativeSweeps:
             parts: about how many calls to make; with low rank every parameter is one of its own.
             report: called after each with the share of the coordinates that are done.
         """
-        rows = self._rows(sources)
-        arrays = _Arrays(program)
-        for first, last in self._ranges(parts):
-            done = c_int32()
-            if progress.is_due(Witness.flagged(done)):
-                factors = self._with_factors(rows, first, arrays.streams)  # they live until they are read
-                self._call(rows, first, last, arrays, done)
-                del factors
-            progress.complete()
-            if report is not None:
-                report(last / self._units)
+        portions = self._portions(program)
+        for number, portion in enumerate(portions):
+            rows = self._rows(sources)
+            arrays = _Arrays(portion)
+            for first, last in self._ranges(parts):
+                done = c_int32()
+                if progress.is_due(Witness.flagged(done)):
+                    factors = self._with_factors(rows, first, arrays.streams)  # they live until they are read
+                    self._call(rows, first, last, arrays, done)
+                    del factors
+                progress.complete()
+                if report is not None:
+                    report((number + last / self._units) / len(portions))
+            sources = None  # the first portion has read them
+
+    def _portions(self, program: Program) -> list[Program]:
+        """Parts of a program of low rank whose factors are alive together; otherwise the whole of it.
+
+        A sum in float32 or float64 is rounded after each term, so that it may be cut; one of half precision may not.
+        """
+        half = any(tensor.element_size() < 4 for tensor in self._tensors)
+        if self._factors is None or half:
+            return [program]
+        portions: list[list[tuple[Sequence[Term], Sequence[float]]]] = [[]]
+        alive = 0  # terms of the last portion
+        for terms, decay in program:
+            for start in range(0, max(1, len(terms)), TOGETHER):
+                piece = terms[start : start + TOGETHER]
+                if alive + len(piece) > TOGETHER:
+                    portions.append([])
+                    alive = 0
+                portions[-1].append((piece, decay))
+                alive += len(piece)
+                decay = [1.0] * self._groups
+        return list(portions)
 
     def _ranges(self, parts: int) -> list[tuple[int, int]]:
         """The units of each call."""

@@ -11,7 +11,7 @@ from mezo_lab.optim.sweeps import native, pieces
 from mezo_lab.optim.sweeps.compiled import Numbers, is_available, run_compiled
 from mezo_lab.optim.sweeps.kernels import GramMatrix, SweepKernel, WeightedSum
 from mezo_lab.optim.sweeps.pieces import CHUNK, STRIDED_CHUNK, Slice
-from mezo_lab.optim.sweeps.postponed import MOST, PARTS, PostponedSweeps
+from mezo_lab.optim.sweeps.postponed import MOST, PostponedSweeps
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
 from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
@@ -176,8 +176,9 @@ class NoiseField:
         if self._native_sweeps is not None and self.postponed is not None and self.postponed.program:
             program = self.postponed.program
             sources = self._native_sources(self.postponed.sources)
+            parts = self.postponed.parts(self.numel)
             self.postponed.clear()
-            self._native_sweeps.run(program, sources, SweepProgress().begin(), PARTS, report)
+            self._native_sweeps.run(program, sources, SweepProgress().begin(), parts, report)
         if end:
             self.postponed = None
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from mezo_lab.optim.sweeps.terms import Term
 
 MOST = 1 << 18  # terms that wait, of some hundred bytes each
-PARTS = 200  # of the weights, between which progress is reported
+LEAST_PARTS = 200  # of the weights, between which progress is reported
+PART_TERMS = 1 << 30  # coordinates times terms of a part: below a second, for which an interrupt waits
 
 
 class PostponedSweeps:
@@ -30,6 +31,10 @@ class PostponedSweeps:
             self.sources = sources
         self.program.append((list(terms), decay))
         self._terms += len(terms)
+
+    def parts(self, numel: int) -> int:
+        """In how many parts to take so many weights."""
+        return max(LEAST_PARTS, self._terms * numel // PART_TERMS)
 
     @property
     def is_full(self) -> bool:

@@ -154,9 +154,16 @@ static int per_block(int law) {
   return COORDINATES[law];
 }
 
-/* The coordinates of `count` blocks from `first` on: lane by lane, z[lane·count + block], but the words of packed signs. */
-static void draw(int law, Words key, uint32_t first, int count, float *restrict z) {
-  uint32_t *restrict words = (uint32_t *)z;
+/* z of a tile: lane by lane, z[lane·blocks + block]; or the words of packed signs */
+typedef union {
+  float z[TILE];
+  uint32_t words[TILE];
+} Coordinates;
+
+/* The coordinates of `count` blocks from `first` on. */
+static void draw(int law, Words key, uint32_t first, int count, Coordinates *out) {
+  float *restrict z = out->z;
+  uint32_t *restrict words = out->words;
   switch (law) {
   case GAUSSIAN:
     for (int i = 0; i < count; i++) {
@@ -238,8 +245,10 @@ static inline uint16_t to_bfloat16(float x) {
 static inline float of_float16(uint16_t half) {
   uint32_t sign = (uint32_t)(half & 0x8000) << 16;
   uint32_t bits = (uint32_t)(half & 0x7FFF) << 13;
-  float finite = float_of(bits) * 0x1p112f;     /* from the bias 15 to the bias 127, subnormal numbers too */
-  uint32_t special = bits | 0x7F800000;         /* infinity, and what is no number */
+  float normal = float_of(bits + 0x38000000);              /* from the bias 15 to the bias 127 */
+  float small = float_of(bits + 0x38800000) - 0x1p-14f;    /* a subnormal half is a normal float */
+  float finite = bits < 0x00800000 ? small : normal;
+  uint32_t special = bits | 0x7F800000;                    /* infinity, and what is no number */
   return float_of(sign | (bits >= 0x0F800000 ? special : bits_of(finite)));
 }
 
@@ -284,7 +293,7 @@ typedef struct {
 
 typedef struct {
   int64_t owner[SLOTS];        /* the stream whose z of this tile a slot holds, or −1 */
-  float z[SLOTS][TILE];
+  Coordinates z[SLOTS];
 } Slots;
 
 typedef struct {
@@ -320,18 +329,18 @@ static void draw_low_rank(const Parameter *parameter, int64_t stream, int64_t fi
   }
 }
 
-static const float *slot_of(const Tile *tile, int64_t stream) {
+static const Coordinates *slot_of(const Tile *tile, int64_t stream) {
   Slots *slots = tile->slots;
   int slot = (int)(stream % SLOTS);
   if (slots->owner[slot] != stream) {
     slots->owner[slot] = stream;
     if (tile->parameter->law == LOW_RANK) {
-      draw_low_rank(tile->parameter, stream, tile->first, tile->blocks, slots->z[slot]);
+      draw_low_rank(tile->parameter, stream, tile->first, tile->blocks, slots->z[slot].z);
     } else {
-      draw(tile->parameter->law, tile->keys[stream], (uint32_t)tile->first, tile->blocks, slots->z[slot]);
+      draw(tile->parameter->law, tile->keys[stream], (uint32_t)tile->first, tile->blocks, &slots->z[slot]);
     }
   }
-  return slots->z[slot];
+  return &slots->z[slot];
 }
 
 #define DEFINE_SWEEP(real)                                                                                             \
@@ -345,13 +354,13 @@ static const float *slot_of(const Tile *tile, int64_t stream) {
       for (int run = 0; run < tile->runs; run++) scale_##real(out[run], in[run], decay, tile->length);                 \
     }                                                                                                                  \
     for (int64_t term = sweep->first_term; term < sweep->last_term; term++) {                                          \
-      const float *z = slot_of(tile, program->terms[term]);                                                            \
+      const Coordinates *drawn = slot_of(tile, program->terms[term]);                                                  \
       real scale = (real)program->scales[term * program->groups + group];                                              \
       for (int run = 0; run < tile->runs; run++) {                                                                     \
         if (tile->parameter->law == RADEMACHER) {                                                                      \
-          add_signs_##real(out[run], in[run], (const uint32_t *)z, decay, scale, tile->length);                        \
+          add_signs_##real(out[run], in[run], drawn->words, decay, scale, tile->length);                               \
         } else {                                                                                                       \
-          add_##real(out[run], in[run], z + run * tile->blocks, decay, scale, tile->length);                           \
+          add_##real(out[run], in[run], drawn->z + run * tile->blocks, decay, scale, tile->length);                    \
         }                                                                                                              \
       }                                                                                                                \
       in = (const real *const *)out; /* the first term has read the source, and made the decay */                     \
@@ -484,15 +493,17 @@ int mezo_sweeps(uint64_t seed, const Parameter *parameters, int64_t parameter_co
 /* z of `count` blocks from `first` on, (lanes, count), or (count, lanes) for the law whose signs are packed. */
 void mezo_draw(int law, uint32_t low, uint32_t high, int64_t first, int64_t count, float *restrict out) {
   int lanes = per_block(law);
-  float z[TILE];
+  Coordinates drawn;
   for (int64_t start = 0; start < count; start += TILE / lanes) {
     int blocks = (int)smaller(count - start, TILE / lanes);
-    draw(law, (Words){low, high}, (uint32_t)(first + start), blocks, z);
+    draw(law, (Words){low, high}, (uint32_t)(first + start), blocks, &drawn);
     if (law == RADEMACHER) {
       memset(out + start * lanes, 0, sizeof(float) * blocks * lanes);
-      add_signs_float(out + start * lanes, out + start * lanes, (const uint32_t *)z, 1, 1, blocks * lanes);
+      add_signs_float(out + start * lanes, out + start * lanes, drawn.words, 1, 1, blocks * lanes);
     } else {
-      for (int lane = 0; lane < lanes; lane++) memcpy(out + lane * count + start, z + lane * blocks, 4 * blocks);
+      for (int lane = 0; lane < lanes; lane++) {
+        memcpy(out + lane * count + start, drawn.z + lane * blocks, 4 * blocks);
+      }
     }
   }
 }

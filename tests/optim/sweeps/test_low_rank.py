@@ -193,14 +193,21 @@ def test_a_gpu_draws_the_same_z(written):
 @pytest.mark.skipif(native.library() is None, reason="no C compiler works on this machine")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("rank", [1, 3])
-def test_a_sweep_in_c_has_the_bits_of_torch(rank, dtype):
+def test_a_sweep_in_c_has_the_bits_of_torch(rank, dtype, monkeypatch):
+    monkeypatch.setattr(native, "TOGETHER", 2)  # a sum of three z is cut, but for half precision
     fields = []
     for compiled in (None, False):
         generator = torch.Generator().manual_seed(0)
         shapes = [(301, 257), (7,), (4, 3, 5), (1, 5_000), (5_000, 1)]
         tensors = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
         fields.append(LowRankField([KeyedTensor(t, i) for i, t in enumerate(tensors)], 5, rank, compiled))
-        fields[-1].sweep([Term(1, 0, (0.5,)), Term(2, 1, (-0.3,))], (0.9,))
-        fields[-1].sweep([], (0.5,))
+        sweeps = ([Term(1, 0, (0.5,)), Term(2, 1, (-0.3,)), Term(2, 2, (0.1,))], (0.9,)), ([], (0.5,))
+        for terms, decay in sweeps:
+            fields[-1].sweep(terms, decay)
+        waits = fields[-1].postpone()
+        for terms, decay in sweeps:
+            fields[-1].sweep(terms, decay)
+        fields[-1].settle(end=True)
+        assert waits == (compiled is None)
     assert len(fields[0].native) == len(shapes) and not fields[1].native
     assert all(torch.equal(in_c, in_torch) for in_c, in_torch in zip(*(f.tensors for f in fields), strict=True))
