@@ -28,6 +28,7 @@ from mezo_lab.course.exercises.objective import zero_probability
 from mezo_lab.course.notebook import record_path, show, sized, verify
 from mezo_lab.finetune import reviews, smollm2
 from mezo_lab.finetune.encoding.encoder import Encoder
+from mezo_lab.finetune.encoding.examples import encode_examples
 from mezo_lab.finetune.encoding.logits import answer_logits
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.training.objectives import objective_named
@@ -288,7 +289,7 @@ def error():
 
 
 with torch.no_grad():
-    library = objective_named("accuracy", encoder)(model, {"rows": batch})
+    library = objective_named("accuracy", encoder)(model, {"examples": encode_examples(encoder, batch)})
     print(f"one minus the accuracy: {float(error()):.3f}; by the library: {float(library):.3f}")
 home = seen[0]
 
