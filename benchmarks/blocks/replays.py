@@ -30,7 +30,7 @@ def replay(root: Path) -> str:
         )
         rows.append("| " + " | ".join(cells) + " |")
     worst = max(row["ratio"] for row in record["rows"])
-    verdict = "kept" if worst <= record["at_most"] else f"**missed by {worst / record['at_most'] - 1:.0%}**"
+    verdict = "kept" if worst <= record["at_most"] else f"**missed by {100 * (worst / record['at_most'] - 1):.0f} %**"
     long = record["long"]
     machine = record["machine"]
     return "\n".join(rows) + (

@@ -29,7 +29,10 @@ class NoCompiler(Exception):
 
 def c_compiler() -> list[str]:
     """The command of the C compiler: $CC, or the first of cc, gcc and clang. Raises: NoCompiler."""
-    command = shlex.split(os.environ.get("CC", ""))
+    try:
+        command = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise NoCompiler(f"$CC is no command: {error}") from None
     candidates = [command] if command else [[name] for name in COMPILERS]
     for candidate in candidates:
         if shutil.which(candidate[0]):
@@ -49,14 +52,16 @@ def built_library(source: Path, flags: Sequence[str]) -> Path:
         source: the C file.
         flags: what this machine's processor allows, beside `FAITHFUL`; none may change a bit of a result.
     Cost: below a second, once; then it reads the file.
-    Raises: NoCompiler, with the compiler's first words.
+    Raises: NoCompiler, with the compiler's first words, or those of the file system.
     """
     compiler = c_compiler()
-    key = _key(source, compiler, flags)
-    folder = _own_folder()
-    library = folder / f"{source.stem}-{key.hex()[:24]}.so"
-    if not _is_whole(library, key):
-        _build(source, compiler, flags, library, key)
+    try:
+        key = _key(source, compiler, flags)
+        library = _own_folder() / f"{source.stem}-{key.hex()[:24]}.so"
+        if not _is_whole(library, key):
+            _build(source, compiler, flags, library, key)
+    except OSError as error:  # as where the disk is full
+        raise NoCompiler(f"no library can be kept: {error}; MEZO_LAB_CACHE may name another folder") from None
     return library
 
 
@@ -70,20 +75,31 @@ def _key(source: Path, compiler: Sequence[str], flags: Sequence[str]) -> bytes:
 
 def _own_folder() -> Path:
     """A folder for libraries into which nobody else can write."""
-    folder = cache_folder() / "libraries"
     try:
+        folder = cache_folder() / "libraries"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stat = folder.stat()
-        own = not hasattr(os, "geteuid") or stat.st_uid == os.geteuid()
-        if own and not stat.st_mode & _FOREIGN_WRITERS and os.access(folder, os.W_OK):
+        fault = _fault_of(folder)
+        if fault is None:
             return folder
-        reason = "others can write there" if own else "it belongs to another user"
-    except OSError as error:
+        reason = f"{folder}: {fault}"
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
         reason = str(error)
-    _logger.warning("%s is not used (%s): what is built now is gone with this process", folder, reason)
+    _logger.warning("the cache is not used (%s): what is built now is gone with this process", reason)
     private = tempfile.mkdtemp(prefix="mezo_lab-")
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     return Path(private)
+
+
+def _fault_of(folder: Path) -> str | None:
+    """Why libraries are not kept in a folder; None where they are."""
+    stat = folder.stat()
+    if hasattr(os, "geteuid") and stat.st_uid != os.geteuid():
+        return "it belongs to another user"
+    if stat.st_mode & _FOREIGN_WRITERS:
+        return "others can write there"
+    if not os.access(folder, os.W_OK):
+        return "it cannot be written"
+    return None
 
 
 def _is_whole(library: Path, key: bytes) -> bool:

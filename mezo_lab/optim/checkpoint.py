@@ -74,7 +74,7 @@ class CheckedSettings:
         self._constant = type(opt.rule) in RULES.values()  # all others are Python numbers, names and frozen objects
 
     def unchanged(self, opt: Any) -> bool:
-        """Whether every argument, of steps or not, is the same object, and none that may have changed inside."""
+        """Whether every argument that is checked is the same object, and none may have changed inside."""
         return self._constant and all(map(is_, self._objects, _values_of(type(opt))(opt)))
 
     def changed(self, opt: Any) -> str | None:

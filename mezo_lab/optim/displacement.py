@@ -89,9 +89,10 @@ class StoredWeights:
         return waits
 
     def settle(self, report: Callable[[float], None] | None = None, *, end: bool = False) -> None:
-        """Make the sweeps that wait. Args: as for `NoiseField.settle`."""
+        """Make the sweeps that wait. Args: as for `NoiseField.settle`; the share is that of θ."""
         for field in self.fields:
             field.settle(report, end=end)
+            report = None  # the weights that are stored beside θ take one sweep more
         self.write_count = write_count(self.field.parameters)
 
     def perform(self, move: Move) -> None:

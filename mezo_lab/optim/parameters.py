@@ -133,6 +133,9 @@ def _check_kind(name: str | int, tensor: Tensor) -> None:
         raise ValueError(
             f"`params` must be dense, got {tensor.layout} for {name!r}: take to_dense() of it, or freeze it."
         )
+    if not tensor.data_ptr():
+        remedy = "gather the weights of a model that is spread over processes before"
+        raise ValueError(f"`params` must lie in memory, got no memory of this process for {name!r}: {remedy}.")
     if tensor.is_inference():
         remedy = "make the model outside, or clone() it there"
         raise ValueError(f"`params` must not be made under torch.inference_mode(), as {name!r} was: {remedy}.")

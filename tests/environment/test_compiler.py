@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,38 @@ def test_a_folder_into_which_others_can_write_is_left_aside(source, caplog):
     elsewhere = built_library(source, ())
     assert elsewhere.parent != folder and answer(elsewhere) == 42
     assert any("others can write there" in message for message in caplog.messages)
+
+
+def test_a_folder_of_one_s_own_that_cannot_be_written_is_left_aside(source, caplog, monkeypatch):
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    assert answer(built_library(source, ())) == 42
+    assert any("it cannot be written" in message for message in caplog.messages)
+
+
+def test_a_user_without_a_home_builds_for_the_process(source, caplog, monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MEZO_LAB_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    assert answer(built_library(source, ())) == 42
+    assert any("Could not determine home directory" in message for message in caplog.messages)
+
+
+def test_what_the_file_system_refuses_is_no_compiler(source):
+    library = built_library(source, ())
+    library.unlink()
+    library.mkdir()
+    with pytest.raises(NoCompiler, match=r"no library can be kept: .*; MEZO_LAB_CACHE may name another folder"):
+        built_library(source, ())
+
+
+def test_a_command_that_no_shell_would_read_is_no_compiler(source, monkeypatch):
+    monkeypatch.setenv("CC", "gcc '")
+    with pytest.raises(NoCompiler, match=r"\$CC is no command: No closing quotation"):
+        built_library(source, ())
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(source, tmp_path, monkeypatch):

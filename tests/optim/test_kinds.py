@@ -17,7 +17,14 @@ def inference():
         return nn.Parameter(torch.ones(3))
 
 
+def given_back():
+    tensor = nn.Parameter(torch.ones(3))
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
 REFUSED = {
+    "given back": (given_back, "must lie in memory, got no memory of this process for 'w': gather the weights"),
     "meta": (
         lambda: parameter(torch.ones(3, device="meta")),
         r"must lie in memory, got a meta tensor for 'w': .*to_empty",
@@ -43,6 +50,15 @@ def test_a_kind_that_cannot_be_moved_is_refused_by_name(kind):
     make, said = REFUSED[kind]
     with pytest.raises(ValueError, match=f"`params` {said}"):
         MeZO([("w", make())], lr=0.1)
+
+
+def test_memory_that_is_given_back_between_two_steps_is_not_written():
+    theta = nn.Parameter(torch.ones(3))
+    opt = MeZO([("w", theta)], lr=0.1, check_closure=False)
+    opt.step(lambda: 1.0)
+    theta.untyped_storage().resize_(0)
+    with pytest.raises(ValueError, match="`params` must lie in memory, got no memory of this process for 'w'"):
+        opt.step(lambda: 1.0)
 
 
 @pytest.mark.filterwarnings("ignore:Sparse")

@@ -108,7 +108,7 @@ def _check_tolerance(opt: MeZO, log: VerifiedLog, tolerance: float) -> None:
         )
 
 
-class _PostponedSweeps:
+class _ReplayedSweeps:
     """The sweeps of a replay, made together: all of them on one tile of the weights, before the next tile is taken.
 
     Args: opt: at the start of its log. total: the steps of the log. progress: called with the steps made, and `total`.
@@ -121,11 +121,12 @@ class _PostponedSweeps:
         self._first = opt.steps
         self._made = 0
         self._weights = opt._current_engine().weights
-        self._waits = self._weights.postpone()
+        self._weights.postpone()
 
     def after_step(self) -> None:
         """Report a step that was made; or make those that wait, where they are many."""
-        if not self._waits:
+        theta = self._weights.fields[0].postponed
+        if theta is None or not theta.program:  # none waits: the path does not let them, or the rule needed θ
             self._made = self._opt.steps - self._first
             self._report(1.0)
         elif any(field.postponed and field.postponed.is_full for field in self._weights.fields):
@@ -149,7 +150,7 @@ def _walk(
     fused = opt.fused
     opt.fused = fused and rounds  # otherwise it makes no difference
     moves: Sequence[int] | None = None  # of the step to come, where they are not the usual ones
-    postponed = _PostponedSweeps(opt, log.steps, progress)
+    postponed = _ReplayedSweeps(opt, log.steps, progress)
     for item in log:
         if not isinstance(item, Event):
             if moves is None:

@@ -21,8 +21,9 @@ class LowRankField(NoiseField):
     tensor key, shape) alone, as every z does. A coordinate is the sum of its k products in float32, in their order, so
     that it has the same bits in whatever pieces a sweep takes the tensor.
     Cost: k(m+n) random numbers for each z of a sweep, and 2k operations for each weight; nothing of the size of a
-    matrix is made: beside a chunk there are U and V of one matrix, for each z of the sweep. Where those are more than
-    8 MiB, as with the window of `Adam`, they are drawn again for each piece of the matrix.
+    matrix is made: beside a chunk there are U and V of one matrix, for each z of the sweep. A sweep in C holds them for
+    64 z at a time, of half-precision weights for all. Torch operations draw them again for each piece of the matrix
+    where they are more than 8 MiB, as with the window of `Adam`.
 
     Args:
         parameters: each tensor once.

@@ -214,8 +214,10 @@ class NativeSweeps:
             row.rank = place.rank
             row.first_unit = self._units
             self._units += -(-tensor.numel() // _UNIT)
+        self._place_from = {row.first_unit: number for number, row in enumerate(self._table)}
         self._large = sum(place.parameter.tensor.numel() for place in places) >= _PARALLEL_FROM
         self._tensors = [place.parameter.tensor.detach() for place in places]
+        self._addresses = [tensor.data_ptr() for tensor in self._tensors]
 
     def run(
         self,
@@ -283,7 +285,7 @@ class NativeSweeps:
         """Give the matrix that begins at a unit its factors. Returns: what must live as long as they are read."""
         if self._factors is None:
             return []
-        (number,) = (i for i, row in enumerate(rows) if row.first_unit == first)
+        number = self._place_from[first]
         if not rows[number].rank:
             return []
         factors = [self._factors(number, step, probe) for step, probe in streams]
@@ -311,10 +313,13 @@ class NativeSweeps:
             byref(done),
         )
         if failed:
-            raise MemoryError("a sweep found no memory for one tile of each thread, and has moved nothing")
+            raise MemoryError(
+                "a sweep found no memory for the tiles of its threads: torch.set_num_threads(1) needs less"
+            )
         increment_version(self._tensors)  # as every write of torch does
 
     def _rows(self, sources: Sequence[Tensor] | None) -> Any:
+        self._update_addresses()
         if sources is None:
             return self._table
         rows = (_Parameter * len(self._table)).from_buffer_copy(self._table)
@@ -324,6 +329,22 @@ class NativeSweeps:
             row.source = source.data_ptr()
             row.source_dtype = _DTYPES[source.dtype]
         return rows
+
+    def _update_addresses(self) -> None:
+        """Follow weights that moved in memory, as those of a model that was sent to another process.
+
+        Raises: RuntimeError where their memory was given back.
+        """
+        addresses = [tensor.data_ptr() for tensor in self._tensors]
+        if addresses == self._addresses:
+            return
+        if not all(addresses):
+            raise RuntimeError(
+                "the memory of a parameter was given back in the middle of a step: call `flush()` first."
+            )
+        for row, address in zip(self._table, addresses, strict=True):
+            row.target = row.source = address
+        self._addresses = addresses
 
 
 class _Arrays:

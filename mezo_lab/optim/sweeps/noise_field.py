@@ -79,7 +79,6 @@ class NoiseField:
         self.native = [i for i, tensor in enumerate(self.tensors) if self._suits_c(tensor)]
         self.kernels = [i for i, tensor in enumerate(self.tensors) if self._suits_kernel(tensor)]
         self.strided = [i for i, tensor in enumerate(self.tensors) if not self._in_blocks(tensor)]
-        self._eager_strided = [i for i in self.strided if i not in self.native]
         self._native_sweeps = self._sweeps_in_c()
         self._bytes_of_pass = 2 * sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
         self.postponed: PostponedSweeps | None = None
@@ -105,6 +104,7 @@ class NoiseField:
         self._words_of_z = self._words()
         self._all_batches = self._cut()
         self._eager_batches = self._cut(rest_only=self.kernels, without=self.native)
+        self._eager_strided = [i for i in self.strided if i not in self.native]
         self._cached_batch: list[Slice] | None = None  # the only batch, where all parameters are one chunk
 
     def sweep(

@@ -340,10 +340,11 @@ def test_a_tolerance_is_refused_in_half_precision_and_needless_for_an_exact_run(
     assert same(weights(start), weights(model))
 
 
-def test_the_progress_of_a_replay_ends_with_the_last_step(tmp_path):
+@pytest.mark.parametrize("kinds", [{}, {"exact": True}, {"rule": "sign"}, {"rule": "sign", "exact": True}])
+def test_the_progress_of_a_replay_grows_to_the_last_step(kinds, tmp_path):
     model = small_model()
     start = copy.deepcopy(model)
-    run(model, tmp_path / "run.mezo")
+    run(model, tmp_path / "run.mezo", **kinds)
     seen = []
     replay(start, tmp_path / "run.mezo", progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen) and seen[-1] == (20, 20)

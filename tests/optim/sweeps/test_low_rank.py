@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import tensor_key
 from mezo_lab.optim.sweeps import KeyedTensor, LowRankField, NoiseField, Term, native, pieces
+from mezo_lab.optim.testing import field_in_torch
 
 UNIT = [Term(step=1, probe=0, scales=(1.0,))]
 MIB = 1 << 20
@@ -211,3 +213,10 @@ def test_a_sweep_in_c_has_the_bits_of_torch(rank, dtype, monkeypatch):
         assert waits == (compiled is None)
     assert len(fields[0].native) == len(shapes) and not fields[1].native
     assert all(torch.equal(in_c, in_torch) for in_c, in_torch in zip(*(f.tensors for f in fields), strict=True))
+
+
+def test_a_field_in_torch_moves_matrices_too():
+    theta = torch.nn.Parameter(torch.zeros(4, 5))
+    field = field_in_torch(MeZO([theta], lr=0.1, law="low-rank"))
+    field.sweep(UNIT)
+    assert not field.native and theta.all()

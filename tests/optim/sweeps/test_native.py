@@ -81,13 +81,58 @@ def test_blocks_are_those_of_torch(law):
     assert torch.equal(native.draw(law, key, 3, 1_497), in_torch)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("law", COORDINATES)
-def test_the_number_of_threads_changes_nothing(law):
+def test_more_z_than_a_tile_keeps_have_the_bits_of_torch(law, dtype):
+    many = [
+        Term(3, probe % 19, (0.1 * probe, -0.2)) for probe in range(40)
+    ]  # each twice or more, not one after another
+    thetas = []
+    for compiled in (None, False):
+        field = NoiseField(parameters(dtype), law, seed=5, compiled=compiled)
+        field.sweep(many)
+        thetas.append(field.tensors)
+    assert all(torch.equal(in_c, in_torch) for in_c, in_torch in zip(*thetas, strict=True))
+
+
+def moved(tensor):
+    """Move the numbers of a tensor to another place in memory, as `share_memory_` does."""
+    before = tensor.data_ptr()
+    tensor.untyped_storage().resize_(3 * tensor.untyped_storage().nbytes())
+    assert tensor.data_ptr() != before
+
+
+def test_weights_that_move_in_memory_are_followed():
+    thetas = [torch.zeros(40_000), torch.zeros(40_000)]
+    fields = [NoiseField([KeyedTensor(theta, 7)], "gaussian", seed=5) for theta in thetas]
+    moved(thetas[0])
+    for field in fields:
+        field.sweep([Term(3, 0, (1.0,))])
+    assert torch.equal(*thetas) and thetas[0].all()
+
+
+def test_weights_whose_memory_was_given_back_are_not_written():
+    theta = torch.zeros(100)
+    field = NoiseField([KeyedTensor(theta, 7)], "gaussian", seed=5)
+    theta.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match="the memory of a parameter was given back in the middle of a step"):
+        field.sweep([Term(3, 0, (1.0,))])
+
+
+@pytest.fixture
+def set_threads():
+    """torch.set_num_threads, set back at the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("law", COORDINATES)
+def test_the_number_of_threads_changes_nothing(law, set_threads):
     thetas = [torch.zeros(200_003), torch.zeros(200_003)]
     for threads, theta in zip((1, 3), thetas, strict=True):
-        torch.set_num_threads(threads)
+        set_threads(threads)
         NoiseField([KeyedTensor(theta, 7)], law, seed=5).sweep([Term(3, 0, (1.0,))])
-    torch.set_num_threads(1)
     assert torch.equal(*thetas)
 
 
