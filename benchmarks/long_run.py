@@ -168,7 +168,7 @@ def go_on(places: Places, settings: dict[str, Any]) -> None:
     if elsewhere > here:
         shutil.rmtree(places.work, ignore_errors=True)
         finetune(read_run_config(places.published), places.work, from_log=places.published, report=report)
-    elif here:
+    elif has_begun(places.work):  # a log without a step too, of a run that was killed at its beginning
         finetune(read_run_config(places.work), places.work, resume=True, report=report)
     else:
         config = RunConfig(**chosen(read_record(places)["trials"]), **settings)
@@ -223,7 +223,8 @@ def supervised(command: list[str], each_minute: Callable[[], None], folder: Path
 
     The supervisor does next to nothing. Its end by any signal ends the command, which then keeps a checkpoint.
     """
-    child = subprocess.Popen(command, preexec_fn=_lowest_priority)
+    # in a session of its own, since Ctrl-C would come to it twice, from the terminal and from here
+    child = subprocess.Popen(command, preexec_fn=_lowest_priority, start_new_session=True)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: _end(child))
@@ -234,7 +235,7 @@ def supervised(command: list[str], each_minute: Callable[[], None], folder: Path
             if quiet.is_asked_for(folder) != stopped:
                 stopped = not stopped
                 child.send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
-            if time.monotonic() - last_copy > COPY_EVERY:
+            if not stopped and time.monotonic() - last_copy > COPY_EVERY:
                 last_copy = time.monotonic()
                 each_minute()
             time.sleep(quiet.POLL)
@@ -250,7 +251,6 @@ def _end(child: subprocess.Popen) -> None:
 def _lowest_priority() -> None:
     """In the child, before its command: last in line, and killed with its supervisor, which may be killed too."""
     os.nice(19)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to the whole group; the supervisor passes it on
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

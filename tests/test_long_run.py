@@ -18,7 +18,7 @@ from blocks import long_run as block
 
 from mezo_lab.finetune.run_folder import LOG, RESULT, VALIDATION, read_run_config
 from mezo_lab.finetune.training.callbacks import ProgressCallback
-from mezo_lab.optim.log import StepRecord, read_log
+from mezo_lab.optim.log import LogWriter, StepRecord, read_log
 
 pytestmark = pytest.mark.repo
 
@@ -124,6 +124,21 @@ def test_the_run_is_cut_published_carried_and_shown(places, settings, tmp_path, 
     run = json.loads(places.record.read_text())["run"]
     assert [point[0] for point in run["validation"]] == [0, 2, 4, 6] and 0 <= run["test"]["value"] <= 1
     assert "Test of the best: " in block.long_run(places.root)
+
+
+def test_a_run_that_was_killed_before_its_log_had_a_step_begins_again(places, settings):
+    trial = {"lr": 1e-3, "schedule": "constant", "validation": [[0, 0.5], [2, 0.5]]}
+    long_run.write_record(places, {"trials": [trial], "run": None})
+    length = settings | {"steps": 4, "every": 2}
+    long_run.go_on(places, length)
+    whole = steps(places.work)
+    for checkpoint in places.work.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    (places.work / RESULT).unlink()
+    header = read_log(places.work / LOG).header
+    LogWriter(places.work / LOG, header, probes=1, groups=1, append=True, until=0).close()
+    long_run.go_on(places, length)
+    assert steps(places.work) == whole and (places.work / RESULT).exists()
 
 
 def test_a_shorter_log_is_not_published_over_a_longer_one(places, settings, monkeypatch):

@@ -47,7 +47,8 @@ def outcomes(planned: Sequence[Job], processes: int, **settings: Any) -> Generat
     killed. They read nothing of the program that starts them, which so needs no `if __name__ == "__main__"`.
 
     Args:
-        planned: the jobs; those on real models belong in the process of the caller, with all its threads.
+        planned: the jobs, of claims and laws that the package brings, as a process knows no others; those on real
+            models belong in the process of the caller, with all its threads.
         processes: how many.
         settings: further arguments of `check`.
 
@@ -87,6 +88,7 @@ class _Worker:
         self.tasks: deque[tuple[int, Job, Future[Verdict | NotInstalled]]] = deque()
         self._settings = settings
         self._process: BaseProcess | None = None
+        self._before = set(multiprocessing.active_children())  # of this process, before the worker's own
         self._executor = self._new_executor()
 
     def _new_executor(self) -> ProcessPoolExecutor:
@@ -96,18 +98,30 @@ class _Worker:
     def feed(self, waiting: deque[tuple[int, Job]]) -> None:
         """Take jobs from the queue until one is at work and another waits."""
         while waiting and len(self.tasks) < _AHEAD:
-            index, job = waiting.popleft()
-            self.tasks.append((index, job, self._submit(job)))
+            index, job = waiting[0]
+            try:
+                future = self._submit(job)
+            except BrokenProcessPool:  # the process has died since the last look
+                if self.tasks:  # `completed` says so of the job at work
+                    return
+                self._replace()
+                continue
+            waiting.popleft()
+            self.tasks.append((index, job, future))
 
     def _submit(self, job: Job) -> "Future[Verdict | NotInstalled]":
         arguments = (job.claim.name, job.law.name, job.parameters, job.device, self._settings)
         if self._process is not None:
             return self._executor.submit(_tested, *arguments)
-        before = set(multiprocessing.active_children())
+        self._before = set(multiprocessing.active_children())
         with _hidden_main(), _signals_blocked():  # the first job starts the process
             future = self._executor.submit(_tested, *arguments)
-        self._process = next(iter(set(multiprocessing.active_children()) - before), None)
+            self._process = self._started()
         return future
+
+    def _started(self) -> BaseProcess | None:
+        """The process that the first job has started."""
+        return next(iter(set(multiprocessing.active_children()) - self._before), None)
 
     def completed(self, waiting: deque[tuple[int, Job]]) -> Iterator[tuple[int, Outcome]]:
         """The outcomes that are ready. After a death the job at work is lost, and the other one goes back."""
@@ -119,15 +133,20 @@ class _Worker:
                 outcome = Lost(self._obituary(job))
                 waiting.extendleft((index, job) for index, job, _ in reversed(self.tasks))
                 self.tasks.clear()
-                self.close()
-                self._executor = self._new_executor()
+                self._replace()
             except ValueError as error:  # from here: the frames of the executor say nothing
                 raise error.with_traceback(None) from error.__cause__
             yield index, outcome
 
+    def _replace(self) -> None:
+        """Let a new process take the place of one that has died."""
+        self.close()
+        self._executor = self._new_executor()
+
     def _obituary(self, job: Job) -> str:
         ending = "died"
         if self._process is not None:
+            self._process.kill()  # one that lives on, whose answer cannot be read, is deaf to the executor's SIGTERM
             self._process.join()
             code = self._process.exitcode or 0
             ending = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -137,9 +156,10 @@ class _Worker:
         )
 
     def kill(self) -> None:
-        """End the process at once."""
-        if self._process is not None:
-            self._process.kill()
+        """End the process at once, also where an interrupt came while it started."""
+        process = self._process or self._started()
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         """Wait until the process has ended."""

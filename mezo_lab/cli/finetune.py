@@ -32,7 +32,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     source = options.from_log or options.out
-    if (options.resume or options.from_log) and source is not None:
+    if options.resume and source is None:
+        source = _usual_folder(options)
+    if options.resume or options.from_log:
         config = _config_of_run(options, source)
         out = options.out or source
     else:
@@ -51,6 +53,13 @@ def _run(options: argparse.Namespace) -> int:
         print(f"mezo-lab: {failure}", file=sys.stderr)
         return 1
     return 0
+
+
+def _usual_folder(options: argparse.Namespace) -> Path:
+    """The folder that a run with these options has where none is named."""
+    from mezo_lab.finetune.run_folder import default_folder
+
+    return default_folder(_config(options).resolve())
 
 
 def _config_of_run(options: argparse.Namespace, run: Path) -> RunConfig:

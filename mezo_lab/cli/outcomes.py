@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mezo_lab.claims.workers import Outcome
     from mezo_lab.report import Progress
 
-_WORTH = 8.0  # seconds of a run from which on the start of further processes, two or three seconds, pays
+_WORTH = 8.0  # seconds of work for which the start of a further process, two or three seconds, pays
 
 
 def process_count(planned: "Sequence[Job]", wanted: int | None, seconds: Sequence[float] | None) -> int:
@@ -21,7 +21,7 @@ def process_count(planned: "Sequence[Job]", wanted: int | None, seconds: Sequenc
 
     Args:
         planned: the jobs. Those on a real model, which takes all threads, stay in this process.
-        wanted: by --jobs; None: the cores, where the run is long enough to gain from them.
+        wanted: by --jobs; None: the cores, but no more processes than the run is long enough to gain from.
         seconds: that each job is expected to take; None: nobody knows.
 
     Raises: ValueError for --jobs under torchrun.
@@ -37,8 +37,8 @@ def process_count(planned: "Sequence[Job]", wanted: int | None, seconds: Sequenc
     if wanted is None:
         wanted = 1
         on_cpu = all(job.device == "cpu" for job in planned)
-        if on_cpu and seconds is not None and sum(seconds) > _WORTH:
-            wanted = cores()
+        if on_cpu and seconds is not None:
+            wanted = min(cores(), 1 + int(sum(seconds) / _WORTH))
     return max(1, min(wanted, apart))
 
 

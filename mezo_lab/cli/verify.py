@@ -79,7 +79,7 @@ def _verify(options: argparse.Namespace, shared: bool) -> int:
     formula = _expected_formula(options.expect, planned)
     seconds = expected_seconds(planned, options.mode, resolution, options.draws)
     processes = process_count(planned, options.jobs, seconds)
-    if options.set or options.dim or options.probes:  # other parameters than were measured
+    if options.set or options.dim or options.probes or options.device != "cpu":  # not what was measured
         seconds = None
     if shared and seconds is not None:
         seconds = [part / ranks_of_torchrun() for part in seconds]
@@ -180,7 +180,7 @@ def _check_writable(name: str, path: Path | None) -> None:
     except OSError as error:
         raise ValueError(f"--{name} {path} cannot be written ({error.strerror}): choose another file.") from None
     if not existed:
-        path.unlink()
+        path.unlink(missing_ok=True)  # another rank of torchrun tries the same
 
 
 def _parameters(settings: list[str]) -> dict[str, str]:

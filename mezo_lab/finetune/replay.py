@@ -136,19 +136,30 @@ def resolve_step(folder: Path, step: str) -> int | None:
     if step == "last":
         return None
     if step == "best":
-        best = _read_result(folder).get("best_step")
+        result = _read_result(folder)
+        best = result.get("best_step")
         if best is not None and (type(best) is not int or best < 0):
             raise ValueError(
                 f"`run` has a {folder / RESULT} whose best_step is no number of steps, {str(best)[:40]!r}: pass --step "
                 "last."
             )
-        return _best_evaluated(folder) if best is None else best
+        if best is None or _is_being_prolonged(folder, result):
+            return _best_evaluated(folder)
+        return best
     try:
         if (number := int(step)) >= 0:
             return number
     except ValueError:
         pass
     raise ValueError(f"`step` must be best, last or a number of steps, got {step!r}: give one of these.")
+
+
+def _is_being_prolonged(folder: Path, result: dict[str, Any]) -> bool:
+    """Whether a result is that of fewer steps than the run is planned to make now."""
+    steps = result.get("steps")
+    if type(steps) is not int or not steps:  # a start without an answer, with which no step is made
+        return False
+    return steps < read_run_config(folder).steps
 
 
 def _best_evaluated(folder: Path) -> int | None:

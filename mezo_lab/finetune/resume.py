@@ -69,8 +69,8 @@ def resume_point(config: RunConfig, out: Path, from_log: Path | None = None) -> 
         log = _whole_log(folder)
     checkpoint = None
     problems: list[str] = []
-    if from_log is not None:
-        _check_out(out, from_log)
+    if from_log is not None and log is not None:
+        _check_out(out, from_log, log.size)
     else:
         checkpoint, problems = latest_checkpoint(out, log.steps if log else None)
     if checkpoint is not None:
@@ -142,13 +142,17 @@ def set_out(out: Path, source: Path | None, point: ResumePoint) -> None:
         os.truncate(out / LOG, point.log_size)
 
 
-def _check_out(out: Path, source: Path) -> None:
-    """Raises: ValueError for a folder that holds another run than the one that took this log and came no further."""
+def _check_out(out: Path, source: Path, size: int) -> None:
+    """Raises: ValueError for a folder that holds another run than the one that took this log and came no further.
+
+    Args: size: bytes of the log without a torn tail, which the copy may have lost.
+    """
     if not has_begun(out) or out.samefile(source):
         return
-    alone = not checkpoints(out) and not (out / RESULT).exists()
-    if alone and (out / LOG).read_bytes() == (source / LOG).read_bytes():
-        return
+    if not checkpoints(out) and not (out / RESULT).exists():
+        log = (source / LOG).read_bytes()
+        if (out / LOG).read_bytes() in (log, log[:size]):
+            return
     raise ValueError(
         f"`out` must be a new folder beside --from-log, {out} holds a run: --resume alone goes on with it, or name "
         "another."
@@ -159,9 +163,19 @@ def read_evaluations(folder: Path) -> list[dict[str, Any]]:
     """The evaluations of a run as it wrote them, in order; none where the file is missing or cannot be read."""
     try:
         entries = json.loads((folder / VALIDATION).read_bytes())["evaluations"]
-        return sorted(({**entry} for entry in entries), key=lambda entry: int(entry["step"]))
+        if all(map(_is_evaluation, entries)):
+            return sorted(entries, key=lambda entry: entry["step"])
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        pass
+    return []
+
+
+def _is_evaluation(entry: Any) -> bool:
+    """Whether an entry is whole: numbers, of which the loss may be missing, as no step before had a finite one."""
+    numbers = [entry[name] for name in ("step", "value", "low", "high", "unanswered", "seconds")]
+    if entry["loss"] is not None:
+        numbers.append(entry["loss"])
+    return all(type(number) in (int, float) for number in numbers)
 
 
 def prolonged_line(config: RunConfig, point: ResumePoint) -> str | None:

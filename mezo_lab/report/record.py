@@ -52,7 +52,7 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
         "reached": reached,
         "planned": planned,
         "seconds": totals.seconds,
-        "seconds_at_half": totals.seconds_at_half,
+        "seconds_at_half": _finite(totals.seconds_at_half),
         "environment": environment,
         "verdicts": [_finite(_recorded(verdict)) for verdict in verdicts],
     }

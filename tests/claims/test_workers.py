@@ -4,7 +4,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -77,6 +80,44 @@ def test_a_machine_on_which_every_process_dies_is_told_after_the_third():
         with pytest.raises(ChildProcessError, match=r"3 processes have died, the last one so: .* --jobs 1` tries it"):
             list(workers.outcomes([QUICK] * 5, 1))
     assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def worker():
+    """One that has a job."""
+    one = workers._Worker({"resolution": 0.05})
+    one.feed(deque([(0, QUICK)]))
+    assert one._process is not None
+    yield one
+    one.kill()
+    one.close()
+
+
+def test_a_process_that_dies_between_two_jobs_is_replaced(worker):
+    wait([worker.tasks[0][2]])
+    ((_, first),) = worker.completed(deque())
+    worker._process.kill()
+    with pytest.raises(BrokenProcessPool):
+        while True:  # until it is known that the process is gone
+            worker._executor.submit(int).result()
+    waiting = deque([(1, QUICK)])
+    worker.feed(waiting)
+    wait([worker.tasks[0][2]])
+    ((_, second),) = worker.completed(waiting)
+    assert not waiting and alike(first, second)
+
+
+def test_a_process_that_has_died_at_work_takes_no_other_job(worker):
+    worker._process.kill()
+    wait([worker.tasks[0][2]])
+    waiting = deque([(1, QUICK)])
+    worker.feed(waiting)
+    ((index, outcome),) = worker.completed(waiting)
+    assert index == 0 and isinstance(outcome, workers.Lost) and list(waiting) == [(1, QUICK)]
+
+
+def test_a_process_whose_answer_cannot_be_read_is_not_waited_for(worker):
+    assert "was killed by signal 9" in worker._obituary(QUICK)  # the test hangs where it is
 
 
 def test_an_interrupt_ends_every_process():

@@ -162,6 +162,14 @@ def test_a_run_takes_all_cores_where_that_pays_and_never_more_processes_than_ver
     assert process_count(jobs(["projected-gradient"]), 2, None) == 1  # a real model takes all threads of this process
 
 
+def test_many_cores_start_no_more_processes_than_there_is_work_for(monkeypatch):
+    monkeypatch.setattr("mezo_lab.cli.outcomes.cores", lambda: 64)
+    planned = jobs(mode="fast")
+    seconds = [20 / len(planned)] * len(planned)
+    assert process_count(planned, None, seconds) == 3
+    assert process_count(planned, 50, seconds) == 50
+
+
 def test_the_expected_time_covers_every_claim_and_no_claim_that_is_gone():
     for mode in ("fast", "default"):
         planned = jobs(mode=mode)

@@ -128,6 +128,9 @@ def test_the_best_step_of_a_run_under_way_is_that_of_its_evaluations(plan, tmp_p
             entry["value"] = value  # that of step 10 is beyond the log
         (run / VALIDATION).write_text(json.dumps(record))
         assert resolve_step(run, "best") == best
+    (run / RESULT).write_text(json.dumps({"steps": 5, "best_step": 3}))  # of the run before it was prolonged
+    assert resolve_step(run, "best") == 0
+    (run / RESULT).unlink()
     (run / VALIDATION).unlink()
     assert resolve_step(run, "best") is None
 
@@ -154,6 +157,25 @@ def test_the_evaluation_at_the_last_step_of_a_log_is_made_up_for(plan, tmp_path)
     (source / VALIDATION).write_text(json.dumps(record))
     finetune(read_run_config(source), source, resume=True, report=quiet)
     assert outcome(source) == outcome(whole)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"evaluations": 5}', '{"evaluations": [{"step": 5}]}'])
+def test_evaluations_that_cannot_be_read_are_as_none(text, stopped, tmp_path):
+    whole, run = stopped
+    (run / VALIDATION).write_text(text)
+    lines = []
+    finetune(read_run_config(run), run, resume=True, report=lines.append)
+    assert steps(run) == steps(whole)
+    assert any(line.startswith(f"{VALIDATION} lacks 1 of the evaluations before step 6") for line in lines)
+
+
+def test_a_log_with_a_torn_tail_is_carried_again_where_the_first_try_came_to_nothing(stopped, tmp_path):
+    whole, run = stopped
+    new = shutil.copytree(run, tmp_path / "new")
+    with open(run / LOG, "ab") as file:
+        file.write((whole / LOG).read_bytes()[-7:])
+    finetune(read_run_config(run), new, from_log=run, report=quiet)
+    assert steps(new) == steps(whole)
 
 
 def test_a_folder_that_may_only_be_read_is_carried_and_stays_as_it_was(plan, tmp_path):
@@ -253,6 +275,16 @@ def test_the_folder_alone_is_enough(stopped):
     assert steps(run) == steps(whole) and outcome(run) == outcome(whole)
     assert main(command("--resume", "--out", run, "--steps", 12, "--lr", 1e-3)) == 0
     assert len(steps(run)) == 12 and read_run_config(run).steps == 12
+
+
+def test_the_usual_folder_goes_on_as_it_was_planned(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    finetune(replace(plan, steps=4, every=2), report=quiet)
+    (run,) = Path("runs").iterdir()
+    own = ("--model", plan.model, "--data", plan.data, "--prompt", plan.prompt, "--words", ",".join(plan.words))
+    assert main(command("--resume", *own, "--shots", 8)) == 0 and len(steps(run)) == 4
+    assert main(command("--resume", *own, "--shots", 8, "--steps", 6)) == 0
+    assert len(steps(run)) == 6 and read_run_config(run).every == 2
 
 
 def test_another_machine_needs_the_folder_alone_too_and_may_have_its_files_elsewhere(stopped, plan, tmp_path):

@@ -57,7 +57,8 @@ def test_the_numbers_are_the_verdicts_own(verdicts):
 
 
 def test_what_is_not_finite_becomes_null(verdicts):
-    odd = replace(verdicts[0], detectable=math.inf, z_score=math.nan)
+    estimate = replace(verdicts[0].estimate, standard_error=math.inf)
+    odd = replace(verdicts[0], detectable=math.inf, z_score=math.nan, estimate=estimate)
     told = json.loads(as_json([odd], {}))["verdicts"][0]
     assert told["detectable"] is None and told["z_score"] is None
     assert "Infinity" not in as_json([odd], {}) and "NaN" not in as_json([odd], {})

@@ -41,6 +41,8 @@ def batched_logits(model: "PreTrainedModel", encoded: Sequence[Encoded]) -> Iter
 
     Returns: an iterator of (the indices of the sequences of a batch, their logits in this order).
     """
+    if not encoded:
+        return
     prefix, rest = split_shared_prefix(model, encoded)
     for batch in length_batches([len(one.input_ids) for one in rest], *_limits(model, prefix)):
         past = prefix and prefix.repeated(len(batch))

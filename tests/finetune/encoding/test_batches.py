@@ -38,6 +38,10 @@ def test_a_pass_reads_a_long_text_alone_and_no_more_rows_than_are_allowed():
     assert length_batches([], limits) == []
 
 
+def test_no_sequence_takes_no_pass(every_model):
+    assert list(batched_logits(every_model, [])) == []
+
+
 @torch.no_grad()
 def test_the_logits_of_batches_are_those_of_each_sequence_alone(every_model):
     texts = [Encoded(tuple(range(2, 3 + length)), (length // 2, length), (1, 1)) for length in (5, 2, 9, 1, 5, 3)]
