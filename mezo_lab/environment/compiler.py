@@ -17,10 +17,22 @@ from mezo_lab.environment.cache import cache_folder
 _logger = logging.getLogger(__name__)
 
 COMPILERS = ("cc", "gcc", "clang")  # where $CC is not set
-FAITHFUL = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+# -fno-fast-math: whatever $CC says, as the start-up code of -ffast-math would let the whole process lose its denormals
+FAITHFUL = (
+    "-std=gnu11",
+    "-O3",
+    "-fPIC",
+    "-shared",
+    "-fno-fast-math",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
 OPENMP = "-fopenmp"
 _TRAILER = hashlib.sha256().digest_size  # bytes behind a library that vouch for it, and which no loader reads
 _FOREIGN_WRITERS = 0o022  # mode bits: others may write
+_LARGEST = 1 << 26  # bytes of a library; a larger file is none of ours
+_PATIENCE = 60.0  # seconds for a compiler, which takes one or two
 
 
 class NoCompiler(Exception):
@@ -105,6 +117,8 @@ def _fault_of(folder: Path) -> str | None:
 def _is_whole(library: Path, key: bytes) -> bool:
     """Whether the file was written to its end, for this key."""
     try:
+        if not library.is_file() or library.stat().st_size > _LARGEST:  # a pipe would be waited for
+            return False
         content = library.read_bytes()
     except OSError:
         return False
@@ -113,6 +127,13 @@ def _is_whole(library: Path, key: bytes) -> bool:
 
 def _trailer(content: bytes, key: bytes) -> bytes:
     return hashlib.sha256(key + content).digest()
+
+
+def _ran(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    nothing = subprocess.DEVNULL  # of a terminal's input, for which a compiler would wait
+    return subprocess.run(
+        command, stdin=nothing, capture_output=True, text=True, errors="replace", check=False, timeout=_PATIENCE
+    )
 
 
 def _build(source: Path, compiler: Sequence[str], flags: Sequence[str], library: Path, key: bytes) -> None:
@@ -124,12 +145,14 @@ def _build(source: Path, compiler: Sequence[str], flags: Sequence[str], library:
         for openmp in ([OPENMP], []):  # a compiler without OpenMP makes a library of one thread
             command = [*compiler, *FAITHFUL, *flags, *openmp, str(source), "-o", str(built), "-lm"]
             try:
-                ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+                ran = _ran(command)
             except OSError as error:
                 raise NoCompiler(f"{compiler[0]} does not run: {error}") from None
-            if ran.returncode == 0:
+            except subprocess.TimeoutExpired:
+                raise NoCompiler(f"{compiler[0]} has not ended after {_PATIENCE:.0f} s") from None
+            if ran.returncode == 0 and built.is_file():
                 break
-            faults.append(" ".join(ran.stderr.split())[:200] or f"exit status {ran.returncode}")
+            faults.append(" ".join(ran.stderr.split())[:200] or f"it wrote nothing, with exit status {ran.returncode}")
         else:
             raise NoCompiler(f"{compiler[0]} cannot build {source.name}: {faults[-1]}")
         with open(built, "ab") as file:

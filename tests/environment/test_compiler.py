@@ -157,6 +157,40 @@ def test_a_compiler_with_arguments_is_taken(source, monkeypatch):
     assert answer(built_library(source, ())) == 42
 
 
+def as_compiler(tmp_path, monkeypatch, script: str) -> None:
+    compiler_of_this_test = tmp_path / "mycc"
+    compiler_of_this_test.write_text(f"#!/bin/sh\n{script}\n")
+    compiler_of_this_test.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler_of_this_test))
+
+
+@pytest.mark.parametrize("script", ["exit 0", "cat; exit 0"], ids=["does nothing", "reads its input"])
+def test_a_compiler_that_writes_nothing_is_none_and_leaves_nothing(source, script, tmp_path, monkeypatch):
+    as_compiler(tmp_path, monkeypatch, script)
+    with pytest.raises(NoCompiler, match=r"mycc cannot build small\.c: it wrote nothing, with exit status 0"):
+        built_library(source, ())
+    assert not list((tmp_path / "cache" / "libraries").iterdir())
+
+
+def test_a_compiler_that_does_not_end_is_not_waited_for(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiler, "_PATIENCE", 0.2)
+    as_compiler(tmp_path, monkeypatch, "exec sleep 1000")
+    with pytest.raises(NoCompiler, match=r"mycc has not ended after 0 s"):
+        built_library(source, ())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+@pytest.mark.parametrize("kind", ["pipe", "huge"])
+def test_what_is_no_library_in_its_place_is_not_read(source, kind):
+    library = built_library(source, ())
+    if kind == "huge":
+        os.truncate(library, 1 << 42)
+    else:
+        library.unlink()
+        os.mkfifo(library)
+    assert answer(built_library(source, ())) == 42
+
+
 def test_without_openmp_a_library_of_one_thread_is_built(source, tmp_path, monkeypatch):
     (real,) = c_compiler()
     wrapped = tmp_path / "cc"

@@ -7,6 +7,7 @@ every CPU gets the same bits of z and θ.
 import functools
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from ctypes import (
     CDLL,
@@ -175,9 +176,22 @@ def _library() -> CDLL:
     return opened
 
 
+_forked = False  # from a process with sweeps: OpenMP would wait for threads that a fork does not copy
+
+
+def _forget_threads() -> None:
+    global _forked
+    _forked = library.cache_info().currsize > 0
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
 def suits(tensor: Tensor) -> bool:
     """Whether `sweep.c` can take a tensor: contiguous, on the CPU, of a dtype that it knows; and is built."""
     known = tensor.dtype in _DTYPES and tensor.device.type == "cpu" and tensor.numel() > 0
+    known = known and not tensor.is_neg()  # whose memory holds the numbers with the other sign
     return known and tensor.is_contiguous() and library() is not None
 
 
@@ -294,7 +308,7 @@ class NativeSweeps:
         return [*factors, addresses]
 
     def _call(self, rows: Any, first: int, last: int, arrays: "_Arrays", done: c_int32) -> None:
-        threads = torch.get_num_threads() if self._large else 1
+        threads = torch.get_num_threads() if self._large and not _forked else 1
         failed = _library().mezo_sweeps(
             self._seed,
             rows,

@@ -194,6 +194,40 @@ def test_torch_sees_that_the_weights_were_written():
     assert theta._version > before
 
 
+FORKED = """
+import hashlib, os, signal, torch
+from mezo_lab.optim.sweeps import NoiseField, KeyedTensor, Term
+torch.set_num_threads(2)
+theta = torch.zeros(140_000)
+field = NoiseField([KeyedTensor(theta, 7)], "gaussian", seed=5)
+field.sweep([Term(3, 0, (1.0,))])
+child = os.fork()
+signal.alarm(60)
+field.sweep([Term(4, 0, (1.0,))])
+if child:
+    os.waitpid(child, 0)
+print(hashlib.sha256(theta.numpy()).hexdigest(), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_process_that_was_forked_after_a_sweep_sweeps_too():
+    done = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, check=True)
+    in_child, in_parent = done.stdout.split()
+    assert in_child == in_parent
+
+
+def test_a_tensor_that_is_the_negative_of_its_memory_is_left_to_torch():
+    memory = torch.arange(5.0)
+    field = NoiseField([KeyedTensor(torch._neg_view(memory), 7)], "gaussian", seed=0)
+    other = NoiseField([KeyedTensor(-torch.arange(5.0), 7)], "gaussian", seed=0)
+    for one in (field, other):
+        one.sweep([Term(1, 0, (1.0,))])
+    assert not field.native and other.native
+    assert torch.equal(-memory, other.tensors[0])
+
+
 WITHOUT = """
 import torch
 from mezo_lab.optim.sweeps import NoiseField, KeyedTensor, Term
