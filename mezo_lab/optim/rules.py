@@ -14,6 +14,7 @@ TAIL = 1e-3  # the share of an exponential average's weight that a default windo
 LONGEST = 1000  # steps of a default window, which bounds the z that a step draws; it may leave out more than TAIL
 MANY_Z = 10  # times the sweeps of a plain step: an update that draws more is told before the first step,
 MANY_NUMBERS = 10**7  # where its z are more numbers than these, of some 10 ms
+_LEAST_NUMBERS = 3 * 10**4  # a z takes at least as long as one of these: the calls around it cost more than its numbers
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def window_cost(rule: Rule, probes: int, numel: int) -> str | None:
     """What the full window of a rule costs, in words, where it costs much. Args: numel: the numbers of one z."""
     drawn = rule.draws(rule.window, probes)
     sweeps = 2 * probes + 1  # of a two-sided step, each of one z or two
-    if drawn < MANY_Z * sweeps or drawn * numel < MANY_NUMBERS:
+    if drawn < MANY_Z * sweeps or drawn * max(numel, _LEAST_NUMBERS) < MANY_NUMBERS:
         return None
     text = (
         f"rule={rule} draws z of its last {rule.window:,} steps again in every update: {drawn:,} z, as the sweeps of "

@@ -74,6 +74,11 @@ def test_a_window_of_little_cost_is_not_told(rule, numel):
     assert window_cost(Momentum(0.9), 1, MANY_NUMBERS) is not None
 
 
+def test_a_window_of_a_thousand_z_is_told_however_small_the_model():
+    assert window_cost(Adam(), 1, 50) is not None
+    assert window_cost(Momentum(0.9), 1, 50) is None
+
+
 def test_the_window_of_coordinates_is_not_told(caplog):
     """Whose z is one number."""
     theta = torch.nn.Parameter(torch.zeros(MANY_NUMBERS // 60))
