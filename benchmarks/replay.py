@@ -103,7 +103,9 @@ def measured_kind(
     }
 
 
-def measured(numel: int | None, steps: int, logged: dict[str, int], long: int, rounds: int) -> dict[str, Any]:
+def measured(
+    kinds: list[str], numel: int | None, steps: int, logged: dict[str, int], long: int, rounds: int
+) -> dict[str, Any]:
     """The record. Args: steps: of a reading of a run. logged: steps of the logs of each law. long: of the last log."""
     theta = weights(numel)
     record: dict[str, Any] = {
@@ -113,7 +115,8 @@ def measured(numel: int | None, steps: int, logged: dict[str, int], long: int, r
         "at_most": AT_MOST,
         "rows": [],
     }
-    for name, kind in KINDS.items():
+    for name in kinds:
+        kind = KINDS[name]
         row = {"kind": name, "logged": logged[kind["law"]]}
         row |= measured_kind(theta, kind, steps, row["logged"], rounds)
         print(
@@ -137,12 +140,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, default=ROOT / "results/replay.json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="a few steps of few numbers: figures of no use")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS, help="the runs (default all)")
     arguments = parser.parse_args()
     with quiet.quiet():
         if arguments.quick:
-            record = measured(numel=40_000, steps=3, logged=dict.fromkeys(LOGGED, 6), long=10, rounds=1)
+            record = measured(
+                arguments.kinds, numel=40_000, steps=3, logged=dict.fromkeys(LOGGED, 6), long=10, rounds=1
+            )
         else:
-            record = measured(numel=None, steps=10, logged=LOGGED, long=1_000, rounds=5)
+            record = measured(arguments.kinds, numel=None, steps=10, logged=LOGGED, long=1_000, rounds=5)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 

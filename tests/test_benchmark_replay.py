@@ -12,7 +12,9 @@ pytestmark = pytest.mark.repo
 
 @pytest.fixture(scope="module")
 def record():
-    return benchmark.measured(numel=9_000, steps=2, logged=dict.fromkeys(benchmark.LOGGED, 4), long=5, rounds=1)
+    return benchmark.measured(
+        list(benchmark.KINDS), numel=9_000, steps=2, logged=dict.fromkeys(benchmark.LOGGED, 4), long=5, rounds=1
+    )
 
 
 def test_every_kind_of_run_is_measured_beside_its_replay(record):
@@ -26,7 +28,9 @@ def test_every_kind_of_run_is_measured_beside_its_replay(record):
 def test_a_replay_that_leads_elsewhere_is_no_measurement(monkeypatch):
     monkeypatch.setattr(benchmark, "replay", lambda theta, log, **options: torch.nn.init.zeros_(theta[0]))
     with pytest.raises(AssertionError, match="did not rebuild the run"):
-        benchmark.measured(numel=9_000, steps=2, logged=dict.fromkeys(benchmark.LOGGED, 4), long=5, rounds=1)
+        benchmark.measured(
+            list(benchmark.KINDS), numel=9_000, steps=2, logged=dict.fromkeys(benchmark.LOGGED, 4), long=5, rounds=1
+        )
 
 
 def test_the_page_shows_the_rows_and_whether_the_promise_is_kept(record, tmp_path):
