@@ -37,7 +37,7 @@ def test_the_page_shows_the_rows_and_whether_the_promise_is_kept(record, tmp_pat
     (tmp_path / "results").mkdir()
     file = tmp_path / replays.RECORD
     assert "Not measured yet" in replays.replay(tmp_path)
-    for ratio, words in ((0.3, "sweeps, kept."), (0.5, "**missed by 25%**")):
+    for ratio, words in ((0.3, "sweeps, kept."), (0.5, "**missed by 25 %**")):
         rows = [row | {"ratio": ratio} for row in record["rows"]]
         file.write_text(json.dumps(record | {"rows": rows}))
         text = replays.replay(tmp_path)
