@@ -1,12 +1,11 @@
 """How far MeZO comes on a real model when it is given the paper's number of steps: a run of days, in the background.
 
-MeZO on all parameters of SmolLM2-135M, 512 reviews of each class, `{text} It was`. `--choose` compares learning rates
-and schedules by validation, in short runs. Without an option the run begins, or goes on wherever it stopped: from its
-checkpoint under out/, or, on another machine, from its plan and its log under results/runs, which rebuild the weights.
-It has the lowest priority, and stands still while something is measured (`quiet.py`). Its small files are copied to
-results/runs every minute; `--curve` writes how far it is to results/long_run.json.
+MeZO on all parameters of SmolLM2-135M, 512 reviews of each class, `{text} It was`, with the rate that the short runs of
+`rates.py` suggest. The run begins, or goes on wherever it stopped: from its checkpoint under out/, or, on another
+machine, from its plan and its log under results/runs, which rebuild the weights. It has the lowest priority, and stands
+still while something is measured (`quiet.py`). Its small files are copied to results/runs every minute; `--curve`
+writes how far it is to results/long_run.json.
 
-    python benchmarks/long_run.py --choose          # once
     nohup python benchmarks/long_run.py &           # begins or goes on
     python benchmarks/long_run.py --curve && python benchmarks/pages.py      # before a commit
 """
@@ -26,25 +25,20 @@ from pathlib import Path
 from typing import Any
 
 import quiet  # beside this file
+from blocks.long_run import RATE_OF, RATES
 
-from mezo_lab.environment.machine import machine
 from mezo_lab.finetune.config import RunConfig
-from mezo_lab.finetune.endings import Interrupts
-from mezo_lab.finetune.prepare import build_model, prepare_run
-from mezo_lab.finetune.resume import read_evaluations, resume_point
+from mezo_lab.finetune.resume import read_evaluations
 from mezo_lab.finetune.run import finetune
 from mezo_lab.finetune.run_folder import (
     LOG,
-    NEW_RUN,
     PLAN,
     RESULT,
     START,
     VALIDATION,
     Stopped,
     has_begun,
-    hold_folder,
     read_run_config,
-    write_run_config,
 )
 from mezo_lab.optim.log import LogError, read_log
 
@@ -53,9 +47,6 @@ NAME = "rotten-tomatoes-512-mezo-full-20000-seed0"
 SMALL = (PLAN, START, VALIDATION, LOG, RESULT)  # the files of a run that are kilobytes
 SETTINGS: dict[str, Any] = {"shots": 512, "validation": 256, "law": "rademacher", "epsilon": 1e-3}
 LENGTH: dict[str, Any] = {"steps": 20_000, "every": 500}
-TRIAL: dict[str, Any] = {"steps": 120, "every": 40}
-# a third of the largest stable rate that benchmarks/divergence.py predicts, and less: drift grows with the steps
-GRID = ((3e-5, "constant"), (1e-4, "linear"), (1e-5, "constant"), (3e-5, "linear"))
 COPY_EVERY = 60.0  # seconds
 _PR_SET_PDEATHSIG = 1  # of Linux
 
@@ -77,11 +68,6 @@ class Places:
         return self.root / "results/runs" / NAME
 
     @property
-    def trials(self) -> Path:
-        """The short runs, while they last."""
-        return self.root / "out/long_run/trials"
-
-    @property
     def record(self) -> Path:
         return self.root / "results/long_run.json"
 
@@ -89,64 +75,27 @@ class Places:
 def read_record(places: Places) -> dict[str, Any]:
     if places.record.exists():
         return json.loads(places.record.read_text())
-    return {"trials": [], "run": None}
+    return {"run": None}
 
 
 def write_record(places: Places, record: dict[str, Any]) -> None:
     places.record.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def choose(places: Places, settings: dict[str, Any]) -> None:
-    """A short run for each rate and schedule that has none yet; one that was cut goes on from its log."""
-    record = read_record(places)
-    done = {(row["lr"], row["schedule"]) for row in record["trials"]}
-    for lr, schedule in (pair for pair in GRID if pair not in done):
-        config = RunConfig(lr=lr, schedule=schedule, **settings).resolve()
-        row = tried(config, places.trials / f"{lr:g}-{schedule}")
-        record["trials"].append(row)
-        record["trials_machine"] = machine()
-        write_record(places, record)
-        print(f"{lr:g} {schedule}: {row['validation']}", flush=True)
+def chosen(root: Path) -> dict[str, Any]:
+    """The largest constant rate whose validation accuracy never fell in its short run, of those of `rates.py`.
 
+    A linear schedule, whose rate is 0 at the end of a short run, says little about a long one, which it leaves at the
+    first rate for thousands of steps.
 
-def tried(config: RunConfig, folder: Path) -> dict[str, Any]:
-    """The validation accuracies of a short run; no test example is read."""
-    from mezo_lab.finetune.training import task_trainer
-
-    with hold_folder(folder):
-        point = resume_point(config, folder) if has_begun(folder) else NEW_RUN
-        context = prepare_run(config)
-        write_run_config(config, folder)
-        facts = task_trainer.train_model(
-            context,
-            build_model(context),
-            folder,
-            report=print,
-            interrupts=Interrupts(print),
-            resume_from=point,
-        )
-    curve = [[point["step"], point["value"]] for point in facts["validation"]]
-    losses = [[entry["step"], entry["loss"]] for entry in read_evaluations(folder)]
-    shutil.rmtree(folder)
-    return {"lr": config.lr, "schedule": config.schedule, "validation": curve, "losses": losses}
-
-
-def chosen(trials: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rate and schedule whose last two validation accuracies have the best mean, of equal ones the smaller rate.
-
-    Raises: LookupError where nothing was tried.
-
-    >>> row = {"schedule": "constant", "validation": [[0, 0.5], [50, 0.7], [100, 0.6]]}
-    >>> chosen([{"lr": 3e-5} | row, {"lr": 1e-5} | row])
-    {'lr': 1e-05, 'schedule': 'constant'}
+    Raises: LookupError where there is none.
     """
-    if not trials:
-        raise LookupError("results/long_run.json has no trial: run benchmarks/long_run.py --choose first.")
-
-    def late(row: dict[str, Any]) -> float:
-        return sum(value for _, value in row["validation"][-2:]) / 2
-
-    best = max(trials, key=lambda row: (late(row), -row["lr"]))
+    rows = json.loads((root / RATES).read_text())["rows"]
+    own = [row for row in rows if row | RATE_OF == row and row["schedule"] == "constant"]
+    rising = [row for row in own if row["validation"] == sorted(row["validation"], key=lambda point: point[1])]
+    if not rising:
+        raise LookupError(f"{RATES} has no constant rate whose validation never fell: let rates.py try smaller ones.")
+    best = max(rising, key=lambda row: row["lr"])
     return {name: best[name] for name in ("lr", "schedule")}
 
 
@@ -171,7 +120,7 @@ def go_on(places: Places, settings: dict[str, Any]) -> None:
     elif has_begun(places.work):  # a log without a step too, of a run that was killed at its beginning
         finetune(read_run_config(places.work), places.work, resume=True, report=report)
     else:
-        config = RunConfig(**chosen(read_record(places)["trials"]), **settings)
+        config = RunConfig(**chosen(places.root), **settings)
         finetune(config, places.work, report=report)
 
 
@@ -251,13 +200,15 @@ def _end(child: subprocess.Popen) -> None:
 def _lowest_priority() -> None:
     """In the child, before its command: last in line, and killed with its supervisor, which may be killed too."""
     os.nice(19)
+    session = Path("/proc/self/autogroup")
+    if session.exists():  # Linux shares the processor among sessions first, of which the child is one of its own
+        session.write_text("19")
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choose", action="store_true", help="compare rates and schedules in short runs")
     parser.add_argument("--curve", action="store_true", help="write results/long_run.json; run nothing")
     parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -268,10 +219,7 @@ def main() -> int:
     if not options.supervised:
         return supervised([sys.executable, __file__, "--supervised", *sys.argv[1:]], lambda: publish(places))
     try:
-        if options.choose:
-            choose(places, SETTINGS | TRIAL)
-        else:
-            go_on(places, SETTINGS | LENGTH)
+        go_on(places, SETTINGS | LENGTH)
     except Stopped as stopped:
         print(stopped, flush=True)
         return stopped.code

@@ -70,37 +70,36 @@ def steps(folder: Path) -> list:
     return [item for item in read_log(folder / LOG) if isinstance(item, StepRecord)]
 
 
-def test_rates_are_tried_once_and_a_trial_that_was_cut_goes_on(places, settings, monkeypatch, capsys):
-    monkeypatch.setattr(long_run, "GRID", ((1e-3, "constant"), (1e-2, "linear")))
-    trial = settings | {"steps": 4, "every": 2}
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="cut"):
-        patch.setattr(ProgressCallback, "on_step_end", interrupting(1))
-        long_run.choose(places, trial)
-    assert not places.record.exists()
-    capsys.readouterr()
-    long_run.choose(places, trial)
-    assert "rebuilding the weights of step 1" in capsys.readouterr().out
-    rows = json.loads(places.record.read_text())["trials"]
-    assert [(row["lr"], row["schedule"]) for row in rows] == [(1e-3, "constant"), (1e-2, "linear")]
-    assert all([step for step, _ in row["validation"]] == [0, 2, 4] for row in rows)
-    assert not list(places.trials.iterdir())
-    long_run.choose(places, trial)  # nothing is left to try
-    assert capsys.readouterr().out == ""
+def write_rates(places, *rows):
+    """Short runs: (rate, schedule, validation accuracies)."""
+    kinds = {"method": "mezo", "tuning": "full", "objective": "loss"}
+    records = [
+        kinds | {"lr": lr, "schedule": schedule, "validation": [[25 * i, value] for i, value in enumerate(values)]}
+        for lr, schedule, values in rows
+    ]
+    (places.root / long_run.RATES).parent.mkdir(parents=True, exist_ok=True)
+    (places.root / long_run.RATES).write_text(json.dumps({"rows": records}))
+
+
+def test_the_rate_is_the_largest_constant_one_under_which_validation_never_fell(places):
+    short = (1e-5, "constant", (0.5, 0.6)), (3e-5, "constant", (0.5, 0.7)), (1e-4, "constant", (0.8, 0.7))
+    write_rates(places, *short, (1e-3, "linear", (0.5, 0.9)))
+    assert long_run.chosen(places.root) == {"lr": 3e-5, "schedule": "constant"}
     table = block.trials(places.root)
-    assert "| 0.001 | constant | " in table and "| 0.01 | linear | " in table
+    assert "| 3e-05 | constant | 50.0 | 70.0 |" in table and "| 0.001 | linear | " in table
+    write_rates(places, short[-1])
+    with pytest.raises(LookupError, match="has no constant rate whose validation never fell"):
+        long_run.chosen(places.root)
 
 
-def test_without_a_trial_the_run_does_not_begin(places, settings):
-    with pytest.raises(LookupError, match=r"has no trial: run benchmarks/long_run\.py --choose first"):
-        long_run.go_on(places, settings)
+def test_the_committed_short_runs_choose_a_rate():
+    assert long_run.chosen(ROOT) == {"lr": 3e-5, "schedule": "constant"}
 
 
 def test_the_run_is_cut_published_carried_and_shown(places, settings, tmp_path, monkeypatch):
-    trial = {"lr": 1e-3, "schedule": "constant", "validation": [[0, 0.5], [2, 0.5]]}
     length = settings | {"steps": 6, "every": 2}
     for root in (places, long_run.Places(tmp_path / "other")):
-        root.record.parent.mkdir(parents=True, exist_ok=True)
-        long_run.write_record(root, {"trials": [trial], "run": None})
+        write_rates(root, (1e-3, "constant", (0.5, 0.5)))
     whole = long_run.Places(tmp_path / "other")
     long_run.go_on(whole, length)
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="cut"):
@@ -127,8 +126,7 @@ def test_the_run_is_cut_published_carried_and_shown(places, settings, tmp_path, 
 
 
 def test_a_run_that_was_killed_before_its_log_had_a_step_begins_again(places, settings):
-    trial = {"lr": 1e-3, "schedule": "constant", "validation": [[0, 0.5], [2, 0.5]]}
-    long_run.write_record(places, {"trials": [trial], "run": None})
+    write_rates(places, (1e-3, "constant", (0.5, 0.5)))
     length = settings | {"steps": 4, "every": 2}
     long_run.go_on(places, length)
     whole = steps(places.work)
@@ -142,8 +140,7 @@ def test_a_run_that_was_killed_before_its_log_had_a_step_begins_again(places, se
 
 
 def test_a_shorter_log_is_not_published_over_a_longer_one(places, settings, monkeypatch):
-    trial = {"lr": 1e-3, "schedule": "constant", "validation": [[0, 0.5], [2, 0.5]]}
-    long_run.write_record(places, {"trials": [trial], "run": None})
+    write_rates(places, (1e-3, "constant", (0.5, 0.5)))
     long_run.go_on(places, settings | {"steps": 4, "every": 2})
     long_run.publish(places)
     shutil.rmtree(places.work)
@@ -156,7 +153,7 @@ def test_a_shorter_log_is_not_published_over_a_longer_one(places, settings, monk
 
 
 def test_before_the_run_has_begun_the_pages_say_how():
-    assert "--choose` does it" in block.trials(ROOT / "nowhere") and block.sentence(ROOT / "nowhere") == ""
+    assert block.sentence(ROOT / "nowhere") == ""
     block.draw(ROOT / "nowhere")
     assert not (ROOT / "nowhere").exists()
 

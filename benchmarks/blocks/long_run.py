@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FIGURE = "docs/figures/long_run.svg"
+RATES = "results/rates.json"  # the short runs by which the rate is chosen, on the same examples
+RATE_OF = {"method": "mezo", "tuning": "full", "objective": "loss"}
 PERCENT = 100
 TICKS = (0, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # steps
 # what the curve is beside: name → of the rows of results/finetune.json, all with the paper's prompt
@@ -50,14 +52,12 @@ def run_of(root: Path) -> dict[str, Any] | None:
 
 def trials(root: Path) -> str:
     """A table of the short runs by which rate and schedule were chosen."""
-    file = root / "results/long_run.json"
-    rows = json.loads(file.read_text())["trials"] if file.exists() else []
-    if not rows:
-        return "No rate was tried yet: `python benchmarks/long_run.py --choose` does it."
-    steps = [step for step, _ in rows[0]["validation"]]
+    rows = json.loads((root / RATES).read_text())["rows"]
+    own = [row for row in rows if row | RATE_OF == row]
+    steps = [step for step, _ in own[0]["validation"]]
     lines = ["| learning rate | schedule | " + " | ".join(f"step {step:,}" for step in steps) + " |"]
     lines.append("|--:|---|" + len(steps) * "--:|")
-    for row in rows:
+    for row in own:
         values = [f"{PERCENT * value:.1f}" for _, value in row["validation"]]
         lines.append(f"| {row['lr']:g} | {row['schedule']} | " + " | ".join(values) + " |")
     return "\n".join(lines)
