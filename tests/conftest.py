@@ -22,6 +22,8 @@ from filelock import FileLock
 torch.set_num_threads(1)
 if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, here and by every process that a test starts
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
