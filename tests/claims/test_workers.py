@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -30,7 +31,8 @@ def when_a_process_starts(act: Callable[[BaseProcess], None], times: int = 1) ->
 
     def watch() -> None:
         seen = set(before)
-        while len(seen - before) < times and not ended.wait(0.01):
+        while len(seen - before) < times and not ended.is_set():
+            time.sleep(0.01)
             for process in set(multiprocessing.active_children()) - seen:
                 seen.add(process)
                 act(process)
