@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from mezo_lab.environment.compiler import COMPILERS, NoCompiler, c_compiler
+from mezo_lab.environment.compiler import COMPILERS, NoCache, NoCompiler, c_compiler
 from mezo_lab.environment.installation import (
     DATA_WHEEL,
     MODEL_WHEEL,
@@ -131,7 +131,9 @@ def _check_compiler() -> Check:
     try:
         library = native.built()
     except NoCompiler as error:
-        if os.environ.get("CC") and any(map(shutil.which, COMPILERS)):
+        if isinstance(error, NoCache):
+            remedy = error.remedy
+        elif os.environ.get("CC") and any(map(shutil.which, COMPILERS)):
             remedy = "unset CC"
         return Check("compiler", False, f"sweeps take torch operations, several times slower: {error}", remedy)
     finding = f"sweeps in C: {library._name}"

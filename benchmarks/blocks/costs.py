@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from blocks.figures import save
+from blocks.tables import outcome
 from blocks.verdicts import fenced
 from mezo_lab.report.figures.cost import StepCost, mebibytes, step_alt_text, step_figure
 
@@ -108,8 +109,9 @@ def promises(record: dict) -> str:
     lines = []
     for target in record["targets"]:
         sign, bound = ("≤", target["at_most"]) if "at_most" in target else ("≥", target["at_least"])
-        outcome = f"**missed by {100 * target['missed_by']:.0f} %**" if target["missed_by"] else "kept"
-        lines.append(f"- {target['promise']} {sign} {bound:g}: {target['measured']:.3g}, {outcome}")
+        lines.append(
+            f"- {target['promise']} {sign} {bound:g}: {target['measured']:.3g}, {outcome(target['missed_by'])}"
+        )
     return "\n".join(lines)
 
 

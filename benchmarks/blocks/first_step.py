@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from blocks.tables import outcome, table
+
 
 def first_step(root: Path) -> str:
     """A row for each model and state of the cache, and whether the promise was kept."""
@@ -15,25 +17,22 @@ def first_step(root: Path) -> str:
 
 def shown(record: dict[str, Any]) -> str:
     """A record as Markdown."""
-    lines = [
-        "| | | import and optimizer, s | first step, s | second step, s | first/second | added, s |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
+    heading = "| | | import and optimizer, s | first step, s | second step, s | first/second | added, s |"
+    rows = []
     for row in record["rows"]:
         seconds = (f"{row[name]:.3f}" for name in ("made", "first", "second"))
-        cells = row["model"], row["state"], *seconds, f"{row['ratio']:.2f}", f"{row['added']:.2f}"
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append((row["model"], row["state"], *seconds, f"{row['ratio']:.2f}", f"{row['added']:.2f}"))
     machine = record["machine"]
     conditions = (
         f"Medians of {record['rounds']} rounds in turn, each reading from a process of its own ({machine['processor']},"
         f" {machine['threads']} threads, torch {machine['torch']}). Without the pass that"
         " `check_closure` adds to a first step."
     )
-    return "\n".join([*lines, "", conditions, "", promise(record)])
+    return "\n\n".join([table(heading, "|---|---|--:|--:|--:|--:|--:|", rows), conditions, promise(record)])
 
 
 def promise(record: dict[str, Any]) -> str:
     most = record["most"]
     added = max(row["added"] for row in record["rows"])
-    outcome = "kept" if added <= most else f"**missed by {100 * (added / most - 1):.0f} %**"
-    return f"- seconds that import, optimizer and first step add to a later one ≤ {most:g}: {added:.2g}, {outcome}"
+    kept = outcome(added / most - 1)
+    return f"- seconds that import, optimizer and first step add to a later one ≤ {most:g}: {added:.2g}, {kept}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks.figures import save
+from blocks.tables import outcome, table
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
 
 RECORD = "results/loop.json"
@@ -25,29 +26,26 @@ def loop(root: Path) -> str:
 
 
 def loops(record: dict[str, Any]) -> str:
+    heading = (
+        "| a step of 16 prompts of 32 tokens | bare `MeZO.step`, ms | in `finetune`, ms | × bare | least–largest |"
+    )
     rows = [
-        "| a step of 16 prompts of 32 tokens | bare `MeZO.step`, ms | in `finetune`, ms | × bare | least–largest |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    for row in record["loops"]:
-        cells = (
+        (
             f"{row['model']}, {row['parameters']:,} parameters",
             f"{1e3 * row['bare_seconds']:,.4g}",
             f"{1e3 * row['seconds']:,.4g}",
             f"{row['ratio']:.3f}",
             f"{row['least']:.3f}–{row['largest']:.3f}",
         )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+        for row in record["loops"]
+    ]
+    return table(heading, "|---|--:|--:|--:|--:|", rows)
 
 
 def evaluations(record: dict[str, Any]) -> str:
+    heading = "| an evaluation | reviews | passes | padding | tokens/s | × bare forward | with tokenizing |"
     rows = [
-        "| an evaluation | reviews | passes | padding | tokens/s | × bare forward | with tokenizing |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in record["evaluations"]:
-        cells = (
+        (
             row["model"],
             f"{row['rows']:,}",
             f"{row['passes']:,}",
@@ -56,8 +54,9 @@ def evaluations(record: dict[str, Any]) -> str:
             f"{row['speed']:.2f}",
             f"{row['speed_with_encoding']:.2f}",
         )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+        for row in record["evaluations"]
+    ]
+    return table(heading, "|---|--:|--:|--:|--:|--:|--:|", rows)
 
 
 def promises(record: dict[str, Any]) -> str:
@@ -69,10 +68,6 @@ def promises(record: dict[str, Any]) -> str:
         f"- tokens per second of an evaluation / of a bare forward pass ≥ {LEAST}: {speed:.3f}, "
         f"{outcome(1 - speed / LEAST)}"
     )
-
-
-def outcome(missed_by: float) -> str:
-    return "kept" if missed_by <= 0 else f"**missed by {100 * missed_by:.0f} %**"
 
 
 def conditions(record: dict[str, Any]) -> str:

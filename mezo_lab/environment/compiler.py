@@ -38,6 +38,14 @@ _PATIENCE = 60.0  # seconds for a compiler, which takes one or two
 class NoCompiler(Exception):
     """No C compiler is here, or none that works."""
 
+    remedy = "install a C compiler (apt install gcc) or set CC"
+
+
+class NoCache(NoCompiler):
+    """A library has no place from which it can be loaded."""
+
+    remedy = "set MEZO_LAB_CACHE to a folder in which files can be written, and from which they may run"
+
 
 def c_compiler() -> list[str]:
     """The command of the C compiler: $CC, or the first of cc, gcc and clang. Raises: NoCompiler."""
@@ -63,8 +71,8 @@ def built_library(source: Path, flags: Sequence[str]) -> Path:
     Args:
         source: the C file.
         flags: what this machine's processor allows, beside `FAITHFUL`; none may change a bit of a result.
-    Cost: below a second, once; then it reads the file.
-    Raises: NoCompiler, with the compiler's first words, or those of the file system.
+    Cost: one run of the compiler, once; then it reads the file.
+    Raises: NoCompiler, with the compiler's first words; NoCache, with those of the file system.
     """
     compiler = c_compiler()
     try:
@@ -73,7 +81,7 @@ def built_library(source: Path, flags: Sequence[str]) -> Path:
         if not _is_whole(library, key):
             _build(source, compiler, flags, library, key)
     except OSError as error:  # as where the disk is full
-        raise NoCompiler(f"no library can be kept: {error}; MEZO_LAB_CACHE may name another folder") from None
+        raise NoCache(f"no library can be kept: {error}") from None
     return library
 
 
@@ -137,7 +145,7 @@ def _ran(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _build(source: Path, compiler: Sequence[str], flags: Sequence[str], library: Path, key: bytes) -> None:
-    _logger.warning("building %s with %s, once, below a second", source.name, compiler[0])
+    _logger.warning("building %s with %s, once", source.name, compiler[0])
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="building-") as folder:
         built = Path(folder, library.name)

@@ -6,7 +6,6 @@ recorded, with its progress, before it begins; a move that an exception interrup
 """
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from typing import Any
 
 import torch
@@ -30,10 +29,10 @@ def linear_combination(*parts: tuple[Displacement, list[float] | float]) -> Disp
     """
     total: Displacement = {}
     for displacement, factor in parts:
-        factors = factor if isinstance(factor, list) else repeat(factor)
         for stream, scales in displacement.items():
-            subtotal = total.get(stream, repeat(0.0))
-            total[stream] = tuple([t + f * s for t, f, s in zip(subtotal, factors, scales, strict=False)])
+            factors = factor if isinstance(factor, list) else [factor] * len(scales)
+            subtotal = total.get(stream) or (0.0,) * len(scales)
+            total[stream] = tuple([t + f * s for t, f, s in zip(subtotal, factors, scales, strict=True)])
     return {stream: scales for stream, scales in total.items() if any(scales)}
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from mezo_lab.optim.noise.coordinates import Coordinates
 from mezo_lab.optim.noise.threefry import threefry
 
-TILE = 1 << 15  # blocks that one thread takes at a time; torch gives a second thread work from here on
+TILE_BLOCKS = 1 << 15  # blocks that one thread takes at a time; torch gives a second thread work from here on
 
 
 def tensor_key(name: str | int) -> int:
@@ -93,7 +93,7 @@ def draw_blocks(coordinates: Coordinates, key: tuple[Tensor, Tensor], block: Ten
 
     Args: key: int32 (blocks,) twice, or (1,). block: int32 (blocks,). Returns: float32, shaped as a `block_view`.
     """
-    tile = TILE * torch.get_num_threads() if block.device.type == "cpu" else len(block)
+    tile = TILE_BLOCKS * torch.get_num_threads() if block.device.type == "cpu" else len(block)
     if coordinates.packed or len(block) <= tile:
         lanes = coordinates.lanes(*_block_words(key, block))
         return lanes[0] if coordinates.packed else torch.stack(lanes)
@@ -107,7 +107,7 @@ def draw_blocks(coordinates: Coordinates, key: tuple[Tensor, Tensor], block: Ten
 
 def _block_words(key: tuple[Tensor, Tensor], block: Tensor) -> tuple[Tensor, Tensor]:
     """The two words of each block; numpy makes them sooner where torch would use a single thread."""
-    if block.device.type != "cpu" or len(block) > TILE:
+    if block.device.type != "cpu" or len(block) > TILE_BLOCKS:
         return threefry(key, (block, torch.zeros_like(block)))
     k0, k1, counter = (part.numpy() for part in (*key, block))
     w0, w1 = threefry((k0, k1), (counter, numpy.zeros_like(counter)))

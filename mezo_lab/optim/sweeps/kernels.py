@@ -28,7 +28,7 @@ class SweepKernel:
         raise NotImplementedError
 
 
-MOST = torch.finfo(torch.float32).max  # of a scale that torch takes as `alpha`
+LARGEST_ALPHA = torch.finfo(torch.float32).max  # of a scale that torch takes as `alpha`
 
 
 class _Sum(NamedTuple):
@@ -64,7 +64,7 @@ class WeightedSum(SweepKernel):
     def add(self, parameter: int, value: _Sum, term: int, z: Tensor) -> _Sum:
         z = z.to(value.total.dtype)
         scale = self.scales[parameter][term]
-        if not (self.signs and abs(scale) <= MOST):
+        if not (self.signs and abs(scale) <= LARGEST_ALPHA):
             z = z * scale
             scale = 1.0
         value = _Sum(value.total, z, scale)

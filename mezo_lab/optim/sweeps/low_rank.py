@@ -38,7 +38,7 @@ class LowRankField(NoiseField):
     2
     """
 
-    most_postponed = 64  # terms, of which each has its factors
+    _most_postponed = 64  # terms, of which each has its factors
 
     def __init__(
         self,

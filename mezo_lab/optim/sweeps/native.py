@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from mezo_lab.environment.compiler import NoCompiler, built_library
+from mezo_lab.environment.compiler import NoCache, NoCompiler, built_library
 from mezo_lab.optim.noise import COORDINATES, stream_keys
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
 from mezo_lab.optim.sweeps.terms import KeyedTensor, Term
@@ -41,7 +41,7 @@ _logger = logging.getLogger(__name__)
 SOURCE = Path(__file__).with_name("sweep.c")
 LAWS = {"gaussian": 0, "rademacher": 1, "uniform": 2, "three-point": 3}  # the numbers that `sweep.c` gives them
 LOW_RANK = 4
-TOGETHER = 64  # z of low rank whose factors are alive together
+FACTORS_ALIVE = 64  # z of low rank whose factors are alive together
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 _UNIT = 1 << 16  # coordinates that one thread takes at a time: UNIT of `sweep.c`
 _PARALLEL_FROM = 1 << 15  # coordinates: below, waking the threads takes longer than the sweep
@@ -98,10 +98,7 @@ def library() -> CDLL | None:
     try:
         return built()
     except NoCompiler as error:
-        _logger.warning(
-            "sweeps take torch operations, several times slower: %s; install a C compiler (apt install gcc) or set CC",
-            error,
-        )
+        _logger.warning("sweeps take torch operations, several times slower: %s; %s", error, error.remedy)
         return None
 
 
@@ -112,7 +109,7 @@ def built() -> CDLL:
     try:
         opened = CDLL(str(file))
     except OSError as error:
-        raise NoCompiler(f"what it made of {SOURCE.name} cannot be loaded: {error}") from None
+        raise NoCache(f"what it made of {SOURCE.name} cannot be loaded: {error}") from None
     opened.mezo_sweeps.argtypes = _SWEEPS
     opened.mezo_draw.argtypes = _DRAW
     opened.mezo_draw.restype = None
@@ -275,9 +272,9 @@ class NativeSweeps:
         portions: list[list[tuple[Sequence[Term], Sequence[float]]]] = [[]]
         alive = 0  # terms of the last portion
         for terms, decay in program:
-            for start in range(0, max(1, len(terms)), TOGETHER):
-                piece = terms[start : start + TOGETHER]
-                if alive + len(piece) > TOGETHER:
+            for start in range(0, max(1, len(terms)), FACTORS_ALIVE):
+                piece = terms[start : start + FACTORS_ALIVE]
+                if alive + len(piece) > FACTORS_ALIVE:
                     portions.append([])
                     alive = 0
                 portions[-1].append((piece, decay))

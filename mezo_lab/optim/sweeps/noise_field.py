@@ -11,7 +11,7 @@ from mezo_lab.optim.sweeps import native, pieces
 from mezo_lab.optim.sweeps.compiled import Numbers, is_available, run_compiled
 from mezo_lab.optim.sweeps.kernels import GramMatrix, SweepKernel, WeightedSum
 from mezo_lab.optim.sweeps.pieces import CHUNK, STRIDED_CHUNK, Slice
-from mezo_lab.optim.sweeps.postponed import MOST, PostponedSweeps
+from mezo_lab.optim.sweeps.postponed import MOST_TERMS, PostponedSweeps
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
 from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
@@ -52,7 +52,7 @@ class NoiseField:
     tensor(0.)
     """
 
-    most_postponed = MOST
+    _most_postponed = MOST_TERMS
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class NoiseField:
         self.coordinates = coordinates_named(law)
         self.tensors = [parameter.tensor.detach() for parameter in parameters]
         self.numel = sum(tensor.numel() for tensor in self.tensors)
-        self.choice = compiled
+        self._choice = compiled
         # positions of the parameters that C takes, that kernels of `torch.compile` take, and that come in strided views
         self.native = [i for i, tensor in enumerate(self.tensors) if self._suits_c(tensor)]
         self.kernels = [i for i, tensor in enumerate(self.tensors) if self._suits_kernel(tensor)]
@@ -165,7 +165,7 @@ class NoiseField:
         Only C makes them so. Returns: whether they wait; all of them do, or none.
         """
         if len(self.native) == len(self.tensors):
-            self.postponed = PostponedSweeps(self.most_postponed)
+            self.postponed = PostponedSweeps(self._most_postponed)
         return self.postponed is not None
 
     def settle(self, report: Callable[[float], None] | None = None, *, end: bool = False) -> None:
@@ -200,10 +200,10 @@ class NoiseField:
         return tensor.is_contiguous()
 
     def _suits_c(self, tensor: Tensor) -> bool:
-        return self.choice is not False and native.suits(tensor)
+        return self._choice is not False and native.suits(tensor)
 
     def _suits_kernel(self, tensor: Tensor) -> bool:
-        compiled = self.numel >= COMPILE_FROM if self.choice is None else self.choice
+        compiled = self.numel >= COMPILE_FROM if self._choice is None else self._choice
         large = tensor.is_contiguous() and tensor.numel() >= KERNEL_FROM
         return compiled and large and is_available(self.law, tensor.dtype, tensor.device)
 
@@ -309,12 +309,9 @@ class NoiseField:
     def _draw(self, batch: Sequence[Slice], keys: Tensor) -> list[Tensor]:
         keys = keys.to(self.tensors[batch[0].parameter].device)
         if self.native and keys.device.type == "cpu":
-            return [self._draw_slice(part, keys[part.parameter]) for part in batch]
+            drawn = (native.draw(self.law, keys[p.parameter], p.first, p.last - p.first) for p in batch)
+            return [part.shaped(z) for part, z in zip(batch, drawn, strict=True)]
         return pieces.draw(batch, keys, self.law)
-
-    def _draw_slice(self, part: Slice, key: Tensor) -> Tensor:
-        z = native.draw(self.law, key, part.first, part.last - part.first)
-        return z.flatten()[: part.rest] if part.rest else z
 
     def _draw_view(self, parameter: int, view: Tensor, start: int, keys: _Keys, term: int) -> list[Tensor]:
         return [self._draw_strided(parameter, view, start, keys()[term])]
@@ -329,7 +326,7 @@ class NoiseField:
         """Whether C draws all of z of a strided tensor at once, which is then a single view."""
         tensor = self.tensors[parameter]
         small = tensor.numel() <= self._strided_chunk and tensor.device.type == "cpu"
-        return small and self.choice is not False and native.library() is not None
+        return small and self._choice is not False and native.library() is not None
 
     def _count(self, terms: Sequence[Term], batches: _Batches, progress: SweepProgress, writes: bool = True) -> None:
         """Add a sweep to the cost; one that is taken up again is counted once."""

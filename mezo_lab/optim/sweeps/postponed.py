@@ -6,9 +6,9 @@ from torch import Tensor
 
 from mezo_lab.optim.sweeps.terms import Term
 
-MOST = 1 << 18  # terms that wait, of some hundred bytes each
+MOST_TERMS = 1 << 18  # terms that wait, of some hundred bytes each
 LEAST_PARTS = 200  # of the weights, between which progress is reported
-PART_TERMS = 1 << 30  # coordinates times terms of a part: below a second, for which an interrupt waits
+PART_TERMS = 1 << 30  # coordinates times terms of a part, for which an interrupt waits
 
 
 class PostponedSweeps:

@@ -196,7 +196,7 @@ def test_a_gpu_draws_the_same_z(written):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("rank", [1, 3])
 def test_a_sweep_in_c_has_the_bits_of_torch(rank, dtype, monkeypatch):
-    monkeypatch.setattr(native, "TOGETHER", 2)  # a sum of three z is cut, but for half precision
+    monkeypatch.setattr(native, "FACTORS_ALIVE", 2)  # a sum of three z is cut, but for half precision
     fields = []
     for compiled in (None, False):
         generator = torch.Generator().manual_seed(0)

@@ -50,7 +50,7 @@ def test_z_is_the_same_in_any_chunks(law, chunk, defined):
 @pytest.mark.parametrize("tile", [1, 7, 100])
 @pytest.mark.parametrize("law", COORDINATES)
 def test_z_is_the_same_in_any_tiles(law, tile, defined, monkeypatch):
-    monkeypatch.setattr(streams, "TILE", tile)  # blocks; larger ones take torch's words, smaller ones numpy's
+    monkeypatch.setattr(streams, "TILE_BLOCKS", tile)  # blocks; larger ones take torch's words, smaller ones numpy's
     together = [KeyedTensor(torch.zeros(numel), key=numel) for numel in (3, 64, 777, 2_001)]
     NoiseField(together, law, seed=0, compiled=False).sweep(UNIT)
     for parameter in together:
