@@ -1,9 +1,10 @@
 """A quiet machine: while something is measured, a long run in the background stands still.
 
-A benchmark says `with quiet():`. A file in the folder below, named after a process, asks for silence until that process
-ends; one with any other name, as `touch` makes it, until it is removed.
+A benchmark says `with quiet():`. A file in the folder below, named after a process, asks for silence as long as that
+process holds it locked, which ends with the process; one with any other name, as `touch` makes it, until it is removed.
 """
 
+import fcntl
 import os
 import tempfile
 import time
@@ -19,7 +20,7 @@ POLL = 1.0  # seconds between two looks
 def quiet(folder: Path = FOLDER) -> Iterator[None]:
     """While this lasts, long runs on this machine are stopped."""
     with _marked(folder, str(os.getpid())):
-        if any(_is_alive(mark.name[1:]) for mark in folder.glob(".*")):
+        if any(map(_is_held, folder.glob(".*"))):
             time.sleep(2 * POLL)  # in which the long run has looked
         yield
 
@@ -35,27 +36,29 @@ def is_asked_for(folder: Path = FOLDER) -> bool:
     """Whether somebody measures, or has asked for silence by hand."""
     if not folder.is_dir():
         return False
-    names = [mark.name for mark in folder.iterdir() if not mark.name.startswith(".")]
-    return any(not name.isdecimal() or _is_alive(name) for name in names)
+    marks = [mark for mark in folder.iterdir() if not mark.name.startswith(".")]
+    return any(not mark.name.isdecimal() or _is_held(mark) for mark in marks)
 
 
 @contextmanager
 def _marked(folder: Path, name: str) -> Iterator[None]:
     folder.mkdir(mode=0o700, exist_ok=True)
     mark = folder / name
-    mark.touch()
-    try:
-        yield
-    finally:
-        mark.unlink(missing_ok=True)
+    with open(mark, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
 
 
-def _is_alive(process: str) -> bool:
-    """Whether a process of this number exists; one that was killed has left its mark."""
+def _is_held(mark: Path) -> bool:
+    """Whether the process that made a mark still runs; one that was killed has left it, and holds it no longer."""
     try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:  # of another user
+        with open(mark) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    return True
+    except FileNotFoundError:
+        pass
+    return False

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from mezo_lab.optim.log import LogError, VerifiedLog, read_log
 # where things lie on a machine; with the log alone they may have moved, as the hash in it knows the weights, and the
 # plan the rows
 _PLACES = ("model", "data", "test_data", "device")
+_OF_LOG = ("epsilon", "probes", "law", "seed")  # options that the header of a log holds as they are
 
 
 def check_unchanged(folder: Path, plan: RunConfig, values: dict[str, Any], *, moved: bool = False) -> None:
@@ -45,6 +47,17 @@ def check_unchanged(folder: Path, plan: RunConfig, values: dict[str, Any], *, mo
         if name == "steps":
             remedy = "leave it out, or give more, which prolongs the run"
         raise ValueError(f"`{name}` was {before!r} when {folder} began, and is {now!r} now: {remedy}.")
+
+
+def check_log(folder: Path, settings: Mapping[str, Any], *, argument: str = "run") -> None:
+    """Raises: ValueError for a log whose steps had other settings. Args: settings: those of the plan, by name."""
+    header = read_log(folder / LOG, until=0).header
+    for name, value in settings.items():
+        if name in header and header[name] != value:
+            raise ValueError(
+                f"`{argument}` has a {folder / LOG} that belongs to another plan: its `{name}` is {header[name]!r}, "
+                f"and {value!r} in the plan. Put back the log of this run."
+            )
 
 
 def resume_point(config: RunConfig, out: Path, from_log: Path | None = None) -> ResumePoint:
@@ -67,6 +80,8 @@ def resume_point(config: RunConfig, out: Path, from_log: Path | None = None) -> 
     log = None
     if config.method == "mezo" and (from_log is not None or has_begun(out)):
         log = _whole_log(folder)
+        settings = {name: getattr(config, name) for name in _OF_LOG}
+        check_log(folder, settings, argument="run" if from_log is None else "from_log")  # before anything is written
     checkpoint = None
     problems: list[str] = []
     if from_log is not None and log is not None:

@@ -345,13 +345,13 @@ def test_a_torn_tail_is_told_once(stopped, caplog):
     ]
 
 
-def test_the_log_of_another_plan_is_refused(stopped, capsys):
+def test_the_log_of_another_plan_is_refused_before_it_is_copied(stopped, tmp_path, capsys):
     _, run = stopped
-    values = json.loads((run / PLAN).read_text())
-    (run / PLAN).write_text(json.dumps(values | {"seed": 5}))
-    assert main(command("--resume", "--out", run)) == 2
-    told = f"--out has a {run / LOG} that belongs to another plan: its --seed is 0, and 5 in the plan. Put back"
-    assert told in error(capsys)
+    (run / PLAN).write_text(json.dumps(json.loads((run / PLAN).read_text()) | {"seed": 5}))
+    told = f"{run / LOG} that belongs to another plan: its --seed is 0, and 5 in the plan. Put back"
+    assert main(command("--resume", "--out", run)) == 2 and f"--out has a {told}" in error(capsys)
+    assert main(command("--from-log", run, "--out", tmp_path / "new")) == 2
+    assert f"--from-log has a {told}" in error(capsys) and not list(tmp_path.glob("new/*"))
 
 
 def test_what_is_missing_is_named(stopped, tmp_path, capsys):

@@ -9,12 +9,11 @@ import torch.distributed as distributed
 from mezo_lab.finetune.endings import Report
 from mezo_lab.finetune.evaluation.scores import Score
 from mezo_lab.finetune.replay import replay_lines, replay_run
-from mezo_lab.finetune.resume import read_evaluations
+from mezo_lab.finetune.resume import check_log, read_evaluations
 from mezo_lab.finetune.run_folder import LOG, VALIDATION, damage, seal
 from mezo_lab.finetune.training.evaluations import log_entries
 from mezo_lab.finetune.training.trainer import MeZOTrainer
 from mezo_lab.optim import checkpoint, replay
-from mezo_lab.optim.log import read_log
 
 
 def rebuild_checkpoint(trainer: MeZOTrainer, out: Path, step: int, start: Score, report: Report) -> Path:
@@ -35,7 +34,7 @@ def rebuild_checkpoint(trainer: MeZOTrainer, out: Path, step: int, start: Score,
     Raises: LogError for a log of other weights; ValueError for one of another plan.
     """
     report(f"rebuilding the weights of step {step:,} from {LOG}")
-    _check_settings(trainer, out)
+    check_log(out, checkpoint.settings(trainer.mezo))
     model: Any = trainer.model
     named = [(name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad]
     rebuilt = replay(named, out / LOG, until=step, progress=replay_lines(report))
@@ -44,17 +43,6 @@ def rebuild_checkpoint(trainer: MeZOTrainer, out: Path, step: int, start: Score,
     _set_state(trainer, out, step, start, report)
     trainer._save_checkpoint(model, None)
     return out / f"checkpoint-{step}"
-
-
-def _check_settings(trainer: MeZOTrainer, out: Path) -> None:
-    """Raises: ValueError for a log whose steps had other settings than the plan says."""
-    header = read_log(out / LOG, until=0).header
-    for name, value in checkpoint.settings(trainer.mezo).items():
-        if name in header and header[name] != value:
-            raise ValueError(
-                f"`run` has a {out / LOG} that belongs to another plan: its `{name}` is {header[name]!r}, and "
-                f"{value!r} in the plan. Put back the log of this run."
-            )
 
 
 def _set_scheduler(trainer: MeZOTrainer, step: int) -> None:
