@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
@@ -81,19 +82,33 @@ def outcomes(planned: Sequence[Job], processes: int, **settings: Any) -> Generat
             worker.close()
 
 
+class _Context(SpawnContext):
+    """Starts processes, and knows the last one: that of its worker."""
+
+    process: BaseProcess | None = None
+
+    def Process(self, *arguments: Any, **options: Any) -> BaseProcess:
+        self.process = super().Process(*arguments, **options)
+        return self.process
+
+
 class _Worker:
     """One process, and the jobs that it was given: the first is at work."""
 
     def __init__(self, settings: dict[str, Any]):
         self.tasks: deque[tuple[int, Job, Future[Verdict | NotInstalled]]] = deque()
         self._settings = settings
-        self._process: BaseProcess | None = None
-        self._before = set(multiprocessing.active_children())  # of this process, before the worker's own
         self._executor = self._new_executor()
 
     def _new_executor(self) -> ProcessPoolExecutor:
-        self._process = None
-        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+        self._context = _Context()
+        return ProcessPoolExecutor(1, self._context, initializer=_begin)
+
+    @property
+    def _process(self) -> BaseProcess | None:
+        """The process; None before it has started."""
+        process = self._context.process
+        return process if process is not None and process.pid is not None else None
 
     def feed(self, waiting: deque[tuple[int, Job]]) -> None:
         """Take jobs from the queue until one is at work and another waits."""
@@ -113,15 +128,8 @@ class _Worker:
         arguments = (job.claim.name, job.law.name, job.parameters, job.device, self._settings)
         if self._process is not None:
             return self._executor.submit(_tested, *arguments)
-        self._before = set(multiprocessing.active_children())
         with _hidden_main(), _signals_blocked():  # the first job starts the process
-            future = self._executor.submit(_tested, *arguments)
-            self._process = self._started()
-        return future
-
-    def _started(self) -> BaseProcess | None:
-        """The process that the first job has started."""
-        return next(iter(set(multiprocessing.active_children()) - self._before), None)
+            return self._executor.submit(_tested, *arguments)
 
     def completed(self, waiting: deque[tuple[int, Job]]) -> Iterator[tuple[int, Outcome]]:
         """The outcomes that are ready. After a death the job at work is lost, and the other one goes back."""
@@ -157,9 +165,8 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process at once, also where an interrupt came while it started."""
-        process = self._process or self._started()
-        if process is not None:
-            process.kill()
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """Wait until the process has ended."""

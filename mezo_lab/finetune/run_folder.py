@@ -197,11 +197,13 @@ def check_name(out: Path) -> None:
 def _locked_holder(out: Path) -> IO[str]:
     """The lock file of a folder, open, locked and holding the number of this process."""
     while True:
-        out.mkdir(parents=True, exist_ok=True)
         path = out / HOLDER
         try:
+            out.mkdir(parents=True, exist_ok=True)
             file = open(path, "a+", encoding="utf-8")
-        except FileNotFoundError:  # another run has just removed the folder
+        except (FileExistsError, FileNotFoundError):  # another run has just removed the folder
+            if os.path.lexists(out) and not out.is_dir():
+                raise
             continue
         if not _lock(file):
             with suppress(OSError):
