@@ -4,7 +4,6 @@ import doctest
 from dataclasses import replace
 
 import accuracy
-import long_run
 import marks
 import pytest
 import rates
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.repo
 
 @pytest.mark.parametrize(
     "script",
-    [accuracy, costs, finetuning, learning_rates, long_run, marks, rates, slides, speed],
+    [accuracy, costs, finetuning, learning_rates, marks, rates, slides, speed],
     ids=lambda script: script.__name__,
 )
 def test_the_examples_of_a_script_hold(script):
@@ -30,9 +29,7 @@ def test_the_examples_of_a_script_hold(script):
 
 
 def test_there_are_examples_to_run():
-    assert all(
-        doctest.testmod(script).attempted for script in (finetuning, learning_rates, long_run, marks, rates, slides)
-    )
+    assert all(doctest.testmod(script).attempted for script in (finetuning, learning_rates, marks, rates, slides))
 
 
 @pytest.mark.parametrize(
