@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import records
 import torch
 from quiet import quiet
 from torch import Tensor, nn
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORD = ROOT / "results/first_step.json"
 COLD, WARM, WITHOUT = "empty cache", "warm cache", "no C compiler"
 STATES = (COLD, WARM, WITHOUT)
 READINGS = ("made", "first", "second", "added")
@@ -122,8 +122,7 @@ def table(record: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, metavar="FILE", default=RECORD, help="default: results/first_step.json")
-    parser.add_argument("--quick", action="store_true", help="one round of the MLP: figures of no use")
+    records.add_options(parser, quick="one round of the MLP")
     parser.add_argument("--steps", choices=MODELS, help="the work of one process, and no more")
     arguments = parser.parse_args()
     if arguments.steps:
@@ -136,7 +135,7 @@ def main() -> None:
         rounds = 1
     with quiet():
         record = measured(names, rounds)
-    arguments.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    records.write(record, arguments, "first_step")
     print(table(record))
 
 

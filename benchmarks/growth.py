@@ -7,16 +7,13 @@ kept.
 """
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import quiet  # beside this file, as the next
+import records
 from growing import draws, processes, steps
 
 from mezo_lab.environment.machine import machine
-
-ROOT = Path(__file__).resolve().parents[1]
 
 PARAMETERS = [10**power for power in range(3, 9)]
 PROBES = [2**power for power in range(10)]
@@ -65,13 +62,12 @@ def table(record: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=ROOT / "results/growth.json", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one round at toy sizes: figures of no use")
+    records.add_options(parser, quick="one round at toy sizes")
     arguments = parser.parse_args()
     with quiet.quiet():
         record = tried() if arguments.quick else measured(arguments.rounds)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "growth")
     print(table(record))
 
 

@@ -186,10 +186,18 @@ def supervised(command: list[str], each_minute: Callable[[], None], folder: Path
                 child.send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
             if not stopped and time.monotonic() - last_copy > COPY_EVERY:
                 last_copy = time.monotonic()
-                each_minute()
+                _tried(each_minute)
             time.sleep(quiet.POLL)
-    each_minute()
+    _tried(each_minute)
     return child.returncode
+
+
+def _tried(each_minute: Callable[[], None]) -> None:
+    """Call what a full disk may keep from its work: the run goes on, and the next minute tries again."""
+    try:
+        each_minute()
+    except OSError as error:
+        print(f"the files of the run were not copied: {error}", file=sys.stderr, flush=True)
 
 
 def _end(child: subprocess.Popen) -> None:

@@ -11,7 +11,6 @@ The stages of whole runs are what their result.json says.
 import argparse
 import copy
 import csv
-import json
 import statistics
 import tempfile
 import time
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import records
 import torch
 from quiet import quiet
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
@@ -39,7 +39,6 @@ from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.training import task_trainer
 from mezo_lab.optim import MeZO
 
-RECORD = Path(__file__).resolve().parent.parent / "results/loop.json"
 TASK = task_named("rotten-tomatoes")
 LENGTH = 32  # tokens of each prompt of a loop: 16 of them are 512, without padding
 WARM_UP = 2  # steps, and rounds
@@ -262,12 +261,11 @@ def measured(quick: bool, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=RECORD, metavar="FILE")
-    parser.add_argument("--quick", action="store_true", help="a tiny model alone: figures of no use")
+    records.add_options(parser, quick="a tiny model alone")
     arguments = parser.parse_args()
     with quiet(), tempfile.TemporaryDirectory() as folder:
         record = measured(arguments.quick, Path(folder))
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "loop")
     for row in record["loops"]:
         print(f"{row['model']}: a step of the loop {row['ratio']:.3f} × the bare one, {row['overhead_ms']:+.1f} ms")
     for row in record["evaluations"]:

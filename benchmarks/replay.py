@@ -6,7 +6,6 @@ replays a longer log once, and says what the paper's 20,000 steps would take. So
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,20 +14,20 @@ from statistics import median
 from typing import Any
 
 import quiet
+import records
 import torch
 
 from mezo_lab.environment.machine import machine
 from mezo_lab.finetune import smollm2
 from mezo_lab.optim import MeZO, RunLog, replay
 
-ROOT = Path(__file__).resolve().parents[1]
 KINDS: dict[str, dict[str, Any]] = {
     "signs, 3 sweeps": {"law": "rademacher"},
     "signs, 2 sweeps": {"law": "rademacher", "fused": True},
     "Gaussian, 3 sweeps": {"law": "gaussian"},
     "Gaussian, 2 sweeps": {"law": "gaussian", "fused": True},
 }
-LOGGED = {"rademacher": 300, "gaussian": 60}  # steps of a log, so many that its hashes are a small part of a replay
+LOGGED = {"rademacher": 300, "gaussian": 200}  # steps of a log, so many that its hashes are a small part of a replay
 LONG = "signs, 3 sweeps"
 LR = 1e-9
 TOLERANCE = 1e-3
@@ -138,8 +137,7 @@ def measured(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=ROOT / "results/replay.json", metavar="FILE")
-    parser.add_argument("--quick", action="store_true", help="a few steps of few numbers: figures of no use")
+    records.add_options(parser, quick="a few steps of few numbers")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS, help="the runs (default all)")
     arguments = parser.parse_args()
     with quiet.quiet():
@@ -149,7 +147,7 @@ def main() -> None:
             )
         else:
             record = measured(arguments.kinds, numel=None, steps=10, logged=LOGGED, long=1_000, rounds=5)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "replay")
 
 
 if __name__ == "__main__":

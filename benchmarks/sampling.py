@@ -5,24 +5,21 @@ are kept. The memory of brute force and the size of its chunks are measured as w
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy
 import quiet  # beside this file
+import records
 import torch
 
 from mezo_lab.environment.machine import machine
 from mezo_lab.sampling import LAWS, Estimate, Linear, RunningMoments, montecarlo, reduced_frame, sample, two_point
 from mezo_lab.theory import norm_factor
-
-ROOT = Path(__file__).resolve().parents[1]
 
 Way = Callable[[int, int, int], Estimate]  # (dim, probes, draws) → the mean of ‖ĝ‖²/‖g‖²
 
@@ -206,12 +203,11 @@ def table(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=ROOT / "results/sampling.json", metavar="FILE")
-    parser.add_argument("--quick", action="store_true", help="a few draws of everything: figures of no use")
+    records.add_options(parser, quick="a few draws of everything")
     arguments = parser.parse_args()
     with quiet.quiet():
         record = measured(arguments.quick)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "sampling")
     print(table(record))
 
 

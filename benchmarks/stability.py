@@ -6,15 +6,13 @@ every decade of its eigenvalues holds the same share of the trace, and the last 
 """
 
 import argparse
-import json
 from dataclasses import dataclass
-from pathlib import Path
+
+import records  # beside this file
 
 from mezo_lab.curvature import bowl, divergence, predict_stable_lr, spectrum, steps_for
 from mezo_lab.environment.machine import machine
 from mezo_lab.theory import Moments, largest_stable_step, stability_limit
-
-ROOT = Path(__file__).resolve().parents[1]
 
 GAUSSIAN = Moments(1, 0)
 DIMS = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -85,15 +83,14 @@ HEAD = f"{'spectrum':15}{'d':>10}{'n':>4}{'r':>13}{'flat':>10}{'mean':>10}{'pred
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=ROOT / "results/stability.json", metavar="FILE")
-    parser.add_argument("--quick", action="store_true", help="two small quadratics and few steps: figures of no use")
+    records.add_options(parser, quick="two small quadratics and few steps")
     arguments = parser.parse_args()
     record = {"machine": machine(), "draws": DRAWS, "rows": []}
     print(HEAD)
     for case in QUICK if arguments.quick else CASES:
         record["rows"].append(row(case, 0.1 if arguments.quick else PRECISION))
         print(table_line(record["rows"][-1]), flush=True)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "stability")
 
 
 if __name__ == "__main__":

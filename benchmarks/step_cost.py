@@ -10,10 +10,10 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import quiet  # beside this file, as the next
+import records
 from step import timing
 from step.beds import BEDS
 from step.memory import memory
@@ -24,7 +24,6 @@ from step.traffic import traffic
 from mezo_lab.environment.machine import machine
 from mezo_lab.report.figures.cost import mebibytes
 
-RECORD = Path(__file__).resolve().parents[1] / "results/step_cost.json"
 ALL = ["smollm2", "mlp", "numbers", "tensors"]
 DEVICE = "cpu"  # benchmarks/gpu.py takes the same measurements on a GPU
 
@@ -108,10 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--beds", nargs="+", default=ALL, choices=BEDS)
-    parser.add_argument("--json", type=Path, metavar="FILE", default=RECORD, help="default: results/step_cost.json")
-    parser.add_argument(
-        "--quick", action="store_true", help="one round of five steps, on a tiny language model: figures of no use"
-    )
+    records.add_options(parser, quick="one round of five steps, on a tiny language model")
     parser.add_argument("--memory-of", metavar="METHOD", help="peak memory of one method, and no more")
     arguments = parser.parse_args()
     beds, rounds, weighed, most = arguments.beds, arguments.rounds, [*METHODS, EAGER], 1000
@@ -122,7 +118,7 @@ def main() -> None:
         beds, rounds, weighed, most = ["tiny", "mlp", "numbers", "tensors"], 1, ["MeZO rademacher, 2 sweeps"], 5
     with quiet.quiet():
         record = measured(beds, rounds, weighed, most)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "step_cost")
     print(table(record))
 
 

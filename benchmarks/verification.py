@@ -17,6 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import quiet  # beside this file
+import records
 
 from mezo_lab.claims.costs import reference_seconds
 from mezo_lab.environment.machine import machine
@@ -110,16 +111,19 @@ def table(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=ROOT / "results/verification.json", metavar="FILE")
-    parser.add_argument("--costs", type=Path, default=ROOT / "mezo_lab/claims/costs.json", metavar="FILE")
+    parser.add_argument("--costs", type=Path, metavar="FILE", help="default: the package's; none with --quick")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of each mode (default 5)")
-    parser.add_argument("--quick", action="store_true", help="two claims, once: figures of no use")
+    records.add_options(parser, quick="two claims, once")
     arguments = parser.parse_args()
     rounds = dict.fromkeys(MODES, 1 if arguments.quick else arguments.rounds)
     with quiet.quiet():
         record, costs = measured(rounds, QUICK if arguments.quick else [])
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
-    arguments.costs.write_text(json.dumps(costs, indent=1) + "\n")
+    records.write(record, arguments, "verification")
+    file = arguments.costs
+    if file is None and not arguments.quick:
+        file = ROOT / "mezo_lab/claims/costs.json"
+    if file is not None:
+        file.write_text(json.dumps(costs, indent=1) + "\n")
     print(table(record))
 
 

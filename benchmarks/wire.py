@@ -15,14 +15,13 @@ import time
 from pathlib import Path
 
 import quiet  # beside this file
+import records
 import torch
 import torch.distributed as distributed
 from torch.nn import Parameter
 
 from mezo_lab.environment.machine import machine
 from mezo_lab.optim import MeZO
-
-ROOT = Path(__file__).resolve().parents[1]
 
 COUNTERS = [Path("/sys/class/net/lo/statistics", name) for name in ("tx_bytes", "tx_packets")]
 HEADER = 14 + 20 + 32  # bytes of Ethernet, IPv4 and TCP with time stamps, in every packet, acknowledgements too
@@ -118,8 +117,7 @@ def table(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, default=ROOT / "results/wire.json", metavar="FILE")
-    parser.add_argument("--quick", action="store_true", help="ten steps: figures of no use")
+    records.add_options(parser, quick="ten steps")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)  # what torchrun calls
     arguments = parser.parse_args()
     if arguments.work:
@@ -128,7 +126,7 @@ def main() -> None:
         return
     with quiet.quiet():
         record = measured(arguments.quick)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(record, arguments, "wire")
     print(table(record))
 
 

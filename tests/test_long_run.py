@@ -1,5 +1,6 @@
 """The long run is begun, cut, published, carried and shown, here on a random model; and it makes room for others."""
 
+import errno
 import json
 import os
 import shutil
@@ -226,6 +227,14 @@ def test_a_mark_of_a_process_that_has_ended_asks_for_nothing(tmp_path):
     assert not quiet.is_asked_for(tmp_path)
     (tmp_path / "by-hand").touch()
     assert quiet.is_asked_for(tmp_path)
+
+
+def test_a_disk_that_is_full_does_not_end_the_run(capsys):
+    def copies():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    long_run._tried(copies)
+    assert "the files of the run were not copied: [Errno 28] No space left on device" in capsys.readouterr().err
 
 
 def test_nobody_waits_where_no_long_run_is(tmp_path, monkeypatch):

@@ -112,7 +112,7 @@ def _prediction(problem: _Problem, beta: float, options: argparse.Namespace) -> 
 
     draws = options.draws or problem.draws
     print(problem.memory, flush=True)
-    with Progress(total=1, noun="measurement", seconds=[_seconds(problem, draws)]) as progress:
+    with Progress(total=1, noun="measurement", seconds=[_seconds(problem, draws)], at_most=True) as progress:
         progress.begin("forward passes")
         return predict_stable_lr(
             problem.parameters,

@@ -28,7 +28,7 @@ def replay_run(
 
     Source: paper, §2.1 (storage).
     Assumes: the run's model and, for a prefix, its data are at hand.
-    Cost: a third of the run's sweeps, or less. Where the log ends, its hash is compared with the weights.
+    Cost: about a third of the time of the run's own sweeps. Where the log ends, its hash is compared with the weights.
 
     Args:
         folder: of the run, with plan.json and run.mezo.

@@ -24,7 +24,7 @@ class Progress:
     """The progress of a run that lasts longer than two seconds, removed when it ends.
 
     It is a bar where stderr is a terminal and rich is installed, and else a line on stderr now and then. A run that is
-    expected to last says so at its beginning.
+    expected to last says so at its beginning, and shows its bar at once.
 
     Args:
         total: parts of the whole run.
@@ -32,16 +32,25 @@ class Progress:
         seconds: that each part is expected to take in a process of its own; None: nobody knows, and all parts are taken
             to last about as long.
         processes: how many work at a time.
+        at_most: whether the run may take less than `seconds`.
 
     >>> with Progress(total=1) as progress:
     ...     progress.begin("norm-factor gaussian")
     ...     progress.update(50, 100)
     """
 
-    def __init__(self, total: int, noun: str = "verdict", seconds: Sequence[float] | None = None, processes: int = 1):
+    def __init__(
+        self,
+        total: int,
+        noun: str = "verdict",
+        seconds: Sequence[float] | None = None,
+        processes: int = 1,
+        at_most: bool = False,
+    ):
         self._total = total
         self._noun = noun
         self._processes = processes
+        self._about = "at most about" if at_most else "about"
         self._known = None if seconds is None else sum(seconds) / processes
         self._shares = [1 / total] * total
         if seconds is not None and sum(seconds) > 0:
@@ -61,10 +70,11 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self._known is not None and self._known >= _SOON:
-            text = f"{counted(self._total, self._noun)}, about {duration(self._known)}"
+            text = f"{counted(self._total, self._noun)}, {self._about} {duration(self._known)}"
             if self._processes > 1:
                 text += f" in {self._processes:,} processes"
             _print(text)
+            self._show(time.monotonic())
         if self._bars is None:  # a thread of its own, as a draw may last for minutes
             threading.Thread(target=self._announce, daemon=True).start()
         return self
@@ -96,13 +106,12 @@ class Progress:
         self._share = 0.0
         if self._bars is not None:
             self._bars.reset(self._draws, description=name, total=None)
-            self._show_when_long(time.monotonic())
+        self._show_when_long(time.monotonic())
 
     def complete(self, part: int) -> None:
         """One of the parts is done, in another process."""
         self._finish(part)
-        if self._bars is not None:
-            self._show_when_long(time.monotonic())
+        self._show_when_long(time.monotonic())
 
     def update(self, done: int, planned: int) -> None:
         """Report how many of the draws of this part are done."""
@@ -112,16 +121,21 @@ class Progress:
             self._first = (now, self._done())
         if self._bars is not None:
             self._bars.update(self._draws, completed=done, total=planned)
-            self._show_when_long(now)
+        self._show_when_long(now)
 
     def _finish(self, part: int) -> None:
         self._finished += 1
         self._finished_share += self._shares[part]
 
     def _show_when_long(self, now: float) -> None:
-        assert self._bars is not None
+        if self._shown or now - self._started > _PATIENCE:
+            self._show(now)
+
+    def _show(self, now: float) -> None:
+        if self._bars is None:
+            return
         self._bars.update(self._whole, completed=self._done(), description=self._text(now))
-        if not self._shown and now - self._started > _PATIENCE:
+        if not self._shown:
             self._bars.start()
             self._shown = True
 
@@ -139,7 +153,7 @@ class Progress:
                 return
             count = counted(self._total, self._noun)
             if self._seconds_left(time.monotonic()) is None:
-                _print(f"{count}; the first draws are not done yet")
+                _print(f"{count}; how long they take will show")
             while (left := self._seconds_left(now := time.monotonic())) is None:
                 if self._ended.wait(_SOON):
                     return

@@ -58,7 +58,7 @@ def test_how_long_it_may_take_is_said_before_it_starts(capsys, monkeypatch):
     expected = lr._seconds(problem, 400)  # type: ignore[arg-type]
     assert prediction_passes(400, 100).equivalent * 2 <= expected < prediction_passes(400, 100).equivalent * 2 + 60
     assert main(QUICK) == 0
-    assert capsys.readouterr().err.startswith("mezo-lab: 1 measurement, about 47 min\n")  # 1,404 passes of 2 s
+    assert capsys.readouterr().err.startswith("mezo-lab: 1 measurement, at most about 47 min\n")  # 1,404 passes of 2 s
 
 
 def test_more_runs_than_planned_count_as_part_of_the_last(monkeypatch, capsys):

@@ -45,7 +45,7 @@ def test_a_terminal_without_rich_gets_the_line_of_a_run_that_no_terminal_shows(s
             if "\n" in screen.getvalue():
                 break
             time.sleep(0.01)
-    assert screen.getvalue() == "mezo-lab: 3 verdicts; the first draws are not done yet\n"
+    assert screen.getvalue() == "mezo-lab: 3 verdicts; how long they take will show\n"
 
 
 def test_the_pilot_does_not_count_in_the_time_that_a_run_is_expected_to_take(clock):
@@ -73,6 +73,18 @@ def test_a_run_that_is_expected_to_last_says_so_at_once(capsys):
     with progress.Progress(3, seconds=[100.0, 50.0, 10.0], processes=2):
         pass
     assert capsys.readouterr().err == "mezo-lab: 3 verdicts, about 80 s in 2 processes\n"
+
+
+def test_a_measurement_that_may_end_early_says_at_most(capsys):
+    with progress.Progress(1, "measurement", seconds=[100.0], at_most=True):
+        pass
+    assert capsys.readouterr().err == "mezo-lab: 1 measurement, at most about 2 min\n"
+
+
+def test_a_run_that_is_expected_to_last_shows_its_bar_before_a_part_is_done(screen):
+    with progress.Progress(3, seconds=[100.0, 50.0, 10.0], processes=2):
+        pass
+    assert "0 of 3 verdicts" in screen.getvalue()
 
 
 def test_a_run_that_is_expected_to_be_short_is_quiet(capsys):

@@ -44,7 +44,8 @@ def replay(
     weight decay, where a product rounds nothing, stay bit for bit); `check=False` then leaves the hashes aside. The
     weights are θ after a whole step, also of a run with `fused` that was cut off, whose last update is made.
     Source: paper, §2.1 and footnote 3. Cost: on a CPU one pass over the weights, which makes all steps on one tile of
-    them, in cache, and draws each z once: a third of the run's own sweeps, or less. Elsewhere the sweeps of the run.
+    them, in cache, and draws each z once: about a third of the time of the run's own sweeps (docs/costs.md). Elsewhere
+    the sweeps of the run.
 
     Args:
         params: the model with the weights from which the run started; or the `params` that the optimizer had.
