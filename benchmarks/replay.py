@@ -27,7 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "Gaussian, 3 sweeps": {"law": "gaussian"},
     "Gaussian, 2 sweeps": {"law": "gaussian", "fused": True},
 }
-LOGGED = {"rademacher": 300, "gaussian": 200}  # steps of a log, so many that its hashes are a small part of a replay
+LOGGED = {"rademacher": 300, "gaussian": 60}  # steps of a log, so many that its hashes are a small part of a replay
 LONG = "signs, 3 sweeps"
 LR = 1e-9
 TOLERANCE = 1e-3

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -31,6 +32,7 @@ from mezo_lab.sampling import law_named
 __all__ = ["Lost", "Outcome", "outcomes"]
 
 _AHEAD = 2  # jobs of a worker: one at work, and one that waits so that the process never does
+_LOOKS = 100  # for an exit code, a second in all
 _MOST_LOST = 3  # processes: after as many the machine is at fault, and not a claim
 
 
@@ -73,11 +75,9 @@ def outcomes(planned: Sequence[Job], processes: int, **settings: Any) -> Generat
                     if lost == _MOST_LOST:
                         raise ChildProcessError(f"{lost} processes have died, the last one so: {outcome}")
                     yield index, outcome
-    except BaseException:
-        for worker in workers:
-            worker.kill()
-        raise
     finally:
+        for worker in workers:
+            worker.kill()  # idle at the end, when to leave in order would take it a second
         for worker in workers:
             worker.close()
 
@@ -155,9 +155,9 @@ class _Worker:
         ending = "died"
         if self._process is not None:
             self._process.kill()  # one that lives on, whose answer cannot be read, is deaf to the executor's SIGTERM
-            self._process.join()
-            code = self._process.exitcode or 0
-            ending = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            code = _exit_code(self._process)
+            if code is not None:
+                ending = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return (
             f"the process that tested {job.claim.name} with the {job.law.name} law {ending}, perhaps for want of "
             f"memory: `mezo-lab verify {job.claim.name} --law {job.law.name} --jobs 1` tries it alone."
@@ -171,6 +171,16 @@ class _Worker:
     def close(self) -> None:
         """Wait until the process has ended."""
         self._executor.shutdown(cancel_futures=True)
+
+
+def _exit_code(process: BaseProcess) -> int | None:
+    """The exit code of a process that ends; None where nobody can tell."""
+    process.join()
+    for _ in range(_LOOKS):  # a thread of the executor may have it from the system, and be about to write it down
+        if process.exitcode is not None:
+            break
+        time.sleep(0.01)
+    return process.exitcode
 
 
 def _tested(claim: str, law: str, parameters: Parameters, device: str, settings: dict[str, Any]):

@@ -48,6 +48,10 @@ class LiveStorages(TorchDispatchMode):
         self.peak = 0
         self._alive: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to skip it torch imports its compiler, a second, which has no part in what is counted here
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         inputs = {storage._cdata for storage in _storages((args, kwargs))}
         if func is torch.ops.aten.lift_fresh.default:

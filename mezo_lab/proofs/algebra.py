@@ -1,6 +1,7 @@
 """The few moves that a proof makes on a formula."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 import sympy
@@ -17,6 +18,7 @@ def put(expression: Expr, values: Mapping[Any, Any]) -> Expr:
     return cast(Expr, expression.xreplace({symbol: sympy.sympify(value) for symbol, value in values.items()}))
 
 
+@cache
 def factored(expression: Expr) -> Expr:
     return cast(Expr, sympy.factor(expression))
 
@@ -28,7 +30,7 @@ def by_powers(expression: Expr, *symbols: Basic) -> Expr:
     >>> by_powers((d + n) * eta - eta / n, eta)
     η*(d*n + n**2 - 1)/n
     """
-    return cast(Expr, sympy.collect(sympy.expand(expression), symbols, sympy.factor))
+    return cast(Expr, sympy.collect(sympy.expand(expression), symbols, factored))
 
 
 def normal_form(expression: Expr) -> Expr:
