@@ -27,6 +27,7 @@ from mezo_lab.claims.verdict import DecoyVerdict, Verdict
 from mezo_lab.claims.wording import percent_text
 from mezo_lab.sampling import LAWS, Draws, Estimate, Law, Progress, check_law, sample
 from mezo_lab.sampling.montecarlo import torch_threads
+from mezo_lab.sampling.ranks import dealt, ranks
 from mezo_lab.theory import Expression
 
 PILOT = 16_384  # draws that only set the size of the run, and are thrown away; fewer where they would take long
@@ -122,6 +123,10 @@ def check(
     shown = dict(parameters)
     if tested.sampler == "reduced":
         shown["sampler"] = tested.sampler
+    decoys = tuple(trial.decoy_verdict(decoy, estimate) for decoy in tested.decoys)
+    seconds = clock() - start
+    if shared:
+        seconds = sum(own for (own,) in dealt(lambda _: [seconds], count=ranks(), width=1))
     return Verdict(
         claim=claim,
         law=law.name,
@@ -136,9 +141,9 @@ def check(
         resolution=min(targets) / scale,
         status=status,
         missing=missing,
-        decoys=tuple(trial.decoy_verdict(decoy, estimate) for decoy in tested.decoys),
+        decoys=decoys,
         proof=proof,
-        seconds=clock() - start,
+        seconds=seconds,
         theory_formula=experiment.formula,
         kind=tested.kind,
         unit=tested.unit,

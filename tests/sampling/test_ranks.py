@@ -37,6 +37,21 @@ distributed.destroy_process_group()
 """
 
 
+CLOCKS = """
+import sys
+from torch import distributed
+from mezo_lab.claims import check, claim_named, trial
+from mezo_lab.sampling import LAWS
+
+distributed.init_process_group("gloo")
+times = iter([0.0, 1.0 + distributed.get_rank()])  # the first rank computes for one second, the other for two
+trial._clock = lambda claim, device: lambda: next(times)
+verdict = check(claim_named("norm-factor"), LAWS["gaussian"], {"dim": 6, "probes": 2}, draws=100, parallel=True)
+open(f"{sys.argv[1]}/{distributed.get_rank()}", "w").write(str(verdict.seconds))
+distributed.destroy_process_group()
+"""
+
+
 def launch(ranks: int, *command: str, cwd: Path) -> subprocess.CompletedProcess:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -59,6 +74,13 @@ def test_ranks_that_share_the_draws_have_the_moments_of_one_process(tmp_path, ra
     assert sum(one["drawn"] for one in found) == COUNT
     assert max(one["drawn"] for one in found) <= COUNT / ranks + 500
     assert all(one["told"] == [COUNT, COUNT] for one in found)
+
+
+def test_the_seconds_of_a_verdict_are_those_of_all_ranks(tmp_path):
+    (tmp_path / "program.py").write_text(CLOCKS)
+    ran = launch(2, "program.py", str(tmp_path), cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert [(tmp_path / str(rank)).read_text() for rank in range(2)] == ["3.0", "3.0"]
 
 
 def test_moments_of_each_rank_merged_at_the_end_would_have_another_last_digit():
