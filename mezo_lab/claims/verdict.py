@@ -68,7 +68,7 @@ class Verdict:
     proof: str | None
     """"proved" where the derivation is part of `mezo_lab.proofs`."""
     seconds: float
-    """Of computing: of the processor where one thread draws, else those that passed; of all ranks that share the draws."""
+    """Of computing, by all ranks together: of the processor where one thread draws, else those that passed."""
     theory_formula: str | None = None
     """The theory's formula, as `--expect` reads it."""
     kind: Kind = "mean"
