@@ -2,23 +2,40 @@
 
 import io
 import os
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mezo_lab import doctor
 from mezo_lab.claims import Status, Verdict, check, claim_named
+from mezo_lab.report.card import verdict_card
+from mezo_lab.report.figures import alt_text, claim_figure
+from mezo_lab.report.prose import by_claim
 from mezo_lab.sampling import law_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MissingModel", "UnexpectedVerdict", "needs_real_model", "record_path", "show", "sized", "verify"]
+__all__ = [
+    "MissingModel",
+    "Predictions",
+    "UnexpectedVerdict",
+    "needs_real_model",
+    "predict",
+    "record_path",
+    "show",
+    "sized",
+    "verify",
+]
 
 _FAST = os.environ.get("MEZO_LAB_FAST") == "1"  # the tests set it
 _RESOLUTION = 0.02 if _FAST else 0.01  # relative error that a verdict promises to see
+_PAGE_WIDTH = 7  # inches of a figure, at which its letters are as large as the text
+_PIXELS_PER_INCH = 120  # of the page
+_COLOURS = 64  # of an image: lines on white, and the greys of their edges
 
 Size = TypeVar("Size")
 
@@ -113,35 +130,90 @@ def verify(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
 
 
 def show(result: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
-    """Display the figure of one claim's verdicts, or a figure of your own.
+    """Display verdicts as a table, several of one claim under their figure; or a figure of your own.
 
     The alt text goes with the image, for pages made of the notebook, and folded below it, because JupyterLab drops it.
+    A figure has the width of the page, and two pixels for each of the page's.
 
     Args:
-        result: verdicts of one claim, or a figure.
+        result: verdicts, or a figure.
         alt: what the figure shows, for readers who cannot see it; that of verdicts is made from them.
     Raises: ValueError for a figure without alt text.
     """
-    from IPython.display import HTML, Image, display
-
-    from mezo_lab.report.figures import alt_text, claim_figure
+    from IPython.display import HTML, display
 
     if isinstance(result, Verdict):
         result = [result]
-    if isinstance(result, Sequence):
-        claim = result[0].claim
-        figure = claim_figure(result, claim)
-        alt = alt or alt_text(result, claim)
-    else:
-        figure = result
+    if not isinstance(result, Sequence):
+        _show_figure(result, alt)
+        return
+    for verdicts in by_claim(result):
+        if len(verdicts) > 1:
+            _show_figure(claim_figure(verdicts, verdicts[0].claim), alt or alt_text(verdicts, verdicts[0].claim))
+    display(HTML(verdict_card(result)))
+
+
+def _show_figure(figure: "Figure", alt: str) -> None:
+    from IPython.display import HTML, Image, display
+
     if not alt:
         raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
-    display(Image(_png(figure), alt=alt))
+    display(Image(_png(figure), alt=alt, width=_PAGE_WIDTH * _PIXELS_PER_INCH))
     display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
 
 
 def _png(figure: "Figure") -> bytes:
-    """The figure as an image, in the same bytes from every version of matplotlib."""
+    """The figure at the width of the page, on white, in few colours and so in few bytes: the same from each version."""
+    from PIL import Image
+
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(_PAGE_WIDTH, height * (_PAGE_WIDTH / width) ** 0.5)  # wider, and less than that higher
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=2 * _PIXELS_PER_INCH, facecolor="white")
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
+    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(file, format="png", optimize=True)
     return file.getvalue()
+
+
+class Predictions:
+    """The reader's answers to the questions of a notebook, by name; `predict` makes it."""
+
+    def __init__(self, answers: Mapping[str, str]):
+        self._answers = dict(answers)
+
+    def compare(self, name: str, result: str) -> None:
+        """Display the reader's answer and, below it, what the experiment showed.
+
+        Args:
+            name: of the question, as `predict` was given it.
+            result: a short sentence, in the notebook made of what was measured.
+        Raises: ValueError for a question that was not asked.
+        """
+        from IPython.display import HTML, display
+
+        if name not in self._answers:
+            raise ValueError(f"`name` must be one of {', '.join(self._answers)}, got {name!r}: see the first cells.")
+        answer = str(self._answers[name]).strip()
+        predicted = f"<b>You predicted:</b> {escape(answer)}" if answer else "You left the prediction open."
+        display(HTML(f"<p>{predicted}<br><b>The experiment:</b> {escape(result)}</p>"))
+
+
+def predict(**answers: str) -> Predictions:
+    """Keep the reader's predictions until the results are there. Nothing is shown, and nothing is judged.
+
+    Args: answers: one for each question, under a short name; empty where the reader gave none.
+    Returns: an object whose `compare` shows an answer beside its result.
+
+    >>> predictions = predict(percent="", longer="the second")
+    """
+    return Predictions(answers)
+
+
+def _show_verdicts_as_tables() -> None:
+    """Let a verdict that ends a cell be displayed as its table; only where IPython runs."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None:
+        shell.display_formatter.formatters["text/html"].for_type(Verdict, lambda verdict: verdict_card([verdict]))
+
+
+_show_verdicts_as_tables()

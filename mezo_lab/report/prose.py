@@ -8,7 +8,7 @@ from mezo_lab.claims import DecoyVerdict, Status, Verdict
 from mezo_lab.claims.wording import draw_count, minus, nines, number_text, successes, z_text
 from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
 
-__all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary"]
+__all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary", "verdict_sentence"]
 
 _SAYS = {"==": "says", "<=": "says at most"}  # by the relation of a claim
 _CONCLUSIONS = {
@@ -29,7 +29,7 @@ def status_label(status: Status) -> str:
 
 def sentences(verdict: Verdict) -> str:
     """A verdict in words: the mean of the draws, the expected value and the conclusion; then each decoy."""
-    return " ".join([_verdict_sentence(verdict), *(_decoy_sentence(decoy, verdict) for decoy in verdict.decoys)])
+    return " ".join([verdict_sentence(verdict), *(_decoy_sentence(decoy, verdict) for decoy in verdict.decoys)])
 
 
 def by_claim(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
@@ -102,7 +102,13 @@ def summary(verdicts: Sequence[Verdict]) -> RunSummary:
     )
 
 
-def _verdict_sentence(verdict: Verdict) -> str:
+def verdict_sentence(verdict: Verdict, distance: bool = True) -> str:
+    """A verdict in one sentence, without its decoys.
+
+    Args:
+        verdict: of any kind.
+        distance: whether to add the standard errors from the expected value to the mean, as a z-score.
+    """
     where = f"With the {verdict.law} law"
     if parameters := setting(verdict.parameters):
         where += f" at {parameters}"
@@ -112,7 +118,7 @@ def _verdict_sentence(verdict: Verdict) -> str:
     if verdict.formula:
         subject = f"the formula {typographic(verdict.formula)}"
     claim = f"{subject} {_SAYS[verdict.relation]} {number_text(verdict.expected)}{_unit(verdict)}"
-    if verdict.has_z_score:
+    if distance and verdict.has_z_score:
         claim += f" (z = {z_text(verdict.z_score)})"
     if verdict.formula:
         claim += f" and the theory {number_text(verdict.theory)}"

@@ -1,12 +1,13 @@
 """What the notebooks share: a verdict that is not the expected one ends them, and a figure has its words."""
 
+import struct
 from dataclasses import replace
 
 import pytest
 
 from mezo_lab.claims import Status, check
 from mezo_lab.course import notebook
-from mezo_lab.course.notebook import UnexpectedVerdict, show, verify
+from mezo_lab.course.notebook import UnexpectedVerdict, predict, show, verify
 
 
 def changed(monkeypatch, **changes):
@@ -32,10 +33,16 @@ def test_a_decoy_that_the_draws_accept_ends_a_notebook_and_one_out_of_reach_does
         assert verify("norm-factor", dim=6, probes=2).decoys == decoys
 
 
-def test_a_figure_is_shown_with_its_words_and_not_without(monkeypatch):
+@pytest.fixture
+def shown(monkeypatch):
+    """What a notebook displays."""
     display = pytest.importorskip("IPython.display")
-    shown = []
-    monkeypatch.setattr(display, "display", shown.append)
+    things = []
+    monkeypatch.setattr(display, "display", things.append)
+    return things
+
+
+def test_a_figure_is_shown_with_its_words_and_not_without(shown):
     from mezo_lab.report.figures import style
 
     figure = style.new_figure(height=1)
@@ -45,3 +52,59 @@ def test_a_figure_is_shown_with_its_words_and_not_without(monkeypatch):
     image, words = shown
     assert image._repr_mimebundle_()[1]["image/png"]["alt"] == "Line chart of a < b."
     assert words.data == "<details><summary>In words</summary>Line chart of a &lt; b.</details>"
+
+
+def test_a_figure_has_two_pixels_for_each_of_the_page_and_the_same_bytes_each_time(shown):
+    from mezo_lab.report.figures import style
+
+    for _ in range(2):
+        show(style.new_figure(height=1), alt="An empty figure, of the width of the page.")
+    first, second = shown[::2]
+    _, about = first._repr_mimebundle_()
+    (pixels,) = struct.unpack(">I", first.data[16:20])  # the width, in a PNG's header
+    assert about["image/png"]["width"] * 2 == pixels
+    assert first.data == second.data
+
+
+def test_one_verdict_is_a_table_and_a_sentence_and_several_have_a_figure(shown):
+    verdicts = [verify("norm-factor", law, dim=6, probes=2) for law in ("gaussian", "sphere")]
+    show(verdicts[0])
+    (alone,) = shown
+    assert "With the gaussian law at d = 6, n = 2 the mean of" in alone.data
+    assert "where the theory says 4.5: consistent; a discrepancy of" in alone.data
+    show(verdicts)
+    image, table = shown[1], shown[3]
+    assert image.data[:4] == b"\x89PNG" and table.data.count("<tr style") == 2
+    assert "agrees with the draws in 2 of 2 verdicts, and the draws refute 2 of 2 decoys;" in table.data
+
+
+def test_a_table_says_which_verdict_fails_and_what_a_decoy_lacks(shown):
+    good = verify("norm-factor", dim=6, probes=2)
+    decoy = replace(good.decoys[0], status=Status.UNDERPOWERED, missing=7_000)
+    bad = replace(good, status=Status.REFUTED, decoys=(decoy,))
+    show([good, bad])
+    table = shown[-1].data
+    assert "in 1 of 2 verdicts, and the draws refute 1 of 2 decoys;" in table and "says 4.5: refuted." in table
+    assert "underpowered, 7,000 more draws are needed" in table and "<script" not in table
+
+
+def test_a_verdict_that_ends_a_cell_is_displayed_as_its_table(monkeypatch):
+    pytest.importorskip("IPython")
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    notebook._show_verdicts_as_tables()
+    data, _ = shell.display_formatter.format(verify("norm-factor", dim=6, probes=2))
+    assert "<b>✓ CONSISTENT</b>" in data["text/html"] and data["text/plain"]
+
+
+def test_a_prediction_is_shown_beside_its_result_and_one_left_open_says_so(shown):
+    predictions = predict(percent=" 18 < 20 ", longer="")
+    assert shown == []
+    predictions.compare("percent", "18 %")
+    predictions.compare("longer", "the second")
+    assert "You predicted:</b> 18 &lt; 20<br><b>The experiment:</b> 18 %" in shown[0].data
+    assert "You left the prediction open.<br><b>The experiment:</b> the second" in shown[1].data
+    with pytest.raises(ValueError, match="`name` must be one of percent, longer, got 'shorter'"):
+        predictions.compare("shorter", "")
