@@ -33,15 +33,31 @@ def offline(monkeypatch):
 
 
 def solved_afterwards(source, name: str):
-    """A student's copy, which may fail where it asks, and after it the cells with their solutions."""
+    """A student's copy, which may fail where it asks, and after it the cells with their solutions and checks."""
     student = build.for_students(source, name)
-    for cell in code(student):
-        if marks.TURN in cell.source:
-            cell.metadata["tags"] = ["raises-exception"]
+    for cell in asking(student):
+        cell.metadata["tags"] = ["raises-exception"]
+    checks = {cell.id for cell in asking(source)}
     for cell in code(source):
-        if solutions(cell.source):
+        if solutions(cell.source) or cell.id in checks:
             student.cells.append(nbformat.from_dict(cell | {"id": f"{cell.id}-solved"}))
     return student
+
+
+def asking(notebook) -> list:
+    """The cells that fail without an answer: the code cell after the function to write, or the cell with the stub.
+
+    A cell with the stub fails itself where it also calls the check, and where the stub stands in no function.
+    """
+    found = []
+    cells = code(notebook)
+    for cell, following in zip(cells, [*cells[1:], cells[-1]], strict=True):
+        stub = re.search(rf"^( *)(?:{marks.BEGIN}|{re.escape(marks.TURN)})", cell.source, re.MULTILINE)
+        if stub and (not stub[1] or "\ncheck_" in cell.source):
+            found.append(cell)
+        elif stub:
+            found.append(following)
+    return found
 
 
 def is_your_turn(cell) -> bool:
@@ -69,8 +85,8 @@ def test_a_students_copy_fails_where_it_asks_alone_and_the_solutions_run(name, o
     seconds = limits["fast"] * build.PATIENCE
     run = build.executed(notebook, fast=True, seconds=seconds, name=name, folder=NOTEBOOKS / "student")
     assert run.metadata["mezo_lab"]["fast"]
-    asking = [cell for cell in code(run) if marks.TURN in cell.source]
-    assert asking and all(map(is_your_turn, asking))
+    asked = [cell for cell in asking(run) if not cell.id.endswith("-solved")]
+    assert asked and all(map(is_your_turn, asked))
 
 
 SOLUTION = "# BEGIN SOLUTION\nanswer = 1\n# END SOLUTION\n"
@@ -87,6 +103,18 @@ def test_a_notebook_that_is_broken_for_a_student_or_solved_is_caught(cells, brok
     )
     with pytest.raises(CellExecutionError, match=f"In notebook 99_x, cell {broken}\\."):
         build.executed(solved_afterwards(source, "99_x"), fast=True, seconds=60, name="99_x")
+
+
+def test_the_check_in_the_cell_after_the_stub_is_the_one_that_asks():
+    stub = "def double(x):\n    # BEGIN SOLUTION\n    return 2 * x\n    # END SOLUTION"
+    texts = ("1", stub, "check_double(double)", stub + "\n\n\ncheck_double(double)", SOLUTION, "2")
+    source = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(text, id=f"99-{number:02}") for number, text in enumerate(texts)]
+    )
+    for notebook in (source, build.for_students(source)):
+        assert [cell.id for cell in asking(notebook)] == ["99-02", "99-03", "99-04"]
+    added = [cell.id for cell in solved_afterwards(source, "99_x").cells[len(texts) :]]
+    assert added == [f"99-0{number}-solved" for number in (1, 2, 3, 4)]
 
 
 def test_a_cell_that_needs_a_network_is_caught(offline):
@@ -182,10 +210,10 @@ def test_a_notebook_has_the_parts_that_every_lesson_has(name):
 @every
 def test_a_notebook_is_no_longer_than_a_lesson(name):
     source = build.read(name)
-    assert 20 <= len(source.cells) <= 40
+    assert 20 <= len(source.cells) <= 48
     words = re.sub("```.*?```", "", prose(name).removesuffix(build.LICENCE), flags=re.DOTALL)
     words = re.sub(r"(\${1,2}).*?\1", "x", words, flags=re.DOTALL)  # a formula is one
-    assert len(words.split()) <= 1500
+    assert len(words.split()) <= 2200  # with the hints of the exercises
     assert max(sum(map(bool, cell.source.splitlines())) for cell in code(source)) <= 25
 
 
