@@ -1,4 +1,4 @@
-"""All is said in pyproject.toml, but for one step: a wheel carries the records that the notebooks read."""
+"""All is said in pyproject.toml, but for one step: a wheel carries the records and the built course."""
 
 import shutil
 from pathlib import Path
@@ -7,11 +7,18 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-RECORDS = ["results/*", "results/runs/*/*"]  # no checkpoints of a run that was stopped
+RECORDS = [
+    "results/*",
+    "results/runs/*/*",  # no checkpoints of a run that was stopped
+    "notebooks/*.ipynb",
+    "notebooks/*.md",
+    "notebooks/student/*.ipynb",
+    "notebooks/assessment/*",
+]
 
 
 class WithRecords(build_py):
-    """Records lie in `results/`; `mezo_lab.course.notebook.record_path` finds them there or in the wheel."""
+    """`results/` and `notebooks/` lie beside the package, or in the wheel: `record_path` finds both."""
 
     def records(self) -> dict[str, str]:
         """Where a record goes → where it is."""

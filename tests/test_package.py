@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.repo
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("mezo_lab", "results", "docs", "tests", "notebooks/src", "benchmarks")
+FOLDERS = ("mezo_lab", "results", "docs", "tests", "notebooks", "benchmarks")
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
 HANGS = 300  # seconds by the clock
 
@@ -34,10 +34,17 @@ def archive(tmp_path_factory) -> tarfile.TarFile:
     return tarfile.open(path)
 
 
-def test_an_sdist_holds_neither_tests_nor_notebooks(archive):
+def test_an_sdist_holds_the_built_course_and_neither_tests_nor_sources_of_notebooks(archive):
     names = {name.partition("/")[2] for name in archive.getnames()}
     tops = {name.split("/")[0] for name in names if name}
-    assert tops & {"tests", "notebooks", "benchmarks"} == set()
+    assert tops & {"tests", "benchmarks"} == set()
+    course = {name for name in names if name.startswith("notebooks/")}
+    assert {
+        "notebooks/GLOSSARY.md",
+        "notebooks/03_the_dispute.ipynb",
+        "notebooks/student/03_the_dispute.ipynb",
+    } <= course
+    assert not [name for name in course if name.endswith(".py")]
     assert {"mezo_lab/py.typed", "mezo_lab/report/page.css", "mezo_lab/report/page.html.jinja"} <= names
     assert "mezo_lab/optim/sweeps/sweep.c" in names
     assert {"results/verify.json", "docs/pypi.md", "LICENSE", "CHANGELOG.md"} <= names

@@ -29,6 +29,7 @@ _COMMANDS = {
     "finetune": ("mezo_lab.cli.finetune", "fine-tune a language model with forward passes only"),
     "replay": ("mezo_lab.cli.replay", "rebuild a fine-tuned model from its run log"),
     "memory": ("mezo_lab.cli.memory", "predict the peak memory of fine-tuning, method by method"),
+    "course": ("mezo_lab.cli.course", "write the notebooks to a folder, for students, lecturers or a grader"),
     "doctor": ("mezo_lab.cli.doctor", "check this machine, with a remedy for what is missing"),
 }
 # arguments of functions that no option is named after → destinations of options with that meaning, one in each command

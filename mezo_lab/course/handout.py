@@ -1,0 +1,135 @@
+"""The course as files to hand out: all of it, a student's copy, or the form that a grader reads."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from mezo_lab.course.graders import for_nbgrader, for_otter
+from mezo_lab.course.notebook import record_path
+from mezo_lab.validation import one_of
+
+__all__ = ["write_course"]
+
+_FORMS = ("notebooks", "nbgrader", "otter")
+_TURN = 'raise NotImplementedError("Your turn: replace this line.")'
+_FOR_ALL = ("GLOSSARY.md", "SYLLABUS.md")  # pages
+_FOR_LECTURERS = ("TEACHING.md",)
+_NBGRADER = f"""c = get_config()  # noqa: F821, nbgrader defines it
+c.CourseDirectory.course_id = "mezo_lab"
+c.ClearSolutions.code_stub = {{"python": {_TURN!r}}}
+c.ExecutePreprocessor.timeout = 1800
+"""
+
+
+def write_course(
+    out: str | os.PathLike, *, student: bool = False, form: str = "notebooks", as_zip: bool = False
+) -> Path:
+    """Write the course into a new folder, from a checkout or from an installed wheel; both have what it needs.
+
+    Args:
+        out: a folder that does not exist, or is empty; with `as_zip` a file that does not exist.
+        student: leave out the solutions and the pages for lecturers.
+        form: notebooks; or the source version of nbgrader or otter, which makes the students' copies itself.
+        as_zip: write one file in place of a folder.
+    Returns: what was written.
+    Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form.
+
+    >>> import tempfile
+    >>> made = write_course(Path(tempfile.mkdtemp()) / "course", student=True)
+    >>> (made / "01_from_random_search_to_spsa.ipynb").exists(), (made / "TEACHING.md").exists()
+    (True, False)
+    """
+    form = one_of("form", form, _FORMS)
+    if student and form != "notebooks":
+        raise ValueError(
+            f"`student` leaves out the solutions, of which {form} makes the students' copies itself: do without it."
+        )
+    target = Path(out)
+    if as_zip and target.suffix != ".zip":
+        target = target.with_name(f"{target.name}.zip")
+    _expect_free(target, as_zip)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / target.stem
+        folder.mkdir()
+        _write(folder, student, form)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if as_zip:
+            _zip(folder, target)
+        else:
+            shutil.copytree(folder, target, dirs_exist_ok=True)
+    return target
+
+
+def _expect_free(target: Path, as_zip: bool) -> None:
+    """Raises: FileExistsError where something would be overwritten."""
+    taken = target.exists() if as_zip else target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if taken:
+        raise FileExistsError(f"`out` must be new or an empty folder, and {target} exists: name another, or remove it.")
+
+
+def _write(folder: Path, student: bool, form: str) -> None:
+    """Fill an empty folder."""
+    home = record_path("notebooks")
+    pages = _FOR_ALL if student else _FOR_ALL + _FOR_LECTURERS
+    for page in pages:
+        if (home / page).exists():
+            (folder / page).write_text(_linked_inside(home / page), encoding="utf-8")
+    notebooks = sorted((home / "student" if student else home).glob("[0-9]*.ipynb"))
+    (folder / "README.md").write_text(_readme(notebooks, form), encoding="utf-8")
+    for path in notebooks:
+        _write_notebook(path, folder, form)
+    if student:
+        return
+    if (home / "assessment").is_dir():
+        shutil.copytree(home / "assessment", folder / "assessment")
+    if form == "nbgrader":
+        (folder / "nbgrader_config.py").write_text(_NBGRADER, encoding="utf-8")
+    if form == "notebooks":
+        shutil.copytree(home / "student", folder / "student", ignore=shutil.ignore_patterns(".*"))
+
+
+def _write_notebook(path: Path, folder: Path, form: str) -> None:
+    """One notebook, in its form and where the form expects it."""
+    if form == "notebooks":
+        shutil.copyfile(path, folder / path.name)
+        return
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    made = for_nbgrader(notebook) if form == "nbgrader" else for_otter(notebook, path.stem)
+    place = folder / ("source" if form == "nbgrader" else "otter") / path.stem / path.name
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _readme(notebooks: list[Path], form: str) -> str:
+    """The first page: what there is, and how to run it."""
+    how = {
+        "notebooks": 'Install the package with `pip install "mezo_lab[all]"`, from a wheel or a checkout that your '
+        "lecturer gives you, and open a notebook in JupyterLab. The package brings the records of the experiments.",
+        "nbgrader": "This folder is a course of nbgrader: `nbgrader generate_assignment NAME` makes the students' copy "
+        "of source/NAME, and `nbgrader autograde NAME` grades what they hand in.",
+        "otter": "`otter assign otter/NAME/NAME.ipynb dist` makes the students' copy and the autograder of a notebook.",
+    }
+    lines = ["# The mathematics of zeroth-order fine-tuning", "", how[form], "", "| notebook |", "|---|"]
+    for path in notebooks:
+        title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
+        heading = "".join(title).partition("\n")[0].lstrip("# ")
+        place = path.name
+        if form != "notebooks":
+            place = f"{'source' if form == 'nbgrader' else 'otter'}/{path.stem}/{path.name}"
+        lines.append(f"| [{heading}]({place}) |")
+    return "\n".join(lines) + "\n"
+
+
+def _linked_inside(page: Path) -> str:
+    """A page whose links out of the folder have become plain text."""
+    return re.sub(r"\[([^]]*)\]\(\.\./[^)]*\)", r"\1", page.read_text(encoding="utf-8"))
+
+
+def _zip(folder: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, Path(folder.name) / path.relative_to(folder))

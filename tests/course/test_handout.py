@@ -1,0 +1,196 @@
+"""The course handed out: a student's copy holds no solution, and a grader's form gives marks for solutions alone."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import build
+import nbformat
+import pytest
+
+from mezo_lab.cli import main
+from mezo_lab.course.graders import for_nbgrader, for_otter
+from mezo_lab.course.handout import write_course
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+TURN = 'raise NotImplementedError("Your turn: replace this line.")'
+NAMES = build.names()
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def notebook(name: str) -> dict:
+    return json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+
+
+def graded(cells: list[dict]) -> list[dict]:
+    return [cell["metadata"]["nbgrader"] for cell in cells if "nbgrader" in cell["metadata"]]
+
+
+def solution_lines(cells: list[dict]) -> set[str]:
+    """Every line between the marks, and every line of a text that is a solution; four letters say nothing."""
+    lines: list[str] = []
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            lines += [
+                line
+                for part in re.findall(r"# BEGIN SOLUTION\n(.*?)# END SOLUTION", source, re.S)
+                for line in part.split("\n")
+            ]
+        elif "solution" in cell["metadata"].get("tags", ()):
+            lines += source.split("\n")
+    return {line.strip() for line in lines if len(line.strip()) > 4}
+
+
+def students_form(made: dict) -> list[dict]:
+    """What nbgrader makes of its source: a stub for each region in code, and for each text that is a solution."""
+    cells = []
+    for cell in made["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("solution"):
+            stub = re.sub(r"( *)# BEGIN SOLUTION\n.*?# END SOLUTION", rf"\1{TURN}", cell["source"], flags=re.S)
+            cell = cell | {"source": "YOUR ANSWER HERE" if cell["cell_type"] == "markdown" else stub}
+        cells.append(cell)
+    return cells
+
+
+@every
+def test_a_students_folder_leaks_no_line_of_a_solution(name, tmp_path):
+    folder = write_course(tmp_path / "course", student=True)
+    given = {
+        line.strip() for page in folder.rglob("*") if page.suffix == ".md" for line in page.read_text().split("\n")
+    }
+    cells = json.loads((folder / f"{name}.ipynb").read_text())["cells"]
+    given |= {line.strip() for cell in cells for line in "".join(cell["source"]).split("\n")}
+    solved = solution_lines(notebook(name)["cells"])
+    assert solved and not given & solved
+    assert not any(cell.get("outputs") for cell in cells)
+
+
+def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
+    student = write_course(tmp_path / "student", student=True)
+    lecturer = write_course(tmp_path / "lecturer")
+    names = {path.name for path in student.rglob("*")}
+    assert {"README.md", "GLOSSARY.md"} | {f"{name}.ipynb" for name in NAMES} <= names
+    assert not names & {"TEACHING.md", "assessment", "student"}
+    assert (lecturer / "TEACHING.md").exists() and len(list((lecturer / "student").iterdir())) == len(NAMES)
+
+
+@pytest.mark.parametrize("words", ["", "--student", "--nbgrader", "--otter"])
+def test_every_link_of_a_page_leads_to_a_file_that_was_handed_out(words, tmp_path):
+    assert main(["course", str(tmp_path / "course"), *words.split()]) == 0
+    pages = list((tmp_path / "course").glob("*.md"))
+    links = [link for page in pages for link in re.findall(r"\]\(([^)#:]+\.[a-z]+)\)", page.read_text())]
+    assert len(links) >= len(NAMES)
+    assert [link for link in links if not (tmp_path / "course" / link).exists()] == []
+
+
+def test_nothing_that_exists_is_overwritten(tmp_path):
+    taken = tmp_path / "course"
+    taken.mkdir()
+    (taken / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"`out` must be new or an empty folder, and .*course exists"):
+        write_course(taken)
+    (tmp_path / "course.zip").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"and .*course\.zip exists: name another"):
+        write_course(taken, as_zip=True)
+    assert [path.name for path in taken.iterdir()] == ["mine.txt"]
+
+
+def test_a_grader_needs_the_solutions(tmp_path):
+    with pytest.raises(ValueError, match="`student` leaves out the solutions, of which otter makes"):
+        write_course(tmp_path / "course", student=True, form="otter")
+
+
+def test_a_zip_holds_what_a_folder_would(tmp_path):
+    path = write_course(tmp_path / "course", student=True, as_zip=True)
+    folder = write_course(tmp_path / "course", student=True)
+    with zipfile.ZipFile(path) as archive:
+        files = {name for name in archive.namelist() if not name.endswith("/")}
+    assert path.name == "course.zip"
+    assert files == {f"course/{file.relative_to(folder)}" for file in folder.rglob("*") if file.is_file()}
+
+
+@every
+def test_nbgrader_finds_in_each_notebook_what_its_schema_asks(name):
+    made = for_nbgrader(notebook(name))
+    nbformat.validate(nbformat.from_dict(made))
+    cells = graded(made["cells"])
+    assert len({cell["grade_id"] for cell in cells}) == len(cells)
+    for cell in cells:
+        assert re.fullmatch(r"[\w-]+", cell["grade_id"]) and cell["schema_version"] == 3 and not cell["task"]
+        assert ("points" in cell) == cell["grade"] and cell["locked"] == (not cell["solution"])
+    assert any(cell["locked"] and cell["points"] > 0 for cell in cells)
+    assert any(cell["grade"] and cell["cell_type"] == "markdown" for cell in cells)
+
+
+@every
+def test_each_check_is_in_a_cell_of_its_own_that_imports_it(name):
+    checks = [
+        cell for cell in for_nbgrader(notebook(name))["cells"] if cell["metadata"].get("nbgrader", {}).get("locked")
+    ]
+    for check in checks:
+        called = set(re.findall(r"^(zoo|check_\w+)[.(]", check["source"], re.M))
+        assert called and "SOLUTION" not in check["source"]
+        assert all(f"import {each}" in check["source"] for each in called)
+
+
+@every
+def test_what_nbgrader_gives_to_students_leaks_no_line_of_a_solution(name):
+    source = notebook(name)
+    given = {line.strip() for cell in students_form(for_nbgrader(source)) for line in cell["source"].split("\n")}
+    assert not given & solution_lines(source["cells"])
+
+
+def test_a_mark_of_a_check_that_a_student_redefines_is_not_given():
+    cell = nbformat.v4.new_code_cell(
+        "from mezo_lab.course.exercises.search import check_best_sigma\n# BEGIN SOLUTION\nx = 1\n# END SOLUTION\n"
+        "check_best_sigma(x)\nprint(x)",
+        id="1",
+    )
+    solution, check, after = for_nbgrader({"cells": [cell], "metadata": {}})["cells"]
+    assert solution["source"].endswith("# END SOLUTION") and after["source"] == "print(x)"
+    assert check["source"].split("\n") == [
+        "from mezo_lab.course.exercises.search import check_best_sigma",
+        "check_best_sigma(x)",
+    ]
+
+
+@every
+def test_otter_finds_its_marks_in_pairs_and_a_test_that_compiles(name):
+    made = for_otter(notebook(name), name)
+    nbformat.validate(nbformat.from_dict(made))
+    marks = [cell["source"].split("\n")[0] for cell in made["cells"] if cell["cell_type"] == "raw"][1:]
+    opened: list[str] = []
+    for mark in marks:
+        word, _, what = mark.removeprefix("# ").partition(" ")
+        if word == "BEGIN":
+            opened.append(what)
+        else:
+            assert opened.pop() == what
+    assert not opened and "# BEGIN TESTS" in marks
+    tests = [cell["source"] for cell in made["cells"] if cell["source"].startswith("def test_")]
+    assert len(tests) == marks.count("# BEGIN TESTS")
+    for test in tests:
+        compile(test, name, "exec")
+
+
+def failed(cells: list[dict]) -> dict[str, bool]:
+    """Whether each locked cell ended in an error, all cells run in one kernel."""
+    run = nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+    for cell in run.cells:
+        if cell.cell_type == "code":
+            cell.metadata["tags"] = ["raises-exception"]
+    build.executed(run, fast=True, seconds=120, name="graded")
+    locked = [cell for cell in run.cells if cell.metadata.get("nbgrader", {}).get("locked")]
+    return {cell.id: any(output.output_type == "error" for output in cell.outputs) for cell in locked}
+
+
+@pytest.mark.parametrize(
+    "name", [NAMES[0], NAMES[2], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:2] + NAMES[3:])]
+)
+def test_solutions_pass_every_check_and_an_untouched_copy_fails_each(name):
+    made = for_nbgrader(notebook(name))
+    solved, untouched = failed(made["cells"]), failed(students_form(made))
+    assert solved and not any(solved.values())
+    assert untouched.keys() == solved.keys() and all(untouched.values())
