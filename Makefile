@@ -42,7 +42,7 @@ lint: setup  ## formatting, lint and types
 	$(BIN)/ruff check
 	$(BIN)/pyright
 
-notebooks: setup  ## build the notebooks whose source has changed, and their students' copies; NAME=… one, NAME=--all all
+notebooks: setup  ## build the notebooks whose source has changed, and their students' copies; NAME=05 one, NAME=--all all
 	$(BIN)/python notebooks/build.py $(NAME)
 
 slides: setup  ## make slides of notebooks 1, 3, 5, 8 and 11, for a projector without a network; writes out/slides

@@ -189,14 +189,16 @@ def write(notebook: Any, path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names()) or 'none yet'}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"or number, of {', '.join(names()) or 'none yet'}")
     parser.add_argument("--all", action="store_true", help="build those too whose source has not changed")
     parser.add_argument("--fast", action="store_true", help="small d, for a first look, into out/notebooks")
     options = parser.parse_args(arguments)
-    if unknown := sorted(set(options.names) - set(names())):
-        parser.error(f"NAME must be one of {', '.join(names())}; got {unknown[0]}")
+    numbers = {name.partition("_")[0]: name for name in names()}
+    chosen = [numbers.get(name, name) for name in options.names]
+    if unknown := sorted(set(chosen) - set(names())):
+        parser.error(f"NAME must be one of {', '.join(names())}, or its number; got {unknown[0]}")
     every = options.all or options.fast
-    for name in options.names or [name for name in names() if every or is_stale(name)]:
+    for name in chosen or [name for name in names() if every or is_stale(name)]:
         try:
             build(name, fast=options.fast)
         except MarkError as error:

@@ -63,6 +63,15 @@ def test_the_environment_solves_from_one_channel_and_leaves_versions_to_the_cons
     assert pip == ["-c constraints.txt", "-e .[all,dev]"]
 
 
+def test_binder_takes_the_pinned_versions_and_not_the_heavy_parts():
+    lines = (ROOT / ".binder/requirements.txt").read_text().splitlines()[1:]
+    assert lines[0] == "-c ../constraints.txt"
+    extras = Requirement(lines[1].replace("-e .", PROJECT["name"])).extras
+    assert extras == {"verify", "lab"} <= EXTRAS.keys()
+    python = (ROOT / ".binder/runtime.txt").read_text().strip().removeprefix("python-")
+    assert python in SpecifierSet(PROJECT["requires-python"])
+
+
 def test_the_commit_hooks_run_the_pinned_tools():
     repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert [repository["repo"] for repository in repositories] == ["local"]

@@ -294,6 +294,7 @@ def test_only_notebooks_whose_source_has_changed_are_built(workshop, capsys):
     (workshop / "student/01_first.ipynb").unlink()
     assert built(capsys) == ["01_first"]
     assert built(capsys, "02_second") == ["02_second"]
+    assert built(capsys, "02") == ["02_second"]
     assert built(capsys, "--all") == ["01_first", "02_second"]
 
 
