@@ -2,19 +2,17 @@
 # # 8. Algorithm 1, built from nothing
 #
 # **Claim.** By the end you will have shown that a step of MeZO needs, beyond the weights and a forward pass, one chunk of memory
-# of a fixed size, and two or three sweeps over the weights instead of four. The evidence: bytes counted at each stage of the program,
-# and the same projected gradients from all. The controls: programs that look as good and leave the path at the second step, and
-# one that the memory bound refutes.
+# of a fixed size, and two or three passes over the weights instead of four. The evidence: the bytes that are counted at each stage of
+# the program, and the projected gradients, on which all stages agree. The controls: two programs that look just as good and go astray
+# at their second step, and a memory bound that the published way of drawing $z$ breaks.
 #
-# **You will be able to** write Algorithm 1 in place from a seed; measure the memory of a step; fold the update into a restore or a
-# probe; say what a closure must promise.
+# **You will be able to** write Algorithm 1 in place from a seed; measure the memory of a step; merge the update with the way back or
+# with the next probe; say what a closure must promise.
 #
-# **Before this:** notebook 1 (the projected gradient), `torch.nn`. **Time:** 50 minutes; the cells run within a minute or two.
+# **Before this:** notebook 1 (the projected gradient), `torch.nn`. **Time:** 75 minutes.
 # **In the paper** (Malladi et al. 2023): Algorithm 1 and Section 2.1.
 
 # %%
-from collections import Counter
-
 import sympy
 import torch
 from torch import nn
@@ -22,68 +20,73 @@ from torch.func import functional_call
 
 from mezo_lab import MeZO
 from mezo_lab.claims.c_costs import BYTES_PER_COORDINATE
-from mezo_lab.course.notebook import show, sized, verify
+from mezo_lab.course.notebook import predict, show, sized, verify
 from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.optim import ReferenceMeZO
-from mezo_lab.optim.noise import COORDINATES, coordinates_at, stream_keys, tensor_key
 from mezo_lab.optim.sweeps import CHUNK
-from mezo_lab.report.figures import style
+from mezo_lab.report.figures import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
+from mezo_lab.report.figures import walk_alt_text, walk_figure
 
 _ = torch.set_grad_enabled(False)  # forward passes only
 
 # %% [markdown]
 # ## The algorithm
 #
-# **Statement** (paper, Algorithm 1). A step has a seed $s$, and $\mathrm{Perturb}(\theta, c, s)$ means: reset the generator to $s$, and for each tensor
-# draw $z\sim N(0, I)$ and add $c\,z$ in place.
+# A **sweep** is one pass over all weights that adds a multiple of $z$ to them in place. **Statement** (paper, Algorithm 1). Each step
+# has a seed $s$. A sweep resets a generator to $s$ and then draws $z\sim N(0, I)$ again, tensor by tensor, so $z$ is never stored.
 #
-# 1. $\mathrm{Perturb}(\theta, +\varepsilon, s)$, evaluate $\ell_+$.
-# 2. $\mathrm{Perturb}(\theta, -2\varepsilon, s)$, evaluate $\ell_-$.
-# 3. $\mathrm{Perturb}(\theta, +\varepsilon, s)$: back at $\theta$.
-# 4. $pg=(\ell_+-\ell_-)/(2\varepsilon)$, and $\mathrm{Perturb}(\theta, -\eta\,pg, s)$.
+# 1. Sweep by $+\varepsilon z$ and evaluate the loss, $\ell_+$.
+# 2. Sweep by $-2\varepsilon z$ and evaluate the loss, $\ell_-$.
+# 3. Sweep by $+\varepsilon z$: the weights are back at $\theta$.
+# 4. With $pg=(\ell_+-\ell_-)/(2\varepsilon)$, sweep by $-\eta\,pg\,z$. This is the update.
 #
-# The same $z$ is used four times and stored never (claims C1, C6).
+# The same $z$ is used four times (claims C1 and C6).
 #
-# **Derivation.** All moves of a step go along one $z$, so only the sum of their scales counts, and neighbours may merge.
+# **Derivation.** All moves of a step lie along one $z$, so only the sum of their scales matters, and neighbouring moves can be merged.
 #
-# 1. As printed: $+\varepsilon,\ -2\varepsilon,\ +\varepsilon,\ -\eta\,pg$. Four sweeps.
-# 2. Nothing is evaluated between the last two: $+\varepsilon,\ -2\varepsilon,\ \varepsilon-\eta\,pg$. Three sweeps.
-# 3. Nothing is evaluated between a step's last sweep and the first of the next: merge these too. Two sweeps, and one at the end, `flush`.
+# 1. As printed, the moves are $+\varepsilon,\ -2\varepsilon,\ +\varepsilon,\ -\eta\,pg$: four sweeps.
+# 2. No loss is evaluated between the last two, so they merge: $+\varepsilon,\ -2\varepsilon,\ \varepsilon-\eta\,pg$. Three sweeps.
+# 3. No loss is evaluated between the last sweep of a step and the first of the next either. Merging these two leaves two sweeps a
+#    step, and one more at the very end, which brings the weights to where the mathematics says they are. It is called a **flush**.
 #
-# Do these arrive where they should? Here every $z_t$ is a symbol:
+# Does the program with two sweeps visit the right points? Here each $z_t$ is a symbol:
 
 # %%
 eps, lr = sympy.symbols("epsilon eta", positive=True)
 pg, z = sympy.symbols("pg1:4"), sympy.symbols("z1:4")
-three = sum((eps - 2 * eps + (eps - lr * p)) * x for p, x in zip(pg, z, strict=True))
 stored, waiting = 0, 0  # stored weights − θ at the start; the move that is still to come
 for p, x in zip(pg, z, strict=True):
     stored += waiting + eps * x  # sweep 1: two z in one pass
-    print("probe at", sympy.expand(stored))
+    print("first probe at", sympy.expand(stored))
     stored += -2 * eps * x  # sweep 2
     waiting = (eps - lr * p) * x
-print("flush leads to", sympy.expand(stored + waiting), "; three sweeps lead to", sympy.expand(three))
+print("after the flush", sympy.expand(stored + waiting))
 
 # %% [markdown]
-# The sums telescope: each first probe stands at $\theta_t+\varepsilon z_t$, and no $\varepsilon$ is left at the end. In between, the weights are *not* $\theta$.
+# Each first probe stands at $\theta_t+\varepsilon z_t$, and the flush leaves no $\varepsilon$ behind. In between, however, the stored weights
+# are *not* $\theta$.
 #
 # ## Predict first
 #
-# Write your answers down before you go on.
+# Write your answers into the cell below before you go on.
 #
-# 1. Make $\theta+\varepsilon z$ as a new copy. How many times the memory of the model does the step need beside the model?
-# 2. Draw $z$ again for each tensor instead of storing it. What is left?
-# 3. Draw it a chunk at a time. Must the chunk grow with the model? Is it a saving for a small model?
-# 4. The model has dropout, and draws a new mask at each evaluation. What happens to $pg$?
-#
-# ## A model, and a way to count
-#
-# A bag of words; half of the weights are one tensor, the embedding. `peak` counts the bytes of all tensors that torch makes while a
-# function runs, from their birth to their end.
+# 1. Suppose a program makes $\theta+\varepsilon z$ as a new copy. How many times the memory of the model does a step need beside the model?
+# 2. Now it draws $z$ again for each tensor instead of storing it. How much extra memory is left?
+# 3. Now it draws $z$ a chunk at a time. Must the chunk grow with the model? Does a small model save anything?
+# 4. The model has dropout and draws a new mask at each evaluation. What happens to $pg$?
 
 # %%
-EPSILON, LR = 1e-3, 1e-3
-MEBIBYTE = 2**20
+predictions = predict(copies="", seed="", chunk="", dropout="")
+
+# %% [markdown]
+# ## A model, and a way to count
+#
+# The model classifies a bag of words; half of its weights lie in one tensor, the embedding. `peak` counts the bytes of all tensors
+# that torch makes while a function runs. Each program also notes what it does, sweeps and losses in their order, in `events`.
+
+# %%
+EPSILON, LR, MEBIBYTE = 1e-3, 1e-3, 2**20
+events = []  # a sweep: {seed: distance along its z, in units of ε}; a loss: None
 generator = torch.Generator().manual_seed(0)
 tokens = torch.randint(100, (4, 8), generator=generator)  # 4 texts of 8 words
 labels = torch.randint(2, (4,), generator=generator)
@@ -96,6 +99,7 @@ def classifier(width, dtype=torch.float32):
 
 
 def loss(model, weights=None):
+    events.append(None)
     return nn.functional.cross_entropy(functional_call(model, weights or {}, tokens), labels)
 
 
@@ -112,7 +116,7 @@ def peak(run):
 # %% [markdown]
 # ## Stage 1: copies
 #
-# Definition 1 as it is written. Theory: $z$ and one copy, $2\times$ the model.
+# This is Definition 1 as it is written. By theory it holds $z$ and one displaced copy at a time: twice the model.
 
 
 # %%
@@ -125,8 +129,8 @@ def displaced(model, z, scale):
     return {name: torch.add(p, z[name], alpha=scale) for name, p in model.named_parameters()}
 
 
-def copies(model, seed, draw=normal):
-    z = draw(model, seed)
+def copies(model, seed):
+    z = normal(model, seed)
     pg = slope(loss(model, displaced(model, z, EPSILON)), loss(model, displaced(model, z, -EPSILON)))
     for name, p in model.named_parameters():
         p.sub_(z[name], alpha=LR * pg)
@@ -136,7 +140,7 @@ def copies(model, seed, draw=normal):
 # %% [markdown]
 # ## Stage 2: in place
 #
-# The weights themselves go to $\theta+\varepsilon z$, to $\theta-\varepsilon z$ and back. Theory: $z$ alone, $1\times$ the model.
+# The weights themselves move to $\theta+\varepsilon z$, to $\theta-\varepsilon z$ and back. By theory only $z$ is extra: once the model.
 
 
 # %%
@@ -157,27 +161,29 @@ def in_place(model, seed):
 # %% [markdown]
 # ## Stage 3: a seed
 #
-# A seed stands for $z$, which is drawn anew in each sweep, tensor by tensor: Algorithm 1 as printed. Theory: the largest tensor. A
-# sweep may take several terms, each with its own generator; that is for stage 5.
+# The seed stands for $z$, which is drawn again in each sweep, tensor by tensor. This is Algorithm 1 as printed, and by theory the
+# largest tensor is extra. A sweep may add several terms, each with a generator of its own; stage 5 will need that.
+
 
 # %%
-counted = Counter()
-
-
 def sweep(parameters, *terms):
     """θ ← θ + Σ scale·z(seed), in place."""
+    events.append({seed: scale / EPSILON for scale, seed in terms})
     generators = [(scale, torch.Generator().manual_seed(seed)) for scale, seed in terms]
     for p in parameters:
         for scale, rng in generators:
             p.add_(torch.randn(p.shape, generator=rng, dtype=p.dtype), alpha=scale)
-    counted.update(sweeps=1, draws=len(terms))
+
+
+def probe(model, seed, *waiting):
+    sweep(model.parameters(), *waiting, (EPSILON, seed))
+    plus = loss(model)
+    sweep(model.parameters(), (-2 * EPSILON, seed))
+    return slope(plus, loss(model))
 
 
 def as_printed(model, seed):
-    sweep(model.parameters(), (EPSILON, seed))
-    plus = loss(model)
-    sweep(model.parameters(), (-2 * EPSILON, seed))
-    pg = slope(plus, loss(model))
+    pg = probe(model, seed)
     sweep(model.parameters(), (EPSILON, seed))
     sweep(model.parameters(), (-LR * pg, seed))
     return pg
@@ -186,15 +192,12 @@ def as_printed(model, seed):
 # %% [markdown]
 # ## Stages 4 and 5: fewer sweeps
 #
-# Restore and update in one; then the update together with the next step's first probe.
+# Stage 4 merges the way back with the update. Stage 5 merges both with the first probe of the next step, and ends in a flush.
 
 
 # %%
 def three_sweeps(model, seed):
-    sweep(model.parameters(), (EPSILON, seed))
-    plus = loss(model)
-    sweep(model.parameters(), (-2 * EPSILON, seed))
-    pg = slope(plus, loss(model))
+    pg = probe(model, seed)
     sweep(model.parameters(), (EPSILON - LR * pg, seed))
     return pg
 
@@ -202,33 +205,39 @@ def three_sweeps(model, seed):
 def two_sweeps(model, seeds):
     pgs, waiting = [], []
     for seed in seeds:
-        sweep(model.parameters(), *waiting, (EPSILON, seed))
-        plus = loss(model)
-        sweep(model.parameters(), (-2 * EPSILON, seed))
-        pgs.append(slope(plus, loss(model)))
+        pgs.append(probe(model, seed, *waiting))
         waiting = [(EPSILON - LR * pgs[-1], seed)]
     sweep(model.parameters(), *waiting)  # flush
     return pgs
 
 
-# %% [markdown]
-# ## Stage 6: chunks, and a $z$ with an address
-#
-# A tensor can be moved a piece at a time. A generator with a state stands in the way: $z$ then depends on the order in which it is
-# drawn, and may depend on how a sweep is cut. `MeZO` computes each coordinate from its address,
-# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. Anyone can compute it, so stage 1 can run with the $z$ of `MeZO`. The library has a stage 1 too, `ReferenceMeZO`, to read and to compare with:
+def each(step):
+    return lambda model, seeds: [step(model, seed) for seed in seeds]
 
 
 # %%
-def addressed(model, step):
-    names, law = [name for name, _ in model.named_parameters()], COORDINATES["gaussian"]
-    keys = stream_keys(seed=0, step=step, probe=0, tensors=[tensor_key(name) for name in names])
-    return {
-        name: coordinates_at(law, key, torch.arange(p.numel()), p.numel()).view_as(p).to(p.dtype)
-        for key, (name, p) in zip(keys, model.named_parameters(), strict=True)
-    }
+programs = {"four sweeps": each(as_printed), "three sweeps": each(three_sweeps), "two and a flush": two_sweeps}
+walks = {}
+for name, run in programs.items():
+    events.clear()
+    run(classifier(100), [3, 4])
+    walks[name] = list(events)
+show(walk_figure(walks), alt=walk_alt_text(walks))
+
+# %% [markdown]
+# Two steps are shown. Follow the filled markers, at which a loss is evaluated: every program evaluates its losses at $\pm\varepsilon$ along
+# the $z$ of the step, and every program ends on the dashed lines. They differ in how often the weights are touched. In the right
+# panel one sweep moves along both $z$ at once, which saves a pass over the weights but no random number.
+#
+# ## Stage 6: chunks, and a $z$ with an address
+#
+# A tensor can be moved a piece at a time. A generator with a state stands in the way, because each number that it draws depends on
+# how many were drawn before. `MeZO` therefore computes each coordinate from its address,
+# $z_i=z(\text{seed}, \text{step}, \text{probe}, \text{name}, i)$. `ReferenceMeZO`, the stage 1 of the library, uses the same $z$ with
+# copies. Both call a **closure**, a function without arguments that returns the loss at the present weights.
 
 
+# %%
 def mezo(model, seeds, fused=False):
     opt = MeZO(model.named_parameters(), LR, EPSILON, fused=fused, compiled=False)
     pgs = []
@@ -236,7 +245,6 @@ def mezo(model, seeds, fused=False):
         opt.step(lambda: loss(model))
         pgs.append(opt.history[-1].projected[0])
     opt.flush()
-    counted.update(sweeps=opt.cost.sweeps)
     return pgs
 
 
@@ -253,16 +261,13 @@ def reference(model, seeds):
 # %% [markdown]
 # ## Experiment: the same path
 #
-# Each stage runs the same steps from the same weights, in float64, where rounding hides nothing. The controls: one program
-# forgets to restore, one updates along another $z$.
+# Each stage runs the same steps from the same weights, in float64, so that rounding cannot hide a difference. Two controls must
+# fail: one program forgets the way back, and one updates along another $z$.
 
 
 # %%
-def no_restore(model, seed):
-    sweep(model.parameters(), (EPSILON, seed))
-    plus = loss(model)
-    sweep(model.parameters(), (-2 * EPSILON, seed))
-    pg = slope(plus, loss(model))
+def no_way_back(model, seed):
+    pg = probe(model, seed)
     sweep(model.parameters(), (-LR * pg, seed))
     return pg
 
@@ -273,55 +278,33 @@ def another_z(model, seed):
     return pg
 
 
-def each(step):
-    return lambda model, seeds: [step(model, seed) for seed in seeds]
-
-
-stages = {"1 copies": each(copies), "2 in place, z stored": each(in_place), "3 a seed, as printed": each(as_printed)}
-stages |= {"4 three sweeps": each(three_sweeps), "5 two sweeps": two_sweeps}
-slips = {"slip: no restore": each(no_restore), "slip: another z": each(another_z)}
-
-# %%
-steps = sized(full=20, fast=10)
-
-
 def path(run):
-    return torch.tensor(run(classifier(100, torch.float64), range(steps)), dtype=torch.float64)
+    return torch.tensor(run(classifier(100, torch.float64), range(sized(full=20, fast=10))), dtype=torch.float64)
 
 
 def apart(one, other):
     return float((one - other).abs().max() / other.abs().max())
 
 
-first = path(each(copies))
-for name, run in (stages | slips).items():
-    taken = path(run)
-    difference = f"{apart(taken, first):.0e}; at the first step {apart(taken[:1], first[:1]):.0e}"
-    print(f"{name:<22} largest difference of pg from stage 1: {difference}")
-own = path(each(lambda model, step: copies(model, step, draw=addressed)))
-fused = {"MeZO": mezo, "MeZO, fused": lambda model, seeds: mezo(model, seeds, fused=True)}
-slow = path(reference)
-for name, run in fused.items():
-    print(f"{name:<22} from stage 1 with the z of MeZO:         {apart(path(run), own):.0e}")
-    print(f"{name:<22} from ReferenceMeZO:                      {apart(path(run), slow):.0e}")
+stages = {"1 copies": each(copies), "2 in place, z stored": each(in_place), "3 a seed, as printed": each(as_printed)}
+stages |= {"4 three sweeps": each(three_sweeps), "5 two sweeps": two_sweeps}
+first, slow = path(each(copies)), path(reference)
+print(f"stages 2 to 5 from stage 1: {max(apart(path(run), first) for run in stages.values()):.0e}")
+for fused in (False, True):
+    print(f"MeZO, fused={fused}, from ReferenceMeZO: {apart(path(lambda *run: mezo(*run, fused=fused)), slow):.0e}")  # noqa: B023
+for slip in (no_way_back, another_z):
+    gap = path(each(slip)) - first
+    print(
+        f"{slip.__name__} from stage 1: first step {abs(gap[0]):.0e}, later {gap.abs().max() / first.abs().max():.0e}"
+    )
 
 # %% [markdown]
-# The stages agree to rounding (`MeZO` keeps each $pg$ in float32, for its log). The slips do not: their first step is right,
-# and all later ones start elsewhere. Sweeps over the weights, and draws of a whole $z$, per step:
-
-# %%
-for name, run in (dict(list(stages.items())[2:]) | fused).items():
-    counted.clear()
-    path(run)
-    drawn = f", z drawn {counted['draws'] / steps:.2f} times" if counted["draws"] else ""
-    print(f"{name:<22} {counted['sweeps'] / steps:.2f} sweeps a step{drawn}")
-
-# %% [markdown]
-# The excess over a whole number is the last `flush`. Stage 5 saves a sweep, and no draw: one of its two sweeps has two $z$.
+# The printed numbers are the largest differences of $pg$, relative to the largest $pg$. The stages agree up to rounding. Both slips get
+# their first step right and start every later one elsewhere: a test of a single step would have passed them.
 #
 # ## Experiment: memory
 #
-# The peak of two steps less that of a forward pass, in MiB, for growing models in float32.
+# We take the peak of two steps, subtract that of a forward pass, and repeat this for growing models in float32.
 
 # %%
 widths = sized(full=(500, 1000, 2000, 4000), fast=(250, 700))
@@ -331,80 +314,70 @@ for width in widths:
     for name, run in stages.items():
         model = classifier(width)
         memory[name].append((peak(lambda: run(model, [0, 1])) - peak(lambda: loss(model))) / MEBIBYTE)  # noqa: B023
-
-models = [classifier(width) for width in widths]
-whole = [sum(p.nbytes for p in model.parameters()) / MEBIBYTE for model in models]
-largest = [max(p.nbytes for p in model.parameters()) / MEBIBYTE for model in models]
-print("the model             ", *(f"{size:8.1f}" for size in whole), "MiB")
-for name, sizes in memory.items():
-    print(f"{name:<22}", *(f"{size:8.1f}" for size in sizes))
-
-# %% [markdown]
-# ## Check
-#
-# Bytes do not scatter, so the theory is held against each count. The decoys: $3\times$ the model for copies (if both sides were alive at once),
-# $2\times$ in place, the whole model for a seed.
-
-# %%
-two = [2 * size for size in whole]
-theories = {"1 copies": (two, [3 * size for size in whole]), "2 in place, z stored": (whole, two)}
-theories |= {name: (largest, whole) for name in list(stages)[2:5]}
-for name, (right, wrong) in theories.items():
-    extra = memory[name][-1]
-    print(f"{name:<22} over theory {extra / right[-1]:.3f}, over the decoy {extra / wrong[-1]:.3f}")
-    assert abs(extra / right[-1] - 1) < 0.02 < abs(extra / wrong[-1] - 1)
+sizes = [[p.nbytes / MEBIBYTE for p in classifier(width).parameters()] for width in widths]
+whole, largest = [round(sum(each), 2) for each in sizes], [max(each) for each in sizes]
 chunk = BYTES_PER_COORDINATE * CHUNK / MEBIBYTE
-print(f"6 MeZO                 at most {max(memory['6 MeZO']):.1f} MiB, bound {chunk:.0f} MiB")
-assert max(memory["6 MeZO"]) <= chunk
-
-# %%
-figure = style.new_figure(height=4.2)
-axes = figure.add_subplot()
-shown = {"1 copies": ("gaussian", two), "2 in place, z stored": ("rademacher", whole)}
-shown |= {"3 a seed, as printed": ("sphere", largest), "6 MeZO": ("uniform", [chunk] * len(whole))}
-for name, (law, theory) in shown.items():
-    axes.plot(whole, theory, **style.THEORY)
-    axes.errorbar(whole, memory[name], label=name, **style.estimate(law))
-axes.plot([], [], label="theory: 2×, 1×, the largest tensor; a bound for MeZO", **style.THEORY)
-axes.plot(whole, [3 * size for size in whole], label="decoy: 3× the model", **style.decoy("3", ["3"]))
-axes.set(xscale="log", yscale="log", xlabel="size of the model, MiB", ylabel="extra memory of a step, MiB")
-axes.minorticks_off()
-axes.set_xticks(whole, [f"{size:.1f}" for size in whole])
-style.despine(axes)
-style.figure_legend(figure)
-show(
-    figure,
-    alt="Log-log chart of the extra memory of a step against the size of the model. Copies lie on the dashed line of twice the "
-    "model, in place with z stored on that of the model, a seed on that of the largest tensor, all with slope 1. MeZO stays below "
-    "a horizontal dashed line, one chunk. The dotted decoy, three times the model, lies above the first three.",
+theories = [[2 * size for size in whole], whole, largest, [chunk] * len(whole)]
+lines = [GrowthLine("2×, 1×, the largest tensor; a bound for MeZO", whole, line) for line in theories]
+shown = {
+    "1 copies": "gaussian",
+    "2 in place, z stored": "rademacher",
+    "3 a seed, as printed": "sphere",
+    "6 MeZO": "uniform",
+}
+series = [GrowthSeries(name, whole, *[memory[name]] * 3, law=marker) for name, marker in shown.items()]
+panels = [GrowthPanel("size of the model, MiB", "extra memory of a step, MiB", series, lines)]
+show(growth_figure(panels), alt=growth_alt_text(panels))
+predictions.compare("copies", f"{memory['1 copies'][-1] / whole[-1]:.2f} times the model")
+predictions.compare("seed", f"{memory['3 a seed, as printed'][-1] / largest[-1]:.2f} times the largest tensor")
+predictions.compare(
+    "chunk",
+    f"from {min(memory['6 MeZO']):.1f} to {max(memory['6 MeZO']):.1f} MiB; the smallest model has {whole[0]:.1f}",
 )
 
 # %% [markdown]
-# The first three lines have slope 1; stages 4 and 5 lie on the third. `MeZO` has a ceiling; at every other stage a large model exceeds it.
+# The first three lines have slope 1; stages 4 and 5 would lie on the third. MeZO's extra memory has a ceiling; with every other method
+# it grows past that ceiling as the model grows. On a model that is smaller than a chunk there is nothing to save: the random words and
+# partial results of a chunk may take more than copies would.
 #
-# The library's claims, with their decoys. C6, the memory: the decoy is the published program's way, a new tensor for each of $z$, its
-# multiples and the sum. C1: one $z$ for probe, flip, restore, update and replay. C5: the log of 20,000 steps. C5 and C6 bound
-# quantities that do not scatter: they promise a $z$ far below zero.
+# ## Check
+#
+# Bytes do not scatter, so each count is compared with its theory directly. The decoys are three times the model for the copies, as if
+# both sides were alive at once; twice the model in place; and the whole model for a seed.
 
 # %%
-verdicts = [verify("memory", d=d) for d in sized(full=(4_000_000, 16_000_000), fast=(4_000_000,))]
-others = [verify("same-z", measure="step"), verify("replay", measure="bytes", steps=20_000)]
-for verdict in verdicts + others:
-    print(verdict)
-    print("   decoys:", "; ".join(f"{decoy.statement}: {decoy.status.name}" for decoy in verdict.decoys))
-show(verdicts)
+decoys = [[3 * size for size in whole], [2 * size for size in whole]] + [whole] * 3
+rights = theories[:2] + [largest] * 3
+for name, right, wrong in zip(memory, rights, decoys, strict=False):
+    extra = memory[name][-1]
+    assert abs(extra / right[-1] - 1) < 0.02 < abs(extra / wrong[-1] - 1)
+assert max(memory["6 MeZO"]) <= chunk
+
+# %% [markdown]
+# The library tests the same at larger sizes. Claim C6 bounds the memory; its decoy draws $z$, its multiples and their sum as new
+# tensors, as the published program does. Claim C1 says that probe, way back, update and replay share one $z$, and claim C5 bounds the
+# log of a run.
+
+# %%
+for name, settings in {
+    "memory": {"d": 4_000_000},
+    "same-z": {"measure": "step"},
+    "replay": {"measure": "bytes"},
+}.items():
+    show(verify(name, **settings))
 
 # %% [markdown]
 # ## What it means
 #
-# Backpropagation must keep activations; MeZO keeps nothing: the direction is a seed, and the gradient along it a number. So a step
-# fits where inference fits, and a whole run is a list of numbers. The price is arithmetic: $z$ is drawn three times a step. On a model
-# smaller than a chunk there is nothing to save: random words and partial results may take more than copies do.
+# Backpropagation must keep activations. MeZO keeps nothing: its direction is a seed, and the gradient along that direction is one
+# number. A step therefore fits wherever inference fits, and a whole run is a list of numbers. The price is arithmetic, since $z$ is
+# drawn three times in every step.
 #
 # ## Where it breaks
 #
-# Both losses must come from one function. With dropout, a new mask at each evaluation makes two. Their difference is then
-# divided by $2\varepsilon$. The root mean square of $pg$ over steps that hardly move, which should be near $\|g\|$:
+# The closure must promise that both losses come from one function. With dropout, each evaluation draws a new mask, the two losses
+# belong to two functions, and their difference is still divided by $2\varepsilon$. We let the weights stand still and print the root mean
+# square of $pg$, which should be near $\|g\|$.
 
 # %%
 model = classifier(100)
@@ -420,12 +393,10 @@ def spread(**options):
     return torch.tensor(pgs).square().mean().sqrt()
 
 
-print(f"dropout, a mask for each evaluation: {spread():.2f}")
-print(f"dropout, one mask for both sides:    {spread(common_random_numbers=True):.2f}")
+new_masks, one_mask = spread(), spread(common_random_numbers=True)
 model.eval()
-print(f"no dropout:                          {spread():.2f}")
-
-# %%
+no_dropout = spread()
+predictions.compare("dropout", f"a new mask: {new_masks:.2f}; one mask: {one_mask:.2f}; no dropout: {no_dropout:.2f}")
 model.train()
 try:
     MeZO(model.named_parameters(), LR, check_closure=True).step(lambda: loss(model))
@@ -433,27 +404,44 @@ except ValueError as refused:
     print(refused)
 
 # %% [markdown]
-# A program that seeds torch's *global* generator for $z$ may hide this: it fixes the masks too, and ties them to $z$. `MeZO` draws no $z$
-# from it.
+# A program that draws $z$ from torch's *global* generator may hide this mistake, because its seed then fixes the masks too and ties
+# them to $z$. `MeZO` draws no $z$ from that generator.
 #
 # ## Exercises
 #
-# **8.1 (paper).** (a) A step has $n$ probes. How many sweeps at best, restore and update merged? And fused with the next step? (b) A log holds $pg$
-# and $\eta$ as float32 for 20,000 steps. How many bytes? The library's bound is 100,000: what is left for $\eta$?
+# ### Exercise 8.1: what an implementation may cost
+#
+# *15 minutes · ★★☆ · on paper*
+#
+# (a) A step has $n$ probes. How many sweeps does it need at best, if the last way back is merged with the update? How many if it is
+# also merged with the next step? (b) A model has 1.3 billion weights in float16, and its largest tensor has 50,272 × 2,048 of them. How much extra
+# memory does each of the stages 1, 2 and 3 need? (c) A log holds $pg$ and $\eta$ as float32 for 20,000 steps. How many bytes is that? The
+# library promises 100,000. What is left for $\eta$?
+#
+# <details><summary>Hint 1</summary>Write the moves of two probes in a row and look for neighbours between which no loss is evaluated.</details>
+# <details><summary>Hint 2</summary>A float16 number has two bytes. A learning rate that its past predicts need not be written.</details>
+# <details><summary>Expected output</summary>Two formulas in n, three sizes in GB, and a number of bytes for each step.</details>
 
 # %% [markdown] tags=["solution"]
-# **Solution.** (a) Each probe has a flip, $-2\varepsilon z_k$. The way back from probe $k$ and the way out to $k+1$ merge, so there are $n$ ways out, $n$
-# flips, and one last sweep with the restore and all $n$ updates: $2n+1$. Fused, the last merges with the next first: $2n$. (b) $20{,}000 \cdot 8=160{,}000$
-# bytes. The $pg$ alone are 80,000, so $\eta$ gets at most one byte a step: what its past does not predict.
+# **Solution.** (a) Each probe has its flip, $-2\varepsilon z_k$. The way back from probe $k$ merges with the way out to probe $k+1$. That makes
+# $n$ ways out, $n$ flips, and one last sweep with the way back and all $n$ updates: $2n+1$. Merged with the next step it is $2n$. (b) The
+# weights take 2.6 GB, so stage 1 needs 5.2 GB and stage 2 needs 2.6 GB. Stage 3 needs $2\cdot 50{,}272\cdot 2{,}048$ bytes, or 0.2 GB. (c)
+# $20{,}000\cdot 8=160{,}000$ bytes. The $pg$ alone take 80,000, which leaves one byte a step for $\eta$: what its past does not predict.
 
 # %% [markdown]
-# **8.2 (code).** Perturb in chunks, in plain torch: add `scale`·z to each tensor (contiguous) in place, z drawn from `seed`, never more than `chunk`
-# numbers at a time. Fifteen minutes.
+# ### Exercise 8.2: perturb in chunks
+#
+# *15 minutes · ★★☆*
+#
+# Write `perturb` in plain torch. It adds `scale`·z to each contiguous tensor of a list in place, draws z from `seed`, and never holds
+# more than `chunk` random numbers at a time.
+#
+# <details><summary>Hint 1</summary>How many generators does one call need, and where is the generator seeded?</details>
+# <details><summary>Hint 2</summary>`tensor.view(-1).split(chunk)` gives views; the last of them may be shorter.</details>
+# <details><summary>Expected output</summary>✓ in place, one z for a seed, and the count of the numbers that moved.</details>
+
 
 # %%
-from mezo_lab.course.exercises.algorithm import check_order, check_perturb, check_step
-
-
 def perturb(parameters, scale, seed, chunk):
     # BEGIN SOLUTION
     rng = torch.Generator().manual_seed(seed)  # once: the tensors share a stream, not a z
@@ -463,11 +451,22 @@ def perturb(parameters, scale, seed, chunk):
     # END SOLUTION
 
 
+# %%
+from mezo_lab.course.exercises.algorithm import check_order, check_perturb, check_step
+
 check_perturb(perturb)
 
 # %% [markdown]
-# **8.3 (code).** A step with weight decay, $\theta \leftarrow (1-\eta\lambda)\,\theta-\eta\,pg\,z$, in three sweeps. `move(scale, seed, decay=1.0)` is a sweep,
-# $w \leftarrow \text{decay}\cdot w+\text{scale}\cdot z$, and `loss()` the loss at the stored weights $w$. What is the scale of the last sweep, which begins where $w$ is not $\theta$? Fifteen minutes.
+# ### Exercise 8.3: weight decay in three sweeps
+#
+# *15 minutes · ★★★*
+#
+# Write a step with weight decay, $\theta \leftarrow (1-\eta\lambda)\,\theta-\eta\,pg\,z$, in three sweeps. `move(scale, seed, decay=1.0)` is a
+# sweep, $w \leftarrow \text{decay}\cdot w+\text{scale}\cdot z$, and `loss()` is the loss at the stored weights $w$. The last sweep begins where $w$ is not $\theta$.
+#
+# <details><summary>Hint 1</summary>Write down w before the last sweep, in terms of θ, ε and z, and what it should be afterwards.</details>
+# <details><summary>Hint 2</summary>The decay multiplies the displacement −εz as well.</details>
+# <details><summary>Expected output</summary>✓ right in three cases, with the counts of sweeps and of evaluations.</details>
 
 
 # %%
@@ -482,12 +481,21 @@ def step(move, loss, lr, weight_decay, epsilon, seed):
     # END SOLUTION
 
 
+# %%
 check_step(step)
 
 # %% [markdown]
-# **8.4 (experiment).** The same tensors in another order, as when a model is wrapped or a part of it frozen. Which $z$ change: those of
-# `perturb`, those of `MeZO` with names? Predict, then return each tensor's $z$ by name, from `perturb` on zeros, and from the first point that `MeZO`
-# visits from zero with $\varepsilon=1$.
+# ### Exercise 8.4: another order
+#
+# *15 minutes · ★★☆ · an experiment*
+#
+# Give the same tensors in another order, as happens when a model is wrapped or partly frozen. Which $z$ change: those of `perturb`, or
+# those of `MeZO` with names? Predict first. Then return the $z$ of each tensor by name: once from `perturb` on zeros, and once from the
+# first point that `MeZO` visits from zero with $\varepsilon=1$.
+#
+# <details><summary>Hint 1</summary>Starting from zeros, the moved tensors are z.</details>
+# <details><summary>Hint 2</summary>The closure sees the displaced weights: let it clone them, and keep its first copy.</details>
+# <details><summary>Expected output</summary>Two lines that say for each tensor whether its z stayed the same, then ✓.</details>
 
 
 # %%
@@ -507,18 +515,19 @@ def z_of_mezo(tensors):
     # END SOLUTION
 
 
+# %%
 check_order(z_of_perturb, z_of_mezo)
 
 # %% [markdown]
 # ## Summary
 #
-# - The moves of a step are multiples of one $z$: four sweeps become three, or two and a `flush`, and the path stays the same.
-# - Extra memory: twice the model, once, the largest tensor, a chunk. Only the last does not grow.
-# - A seed replaces $z$ only as long as the same $z$ comes back: each coordinate needs an address, not a place in a stream.
-# - The closure must give the same value at the same point.
+# - The moves of a step are multiples of one $z$. Four sweeps become three, or two and a flush, and the path stays the same.
+# - The extra memory falls from twice the model to the model, to the largest tensor, to a chunk. Only the chunk does not grow.
+# - A seed replaces $z$ only as long as the same $z$ comes back. Each coordinate needs an address, not a place in a stream.
+# - The closure must return the same value at the same point.
 #
-# **Limits.** Bytes of tensors were counted, not what an allocator holds; sweeps, not seconds. In low precision the moves round, and
-# $\theta$ drifts (claim C4, notebook 6).
+# **Limits.** We counted the bytes of tensors, not those that an allocator holds, and sweeps, not seconds. In low precision the moves
+# are rounded, and $\theta$ drifts (claim C4, notebook 6).
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 2.1. J. Salmon et
 # al., *Parallel random numbers: as easy as 1, 2, 3*, 2011. T. Salimans et al., *Evolution strategies as a scalable alternative

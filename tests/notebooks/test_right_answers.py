@@ -243,11 +243,9 @@ RIGHT = [
         lambda size, mantissa_bits, third: np.cbrt(rounding._ulp(size, mantissa_bits) / third / 48**0.5),
     ),
     (
-        slips.check_one_sided_norm,
-        lambda dim, grad_sq, trace, trace_sq, epsilon: (
-            dim * grad_sq
-            + 2 * grad_sq
-            + (epsilon / 2) ** 2 * (dim * trace**2 + 4 * trace**2 + 2 * (dim + 4) * trace_sq)
+        slips.check_noise_floor,
+        lambda dim, rank, curvature, epsilon: (
+            Fraction(dim + 4, dim + 2) * rank * (rank + 2) * curvature * (epsilon / 2) ** 2 / 2
         ),
     ),
     (slips.check_modified_variance, lambda g, scale: (g @ g) + torch.outer(scale, g / scale).square().sum()),

@@ -12,12 +12,12 @@ from mezo_lab.course.exercises.grading import as_numbers, formula_hint, formula_
 from mezo_lab.sampling import law_named
 from mezo_lab.theory import Expression
 
-__all__ = ["check_best_scale", "check_modified_variance", "check_one_sided_norm", "check_residual_formula"]
+__all__ = ["check_best_scale", "check_modified_variance", "check_noise_floor", "check_residual_formula"]
 
-_ONE_SIDED = [
-    {"dim": 10, "grad_sq": 1.0, "trace": 5.0, "trace_sq": 3.0, "epsilon": 0.5},
-    {"dim": 4, "grad_sq": 0.0, "trace": 2.0, "trace_sq": 1.5, "epsilon": 0.1},
-    {"dim": 7, "grad_sq": 3.0, "trace": 0.0, "trace_sq": 2.0, "epsilon": 1.0},
+_BOWLS = [
+    {"dim": 10, "rank": 3, "curvature": 2.0, "epsilon": 0.1},
+    {"dim": 100, "rank": 5, "curvature": 0.5, "epsilon": 0.01},
+    {"dim": 4, "rank": 4, "curvature": 3.0, "epsilon": 0.5},
 ]
 _LAYERS = [([1.0, 0.3, 0.1], [6, 6, 6]), ([1.0, 2.0, 0.5], [2, 10, 50])]  # norms, sizes
 _RESIDUAL = [{"dim": 4, "moment": "norm"}, {"dim": 8, "moment": "norm"}]
@@ -33,27 +33,35 @@ _RESIDUAL_MISTAKES = {
 }
 
 
-def check_one_sided_norm(norm: Answer) -> None:
-    """Whether norm(dim, grad_sq, trace, trace_sq, epsilon) is E‖ĝ‖² of the one-sided estimator on a quadratic.
+def _noise_floor(dim: int, rank: int, curvature: float, epsilon: float) -> float:
+    """The loss at which the noise of one side is as large as the rest of E‖ĝ‖², on a bowl of `rank` equal curvatures.
 
-    Source: claim A8; z Gaussian, n = 1. Raises: WrongAnswer.
+    Source: claim A8, once without slope and once without curvature. ‖g‖² = 2·curvature·L.
+    """
+    noise = theory.one_sided_norm(dim, 0.0, rank * curvature, rank * curvature**2, epsilon)
+    for_each_loss = theory.one_sided_norm(dim, 2 * curvature, 0.0, 0.0, epsilon)
+    return noise / for_each_loss
+
+
+def check_noise_floor(floor: Answer) -> None:
+    """Whether floor(dim, rank, curvature, epsilon) is the loss at which both terms of the one-sided norm are equal.
+
+    The bowl has `rank` equal curvatures and is flat in all other directions; z Gaussian, n = 1.
+
+    Raises: WrongAnswer.
     """
     grade(
-        norm,
-        theory.one_sided_norm,
-        _ONE_SIDED,
+        floor,
+        _noise_floor,
+        _BOWLS,
         {
-            "That is the two-sided estimator: with one side ½ε·zᵀHz is left, and its square too.": (
-                "(dim + 2) * grad_sq"
-            ),
-            "The error of the slope is ½ε·zᵀHz, and it is squared: ε²/4.": (
-                lambda epsilon, **case: theory.one_sided_norm(epsilon=2 * epsilon, **case)
-            ),
-            "E[(zᵀHz)²] = tr(H)² + 2·tr(H²): zᵀHz varies.": (
-                lambda trace_sq, **case: theory.one_sided_norm(trace_sq=0.0, **case)
-            ),
-            "A long z has a large zᵀHz: the mean of (zᵀHz)²·‖z‖² has d + 4, not d.": (
-                "(dim + 2) * grad_sq + epsilon**2 / 4 * dim * (trace**2 + 2 * trace_sq)"
+            "That is ‖g‖² where the terms are equal: on this bowl it is 2ℓL.": "2 * curvature * truth",
+            "On this bowl ‖g‖² = 2ℓL: L has the factor ½.": "2 * truth",
+            "The error of the slope is ½ε·zᵀHz, and it is squared: ε²/4.": "4 * truth",
+            "E[(zᵀHz)²] = tr(H)² + 2·tr(H²): zᵀHz varies.": "truth * rank / (rank + 2)",
+            "A long z has a large zᵀHz: the mean of (zᵀHz)²·‖z‖² has d + 4, not d.": "truth * dim / (dim + 4)",
+            "The bowl curves in r directions alone: tr(H) = rℓ and tr(H²) = rℓ².": (
+                "truth * dim * (dim + 2) / (rank * (rank + 2))"
             ),
         },
     )

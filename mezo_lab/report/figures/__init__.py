@@ -6,6 +6,7 @@ standard errors (a bar that misses the line is a refuted claim), a decoy a grey 
 
 from mezo_lab.report.figures import style
 from mezo_lab.report.figures.claim import alt_text, claim_figure
+from mezo_lab.report.figures.comparison import comparison_alt_text, comparison_figure
 from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.formula import formula_svg
@@ -23,6 +24,8 @@ __all__ = [
     "StepCost",
     "alt_text",
     "claim_figure",
+    "comparison_alt_text",
+    "comparison_figure",
     "divergence_alt_text",
     "divergence_figure",
     "formula_svg",

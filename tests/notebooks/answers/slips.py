@@ -4,38 +4,23 @@ from mezo_lab import theory
 from mezo_lab.course.exercises import slips as exercises
 
 
-def with_quadratic_form(dim, grad_sq, epsilon, form):
-    return (dim + 2) * grad_sq + epsilon**2 / 4 * form
+def floor(dim, rank, curvature, epsilon):
+    return epsilon**2 * curvature * (dim + 4) * rank * (rank + 2) / (8 * (dim + 2))
 
 
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_one_sided_norm: (
-        lambda dim, grad_sq, trace, trace_sq, epsilon: with_quadratic_form(
-            dim, grad_sq, epsilon, (dim + 4) * (trace**2 + 2 * trace_sq)
-        ),
+    exercises.check_noise_floor: (
+        floor,
         [
-            (lambda dim, grad_sq, trace, trace_sq, epsilon: (dim + 2) * grad_sq, "the two-sided estimator"),
-            (
-                lambda dim, grad_sq, trace, trace_sq, epsilon: with_quadratic_form(
-                    dim, grad_sq, 2 * epsilon, (dim + 4) * (trace**2 + 2 * trace_sq)
-                ),
-                "ε²/4",
-            ),
-            (
-                lambda dim, grad_sq, trace, trace_sq, epsilon: with_quadratic_form(
-                    dim, grad_sq, epsilon, (dim + 4) * trace**2
-                ),
-                "zᵀHz varies",
-            ),
-            (
-                lambda dim, grad_sq, trace, trace_sq, epsilon: with_quadratic_form(
-                    dim, grad_sq, epsilon, dim * (trace**2 + 2 * trace_sq)
-                ),
-                r"d \+ 4, not d",
-            ),
-            (lambda dim, grad_sq, trace, trace_sq, epsilon: dim, "At dim = 10, grad_sq = 1, trace = 5"),
-            (lambda dim, grad_sq, trace, trace_sq, epsilon: None, "let it return its answer"),
+            (lambda curvature, **case: 2 * curvature * floor(curvature=curvature, **case), "That is ‖g‖²"),
+            (lambda **case: 2 * floor(**case), "the factor ½"),
+            (lambda **case: 4 * floor(**case), "ε²/4"),
+            (lambda rank, **case: floor(rank=rank, **case) * rank / (rank + 2), "zᵀHz varies"),
+            (lambda dim, **case: floor(dim=dim, **case) * dim / (dim + 4), r"d \+ 4, not d"),
+            (lambda dim, rank, curvature, epsilon: floor(dim, dim, curvature, epsilon), r"tr\(H\) = rℓ"),
+            (lambda dim, rank, curvature, epsilon: dim, "At dim = 10, rank = 3, curvature = 2"),
+            (lambda dim, rank, curvature, epsilon: None, "let it return its answer"),
         ],
     ),
     exercises.check_modified_variance: (
