@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import build
@@ -17,7 +17,7 @@ Function = ast.FunctionDef
 
 @dataclass(frozen=True)
 class Exercise:
-    """A code cell with solutions, cut to its imports, its functions and its checks."""
+    """A code cell with solutions, cut to its imports and its functions, and its checks: there or in the next cells."""
 
     notebook: str
     cell: str
@@ -70,6 +70,14 @@ def segments(source: str, wanted) -> Iterator[str]:
             yield "\n".join(lines[node.lineno - 1 : node.end_lineno])
 
 
+def with_checks(exercise: Exercise, source: str) -> Exercise:
+    """The exercise with the checks, and what they import, of a later cell."""
+    if not any(map(is_check, ast.parse(source).body)):
+        return exercise
+    checks = segments(source, lambda node: is_import(node) or is_check(node))
+    return replace(exercise, source="\n\n".join([exercise.source, *checks]))
+
+
 @cache
 def exercises() -> list[Exercise]:
     """Every cell of the course in which a student writes code."""
@@ -81,6 +89,8 @@ def exercises() -> list[Exercise]:
                 continue
             if MARK not in cell.source:
                 before += segments(cell.source, is_import)
+                if found and found[-1].notebook == name:
+                    found[-1] = with_checks(found[-1], cell.source)
                 continue
             kept = segments(cell.source, lambda node: is_import(node) or isinstance(node, Function) or is_check(node))
             source = "\n\n".join(kept)
