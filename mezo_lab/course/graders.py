@@ -179,10 +179,7 @@ def _otter_question(exercise: _Exercise) -> list[Cell]:
     points = f"points: {exercise.points}"
     head = f"# BEGIN QUESTION\nname: {name}\n" + (f"manual: true\n{points}" if manual else points)
     cells = [_raw(head, f"{name}-question")]
-    if solution["cell_type"] == "code":
-        cells.append(solution)
-    else:
-        cells += [_raw("# BEGIN SOLUTION", f"{name}-begin"), solution, _raw("# END SOLUTION", f"{name}-end")]
+    cells += [_raw("# BEGIN SOLUTION", f"{name}-begin"), solution, _raw("# END SOLUTION", f"{name}-end")]
     if exercise.check:
         test = exercise.check | {"source": _otter_test(exercise.check["source"], name)}
         cells += [_raw("# BEGIN TESTS", f"{name}-tests"), test, _raw("# END TESTS", f"{name}-tests-end")]

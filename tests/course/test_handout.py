@@ -169,6 +169,10 @@ def test_otter_finds_its_marks_in_pairs_and_a_test_that_compiles(name):
         else:
             assert opened.pop() == what
     assert not opened and "# BEGIN TESTS" in marks
+    around = [
+        made["cells"][number - 1]["source"] for number, cell in enumerate(made["cells"]) if solution_lines([cell])
+    ]
+    assert set(around) == {"# BEGIN SOLUTION"}  # otter takes solutions out of these alone
     tests = [cell["source"] for cell in made["cells"] if cell["source"].startswith("def test_")]
     assert len(tests) == marks.count("# BEGIN TESTS")
     for test in tests:
