@@ -10,7 +10,7 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 A_MINUTE = 200  # words
 RUNNING = 2  # minutes
-EXERCISE = re.compile(r"^### Exercise (\d+\.\d+)[^\n]*\n+(?:\*(\d+) minutes? · ★[★☆]{2}\*)?", re.MULTILINE)
+EXERCISE = re.compile(r"^### Exercise (\d+\.\d+)[^\n]*\n+(?:\*(\d+) minutes? · ★[★☆]{2}[^*\n]*\*)?", re.MULTILINE)
 OLD_EXERCISE = re.compile(r"^\*\*\d+\.\d+ \(", re.MULTILINE)
 ROW = r"\| (\d+) \| \[[^\]]*\]\({name}\.ipynb\) \| (\d+) \|"
 HEAD = re.compile(r"\*\*Time:\*\* (\d+) minutes")
