@@ -286,6 +286,7 @@ def apart(one, other):
     return float((one - other).abs().max() / other.abs().max())
 
 
+# %%
 stages = {"1 copies": each(copies), "2 in place, z stored": each(in_place), "3 a seed, as printed": each(as_printed)}
 stages |= {"4 three sweeps": each(three_sweeps), "5 two sweeps": two_sweeps}
 first, slow = path(each(copies)), path(reference)
@@ -314,6 +315,8 @@ for width in widths:
     for name, run in stages.items():
         model = classifier(width)
         memory[name].append((peak(lambda: run(model, [0, 1])) - peak(lambda: loss(model))) / MEBIBYTE)  # noqa: B023
+
+# %%
 sizes = [[p.nbytes / MEBIBYTE for p in classifier(width).parameters()] for width in widths]
 whole, largest = [round(sum(each), 2) for each in sizes], [max(each) for each in sizes]
 chunk = BYTES_PER_COORDINATE * CHUNK / MEBIBYTE
