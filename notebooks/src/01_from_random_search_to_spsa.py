@@ -1,15 +1,15 @@
 # %% [markdown]
 # # 1. From random search to SPSA
 #
-# **Claim.** By the end you will have shown that a step of random search descends, on average, by $\sigma\sqrt{2/\pi}\,\|g\|$
+# **Claim.** By the end you will have shown that a step of random search lowers the loss, on average, by $\sigma\sqrt{2/\pi}\,\|g\|$
 # minus a price for curvature, and that two evaluations of the loss give an estimate of the whole gradient that is right on
-# average. The evidence: both means, measured against their formulas. The controls: formulas that look as good, and are
-# refuted by the same draws; and a law of $z$ for which the estimate is wrong.
+# average. The evidence is both means, measured against their formulas. The controls are formulas that look as good and that
+# the same draws refute, and a law of $z$ for which the estimate is wrong.
 #
 # **You will be able to** say why $\|\delta\|$ must be small; derive $\mathbb{E}\,|z^\top g|$; write the two-point estimator and say
 # why it is unbiased; tell a mean that is right from one that is close.
 #
-# **Before this:** gradients, Taylor's formula to second order, the normal law. **Time:** 45 minutes; the cells run in seconds.
+# **Before this:** gradients, Taylor's formula to second order, the normal law. **Time:** 60 minutes; the cells run in seconds.
 # **In the paper** (Malladi et al. 2023): Definition 1.
 
 # %%
@@ -18,29 +18,31 @@ import math
 # %% [markdown]
 # ## Descent without a gradient
 #
-# The simplest optimizer that only evaluates the loss: draw a small step $\delta = \sigma z$, $z \sim N(0, I)$. If $L(\theta+\delta) < L(\theta)$ go
-# there, otherwise go to $\theta-\delta$.
+# The simplest optimizer that only evaluates the loss works as follows. Draw a small step $\delta = \sigma z$ with $z \sim N(0, I)$; the random
+# direction $z$ is called a *probe*. If $L(\theta+\delta) < L(\theta)$, go there; otherwise go to $\theta-\delta$.
 #
-# **Statement** (claim A0; the first method of the notes that this project began with). With $g = \nabla L(\theta)$ and $H = \nabla^2 L(\theta)$,
+# **Statement** (claim A0, the first method of the notes that this project began with). With $g = \nabla L(\theta)$ and $H = \nabla^2 L(\theta)$,
 #
 # $$\mathbb{E}\,[L(\theta\pm\delta)] - L(\theta) = -\sigma\sqrt{2/\pi}\,\|g\| + \tfrac12\sigma^2\,\operatorname{tr} H + O(\sigma^3).$$
 #
 # **Derivation.**
 #
-# 1. Taylor: $L(\theta+\delta) - L(\theta) = \delta^\top g + \tfrac12\delta^\top H\delta + O(\sigma^3)$.
-# 2. Where $|\delta^\top g|$ exceeds the other terms, which are $O(\sigma^2)$, the sign of the left side is that of $\delta^\top g$, and the step that is
-#    taken has $\delta^\top g = -|\delta^\top g|$. The other draws have $|\delta^\top g| = O(\sigma^2)$. Their probability is $O(\sigma)$, and a wrong choice there
-#    costs $O(\sigma^2)$: together $O(\sigma^3)$.
-# 3. The second term is the same for $\delta$ and $-\delta$; its mean is $\tfrac12\sigma^2\,\mathbb{E}[z^\top H z] = \tfrac12\sigma^2\operatorname{tr}H$.
+# 1. By Taylor's formula, $L(\theta+\delta) - L(\theta) = \delta^\top g + \tfrac12\delta^\top H\delta + O(\sigma^3)$.
+# 2. The search looks at the sign of the left side. If that is the sign of $\delta^\top g$, the step taken has the first-order term
+#    $-|\delta^\top g|$. The curvature can turn the sign only when $|\delta^\top g|$ is as small as the curvature term itself, $O(\sigma^2)$.
+#    Since $\delta^\top g$ is normal with standard deviation $\sigma\|g\|$, it lies in so narrow an interval with probability $O(\sigma^2)/O(\sigma) = O(\sigma)$.
+#    Each such mistake costs $2|\delta^\top g| = O(\sigma^2)$, so mistakes cost $O(\sigma^3)$ on average.
+# 3. The second term is the same for $\delta$ and $-\delta$. Its mean is $\tfrac12\sigma^2\,\mathbb{E}[z^\top H z] = \tfrac12\sigma^2\operatorname{tr}H$.
 # 4. $z^\top g \sim N(0, \|g\|^2)$, so $\mathbb{E}\,|\delta^\top g| = \sigma\|g\|\cdot\mathbb{E}\,|N(0,1)|$.
 #
-# What is left is one integral, and algebra that could slip is done by sympy:
+# What is left is one integral, which we give to sympy:
 # %%
 import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, two_point
-from mezo_lab.course.notebook import show, sized, verify
+from mezo_lab.course.notebook import predict, show, sized, verify
+from mezo_lab.report.figures import landscape_alt_text, landscape_figure
 from mezo_lab.sampling import Linear, Quadratic, sign_search
 
 x = sympy.symbols("x", real=True)
@@ -50,17 +52,20 @@ sympy.integrate(sympy.Abs(x) * density, (x, -sympy.oo, sympy.oo))
 # %% [markdown]
 # ## Predict first
 #
-# Write your answers down before you go on.
+# Write your answers between the quotation marks below before you go on.
 #
 # 1. You double $\sigma$. Does the loss fall twice as far in a step?
 # 2. Is there a $\sigma$ at which the search *climbs*, though it always takes what looks like the better of two steps?
 # 3. The search takes the sign of a difference and forgets its size. What would you do with the size?
 
+# %%
+predictions = predict(doubled="", climbs="", size="")
+
 # %% [markdown]
 # ## Experiment: how far a step descends
 #
-# A loss with slope 1 and $\operatorname{tr}H = 5$. For several $\sigma$: the mean change of the loss over many steps, with its standard
-# error, beside the formula.
+# We take a loss with slope 1 and $\operatorname{tr}H = 5$. For several values of $\sigma$ we measure the mean change of the loss over many steps
+# and its standard error, and put the formula beside it.
 
 # %%
 dim = sized(full=20, fast=8)
@@ -81,79 +86,117 @@ def change(sigma: float) -> Estimate:
     return sample(draw, 40_000, numbers_per_draw=dim, seed=0).estimate()
 
 
-for sigma in (0.01, 0.02, 0.05, 0.1, 0.4):
+for sigma in (0.05, 0.1, 0.4):
     formula = -sigma * math.sqrt(2 / math.pi) + sigma**2 * 5 / 2
-    measured = change(sigma)
-    print(f"σ = {sigma:<5} formula {formula:+.5f}   measured {measured}   z = {measured.z_score(formula):+.1f}")
+    print(
+        f"σ = {sigma:<4} formula {formula:+.4f}, {change(sigma).z_score(formula):+.1f} standard errors from {change(sigma)}"
+    )
 
 # %% [markdown]
-# The $z$ is the distance from the formula in standard errors. Chance alone rarely makes it larger than 3, and practically
-# never 5; a formula that is 5 or more away is refuted. Watch it grow with $\sigma$: the formula leaves out $O(\sigma^3)$, which
-# is not small where $\sigma$ is large. Doubling $\sigma$ doubles the first term and quadruples the price: less than twice as far (question 1). And the sign of the
-# change turns: steps that are too long climb (question 2).
-#
-# ## Check
-#
-# The library has this statement as a claim, with its decoys: formulas that forget the $\sqrt{2/\pi}$, or the curvature. The same
-# draws must accept the one and refute the others; otherwise the experiment could not see the difference. `mezo-lab list` shows all
-# claims, with the names and formulas that you can test yourself: `mezo-lab verify random-search` runs this one.
+# We call the number of standard errors between a mean and a value their *distance*. Chance alone rarely makes a distance larger
+# than 3 and practically never makes it 5, so a formula at a distance of 5 or more is refuted. The distance grows with $\sigma$ here,
+# because the formula leaves out terms of order $\sigma^3$.
 
 # %%
-verdict = verify("random-search", dim=dim, curvature=5)
-print(verdict)
-show(verdict)
+predictions.compare("doubled", f"from {change(0.05)} at σ = 0.05 to {change(0.1)} at σ = 0.1: less than twice as far")
+predictions.compare("climbs", f"at σ = 0.4 the loss changes by {change(0.4)}: long steps climb")
 
 # %% [markdown]
-# The marker lies on the dashed line, which is theory, and the dotted decoys lie many standard errors away.
+# ## Check
+#
+# The library holds this statement as a *claim*, together with its *decoys*: wrong formulas that look plausible, such as one that
+# forgets $\sqrt{2/\pi}$ or the curvature. The same draws must accept the claim and refute the decoys; otherwise the experiment
+# could not have seen the difference. On the command line `mezo-lab verify random-search` runs this check, and `mezo-lab list` shows
+# all claims.
+
+# %%
+show(verify("random-search", dim=dim, curvature=5))
+
+# %% [markdown]
+# The marker lies on the dashed line, which is the theory. The dotted decoys lie many standard errors away.
 #
 # ## From a sign to a gradient
 #
-# The search uses one bit of each comparison. The size of the difference says more: for small $\varepsilon$
+# The search uses one bit of each comparison. The size of the difference says more. For small $\varepsilon$,
 #
-# $$\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + O(\varepsilon^2),$$
+# $$\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + O(\varepsilon^2).$$
 #
-# the slope along $z$, called the *projected gradient*. Both points lie symmetrically, so the curvature cancels. Moving along $z$
-# by that much is SPSA as the paper has it (Definition 1). Spall divided by $z_i$ where the paper multiplies; for signs this is the same. *n*-SPSA is the
-# mean over $n$ fresh directions:
+# This is the slope along $z$, called the *projected gradient*. The two points lie symmetrically about $\theta$, so the curvature cancels.
+# To move along $z$ in proportion to this slope is SPSA as the paper defines it (Definition 1). Spall divided by $z_i$ where the
+# paper multiplies; for signs the two agree. The estimator *n*-SPSA is the mean over $n$ fresh probes:
 #
 # $$\hat g = \frac1n\sum_{k=1}^n \frac{L(\theta+\varepsilon z_k) - L(\theta-\varepsilon z_k)}{2\varepsilon}\,z_k \;\approx\; \frac1n\sum_k z_k z_k^\top g.$$
 #
 # **Statement** (claim A1). As $\varepsilon\to 0$, $\mathbb{E}[\hat g] = g$ for every law of $z$ with $\mathbb{E}[zz^\top] = I$.
 #
-# **Derivation.** $\mathbb{E}[z z^\top g] = \mathbb{E}[z z^\top]\,g = I\,g$. That is all: the normal law is not needed, and not even $\mathbb{E}[z]=0$, for $z$ and $-z$ give
-# the same $\hat g$. ($+\sqrt d\,e_i$ with $i$ at random will do.) A one-sided difference needs third moments of 0 too, since it keeps $\tfrac\varepsilon2\,z\,z^\top Hz$.
+# **Derivation.** $\mathbb{E}[z z^\top g] = \mathbb{E}[z z^\top]\,g = I\,g$. That is all. The law need not be normal, and not even $\mathbb{E}[z]=0$ is
+# needed, because $z$ and $-z$ give the same $\hat g$. Probes $\sqrt d\,e_i$ along a random axis will do. A one-sided
+# difference keeps the term $\tfrac\varepsilon2\,z\,z^\top Hz$, so it also needs third moments that vanish.
+#
+# ## A landscape of two weights
+#
+# Four optimizers start at one point of a narrow valley: gradient descent, which knows $g$; SPSA with one probe and with four; and
+# the sign search.
 
 # %%
-generator = torch.Generator().manual_seed(0)
-z = LAWS["gaussian"].sample(1, 4, dim, generator)[0]  # four probes, (4, dim)
-estimate = two_point(Linear(g), theta, z, epsilon=1e-3)
-cosine = float(torch.nn.functional.cosine_similarity(estimate, g, dim=0))
-print(f"‖ĝ‖ = {estimate.norm():.2f} where ‖g‖ = {g.norm():.2f}; cosine of their angle {cosine:.2f}")
+valley = Quadratic(torch.diag(torch.tensor([1.0, 6.0], dtype=torch.float64)))
+start = torch.tensor([-2.0, 0.9], dtype=torch.float64)
+generator = torch.Generator().manual_seed(5)
+
+
+def probes(n, count=1):
+    return LAWS["gaussian"].sample(count, n, 2, generator)  # (count, n, 2)
+
+
+def path(step):
+    points = [start]
+    for _ in range(30):
+        points.append(step(points[-1]))
+    return torch.stack(points)
+
+
+paths = {
+    "gradient descent": path(lambda at: at - 0.05 * valley.gradient(at)),
+    "SPSA, 1 probe": path(lambda at: at - 0.05 * two_point(valley, at, probes(1)[0], 1e-3)),
+    "SPSA, 4 probes": path(lambda at: at - 0.05 * two_point(valley, at, probes(4)[0], 1e-3)),
+    "sign search": path(lambda at: sign_search(valley, at, 0.15 * probes(1)[0, 0])),
+}
+
+# %%
+slope = valley.gradient(start)
+clouds = {f"{n} probe{'s'[: n - 1]}": two_point(valley, start, probes(n, 400), 1e-3) for n in (1, 4)}
+picture = valley, paths, slope, clouds
+show(landscape_figure(*picture), alt=landscape_alt_text(*picture))
 
 # %% [markdown]
-# An estimate is usually longer than $g$ and points elsewhere: it lies in the span of four directions. Right on average is a statement about the
-# mean of very many, and that is what is tested, for each law of the library; the control ties the coordinates of $z$ together,
-# so that $\mathbb{E}[zz^\top] \ne I$.
+# Above, one probe wanders across the contours; four stay near the dashed path of gradient descent. The steps of the sign search
+# do not shrink with the slope. Below, 400 estimates at the start surround the arrow $g$. With one probe an estimate lies in the half-plane of $g$,
+# and many are much longer than $g$. The mean of four is closer.
+
+# %%
+predictions.compare("size", "multiply z by it: a long step where the slope along z is steep. That is SPSA")
+
+# %% [markdown]
+# "Right on average" is a statement about the mean of very many estimates, and this mean is what we test, for each law of the
+# library. The control ties the coordinates of $z$ together, so that $\mathbb{E}[zz^\top] \ne I$.
 
 # %%
 verdicts = [verify("unbiased", law) for law in LAWS]
-for verdict in verdicts:
-    control = verdict.decoys[0]
-    print(f"{verdict}\n   control, {control.statement}: z = {control.z_score:+.0f}, {control.status.name}")
 show(verdicts)
+nearest = min(abs(verdict.decoys[0].z_score) for verdict in verdicts)
+print(f"The control is refuted beside every law, at a distance of at least {nearest:.0f}.")
 
 # %% [markdown]
-# The figure shows the laws; the control, in print, is refuted beside each.
-#
 # ## What it means
 #
-# A mean that is right costs two evaluations, whatever the number of parameters. What grows with the number of parameters is
-# the length and the noise of the single estimate. How long is the question of notebook 3, on which the original notes and the paper disagree.
+# A mean that is right costs two evaluations, whatever the number of parameters. The number of parameters decides
+# how long and how noisy a single estimate is. Notebook 3 asks how long, and there the original notes and the paper disagree.
 #
 # ## Where it breaks
 #
-# Unbiasedness needs $\varepsilon\to0$, or a loss on which the difference is exact; otherwise the estimate is that of a smoothed loss (notebook 6). And all
-# of this needs a gradient. On the kink $L(\theta) = |\theta_1|$ at 0 there is none: both sides are worse, and the sign search climbs at every size.
+# The estimate is unbiased only as $\varepsilon\to0$, or on a loss for which the difference is exact. Otherwise it is the gradient of a
+# smoothed loss (notebook 6). All of this also needs a gradient. On the kink $L(\theta) = |\theta_1|$ at 0 there is none: both sides
+# are worse, and the sign search climbs at every size.
 
 
 # %%
@@ -162,37 +205,59 @@ def kink(point):
 
 
 origin = torch.zeros(1, dtype=torch.float64)
-for size in (0.1, 0.01):
-    step = torch.tensor([size], dtype=torch.float64)
-    print(f"δ = {size}: L goes from {kink(origin):g} to {kink(sign_search(kink, origin, step)):g}")
+step = torch.tensor([0.01], dtype=torch.float64)
+print(f"L goes from {kink(origin):g} to {kink(sign_search(kink, origin, step)):g} in a step of {step.item()}.")
 
 # %% [markdown]
 # ## Exercises
 #
-# **1.1 (paper).** Show that $\mathbb{E}\,\delta^\top H\delta = \sigma^2\operatorname{tr}H$ for $\delta = \sigma z$ and any law with $\mathbb{E}[zz^\top] = I$. Where did you use that
+# ### Exercise 1.1: the price of curvature
+# *10 minutes · ★☆☆ · on paper*
+#
+# Show that $\mathbb{E}\,\delta^\top H\delta = \sigma^2\operatorname{tr}H$ for $\delta = \sigma z$ and any law with $\mathbb{E}[zz^\top] = I$. Where did you use that
 # $H$ is symmetric?
+#
+# <details><summary>Hint 1</summary>Write the product as a double sum over the entries of H.</details>
+# <details><summary>Hint 2</summary>Only the products of two coordinates of z are random. What are their means?</details>
 
 # %% [markdown] tags=["solution"]
 # **Solution.** $\mathbb{E}\,z^\top H z = \sum_{ij} H_{ij}\,\mathbb{E}[z_i z_j] = \sum_i H_{ii}$. Symmetry was not used: an antisymmetric part would
 # contribute nothing to either side.
 
 # %% [markdown]
-# **1.2 (code).** The mean change of the loss in a step of random search, as a formula. Ten minutes.
+# ### Exercise 1.2: a search along the axes
+# *15 minutes · ★★☆*
+#
+# Let the search step along a random axis: $\delta = \pm\sigma\sqrt d\,e_i$ with $i$ uniform. What is the mean change of the loss in a step that
+# is small enough for the sign to be right? The gradient is a list, and so is the diagonal of $H$.
+#
+# <details><summary>Hint 1</summary>Steps 1 to 3 of the derivation hold for every law with E[zzᵀ] = I. Only step 4 is new.</details>
+# <details><summary>Hint 2</summary>Which d values does |zᵀg| take, and how often?</details>
+# <details><summary>Expected output</summary>✓ right in 3 cases</details>
+
 
 # %%
-from mezo_lab.course.exercises.search import check_best_sigma, check_search_change, check_two_point
-
-
-def search_change(sigma: float, grad_norm: float, trace: float) -> float:
+def axis_change(sigma: float, gradient: list[float], curvatures: list[float]) -> float:
     # BEGIN SOLUTION
-    return -sigma * math.sqrt(2 / math.pi) * grad_norm + sigma**2 * trace / 2
+    slope = sum(abs(entry) for entry in gradient) / math.sqrt(len(gradient))  # E|zᵀg|
+    return -sigma * slope + sigma**2 * sum(curvatures) / 2
     # END SOLUTION
 
 
-check_search_change(search_change)
+# %%
+from mezo_lab.course.exercises.search import check_axis_change, check_best_sigma, check_two_point
+
+check_axis_change(axis_change)
 
 # %% [markdown]
-# **1.3 (code).** n-SPSA from its definition: `z` has shape (n, d), and `loss` takes points of shape (n, d) at once.
+# ### Exercise 1.3: n-SPSA
+# *10 minutes · ★☆☆*
+#
+# Write *n*-SPSA from its definition. The probes `z` have the shape (n, d), and `loss` takes points of the shape (n, d) at once.
+#
+# <details><summary>Hint 1</summary>Compute the n projected gradients first, as a tensor of shape (n,).</details>
+# <details><summary>Hint 2</summary>Multiply each probe by its own number, and take the mean over the probes, axis 0.</details>
+# <details><summary>Expected output</summary>✓ right in 2 cases</details>
 
 
 # %%
@@ -203,10 +268,18 @@ def spsa(loss, theta, z, epsilon):
     # END SOLUTION
 
 
+# %%
 check_two_point(spsa)
 
 # %% [markdown]
-# **1.4 (experiment).** Which $\sigma$ descends furthest in one step? Derive it, put it in, and compare with a scan.
+# ### Exercise 1.4: the best σ
+# *15 minutes · ★★☆ · an experiment*
+#
+# Which $\sigma$ descends furthest in one step? Derive it from the formula and write it below. The cell after it compares with a scan.
+#
+# <details><summary>Hint 1</summary>The formula is a parabola in σ.</details>
+# <details><summary>Hint 2</summary>Set its derivative to 0; the change itself is 0 at twice that σ.</details>
+# <details><summary>Expected output</summary>✓ right in 2 cases, and a table in which the middle row descends.</details>
 
 
 # %%
@@ -216,24 +289,25 @@ def best_sigma(grad_norm: float, trace: float) -> float:
     # END SOLUTION
 
 
+# %%
 check_best_sigma(best_sigma)
 for factor in (0.5, 1, 2):
     print(f"{factor:>3} × the best σ: {change(factor * best_sigma(1.0, 5.0))}")
 
 # %% [markdown] tags=["solution"]
-# **Solution.** By the formula nothing is gained at twice the best $\sigma$; the scan climbs there. At the best $\sigma$, $\sigma\operatorname{tr}H$ is about $\|g\|$,
-# so what $O(\sigma^3)$ leaves out is no longer small: it comes with wrong choices, which cost. The search's own optimum lies somewhat
-# below, and it climbs sooner.
+# **Solution.** By the formula nothing is gained at twice the best $\sigma$; in the scan the loss climbs there. At the best $\sigma$ the product
+# $\sigma\operatorname{tr}H$ is about as large as $\|g\|$, so the terms of order $\sigma^3$ are no longer small: they come from wrong choices of the sign, which cost.
+# The true optimum of the search lies somewhat lower, and the search begins to climb sooner.
 
 # %% [markdown]
 # ## Summary
 #
-# - Random search descends by $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$: there is a best $\sigma$, and at twice that, by the formula, nothing
-#   is left; the search itself climbs somewhat sooner.
-# - The size of the difference, not only its sign, gives $zz^\top g$, whose mean is the gradient for every isotropic law.
+# - Random search gains $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$. There is a best $\sigma$; at twice that value the formula leaves
+#   no gain, and the search itself begins to climb somewhat sooner.
+# - The size of the difference, and not only its sign, gives $zz^\top g$, whose mean is the gradient for every isotropic law.
 # - A claim is accepted together with decoys that the same draws refute.
 #
-# **Limits.** Nothing was said of the variance, nor of a finite $\varepsilon$.
+# **Limits.** We said nothing about the variance, nor about a finite $\varepsilon$.
 #
 # **Further reading.** J. C. Spall, *Multivariate stochastic approximation using a simultaneous perturbation gradient
 # approximation*, 1992. Y. Nesterov and V. Spokoiny, *Random gradient-free minimization of convex functions*, 2017. S. Malladi et

@@ -5,38 +5,70 @@ from typing import Any
 
 import torch
 
-from mezo_lab import theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
-from mezo_lab.sampling import Cubic, two_point
+from mezo_lab.sampling import Cubic, Linear, Quadratic, sign_search, two_point
 
-__all__ = ["check_best_sigma", "check_search_change", "check_two_point"]
+__all__ = ["check_axis_change", "check_best_sigma", "check_two_point"]
 
+# small steps: the slope along each axis decides the sign
 _CHANGES = [
-    {"sigma": 0.1, "grad_norm": 2.0, "trace": 3.0},
-    {"sigma": 0.5, "grad_norm": 1.0, "trace": 0.0},
-    {"sigma": 0.2, "grad_norm": 0.5, "trace": -4.0},
+    {"sigma": 0.01, "gradient": [3.0, -1.0, 2.0, -4.0], "curvatures": [1.0, 5.0, 0.0, 2.0]},
+    {"sigma": 0.02, "gradient": [2.0, 0.0], "curvatures": [3.0, 4.0]},
+    {"sigma": 0.05, "gradient": [-1.0, 1.5, 2.5], "curvatures": [-2.0, 1.0, 7.0]},
 ]
 _SLOPES = [{"grad_norm": 1.0, "trace": 10.0}, {"grad_norm": 3.0, "trace": 2.0}]
 
 
-def check_search_change(change: Answer) -> None:
-    """Whether change(sigma, grad_norm, trace) is the mean change of the loss in a step of random search.
+def check_axis_change(change: Answer) -> None:
+    """Whether change(sigma, gradient, curvatures) is the mean change of the loss where the search steps along axes.
 
-    Source: the notes, first method; claim A0. Raises: WrongAnswer.
+    The truth is the mean over all 2d steps that the search can draw. Raises: WrongAnswer.
     """
     grade(
         change,
-        theory.random_search_change,
+        _axis_change,
         _CHANGES,
         {
-            "A step along δ gains |δᵀg|, and the mean of |N(0, 1)| is √(2/π), not 1.": (
-                "sigma**2 * trace / 2 - sigma * grad_norm"
+            "√(2/π) is the mean of |N(0, 1)|: here |zᵀg| takes the values √d·|gᵢ|.": (
+                lambda sigma, gradient, curvatures: (
+                    sigma**2 * sum(curvatures) / 2 - sigma * math.sqrt(2 / math.pi) * math.hypot(*gradient)
+                )
             ),
-            "δᵀHδ is there too: ½σ²·tr H, whichever sign is taken.": "-sigma * sqrt(2/pi) * grad_norm",
-            "Taylor's second term has a half: ½δᵀHδ.": "sigma**2 * trace - sigma * sqrt(2/pi) * grad_norm",
+            "The mean is that of |gᵢ|, over all i: ‖g‖ has the squares.": (
+                lambda sigma, gradient, curvatures: sigma**2 * sum(curvatures) / 2 - sigma * math.hypot(*gradient)
+            ),
+            "A step is σ√d long, and not σ: each axis is drawn once in d.": (
+                lambda sigma, gradient, curvatures: (
+                    (sigma**2 * sum(curvatures) / 2 - sigma * sum(map(abs, gradient))) / len(gradient)
+                )
+            ),
+            "The search goes down on either side: take the mean of |gᵢ|, not of gᵢ.": (
+                lambda sigma, gradient, curvatures: (
+                    sigma**2 * sum(curvatures) / 2 - sigma * sum(gradient) / math.sqrt(len(gradient))
+                )
+            ),
+            "δᵀHδ is there too: ½σ²·tr H, whichever sign is taken.": (
+                lambda sigma, gradient, curvatures: -sigma * sum(map(abs, gradient)) / math.sqrt(len(gradient))
+            ),
+            "Taylor's second term has a half: ½δᵀHδ.": (
+                lambda sigma, gradient, curvatures: (
+                    sigma**2 * sum(curvatures) - sigma * sum(map(abs, gradient)) / math.sqrt(len(gradient))
+                )
+            ),
         },
     )
+
+
+def _axis_change(sigma: float, gradient: list[float], curvatures: list[float]) -> float:
+    """The mean change of the loss over the steps ±σ√d·eᵢ, each of which the search draws as often as the others."""
+    dim = len(gradient)
+    linear = Linear(torch.tensor(gradient, dtype=torch.float64))
+    quadratic = Quadratic(torch.diag(torch.tensor(curvatures, dtype=torch.float64)))
+    axes = sigma * math.sqrt(dim) * torch.eye(dim, dtype=torch.float64)
+    steps = torch.cat([axes, -axes])  # (2d, d)
+    ends = sign_search(lambda points: linear(points) + quadratic(points), torch.zeros(dim, dtype=torch.float64), steps)
+    return float((linear(ends) + quadratic(ends)).mean())
 
 
 def check_best_sigma(best: Answer) -> None:

@@ -2,20 +2,33 @@
 
 import math
 
-from mezo_lab import theory
 from mezo_lab.course.exercises import search as exercises
 from mezo_lab.sampling import one_sided, two_point
 
+
+def axis_change(sigma, gradient, curvatures, slope=None):
+    slope = sum(map(abs, gradient)) / math.sqrt(len(gradient)) if slope is None else slope
+    return sigma**2 * sum(curvatures) / 2 - sigma * slope
+
+
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_search_change: (
-        theory.random_search_change,
+    exercises.check_axis_change: (
+        axis_change,
         [
-            (lambda sigma, grad_norm, trace: -sigma * grad_norm + sigma**2 * trace / 2, r"√\(2/π\), not 1"),
-            (lambda sigma, grad_norm, trace: -sigma * math.sqrt(2 / math.pi) * grad_norm, "½σ²·tr H"),
-            (lambda sigma, grad_norm, trace: sigma**2 * trace - sigma * math.sqrt(2 / math.pi) * grad_norm, "a half"),
-            (lambda sigma, grad_norm, trace: sigma, r"At sigma = 0\.1, grad_norm = 2, trace = 3 it should be"),
-            (lambda sigma, grad_norm, trace: None, "let it return its answer"),
+            (lambda **case: axis_change(**case, slope=math.hypot(*case["gradient"]) * 0.6366197723675814**0.5), "√d·"),
+            (lambda **case: axis_change(**case, slope=math.hypot(*case["gradient"])), "has the squares"),
+            (lambda **case: axis_change(**case, slope=sum(case["gradient"]) / len(case["gradient"]) ** 0.5), "mean of"),
+            (
+                lambda sigma, gradient, curvatures: (
+                    axis_change(sigma, gradient, curvatures, slope=sum(map(abs, gradient))) / len(gradient)
+                ),
+                "σ√d long",
+            ),
+            (lambda sigma, gradient, curvatures: axis_change(sigma, gradient, [0.0]), "½σ²·tr H"),
+            (lambda sigma, gradient, curvatures: axis_change(sigma, gradient, curvatures * 2), "a half"),
+            (lambda sigma, gradient, curvatures: sigma, r"At sigma = 0\.01 it should be"),
+            (lambda sigma, gradient, curvatures: None, "let it return its answer"),
         ],
     ),
     exercises.check_best_sigma: (
