@@ -11,7 +11,6 @@ from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.formula import formula_svg
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
-from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.landscape import landscape_alt_text, landscape_figure
 from mezo_lab.report.figures.lengths import (
     ProbeLengths,
@@ -20,6 +19,7 @@ from mezo_lab.report.figures.lengths import (
     lengths_alt_text,
     lengths_figure,
 )
+from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
 from mezo_lab.report.figures.walk import walk_alt_text, walk_figure
 
@@ -40,14 +40,14 @@ __all__ = [
     "formula_svg",
     "growth_alt_text",
     "growth_figure",
-    "scan_alt_text",
-    "scan_figure",
     "landscape_alt_text",
     "landscape_figure",
     "length_scatter",
     "length_scatter_alt_text",
     "lengths_alt_text",
     "lengths_figure",
+    "scan_alt_text",
+    "scan_figure",
     "stages_alt_text",
     "stages_figure",
     "step_alt_text",

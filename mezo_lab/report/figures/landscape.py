@@ -19,7 +19,7 @@ _HEIGHT = 6.4  # inches
 _GRID = 80  # points on each side
 _CONTOURS = 12
 _MARGIN = 0.08  # of the larger side, around the paths
-_INNER = 0.97  # the share of the estimates that lies in the frame of the cloud
+_INNER = 0.985  # estimates beyond this quantile on any side lie outside the frame
 # lines that differ in their pattern, markers and lightness
 _LOOKS = (
     {"linestyle": "--", "marker": "o", "color": style.INK},
@@ -122,7 +122,7 @@ def _draw_clouds(axes: "Axes", gradient: Tensor, clouds: Mapping[str, Tensor]) -
     axes.annotate("", gradient.tolist(), (0, 0), **arrow)
     axes.annotate("g", gradient.tolist(), (6, 4), textcoords="offset points", fontsize=style.SMALL + 1, color=style.INK)
     cloud = torch.cat(list(clouds.values()))
-    reach = torch.quantile(cloud.abs(), _INNER, dim=0)  # a few far estimates would shrink all others
-    for set_limits, size in ((axes.set_xlim, reach[0]), (axes.set_ylim, reach[1])):
-        set_limits(-float(size) * 1.05, float(size) * 1.05)
+    ends = torch.tensor([1 - _INNER, _INNER], dtype=cloud.dtype)  # a few far estimates would shrink all others
+    low, high = torch.quantile(cloud, ends, dim=0).tolist()
+    axes.set(xlim=(min(low[0], 0), max(high[0], 0)), ylim=(min(low[1], 0), max(high[1], 0)))
     axes.set(xlabel="first component of the estimate", ylabel="second component")
