@@ -43,6 +43,7 @@ BY_HAND = {
 TWICE = "opt.step(lambda: seen.append({name: tensor.clone() for name, tensor in tensors.items()}) or 0.0)"
 # (function, what is in the changed line, ^ at its beginning and $ at its end) → why the program is right all the same
 EQUIVALENT = {
+    ("axis_change", "math.sqrt(len(curvatures))"): "the two lists have one length",
     ("sphere", "+ return -(x"): "−z has the law of z",
     ("sphere", "norm(dim=1, "): "of two axes, the last is axis 1",
     ("kurtosis", "+ return 10$"): "the same number",

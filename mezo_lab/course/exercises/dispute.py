@@ -15,13 +15,13 @@ from mezo_lab.course.exercises.grading import (
 from mezo_lab.sampling import law_named
 from mezo_lab.theory import Expression
 
-__all__ = ["check_mixed_factor", "check_orthogonal_formula", "check_sparse_kurtosis"]
+__all__ = ["check_norm_factor", "check_orthogonal_formula", "check_sparse_kurtosis"]
 
 _FACTORS = [
-    {"dim": 10, "gaussian": 2, "sphere": 2},
-    {"dim": 10, "gaussian": 1, "sphere": 0},
-    {"dim": 50, "gaussian": 0, "sphere": 3},
-    {"dim": 7, "gaussian": 3, "sphere": 1},
+    {"dim": 10, "probes": 1, "kurtosis": 3.0},
+    {"dim": 10, "probes": 4, "kurtosis": 1.0},
+    {"dim": 50, "probes": 3, "kurtosis": 1.8},
+    {"dim": 7, "probes": 2, "kurtosis": 10.0},
 ]
 # chosen so that no formula in d alone or in n alone fits
 _ORTHOGONAL = [{"dim": 6, "probes": 3}, {"dim": 8, "probes": 2}, {"dim": 6, "probes": 2}]
@@ -39,38 +39,24 @@ _FORMULA_MISTAKES = {
 }
 
 
-def check_mixed_factor(factor: Answer) -> None:
-    """Whether factor(dim, gaussian, sphere) is E‖ĝ‖²/‖g‖² of a step with so many probes of each law.
+def check_norm_factor(factor: Answer) -> None:
+    """Whether factor(dim, probes, kurtosis) is E‖ĝ‖²/‖g‖² for independent coordinates.
 
-    Source: claim A2; the mean of the two constants, weighted by the probes. Raises: WrongAnswer.
+    Source: claim A2, the i.i.d. laws. Raises: WrongAnswer.
     """
     grade(
         factor,
-        _mixed_factor,
+        lambda dim, probes, kurtosis: theory.norm_factor(dim, probes, theory.Moments(1, kurtosis - 3)),
         _FACTORS,
         {
-            "Count the probes: the plain mean of both constants is right for as many of one law as of the other.": (
-                "(dim + gaussian + sphere) / (gaussian + sphere)"
-            ),
-            "That is the factor with Gaussian probes alone.": "(dim + gaussian + sphere + 1) / (gaussian + sphere)",
-            "That is the factor on the sphere alone.": "(dim + gaussian + sphere - 1) / (gaussian + sphere)",
-            "The terms with i ≠ j count too: there are n(n−1), each ‖g‖², whatever the two laws are.": (
-                "(gaussian * (dim + 2) + sphere * dim) / (gaussian + sphere)**2"
-            ),
-            "ĝ is the mean of n probes, so ‖ĝ‖² divides by n², not by n.": (
-                "gaussian + sphere - 1 + (gaussian * (dim + 2) + sphere * dim) / (gaussian + sphere)"
-            ),
-            "The constants c are swapped: the Gaussian's is d + 2, the sphere's is d.": (
-                "(dim + gaussian + sphere - 1) / (gaussian + sphere) + 2 * sphere / (gaussian + sphere)**2"
-            ),
+            "(d+n−1)/n is right for κ = 1: let it depend on κ.": "(dim + probes - 1) / probes",
+            "(d+n+1)/n is right for κ = 3, the Gaussian: let it depend on κ.": "(dim + probes + 1) / probes",
+            "The terms with i ≠ j count too: there are n(n−1), each ‖g‖².": "(dim - 1 + kurtosis) / probes",
+            "That is the variance, E‖ĝ − g‖²/‖g‖²: the norm has ‖g‖² itself on top.": ("(dim + kurtosis - 2) / probes"),
+            "ĝ is the mean of n probes, not their sum: divide by n.": "dim + probes + kurtosis - 2",
+            "‖z‖² has z₁² once and d − 1 others: E[‖z‖²z₁²] = κ + d − 1.": "(dim + probes + kurtosis - 1) / probes",
         },
     )
-
-
-def _mixed_factor(dim: int, gaussian: int, sphere: int) -> float:
-    probes = gaussian + sphere
-    weights = {"gaussian": gaussian / probes, "sphere": sphere / probes}
-    return sum(weight * theory.norm_factor(dim, probes, law_named(law).moments(dim)) for law, weight in weights.items())
 
 
 def check_sparse_kurtosis(kurtosis: Answer) -> None:
@@ -108,7 +94,7 @@ def check_orthogonal_formula(formula: Answer | str) -> None:
         if verdict.status is Status.REFUTED:
             raise WrongAnswer(
                 f"At d = {case['dim']}, n = {case['probes']} the draws refute {expect.text} = {verdict.expected:.6g}: "
-                f"they give {verdict.estimate}, {abs(verdict.z_score):.0f} standard errors away. {_hint(expect)}"
+                f"they give {verdict.estimate}, z = {verdict.z_score:+.0f}. {_hint(expect)}"
             )
     print(f"✓ the draws agree with {expect.text} in {len(_ORTHOGONAL)} cases")
 

@@ -2,31 +2,20 @@
 
 from mezo_lab.course.exercises import dispute as exercises
 
-
-def right_factor(dim, gaussian, sphere):
-    n = gaussian + sphere
-    return (n * (n - 1) + gaussian * (dim + 2) + sphere * dim) / n**2
-
-
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_mixed_factor: (
-        lambda dim, gaussian, sphere: 1 + (dim - 1) / (gaussian + sphere) + 2 * gaussian / (gaussian + sphere) ** 2,
+    exercises.check_norm_factor: (
+        lambda dim, probes, kurtosis: (dim + probes + kurtosis - 2) / probes,
         [
-            (lambda dim, gaussian, sphere: 1 + dim / (gaussian + sphere), "plain mean of both"),
-            (lambda dim, gaussian, sphere: 1 + (dim + 1) / (gaussian + sphere), "Gaussian probes alone"),
-            (lambda dim, gaussian, sphere: 1 + (dim - 1) / (gaussian + sphere), "on the sphere alone"),
-            (
-                lambda dim, gaussian, sphere: (gaussian * (dim + 2) + sphere * dim) / (gaussian + sphere) ** 2,
-                "The terms with i ≠ j",
-            ),
-            (
-                lambda dim, gaussian, sphere: (gaussian + sphere) * right_factor(dim, gaussian, sphere),
-                "by n², not by n",
-            ),
-            (lambda dim, gaussian, sphere: right_factor(dim, sphere, gaussian), "are swapped"),
-            (lambda dim, gaussian, sphere: dim, r"At dim = 10, gaussian = 2, sphere = 2 it should be 3\.5"),
-            (lambda dim, gaussian, sphere: None, "let it return its answer"),
+            (lambda dim, probes, kurtosis: (dim + probes - 1) / probes, "right for κ = 1"),
+            (lambda dim, probes, kurtosis: (dim + probes + 1) / probes, "right for κ = 3"),
+            (lambda dim, probes, kurtosis: (dim + kurtosis - 1) / probes, "The terms with i ≠ j"),
+            (lambda dim, probes, kurtosis: (dim + probes + kurtosis - 1) / probes, "d − 1 others"),
+            (lambda dim, probes, kurtosis: (dim + kurtosis - 2) / probes, "That is the variance"),
+            (lambda dim, probes, kurtosis: dim + probes + kurtosis - 2, "divide by n"),
+            (lambda dim, probes, kurtosis: (dim + kurtosis) / probes, r"At dim = 10, probes = 1"),
+            (lambda dim, probes, kurtosis: dim, r"At dim = 10, probes = 1, kurtosis = 3 it should be 12"),
+            (lambda dim, probes, kurtosis: None, "let it return its answer"),
         ],
     ),
     exercises.check_orthogonal_formula: (

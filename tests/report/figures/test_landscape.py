@@ -1,4 +1,4 @@
-"""The landscape shows each path from the common start, and each cloud around the gradient, told apart without colour."""
+"""The landscape shows each path from the common start and each cloud around the gradient, apart without colour."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_each_path_is_drawn_from_the_start_and_in_a_pattern_of_its_own(figure):
 def test_each_estimate_is_a_dot_and_the_gradient_an_arrow(figure):
     below = figure.axes[1]
     assert [dots.get_offsets().tolist() for dots in below.collections] == [cloud.tolist() for cloud in CLOUDS.values()]
-    assert [text.xy for text in below.texts] == [[3.0, 4.0], [3.0, 4.0]]
+    assert [text.xy for text in below.texts] == [(3.0, 4.0), (3.0, 4.0)]
 
 
 def test_the_words_name_the_losses_at_both_ends_and_the_spread():

@@ -35,7 +35,7 @@ def test_a_law_of_one_length_is_a_line_at_one_and_the_other_a_histogram_around_i
 
 
 def test_the_words_give_mean_and_deviation_of_each_law():
-    assert lengths_alt_text(PANELS) == "Histograms of ‖z‖²/d. At d = 20: gaussian 1.00 ± 0.31 and sphere 1.00 ± 0.00."
+    assert lengths_alt_text(PANELS) == "Histograms of ‖z‖²/d. At d = 20: gaussian 1.00 ± 0.32 and sphere 1.00 ± 0.00."
 
 
 def test_every_group_of_draws_lies_on_the_parabola_and_the_means_of_the_laws_two_apart():
