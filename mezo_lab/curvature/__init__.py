@@ -5,6 +5,7 @@ states its cost in forward passes, by its arguments; a result holds a `PassCount
 """
 
 from mezo_lab.curvature.agreement import projected_gradients, projections
+from mezo_lab.curvature.density import LanczosSpectrum, lanczos_spectrum
 from mezo_lab.curvature.divergence import Divergence, divergence, growth_passes, growth_rate, steps_for
 from mezo_lab.curvature.epsilon_scan import EpsilonScan, ScanRow, epsilon_scan, unit_in_last_place
 from mezo_lab.curvature.exact import effective_rank, hessian, largest_eigenvalue, random_spectrum
@@ -25,6 +26,7 @@ __all__ = [
     "Divergence",
     "Eigenvalue",
     "EpsilonScan",
+    "LanczosSpectrum",
     "PassCount",
     "ScanRow",
     "StableLearningRate",
@@ -39,6 +41,7 @@ __all__ = [
     "hessian",
     "hessian_products",
     "inner_product",
+    "lanczos_spectrum",
     "largest_eigenvalue",
     "largest_eigenvalue_iterated",
     "predict_stable_lr",

@@ -6,7 +6,7 @@ the host's memory: 11 GB for a model of 135 million parameters.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -118,27 +118,36 @@ def largest_eigenvalue_iterated(
         raise ValueError(f"`tolerance` must be positive and `most` at least 1, got {tolerance} and {most}.")
     parameters = list(parameters)
     product = hessian_products(parameters, loss)
-    v = _unit_vector(parameters, seed)
+    for alphas, betas in tridiagonal(product, unit_vector(parameters, seed), most):
+        value, residual = _top_ritz_pair(alphas, betas[:-1], betas[-1])
+        if progress is not None:
+            progress(len(alphas), most)
+        if residual <= tolerance * abs(value):
+            break
+    return Eigenvalue(value, residual, len(alphas))
+
+
+def tridiagonal(
+    product: Callable[[Vector], list[Tensor]], v: Vector, most: int
+) -> Iterator[tuple[list[float], list[float]]]:
+    """The diagonal and the off-diagonal of T = VᵀHV after each of `most` products, the next β last; v is a unit vector.
+
+    Raises: ValueError for an Hv that is not finite.
+    """
     v_before = v
-    beta = 0.0
     alphas: list[float] = []
     betas: list[float] = []
-    for k in range(1, most + 1):
-        w = plus(product(v), v_before, -beta)
+    for _ in range(most):
+        w = plus(product(v), v_before, -betas[-1] if betas else 0.0)
         alphas.append(inner_product(w, v))
         w = plus(w, v, -alphas[-1])
         beta = inner_product(w, w) ** 0.5
         if not math.isfinite(beta):
             raise ValueError(f"`loss` must have a finite Hessian here, got {beta} in Hv: lower it where it overflows.")
-        value, residual = _top_ritz_pair(alphas, betas, beta)
-        if progress is not None:
-            progress(k, most)
-        if residual <= tolerance * abs(value):
-            break
         betas.append(beta)
+        yield alphas, betas
         v_before = v
         v = scaled(w, 1 / beta)
-    return Eigenvalue(value, residual, k)
 
 
 def _top_ritz_pair(alphas: list[float], betas: list[float], beta: float) -> tuple[float, float]:
@@ -148,15 +157,21 @@ def _top_ritz_pair(alphas: list[float], betas: list[float], beta: float) -> tupl
     >>> round(value, 6), round(residual, 6)
     (3.0, 0.353553)
     """
-    matrix = torch.diag(torch.tensor(alphas, dtype=torch.float64))
-    off = torch.tensor(betas, dtype=torch.float64)
-    if betas:
-        matrix += torch.diag(off, 1) + torch.diag(off, -1)
-    values, vectors = torch.linalg.eigh(matrix)
+    values, vectors = ritz_pairs(alphas, betas)
     return float(values[-1]), beta * abs(float(vectors[-1, -1]))
 
 
-def _unit_vector(parameters: Sequence[Tensor], seed: int) -> list[Tensor]:
+def ritz_pairs(alphas: Sequence[float], betas: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors of the tridiagonal matrix, in float64; betas: one fewer than alphas."""
+    matrix = torch.diag(torch.tensor(alphas, dtype=torch.float64))
+    if betas:
+        off = torch.tensor(betas, dtype=torch.float64)
+        matrix += torch.diag(off, 1) + torch.diag(off, -1)
+    values, vectors = torch.linalg.eigh(matrix)
+    return values, vectors
+
+
+def unit_vector(parameters: Sequence[Tensor], seed: int) -> list[Tensor]:
     generator = generator_for(seed, STREAM, 0, str(parameters[0].device))
     vector = [
         torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype, device=parameter.device)

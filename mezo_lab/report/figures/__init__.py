@@ -8,6 +8,15 @@ from mezo_lab.report.figures import style
 from mezo_lab.report.figures.claim import alt_text, claim_figure
 from mezo_lab.report.figures.comparison import comparison_alt_text, comparison_figure
 from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
+from mezo_lab.report.figures.curvature import (
+    slopes_alt_text,
+    slopes_figure,
+    spectrum_alt_text,
+    spectrum_figure,
+    valley_alt_text,
+    valley_figure,
+)
+from mezo_lab.report.figures.descent import rules_alt_text, rules_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.formula import formula_svg
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
@@ -19,6 +28,7 @@ from mezo_lab.report.figures.lengths import (
     lengths_alt_text,
     lengths_figure,
 )
+from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
 from mezo_lab.report.figures.walk import walk_alt_text, walk_figure
@@ -46,13 +56,23 @@ __all__ = [
     "length_scatter_alt_text",
     "lengths_alt_text",
     "lengths_figure",
+    "rules_alt_text",
+    "rules_figure",
     "scan_alt_text",
     "scan_figure",
+    "slopes_alt_text",
+    "slopes_figure",
+    "spectrum_alt_text",
+    "spectrum_figure",
     "stages_alt_text",
     "stages_figure",
     "step_alt_text",
     "step_figure",
     "style",
+    "valley_alt_text",
+    "valley_figure",
     "walk_alt_text",
     "walk_figure",
+    "wire_alt_text",
+    "wire_figure",
 ]
