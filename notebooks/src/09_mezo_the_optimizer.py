@@ -9,7 +9,7 @@
 # **You will be able to** train any `torch.nn` model with `MeZO`; choose a law and a rule; log and replay a run; test a generator of
 # $z$ that you did not write.
 #
-# **Before this:** notebooks 1, 3 and 5; 8 for what happens inside. **Time:** 55 minutes; the cells run within a minute or so.
+# **Before this:** notebooks 1, 3 and 5; 8 for what happens inside. **Time:** 80 minutes, of which the exercises take 70; the cells run within a minute or so.
 # **In the paper** (Malladi et al. 2023): Algorithm 1, Sections 2.1 and 4, Appendix B.2.
 
 # %%
@@ -27,16 +27,17 @@ from torch import nn
 from mezo_lab import LAWS, Estimate, MeZO, theory
 from mezo_lab.claims.controls import flip_bit, replace_streams, same_for_tensors
 from mezo_lab.course.exercises import zoo
-from mezo_lab.course.notebook import show, sized, verify
+from mezo_lab.course.notebook import predict, show, sized, verify
 from mezo_lab.optim import Adam, RunLog, Momentum, replay
 from mezo_lab.optim.log import LogError
-from mezo_lab.report.figures import style
+from mezo_lab.report.figures import rules_alt_text, rules_figure
 from mezo_lab.sampling import LowRankQuadratic
 
 # %% [markdown]
 # ## Ten lines
 #
-# A two-layer classifier on a task that no line separates. No `backward`, no `zero_grad`: the optimizer evaluates the *closure*.
+# A two-layer classifier on a task that no line separates. No `backward`, no `zero_grad`: the optimizer evaluates the
+# *closure*, a function without arguments that returns the loss at the present weights.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -110,13 +111,17 @@ print(f"best ηℓ = {best}, leaves {sympy.expand(theory.contraction(best, gamma
 # %% [markdown]
 # ## Predict first
 #
-# Write your answers down before you go on.
+# Write your answers between the quotation marks before you go on.
 #
-# 1. Same bowl, each law at its best rate: which descends further in a step, Gaussian $z$ or signs?
-# 2. Four probes instead of one: does a step cost or gain more?
-# 3. Signs of $\hat g$, and a constant rate. Does the loss go to 0?
-# 4. A program seeds its generator anew for every tensor. Is each tensor's $z$ still standard normal? Is $\hat g$ still right on average?
-#
+# 1. (`law`) Same bowl, each law at its best rate: which descends further in a step, Gaussian $z$ or signs?
+# 2. (`probes`) Four probes instead of one: does a step cost or gain more?
+# 3. (`signs`) Signs of $\hat g$, and a constant rate. Does the loss go to 0?
+# 4. (`seeds`) A program seeds its generator anew for every tensor. Is each tensor's $z$ still standard normal? Is $\hat g$ still right on average?
+
+# %%
+predictions = predict(law="", probes="", signs="", seeds="")
+
+# %% [markdown]
 # ## Experiment: laws and probes
 #
 # The bowl $L=\tfrac12(\theta_1^2+\dots+\theta_r^2)$; many first steps from one point, each law at its best rate. The last column holds the draws
@@ -146,8 +151,13 @@ def left_over(law, probes, steps):
 for law, probes in [("gaussian", 1), ("rademacher", 1), ("sphere", 1), ("gaussian", 4)]:
     measured, best = left_over(law, probes, sized(full=200, fast=60)), 1 / factor(law, probes)
     right, wrong = (theory.contraction(best, factor(law, probes, rank)) for rank in (r, d))
-    scores = f"z = {measured.z_score(right):+.1f}, with d for r: {measured.z_score(wrong):+.0f}"
+    scores = f"distance {measured.z_score(right):+.1f}, with d for r: {measured.z_score(wrong):+.0f}"
     print(f"{law:<10} n = {probes}, {2 * probes} passes: formula {right:.3f}, measured {measured}; {scores}")
+kept = {law: theory.contraction(1 / factor(law, 1), factor(law, 1)) for law in ("gaussian", "rademacher")}
+predictions.compare(
+    "law", f"signs: a step leaves {kept['rademacher']:.2f} of the loss, a Gaussian one {kept['gaussian']:.2f}"
+)
+predictions.compare("probes", "four probes leave less of the loss, and cost four times as many passes")
 
 # %% [markdown]
 # Signs descend further than Gaussian draws here, as the bowl lies along the axes ($\gamma=r$ instead of $r+2$). In general directions they see the sphere, $\gamma=d(r+2)/(d+2)=5.45$ (claim
@@ -189,25 +199,12 @@ best = 1 / factor("gaussian", 1)
 rules = {"sgd": (best, "sgd"), "momentum": (best, Momentum(0.8)), "adam": (lr, Adam(0.8, 0.9))}
 rules |= {"normalised": (lr, "normalised"), "sign": (lr, "sign")}
 curves = {name: descent(steps, *settings) for name, settings in rules.items()}
-for name, losses in curves.items():
-    print(f"{name:<11} loss {losses[0]:.2f} → {losses[-1]:.1e}")
 
 # %%
-figure = style.new_figure(height=3.6)
-axes, shown = figure.add_subplot(), min(steps, 100)
-lines = ["-", "-.", (0, (3, 1, 1, 1, 1, 1)), "-", (0, (5, 1))]
-for k, ((name, losses), (marker, colour)) in enumerate(zip(curves.items(), style.LAW_STYLES.values(), strict=False)):
-    look = {"color": colour, "linestyle": lines[k], "marker": marker, "markersize": 5, "markevery": (3 * k, 15)}
-    axes.plot(losses[: shown + 1], linewidth=1.5, label=name, **look)
-mean = [float(bowl(start)) * (1 - best) ** step for step in range(shown + 1)]
-axes.plot(mean, label="theory: mean of sgd, (1 − 1/γ)ᵗ", **style.THEORY)
-axes.set(yscale="log", xlabel="step", ylabel="loss", ylim=(1e-9, 30))
-style.despine(axes)
-style.figure_legend(figure, columns=2)
-show(
-    figure,
-    alt="Line chart of the loss on a log axis against the step, for five rules on a bowl. SGD and momentum fall all the way, SGD "
-    "roughly along the dashed line of theory or below it; adam, normalised and sign fall at first and then stall at floors.",
+shown = {name: losses[:101] for name, losses in curves.items()}
+show(rules_figure(shown, 1 - best), alt=rules_alt_text(shown, 1 - best))
+predictions.compare(
+    "signs", f"no: at a constant rate it ends at {curves['sign'][-1]:.1g}, and sgd at {curves['sgd'][-1]:.1g}"
 )
 
 # %% [markdown]
@@ -220,8 +217,8 @@ losses = torch.tensor(descent(sized(full=800, fast=300) + 99, lr, "normalised")[
 blocks = (2 * losses).sqrt().view(10, -1).mean(1)  # ‖g‖; long blocks, as neighbours are correlated
 measured = Estimate(float(blocks.mean()), float(blocks.std()) / math.sqrt(10), 10)
 formula = float(floor.subs({eta: lr, rank: r}))
-print(f"E‖g‖ = {measured}; formula {formula:.4f}, z = {measured.z_score(formula):+.1f};", end=" ")
-print(f"decoy {lr * r / 2:.4f}, z = {measured.z_score(lr * r / 2):+.1f}")
+print(f"E‖g‖ = {measured}; formula {formula:.4f}, distance {measured.z_score(formula):+.1f};", end=" ")
+print(f"decoy {lr * r / 2:.4f}, distance {measured.z_score(lr * r / 2):+.1f}")
 
 # %% [markdown]
 # ## A run is a list of numbers
@@ -318,6 +315,7 @@ def fall(keys=None):
 
 print("a z for each tensor: ", fall())
 print("seeded in the loop:  ", fall(same_for_tensors))
+predictions.compare("seeds", "each z is standard normal, but the mean of each part of ĝ is the sum of the gradients")
 
 # %% [markdown]
 # Each tensor alone has a perfect $z$. The slopes cancel, and the optimizer sees a plain where there is a hill (exercise 9.1).
@@ -375,8 +373,15 @@ except ValueError as refusal:
 #
 # ## Exercises
 #
-# **9.1 (paper).** (a) Tensors $a$ and $b$ of one shape share $z$. Show that $\mathbb{E}\,\hat g_a=g_a+g_b$. When does it still descend? (b) A generator keeps 32 bits of
+# ### Exercise 9.1: two tensors, one z
+# *25 minutes, on paper · ★★☆*
+#
+# (a) Tensors $a$ and $b$ of one shape share $z$. Show that $\mathbb{E}\,\hat g_a=g_a+g_b$. When does it still descend? (b) A generator keeps 32 bits of
 # its seed, and each of $T=20{,}000$ steps and $W=272$ tensors has a seed by hashing. How many pairs share a stream by chance? Does that hurt?
+#
+# <details><summary>Hint 1</summary>Write pg as one inner product of z with a sum.</details>
+# <details><summary>Hint 2</summary>The number of pairs that share a stream is the number of pairs times the chance that two seeds agree.</details>
+# <details><summary>Expected output</summary>A mean, a condition under which the loss still falls, and a number of pairs in thousands.</details>
 
 # %% [markdown] tags=["solution"]
 # **Solution.** (a) $pg=z^\top(g_a+g_b)$ and $\hat g_a=pg\,z$, so $\mathbb{E}\,\hat g_a=\mathbb{E}[zz^\top](g_a+g_b)$. The mean slope is $-\eta\|g_a+g_b\|^2$: it descends unless
@@ -384,7 +389,14 @@ except ValueError as refusal:
 # distant steps, with unrelated signs: nothing builds up. Seeds that collide by rule tie the same ones at every step.
 
 # %% [markdown]
-# **9.2 (code).** Write a sound generator that passes all checks. Beware of sums, of order, of `if seed`. Ten minutes.
+# ### Exercise 9.2: a sound generator
+# *15 minutes · ★★☆*
+#
+# Write a generator that passes all checks of the zoo. Beware of sums, of the order of tensors, and of `if seed`.
+#
+# <details><summary>Hint 1</summary>The stream of a tensor must depend on three things, and on no others.</details>
+# <details><summary>Hint 2</summary>A hash of the three things makes a seed for a generator of its own; a sum of them does not.</details>
+# <details><summary>Expected output</summary>✓ passes 7 checks over 100 steps</details>
 
 # %%
 import hashlib
@@ -401,11 +413,18 @@ def z(shapes, seed, step, update=False):
     # END SOLUTION
 
 
+# %%
 zoo.check_generator(z)
 
 # %% [markdown]
-# **9.3 (code).** Three mysteries, and six illnesses. Give each its own. `zoo.deviations(zoo.MYSTERIES["A"])` is a beginning; then look at
-# some $z$ yourself. Ten minutes.
+# ### Exercise 9.3: three mysteries
+# *15 minutes · ★★☆*
+#
+# There are three mysteries and six illnesses. Give each mystery its illness. Begin with `zoo.deviations(zoo.MYSTERIES["A"])`, and then look at some $z$ yourself.
+#
+# <details><summary>Hint 1</summary>Which checks fail for seed 0, and which for another seed?</details>
+# <details><summary>Hint 2</summary>Print the first coordinates of z for four steps in a row.</details>
+# <details><summary>Expected output</summary>✓ 3 of 3</details>
 
 # %%
 for key, sentence in zoo.ILLNESSES.items():
@@ -418,11 +437,19 @@ def diagnoses():
     # END SOLUTION
 
 
+# %%
 zoo.check_diagnoses(diagnoses)
 
 # %% [markdown]
-# **9.4 (experiment).** Break the contract in two ways, and see which diagnostic reveals it. `noisy` gives another loss at each call; `stale` gives the
-# same loss wherever the weights are, as after a cache that was not cleared. Predict: which of the two does `check_closure` let pass?
+# ### Exercise 9.4: break the contract
+# *15 minutes · ★★☆*
+#
+# Break the contract in two ways, and see which diagnostic reveals it. `noisy` gives another loss at each call; `stale` gives the
+# same loss wherever the weights are, as after a cache that was not cleared. Predict which of the two `check_closure` lets pass.
+#
+# <details><summary>Hint 1</summary>Both closures take no argument. One of them needs a random number.</details>
+# <details><summary>Hint 2</summary>The other needs no model at all.</details>
+# <details><summary>Expected output</summary>Three lines, one for each closure and one for a sound one, and a ✓ that says what each diagnostic compares.</details>
 
 
 # %%
@@ -438,6 +465,7 @@ def broken():
     # END SOLUTION
 
 
+# %%
 zoo.check_contracts(broken, sound, model.named_parameters())
 
 # %% [markdown]

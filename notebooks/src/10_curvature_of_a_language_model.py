@@ -175,7 +175,7 @@ trace, error = (part / seen["values"][-1] for part in seen["trace"])
 print(f"λ from {seen['values'][0]:.0f} to {seen['values'][-1]:.0f}; r = {trace:.2f} ± {error:.2f}")
 
 # %% [markdown]
-# Nearly all directions lie in the tall stems beside zero. They are flat. A few single eigenvalues stand far out on either side, and the dashed line, the effective rank, has their
+# Nearly all directions lie in the tall stem at zero. They are flat. A few single eigenvalues stand far out on either side, and the dashed line, the effective rank, has their
 # order of magnitude. The trace is their sum: positive and negative curvature partly cancel in it, so $r$ counts directions only where $H\succeq0$, as the theorem assumes. This
 # Hessian has strong negative eigenvalues as well, and a prediction that rests on $r$ must be tested by running.
 #

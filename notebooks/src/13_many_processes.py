@@ -8,7 +8,7 @@
 # **You will be able to** split a batch or the probes over processes; say what has to travel; choose between the two ways by the norm
 # of the estimate; name what must be the same on all processes.
 #
-# **Before this:** notebooks 3 (the norm factor), 5 (effective rank) and 8 (a seed in the place of $z$). **Time:** 45 minutes; the cells
+# **Before this:** notebooks 3 (the norm factor), 5 (effective rank) and 8 (a seed in the place of $z$). **Time:** 75 minutes, of which the exercises take 65; the cells
 # run within a minute or so. **In the paper** (Malladi et al. 2023): Definition 1, Lemma 2, Algorithm 2.
 
 # %%
@@ -25,8 +25,8 @@ import sympy
 import torch
 
 from mezo_lab import theory
-from mezo_lab.course.notebook import record_path, show, sized, verify
-from mezo_lab.report.figures import style
+from mezo_lab.course.notebook import predict, record_path, show, sized, verify
+from mezo_lab.report.figures import wire_alt_text, wire_figure
 
 # %% [markdown]
 # ## Two ways to split a step
@@ -76,13 +76,17 @@ print("one batch for all less a batch each:    ", sympy.factor(probes - both))
 #
 # ## Predict first
 #
-# Write your answers down.
+# Write your answers between the quotation marks before you go on.
 #
-# 1. Two runs of 20 steps, one on two processes and one alone. Will the weights be equal in every bit? In both ways?
-# 2. How many bytes does a process send in a step of a model of 13 billion parameters?
-# 3. One process starts from weights that are a little off. If nobody looks, does the difference grow, shrink, or stay?
-# 4. Process 0 has 3 examples, process 1 has 5. What does the mean of their two losses estimate?
-#
+# 1. (`bits`) Two runs of 20 steps, one on two processes and one alone. Will the weights be equal in every bit? In both ways?
+# 2. (`bytes`) How many bytes does a process send in a step of a model of 13 billion parameters?
+# 3. (`difference`) One process starts from weights that are a little off. If nobody looks, does the difference grow, shrink, or stay?
+# 4. (`mean`) Process 0 has 3 examples, process 1 has 5. What does the mean of their two losses estimate?
+
+# %%
+predictions = predict(bits="", bytes="", difference="", mean="")
+
+# %% [markdown]
 # ## Experiment: two processes
 #
 # A new process cannot import what a cell defines, so the training goes into a file, which the notebook imports too.
@@ -176,6 +180,7 @@ for label, scene, settings in (
     print(f"{label}: largest difference {float((ranks[0] - alone).abs().max()):.1e}")
     count = f"forward passes {outcome(scene, 0)['passes']} each, alone {len(passes)}"
     print(f"   replicas equal in every bit: {torch.equal(*ranks)}; {count}")
+predictions.compare("bits", "with the probes split, yes; with the batch split, up to the last bit of a sum")
 
 # %% [markdown]
 # Probe-parallel the numbers are the same ones, so anything but 0 would be a mistake. Batch-parallel the loss is summed in another order,
@@ -214,42 +219,10 @@ for row in record["rows"]:
 
 
 # %%
-def draw(axes, rows, name, formula, law, fill):
-    ranks, sizes = rows[0]["ranks"], [row["parameters"] for row in rows]
-    look = style.estimate(law) | {"fillstyle": fill}
-    axes.errorbar(
-        sizes,
-        [row[name]["bytes"] for row in rows],
-        label=f"{name.replace('mezo', 'MeZO')}, p = {ranks}, counted",
-        **look,
-    )
-    (line,) = axes.plot(sizes, [formula(ranks, size) for size in sizes], **style.THEORY)
-    if (name, fill) == ("gradient", "full"):
-        line.set_label("theory: numbers alone")
-
-
-# %%
-def wire_figure(rows):
-    figure = style.new_figure(height=3.6)
-    axes = figure.add_subplot(xscale="log", yscale="log", xlabel="parameters d", ylabel="bytes per step, all together")
-    for ranks, fill in ((2, "full"), (4, "none")):
-        chosen = [row for row in rows if row["ranks"] == ranks]
-        draw(axes, chosen, "mezo", gathered, "gaussian", fill)
-        draw(axes, chosen, "gradient", ring, "rademacher", fill)
-    sizes = [row["parameters"] for row in chosen]
-    axes.plot(sizes, [to_all(4, size) for size in sizes], label="decoy, p = 4", **style.decoy("", [""]))
-    style.despine(axes)
-    style.figure_legend(figure, columns=2)
-    return figure
-
-
-# %%
-if record["rows"]:
-    show(
-        wire_figure(record["rows"]),
-        alt="Log-log chart of bytes per step against the number of parameters. MeZO's points lie level, above their dashed theory; those of "
-        "a gradient lie on dashed lines of slope one. A dotted decoy lies above the points of four processes.",
-    )
+shown = record["rows"], record["probes"]
+show(wire_figure(*shown), alt=wire_alt_text(*shown))
+sent = 8 * (2 * record["probes"] + 2)
+predictions.compare("bytes", f"{sent} bytes to each of the other processes, whatever the size of the model")
 
 # %% [markdown]
 # MeZO's points are level. They lie above their line, as headers outweigh a few losses, and gloo sends messages of its own. The gradient's
@@ -312,49 +285,83 @@ for scene in ("batch", "unequal parts"):
     equal = outcome(scene, 0)["theta"] == outcome(scene, 1)["theta"]
     far = float((together - alone).abs().max())
     print(f"{scene}: largest difference from one process {far:.1e}; replicas equal: {equal}")
+predictions.compare("difference", "it stays: all processes add the same updates, to weights that differ")
+predictions.compare("mean", "the loss of no batch: each of the three examples weighs more than each of the five")
 
 # %% [markdown]
 # No error, equal replicas, and another loss: the examples of the small part weigh more.
 #
 # ## Exercises
 #
-# **13.1 (paper).** A model of 13 billion parameters on 8 processes. How much does each send per step, for a float32 gradient round a ring, and for MeZO with one
+# ### Exercise 13.1: thirteen billion parameters on eight processes
+# *15 minutes, on paper · ★☆☆*
+#
+# A model of 13 billion parameters on 8 processes. How much does each send per step, for a float32 gradient round a ring, and for MeZO with one
 # probe? How long does that take at 1 GB per second? What would bfloat16 gradients change?
+#
+# <details><summary>Hint 1</summary>Round a ring every process sends 2(p − 1)/p of the gradient.</details>
+# <details><summary>Hint 2</summary>MeZO's numbers have 8 bytes each, and go to every other process.</details>
+# <details><summary>Expected output</summary>Two numbers of bytes, and two times, one of which is that of latency alone.</details>
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The ring: $2\cdot\frac78\cdot 4\cdot 13\cdot10^9=91\cdot10^9$ bytes, 91 seconds. MeZO puts in $8\cdot(2+2)=32$ bytes, which go to 7 others: 224 bytes, so it waits for
 # latency alone. Bfloat16 halves the first, to 45.5 seconds.
 
 # %% [markdown]
-# **13.2 (code).** The bytes that *one* process sends, for a float32 gradient round a ring. Five minutes.
+# ### Exercise 13.2: the best number of probes on p processes
+# *20 minutes · ★★★*
+#
+# Each step costs a fixed time besides its forward passes: for the update, and for waiting on the wire. Measure time in rounds, where a *round* is one probe on every
+# process. A step with $n$ probes on $p$ processes then takes $n/p$ rounds and `overhead`. Which $n$, a multiple of $p$, gains the most progress
+# $-\log(\mathbb{E}[L^+]/L)$ per unit of time? Each step has its best rate, where $\mathbb{E}[L^+]/L=1-1/\gamma$ and $\gamma=(r+n+1)/n$ (notebook 5).
+#
+# <details><summary>Hint 1</summary>Write 1 − 1/γ as one fraction; its logarithm is negative, and that is the progress.</details>
+# <details><summary>Hint 2</summary>Without overhead n = p is best. Search over the multiples of p; the pace rises once and then falls.</details>
+# <details><summary>Expected output</summary>✓ right in 4 cases</details>
+
 
 # %%
-from mezo_lab.course.exercises.processes import check_allreduce_bytes, check_combined, check_speedup
-
-
-def allreduce_bytes(parameters: int, processes: int) -> float:
+def best_probes(rank: int, processes: int, overhead: float) -> int:
     # BEGIN SOLUTION
-    return 2 * (processes - 1) / processes * 4 * parameters
+    def pace(probes: int) -> float:
+        return math.log(1 + probes / (rank + 1)) / (overhead + probes / processes)
+
+    return max(range(processes, 100 * processes, processes), key=pace)
     # END SOLUTION
 
 
-check_allreduce_bytes(allreduce_bytes)
+# %%
+from mezo_lab.course.exercises.processes import check_best_probes
+
+check_best_probes(best_probes)
 
 # %% [markdown]
-# **13.3 (code).** Parts of unequal sizes: from the mean loss of each part and its size, both tensors of shape (processes,), the loss of the whole batch. By what
-# must each process multiply its loss for the library's plain mean to be right? Ten minutes.
+# ### Exercise 13.3: parts of unequal sizes
+# *10 minutes · ★★☆*
+#
+# Parts of unequal sizes: from the mean loss of each part and its size, both tensors of shape (processes,), the loss of the whole batch. By what
+# must each process multiply its loss for the library's plain mean to be right?
+#
+# <details><summary>Hint 1</summary>A mean loss times its size is a sum over examples.</details>
+# <details><summary>Hint 2</summary>Divide the sum of the sums by the number of all examples.</details>
+# <details><summary>Expected output</summary>✓ right in 2 cases, and then three numbers, of which the first is the third.</details>
+
 
 # %%
-from training import loss
-
-
 def combine(losses: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     # BEGIN SOLUTION
     return (losses * sizes).sum() / sizes.sum()
     # END SOLUTION
 
 
+# %%
+from mezo_lab.course.exercises.processes import check_combined
+
 check_combined(combine)
+
+# %%
+from training import loss
+
 theta, sizes = torch.ones(5, dtype=torch.float64), torch.tensor([3, 5])
 parts = torch.stack([loss(theta, slice(0, 3)), loss(theta, slice(3, 8))])
 print(
@@ -365,8 +372,15 @@ print(
 # **Solution.** With $p\,B_q/\sum_s B_s$: the mean of $p\,B_qL_q/\sum_s B_s$ over the $p$ processes is the right side.
 
 # %% [markdown]
-# **13.4 (experiment).** How many steps of one process is a step of $p$ processes worth, a probe each? At its best rate a step has
+# ### Exercise 13.4: what a step of p processes is worth
+# *20 minutes · ★★☆*
+#
+# How many steps of one process is a step of $p$ processes worth, a probe each? At its best rate a step has
 # $\mathbb{E}[L^+]/L=1-1/\gamma$, $\gamma=(r+p+1)/p$ (notebook 5). Compare $\log(\mathbb{E}[L^+]/L)$ for $p$ probes and for one. Then: what is left of the loss after 240 forward passes in all?
+#
+# <details><summary>Hint 1</summary>Progress adds up over steps when it is measured as a logarithm.</details>
+# <details><summary>Hint 2</summary>Divide the logarithm for p probes by the logarithm for one.</details>
+# <details><summary>Expected output</summary>✓ right in 3 cases, and a line for each p: the formula agrees with what was drawn.</details>
 
 
 # %%
@@ -376,7 +390,12 @@ def speedup(rank: int, processes: int) -> float:
     # END SOLUTION
 
 
+# %%
+from mezo_lab.course.exercises.processes import check_speedup
+
 check_speedup(speedup)
+
+# %%
 rank, total = 20, 240
 left = {
     n: verify("best-step", dim=10**6, rank=rank, probes=n, t=1.0).estimate.mean

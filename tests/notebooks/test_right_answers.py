@@ -312,8 +312,10 @@ RIGHT = [
         lambda pg, along: np.dot(pg.numpy(), along.numpy()) ** 2 / np.sum(pg.numpy() ** 2) / len(pg),
     ),
     (
-        processes.check_allreduce_bytes,
-        lambda parameters, processes: 8 * parameters - Fraction(8 * parameters, processes),
+        processes.check_best_probes,
+        lambda rank, processes, overhead: (
+            processes * (1 + np.argmax([np.log1p(k * processes / (rank + 1)) / (overhead + k) for k in range(1, 99)]))
+        ),
     ),
     (
         processes.check_combined,

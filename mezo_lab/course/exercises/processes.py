@@ -7,12 +7,14 @@ from mezo_lab import theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
 
-__all__ = ["check_allreduce_bytes", "check_combined", "check_speedup"]
+__all__ = ["check_best_probes", "check_combined", "check_speedup"]
 
-_SIZES = [
-    {"parameters": 1_000, "processes": 2},
-    {"parameters": 70_000, "processes": 5},
-    {"parameters": 13_000_000_000, "processes": 8},
+_MOST_ROUNDS = 200  # of a step, more than is best in any case below
+_CLUSTERS = [
+    {"rank": 5, "processes": 4, "overhead": 1.0},
+    {"rank": 100, "processes": 8, "overhead": 0.5},
+    {"rank": 20, "processes": 2, "overhead": 3.0},
+    {"rank": 1, "processes": 64, "overhead": 0.0},
 ]
 _PARTS = [
     {"losses": torch.tensor([0.5, 2.0], dtype=torch.float64), "sizes": torch.tensor([3, 5])},
@@ -21,12 +23,17 @@ _PARTS = [
 _SPEEDUPS = [{"rank": 5, "processes": 4}, {"rank": 100, "processes": 2}, {"rank": 1, "processes": 64}]
 
 
-def _allreduce_bytes(parameters: int, processes: int) -> float:
-    """What each process sends when a float32 gradient is averaged round a ring, in bytes.
+def _best_probes(rank: int, processes: int, overhead: float) -> int:
+    """The n, a multiple of the processes, with the most log-progress for its time, overhead + n/processes.
 
-    Formula: 2(p − 1)/p · 4d: a part of d/p numbers goes on p − 1 times to be added up, and p − 1 times to be spread.
+    Source: claim B7, for the progress of a step.
     """
-    return 2 * (processes - 1) / processes * 4 * parameters
+
+    def pace(probes: int) -> float:
+        progress = probes * theory.progress_per_pair(rank, probes)
+        return float(progress / (overhead + probes / processes))
+
+    return max(range(processes, _MOST_ROUNDS * processes, processes), key=pace)
 
 
 def _combined_loss(losses: Tensor, sizes: Tensor) -> float:
@@ -42,23 +49,22 @@ def _speedup(rank: int, processes: int) -> float:
     return processes * theory.progress_per_pair(rank, processes) / theory.progress_per_pair(rank, 1)
 
 
-def check_allreduce_bytes(sent: Answer) -> None:
-    """Whether sent(parameters, processes) is what one process sends of a float32 gradient, round a ring.
+def check_best_probes(best: Answer) -> None:
+    """Whether best(rank, processes, overhead) is the number of probes with the most log-progress per unit of time.
 
-    Raises: WrongAnswer.
+    A round is one probe on every process; a step takes n/processes rounds and `overhead`, which is counted in rounds.
+
+    Source: claims B6 and B7, z Gaussian. Raises: WrongAnswer.
     """
     grade(
-        sent,
-        _allreduce_bytes,
-        _SIZES,
+        best,
+        _best_probes,
+        _CLUSTERS,
         {
-            "A float32 has 4 bytes.": "truth / 4",
-            "The parts go round twice: once to be added up, once to be spread.": "truth / 2",
-            "All processes send that together; how much does one of them send, a part of d/p at a turn?": (
-                "processes * truth"
-            ),
-            "There is one turn fewer than processes: a part need not come home. The factor is (p − 1)/p.": (
-                "8 * parameters"
+            "One round is best without overhead only: further rounds share the overhead of a step.": "processes",
+            "That is the number of rounds; each has a probe on every process.": "truth / processes",
+            "The processes work at once: n probes take n/p rounds, not n.": (
+                lambda rank, processes, overhead: _best_probes(rank, processes, overhead / processes)
             ),
         },
     )

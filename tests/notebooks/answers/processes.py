@@ -5,8 +5,11 @@ import math
 import mezo_lab.course.exercises.processes as exercises
 
 
-def ring(parameters, processes):
-    return 2 * (processes - 1) / processes * 4 * parameters
+def best(rank, processes, overhead, rounds=lambda n, p: n / p):
+    def pace(n):
+        return math.log(1 + n / (rank + 1)) / (overhead + rounds(n, processes))
+
+    return max(range(processes, 100 * processes, processes), key=pace)
 
 
 def gain(rank, processes):
@@ -14,14 +17,13 @@ def gain(rank, processes):
 
 
 ANSWERS = {
-    exercises.check_allreduce_bytes: (
-        ring,
+    exercises.check_best_probes: (
+        best,
         [
-            (lambda parameters, processes: ring(parameters, processes) / 4, "has 4 bytes"),
-            (lambda parameters, processes: ring(parameters, processes) / 2, "go round twice"),
-            (lambda parameters, processes: 8 * parameters, "need not come home"),
-            (lambda parameters, processes: 8 * (processes - 1) * parameters, "All processes send that together"),
-            (lambda parameters, processes: 32, "At parameters = 1000, processes = 2 it should be 4000"),
+            (lambda rank, processes, overhead: processes, "further rounds share the overhead"),
+            (lambda rank, processes, overhead: best(rank, processes, overhead) // processes, "the number of rounds"),
+            (lambda rank, processes, overhead: best(rank, processes, overhead, lambda n, p: n), "work at once"),
+            (lambda rank, processes, overhead: 7, "At rank = 5, processes = 4, overhead = 1 it should be"),
         ],
     ),
     exercises.check_combined: (
