@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,7 @@ __all__ = [
     "MissingModel",
     "Predictions",
     "UnexpectedVerdict",
+    "explore",
     "needs_real_model",
     "predict",
     "record_path",
@@ -196,6 +197,25 @@ class Predictions:
         answer = str(self._answers[name]).strip()
         predicted = f"<b>You predicted:</b> {escape(answer)}" if answer else "You left the prediction open."
         display(HTML(f"<p>{predicted}<br><b>The experiment:</b> {escape(result)}</p>"))
+
+
+def explore(draw: "Callable[..., Figure]", **choices: Sequence[Any]) -> None:
+    """Display a figure under sliders, one for each choice; without ipywidgets, which is optional, say so in one line.
+
+    Args:
+        draw: figure of the chosen values, which it takes by the names of the choices.
+        choices: the values of each slider, in their order.
+    """
+    from IPython.display import HTML, Image, display
+
+    try:
+        import ipywidgets
+    except ImportError:
+        display(HTML("<p>Install <code>ipywidgets</code> for sliders; the picture above stands without them.</p>"))
+        return
+    sliders = {name: ipywidgets.SelectionSlider(options=list(values)) for name, values in choices.items()}
+    # a figure at the width of the page, as `show` displays it
+    ipywidgets.interact(lambda **chosen: display(Image(_png(draw(**chosen)))), **sliders)
 
 
 def predict(**answers: str) -> Predictions:

@@ -2,14 +2,14 @@
 # # 5. Low effective rank
 #
 # **Claim.** By the end you will have shown that what limits MeZO's learning rate is not the dimension $d$ but the effective rank
-# $r=\operatorname{tr}H/\|H\|$. The evidence: a proof, and a mean that is flat in $d$, up to a billion, and linear in $r$. The controls: the norm factor of
+# $r=\operatorname{tr}H/\|H\|$. The evidence is a proof, and a mean that is flat in $d$, up to a billion, and linear in $r$. The controls are the norm factor of
 # notebook 3 in the place of $\gamma$, one law's formula under another, and spectra whose effective rank grows.
 #
 # **You will be able to** derive $\gamma$; say what Theorem 1 assumes; measure at $d=10^9$; choose $\eta$ and $n$; tell where $\gamma$
 # is only a bound.
 #
-# **Before this:** notebook 4, and claim A3 (notebook 2). **Time:** 50 minutes; the cells run within two. **In the paper** (Malladi et al.
-# 2023): Assumption 1, Theorem 1 (4), Corollary 1 (5), Lemmas 3 and 6, Theorem 2, Definition 4, Table 6.
+# **Before this:** notebook 4, and claim A3 (notebook 2). **Time:** 75 minutes; the cells run within two. **In the paper** (Malladi et al.
+# 2023): Assumption 1, Theorem 1 (4), Corollary 1 (5), Theorem 2, Table 6.
 
 # %%
 import math
@@ -17,75 +17,79 @@ import math
 import sympy
 import torch
 
-from mezo_lab import LAWS, Estimate, sample, theory
-from mezo_lab.course.notebook import show, sized, verify
-from mezo_lab.curvature import divergence, effective_rank, spectrum
+from mezo_lab import LAWS, Estimate, MeZO, sample, theory
+from mezo_lab.course.notebook import explore, predict, show, sized, verify
+from mezo_lab.curvature import bowl, divergence, effective_rank, spectrum
 from mezo_lab.proofs import prove
-from mezo_lab.report.figures import style
+from mezo_lab.report import figures
 from mezo_lab.sampling import frame_of, reduced_frame
 from mezo_lab.theory import stability_limit
 
 # %% [markdown]
 # ## The puzzle, and the paper's answer
 #
-# Notebook 4: with equal curvature everywhere the stable rate is $O(1/d)$. Yet models of billions of parameters train. The paper drops the
-# equality:
+# Notebook 4 found that with equal curvature in every direction the stable rate is $O(1/d)$. Yet models with billions of parameters are fine-tuned. The paper gives up the
+# assumption of equal curvature:
 #
 # **Assumption 1.** Near $\theta$ the Hessian is at most some $H \preceq \ell I$ with $\operatorname{tr}(H)/\|H\| \le r$.
 #
-# **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then for a $\gamma=\Theta(r/n)$ (a slip: it holds for $n=O(r)$, as $\gamma\ge1$)
+# **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then there is a $\gamma=\Theta(r/n)$ with
 #
 # $$\mathbb{E}[L(\theta^+)] - L(\theta) \le -\eta\|g\|^2 + \tfrac12\eta^2\ell\,\gamma\,\|g\|^2.$$
 #
-# **Corollary 1** (eq. (5)). With $\eta=\eta_{\text{SGD}}/\gamma$ a step is sure of $1/\gamma$ of the descent that the lemma promises SGD. **Theorem 2** is the same for
-# Gaussian $z$, plus a term of order $e^{-\Omega(nd)}$ for steps that leave the neighbourhood.
+# (The order $\Theta(r/n)$ is a slip of the paper: because $\gamma\ge1$, it can hold only for $n=O(r)$.)
+#
+# **Corollary 1** (eq. (5)). If MeZO uses the rate $\eta_{\text{SGD}}/\gamma$, each step is guaranteed at least a fraction $1/\gamma$ of the decrease that the descent lemma guarantees for SGD.
+# **Theorem 2** states the same for a Gaussian $z$, with an additional term of order $e^{-\Omega(nd)}$ for steps that leave the neighbourhood of $\theta$.
 #
 # ## The exact test bed
 #
-# Let $H=\ell P_r$, with $P_r$ the projector on $r$ directions: they curve, the others do not.
+# Let $H=\ell P_r$, where $P_r$ is the projector on $r$ directions. These directions curve, and the others are flat.
 #
-# **Statement** (claim B3, derived). With equality,
+# **Statement** (claim B3, derived). On this loss the theorem is an equality,
 #
 # $$\frac{\mathbb{E}[L^+]}{L} = 1 - 2\eta\ell + \eta^2\ell^2\gamma,\qquad \gamma = \frac{r+n+1}{n}\ \text{(Gaussian)},\quad
 # \frac{dr+d-2}{n(d+2)}+1\ \text{(sphere)},\quad \frac{r+n-1}{n}\ \text{(signs, } H \text{ along the coordinates)}.$$
 #
 # **Derivation.**
 #
-# 1. $L$ is quadratic: $L^+=L-\eta\,g^\top\hat g+\tfrac12\eta^2\ell\,\hat g^\top P_r\,\hat g$. So only $P_r\hat g$ costs anything.
-# 2. A3 (Gaussian): $\mathbb{E}[\hat g^\top W\hat g]=\tfrac{n+1}{n}\,g^\top Wg+\tfrac1n\operatorname{tr}(W)\,\|g\|^2$ for any $W$. Take $W=P_r$.
-# 3. $g=\ell P_r\theta$, so $g^\top P_r\,g=\|g\|^2$; and $\operatorname{tr}P_r=r$. The sum is $\gamma\|g\|^2$.
-# 4. $\|g\|^2=2\ell L$. Take the mean of step 1 and divide by $L$.
+# 1. $L$ is quadratic, so $L^+=L-\eta\,g^\top\hat g+\tfrac12\eta^2\ell\,\hat g^\top P_r\,\hat g$. Only the part $P_r\hat g$ costs anything.
+# 2. Notebook 2's A3 gives $\mathbb{E}[u^\top\hat g\,\hat g^\top v]$ for any two vectors. For a Gaussian $z$ it is
+#    $\tfrac{n+1}{n}\,(u^\top g)(g^\top v)+\tfrac1n\,u^\top v\,\|g\|^2$.
+# 3. Any symmetric matrix is $W=\sum_i w_i\,u_iu_i^\top$ with orthonormal $u_i$. Set $u=v=u_i$, multiply by $w_i$ and sum over $i$:
+#    $\mathbb{E}[\hat g^\top W\hat g]=\tfrac{n+1}{n}\,g^\top Wg+\tfrac1n\operatorname{tr}(W)\,\|g\|^2$. Now take $W=P_r$.
+# 4. Because $g=\ell P_r\theta$, we have $g^\top P_r\,g=\|g\|^2$; and $\operatorname{tr}P_r=r$. The sum is $\gamma\|g\|^2$.
+# 5. Here $\|g\|^2=2\ell L$. Take the mean of step 1 and divide by $L$.
 #
-# On the sphere the algebra could slip:
-
-# %%
-print(prove("low-rank", "sphere"))
-
-# %% [markdown]
-# **The same object** (claim B5). At $r=d$ the projector is $I$, and $\gamma$ must be the norm factor:
+# On the sphere the algebra is longer, and the library does it. At $r=d$ the projector is $I$, and then $\gamma$ must be the norm factor of notebook 3 (claim B5).
 
 # %%
 d, n = sympy.symbols("d n", positive=True)
 for law in ("gaussian", "sphere", "rademacher"):
     gamma = theory.effective_rank_factor(d, n, LAWS[law].moments(d))
-    print(f"{law:>10}: γ(r = d) = {sympy.factor(gamma)}; less the norm factor: {prove('same-object', law).difference}")
+    left = prove("low-rank", law).difference, prove("same-object", law).difference
+    print(f"{law:>10}: γ(r = d) = {sympy.factor(gamma)}; derived − theory of B3 and B5: {left[0]}, {left[1]}")
 
 # %% [markdown]
 # ## Predict first
 #
-# Write your answers down before you go on.
+# Write your answers between the quotation marks of the next cell before you go on.
 #
-# 1. Five directions curve. From $d=5$ to $d=10^9$: what does $\gamma$ do under the Gaussian, and under the sphere?
-# 2. Ten times as many directions curve. How many times smaller is the stable rate?
-# 3. You can afford 800 pairs of forward passes: 800 steps with one probe, or 100 with eight?
-# 4. Curvature falls as $1/\sqrt i$. What is $r$ for large $d$?
-#
+# 1. `billion`: five directions curve. What does $\gamma$ do from $d=5$ to $d=10^9$ under the Gaussian, and what under the sphere?
+# 2. `tenfold`: ten times as many directions curve. How many times smaller is the stable rate?
+# 3. `passes`: you can afford 800 pairs of forward passes. Do you take 800 steps with one probe, or 100 steps with eight?
+# 4. `decay`: the curvature falls as $1/\sqrt i$. What is $r$ for large $d$?
+
+# %%
+predictions = predict(billion="", tenfold="", passes="", decay="")
+
+# %% [markdown]
 # ## Experiment: from five dimensions to a billion
 #
-# $\gamma=\mathbb{E}\|P_r\hat g\|^2/\|g\|^2$ can be measured in two ways. *Brute force* draws $z$. The *reduced sampler* draws only what $P_r\hat g$ depends on: with
-# one probe, $a=z^\top g/\|g\|\sim N(0,1)$ and the squared length of the rest of $P_rz$, which is $\chi^2_{r-1}$. For the sphere it divides by $\|z\|$, one more
-# draw, $\chi^2_{d-r}$. With $n$ probes the rest has a Wishart matrix of inner products, and by Bartlett (1933) its
-# Cholesky factor has independent normals below the diagonal and $\chi$ on it. It is exact in distribution, at a cost without $d$.
+# There are two ways to measure $\gamma=\mathbb{E}\|P_r\hat g\|^2/\|g\|^2$. *Brute force* draws $z$ itself. The *reduced sampler* draws only the scalars on which $P_r\hat g$ depends. With
+# one probe these are $a=z^\top g/\|g\|\sim N(0,1)$ and the squared length of the remaining part of $P_rz$, which is $\chi^2_{r-1}$. For the sphere it divides by $\|z\|$, which takes one more
+# draw, $\chi^2_{d-r}$. With $n$ probes we need the $n\times n$ matrix of inner products of the remaining parts. It is Wishart-distributed, and Bartlett (1933) showed how to draw its
+# Cholesky factor directly: independent normals below the diagonal, $\chi$ variables on it. The draw has exactly the right distribution, and its cost does not depend on $d$.
 
 
 # %%
@@ -112,251 +116,248 @@ def formula(law, dim, rank):
 
 # %%
 rank, laws = 5, ("gaussian", "sphere")
+apart = []
 for dim in sized(full=(5, 30, 1000), fast=(5, 30)):
     for law in laws:
         one, other = brute(law, dim, rank), reduced(law, dim, rank)
-        apart = (one.mean - other.mean) / math.hypot(one.standard_error, other.standard_error)
-        print(
-            f"d = {dim:>4} {law:>8}: γ = {formula(law, dim, rank):.2f}, brute {one}, reduced {other}, {apart:+.1f} apart"
-        )
+        apart.append(abs(one.mean - other.mean) / math.hypot(one.standard_error, other.standard_error))
+print(f"brute force and the reduced sampler differ by at most {max(apart):.1f} standard errors")
 
 # %% [markdown]
-# The last column: their distance in standard errors. Where both run they agree; the reduced one goes on alone.
+# Where both samplers run, they agree. Above $d = 1000$ the reduced sampler goes on alone.
+
+
+# %%
+def estimates(name, points, law="gaussian"):
+    values = [(each.mean, each.standard_error) for each in points.values()]
+    means, errors = zip(*values, strict=True)
+    return figures.ScalingSeries(name, list(points), means, errors, law)
+
+
+def line(name, sizes, value):
+    return figures.ScalingLine(name, list(sizes), [value(size) for size in sizes])
+
+
+def scaling(*parts, **labels):
+    show(figures.scaling_figure(*parts, **labels), alt=figures.scaling_alt_text(*parts, **labels))
+
 
 # %%
 dims = sized(full=(5, 10, 30, 100, 1000, 10**6, 10**9), fast=(5, 30, 10**9))
 over_d = {law: {dim: reduced(law, dim, rank) for dim in dims} for law in laws}
-
-
-def sweep_figure(measurements, theories, decoys, *, xlabel, log, top):
-    figure = style.new_figure(height=3.6)
-    axes, at = figure.add_subplot(), list(next(iter(measurements.values())))
-    for label, curve in theories.items():
-        axes.plot(at, [curve(x) for x in at], label=label, **style.THEORY)
-    for label, curve in decoys.items():
-        axes.plot(at, [curve(x) for x in at], label=label, **style.decoy(label, list(decoys)))
-    for law, points in measurements.items():
-        means, bars = [e.mean for e in points.values()], [style.BARS * e.standard_error for e in points.values()]
-        axes.errorbar(at, means, bars, label=f"{law} ± {style.BARS:g} standard errors", **style.estimate(law))
-    axes.set(xscale="log" if log else "linear", ylim=(0, top), xlabel=xlabel, ylabel="γ, measured")
-    style.despine(axes)
-    style.figure_legend(figure)
-    return figure
-
-
-# %%
-labels = {"gaussian": "theory, each law", "sphere": "_"}  # one line in the legend
-curves = {labels[law]: lambda dim, law=law: formula(law, dim, rank) for law in laws}
-decoys = {"d + 2, the norm factor": lambda dim: dim + 2}
-show(
-    sweep_figure(over_d, curves, decoys, xlabel=f"dimension d, at r = {rank}", log=True, top=20),
-    alt=f"Chart of γ against d from {dims[0]} to a billion, with curvature in {rank} directions. The Gaussian points stay at one "
-    "height; those of the sphere rise to it within the first hundred dimensions. The norm factor d+2, dotted, leaves the frame at once.",
+scaling(
+    [estimates(law, over_d[law], law) for law in laws],
+    [line("γ of each law", dims, lambda dim, law=law: formula(law, dim, rank)) for law in laws],
+    [line("d + 2, the norm factor", dims, lambda dim: dim + 2)],
+    ylabel=f"γ at r = {rank}",
 )
+ends = [f"{law}: {over_d[law][dims[0]].mean:.2f} at first, {over_d[law][dims[-1]].mean:.2f} in the end" for law in laws]
+predictions.compare("billion", "; ".join(ends))
 
 # %% [markdown]
-# Flat in $d$. For the Gaussian that is plain: coordinates outside the range of $P_r$ never enter. On the sphere they share
+# $\gamma$ is flat in $d$, while the norm factor rises by eight orders of magnitude. For the Gaussian the reason is plain: coordinates outside the range of $P_r$ never enter. On the sphere all coordinates share
 # the length $\|z\|=\sqrt d$, which matters at small $d$ only.
 #
-# Now $r$, at $d=10^9$. The decoys: $\gamma=r$, and a $\gamma$ as flat in $r$ as in $d$.
+# Now we vary $r$ at $d=10^9$. The decoys are $\gamma=r$, and a $\gamma$ that is as flat in $r$ as it is in $d$.
 
 # %%
 ranks = sized(full=(1, 3, 6, 10, 15, 20), fast=(1, 6, 20))
-over_r = {"gaussian": {r: reduced("gaussian", 10**9, r) for r in ranks}}
-curves = {"γ = r + 2": lambda r: r + 2}
-decoys = {"γ = r": lambda r: r, f"γ at r = {rank}": lambda r: rank + 2}
-for r, measured in over_r["gaussian"].items():
-    scores = ", ".join(f"{measured.z_score(curve(r)):+.0f} from {label}" for label, curve in decoys.items())
-    print(f"r = {r:>2}: {measured}, z = {measured.z_score(r + 2):+.1f}; {scores}")
-show(
-    sweep_figure(over_r, curves, decoys, xlabel="effective rank r, at d = 10⁹", log=False, top=24),
-    alt=f"Chart of γ against r from {ranks[0]} to {ranks[-1]} at a billion dimensions. The points lie on the dashed line r+2; the "
-    "dotted decoys are a parallel line two lower, and a horizontal one.",
+over_r = {r: reduced("gaussian", 10**9, r) for r in ranks}
+scaling(
+    [estimates("gaussian", over_r)],
+    [line("γ = r + 2", ranks, lambda r: r + 2)],
+    [line("γ = r", ranks, lambda r: r), line(f"γ at r = {rank}", ranks, lambda r: rank + 2)],
+    xlabel="effective rank r, at d = 10⁹",
+    ylabel="γ",
 )
+more = {r: formula("gaussian", 10**9, 10 * r) / formula("gaussian", 10**9, r) for r in (rank, 100)}
+predictions.compare("tenfold", "; ".join(f"{times:.2f} times smaller at r = {r}" for r, times in more.items()))
 
 # %% [markdown]
-# Ten times the directions make γ $(10r+2)/(r+2)$ times larger: less than ten (question 2).
+# Ten times as many directions make $\gamma$ larger by the factor $(10r+2)/(r+2)$, which is less than ten, and much less where $r$ is small.
+#
+# ## A bowl of your own
+#
+# The picture shows the optimizer itself on a bowl with $r=10$ curved directions out of $d=1000$, at half of the edge $2/(\ell\gamma)$ that the theory predicts, at that edge, and above it. Where `ipywidgets` is
+# installed, sliders below the picture let you choose $\eta$, $d$ and $r$. Move $d$ alone and see what changes.
+
+
+# %%
+def bowl_path(lr, dim, rank, steps=100):
+    factor, runs = formula("gaussian", dim, rank), []
+    for seed in range(2):
+        theta, loss = bowl(spectrum("flat", dim, rank), seed)
+        optimizer = MeZO([theta], lr, seed=seed)
+        runs.append([loss().item()])
+        while len(runs[-1]) <= steps and runs[-1][-1] < 1e6 * runs[-1][0]:
+            optimizer.step(loss)
+            runs[-1].append(loss().item())
+    share = lr * factor / 2
+    name = f"η = {lr:.3g}, {share:.2g} times the edge"
+    return figures.LossPath(name, runs, theory.contraction(lr, factor))
+
+
+def draw_bowl(eta=0.1, d=1000, r=10):
+    return figures.loss_figure([bowl_path(eta, d, min(r, d))])
+
+
+paths = [bowl_path(share * 2 / 12, 1000, 10) for share in (0.5, 1.0, 1.5)]
+show(figures.loss_figure(paths), alt=figures.loss_alt_text(paths))
+explore(draw_bowl, eta=(0.02, 0.05, 0.1, 0.2, 0.4), d=(10, 100, 1000, 10_000), r=(3, 10, 30, 100))
+
+# %% [markdown]
+# At its edge a single run usually falls although its mean does not: rare long steps carry the mean, the more so the smaller $r$ is.
 #
 # ## Check
 #
-# The claim compares losses, before and after a step at $\eta\ell=0.1$: small $d$ by brute force, $10^9$ reduced. Signs are not rotation-invariant, and
-# must be drawn. The decoys: the norm factor and, where $d$ is small, the Gaussian $\gamma$.
+# The claim compares the losses before and after a step at $\eta\ell=0.1$. Small $d$ are drawn by brute force, $10^9$ by the reduced sampler. A law of signs is not invariant under
+# rotations and has no reduced sampler, so it is absent at $10^9$. The decoys are the norm factor and, where $d$ is small, the Gaussian $\gamma$.
 
 # %%
 far = 10**9
 dims = (*sized(full=(8, 200), fast=(8, 64)), far)
 settings = [(law, dim) for law in ("gaussian", "sphere", "rademacher") for dim in dims]
 drawable = [(law, dim) for law, dim in settings if LAWS[law].rotation_invariant or dim < far]
-verdicts = [verify("low-rank", law, dim=dim, rank=4) for law, dim in drawable]
-for verdict in verdicts:
-    decoys = ", ".join(f"{decoy.statement}: z = {decoy.z_score:+.0f}" for decoy in verdict.decoys)
-    print(f"{verdict}\n    {decoys}")
-show(verdicts)
-
-# %% [markdown]
-# **Best step, and the edge** (claim B6), of the *mean*: at small $r$ a typical run likes longer steps. With $t=\eta\ell\gamma$ the ratio is $1-(2t-t^2)/\gamma$:
-# least at $\eta=1/(\ell\gamma)$, where it is $1-1/\gamma$, and 1 again at $2/(\ell\gamma)$. At a billion dimensions:
-
-# %%
-curve = [verify("best-step", dim=10**9, rank=3, t=t) for t in sized(full=(0.5, 1.0, 1.5, 2.0), fast=(1.0, 2.0))]
-for verdict in curve:
-    print(verdict)
-show(curve)
-
-# %% [markdown]
-# **$n$ is a wash** (claim B7), for probes that are independent. A step with $n$ of them costs $n$ pairs of forward passes. At its best rate it brings, for each pair,
-#
-# $$-\frac1n\log\frac{\mathbb{E}[L^+]}{L} = \frac1n\log\Big(1 + \frac{n}{r+1}\Big),$$
-#
-# which falls as $n$ grows, though hardly while $n \ll r$. The decoy is constant in $n$. The paper's Table 6: at equal
-# passes, more probes gain little at best. *Orthogonal* probes (claim E4) do gain, where $r$ exceeds about $d/2$ or $n$ is near $d$; decoys: constant, and the wash.
-
-# %%
-for r in (5, 100, 1000):
-    kept = {n: theory.progress_per_pair(r, n) / theory.progress_per_pair(r, 1) for n in (2, 8, 32)}
-    print(f"r = {r:>4}: progress per pair, of one probe's: " + ", ".join(f"{kept[n]:.1%} at n = {n}" for n in kept))
-wash = [verify("probes-are-a-wash", dim=10**9, rank=5, probes=n) for n in sized(full=(2, 4, 8), fast=(2, 8))]
-right_angles = [verify("orthogonal-probes", "orthogonal", dim=20, rank=20, probes=n) for n in (2, 8)]
-for verdict in wash + right_angles:
-    print(verdict)
-print("; ".join(f"{d.statement} {d.expected:.4f}: {d.status.name}" for d in right_angles[-1].decoys))
-show(wash)
+show([verify("low-rank", law, dim=dim, rank=4) for law, dim in drawable])
 
 # %% [markdown]
 # ## Decaying spectra: only a bound
 #
-# **Statement** (claim B4). For any $H$ and Gaussian $z$, from A3 with $W=H$:
+# **Statement** (claim B4). For any $H$ and a Gaussian $z$, step 3 of the derivation with $W=H$ gives
 #
 # $$\mathbb{E}[\hat g^\top H\hat g] = \tfrac{n+1}{n}\,g^\top Hg + \tfrac1n\operatorname{tr}(H)\,\|g\|^2 \;\le\; \ell\gamma\,\|g\|^2,$$
 #
-# as $g^\top Hg\le\ell\|g\|^2$ and $\operatorname{tr}H=r\ell$. Put it into Taylor's formula: Theorem 2. The i.i.d. law of kurtosis $\kappa$ adds $\tfrac{\kappa-3}{n}\sum_iH_{ii}g_i^2$; the sphere
-# multiplies the one-probe part by $d/(d+2)$. Eigenvalues that fall evenly; the decoy: the bound as an equality.
+# because $g^\top Hg\le\ell\|g\|^2$ and $\operatorname{tr}H=r\ell$. Inserted into Taylor's formula, this is Theorem 2. For other laws a term is added or the first one shrinks: an i.i.d. law of kurtosis $\kappa$ adds $\tfrac{\kappa-3}{n}\sum_iH_{ii}g_i^2$, and the sphere
+# multiplies the one-probe part by $d/(d+2)$. Below, the eigenvalues fall evenly, and the decoy takes the bound for an equality.
 
 # %%
-fall = [verify("any-spectrum", law) for law in ("gaussian", "sphere", "rademacher")]
-for verdict in fall:
-    print(f"{verdict}; from the bound: z = {verdict.decoys[0].z_score:+.0f}")
+show([verify("any-spectrum", law) for law in ("gaussian", "sphere", "rademacher")])
 
 # %% [markdown]
-# So on a decaying spectrum $2/(\ell\gamma)$ is a safe rate, not the last one. For the exact edge of $\mathbb{E}[L]$, A3 along eigenvector $i$:
-# $\mathbb{E}[g_i^{+2}]=g_i^2-2\eta\lambda_ig_i^2+\eta^2\lambda_i^2\left(\tfrac{n+1}ng_i^2+\tfrac1n\|g\|^2\right)$. Where that is $g_i^2$ again, the shares $g_i^2/\|g\|^2=\frac{\eta\lambda_i}{2n-(n+1)\eta\lambda_i}$ sum
-# to 1, which gives $\eta$ (claim E6; Song et al. 2026). MeZO itself, on two spectra:
+# On a decaying spectrum $2/(\ell\gamma)$ is therefore a safe rate, but not the last stable one. The exact edge of $\mathbb{E}[L]$ follows from A3 along each eigenvector $i$ (claim E6; Song et al. 2026):
+# $\mathbb{E}[g_i^{+2}]=g_i^2-2\eta\lambda_ig_i^2+\eta^2\lambda_i^2\left(\tfrac{n+1}ng_i^2+\tfrac1n\|g\|^2\right)$. At the edge this is $g_i^2$ again. Solved for the share of each eigenvector, that condition reads
+# $g_i^2/\|g\|^2=\frac{\eta\lambda_i}{2n-(n+1)\eta\lambda_i}$, and the shares must sum to 1, which determines $\eta$. We compare it with MeZO itself on two spectra.
 
 # %%
 d = 300
-spectra = {kind: spectrum(kind, d, 30) for kind in ("flat", "exponential")}
 steps = sized(full=200, fast=25)
 moments = LAWS["gaussian"].moments(d)
-for name, eigenvalues in spectra.items():
+for name in ("flat", "exponential"):
+    eigenvalues = spectrum(name, d, 30)
     r, edge = effective_rank(torch.diag(eigenvalues)), stability_limit(eigenvalues, 1, moments)
-    result = divergence(eigenvalues, edge, steps=steps)
-    measured = Estimate(result.lr, result.error, result.steps)
-    rates = {"edge": edge, "safe": 2 / (r + 2), "2/(d+2)": 2 / (d + 2)}
+    found = divergence(eigenvalues, edge, steps=steps)
+    measured = Estimate(found.lr, found.error, found.steps)
+    rates = {"the edge": edge, "the safe rate": 2 / (r + 2), "2/(d+2)": 2 / (d + 2)}
     scores = ", ".join(f"{measured.z_score(rate):+.1f} from {label} {rate:.4f}" for label, rate in rates.items())
-    print(f"{name:>11}: r = {r:.1f}, MeZO diverges at {result}; z = {scores}")
+    print(f"{name}, r = {r:.1f}: MeZO diverges at {found}; distance {scores}")
 
 # %% [markdown]
-# The runs refute $2/(d+2)$, notebook 4's. Safe rate and edge lie too near for them to tell apart: the bound gives away little (exercise 5.4), and nothing on
+# The runs refute $2/(d+2)$, the rate of notebook 4. The safe rate and the edge lie too close together for these runs to tell them apart: the bound gives away little (exercise 5.4), and nothing on
 # the flat spectrum.
 #
-# **How many steps** (claim B8; Lemma 3). Let $L$ be $\mu$-PL (Definition 4): $\tfrac12\|g\|^2 \ge \mu(L-L^*)$, $L^*$ being its least value; and let the noise of an example vanish with $L-L^*$,
-# $\operatorname{tr}\Sigma\le\alpha(L-L^*)$. With $\eta=\frac1\gamma\min\big(\frac1\ell, \frac{\mu B}{\ell\alpha}\big)$ a step on a batch of $B$ has
-#
-# $$\frac{\mathbb{E}[L^+]-L^*}{L-L^*} \le 1 - \frac1\gamma\min\Big(\frac{\mu}{2\ell},\ \frac{\mu^2B}{2\ell\alpha}\Big),$$
-#
-# so MeZO needs at most $\gamma$ times the steps of SGD's bound.
-#
-# **Derivation.** (4), with a batch: $\mathbb{E}[L^+]-L \le -\eta\|g\|^2+\tfrac12\eta^2\ell\gamma(\|g\|^2+\operatorname{tr}\Sigma/B)$. As $\eta\ell\gamma\le1$, the terms in $\|g\|^2$ are at most $-\tfrac12\eta\|g\|^2\le-\eta\mu(L-L^*)$. As
-# $\eta\ell\gamma\alpha\le\mu B$, the noise is at most $\tfrac12\eta\mu(L-L^*)$. The factor $1-\tfrac12\eta\mu$ is left.
-#
-# Theorem 2's extra term is small because $\|z\|^2$ is seldom large: Lemma 6 (claim B9),
-# $\Pr[\chi^2_k \ge k+u] \le e^{-\min(u^2/16k,\,u/16)}$. Both are bounds. The decoys, SGD's rate and $\tfrac12$ for $\tfrac1{16}$, claim too much.
-
-# %%
-for verdict in [verify("pl-rate", batch=2), verify("pl-rate", batch=64), verify("tail", dim=40, u=20)]:
-    print(f"{verdict}\n    {verdict.decoys[0].statement}: {verdict.decoys[0].status.name}")
-
-# %% [markdown]
 # ## What it means
 #
-# $\hat g$ is about $\sqrt d\,\|g\|$ long, and nearly all of it is noise. But noise costs only where the loss curves. If
-# few directions do, it mostly moves $\theta$ along flat ones. A step pays for $\operatorname{tr}H$, not $d\,\ell$. A larger model is then no harder to train, as long as its $r$ is no larger.
+# The estimate $\hat g$ is about $\sqrt d\,\|g\|$ long, and nearly all of it is noise. But noise costs only where the loss curves. If
+# few directions curve, the noise mostly moves $\theta$ along flat ones. A step pays for $\operatorname{tr}H$, not for $d\,\ell$. A larger model is then no harder to train, as long as its $r$ is no larger.
 #
 # ## Where it breaks
 #
-# The assumption is that $r$ does not grow with $d$. Small eigenvalues are not enough: $1/\sqrt i$ tends to 0, yet its trace grows as $2\sqrt d$. And for
-# $H=\ell I$, $r=d$: the tax is back.
+# The assumption is that $r$ does not grow with $d$. Small eigenvalues alone do not ensure that: $1/\sqrt i$ tends to 0, and yet its trace grows as $2\sqrt d$. For
+# $H=\ell I$ we have $r=d$, and the tax is back.
 
 # %%
 dims = sized(full=(100, 400, 1600), fast=(50, 200))
 kinds = {
-    "1/√i": lambda dim: torch.arange(1, dim + 1, dtype=torch.float64) ** -0.5,
-    "isotropic": lambda dim: spectrum("isotropic", dim),
-    "flat, r = 30": lambda dim: spectrum("flat", dim, 30),
+    "flat, r = 30": (lambda dim: spectrum("flat", dim, 30), "gaussian", steps),
+    "1/√i": (lambda dim: torch.arange(1, dim + 1).double().rsqrt(), "rademacher", 5 * steps),  # slow to settle
+    "isotropic": (lambda dim: spectrum("isotropic", dim), "uniform", steps),
 }
-edges, divergences = {}, {}
-for kind in kinds:
-    edges[kind] = {dim: stability_limit(kinds[kind](dim), 1, moments) for dim in dims}
-    longer = steps * (5 if kind == "1/√i" else 1)  # small eigenvalues take long to settle
-    divergences[kind] = {dim: divergence(kinds[kind](dim), edges[kind][dim], steps=longer, seed=dim) for dim in dims}
-    for dim, edge in divergences[kind].items():
-        measured = Estimate(edge.lr, edge.error, edge.steps)
-        z, still = (measured.z_score(edges[kind][each]) for each in (dim, dims[0]))
-        print(
-            f"{kind:>12}, d = {dim:>4}: diverges at {edge}, z = {z:+.1f} from the edge, {still:+.0f} from that of {dims[0]}"
-        )
+measured, edges = [], []
+for kind, (eigenvalues, marker, length) in kinds.items():
+    limits = {dim: stability_limit(eigenvalues(dim), 1, moments) for dim in dims}
+    found = [divergence(eigenvalues(dim), limits[dim], steps=length, seed=dim) for dim in dims]
+    measured.append(figures.ScalingSeries(kind, dims, [e.lr for e in found], [e.error for e in found], marker))
+    edges.append(line("exact edge", dims, limits.__getitem__))
+scaling(measured, edges, ylabel="rate at which MeZO diverges")
+ranks = {dim: float(kinds["1/√i"][0](dim).sum()) for dim in (*dims, 10**6)}
+predictions.compare(
+    "decay", "; ".join(f"r = {r:,.0f} at d = {dim:,}, 2√d = {2 * dim**0.5:,.0f}" for dim, r in ranks.items())
+)
+
+# %% [markdown]
+# With 30 curved directions the rate is constant; with eigenvalues $1/\sqrt i$ it falls as $1/\sqrt d$, and with equal ones as $1/d$.
+#
+# ## What follows: steps and probes
+#
+# Four consequences are proved and tested by the library. Follow the links for their statements, and run `mezo-lab verify B6 B7 B8 B9` to test them.
+#
+# - *The best step* ([B6](../docs/claims.md#b6-best-step)). The mean of the loss falls fastest at half of the edge, $\eta=1/(\ell\gamma)$, by the share $1/\gamma$. A typical run at small $r$ does better with longer steps.
+# - *More probes are a wash* ([B7](../docs/claims.md#b7-probes-are-a-wash); the paper's Table 6). A step with $n$ probes costs $n$ pairs of forward passes. At its best rate it brings, for each pair,
+#   $-\frac1n\log\frac{\mathbb{E}[L^+]}{L} = \frac1n\log\big(1 + \frac{n}{r+1}\big)$, which falls as $n$ grows, though hardly while $n \ll r$. This holds for *independent* probes; *orthogonal* ones
+#   ([E4](../docs/claims.md#e4-orthogonal-probes)) gain where $r$ exceeds about $d/2$ or $n$ is near $d$.
+# - *The number of steps* ([B8](../docs/claims.md#b8-pl-rate); Lemma 3). On a loss whose gradient is never small far from the minimum (the PL condition), MeZO needs at most $\gamma$ times as many steps as the bound for SGD.
+# - *Long probes are rare* ([B9](../docs/claims.md#b9-tail); Lemma 6), which is why Theorem 2's additional term is small.
 
 # %%
-figure = style.new_figure(height=3.4)
-axes = figure.add_subplot()
-for kind, law in zip(kinds, LAWS, strict=False):  # a marker each
-    label = "exact edge" if law == "gaussian" else None
-    axes.plot(dims, [edges[kind][dim] for dim in dims], label=label, **style.THEORY)
-    rates, errors = (
-        [e.lr for e in divergences[kind].values()],
-        [style.BARS * e.error for e in divergences[kind].values()],
-    )
-    axes.errorbar(dims, rates, errors, label=kind, **style.estimate(law))
-axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="rate at which MeZO diverges")
-axes.minorticks_off()
-axes.set_xticks(dims, [f"{dim:,}" for dim in dims])
-style.despine(axes)
-style.figure_legend(figure, columns=2)
-show(
-    figure,
-    alt=f"Log-log chart of the rate at which MeZO diverges against d from {dims[0]} to {dims[-1]}, for three spectra, with the exact edges "
-    "dashed. With 30 curved directions it is constant; with eigenvalues 1/√i it falls as 1/√d; with equal ones as 1/d.",
-)
+show(verify("probes-are-a-wash", dim=10**9, rank=5, probes=8))
+kept = {r: theory.progress_per_pair(r, 8) / theory.progress_per_pair(r, 1) for r in (5, 1000)}
+told = "; ".join(f"{1 - share:.1%} at r = {r}" for r, share in kept.items())
+predictions.compare("passes", f"800 steps with one probe; 100 steps with eight lose, of the progress, {told}")
 
 # %% [markdown]
 # ## Exercises
 #
-# **5.1 (paper).** Put $r=d$ into the sphere's $\gamma$ and find Lemma 2's $(d+n-1)/n$. Then let $d\to\infty$ at fixed $r$: which law's $\gamma$ do you get, and why?
+# ### Exercise 5.1: two limits of the sphere
+#
+# *10 minutes · ★☆☆ · on paper*
+#
+# Put $r=d$ into the sphere's $\gamma$ and find Lemma 2's $(d+n-1)/n$. Then let $d\to\infty$ at fixed $r$: which law's $\gamma$ do you get, and why?
+#
+# <details><summary>Hint 1</summary>$d^2+d-2$ has two factors.</details>
+# <details><summary>Hint 2</summary>How are the first $r$ coordinates of a point on a large sphere distributed?</details>
+# <details><summary>Expected output</summary>Lemma 2, the name of a law, and one sentence.</details>
 
 # %% [markdown] tags=["solution"]
-# **Solution.** $d^2+d-2=(d+2)(d-1)$, so $\gamma=\tfrac{d-1}{n}+1=\tfrac{d+n-1}{n}$. As $d\to\infty$, $\tfrac{dr+d-2}{d+2}\to r+1$, and $\gamma\to\tfrac{r+1}{n}+1$: the Gaussian's. Any $r$ coordinates of a
-# point on a sphere of radius $\sqrt d$ become independent normals as $d$ grows, and $\gamma$ sees only $r$ of them.
+# **Solution.** $d^2+d-2=(d+2)(d-1)$, so $\gamma=\tfrac{d-1}{n}+1=\tfrac{d+n-1}{n}$. As $d\to\infty$, $\tfrac{dr+d-2}{d+2}\to r+1$, and $\gamma\to\tfrac{r+1}{n}+1$, which is the Gaussian's. Any $r$ coordinates of a
+# point on a sphere of radius $\sqrt d$ become independent normals as $d$ grows, and $\gamma$ depends on only $r$ of them.
 
 # %% [markdown]
-# **5.2 (code).** $\gamma$ for the laws `"gaussian"` and `"sphere"`. Five minutes.
+# ### Exercise 5.2: two groups of curvature
+#
+# *15 minutes · ★★☆ · code*
+#
+# Let `strong` directions have the curvature $\ell$, and let `weak` other directions have the curvature $c\,\ell$ with $c \le 1$; the rest is flat. A share $p$ of $\|g\|^2$ lies in the weak directions and the remainder in the strong ones.
+# Return $\mathbb{E}[\hat g^\top H\hat g]/(\ell\|g\|^2)$ for $n$ Gaussian probes: the number that takes the place of $\gamma$ for this $g$. The arguments `curvature` and `share` are $c$ and $p$.
+#
+# <details><summary>Hint 1</summary>You need two numbers of $H$ and $g$: $\operatorname{tr}H/\ell$ and $g^\top Hg/(\ell\|g\|^2)$.</details>
+# <details><summary>Hint 2</summary>Split $g$ into its strong and its weak part. Each part contributes its share of $\|g\|^2$ times its curvature.</details>
+# <details><summary>Expected output</summary><code>✓ right in 3 cases</code>. At $c = 1$ your formula must be the Gaussian $\gamma$ of rank strong + weak.</details>
+
 
 # %%
-from mezo_lab.course.exercises.rank import check_best_probes, check_effective_rank, check_rank_factor
-
-
-def rank_factor(law: str, rank: int, probes: int, dim: int) -> float:
+def two_groups(strong: int, weak: int, curvature: float, share: float, probes: int) -> float:
     # BEGIN SOLUTION
-    if law == "gaussian":
-        return (rank + probes + 1) / probes
-    return (dim * rank + dim - 2) / (probes * (dim + 2)) + 1
+    along = 1 - share + curvature * share
+    return ((probes + 1) * along + strong + curvature * weak) / probes
     # END SOLUTION
 
 
-check_rank_factor(rank_factor)
+# %%
+from mezo_lab.course.exercises.rank import check_best_probes, check_effective_rank, check_two_groups
+
+check_two_groups(two_groups)
 
 # %% [markdown]
-# **5.3 (code).** Let a step cost its $n$ pairs of forward passes plus a fixed `overhead`, counted in pairs too: for loading a batch, say. Which
-# $n$ (Gaussian) makes the most progress per cost? Ten minutes.
+# ### Exercise 5.3: when several probes pay
+#
+# *15 minutes · ★★☆ · code*
+#
+# Let a step cost its $n$ pairs of forward passes and in addition a fixed `overhead`, counted in pairs too, for loading a batch, say. Which
+# $n$ of Gaussian probes makes the most progress per cost?
+#
+# <details><summary>Hint 1</summary>Progress is a logarithm, because the factors of successive steps multiply.</details>
+# <details><summary>Hint 2</summary>Divide by the cost of a step, $n$ plus the overhead, and try every $n$ in a generous range.</details>
+# <details><summary>Expected output</summary><code>✓ right in 5 cases</code>, then a line for each overhead. Without overhead, one probe is best at every $r$.</details>
 
 
 # %%
@@ -366,13 +367,22 @@ def best_probes(rank: int, overhead: float) -> int:
     # END SOLUTION
 
 
+# %%
 check_best_probes(best_probes)
 for overhead in (0, 1, 5):
     print(f"overhead {overhead}: best n = {[best_probes(r, overhead) for r in (5, 100, 1000)]} at r = 5, 100, 1000")
 
 # %% [markdown]
-# **5.4 (experiment).** The effective rank from eigenvalues. Then make up a spectrum, predict where MeZO diverges, and see. How far above the
+# ### Exercise 5.4: a spectrum of your own
+#
+# *20 minutes · ★★★ · experiment*
+#
+# Compute the effective rank from eigenvalues. Then make up a spectrum, predict where MeZO diverges, and see. How far above the
 # safe rate $2/(\ell\gamma)$ can you push the edge, and with what spectrum?
+#
+# <details><summary>Hint 1</summary>The bound replaces $g^\top Hg$ by $\ell\|g\|^2$. For which spectra is that a poor replacement?</details>
+# <details><summary>Hint 2</summary>Use one eigenvalue $\ell=1$ and put the rest of the trace into very small ones. Then vary $r$.</details>
+# <details><summary>Expected output</summary><code>✓ right in 3 cases</code>, then the safe rate, the edge and the rate at which MeZO diverges; the edge is above the safe rate, but never by much.</details>
 
 
 # %%
@@ -382,26 +392,27 @@ def rank_of(eigenvalues: torch.Tensor) -> float:
     # END SOLUTION
 
 
+# %%
 check_effective_rank(rank_of)
 own = torch.cat([torch.ones(1), torch.full((200,), 0.1)]).double()  # yours, largest 1
 safe = 2 / (rank_of(own) + 2)
-result = divergence(own, safe, steps=steps)
-print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, moments):.3g}, diverges at {result}")
+found = divergence(own, safe, steps=steps)
+print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, moments):.3g}, diverges at {found}")
 
 # %% [markdown] tags=["solution"]
-# **Solution.** Farthest with one eigenvalue $\ell=1$ and the rest of the trace in tiny ones, where $g^\top Hg\ll\ell\|g\|^2$. With one probe the shares then sum to
-# $\frac{\eta}{2(1-\eta)}+\frac{(r-1)\eta}{2}=1$, so the edge is $\frac{(r+2)\eta}{2}=1+\frac12\left(3\eta-\frac{\eta}{1-\eta}\right)$ times the safe rate: at most $3-\sqrt3\approx1.27$, at $r=4$. For large $r$ both near
+# **Solution.** The edge lies farthest above the safe rate with one eigenvalue $\ell=1$ and the rest of the trace in tiny ones, where $g^\top Hg\ll\ell\|g\|^2$. With one probe the shares then sum to
+# $\frac{\eta}{2(1-\eta)}+\frac{(r-1)\eta}{2}=1$, so the edge is $\frac{(r+2)\eta}{2}=1+\frac12\left(3\eta-\frac{\eta}{1-\eta}\right)$ times the safe rate. That is at most $3-\sqrt3\approx1.27$, at $r=4$. For large $r$ both rates are near
 # $2/\operatorname{tr}H$.
 
 # %% [markdown]
 # ## Summary
 #
-# - A step pays for $\mathbb{E}[\hat g^\top H\hat g]$. With curvature $\ell$ in $r$ directions that is $\ell\gamma\|g\|^2$: flat in $d$, linear in $r$, and at $r=d$ the norm factor.
-# - Best rate $1/(\ell\gamma)$, last rate $2/(\ell\gamma)$, of the mean. Of independent probes one is best, by little while $n \ll r$; orthogonal ones may gain.
-# - On decaying spectra $\gamma$ is an upper bound; on spectra whose trace grows with $d$ the tax returns.
+# - A step pays for $\mathbb{E}[\hat g^\top H\hat g]$. With the curvature $\ell$ in $r$ directions that is $\ell\gamma\|g\|^2$, which is flat in $d$, linear in $r$, and at $r=d$ equal to the norm factor.
+# - The last stable rate of the mean is $2/(\ell\gamma)$. The best rate is half of it. Of independent probes one is best, by little while $n \ll r$; orthogonal probes may gain.
+# - On decaying spectra $\gamma$ is an upper bound. On spectra whose trace grows with $d$ the tax returns.
 #
-# **Limits.** Quadratic losses. Whether a real model has a small $r$ must be measured. And Assumption 1 must hold within a radius $\eta\,d\,G$ of
-# $\theta$, $G$ the largest gradient of an example: for a large model no small neighbourhood.
+# **Limits.** The losses are quadratic. Whether a real model has a small $r$ must be measured. And Assumption 1 must hold within a radius $\eta\,d\,G$ of
+# $\theta$, where $G$ is the largest gradient of an example; for a large model that is no small neighbourhood.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 4 and Appendix G. V. Papyan, *The full
 # spectrum of deepnet Hessians at scale*, 2018. M. S. Bartlett, *On the theory of statistical regression*, 1933. W. Lin, Q. Song and H. Xu, *The multi-query paradox in

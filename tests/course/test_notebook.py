@@ -1,6 +1,7 @@
 """What the notebooks share: a verdict that is not the expected one ends them, and a figure has its words."""
 
 import struct
+import sys
 from dataclasses import replace
 
 import pytest
@@ -108,3 +109,29 @@ def test_a_prediction_is_shown_beside_its_result_and_one_left_open_says_so(shown
     assert "You left the prediction open.<br><b>The experiment:</b> the second" in shown[1].data
     with pytest.raises(ValueError, match="`name` must be one of percent, longer, got 'shorter'"):
         predictions.compare("shorter", "")
+
+
+def test_sliders_draw_the_chosen_figure(shown, monkeypatch):
+    from types import SimpleNamespace
+
+    from mezo_lab.report.figures import LossPath, loss_figure
+
+    chosen = []
+
+    def draw(eta, d):
+        chosen.append((eta, d))
+        return loss_figure([LossPath("a run", [[1.0, 0.5]], 0.5)])
+
+    def interact(show_chosen, **sliders):
+        show_chosen(**{name: slider["options"][-1] for name, slider in sliders.items()})
+
+    fake = SimpleNamespace(SelectionSlider=lambda **options: options, interact=interact)
+    monkeypatch.setitem(sys.modules, "ipywidgets", fake)
+    notebook.explore(draw, eta=(0.1, 0.2), d=(10, 100))
+    assert chosen == [(0.2, 100)] and len(shown) == 1 and shown[0].data[:4] == b"\x89PNG"
+
+
+def test_without_ipywidgets_the_sliders_are_left_out_in_one_line(shown, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    notebook.explore(lambda eta: None, eta=(0.1,))
+    assert "Install <code>ipywidgets</code> for sliders" in shown[0].data

@@ -210,14 +210,20 @@ RIGHT = [
     (dispute.check_sparse_kurtosis, lambda: torch.tensor([0.0] * 9 + [100.0]).mean()),
     (
         tax.check_contraction,
-        lambda lr, smoothness, factor: (1 - lr * smoothness) ** 2 + (lr * smoothness) ** 2 * (factor - 1),
+        lambda lr, smoothness, factor, weight_decay: (
+            (1 - lr * (weight_decay + smoothness)) ** 2 + (lr * smoothness) ** 2 * (factor - 1)
+        ),
     ),
-    (tax.check_stable_lr, lambda smoothness, dim, probes: 2 / smoothness / (1 + Fraction(dim + 1, probes))),
+    (
+        tax.check_stable_lr,
+        lambda smoothness, dim, probes, fourth: 2 / smoothness / (1 + Fraction(fourth * dim - 1) / probes),
+    ),
     (tax.check_probe_gain, lambda dim, probes: (dim + 2) / (1 + (dim + 1) / probes)),
     (
-        rank.check_rank_factor,
-        lambda law, rank, probes, dim: (
-            1 + ((rank + 1) if law == "gaussian" else dim * (rank + 2) / (dim + 2) - 1) / probes
+        rank.check_two_groups,
+        lambda strong, weak, curvature, share, probes: (
+            (strong + weak * Fraction(curvature) + (probes + 1) * (1 - Fraction(share) * (1 - Fraction(curvature))))
+            / probes
         ),
     ),
     (

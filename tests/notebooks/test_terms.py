@@ -18,7 +18,7 @@ TERMS = {
     "label words": r"\blabel words?\b",
     "rank": r"(?<!effective )(?<!effective-)\branks?\b",
 }
-OPEN = {"sweep", "closure", "Hessian–vector product", "prompt", "label words", "rank"}  # not defined in time yet
+OPEN = {"sweep", "closure", "prompt", "label words", "rank"}  # not defined in time yet
 HEAD = r"\*\*(Claim|You will be able to|Before this|Time|In the paper|Next)\b.*?(?=\n\n|\Z)"
 HEADING = re.compile(r"^#+ .*$", re.MULTILINE)  # it names what follows
 

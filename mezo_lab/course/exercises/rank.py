@@ -9,15 +9,13 @@ from mezo_lab import theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
 from mezo_lab.curvature import effective_rank
-from mezo_lab.sampling import LAWS
 
-__all__ = ["check_best_probes", "check_effective_rank", "check_rank_factor"]
+__all__ = ["check_best_probes", "check_effective_rank", "check_two_groups"]
 
-_FACTORS = [
-    {"law": "gaussian", "rank": 5, "probes": 1, "dim": 8},
-    {"law": "gaussian", "rank": 20, "probes": 4, "dim": 1000},
-    {"law": "sphere", "rank": 3, "probes": 2, "dim": 7},
-    {"law": "sphere", "rank": 6, "probes": 1, "dim": 6},
+_GROUPS = [
+    {"strong": 5, "weak": 20, "curvature": 0.25, "share": 0.5, "probes": 1},
+    {"strong": 3, "weak": 100, "curvature": 0.1, "share": 0.25, "probes": 4},
+    {"strong": 7, "weak": 4, "curvature": 0.5, "share": 1.0, "probes": 2},
 ]
 _OVERHEADS = [
     {"rank": 5, "overhead": 0},
@@ -31,9 +29,11 @@ _PROBES = range(1, 10_000)
 _SPECTRA = [[2.0, 2.0, 2.0, 0.0, 0.0, 0.0], [1.0, 5.0, 2.0, 2.0], [0.5, 0.25, 0.25, 0.125, 0.0]]
 
 
-def _rank_factor(law: str, rank: int, probes: int, dim: int) -> float:
-    """γ on H = ℓ·P_r, P_r along the coordinates."""
-    return float(theory.effective_rank_factor(rank, probes, LAWS[law].moments(dim)))
+def _two_groups(strong: int, weak: int, curvature: float, share: float, probes: int) -> float:
+    """E[ĝᵀHĝ]/(ℓ‖g‖²) of Gaussian probes, ℓ = 1: `strong` eigenvalues 1, `weak` ones of less `curvature`."""
+    along = 1 - share + curvature * share  # gᵀHg at ‖g‖ = 1
+    trace = strong + curvature * weak
+    return float(theory.second_moment(along, trace, 0, probes=probes, moments=theory.GAUSSIAN))
 
 
 def _best_probes(rank: int, overhead: float) -> int:
@@ -54,44 +54,38 @@ def _best_by_share(rank: int, overhead: float) -> int:
     return max(_PROBES, key=progress)
 
 
-def _scaled_as_a_whole(law: str, rank: int, probes: int, dim: int) -> float:
-    """The mistake that shrinks all of the sphere's γ by d/(d+2), and not its fourth moments alone."""
-    gamma = (rank + probes + 1) / probes
-    if law == "sphere":
-        return gamma * dim / (dim + 2)
-    return gamma
+def check_two_groups(factor: Answer) -> None:
+    """Whether factor(strong, weak, curvature, share, probes) is E[ĝᵀHĝ]/(ℓ‖g‖²) of Gaussian z on two groups.
 
-
-def _with_another_sign(law: str, rank: int, probes: int, dim: int) -> float:
-    """The mistake that takes the sphere's γ for (r+n−1)/n, as the norm factor is."""
-    sign = {"gaussian": 1, "sphere": -1}[law]
-    return (rank + probes + sign) / probes
-
-
-def check_rank_factor(factor: Answer) -> None:
-    """Whether factor(law, rank, probes, dim) is γ on H = ℓ·P_r, for the gaussian and the sphere.
-
-    Source: paper, Theorem 2 and the proof of Theorem 1; claim B3. Raises: WrongAnswer.
+    `strong` directions have the curvature ℓ, `weak` ones ℓ·curvature, and `share` of ‖g‖² lies in the weak ones.
+    Source: claim B4, A3 at W = H. Formula: ((n+1)(1 − share·(1 − curvature)) + strong + weak·curvature)/n.
+    Raises: WrongAnswer.
     """
     grade(
         factor,
-        _rank_factor,
-        _FACTORS,
+        _two_groups,
+        _GROUPS,
         {
-            "γ has the rank where the norm factor has d.": (
-                lambda rank, dim, **case: _rank_factor(rank=dim, dim=dim, **case)
+            "That is the bound γ: it takes gᵀHg for ℓ‖g‖², but a share of g lies where the loss curves less.": (
+                "(strong + weak * curvature + probes + 1) / probes"
             ),
-            "The sphere has a γ of its own: its fourth moments are d/(d+2) of the Gaussian's.": (
-                "(rank + probes + 1) / probes"
+            "A weak direction counts with its curvature in tr H, not as a whole direction.": (
+                "((probes + 1) * (1 - share * (1 - curvature)) + strong + weak) / probes"
             ),
-            "Right at r = d only: below, the sphere's γ depends on d as well.": _with_another_sign,
-            "The pairs of different probes are missing: they add (n − 1)/n.": (
-                lambda probes, **case: _rank_factor(probes=1, **case) / probes
+            "The weak directions add to tr H as well: noise moves along them and meets their curvature.": (
+                "((probes + 1) * (1 - share * (1 - curvature)) + strong) / probes"
             ),
-            "r/n leaves out what a probe gains along g itself, and the pairs of different probes.": "rank / probes",
-            "Only the fourth moments shrink by d/(d+2); the pairs of different probes do not.": _scaled_as_a_whole,
+            "The share in the weak directions adds share·curvature to gᵀHg.": (
+                "((probes + 1) * (1 - share) + strong + weak * curvature) / probes"
+            ),
+            "The share belongs to the weak directions; you gave it to the strong ones.": (
+                "((probes + 1) * (share + curvature * (1 - share)) + strong + weak * curvature) / probes"
+            ),
+            "The pairs of different probes are missing: they add (n − 1)/n of gᵀHg.": (
+                "(2 * (1 - share * (1 - curvature)) + strong + weak * curvature) / probes"
+            ),
             "That is for one probe: the mean of n of them is shorter.": (
-                lambda probes, **case: _rank_factor(probes=1, **case)
+                "2 * (1 - share * (1 - curvature)) + strong + weak * curvature"
             ),
         },
     )

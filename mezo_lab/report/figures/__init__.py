@@ -18,6 +18,7 @@ from mezo_lab.report.figures.curvature import (
 )
 from mezo_lab.report.figures.descent import rules_alt_text, rules_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.report.figures.edge import LossPath, loss_alt_text, loss_figure
 from mezo_lab.report.figures.formula import formula_svg
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
 from mezo_lab.report.figures.landscape import landscape_alt_text, landscape_figure
@@ -31,15 +32,19 @@ from mezo_lab.report.figures.lengths import (
 from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
+from mezo_lab.report.figures.tax import ScalingLine, ScalingSeries, scaling_alt_text, scaling_figure
 from mezo_lab.report.figures.walk import walk_alt_text, walk_figure
 
 __all__ = [
     "GrowthLine",
     "GrowthPanel",
     "GrowthSeries",
+    "LossPath",
     "ProbeLengths",
     "RateRun",
     "RunStages",
+    "ScalingLine",
+    "ScalingSeries",
     "StepCost",
     "alt_text",
     "claim_figure",
@@ -56,8 +61,12 @@ __all__ = [
     "length_scatter_alt_text",
     "lengths_alt_text",
     "lengths_figure",
+    "loss_alt_text",
+    "loss_figure",
     "rules_alt_text",
     "rules_figure",
+    "scaling_alt_text",
+    "scaling_figure",
     "scan_alt_text",
     "scan_figure",
     "slopes_alt_text",

@@ -5,10 +5,9 @@ import math
 from mezo_lab.course.exercises import rank as exercises
 
 
-def gamma(law, rank, probes, dim):
-    if law == "gaussian":
-        return (rank + probes + 1) / probes
-    return (dim * rank + dim - 2) / (probes * (dim + 2)) + 1
+def two_groups(strong, weak, curvature, share, probes):
+    along = 1 - share + share * curvature
+    return ((probes + 1) * along + strong + weak * curvature) / probes
 
 
 def best(rank, overhead):
@@ -17,26 +16,24 @@ def best(rank, overhead):
 
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_rank_factor: (
-        gamma,
+    exercises.check_two_groups: (
+        two_groups,
         [
-            (lambda law, rank, probes, dim: gamma(law, dim, probes, dim), "the rank where"),
-            (lambda law, rank, probes, dim: (rank + probes + 1) / probes, "a γ of its own"),
+            (lambda share, **k: two_groups(**k, share=0), "the bound γ"),
+            (lambda weak, curvature, **k: two_groups(weak=weak / curvature, curvature=curvature, **k), "as a whole"),
+            (lambda weak, **k: two_groups(weak=0, **k), "add to tr H as well"),
             (
-                lambda law, rank, probes, dim: (rank + probes + (1 if law == "gaussian" else -1)) / probes,
-                "Right at r = d only",
-            ),
-            (lambda law, rank, probes, dim: gamma(law, rank, 1, dim) / probes, "pairs of different probes"),
-            (lambda law, rank, probes, dim: gamma(law, rank, 1, dim), "for one probe"),
-            (lambda law, rank, probes, dim: rank / probes, "r/n leaves out"),
-            (
-                lambda law, rank, probes, dim: (
-                    gamma("gaussian", rank, probes, dim) * (dim / (dim + 2) if law == "sphere" else 1)
+                lambda share, curvature, probes, **k: (
+                    two_groups(share=share, curvature=curvature, probes=probes, **k)
+                    - (probes + 1) * share * curvature / probes
                 ),
-                "Only the fourth moments shrink",
+                "adds share·curvature",
             ),
-            (lambda law, rank, probes, dim: rank + probes, "At rank = 5, probes = 1, dim = 8 it should be"),
-            (lambda law, rank, probes, dim: None, "let it return its answer"),
+            (lambda share, **k: two_groups(share=1 - share, **k), "to the strong ones"),
+            (lambda probes, **k: two_groups(probes=1, **k) / probes, "pairs of different probes"),
+            (lambda probes, **k: two_groups(probes=1, **k), "for one probe"),
+            (lambda strong, **k: strong, "At strong = 5, weak = 20, curvature = 0.25, share = 0.5, probes = 1 it"),
+            (lambda **k: None, "let it return its answer"),
         ],
     ),
     exercises.check_best_probes: (

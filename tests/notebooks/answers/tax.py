@@ -2,28 +2,53 @@
 
 from mezo_lab.course.exercises import tax as exercises
 
+
+def contraction(lr, smoothness, factor, weight_decay):
+    kept = 1 - lr * weight_decay
+    return kept**2 - 2 * kept * lr * smoothness + (lr * smoothness) ** 2 * factor
+
+
+def stable_lr(smoothness, dim, probes, fourth):
+    return 2 * probes / (smoothness * (fourth * dim + probes - 1))
+
+
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
     exercises.check_contraction: (
-        lambda lr, smoothness, factor: 1 - 2 * lr * smoothness + (lr * smoothness) ** 2 * factor,
+        contraction,
         [
-            (lambda lr, smoothness, factor: (1 - lr * smoothness) ** 2, "longer than g"),
-            (lambda lr, smoothness, factor: 1 - lr * smoothness + (lr * smoothness) ** 2 * factor / 2, "2ℓL, not ℓL"),
-            (lambda lr, smoothness, factor: 1 - 2 * lr * smoothness + lr**2 * smoothness * factor, "ℓ comes twice"),
-            (lambda lr, smoothness, factor: (lr * smoothness) ** 2 * factor - 2 * lr * smoothness, "the old loss"),
-            (lambda lr, smoothness, factor: lr, r"At lr = 0\.01, smoothness = 3, factor = 12 it should be"),
-            (lambda lr, smoothness, factor: None, "let it return its answer"),
+            (lambda lr, weight_decay, **k: contraction(lr, **k, weight_decay=0), "without weight decay"),
+            (
+                lambda lr, weight_decay, **k: (1 - lr * weight_decay) ** 2 * contraction(lr, **k, weight_decay=0),
+                "that of the old θ",
+            ),
+            (
+                lambda lr, weight_decay, **k: (1 - lr * weight_decay) ** 2 + contraction(lr, **k, weight_decay=0) - 1,
+                "pairs the decayed θ",
+            ),
+            (
+                lambda lr, smoothness, factor, weight_decay: (1 - lr * weight_decay - lr * smoothness) ** 2,
+                "longer than g",
+            ),
+            (lambda **k: contraction(**k) - 1, "the old loss"),
+            (lambda lr, **k: lr, r"At lr = 0\.01, smoothness = 3, factor = 12, weight_decay = 5 it should be"),
+            (lambda **k: None, "let it return its answer"),
         ],
     ),
     exercises.check_stable_lr: (
-        lambda smoothness, dim, probes: 2 * probes / (smoothness * (dim + probes + 1)),
+        stable_lr,
         [
-            (lambda smoothness, dim, probes: 2 / smoothness, "SGD's rate"),
-            (lambda smoothness, dim, probes: probes / (smoothness * (dim + probes + 1)), "the best rate"),
-            (lambda smoothness, dim, probes: 2 * probes / (smoothness * (dim + probes - 1)), "the sphere"),
-            (lambda smoothness, dim, probes: 2 / (smoothness * ((dim + probes + 1) / probes) ** 0.5), "no square root"),
-            (lambda smoothness, dim, probes: 2 / (smoothness * (dim + 2)), "for one probe"),
-            (lambda smoothness, dim, probes: 2 / dim, "At smoothness = 3, dim = 10, probes = 1 it should be"),
+            (lambda smoothness, **k: 2 / smoothness, "SGD's rate"),
+            (lambda **k: stable_lr(**k) / 2, "the best rate"),
+            (lambda fourth, **k: stable_lr(**k, fourth=1), "the sphere's rate"),
+            (lambda fourth, **k: stable_lr(**k, fourth=1) / fourth, "see E.s². twice"),
+            (lambda smoothness, dim, probes, fourth: 2 * probes / (smoothness * fourth * dim), "pairs of different"),
+            (lambda smoothness, dim, probes, fourth: 2 / (smoothness * fourth * dim), "for one probe"),
+            (
+                lambda smoothness, **k: 2 / smoothness * (stable_lr(smoothness, **k) * smoothness / 2) ** 0.5,
+                "no square root",
+            ),
+            (lambda dim, **k: 2 / dim, "At smoothness = 3, dim = 10, probes = 1, fourth = 1.5 it should be"),
         ],
     ),
     exercises.check_probe_gain: (
