@@ -1,16 +1,15 @@
 # %% [markdown]
 # # 11. Fine-tune SmolLM2 with forward passes
 #
-# **Claim.** By the end you will have measured what MeZO teaches SmolLM2-135M about film reviews that it has never seen, and whether that is
-# clear of chance. The evidence: the paired gain over zero-shot with its 95 % interval, on a model that you rebuild from a log
-# of a kilobyte or two. The controls: comparisons in which nothing was learnt, and an interval that
-# forgets the pairing.
+# **Claim.** By the end you will have measured what MeZO teaches SmolLM2-135M about film reviews that the model has never seen, and whether the gain is
+# clear of chance. The evidence is the paired gain over the untrained model, with its 95 % interval, on a model that you rebuild from a log of a
+# kilobyte or two. The controls are comparisons in which nothing was learnt, and an interval that forgets the pairing.
 #
-# **You will be able to** write the loss over label words; evaluate a model without training it; give an accuracy its interval and two
-# accuracies that of their difference; rebuild a fine-tuned model from scalars; choose a learning rate without the test examples.
+# **You will be able to** write the loss over label words; evaluate a model without training it; give an accuracy its interval, and give the
+# difference of two accuracies its own; rebuild a fine-tuned model from scalars; choose a learning rate without the test examples.
 #
-# **Before this:** notebook 8 (Algorithm 1), notebook 10 (the largest stable rate); softmax and cross-entropy; the standard error. **Time:** 60 minutes; the
-# cells run within two. **In the paper** (Malladi et al. 2023): Algorithm 1, Section 2.1 (storage), Section 3, Table 5 (prompts), Appendix E.
+# **Before this:** notebook 8 (Algorithm 1), notebook 10 (the largest stable rate); softmax and cross-entropy; the standard error. **Time:** 65 minutes.
+# **In the paper** (Malladi et al. 2023): Algorithm 1, Section 2.1 (storage), Section 3, Table 5 (prompts), Appendix E.
 
 # %%
 from mezo_lab.course.notebook import needs_real_model
@@ -18,7 +17,6 @@ from mezo_lab.course.notebook import needs_real_model
 needs_real_model()
 
 import copy
-import itertools
 import json
 import math
 
@@ -36,11 +34,12 @@ from mezo_lab.finetune.replay import rebuild_model, resolve_step
 from mezo_lab.finetune.run_folder import read_run_config
 
 # %%
-from mezo_lab.course.notebook import record_path, show, sized
+from mezo_lab.course.notebook import predict, record_path, show, sized
 from mezo_lab.finetune.evaluation.scores import Z95, difference, mean_score, wilson
 from mezo_lab.finetune.tasks import custom_task
 from mezo_lab.optim.log import StepRecord, read_log
-from mezo_lab.report.figures import style
+from mezo_lab.report.figures import MethodAccuracy, TrainingCurve, accuracy_alt_text, accuracy_figure
+from mezo_lab.report.figures import training_alt_text, training_figure
 
 RESULTS = record_path("results")  # the records; `make accuracy` writes them
 run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights, 16 reviews of each class
@@ -50,19 +49,20 @@ model, tokenizer, encoder, task = context.pretrained.model, context.pretrained.t
 # %% [markdown]
 # ## What the model is asked
 #
-# A *prompt* turns a review into the beginning of a sentence, and two *label words* into
-# the ways it may go on (paper, Appendix E).
+# A language model gives every word of its vocabulary a probability of coming next. To use it as a classifier, we let a *prompt* turn a review into
+# the beginning of a sentence, "… It was", and we let two *label words*, "terrible" and "great", stand for the two classes. The likelier label word is the
+# model's answer. A model that was only pretrained can be asked in this way too; its accuracy is called *zero-shot* (paper, Appendix E).
 #
-# **Statement** (derived). Let $\ell_w=-\log p(w \mid \text{prompt})$ be the loss of a candidate word over the whole vocabulary. The cross-entropy over the
-# two label words alone is $L=\log\left(1+e^{\ell_{\text{right}}-\ell_{\text{other}}}\right)$, and the answer is right exactly where $L < \log 2$.
+# **Statement** (derived). Let $\ell_w=-\log p(w \mid \text{prompt})$ be the loss of a word, taken over the whole vocabulary. The cross-entropy over the
+# two label words alone is $L=\log\left(1+e^{\ell_{\text{right}}-\ell_{\text{other}}}\right)$, and the answer is right exactly when $L < \log 2$.
 #
 # **Derivation.**
 #
-# 1. Given that the next word is one of the two, the right one has $q=p_{\text{right}}/(p_{\text{right}}+p_{\text{other}})$.
-# 2. $L=-\log q=\log(1+p_{\text{other}}/p_{\text{right}})$, and $p_w=e^{-\ell_w}$. The vocabulary's normaliser is in both and cancels.
-# 3. The answer is the likelier word. It is right where $\ell_{\text{right}} < \ell_{\text{other}}$, so where $L < \log(1+1)$.
+# 1. Given that the next word is one of the two, it is the right one with probability $q=p_{\text{right}}/(p_{\text{right}}+p_{\text{other}})$.
+# 2. $L=-\log q=\log(1+p_{\text{other}}/p_{\text{right}})$, and $p_w=e^{-\ell_w}$. The normaliser of the vocabulary is a factor of both probabilities, so it cancels.
+# 3. The answer is the likelier word. It is right when $\ell_{\text{right}} < \ell_{\text{other}}$, which means $L < \log(1+1)$.
 #
-# On one review, beside the loss that the library trains on:
+# The next cell computes this loss for one review, beside the loss on which the library trains.
 
 # %%
 row = context.splits.test[0]
@@ -80,52 +80,58 @@ print(f"log(1 + e^(right − other)) = {softplus(losses[gold] - losses[1 - gold]
 # %% [markdown]
 # ## Predict first
 #
-# Write your answers down.
+# Write your answers into the cell below. They will be shown again beside the results.
 #
-# 1. With the prompt "It was" and no training: how many of 100 reviews does the model get right?
-# 2. Training moved every one of its 134,515,008 weights. How many bytes must you send to a friend who has the original?
-# 3. Both models answer for the same reviews. Is the interval of their difference narrower than for reviews of their own, or wider?
-# 4. Of four checkpoints the best on a few validation reviews is kept. On new reviews, does it do better or worse than it did on those?
-#
-# ## How far to trust an accuracy
-#
-# **Statement** (Wilson 1927). With $\hat p$ right of $n$, the shares $p$ that lie within $z$ standard errors *of their own* are
-#
-# $$p_\pm = \left(\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{z^2}{4n^2}}\right)\Big/\left(1 + \frac{z^2}{n}\right).$$
-#
-# **Derivation.** The ends solve $(\hat p-p)^2=z^2\,p(1-p)/n$, a quadratic in $p$:
+# 1. With the prompt "It was" and no training, how many of 100 reviews does the model get right?
+# 2. Training moved every one of the model's weights. How many bytes must you send to a friend who has the original model?
+# 3. Two models answer the same reviews. Is the interval of their difference narrower than it would be for separate reviews, or wider?
+# 4. Of four checkpoints, we keep the one that does best on a few validation reviews. Will it do better or worse on new reviews than it did on those?
 
 # %%
-p, share, n, z = sympy.symbols("p p̂ n z", positive=True)
-ends = sympy.solve(sympy.Eq((share - p) ** 2, z**2 * p * (1 - p) / n), p)
-at = {share: sympy.Rational(9, 10), n: 50, z: Z95}
+predictions = predict(accuracy="", bytes="", interval="", checkpoint="")
+
+# %% [markdown]
+# ## How far to trust an accuracy
+#
+# **Statement** (Wilson 1927). Suppose a share $\hat p$ of $n$ answers is right. The true shares $p$ that lie within $k$ of *their own* standard errors of $\hat p$ are those between
+#
+# $$p_\pm = \left(\hat p + \frac{k^2}{2n} \pm k\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{k^2}{4n^2}}\right)\Big/\left(1 + \frac{k^2}{n}\right).$$
+#
+# For 95 %, $k \approx 1.96$; the library calls it `Z95`.
+#
+# **Derivation.** The ends solve $(\hat p-p)^2=k^2\,p(1-p)/n$, which is a quadratic equation in $p$. We let sympy solve it, and compare with the library.
+
+# %%
+p, share, n, k = sympy.symbols("p p̂ n k", positive=True)
+ends = sympy.solve(sympy.Eq((share - p) ** 2, k**2 * p * (1 - p) / n), p)
+at = {share: sympy.Rational(9, 10), n: 50, k: Z95}
 print([f"{float(end.subs(at)):.6f}" for end in ends], "the library:", [f"{end:.6f}" for end in wilson(0.9, 50)])
 
 # %% [markdown]
-# **Statement** (derived). Two models answer the same $n$ examples. Only the second is right on $b$, only the first on $c$. The gain of the second is
-# $(b-c)/n$, with the squared standard error $\left[b+c-(b-c)^2/n\right]/\left(n(n-1)\right)$.
+# **Statement** (derived). Two models answer the same $n$ examples. On $b$ of them only the second model is right, on $c$ of them only the first. The gain of the
+# second model is $(b-c)/n$, and its squared standard error is $\left[b+c-(b-c)^2/n\right]/\left(n(n-1)\right)$.
 #
-# **Derivation.** The gaps $x_i \in \{-1, 0, 1\}$ are independent between examples. Their mean is $(b-c)/n$, and $\sum x_i^2=b+c$; put both into
-# $\sum(x_i-\bar x)^2/(n(n-1))$.
+# **Derivation.** On each example the gap $x_i$ between the two models is $-1$, 0 or 1, and the gaps of different examples are independent. Their mean
+# is $(b-c)/n$, and $\sum x_i^2=b+c$. Put both into the squared standard error of a mean, $\sum(x_i-\bar x)^2/(n(n-1))$.
 #
 # ## Experiment: zero-shot, on a few reviews
 
 # %%
 held_out = list(context.splits.test[: sized(full=64, fast=4)])
 before = evaluate(model, encoder, held_out)
-print("zero-shot:", before)
+predictions.compare("accuracy", f"zero-shot: {before}")
 
 # %% [markdown]
 # ## Rebuilt from a log
 #
-# Training takes minutes, and is not repeated here. A step of MeZO is a scalar times a $z$ that its seed draws again: the log of the committed run has the scalars.
+# Training takes minutes, so we do not repeat it here. We do not have to: a step of MeZO moves the weights by a scalar times a probe $z$, and the seed draws that probe
+# again. The log of the committed run holds the scalars, and the original model with the log *is* the fine-tuned model.
 
 # %%
 log = read_log(run / "run.mezo")
 bytes_of_weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
-print(f"{log.size:,} bytes for {log.steps} steps; the weights have {bytes_of_weights:,}")
-for step in itertools.islice((each for each in log if isinstance(each, StepRecord)), 3):
-    print(f"  step {step.number}: projected gradient {step.projected[0]:+.2f}, learning rate {step.rates[0]:.2g}")
+step = next(each for each in log if isinstance(each, StepRecord))
+print(f"step {step.number}: projected gradient {step.projected[0]:+.2f}, learning rate {step.rates[0]:.2g}")
 tuned, _, steps = rebuild_model(run, until=sized(full=resolve_step(run, "best"), fast=2))
 after = evaluate(tuned, encoder, held_out)
 
@@ -138,10 +144,11 @@ def gain_text(gain) -> str:
 
 print(f"after {steps} steps:", after)
 print("paired gain:", gain_text(difference(after, before)))
+predictions.compare("bytes", f"{log.size:,} bytes for {log.steps} steps, where the weights have {bytes_of_weights:,}")
 
 # %% [markdown]
-# So few reviews leave a wide interval. The record has the answers of both models to 1,000, of which these are the first. Is the rebuilt model the one that was
-# tested then? (Rounding may turn an answer at the edge.)
+# So few reviews leave a wide interval. The record holds the answers of both models to 1,000 reviews, and ours are the first of them. So we can ask whether the rebuilt model
+# is the one that was tested then: it should be right on the same reviews. (Rounding may turn an answer that is on the edge.)
 
 
 # %%
@@ -159,7 +166,7 @@ print("recorded, 1,000 reviews:", gain_text(difference(mezo, zero_shot)))
 # %% [markdown]
 # ## Nothing but forward passes
 #
-# A few steps of the same training, live, on one batch. `task_loss` is the closure; `MeZO` calls it twice a step.
+# We now take a few steps of the same training, live, on one batch. `task_loss` makes the closure, and `MeZO` calls it twice in each step.
 
 # %%
 pupil, calls = copy.deepcopy(model), []
@@ -174,13 +181,11 @@ def closure():
 
 for step in range(sized(full=3, fast=1)):
     print(f"step {step}: loss {opt.step(closure):.4f}, after {len(calls)} forward passes of the batch")
-gradients = [weight.grad for weight in pupil.parameters() if weight.grad is not None]
-print(
-    f"passes with a graph for backpropagation: {sum(calls)}; gradients held: {len(gradients)}; state: {len(opt.state)}"
-)
+held = [weight.grad for weight in pupil.parameters() if weight.grad is not None]
+print(f"passes with a graph: {sum(calls)}; gradients held: {len(held)}; entries of optimizer state: {len(opt.state)}")
 
 # %% [markdown]
-# One step is mostly noise, so the loss may rise. A script for the `Trainer` of transformers becomes one for MeZO by two lines:
+# One step is mostly noise, so the loss may rise. In practice, a script for the `Trainer` of transformers becomes one for MeZO by two lines:
 #
 # ```diff
 # -from transformers import Trainer
@@ -189,16 +194,49 @@ print(
 # +trainer = MeZOTrainer(model, args, train_dataset=train, eval_dataset=test, optimizers=(MeZO(model.named_parameters(), lr=1e-6), None))
 # ```
 #
-# ## All methods, on 1,000 reviews
+# ## How training went, MeZO beside Adam
 #
-# The record of `make accuracy`: each method gets the same examples, 16 or 512 of each class, and is tested on the same 1,000 reviews. Both sizes have the rates that were chosen on 512; MeZO
-# on all weights may take other rates and steps with more examples: each row says which. *In-context learning* puts solved examples before the question; a *linear probe* is a logistic
-# regression on the last features; *LoRA* trains small matrices beside frozen weights, *prefix tuning* keys and values before every text, here by MeZO; *Adam* has gradients, by backpropagation.
+# The records hold the loss of the training batches and the accuracy on *validation* reviews, which are neither trained nor tested on. We draw MeZO and Adam from the same start. At the
+# left they are compared step by step, at the right second by second: a step of Adam also runs backwards through the model, and takes longer. The seconds of a step are those of the
+# whole run, less those of the zero-shot run, which loads and tests but does not train.
+
 
 # %%
-NAMES = {"zero-shot": "zero-shot", "icl": "in-context", "linear-probe": "linear probe", "mezo full": "MeZO"}
-NAMES |= {"mezo lora": "MeZO, LoRA", "mezo prefix": "MeZO, prefix", "adam full": "Adam"}
-PROMPTS = {"rotten-tomatoes": "“… It was”, terrible or great", "rotten-tomatoes/sentiment": "“Sentiment:”"}
+def result_of(name: str):
+    return json.loads((RESULTS / "runs" / name / "result.json").read_text())
+
+
+def curve_of(label: str, law: str, name: str) -> TrainingCurve:
+    result = result_of(name)
+    seconds = (result["seconds"] - result_of("rotten-tomatoes-zero-shot")["seconds"]) / result["steps"]
+    accuracies = [(each["step"], each["value"], each["low"], each["high"]) for each in result["validation"]]
+    return TrainingCurve(label, law, seconds, result["losses"], accuracies)
+
+
+curves = [
+    curve_of("MeZO, 16 per class", "gaussian", "rotten-tomatoes-16-mezo-full-seed0"),
+    curve_of("MeZO, 512 per class", "rademacher", "rotten-tomatoes-512-mezo-full-seed0"),
+    curve_of("Adam, 512 per class", "sphere", "rotten-tomatoes-512-adam-full-seed0"),
+]
+long_run = json.loads((RESULTS / "long_run.json").read_text())["run"]
+pace = long_run["seconds"] / long_run["steps"]
+curves.append(TrainingCurve("MeZO, long run", "three-point", pace, long_run["losses"], long_run["validation"]))
+show(training_figure(curves, zero_shot.value), alt=training_alt_text(curves, zero_shot.value))
+
+# %% [markdown]
+# In validation accuracy, Adam is ahead from its first evaluation on, whether we count steps or seconds. MeZO needs many more steps to come as far, because each of its steps follows one random direction.
+#
+# ## All methods, on 1,000 reviews
+#
+# The record of `make accuracy` has all methods on the same examples, 16 or 512 of each class, tested on the same 1,000 reviews. *In-context learning* puts solved examples before the question and trains nothing.
+# A *linear probe* is a logistic regression on the last features. *LoRA* trains small matrices beside frozen weights, and *prefix tuning* trains keys and values before every text; here MeZO trains both.
+# *Adam* has gradients, by backpropagation. MeZO on all weights takes more steps with more examples.
+
+# %%
+NAMES = {"icl": "in-context", "linear-probe": "linear probe", "mezo full": "MeZO", "mezo lora": "MeZO, LoRA"}
+NAMES |= {"mezo prefix": "MeZO, prefix", "adam full": "Adam", "zero-shot": ""}
+PROMPTS = {"rotten-tomatoes": "“… It was”", "rotten-tomatoes/sentiment": "“Sentiment:”"}
+PROMPTS |= {"rotten-tomatoes/no-prompt": "no prompt"}
 rows = json.loads((RESULTS / "finetune.json").read_text())["rows"]
 plain = [row for row in rows if row["objective"] == "loss" and not row["scratch"]]
 
@@ -207,67 +245,32 @@ def kind(row) -> str:
     return f"{row['method']} {row['tuning']}".strip()
 
 
-def line(row) -> str:
-    size = "" if row["method"] == "zero-shot" else f"{row['shots']} per class, seed {row['seed']}"
-    size += f", {row['steps']} steps, η = {row['lr']:g}" if row["steps"] else ""
-    accuracy = f"{row['test']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-    return f"{NAMES.get(kind(row), kind(row)):13} {size:>44}: {accuracy}  {gain_text(row['gain']) if 'gain' in row else ''}"
-
-
-for prompt, title in (PROMPTS | {"rotten-tomatoes/no-prompt": "no prompt"}).items():
-    print(title)
-    sorted_rows = sorted((row for row in plain if row["prompt"] == prompt), key=lambda row: row["shots"])
-    print("\n".join(f"  {line(row)}" for row in sorted_rows) or "  not measured yet; `make accuracy` does it")
-
-
-# %%
-def accuracies(axes, prompt: str) -> None:
-    own = [row for row in plain if row["prompt"] == prompt]
-    for row in own:
-        if kind(row) == "zero-shot":
-            axes.axvspan(100 * row["low"], 100 * row["high"], color="#e4e4e4", zorder=0)
-            axes.axvline(100 * row["test"], color=style.GREY)
-            continue
-        height = there.index(kind(row)) + (0.15 if row["shots"] > 16 else -0.15) + 0.09 * row["seed"]
-        ends = [[100 * (row["test"] - row["low"])], [100 * (row["high"] - row["test"])]]
-        axes.errorbar(
-            100 * row["test"], height, xerr=ends, **style.estimate("rademacher" if row["shots"] > 16 else "gaussian")
-        )
-    axes.set_title(PROMPTS[prompt], fontsize=style.SMALL + 1)
-    axes.set(xlim=(40, 100), ylim=(len(there) - 0.5, -0.5))
-    axes.set_yticks(range(len(there)), [NAMES[each] for each in there])
-    style.despine(axes)
-
-
-there = [each for each in list(NAMES)[1:] if each in map(kind, plain)]
-figure = style.new_figure(4.6)
-panels = figure.subplots(2, sharex=True).tolist()
-for axes, prompt in zip(panels, PROMPTS, strict=True):
-    accuracies(axes, prompt)
-_ = panels[1].set_xlabel("test accuracy, % (95 % interval)")
-
-# %%
-handles = [panels[0].plot([], [], label="zero-shot, and its interval", color=style.GREY)[0]]
-for law, label in (("gaussian", "16 per class (in-context: 32 shown)"), ("rademacher", "512 per class")):
-    handles.append(panels[0].errorbar([], [], xerr=[], label=label, **style.estimate(law)))
-style.figure_legend(figure, handles=handles)
-show(
-    figure,
-    alt="Two panels, one for each prompt: test accuracy of each method with 95 % intervals, circles for 16 and squares for 512 "
-    "reviews of each class; zero-shot a grey line with a band. "
-    + "; ".join(
-        f"{PROMPTS[row['prompt']]}: {' '.join(line(row).split())}" for row in plain if row["prompt"] in PROMPTS
-    ),
-)
+order = sorted(plain, key=lambda row: list(NAMES).index(kind(row)))
+found = [
+    MethodAccuracy(PROMPTS[row["prompt"]], NAMES[kind(row)], row["test"], row["low"], row["high"], row["shots"] > 16)
+    for prompt in PROMPTS
+    for row in order
+    if row["prompt"] == prompt
+]
+sizes = {"few": "16 per class (in-context: 32 shown)", "many": "512 per class"}
+show(accuracy_figure(found, **sizes), alt=accuracy_alt_text(found, **sizes))
 
 # %% [markdown]
-# Read each row against the grey line, and its gain against 0. Without a prompt the same label words are expected right after the review: in the paper training then hardly helps (Table 5).
+# Two intervals that overlap do not mean that two methods are equal, because all methods answered the same reviews. For the question "did MeZO learn anything?" we need the paired gain:
+
+# %%
+for row in plain:
+    if kind(row) == "mezo full":
+        print(f"{PROMPTS[row['prompt']]:13} {row['shots']:>3} per class: {gain_text(row['gain'])}")
+
+# %% [markdown]
+# Without a prompt, the same label words are expected directly after the review. In the paper, training then hardly helps: RoBERTa-large on 16 examples of each class falls to chance without its prompt (Table 5).
 #
 # ## What validation examples are for
 #
-# Learning rate, schedule and checkpoint are choices, and should see validation examples only. `benchmarks/rates.py` makes short runs, on 512 reviews of each class, and
-# compares the mean of the last two validation accuracies. One choice was made otherwise: MeZO on all weights with 512 reviews takes the smaller of two rates that these runs do not tell
-# apart, for more steps, after a first run had been tested.
+# The learning rate, the schedule and the checkpoint are choices, and should be made on validation reviews only. `benchmarks/rates.py` made short runs on 512 reviews of each class, and
+# compared the mean of their last two validation accuracies. One exception: after a first run of MeZO on all weights had been tested, we took the smaller of two rates which the short runs do not tell
+# apart, with more steps.
 
 # %%
 tried_rates = [row for row in json.loads((RESULTS / "rates.json").read_text())["rows"] if row["objective"] == "loss"]
@@ -277,44 +280,28 @@ def late(row) -> float:
     return sum(value for _, value in row["validation"][-2:]) / 2
 
 
-for row in tried_rates:
-    rivals = [each for each in tried_rates if kind(each) == kind(row)]
-    mark = "← best of the short runs" if row is max(rivals, key=lambda each: (late(each), -each["lr"])) else ""
-    print(f"{NAMES[kind(row)]:13} η = {row['lr']:<6g} {row['schedule']:8} {late(row):.1%} {mark}")
+for method in dict.fromkeys(map(kind, tried_rates)):
+    rivals = [row for row in tried_rates if kind(row) == method]
+    best = max(rivals, key=lambda each: (late(each), -each["lr"]))
+    print(f"{NAMES[method]:13} best of {len(rivals)}: η = {best['lr']:g}, {best['schedule']}, {late(best):.1%}")
 
 # %% [markdown]
-# Within a run, the checkpoint of the best validation accuracy is kept. The best of several noisy numbers is on average too high. One run may show the opposite: on so few
-# reviews the set's own luck, the width of the bars, is larger than that bias.
+# Within a run, we keep the checkpoint with the best validation accuracy. The best of several noisy numbers is on average too high. A single run may show the opposite: with so few
+# validation reviews, the luck of the set (the width of the bars in the figure above) is larger than the bias of choosing.
 
 # %%
-trained = [row for row in plain if kind(row) == "mezo full" and row["seed"] == 0 and row["prompt"] in PROMPTS]
-figure = style.new_figure(3.8)
-axes, summaries = figure.subplots(), []
-for row in (row for row in trained if row["prompt"] == "rotten-tomatoes"):
-    curve = json.loads((RESULTS / "runs" / row["run"] / "result.json").read_text())["validation"]
-    look = style.estimate("rademacher" if row["shots"] > 16 else "gaussian")
-    ends = [[100 * (e["value"] - e["low"]) for e in curve], [100 * (e["high"] - e["value"]) for e in curve]]
-    places = [e["step"] + (3 if row["shots"] > 16 else -3) for e in curve]
-    axes.errorbar(places, [100 * e["value"] for e in curve], yerr=ends, label=f"{row['shots']} per class", **look)
-    best = max(curve, key=lambda e: e["value"])
-    summaries.append(
-        f"{row['shots']} per class: {best['value']:.1%} at step {best['step']}, {row['test']:.1%} on the test"
-    )
-axes.axhline(100 * zero_shot.value, label="zero-shot, on the test", color=style.GREY)
-axes.set(xlabel="step", ylabel="validation accuracy, %")
-style.despine(axes)
-style.figure_legend(figure)
-print("\n".join(summaries))
-show(
-    figure,
-    alt="Validation accuracy by step, MeZO on all weights, with wide 95 % intervals; best: " + "; ".join(summaries),
-)
+trained = [row for row in plain if kind(row) == "mezo full" and row["prompt"] != "rotten-tomatoes/no-prompt"]
+outcomes = []
+for row in trained:
+    best = max(result_of(row["run"])["validation"], key=lambda each: each["value"])
+    outcomes.append(f"{best['value']:.1%} → {row['test']:.1%}")
+predictions.compare("checkpoint", "best validation accuracy → test accuracy: " + "; ".join(outcomes))
 
 # %% [markdown]
 # ## Check
 #
-# *First control.* If training did nothing, then which of two answers is "before" is the toss of a coin, review by review. So toss it: the
-# paired interval should leave out 0 in 5 % of the tosses; `exact` counts it for the $m$ reviews on which the two disagree. The decoy is the
+# *First control.* Suppose training did nothing. Then, on each review, it is a coin toss which of the two answers we call "before". So we toss that coin: the
+# paired interval should leave out 0 in about 5 % of the tosses, and `exact` counts how often it does for the $m$ reviews on which the two models disagree. The decoy is the
 # interval for two separate sets of reviews, judged by the same tosses.
 
 
@@ -338,24 +325,24 @@ def exact(m: int, n: int) -> float:
 for row in trained:
     start, end = recorded(row["prompt"].replace("/", "-") + "-zero-shot"), recorded(row["run"])
     should = exact(sum(map(float.__ne__, start.each, end.each)), len(end.each))
-    print(f"{row['prompt']}, {row['shots']} per class: should be {should:.1%}")
-    for name, share in zip(("paired", "decoy"), alarms(start, end), strict=True):
-        print(f"  {name}: {share.mean:.1%}, z = {share.z_score(should):+.1f}")
-    mean, low, high = difference(end, start)
-    print(f"  the gain that was measured: {2 * Z95 * mean / (high - low):+.1f} standard errors")
+    paired, decoy = (f"{each.mean:.1%}, distance {each.z_score(should):+.1f}" for each in alarms(start, end))
+    print(
+        f"{PROMPTS[row['prompt']]:13} {row['shots']:>3} per class: should be {should:.1%}; paired {paired}; decoy {decoy}"
+    )
+predictions.compare("interval", "narrower where both models tend to be right on the same reviews, wider otherwise")
 
 # %% [markdown]
-# A decoy that is 5 or more away is refuted. It alarms too often where the models tend to be right on *different* reviews, too rarely on the same ones. The
-# paired interval is always valid.
+# A decoy at a distance of 5 or more standard errors is refuted. The unpaired interval gives too many false alarms when the two models succeed on different reviews, and too few when they succeed on the same ones. The
+# paired interval is right in both cases.
 #
-# *Second control.* Hand the trained model's answers out to the wrong reviews. A gain that is left would have nothing to do with reading.
+# *Second control.* We deal the trained model's answers out to the wrong reviews. If a gain were left, it would have nothing to do with reading them.
 
 # %%
 labels = torch.tensor([task.gold(row) for row in context.splits.test])
-predictions = torch.where(torch.tensor(mezo.each) == 1, labels, 1 - labels)
-deals = torch.rand(2000, len(predictions), generator=torch.Generator().manual_seed(0)).argsort(1)
-gaps = (predictions[deals] == labels).double() - torch.tensor(zero_shot.each)
-clear = gaps.mean(1) > Z95 * gaps.std(1) / math.sqrt(len(predictions))
+answers = torch.where(torch.tensor(mezo.each) == 1, labels, 1 - labels)
+deals = torch.rand(2000, len(answers), generator=torch.Generator().manual_seed(0)).argsort(1)
+gaps = (answers[deals] == labels).double() - torch.tensor(zero_shot.each)
+clear = gaps.mean(1) > Z95 * gaps.std(1) / math.sqrt(len(answers))
 print(
     f"shuffled: mean gain {100 * gaps.mean():+.1f} points, clear above 0 in {clear.double().mean():.1%} of 2,000 deals"
 )
@@ -364,52 +351,75 @@ print("as answered:", gain_text(difference(mezo, zero_shot)))
 # %% [markdown]
 # ## What it means
 #
-# Prompt and label words bring the task to the model; forward passes alone move it; a log of scalars carries the result. Compare MeZO with zero-shot, but also
-# with methods that leave the model as it is: in-context learning, which makes each question longer, and a linear probe. A gain whose interval covers 0 is not a finding.
+# The prompt and the label words bring the task to the model. Forward passes alone then move the model, and a log of scalars carries the result. Compare MeZO with zero-shot, but also
+# with methods that leave the model as it is: a linear probe, and in-context learning, which makes every question longer. A gain whose interval covers 0 is not a finding.
 #
 # ## Where it breaks
 #
-# All this assumes enough test examples. The same recorded answers (512 per class), had only the first $n$ reviews been asked:
+# All this assumes enough test examples. We take the same recorded answers (512 per class) again, as if only the first $n$ reviews had been asked.
 
 # %%
-sizes, drawn = (25, 50, 100, 200, 400, 1000), {}
-for prompt in PROMPTS:
+for prompt in list(PROMPTS)[:2]:
     stem = prompt.replace("/", "-")
-    answers = [recorded(f"{stem}-{kind}").each for kind in ("512-mezo-full-seed0", "zero-shot")]
-    drawn[prompt] = [difference(*(mean_score("accuracy", each[:n]) for each in answers)) for n in sizes]
-    for n, gain in zip(sizes, drawn[prompt], strict=True):
-        print(f"{PROMPTS[prompt]:30} n = {n:>4}: {gain_text(gain)}")
+    models = [recorded(f"{stem}-{name}").each for name in ("512-mezo-full-seed0", "zero-shot")]
+    for n in (25, 100, 400, 1000):
+        gain = difference(*(mean_score("accuracy", each[:n]) for each in models))
+        print(f"{PROMPTS[prompt]:13} n = {n:>4}: {gain_text(gain)}")
 
 # %% [markdown]
-# The intervals shrink as $1/\sqrt n$: a quarter of the width costs sixteen times the reviews. On few, a gain and its absence look alike.
+# The intervals shrink as $1/\sqrt n$: a quarter of the width costs sixteen times the reviews. On few reviews, a gain and the absence of one look alike.
 #
 # ## Exercises
 #
-# **11.1 (paper).** Two models are right on about 80 % of the reviews, and differ by 3 points. How many test reviews does it take for the 95 % interval of the
-# difference just to leave 0 out, (a) with reviews of its own for each model, (b) with the same for both, if they disagree on 12 %?
+# ### Exercise 11.1: how many reviews?
+# *10 minutes · ★★☆ · on paper*
+#
+# Two models are right on about 80 % of the reviews, and their accuracies differ by 3 points. How many test reviews does it take until the 95 % interval of the
+# difference just leaves out 0, (a) if each model gets reviews of its own, (b) if both get the same reviews and disagree on 12 % of them?
+#
+# <details><summary>Hint 1</summary>The interval just leaves out 0 when its half width equals the difference.</details>
+# <details><summary>Hint 2</summary>For (a), the variances of two independent shares add. For (b), b + c and b − c are both given as shares of n.</details>
+# <details><summary>Expected output</summary>Two numbers; the second is less than half of the first.</details>
 
 # %% [markdown] tags=["solution"]
-# **Solution.** The half width must be $\delta=0.03$. (a) $\delta=z\sqrt{2p(1-p)/n}$, so $n=z^2\cdot2p(1-p)/\delta^2=3.84\cdot0.32/0.0009 \approx 1{,}366$ for each model.
-# (b) $(b+c)/n=0.12$ and $(b-c)/n=0.03$, so $n=z^2(0.12-0.0009)/\delta^2 \approx 508$. That leaves 0 out in
-# half of all experiments only; four of five take twice as many.
+# **Solution.** The half width must be $\delta=0.03$. (a) $\delta=k\sqrt{2p(1-p)/n}$, so $n=k^2\cdot2p(1-p)/\delta^2=3.84\cdot0.32/0.0009 \approx 1{,}366$ for each model.
+# (b) $(b+c)/n=0.12$ and $(b-c)/n=0.03$, so $n=k^2(0.12-0.0009)/\delta^2 \approx 508$. With that many reviews, only
+# half of all experiments leave out 0; for four of five, twice as many are needed.
 
 # %% [markdown]
-# **11.2 (code).** The loss over the label words, from the two candidates' losses. Five minutes.
+# ### Exercise 11.2: several label words for each class
+# *15 minutes · ★★☆*
+#
+# A reader may say "great", "good" or "fine". Give each class several label words, and call a class as likely as its words together. Write the cross-entropy over the
+# two classes. `right` and `other` are lists of the losses $-\log p$ of the words of either class; the lists may differ in length.
+#
+# <details><summary>Hint 1</summary>Losses do not add up to a loss of the class. What does add up?</details>
+# <details><summary>Hint 2</summary>Follow the derivation at the top with sums of exp(−loss) in place of the two probabilities.</details>
+# <details><summary>Expected output</summary>For right = [1, 1] and other = [1], the loss is log 1.5 ≈ 0.405.</details>
+
 
 # %%
-from mezo_lab.course.exercises.finetuning import check_label_loss, check_own_task, check_paired_difference, check_wilson
-
-
-def label_loss(right: float, other: float) -> float:
+def class_loss(right: list[float], other: list[float]) -> float:
     # BEGIN SOLUTION
-    return math.log(1 + math.exp(right - other))
+    likely, unlikely = (sum(math.exp(-loss) for loss in losses) for losses in (right, other))
+    return math.log(1 + unlikely / likely)
     # END SOLUTION
 
 
-check_label_loss(label_loss)
+# %%
+from mezo_lab.course.exercises.finetuning import check_class_loss, check_own_task, check_paired_difference, check_wilson
+
+check_class_loss(class_loss)
 
 # %% [markdown]
-# **11.3 (code).** Wilson's interval from counts, (low, high), and the paired gain of two lists of hits, (mean, low, high). `Z95` is $z$. Ten minutes.
+# ### Exercise 11.3: intervals from counts
+# *15 minutes · ★★☆*
+#
+# Write Wilson's interval from counts, as `(low, high)`, and the paired gain of two lists of hits, as `(mean, low, high)`. `Z95` is the number $k$ of standard errors.
+#
+# <details><summary>Hint 1</summary>The second formula needs only the list of gaps.</details>
+# <details><summary>Hint 2</summary>The variance of the mean gap is the sample variance (with n − 1) divided by n.</details>
+# <details><summary>Expected output</summary>45 hits of 50 give 0.786 to 0.957.</details>
 
 
 # %%
@@ -430,12 +440,20 @@ def paired_difference(before, after) -> tuple[float, float, float]:
     # END SOLUTION
 
 
+# %%
 check_wilson(interval)
 check_paired_difference(paired_difference)
 
 # %% [markdown]
-# **11.4 (experiment).** Write a prompt of your own, with label words for negative and positive, and evaluate the original model with it. Is it better than "It was", clearly? How many may you try on these
-# reviews before the best means nothing?
+# ### Exercise 11.4: a prompt of your own
+# *15 minutes · ★☆☆ · experiment*
+#
+# Write a prompt of your own, with one label word for negative and one for positive, and evaluate the original model with it. Is it better than "It was", and clearly so? How many prompts may you try on these
+# reviews before the best of them means nothing?
+#
+# <details><summary>Hint 1</summary>`custom_task(prompt, words)` takes a text with {text} in it, and the two words, negative first.</details>
+# <details><summary>Hint 2</summary>If no prompt is better, each one looks clearly better with a probability of 2.5 %.</details>
+# <details><summary>Expected output</summary>A ✓ with your prompt, then an accuracy with its interval, and the paired gain over “It was”.</details>
 
 
 # %%
@@ -445,6 +463,7 @@ def my_task():
     # END SOLUTION
 
 
+# %%
 check_own_task(my_task)
 few = context.splits.test[: sized(full=50, fast=4)]
 mine = evaluate(model, Encoder(my_task(), tokenizer, few[0]), few)
@@ -452,19 +471,19 @@ print(mine)
 print("against “It was”:", gain_text(difference(mine, mean_score("accuracy", before.each[: len(few)]))))
 
 # %% [markdown] tags=["solution"]
-# **Solution.** A prompt that is no better has a chance of 2.5 % to look clearly better; of thirty, at least one does with a
-# chance of about a half. Choose prompts on validation reviews.
+# **Solution.** A prompt that is no better still looks clearly better with a probability of 2.5 %. Among thirty such prompts, the probability that at least one
+# looks clearly better is about one half. So choose prompts on validation reviews.
 
 # %% [markdown]
 # ## Summary
 #
-# - The loss over label words needs two candidate losses; right means below $\log 2$.
+# - The loss over label words needs two losses of single words; the answer is right when it is below $\log 2$.
 # - A fine-tuned model is its original and a scalar for each step.
-# - Training asks for forward passes only: no graph, no gradient, no optimizer state.
-# - A gain is measured on the same examples, with a paired interval, which the toss of a coin leaves honest; the unpaired one need not be.
-# - Learning rate and checkpoint are to be chosen on validation examples; whoever changes a plan after a test says so.
+# - Training needs forward passes only: no graph, no gradient, no state of an optimizer.
+# - A gain is measured on the same examples, with a paired interval, which a coin toss shows to be honest; the unpaired one need not be.
+# - The learning rate and the checkpoint should be chosen on validation examples; whoever changes a plan after a test should say so.
 #
-# **Limits.** One model of 135 million parameters, one data set, one language, short runs, and as many seeds as the record has. The intervals are over
+# **Limits.** We used one model of 135 million parameters, one data set, one language, short runs, and as many seeds as the record has. The intervals are over
 # test reviews: they leave out what another seed or other training examples would change.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 3 and Appendix E. E. B. Wilson, *Probable

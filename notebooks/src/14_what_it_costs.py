@@ -9,7 +9,7 @@
 # **You will be able to** predict the peak memory of a training from a configuration; compute GPU-hours and the break-even number of
 # steps; say from numbers when MeZO is the wrong tool.
 #
-# **Before this:** notebook 5 (the effective rank $r$ and $\gamma$), notebook 8 (the step). **Time:** 50 minutes; the cells run within two minutes. **In
+# **Before this:** notebook 5 (the effective rank $r$ and $\gamma$), notebook 8 (the step). **Time:** 60 minutes. **In
 # the paper** (Malladi et al. 2023): Figures 3 and 4, Tables 22 and 23. No real model is needed.
 
 # %%
@@ -22,7 +22,7 @@ warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, whic
 from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
-from mezo_lab.course.notebook import record_path, show, sized, verify
+from mezo_lab.course.notebook import predict, record_path, show, sized, verify
 from mezo_lab.environment.storages import LiveStorages, storage_bytes
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, STEPS
 from mezo_lab.finetune.memory.paper_tables import gpu_hours, opt_config, setting_of_table_22
@@ -33,7 +33,7 @@ from mezo_lab.finetune.memory.predicted import (
     predicted_memory,
     untrained_model,
 )
-from mezo_lab.report.figures import style
+from mezo_lab.report.figures import MemoryBar, memory_alt_text, memory_figure, style
 
 MIB, GIB = 2**20, 2**30
 
@@ -79,13 +79,17 @@ for method, memory in predicted.items():
 #
 # ## Predict first
 #
-# Write your answers down.
+# Write your answers into the cell below. They will be shown again beside the results.
 #
-# 1. The paper's MeZO holds 16-bit weights, its fine-tuning 32-bit ones with Adam. How many times as much, at least?
-# 2. You double the layers. Which activations double, inference's or backpropagation's?
-# 3. A step of MeZO is two forward passes. A backward pass costs about two more. Which step is faster, by how much?
-# 4. By the paper's Table 23 a step of fine-tuning OPT-30B takes several times as long as one of MeZO. Is MeZO's whole training cheaper at 30B? At 1.3B?
-#
+# 1. The paper's MeZO holds 16-bit weights; its fine-tuning holds 32-bit weights, with Adam. How many times as much memory does fine-tuning need, at least?
+# 2. You double the number of layers. Whose activations double, those of inference or those of backpropagation?
+# 3. A step of MeZO is two forward passes. A backward pass costs about as much as two more. Which step is faster, and by how much?
+# 4. By the paper's Table 23, a step of fine-tuning OPT-30B takes several times as long as one of MeZO. Is MeZO's whole training cheaper at 30B? At 1.3B?
+
+# %%
+predictions = predict(memory="", layers="", step="", training="")
+
+# %% [markdown]
 # ## Experiment: the OPT family, beside the paper's Table 22
 #
 # First $P$ by hand. A layer of width $w$ has $4w^2$ weights in attention, $8w^2$ in its two-layer network and $13w$ in biases and norms; the tables of words and positions
@@ -118,36 +122,26 @@ for method, reported in REPORTED.items():
         f"{size} {opt[method, size]:,.0f} ({opt[method, size] / gb - 1:+.0%})" for size, gb in reported.items()
     ]
     print(f"{method:>7}, GiB (error): {', '.join(comparisons)}")
+times = [opt["adam", size] / opt["mezo", size] for size in SIZES]
+predictions.compare("memory", f"fine-tuning holds {min(times):.1f} to {max(times):.1f} times as much as MeZO")
 
-
-# %%
-def memory_figure():
-    figure = style.new_figure(height=4.0)
-    axes = figure.add_subplot()
-    at = {size: float(size[:-1]) for size in SIZES}
-    for law, (method, reported) in zip(LAWS, REPORTED.items(), strict=False):  # a marker each
-        label = "predicted" if method == "mezo" else None
-        axes.plot(at.values(), [opt[method, size] for size in at], label=label, **style.THEORY)
-        points = [at[size] for size in reported], list(reported.values())
-        axes.errorbar(*points, label=f"{method}, Table 22", **style.estimate(law))
-    axes.axhline(80, label="one card of 80 GB", color=style.GREY, linewidth=0.8)
-    axes.set(xscale="log", yscale="log", xlabel="parameters, billions", ylabel="peak memory, GiB")
-    axes.minorticks_off()
-    axes.set_xticks(list(at.values()), [f"{x:g}" for x in at.values()])
-    style.despine(axes)
-    style.figure_legend(figure, columns=2)
-    return figure
-
-
-show(
-    memory_figure(),
-    alt="Log-log chart of peak memory against the size of OPT from 1.3B to 66B. Three dashed predictions rise side by side: MeZO lowest, "
-    "prefix tuning above it, full fine-tuning with Adam highest. The points of Table 22 lie on or above them; a thin line marks one card of 80 GB.",
-)
 
 # %% [markdown]
-# The lines are nearly parallel: a method is a factor. The points lie above: `nvidia-smi` shows the GPU's context, what the allocator reserves and the longest example, and,
-# where training was sharded, what all cards had reserved. So Table 22 bounds the prediction from one side, and is no check; that comes next.
+# Which of these fit on the cards that people have? The bars show what each method holds for one small OPT, the lines a laptop's card, a desktop's and a data centre's.
+
+# %%
+size = sized(full="6.7B", fast="1.3B")
+bars = []
+for method in REPORTED:
+    memory = setting_of_table_22(size, method)
+    parts = (memory.weights, memory.gradients, memory.optimizer, memory.activations)
+    bars.append(MemoryBar(f"{method}, {size}", *(part / GIB for part in parts)))
+cards = {"8 GB": 8e9 / GIB, "24 GB": 24e9 / GIB, "80 GB": 80e9 / GIB}
+show(memory_figure(bars, cards), alt=memory_alt_text(bars, cards))
+
+# %% [markdown]
+# At every size a method is nearly a constant factor. The paper's numbers lie above the predictions, because `nvidia-smi` also shows the context of the GPU, what the allocator reserves, the longest example and,
+# where training was sharded, what all cards had reserved. So Table 22 bounds the prediction from one side, and is no check. A check comes next.
 #
 # ## Check
 #
@@ -156,9 +150,6 @@ show(
 
 # %%
 verdict = verify("memory", d=sized(full=8_000_000, fast=4_200_000))
-print(verdict)
-(decoy,) = verdict.decoys
-print(f"decoy: {decoy.statement}: {decoy.estimate.mean:.3g} MiB, {decoy.status.name}")
 show(verdict)
 
 # %% [markdown]
@@ -227,6 +218,10 @@ machine = record["machine"]
 print(f"{bed['model']} on {machine['processor']}, {machine['threads']} threads; time over two forward passes:")
 for row in bed["rows"]:
     print(f"  {row['method']:<26} {row['ratio']:.2f} ({row['least']:.2f} to {row['largest']:.2f})")
+own, adam = (ratios[name] for name in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"))
+predictions.compare(
+    "step", f"MeZO takes {own:.2f} times two forward passes, backpropagation with Adam {adam:.2f} times"
+)
 
 # %% [markdown]
 # ## GPU-hours and break-even
@@ -256,6 +251,8 @@ for size in SECONDS["mezo"]:
     print(
         f"       MeZO takes {taken:.0f} times the steps: {hours[0]:.1f} against {hours[1]:.2f} GPU-hours, cheaper: {winner}"
     )
+cheap = [size for size in SECONDS["mezo"] if gpu_hours(size, "mezo") < gpu_hours(size, "adam")]
+predictions.compare("training", f"MeZO's whole training is the cheaper one at {', '.join(cheap) or 'no size'} only")
 
 # %% [markdown]
 # The total decides, and a saving at one size is a statement about that size alone. Batches differ, and the
@@ -267,6 +264,7 @@ for size in SECONDS["mezo"]:
 # include loading and testing; MiB are the peak of the process, of a training also while it loads its best checkpoint.
 
 # %%
+PROMPTS = {"rotten-tomatoes": "“… It was”", "rotten-tomatoes/sentiment": "“Sentiment:”"}
 rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
 groups = {}
 for row in rows:
@@ -284,7 +282,7 @@ results = {key: {name: mean(runs, name) for name in names} for key, runs in grou
 for (prompt, shots, method), r in results.items():
     passes = f"{r['forward_passes']:.0f} + {r['backward_passes']:.0f}"
     print(
-        f"{prompt:<26}{shots:>4} a class {method:<13}{r['test']:.1%} ({r['low']:.1%} to {r['high']:.1%}), "
+        f"{PROMPTS[prompt]:<14}{shots:>4} a class {method:<13}{r['test']:.1%} ({r['low']:.1%} to {r['high']:.1%}), "
         f"{passes} passes, {r['seconds'] / 60:.1f} minutes, {r['peak_mebibytes']:,.0f} MiB"
     )
 if not any(method.startswith("adam") for _, _, method in results):
@@ -306,7 +304,7 @@ def cost_figure(prompts, methods):
                     look = style.estimate(law) | (face if shots == 512 else {})
                     axes.errorbar(r["seconds"] / 60, r["test"], bars, label=label, **look)
                     label = None
-        axes.set(title=prompt, ylabel="test accuracy")
+        axes.set(title=PROMPTS[prompt], ylabel="test accuracy")
         axes.title.set_fontsize(style.SMALL)
         style.despine(axes)
     axes.set_xlabel("minutes; filled: at most 16 examples a class, open: 512")
@@ -316,8 +314,11 @@ def cost_figure(prompts, methods):
     return figure
 
 
+# %%
 prompts, methods = (list(dict.fromkeys(key[k] for key in results)) for k in (0, 2))
-shown = [f"{p}, {m}, {s} a class: {r['test']:.0%} in {r['seconds'] / 60:.0f}" for (p, s, m), r in results.items()]
+shown = [
+    f"{PROMPTS[p]}, {m}, {s} a class: {r['test']:.0%} in {r['seconds'] / 60:.0f}" for (p, s, m), r in results.items()
+]
 show(
     cost_figure(prompts, methods),
     alt=f"Scatter of test accuracy, with 95 % intervals, against minutes, a panel for each prompt: {'; '.join(shown)} minutes.",
@@ -333,7 +334,7 @@ for prompt in prompts:
         best = max(known.values(), key=lambda r: r["test"])
         same = {f"{m} ({s})": r for (m, s), r in known.items() if r["high"] >= best["low"]}
         least = [min(same, key=lambda name: same[name][cost]) for cost in ("seconds", "peak_mebibytes")]
-        print(f"{prompt}, up to {budget} a class: as good as the best: {', '.join(same)}")
+        print(f"{PROMPTS[prompt]}, up to {budget} a class: as good as the best: {', '.join(same)}")
         print(f"    least time: {least[0]}; least memory: {least[1]}")
 
 # %% [markdown]
@@ -389,6 +390,12 @@ for condition, number, choice in chart:
 # "The memory of inference" is small only if weights outweigh activations. Long texts, with logits at every token, are one way out:
 
 # %%
+few, many = (LlamaConfig.from_dict(smol.to_dict() | {"num_hidden_layers": layers}) for layers in (2, 4))
+growth = []
+for name, method in (("inference", "inference"), ("backpropagation", "sgd")):
+    activations = [predicted_memory(config, method=method, length=512).activations for config in (few, many)]
+    growth.append(f"{name} holds {activations[1] / activations[0]:.1f} times the activations")
+predictions.compare("layers", "with twice the layers, " + " and ".join(growth))
 for length in sized(full=(32, 512, 2048), fast=(32, 512)):
     memory = predicted_memory(smol, method="mezo", length=length, positions=length)
     share = memory.activations / memory.total
@@ -411,19 +418,31 @@ for method in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"):
 # %% [markdown]
 # ## Exercises
 #
-# **14.1 (paper).** Mixed precision keeps weights and gradients in 16 bits; a 32-bit copy of the weights and Adam's two states, all updated. How many bytes per parameter? How many times
+# ### Exercise 14.1: mixed precision
+# *10 minutes · ★☆☆ · on paper*
+#
+# Mixed precision keeps weights and gradients in 16 bits, and beside them a 32-bit copy of the weights and Adam's two states in 32 bits; a step updates all of them. How many bytes is this for each parameter? How many times
 # MeZO's 16-bit weights? Why do fine-tuning and MeZO differ by more in Table 22?
+#
+# <details><summary>Hint 1</summary>List the five numbers that are kept for each parameter, with their bytes.</details>
+# <details><summary>Hint 2</summary>Table 22 also holds what is no multiple of the parameters.</details>
+# <details><summary>Expected output</summary>A whole number of bytes, and a whole ratio.</details>
 
 # %% [markdown] tags=["solution"]
 # **Solution.** $2+2+4+4+4=16$ bytes against 2: 8 times. Without a 16-bit copy, $4\cdot4=16$ again. On top come activations of every layer, and what the cards reserve.
 
 # %% [markdown]
-# **14.2 (code).** Bytes of weights, gradients and states; all numbers have `each` bytes; methods `"inference"`, `"mezo"`, `"sgd"`, `"adam"`. Ten minutes.
+# ### Exercise 14.2: bytes of a training
+# *10 minutes · ★☆☆*
+#
+# Write the bytes of weights, gradients and states of the optimizer. Every number has `each` bytes, and `method` is `"inference"`, `"mezo"`, `"sgd"` or `"adam"`.
+#
+# <details><summary>Hint 1</summary>How many numbers does a method hold for each parameter?</details>
+# <details><summary>Hint 2</summary>A dictionary from the method to that count is all you need.</details>
+# <details><summary>Expected output</summary>1,000 parameters of 2 bytes are 2,000 bytes for inference.</details>
+
 
 # %%
-from mezo_lab.course.exercises.costs import check_break_even, check_largest_model, check_training_bytes
-
-
 def training_bytes(parameters: int, each: int, method: str) -> int:
     # BEGIN SOLUTION
     held = {"inference": 1, "mezo": 1, "sgd": 2, "adam": 4}
@@ -431,23 +450,43 @@ def training_bytes(parameters: int, each: int, method: str) -> int:
     # END SOLUTION
 
 
+# %%
+from mezo_lab.course.exercises.costs import check_largest_model, check_largest_rank, check_training_bytes
+
 check_training_bytes(training_bytes)
 
 # %% [markdown]
-# **14.3 (code).** How many times the steps of backpropagation may MeZO take for the same GPU-hours? Five minutes.
+# ### Exercise 14.3: the largest rank that pays
+# *15 minutes · ★★☆*
+#
+# You rent cheap cards for MeZO at `price` an hour, and dear ones for backpropagation at `backward_price` an hour. A step of MeZO with one probe takes `seconds`, and one with `probes` probes that many times as long;
+# a step of backpropagation takes `backward_seconds`. Up to which effective rank $r$ is MeZO's training the cheaper one, if it needs $\gamma=(r+n+1)/n$ times the steps?
+#
+# <details><summary>Hint 1</summary>Write the price of one step on either side first.</details>
+# <details><summary>Hint 2</summary>Set γ equal to the ratio of these prices, and solve for r. It may be negative.</details>
+# <details><summary>Expected output</summary>At equal seconds, ten times the price and one probe, the rank is 8.</details>
 
 
 # %%
-def break_even(seconds: float, cards: int, backward_seconds: float, backward_cards: int) -> float:
+def largest_rank(seconds: float, price: float, backward_seconds: float, backward_price: float, probes: int) -> float:
     # BEGIN SOLUTION
-    return backward_seconds * backward_cards / (seconds * cards)
+    ratio = backward_seconds * backward_price / (probes * seconds * price)
+    return probes * ratio - probes - 1
     # END SOLUTION
 
 
-check_break_even(break_even)
+# %%
+check_largest_rank(largest_rank)
 
 # %% [markdown]
-# **14.4 (experiment).** Your own card: put its GiB in. How many parameters fit, activations left out? Compare with the largest OPT by the full prediction; what makes the difference?
+# ### Exercise 14.4: your own card
+# *10 minutes · ★☆☆ · experiment*
+#
+# How many parameters fit on a card of `gib` GiB, if activations are left out? Then put in your own card, and compare with the largest OPT by the full prediction. What makes the difference?
+#
+# <details><summary>Hint 1</summary>A GiB is 2³⁰ bytes.</details>
+# <details><summary>Hint 2</summary>Divide by the bytes of one parameter, which your function of 14.2 gives.</details>
+# <details><summary>Expected output</summary>24 GiB hold about 12.9 billion parameters of 2 bytes for MeZO.</details>
 
 
 # %%
@@ -458,6 +497,7 @@ def largest_model(gib: float, each: int, method: str) -> float:
     # END SOLUTION
 
 
+# %%
 check_largest_model(largest_model)
 mine = 24  # GiB, yours
 for method, each in (("mezo", 2), ("adam", 4)):

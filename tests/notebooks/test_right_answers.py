@@ -286,12 +286,15 @@ RIGHT = [
         ],
     ),
     (
-        finetuning.check_label_loss,
-        lambda right, other: -math.log(math.exp(-right) / (math.exp(-right) + math.exp(-other))),
+        finetuning.check_class_loss,
+        lambda right, other: np.log1p(np.exp(-np.array(other)).sum() / np.exp(-np.array(right)).sum()),
     ),
     (
-        finetuning.check_label_loss,
-        lambda right, other: torch.nn.functional.softplus(torch.tensor(right - other, dtype=torch.float64)),
+        finetuning.check_class_loss,
+        lambda right, other: (
+            torch.logsumexp(-torch.tensor([*right, *other], dtype=torch.float64), 0)
+            - torch.logsumexp(-torch.tensor(right, dtype=torch.float64), 0)
+        ),
     ),
     (finetuning.check_wilson, wilson),
     (finetuning.check_paired_difference, paired),
@@ -343,9 +346,9 @@ RIGHT = [
         lambda gib, each, method: gib * 1024**3 / each / dict(inference=1, mezo=1, sgd=2, adam=4)[method],
     ),
     (
-        costs.check_break_even,
-        lambda seconds, cards, backward_seconds, backward_cards: (
-            Fraction(backward_seconds) / Fraction(seconds) * backward_cards / cards
+        costs.check_largest_rank,
+        lambda seconds, price, backward_seconds, backward_price, probes: (
+            Fraction(backward_seconds) * Fraction(backward_price) / Fraction(seconds) / Fraction(price) - (probes + 1)
         ),
     ),
 ]

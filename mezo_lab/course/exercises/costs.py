@@ -1,9 +1,10 @@
 """Notebook 14: what a method holds, and what it takes."""
 
+from mezo_lab import LAWS, theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
 
-__all__ = ["check_break_even", "check_largest_model", "check_training_bytes"]
+__all__ = ["check_largest_model", "check_largest_rank", "check_training_bytes"]
 
 _GIBIBYTE = 2**30
 # numbers held for each parameter: the weight; its gradient; Adam's two means
@@ -13,11 +14,12 @@ _MODELS = [
     {"parameters": size, "each": each, "method": method} for size in _SIZES for each in (2, 4) for method in _HELD
 ]
 _CARDS = [{"gib": gib, "each": each, "method": method} for gib in (24.0, 80.0) for each in (2, 4) for method in _HELD]
-_STEPS = [
-    {"seconds": 0.5, "cards": 1, "backward_seconds": 2.0, "backward_cards": 4},
-    {"seconds": 2.0, "cards": 1, "backward_seconds": 3.0, "backward_cards": 1},
-    {"seconds": 3.0, "cards": 2, "backward_seconds": 5.0, "backward_cards": 10},
+_PRICES = [
+    {"seconds": 0.5, "price": 1.0, "backward_seconds": 2.0, "backward_price": 16.0, "probes": 1},
+    {"seconds": 2.0, "price": 0.5, "backward_seconds": 3.0, "backward_price": 8.0, "probes": 4},
+    {"seconds": 3.0, "price": 2.0, "backward_seconds": 5.0, "backward_price": 20.0, "probes": 2},
 ]
+_MANY = 10**9  # weights of a large model: the factor of the steps no longer depends on d
 
 
 def _training_bytes(parameters: int, each: int, method: str) -> int:
@@ -39,12 +41,16 @@ def _largest_model(gib: float, each: int, method: str) -> float:
     return gib * _GIBIBYTE / _training_bytes(1, each, method)
 
 
-def _break_even(seconds: float, cards: int, backward_seconds: float, backward_cards: int) -> float:
-    """How many times the steps of backpropagation MeZO may take for the same GPU-hours.
+def _largest_rank(seconds: float, price: float, backward_seconds: float, backward_price: float, probes: int) -> float:
+    """The effective rank up to which MeZO costs less than backpropagation.
 
-    Args: seconds, cards: of a step of MeZO. backward_seconds, backward_cards: of a step by backpropagation.
+    Assumes: Gaussian z; a step of n probes takes n times as long as one of one.
+    Args: seconds, price: of a step with one probe, and of an hour of its cards. backward_…: of backpropagation.
     """
-    return backward_seconds * backward_cards / (seconds * cards)
+    affordable = backward_seconds * backward_price / (probes * seconds * price)  # times the steps
+    moments = LAWS["gaussian"].moments(_MANY)
+    at_zero, at_one = (float(theory.effective_rank_factor(rank, probes, moments)) for rank in (0, 1))
+    return (affordable - at_zero) / (at_one - at_zero)  # the factor is linear in the rank
 
 
 def check_training_bytes(count: Answer) -> None:
@@ -80,19 +86,26 @@ def check_largest_model(largest: Answer) -> None:
     )
 
 
-def check_break_even(ratio: Answer) -> None:
-    """Whether ratio(seconds, cards, backward_seconds, backward_cards) is the ratio of steps at equal GPU-hours.
+def check_largest_rank(rank: Answer) -> None:
+    """Whether rank(seconds, price, backward_seconds, backward_price, probes) is the rank at which both cost the same.
 
     Raises: WrongAnswer.
     """
+    ratio = "backward_seconds * backward_price / (seconds * price)"
     grade(
-        ratio,
-        _break_even,
-        _STEPS,
+        rank,
+        _largest_rank,
+        _PRICES,
         {
-            "Every card counts for as long as a step lasts: multiply by the cards.": "backward_seconds / seconds",
-            "Upside down: the more a step of backpropagation costs, the more steps MeZO may take.": "1 / truth",
-            "More cards make a step dearer, not cheaper.": ("backward_seconds * cards / (seconds * backward_cards)"),
-            "`seconds` are those of a whole step, with both its forward passes.": "truth / 2",
+            "That is the ratio of costs of a step: set it equal to the factor of the steps, and solve for r.": ratio,
+            "An hour has a price too: multiply the seconds of each side by it.": (
+                "backward_seconds / seconds - probes - 1"
+            ),
+            "A step of n probes takes n times as long.": f"probes * {ratio} - probes - 1",
+            "More probes need fewer steps: the factor is (r + n + 1)/n, not r + 2.": f"{ratio} / probes - 2",
+            "Upside down: the dearer backpropagation is, the larger may r be.": (
+                "seconds * price / (backward_seconds * backward_price) - probes - 1"
+            ),
+            "One is missing: the factor is (r + n + 1)/n.": f"{ratio} - probes",
         },
     )

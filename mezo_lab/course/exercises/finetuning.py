@@ -13,12 +13,16 @@ from mezo_lab.finetune.evaluation.scores import Z95, difference, mean_score, wil
 from mezo_lab.finetune.tasks import Task, task_named
 from mezo_lab.finetune.tasks.task import template_fields
 
-__all__ = ["check_label_loss", "check_own_task", "check_paired_difference", "check_wilson"]
+__all__ = ["check_class_loss", "check_own_task", "check_paired_difference", "check_wilson"]
 
 # quantiles of N(0, 1) that an answer may have used instead of Z95
 _Z90 = 1.644854
 _ROUNDED = 1.96
-_LOSSES = [{"right": 3.0, "other": 2.0}, {"right": 0.5, "other": 4.0}, {"right": 6.0, "other": 6.5}]
+_LOSSES = [
+    {"right": [3.0, 2.5], "other": [2.0, 4.0, 1.0]},
+    {"right": [0.5], "other": [4.0, 6.0]},
+    {"right": [6.0, 7.0, 9.0], "other": [6.5]},
+]
 _COUNTS = [{"hits": 45, "n": 50}, {"hits": 0, "n": 20}, {"hits": 530, "n": 1000}]
 _PAIRS = [
     {"before": [1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0], "after": [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]},
@@ -31,13 +35,18 @@ _NEGATIVE = {"bad", "negative", "poor", "terrible"}
 _POSITIVE = {"good", "great", "positive"}
 
 
-def _label_loss(right: float, other: float) -> float:
-    """The cross-entropy over two label words, each of which has the loss −log p over the whole vocabulary.
+def _class_loss(right: Sequence[float], other: Sequence[float]) -> float:
+    """The cross-entropy over two classes that have several label words each, from the words' −log p.
 
-    Formula: log(1 + exp(right − other)).
+    A class is as likely as its words together.
     """
-    logits = -torch.tensor([[right, other]], dtype=torch.float64)  # up to a constant, which cancels
-    return float(cross_entropy(logits, torch.tensor([0])))
+    classes = [torch.logsumexp(-torch.tensor(words, dtype=torch.float64), 0) for words in (right, other)]
+    return float(cross_entropy(torch.stack(classes)[None], torch.tensor([0])))
+
+
+def _probability(words: Sequence[float]) -> float:
+    """How likely the words are together."""
+    return sum(math.exp(-loss) for loss in words)
 
 
 def _interval(middle: float, error: float) -> tuple[float, float, float]:
@@ -67,25 +76,34 @@ def _unpaired(before: Sequence[float], after: Sequence[float]) -> tuple[float, f
     return _interval(mean(_gaps(before, after)), math.hypot(stdev(before), stdev(after)) / math.sqrt(len(after)))
 
 
-def check_label_loss(loss: Answer) -> None:
-    """Whether loss(right, other) is the cross-entropy over the label words, from −log p of each.
+def check_class_loss(loss: Answer) -> None:
+    """Whether loss(right, other) is the cross-entropy over two classes of label words, from −log p of each word.
 
     Raises: WrongAnswer.
     """
     grade(
         loss,
-        _label_loss,
+        _class_loss,
         _LOSSES,
         {
-            "That is over the whole vocabulary: p(right) has to be divided by p(right) + p(other).": "right",
-            "That is the log of the odds; −log p(right)/(p(right) + p(other)) is log(1 + its exponential).": (
-                "right - other"
+            "That is over the whole vocabulary: divide by the probability of all words of both classes.": (
+                lambda right, other: -math.log(_probability(right))
             ),
-            "The exponent has the other sign: the loss must rise with that of the right word.": (
-                "log(1 + exp(other - right))"
+            "A class is as likely as its words together: add probabilities, not losses.": (
+                lambda right, other: math.log(1 + math.exp(sum(right) - sum(other)))
             ),
-            "That is the probability of the right word; the loss is −log of it.": "exp(-truth)",
-            "Losses are not probabilities: take p = exp(−loss) of each first.": "-log(right / (right + other))",
+            "A mean of losses is no loss of a class: turn losses into probabilities, and add those.": (
+                lambda right, other: math.log(1 + math.exp(mean(right) - mean(other)))
+            ),
+            "Every word of a class counts, not only its likeliest.": (
+                lambda right, other: math.log(1 + math.exp(min(right) - min(other)))
+            ),
+            "That is the loss of the other class: the loss must rise with the losses of the right words.": (
+                lambda right, other: _class_loss(other, right)
+            ),
+            "That is the probability of the right class; the loss is −log of it.": (
+                lambda right, other: math.exp(-_class_loss(right, other))
+            ),
         },
     )
 

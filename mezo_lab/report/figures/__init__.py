@@ -5,6 +5,7 @@ standard errors (a bar that misses the line is a refuted claim), a decoy a grey 
 """
 
 from mezo_lab.report.figures import style
+from mezo_lab.report.figures.accuracy import MethodAccuracy, accuracy_alt_text, accuracy_figure
 from mezo_lab.report.figures.claim import alt_text, claim_figure
 from mezo_lab.report.figures.comparison import comparison_alt_text, comparison_figure
 from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
@@ -29,10 +30,12 @@ from mezo_lab.report.figures.lengths import (
     lengths_alt_text,
     lengths_figure,
 )
+from mezo_lab.report.figures.memory import MemoryBar, memory_alt_text, memory_figure
 from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
 from mezo_lab.report.figures.tax import ScalingLine, ScalingSeries, scaling_alt_text, scaling_figure
+from mezo_lab.report.figures.training import TrainingCurve, training_alt_text, training_figure
 from mezo_lab.report.figures.walk import walk_alt_text, walk_figure
 
 __all__ = [
@@ -40,12 +43,17 @@ __all__ = [
     "GrowthPanel",
     "GrowthSeries",
     "LossPath",
+    "MemoryBar",
+    "MethodAccuracy",
     "ProbeLengths",
     "RateRun",
     "RunStages",
     "ScalingLine",
     "ScalingSeries",
     "StepCost",
+    "TrainingCurve",
+    "accuracy_alt_text",
+    "accuracy_figure",
     "alt_text",
     "claim_figure",
     "comparison_alt_text",
@@ -63,6 +71,8 @@ __all__ = [
     "lengths_figure",
     "loss_alt_text",
     "loss_figure",
+    "memory_alt_text",
+    "memory_figure",
     "rules_alt_text",
     "rules_figure",
     "scaling_alt_text",
@@ -78,6 +88,8 @@ __all__ = [
     "step_alt_text",
     "step_figure",
     "style",
+    "training_alt_text",
+    "training_figure",
     "valley_alt_text",
     "valley_figure",
     "walk_alt_text",

@@ -1,5 +1,7 @@
 """Answers to the exercises of notebook 14, right and wrong."""
 
+from typing import NamedTuple
+
 from mezo_lab.course.exercises import costs as exercises
 
 
@@ -11,6 +13,24 @@ def holding(**held):
 
 def room(gib, each, method):
     return gib * 2**30 / (each * {"inference": 1, "mezo": 1, "sgd": 2, "adam": 4}[method])
+
+
+class Step(NamedTuple):
+    seconds: float
+    price: float
+
+    @property
+    def cost(self) -> float:
+        return self.seconds * self.price
+
+
+def at(rank):
+    """An answer with the exercise's parameters."""
+
+    def largest_rank(seconds, price, backward_seconds, backward_price, probes):
+        return rank(Step(seconds, price), Step(backward_seconds, backward_price), probes)
+
+    return largest_rank
 
 
 # check → (right answer, [(mistake, what it is told)])
@@ -39,29 +59,16 @@ ANSWERS = {
             (lambda gib, each, method: gib, "At gib = 24, each = 2 it should be"),
         ],
     ),
-    exercises.check_break_even: (
-        lambda seconds, cards, backward_seconds, backward_cards: backward_seconds * backward_cards / (seconds * cards),
+    exercises.check_largest_rank: (
+        at(lambda ours, theirs, probes: theirs.cost / ours.cost - probes - 1),
         [
-            (lambda seconds, cards, backward_seconds, backward_cards: backward_seconds / seconds, "by the cards"),
-            (
-                lambda seconds, cards, backward_seconds, backward_cards: (
-                    seconds * cards / (backward_seconds * backward_cards)
-                ),
-                "Upside down",
-            ),
-            (
-                lambda seconds, cards, backward_seconds, backward_cards: (
-                    backward_seconds / backward_cards / (seconds / cards)
-                ),
-                "dearer, not cheaper",
-            ),
-            (
-                lambda seconds, cards, backward_seconds, backward_cards: (
-                    backward_seconds * backward_cards / (2 * seconds * cards)
-                ),
-                "both its forward passes",
-            ),
-            (lambda seconds, cards, backward_seconds, backward_cards: 1.0, "it should be"),
+            (at(lambda ours, theirs, probes: theirs.cost / ours.cost), "solve for r"),
+            (at(lambda ours, theirs, probes: theirs.seconds / ours.seconds - probes - 1), "has a price too"),
+            (at(lambda ours, theirs, probes: probes * theirs.cost / ours.cost - probes - 1), "n times as long"),
+            (at(lambda ours, theirs, probes: theirs.cost / ours.cost / probes - 2), "fewer steps"),
+            (at(lambda ours, theirs, probes: ours.cost / theirs.cost - probes - 1), "Upside down"),
+            (at(lambda ours, theirs, probes: theirs.cost / ours.cost - probes), "One is missing"),
+            (at(lambda ours, theirs, probes: 1.0), "it should be"),
         ],
     ),
 }

@@ -37,16 +37,29 @@ def rounded(hits, n) -> tuple[float, ...]:
     return tuple((p + z**2 / (2 * n) + sign * spread) / (1 + z**2 / n) for sign in (-1, 1))
 
 
+def together(losses) -> float:
+    return sum(math.exp(-loss) for loss in losses)
+
+
+def class_loss(right, other) -> float:
+    return math.log(1 + together(other) / together(right))
+
+
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_label_loss: (
-        lambda right, other: math.log(1 + math.exp(right - other)),
+    exercises.check_class_loss: (
+        class_loss,
         [
-            (lambda right, other: right, "whole vocabulary"),
-            (lambda right, other: right - other, "log of the odds"),
-            (lambda right, other: math.log(1 + math.exp(other - right)), "the other sign"),
-            (lambda right, other: 1 / (1 + math.exp(right - other)), "−log of it"),
-            (lambda right, other: -math.log(right / (right + other)), "not probabilities"),
+            (lambda right, other: -math.log(together(right)), "whole vocabulary"),
+            (lambda right, other: math.log(1 + math.exp(sum(right) - sum(other))), "not losses"),
+            (
+                lambda right, other: math.log(1 + math.exp(statistics.mean(right) - statistics.mean(other))),
+                "A mean of losses",
+            ),
+            (lambda right, other: math.log(1 + math.exp(min(right) - min(other))), "not only its likeliest"),
+            (lambda right, other: class_loss(other, right), "the other class"),
+            (lambda right, other: math.exp(-class_loss(right, other)), "−log of it"),
+            (lambda right, other: 0.7, "it should be"),
             (lambda right, other: None, "let it return its answer"),
         ],
     ),
