@@ -1,17 +1,19 @@
-"""Lectures of five notebooks, for a projector without a network: `make slides` writes them to out/slides.
+"""Lectures of seven notebooks, for a projector without a network: `make slides` writes them to out/slides.
 
     python notebooks/slides.py [NAME ...] [--out FOLDER]
 
 A slide is a section of the notebook: its heading with its first paragraphs, or with a figure and the paragraph that
-reads it. The rest goes to the notes (key S): derivations, code, printed output, TEACHING's answers to the predictions.
-A code cell tagged `slide` is shown. `?print-pdf` after the address prints. The scripts of a page, reveal.js and
-MathJax, are copied beside it from packages of the extra `slides`.
+reads it. The rest goes to the notes (key S): derivations, code, printed output, and from TEACHING the answers to the
+predictions and what people get wrong. lectures.toml has the minutes of a lecture, and its sections in their order where
+they are not all those of the notebook. A code cell tagged `slide` is shown. `?print-pdf` after the address prints. The
+scripts of a page, reveal.js and MathJax, are copied beside it from packages of the extra `slides`.
 """
 
 import argparse
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
@@ -24,7 +26,7 @@ from build import HERE  # beside this file
 from marks import unsolved  # beside this file
 from nbconvert import SlidesExporter
 
-LECTURES = ("01", "03", "05", "08", "11")
+LECTURES = tomllib.loads((HERE / "lectures.toml").read_text(encoding="utf-8"))  # number of a notebook → its lecture
 MOST_SLIDES = 15  # of a lecture: two minutes each, and half an hour
 MOST_WORDS = 90  # of a slide
 FIGURE_WORDS = 40  # of a slide with a figure
@@ -35,6 +37,7 @@ MOST_COLUMNS = 88
 EXERCISES = "## Exercises"
 CHECK = "## Check"
 PREDICTIONS = "## Predict"
+MEANING = "## What it means"
 ASSETS = {  # where beside a page → package, folder in it
     "reveal/dist": ("sphinx_revealjs", "_static/revealjs/dist"),
     "notes": ("sphinx_revealjs", "_static/revealjs/plugin/notes"),
@@ -102,12 +105,33 @@ def names() -> list[str]:
     return [path.stem for path in sorted(HERE.glob("[0-9]*.ipynb")) if path.stem[:2] in LECTURES]
 
 
-def as_slides(notebook: Any, answers: str = "") -> Any:
-    """The lecture of a notebook: a cell for each slide, and one for its notes. answers: to the predictions."""
-    slides = fitted([slide for heading, cells in sections(notebook) for slide in slides_of(heading, cells)])
+def as_slides(
+    notebook: Any,
+    answers: str = "",
+    minutes: int = 0,
+    misconceptions: tuple[str, ...] = (),
+    chosen: tuple[str, ...] = (),
+) -> Any:
+    """The lecture of a notebook: a cell for each slide, and one for its notes.
+
+    Args:
+        answers: to the predictions.
+        minutes: of the lecture; 0: not said.
+        misconceptions: for the notes.
+        chosen: headings, in the order of the lecture; none: all, in that of the notebook.
+
+    Raises:
+        ValueError: a chosen heading is none of the notebook.
+    """
+    slides = fitted([slide for heading, cells in in_order(notebook, chosen) for slide in slides_of(heading, cells)])
+    if minutes:
+        slides[0].notes.insert(0, f"**Minutes.** {minutes} for {len(slides)} slides.")
     for slide in slides:
         if slide.heading.startswith(PREDICTIONS) and answers:
             slide.notes.insert(0, f"**Answers.** {answers}")
+    if misconceptions:
+        place = next((slide for slide in slides if slide.heading.startswith(MEANING)), slides[-1])
+        place.notes[:0] = ["**What people get wrong.**", *misconceptions]
     notebook.cells = []
     for number, slide in enumerate(slides):
         shown = nbformat.v4.new_markdown_cell(slide.markdown(), id=f"slide-{number}")
@@ -116,6 +140,15 @@ def as_slides(notebook: Any, answers: str = "") -> Any:
         notes.metadata["slideshow"] = {"slide_type": "notes"}
         notebook.cells += [shown, notes]
     return notebook
+
+
+def in_order(notebook: Any, chosen: tuple[str, ...] = ()) -> list[tuple[str, list[Any]]]:
+    """The chosen sections in their order; all, where none are chosen."""
+    found = dict(sections(notebook)) if chosen else {}
+    for heading in chosen:
+        if heading not in found:
+            raise ValueError(f"`sections` must be headings of the notebook; got {heading!r}: correct lectures.toml")
+    return [(heading, found[heading]) for heading in chosen] or list(sections(notebook))
 
 
 def sections(notebook: Any) -> Iterator[tuple[str, list[Any]]]:
@@ -267,13 +300,38 @@ def predictions() -> dict[str, str]:
     return {number.zfill(2): text for number, text in paragraphs}
 
 
+def misconceptions(beginnings: list[str]) -> tuple[str, ...]:
+    """TEACHING's paragraphs on what people get wrong that begin so. Raises: ValueError for one that is not there."""
+    teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
+    wrong = teaching.partition("## What people get wrong")[2].partition("\n## ")[0]
+    items = [" ".join(item.split()) for item in re.split(r"^- ", wrong, flags=re.M)[1:]]
+    found = []
+    for words in beginnings:
+        matching = [item for item in items if item.startswith(f'*"{words}')]
+        if not matching:
+            raise ValueError(f"`misconceptions` must begin one of TEACHING's; got {words!r}: correct lectures.toml")
+        found.append(matching[0])
+    return tuple(found)
+
+
+def lecture_of(name: str) -> Any:
+    """The slides of a built notebook, with its notes, as lectures.toml says."""
+    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
+    plan = LECTURES[name[:2]]
+    return as_slides(
+        notebook,
+        predictions().get(name[:2], ""),
+        plan["minutes"],
+        misconceptions(plan["misconceptions"]),
+        tuple(plan.get("sections", ())),
+    )
+
+
 def page(name: str) -> str:
     """The slides of a built notebook, as one page of HTML."""
     exporter = SlidesExporter(raw_template=PAGE, reveal_url_prefix="assets/reveal", reveal_theme="white")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
-    lecture = as_slides(notebook, predictions().get(name[:2], ""))
-    return exporter.from_notebook_node(lecture, resources={"metadata": {"name": name}})[0]
+    return exporter.from_notebook_node(lecture_of(name), resources={"metadata": {"name": name}})[0]
 
 
 def place_assets(folder: Path) -> None:

@@ -109,13 +109,36 @@ def test_exercises_and_solutions_are_left_out():
 
 @pytest.mark.parametrize("name", slides.names())
 def test_a_lecture_has_fifteen_slides_at_most_and_the_answers_beside_the_predictions(name):
-    import nbformat
-
     answers = slides.predictions()[name[:2]]
-    made = slides.as_slides(nbformat.read(slides.HERE / f"{name}.ipynb", as_version=4), answers).cells
+    made = slides.lecture_of(name).cells
     assert len(made) // 2 <= slides.MOST_SLIDES
     (place,) = [number for number, cell in enumerate(made) if cell.source.startswith(slides.PREDICTIONS)]
     assert answers in made[place + 1].source and made[place + 1].metadata.slideshow.slide_type == "notes"
+
+
+@pytest.mark.parametrize("name", slides.names())
+def test_the_notes_say_the_minutes_and_what_people_get_wrong(name):
+    notes = [cell.source for cell in slides.lecture_of(name).cells[1::2]]
+    assert notes[0].startswith(f"**Minutes.** {slides.LECTURES[name[:2]]['minutes']} for {len(notes)} slides.")
+    assert sum("**What people get wrong.**" in text for text in notes) == 1
+
+
+def test_seven_lectures_take_the_two_hours_without_the_break():
+    assert len(slides.names()) == 7
+    assert sum(plan["minutes"] for plan in slides.LECTURES.values()) == 110
+
+
+def test_sections_are_chosen_and_ordered_by_their_headings():
+    cells = [words("# One\n\nA."), words("## Two\n\nB."), words("## Three\n\nC.")]
+    made = slides.as_slides(notebook(*cells), chosen=("## Three", "# One")).cells
+    assert [cell.source for cell in made[::2]] == ["## Three\n\nC.", "# One\n\nA."]
+
+
+def test_a_heading_or_a_misconception_that_is_gone_is_named():
+    with pytest.raises(ValueError, match=r"`sections` must be headings .* got '## Gone'"):
+        slides.as_slides(notebook(words("# One\n\nA.")), chosen=("## Gone",))
+    with pytest.raises(ValueError, match=r"`misconceptions` must begin .* got 'Gone'"):
+        slides.misconceptions(["Gone"])
 
 
 def test_what_does_not_fit_in_fifteen_slides_is_in_the_notes_and_not_lost():
