@@ -54,7 +54,7 @@ PAGE = """{% extends 'reveal/index.html.j2' %}
 .reveal .slides p, .reveal .slides li { font-size: 27px !important; line-height: 1.35 }
 .reveal .slides ol, .reveal .slides ul { display: block }
 .reveal .slides pre { width: 100%; font-size: 21px !important; white-space: pre-wrap; box-shadow: none }
-.reveal .slides img { display: block; width: 80%; max-height: 490px; object-fit: contain; margin: 0 auto 8px }
+.reveal .slides img { display: block; width: 80%; max-height: 440px; object-fit: contain; margin: 0 auto 8px }
 .reveal .slides .jp-Cell, .reveal .slides .jp-InputArea { padding: 0; margin: 0; overflow: visible }
 </style>
 <script type="text/x-mathjax-config">
@@ -162,7 +162,7 @@ def sections(notebook: Any) -> Iterator[tuple[str, list[Any]]]:
             cells.append(cell)
             continue
         for text in re.split(r"\n+(?=#{1,2} )", cell.source):
-            if text.startswith("#"):
+            if re.match(r"#{1,2} ", text):
                 if heading and not heading.startswith(EXERCISES):
                     yield heading, cells
                 heading, _, text = text.partition("\n")
