@@ -246,11 +246,31 @@ def _add_to_notes(slide: Slide, before: Slide, following: Slide | None) -> None:
 
 
 def taken(paragraphs: list[str], most: int) -> tuple[list[str], list[str]]:
-    """The first paragraphs, of at most so many words together but at least one paragraph, and the others."""
-    number = 1
-    while number < len(paragraphs) and words_in(paragraphs[: number + 1]) <= most:
-        number += 1
+    """The first paragraphs, of at most so many words together, and the others; at least one sentence of the first.
+
+    >>> taken(["One picture. It says a lot.", "More of it."], most=5)
+    (['One picture.'], ['It says a lot.', 'More of it.'])
+    """
+    if words_in(paragraphs[:1]) > most and is_prose(paragraphs[0]):
+        sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", paragraphs[0])
+        number = fitting(sentences, most)
+        rest = [" ".join(sentences[number:])] if number < len(sentences) else []
+        return [" ".join(sentences[:number])], [*rest, *paragraphs[1:]]
+    number = fitting(paragraphs, most)
     return paragraphs[:number], paragraphs[number:]
+
+
+def fitting(parts: list[str], most: int) -> int:
+    """How many of the first parts have at most so many words together, but one at least."""
+    number = 1
+    while number < len(parts) and words_in(parts[: number + 1]) <= most:
+        number += 1
+    return number
+
+
+def is_prose(paragraph: str) -> bool:
+    """Whether a paragraph may be cut between two sentences: no list, table, quotation, formula or HTML."""
+    return not re.match(r"[-*|>$<]|\d+\.", paragraph)
 
 
 def words_in(paragraphs: list[str]) -> int:
