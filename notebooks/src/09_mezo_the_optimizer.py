@@ -85,7 +85,7 @@ moved = (torch.cat([p.detach().flatten() for p in model.parameters()]) - before)
 print(f"a loss of {loss}: {caught[0].message} Largest change of a weight: {moved:.0e}")
 
 # %% [markdown]
-# The change is rounding: the weights walked to the probe and back. `exact=True` leaves none.
+# The change is rounding, because the weights walked to the probe and back. With `exact=True` there is none.
 #
 # ## What a step does
 #
@@ -269,10 +269,9 @@ verdicts = [verify("engine-factor", law, **length) for law in ("rademacher", "sp
 bent = {"measure": "contraction", "d": 8, "r": 2, "n": 1}
 others = [verify("engine-factor", sized(full="gaussian", fast="rademacher"), **bent)]
 others += [verify("same-z", measure="step"), verify("isotropic"), verify("replay", measure="rebuilt", steps=3)]
-for verdict in verdicts + others:
-    print(verdict)
-    print("   decoys:", "; ".join(f"{decoy.statement}: {decoy.status.name}" for decoy in verdict.decoys))
 show(verdicts)
+for verdict in others:
+    show(verdict)
 
 # %% [markdown]
 # ## The bug zoo
@@ -281,8 +280,11 @@ show(verdicts)
 # code has missed each of these. `zoo.ZOO` holds small generators with defects of these kinds, all with one signature,
 # `z(shapes, seed, step, update=False)`: with `update`, they return the step per unit of measured slope.
 #
-# The checks are one idea. If $x$ and $y$ are independent, with mean 0 and unit variance, $\sum xy$ over $N$ independent pairs has mean 0 and variance $N$: so
-# $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance comes from the number of draws.
+# The table has a column for each check. *One z* asks whether update and probe have the same $z$, and *frozen* whether a tensor keeps its $z$ when the others
+# are frozen. *Scale* tests the variance. The other four test correlations: between neighbours in a tensor, between tensors, between steps, and between runs of two seeds.
+#
+# All these checks rest on one idea. If $x$ and $y$ are independent, with mean 0 and unit variance, $\sum xy$ over $N$ independent pairs has mean 0 and variance $N$: so
+# $\sum xy/\sqrt N$ is already a number of standard errors, and 5 is an alarm. The tolerance follows from the number of draws.
 
 # %%
 deviations = {name: zoo.deviations(generator) for name, (generator, _) in zoo.ZOO.items()}
@@ -373,8 +375,8 @@ except ValueError as refusal:
 #
 # ## Exercises
 #
-# ### Exercise 9.1: two tensors, one z
-# *25 minutes, on paper · ★★☆*
+# ### Exercise 9.1 (on paper): two tensors, one z
+# *25 minutes · ★★☆*
 #
 # (a) Tensors $a$ and $b$ of one shape share $z$. Show that $\mathbb{E}\,\hat g_a=g_a+g_b$. When does it still descend? (b) A generator keeps 32 bits of
 # its seed, and each of $T=20{,}000$ steps and $W=272$ tensors has a seed by hashing. How many pairs share a stream by chance? Does that hurt?

@@ -287,15 +287,15 @@ show(figures.valley_figure(missed), alt=figures.valley_alt_text(missed))
 #
 # ## Exercises
 #
-# ### Exercise 10.1: how many directions a trace takes
-# *20 minutes, on paper · ★★☆*
+# ### Exercise 10.1 (on paper): how many directions a trace takes
+# *20 minutes · ★★☆*
 #
 # How many Gaussian directions determine $\operatorname{tr}H$ to a relative error $\delta$? Give the answer in terms of $\tilde r=(\operatorname{tr}H)^2/\operatorname{tr}H^2$, and then
 # show that for $H \succeq 0$ at most $2/(r\,\delta^2)$ are needed. Which loss is the hardest, and why is a large model no harder?
 #
 # <details><summary>Hint 1</summary>Divide the variance of the statement by the square of the mean, and by the number of directions.</details>
 # <details><summary>Hint 2</summary>For non-negative eigenvalues, the sum of squares is at most the largest eigenvalue times the sum.</details>
-# <details><summary>Expected output</summary>Two formulas, an inequality between the two ranks, and the spectrum for which it is an equality.</details>
+# <details><summary>Expected output</summary>Two formulas, an inequality between the two effective ranks, and the spectrum for which it is an equality.</details>
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The mean of $N$ has the relative variance $2\operatorname{tr}H^2/(N(\operatorname{tr}H)^2)=2/(N\tilde r)$, so $N=2/(\tilde r\,\delta^2)$. For $H \succeq 0$, $\operatorname{tr}H^2=\sum\lambda_i^2\le\lambda_{\max}\operatorname{tr}H$,
