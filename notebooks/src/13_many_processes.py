@@ -117,7 +117,7 @@ def train(rows, steps=20, start=0.0, touch=None, **settings):
 '''
 _ = (folder / "training.py").write_text(training)
 # %% [markdown]
-# Each process runs this file, and plays scene after scene; some are for later.
+# Each process runs the following file, which plays one scene after another. Some scenes are for later.
 
 # %%
 worker = """
@@ -147,7 +147,7 @@ for name, scene in scenes.items():
 """
 
 # %% [markdown]
-# `torchrun`, which is `python -m torch.distributed.run`, starts the processes and gives each its number, the rank.
+# `torchrun`, which is `python -m torch.distributed.run`, starts the processes and gives each its number, which is called the *rank* of the process and has nothing to do with an effective rank.
 
 # %%
 _ = (folder / "worker.py").write_text(worker)
@@ -237,8 +237,6 @@ norms = [
     verify("norm-factor", dim=sized(full=10, fast=6), probes=processes)
     for processes in sized(full=(1, 2, 4, 8), fast=(1, 4))
 ]
-for verdict in norms:
-    print(verdict, "; decoys:", [f"{decoy.z_score:+.0f}" for decoy in verdict.decoys])
 show(norms)
 
 # %%
@@ -249,7 +247,7 @@ ways = [
     verify("minibatch", dim=dim, probes=processes, batch=examples, sharing="fresh"),
 ]
 for verdict in ways:
-    print(verdict, "; decoys:", [f"{decoy.z_score:+.0f}" for decoy in verdict.decoys])
+    show(verdict)
 
 # %% [markdown]
 # ## What it means
@@ -273,8 +271,8 @@ for scene in ("another seed", "another start", "touched", "no such rows", "gone"
         print(f"   rank {rank}, {seen['passes']:>2} passes: {message}")
 
 # %% [markdown]
-# Settings and weights are compared before the first forward pass, and weights again at intervals. Without that, weights that differ would raise no error: both
-# replicas add the same updates, so their difference *stays*, and the averaged loss belongs to neither.
+# Settings and weights are compared before the first forward pass, and weights again at intervals. Without this comparison, weights that differ would raise no error. Both
+# replicas add the same updates, so their difference *stays*, and the averaged loss belongs to neither of them.
 #
 # One violation no check sees. `parallel="batch"` takes the plain mean of the losses, so it assumes parts of one size:
 
@@ -289,12 +287,12 @@ predictions.compare("difference", "it stays: all processes add the same updates,
 predictions.compare("mean", "the loss of no batch: each of the three examples weighs more than each of the five")
 
 # %% [markdown]
-# No error, equal replicas, and another loss: the examples of the small part weigh more.
+# There is no error, and the replicas are equal, but they descend another loss: the examples of the smaller part weigh more.
 #
 # ## Exercises
 #
-# ### Exercise 13.1: thirteen billion parameters on eight processes
-# *15 minutes, on paper · ★☆☆*
+# ### Exercise 13.1 (on paper): thirteen billion parameters on eight processes
+# *15 minutes · ★☆☆*
 #
 # A model of 13 billion parameters on 8 processes. How much does each send per step, for a float32 gradient round a ring, and for MeZO with one
 # probe? How long does that take at 1 GB per second? What would bfloat16 gradients change?
@@ -312,28 +310,31 @@ predictions.compare("mean", "the loss of no batch: each of the three examples we
 # *20 minutes · ★★★*
 #
 # Each step costs a fixed time besides its forward passes: for the update, and for waiting on the wire. Measure time in rounds, where a *round* is one probe on every
-# process. A step with $n$ probes on $p$ processes then takes $n/p$ rounds and `overhead`. Which $n$, a multiple of $p$, gains the most progress
-# $-\log(\mathbb{E}[L^+]/L)$ per unit of time? Each step has its best rate, where $\mathbb{E}[L^+]/L=1-1/\gamma$ and $\gamma=(r+n+1)/n$ (notebook 5).
+# process. A step with $n$ probes on $p$ processes then takes $n/p$ rounds and `overhead`. Write the
+# *pace* of such a step, its progress $-\log(\mathbb{E}[L^+]/L)$ per unit of time. Each step has its best rate, where $\mathbb{E}[L^+]/L=1-1/\gamma$ and $\gamma=(r+n+1)/n$ (notebook
+# 5). Then predict: which $n$ is best on eight processes, and what happens to it when the overhead grows?
 #
 # <details><summary>Hint 1</summary>Write 1 − 1/γ as one fraction; its logarithm is negative, and that is the progress.</details>
-# <details><summary>Hint 2</summary>Without overhead n = p is best. Search over the multiples of p; the pace rises once and then falls.</details>
-# <details><summary>Expected output</summary>✓ right in 4 cases</details>
+# <details><summary>Hint 2</summary>The time of a step is the overhead and one unit for every p probes.</details>
+# <details><summary>Expected output</summary>✓ right in 4 cases, and a best n for each overhead: it grows with the overhead.</details>
 
 
 # %%
-def best_probes(rank: int, processes: int, overhead: float) -> int:
+def pace(probes: int, rank: int, processes: int, overhead: float) -> float:
     # BEGIN SOLUTION
-    def pace(probes: int) -> float:
-        return math.log(1 + probes / (rank + 1)) / (overhead + probes / processes)
-
-    return max(range(processes, 100 * processes, processes), key=pace)
+    return math.log(1 + probes / (rank + 1)) / (overhead + probes / processes)
     # END SOLUTION
 
 
 # %%
-from mezo_lab.course.exercises.processes import check_best_probes
+from mezo_lab.course.exercises.processes import check_pace
 
-check_best_probes(best_probes)
+check_pace(pace)
+
+# %%
+for overhead in (0, 1, 4):
+    best = max(range(8, 800, 8), key=lambda n: pace(n, 20, 8, overhead))
+    print(f"overhead {overhead}: the best n is {best}")
 
 # %% [markdown]
 # ### Exercise 13.3: parts of unequal sizes

@@ -321,9 +321,9 @@ RIGHT = [
         lambda pg, along: np.dot(pg.numpy(), along.numpy()) ** 2 / np.sum(pg.numpy() ** 2) / len(pg),
     ),
     (
-        processes.check_best_probes,
-        lambda rank, processes, overhead: (
-            processes * (1 + np.argmax([np.log1p(k * processes / (rank + 1)) / (overhead + k) for k in range(1, 99)]))
+        processes.check_pace,
+        lambda probes, rank, processes, overhead: (
+            np.log1p(probes / (rank + 1)) * processes / (overhead * processes + probes)
         ),
     ),
     (

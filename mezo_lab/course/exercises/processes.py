@@ -7,14 +7,13 @@ from mezo_lab import theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
 
-__all__ = ["check_best_probes", "check_combined", "check_speedup"]
+__all__ = ["check_combined", "check_pace", "check_speedup"]
 
-_MOST_ROUNDS = 200  # of a step, more than is best in any case below
 _CLUSTERS = [
-    {"rank": 5, "processes": 4, "overhead": 1.0},
-    {"rank": 100, "processes": 8, "overhead": 0.5},
-    {"rank": 20, "processes": 2, "overhead": 3.0},
-    {"rank": 1, "processes": 64, "overhead": 0.0},
+    {"probes": 8, "rank": 5, "processes": 4, "overhead": 1.0},
+    {"probes": 24, "rank": 100, "processes": 8, "overhead": 0.5},
+    {"probes": 6, "rank": 20, "processes": 2, "overhead": 3.0},
+    {"probes": 64, "rank": 1, "processes": 64, "overhead": 0.25},
 ]
 _PARTS = [
     {"losses": torch.tensor([0.5, 2.0], dtype=torch.float64), "sizes": torch.tensor([3, 5])},
@@ -23,17 +22,12 @@ _PARTS = [
 _SPEEDUPS = [{"rank": 5, "processes": 4}, {"rank": 100, "processes": 2}, {"rank": 1, "processes": 64}]
 
 
-def _best_probes(rank: int, processes: int, overhead: float) -> int:
-    """The n, a multiple of the processes, with the most log-progress for its time, overhead + n/processes.
+def _pace(probes: int, rank: int, processes: int, overhead: float) -> float:
+    """The log-progress of a step of n probes for its time, overhead + n/processes.
 
-    Source: claim B7, for the progress of a step.
+    Source: claim B7, for the progress.
     """
-
-    def pace(probes: int) -> float:
-        progress = probes * theory.progress_per_pair(rank, probes)
-        return float(progress / (overhead + probes / processes))
-
-    return max(range(processes, _MOST_ROUNDS * processes, processes), key=pace)
+    return float(probes * theory.progress_per_pair(rank, probes) / (overhead + probes / processes))
 
 
 def _combined_loss(losses: Tensor, sizes: Tensor) -> float:
@@ -49,23 +43,31 @@ def _speedup(rank: int, processes: int) -> float:
     return processes * theory.progress_per_pair(rank, processes) / theory.progress_per_pair(rank, 1)
 
 
-def check_best_probes(best: Answer) -> None:
-    """Whether best(rank, processes, overhead) is the number of probes with the most log-progress per unit of time.
+def check_pace(pace: Answer) -> None:
+    """Whether pace(probes, rank, processes, overhead) is −log(E[L⁺]/L) of a step at its best rate, per unit of time.
 
     A round is one probe on every process; a step takes n/processes rounds and `overhead`, which is counted in rounds.
 
     Source: claims B6 and B7, z Gaussian. Raises: WrongAnswer.
     """
     grade(
-        best,
-        _best_probes,
+        pace,
+        _pace,
         _CLUSTERS,
         {
-            "One round is best without overhead only: further rounds share the overhead of a step.": "processes",
-            "That is the number of rounds; each has a probe on every process.": "truth / processes",
+            "The overhead is part of the time of a step, too.": (lambda overhead, **case: _pace(overhead=0.0, **case)),
             "The processes work at once: n probes take n/p rounds, not n.": (
-                lambda rank, processes, overhead: _best_probes(rank, processes, overhead / processes)
+                "truth * (overhead + probes / processes) / (overhead + probes)"
             ),
+            "That is the progress of a step: divide it by the time of the step.": (
+                "truth * (overhead + probes / processes)"
+            ),
+            "A step of p probes is meant only where n = p: use n in γ.": (
+                lambda probes, rank, processes, overhead: (
+                    _pace(processes, rank, processes, 0.0) / (overhead + probes / processes)
+                )
+            ),
+            "Progress is −log(E[L⁺]/L), which is positive.": "-truth",
         },
     )
 

@@ -5,11 +5,8 @@ import math
 import mezo_lab.course.exercises.processes as exercises
 
 
-def best(rank, processes, overhead, rounds=lambda n, p: n / p):
-    def pace(n):
-        return math.log(1 + n / (rank + 1)) / (overhead + rounds(n, processes))
-
-    return max(range(processes, 100 * processes, processes), key=pace)
+def pace(probes, rank, processes, overhead):
+    return math.log(1 + probes / (rank + 1)) / (overhead + probes / processes)
 
 
 def gain(rank, processes):
@@ -17,13 +14,20 @@ def gain(rank, processes):
 
 
 ANSWERS = {
-    exercises.check_best_probes: (
-        best,
+    exercises.check_pace: (
+        pace,
         [
-            (lambda rank, processes, overhead: processes, "further rounds share the overhead"),
-            (lambda rank, processes, overhead: best(rank, processes, overhead) // processes, "the number of rounds"),
-            (lambda rank, processes, overhead: best(rank, processes, overhead, lambda n, p: n), "work at once"),
-            (lambda rank, processes, overhead: 7, "At rank = 5, processes = 4, overhead = 1 it should be"),
+            (lambda overhead, **case: pace(overhead=0, **case), "part of the time"),
+            (lambda processes, **case: pace(processes=1, **case), "work at once"),
+            (lambda probes, rank, processes, overhead: math.log(1 + probes / (rank + 1)), "the time of the step"),
+            (
+                lambda probes, rank, processes, overhead: (
+                    math.log(1 + processes / (rank + 1)) / (overhead + probes / processes)
+                ),
+                "use n in γ",
+            ),
+            (lambda **case: -pace(**case), "which is positive"),
+            (lambda probes, rank, processes, overhead: 7, "At probes = 8, rank = 5, processes = 4, overhead = 1 it"),
         ],
     ),
     exercises.check_combined: (
