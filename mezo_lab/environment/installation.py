@@ -20,6 +20,7 @@ WHEEL_FILES = {MODEL_WHEEL: "*.gguf", DATA_WHEEL: "*.csv"}
 # module → the extra of mezo_lab that brings it; pyproject.toml has their versions, and a test compares the two
 EXTRAS = {
     "jinja2": "verify",
+    "PIL": "verify",
     "matplotlib": "verify",
     "rich": "verify",
     "sympy": "verify",

@@ -165,7 +165,10 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify norm-factor --expect 1/(n-n)", "divides by zero"),
         ("prove smoothing --law sphere", "gaussian"),
         ("prove nothing", "norm-factor"),
-        ("ponder", "COMMAND must be one of verify, list, prove, lr, finetune, replay, memory, doctor; got 'ponder'"),
+        (
+            "ponder",
+            "COMMAND must be one of verify, list, prove, lr, finetune, replay, memory, course, doctor; got 'ponder'",
+        ),
         ("verify --resolutoin=0.1", "unrecognized arguments: --resolutoin=0.1; nearest: --resolution"),
         ("verifi norm-factor", "got 'verifi'. Nearest: verify."),
         ("verify --models norm-factor", "--models adds the claims on a real model to a run of all claims: name them"),

@@ -19,6 +19,7 @@ BROUGHT_BY_OTHERS = {
     "huggingface_hub": "transformers",
     "pyarrow": "datasets",
     "IPython": "ipykernel",
+    "PIL": "matplotlib",
     "nbformat": "nbconvert",
 }
 

@@ -25,8 +25,9 @@ def words_of(notebook) -> str:
 def minutes(text: str) -> int:
     """Reading, running and the exercises, rounded up to five minutes."""
     exercises = sum(int(each) for _, each in EXERCISE.findall(text) if each)
-    prose = re.sub("```.*?```|<[^>]*>", "", text, flags=re.DOTALL)
-    prose = re.sub(r"(\${1,2}).*?\1", "x", prose, flags=re.DOTALL)  # a formula is one word
+    prose = re.sub("```.*?```", "", text, flags=re.DOTALL)
+    prose = re.sub(r"(\${1,2}).*?\1", "x", prose, flags=re.DOTALL)  # a formula is one word, and may hold a <
+    prose = re.sub("<[^>]*>", "", prose)
     return 5 * math.ceil((len(prose.split()) / A_MINUTE + RUNNING + exercises) / 5)
 
 

@@ -81,7 +81,7 @@ EQUIVALENT = {
     ("broken", "lambda: 1.4}"): "the same loss everywhere",
     ("broken", "lambda: 0}"): "the same loss everywhere",
     ("stable_rates", "^+ above = 2 * probes / (trace + (probes + 1) * trace_sq / trace) -"): "the order is free",
-    ("rank_and_error", "hypot(norm_error / norm, trace_error / trace)"): "hypot is symmetric",
+    ("rank_and_error", "hypot(trace * norm_error / norm ** 2, trace_error / norm)"): "hypot is symmetric",
     ("interval", "^+ middle = share + Z95 ** 2 / (2 * n) -"): "the order is free",
     ("paired_difference", "+ gaps = torch.tensor(after) -"): "0 and 1 are exact in float32",
     ("paired_difference", "- torch.tensor(before)$"): "0 and 1 are exact in float32",

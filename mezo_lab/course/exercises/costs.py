@@ -1,8 +1,9 @@
 """Notebook 14: what a method holds, and what it takes."""
 
-from mezo_lab import LAWS, theory
+from mezo_lab import theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
+from mezo_lab.sampling import LAWS
 
 __all__ = ["check_largest_model", "check_largest_rank", "check_training_bytes"]
 
