@@ -35,9 +35,9 @@ def offline(monkeypatch):
 def solved_afterwards(source, name: str):
     """A student's copy, which may fail where it asks, and after it the cells with their solutions and checks."""
     student = build.for_students(source, name)
-    for cell in asking(student):
+    for cell in [*asking(student), *applying(student)]:
         cell.metadata["tags"] = ["raises-exception"]
-    checks = {cell.id for cell in asking(source)}
+    checks = {cell.id for cell in [*asking(source), *applying(source)]}
     for cell in code(source):
         if solutions(cell.source) or cell.id in checks:
             student.cells.append(nbformat.from_dict(cell | {"id": f"{cell.id}-solved"}))
@@ -57,6 +57,20 @@ def asking(notebook) -> list:
             found.append(cell)
         elif stub:
             found.append(following)
+    return found
+
+
+def applying(notebook) -> list:
+    """The cells of an exercise that use the function to write: they fail without it, as its check does."""
+    found = []
+    names: set[str] = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            names = set()
+        elif re.search(rf"^ +(?:{marks.BEGIN}|{re.escape(marks.TURN)})", cell.source, re.MULTILINE):
+            names |= set(re.findall(r"^def (\w+)\(", cell.source, re.MULTILINE))
+        elif any(re.search(rf"\b{name}\(", cell.source) for name in names):
+            found.append(cell)
     return found
 
 

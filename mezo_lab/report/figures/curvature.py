@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mezo_lab.report.figures import style
 
@@ -85,7 +85,7 @@ def spectrum_figure(values: Sequence[float], weights: Sequence[float], parameter
     axes = figure.add_subplot()
     floor = min(*counts, trace / largest) / 3
     axes.vlines(values, floor, counts, color=style.LAW_STYLES["gaussian"][1], linewidth=1.4, zorder=2)
-    marks = style.estimate("gaussian") | {"label": "eigenvalues near each Ritz value, d·weight"}
+    marks: dict[str, Any] = style.estimate("gaussian") | {"label": "eigenvalues near each Ritz value, d·weight"}
     axes.errorbar(values, counts, **marks)
     axes.axhline(trace / largest, label=f"effective rank tr H/λ_max = {trace / largest:.2g}", **style.THEORY)
     axes.set_xscale("symlog", linthresh=_LINEAR * largest)

@@ -119,8 +119,9 @@ def _draw_clouds(axes: "Axes", gradient: Tensor, clouds: Mapping[str, Tensor]) -
         dots: dict[str, Any] = {"s": 7, "alpha": 0.45, "linewidths": 0}
         axes.scatter(*cloud.T.tolist(), label=name, marker=look["marker"], color=look["color"], **dots)
     arrow: dict[str, Any] = {"arrowprops": {"arrowstyle": "-|>", "color": style.INK, "linewidth": 1.8}}
-    axes.annotate("", gradient.tolist(), (0, 0), **arrow)
-    axes.annotate("g", gradient.tolist(), (6, 4), textcoords="offset points", fontsize=style.SMALL + 1, color=style.INK)
+    tip = (float(gradient[0]), float(gradient[1]))
+    axes.annotate("", tip, (0, 0), **arrow)
+    axes.annotate("g", tip, (6, 4), textcoords="offset points", fontsize=style.SMALL + 1, color=style.INK)
     cloud = torch.cat(list(clouds.values()))
     ends = torch.tensor([1 - _INNER, _INNER], dtype=cloud.dtype)  # a few far estimates would shrink all others
     low, high = torch.quantile(cloud, ends, dim=0).tolist()

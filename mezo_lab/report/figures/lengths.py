@@ -137,7 +137,7 @@ def _draw_scatter(axes: "Axes", law: str, lengths: Tensor, norms: Tensor) -> Non
     dots: dict[str, Any] = {"s": 6, "alpha": 0.3, "linewidths": 0, "zorder": 1}
     axes.scatter(lengths[:_DOTS].tolist(), norms[:_DOTS].tolist(), marker=marker, color=colour, **dots)
     means = _group_means(lengths, norms)
-    look = style.estimate(law) | {"markeredgecolor": style.INK}
+    look: dict[str, Any] = style.estimate(law) | {"markeredgecolor": style.INK}
     bars = [style.BARS * mean.standard_error for _, mean in means]
     axes.errorbar([x for x, _ in means], [mean.mean for _, mean in means], yerr=bars, **look)
     mean = float(norms.mean())

@@ -34,7 +34,7 @@ def wire_figure(rows: Sequence[Mapping[str, Any]], probes: int) -> "Figure":
     sizes = sorted({row["parameters"] for row in rows})
     for ranks in counts:
         chosen = [row for row in rows if row["ranks"] == ranks]
-        fill = {"fillstyle": "none" if ranks == counts[-1] and len(counts) > 1 else "full"}
+        fill: dict[str, Any] = {"fillstyle": "none" if ranks == counts[-1] and len(counts) > 1 else "full"}
         for name, label, law in (("mezo", "MeZO", "gaussian"), ("gradient", "gradient", "rademacher")):
             places = [row["parameters"] for row in chosen]
             bytes_ = [row[name]["bytes"] for row in chosen]

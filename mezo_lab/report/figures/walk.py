@@ -1,7 +1,7 @@
 """Where the weights stand through the sweeps of a step: a panel for each way to write the step, beside each other."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mezo_lab.report.figures import style
 from mezo_lab.report.labels import joined
@@ -106,7 +106,8 @@ def _evaluated(walk: Walk) -> dict[int, list[int]]:
 def _draw_walk(axes: "Axes", paths: Mapping[int, Sequence[float]], evaluated: Mapping[int, Sequence[int]]) -> None:
     for step, (seed, path) in enumerate(paths.items()):
         marker, colour = style.LAW_STYLES[_LAWS[step % len(_LAWS)]]
-        look = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.2}
+        look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.2}
         axes.plot(range(len(path)), path, markerfacecolor="white", label=f"along the z of step {step + 1}", **look)
         sweeps = evaluated.get(seed, [])
-        axes.plot(sweeps, [path[sweep] for sweep in sweeps], **look | {"linestyle": "none"})
+        dots: dict[str, Any] = look | {"linestyle": "none"}
+        axes.plot(sweeps, [path[sweep] for sweep in sweeps], **dots)
