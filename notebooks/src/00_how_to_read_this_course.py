@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 0. How to read this course
 #
-# **Claim.** By the end you will have read three verdicts, one of each kind, and you will know what each of them says and what it
-# does not say. The evidence: the draws of this notebook. The controls: formulas that are wrong, and that the same draws refute.
+# **Claim.** By the end you will have read three verdicts, one of each kind, and you will know what each says and what it does not
+# say. The evidence: the draws of this notebook. The controls: wrong formulas, which the same draws refute.
 #
-# **You will be able to** say how far a measured mean lies from a formula; read a verdict and its decoys; say what a run would
-# have seen; answer a prediction and an exercise.
+# **You will be able to** say how far a measured mean lies from a formula; read a verdict and its decoys; answer a prediction and
+# an exercise.
 #
 # **Before this:** the mean and the variance of a random number. **Time:** 10 minutes; the cells run in seconds. **In the paper**
 # (Malladi et al. 2023): Algorithm 1, from afar.
@@ -17,8 +17,7 @@
 # $z$, evaluates the loss at two points along it, and moves along $z$ by their difference. This $z$ is called the **probe**, and in the
 # whole course the letter $z$ means nothing else.
 #
-# Each notebook states a claim, derives it, asks you to predict, and then measures. The cells depend on one another, so run
-# them from top to bottom.
+# Each notebook states a claim, derives it, asks you to predict, and then measures. Run its cells from top to bottom.
 
 # %%
 import torch
@@ -30,7 +29,7 @@ from mezo_lab.theory import Expression
 # %% [markdown]
 # ## Predict first
 #
-# A guess that you have written down teaches more than a result that you nod at. Put your answers between the quotation marks.
+# A guess that you have written down teaches more than a result that you nod at. Write it between the quotation marks below.
 #
 # 1. A probe has $d$ independent standard normal coordinates. What is the mean of $\|z\|^2$?
 # 2. You draw a hundred times as many probes. By which factor does the error of the measured mean shrink?
@@ -42,8 +41,8 @@ predictions = predict(length="", error="", billionth="")
 # %% [markdown]
 # ## A mean and its error
 #
-# The next cell draws probes and takes the mean of $\|z\|^2$. `sample` makes the draws. `sized` returns its first number for you
-# and its second one for the tests of this course, which run every notebook in a hurry.
+# The next cell draws probes and takes the mean of $\|z\|^2$. `sample` makes the draws. `sized` returns its first number for you,
+# and its second one for the tests of this course.
 
 # %%
 dim = sized(full=20, fast=6)
@@ -69,32 +68,32 @@ predictions.compare("error", f"{few.standard_error:.2g} became {many.standard_er
 #
 # $$\text{distance} = \frac{\text{measured mean}-\text{formula}}{\text{standard error}}.$$
 #
-# Chance alone seldom makes it larger than 3. In this course a formula is refuted when the distance exceeds 5, and this bar was fixed before
-# any draw was made.
+# Chance alone seldom makes it larger than 3. In this course a formula is refuted when the distance exceeds 5; this bar was fixed
+# before any draw.
 
 # %%
 for formula, value in (("d", dim), ("d + 1", dim + 1)):
     print(f"{formula:<6} distance of the few {few.z_score(value):+6.1f}, of the many {many.z_score(value):+6.1f}")
 
 # %% [markdown]
-# The right formula stays near 0 however many draws there are. The wrong one moves away as their number grows.
+# The right formula stays near 0; the wrong one moves away as the number of draws grows.
 #
 # ## Check
 #
-# The library holds each statement of the course as a *claim* with a number. `mezo-lab list` prints all of them at the command line, and
-# [the page of the claims](../docs/claims.md) explains them. `verify` tests one claim by drawing, and its result is called a **verdict**.
-# Claim A2 is about the estimate $\hat g$ of a gradient $g$ from $n$ probes: it says how many times longer, squared, the estimate is than the gradient.
+# The library holds each statement of the course as a *claim* with a number; [the page of the claims](../docs/claims.md) explains all
+# of them. `verify` tests one claim by drawing, and its result is called a **verdict**. Claim A2 says how many times longer, squared,
+# the estimate $\hat g$ from $n$ probes is than the gradient $g$ itself.
 
 # %%
 verify("norm-factor", dim=sized(full=10, fast=6), probes=2)
 
 # %% [markdown]
-# Read the row from left to right. *Law* is the distribution of the probe. *Expected* is the value of the theory, and *found*
-# is the mean of the draws. The last column holds the **decoys**: plausible wrong formulas, or wrong experiments, which the same
-# draws must refute. Without them, a verdict that agrees might only mean that nothing could have failed.
+# In the row, *law* is the distribution of the probe, *expected* the value of the theory, and *found* the mean of the draws. The
+# last column holds the **decoys**: plausible wrong formulas, or wrong experiments, which the same draws must refute. Without
+# decoys, an agreement might only mean that nothing could have failed.
 #
-# The sentence below the table ends with what the run **would see**: the smallest relative error of the formula that these draws would have
-# shown. An agreement says no more than that.
+# The sentence below the table ends with what the run **would see**: the smallest relative error of the formula that these draws would
+# have shown. An agreement says no more than that.
 #
 # ## Three words
 #
@@ -102,9 +101,9 @@ verify("norm-factor", dim=sized(full=10, fast=6), probes=2)
 #
 # - CONSISTENT: the formula agrees with the draws, and the draws were many enough to show an error of the size that was asked for.
 # - REFUTED: the formula lies more than five standard errors away.
-# - UNDERPOWERED: the draws were too few to tell. This is an answer too, and an honest one.
+# - UNDERPOWERED: the draws were too few to tell.
 #
-# `check` tests any formula in the place of the theory, also a wrong one:
+# `check` tests any formula in the place of the theory, even a wrong one:
 
 # %%
 claim = claim_named("norm-factor")
@@ -112,13 +111,13 @@ setting = {"dim": sized(full=10, fast=6), "probes": 2}
 check(claim, LAWS["gaussian"], setting, resolution=0.02, expect=Expression("(d+n-1)/n"))
 
 # %% [markdown]
-# The formula is the right one for another law of the probe, as notebook 3 shows. For this law it is refuted.
+# The formula is right for another law of the probe, as notebook 3 shows. For this law it is refuted.
 #
 # ## Several verdicts
 #
-# `show` displays verdicts of one claim as a figure with their table. Theory is the dashed line. Each mean has bars of five
-# standard errors, so a bar that misses the line is a refuted formula. Decoys are dotted. The words below a figure say what it
-# shows, for readers who cannot see it.
+# `show` displays verdicts of one claim as a figure with their table. The theory is the dashed line, and decoys are dotted. Each
+# mean has bars of five standard errors, so a bar that misses the line is a refuted formula. The words below a figure describe it
+# for readers who cannot see it.
 
 # %%
 show([verify("norm-factor", law, **setting) for law in ("gaussian", "rademacher", "sphere")])
@@ -140,18 +139,16 @@ predictions.compare(
 )
 
 # %% [markdown]
-# The draws needed grow as the square of the precision. Where no experiment decides, the course proves instead, and says which of
-# the two it did.
+# The draws needed grow as the square of the precision. Where no experiment decides, the course proves instead.
 #
 # ## What it means
 #
-# A verdict is evidence, and not a proof: it speaks of one law, one set of parameters and one precision. The decoys say
-# how sharp the evidence is.
+# A verdict is evidence and not a proof: it speaks of one law, one set of parameters and one precision.
 #
 # ## Exercises
 #
-# Your copy of a notebook has a line that raises an error where your answer belongs. Replace that line, run the cell, and then run the check in
-# the cell below, which answers in a sentence. The hints are folded; open one only when you are stuck.
+# In a student's copy, a line that raises an error stands where your answer belongs. Replace the line, run the cell, and then run the
+# check in the cell below, which answers in a sentence. Open a hint only when you are stuck.
 #
 # ### Exercise 0.1: draws for a decoy
 #
@@ -161,13 +158,12 @@ predictions.compare(
 #
 # <details><summary>Hint 1</summary>
 #
-# How does the standard error change when you draw four times as often? Compare your second prediction.
+# How does the standard error change when you draw four times as often?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The gap between the mean and the formula stays; only its unit, the standard error, shrinks. Write the distance as a
-# multiple of the root of the number of draws.
+# The gap between the mean and the formula stays, while its unit, the standard error, shrinks as the root of the draws grows.
 #
 # </details>
 # <details><summary>Expected output</summary>
@@ -190,19 +186,18 @@ from mezo_lab.course.exercises.reading import check_draws_for_ten
 check_draws_for_ten(draws_for_ten)
 
 # %% [markdown] tags=["solution"]
-# **Solution.** The distance grows as the root of the number of draws. It has to grow by the factor $10/\text{distance}$, and so the draws
-# must grow by its square.
+# **Solution.** The distance grows as the root of the number of draws. It has to grow by the factor $10/\text{distance}$, so the
+# draws must grow by the square of this factor.
 
 # %% [markdown]
 # ## Summary
 #
-# - $z$ is the probe. The distance of a mean from a formula is counted in standard errors, and 5 refutes.
+# - $z$ is the probe. The distance of a mean from a formula is counted in standard errors; more than 5 refutes the formula.
 # - A verdict is CONSISTENT, REFUTED or UNDERPOWERED; it names what it would see.
 # - A decoy is a wrong formula that the same draws must refute.
 #
-# **Limits.** Five standard errors are a rare event only if the draws are many and their tails are not too heavy. A verdict warns where
-# a single draw decides.
+# **Limits.** Five standard errors are a rare event only if the draws are many and their tails are not too heavy.
 #
-# **Further reading.** [The claims](../docs/claims.md); [the glossary](GLOSSARY.md), with each term and its symbol.
+# **Further reading.** [The claims](../docs/claims.md); [the glossary](GLOSSARY.md).
 #
-# **Next:** the first claim: a step of random search descends.
+# **Next:** the first claim, that a step of random search descends.

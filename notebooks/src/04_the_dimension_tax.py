@@ -9,7 +9,7 @@
 # **You will be able to** prove the descent lemma; derive the contraction of a step and its largest stable rate; tell the best rate
 # from the last stable one; find where an optimizer diverges; say on which assumption the tax rests.
 #
-# **Before this:** notebook 3 (the norm factor), smoothness $\ell$ as a bound on curvature. **Time:** 70 minutes; the cells run within
+# **Before this:** notebook 3 (the norm factor), smoothness $\ell$ as a bound on curvature. **Time:** 75 minutes; the cells run within
 # a minute or so. **In the paper** (Malladi et al. 2023): Lemma 1 and eqs. (2) and (3).
 
 # %%

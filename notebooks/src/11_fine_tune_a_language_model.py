@@ -8,7 +8,7 @@
 # **You will be able to** write the loss over label words; evaluate a model without training it; give an accuracy its interval, and give the
 # difference of two accuracies its own; rebuild a fine-tuned model from scalars; choose a learning rate without the test examples.
 #
-# **Before this:** notebook 8 (Algorithm 1), notebook 10 (the largest stable rate); softmax and cross-entropy; the standard error. **Time:** 65 minutes.
+# **Before this:** notebook 8 (Algorithm 1), notebook 10 (the largest stable rate); softmax and cross-entropy; the standard error. **Time:** 70 minutes.
 # **In the paper** (Malladi et al. 2023): Algorithm 1, Section 2.1 (storage), Section 3, Table 5 (prompts), Appendix E.
 
 # %%
