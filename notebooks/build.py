@@ -27,6 +27,7 @@ import nbformat
 from marks import MarkError, text_is_solution, unsolved  # beside this file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
+from translation import EDITION, behind, read_translations, translated, translated_names  # beside this file
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
@@ -181,6 +182,14 @@ def build(name: str, *, fast: bool = False) -> None:
     write(solved, HERE / f"{name}.ipynb")
 
 
+def translate(name: str) -> None:
+    """Write the Chinese edition of a built notebook; no cell is run."""
+    translations = read_translations(EDITION / f"{name}.md")
+    for folder, target in ((HERE, EDITION), (STUDENT, EDITION / "student")):
+        english = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        write(translated(english, translations, licence=LICENCE), target / f"{name}.ipynb")
+
+
 def write(notebook: Any, path: Path) -> None:
     nbformat.validate(notebook)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,6 +213,10 @@ def main(arguments: list[str] | None = None) -> None:
         except MarkError as error:
             sys.exit(str(error))
         print(name, file=sys.stderr)
+    if not options.fast:
+        for name in translated_names():
+            translate(name)
+            print(behind(name) or f"zh/{name}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""The Chinese edition: the code of the English notebooks, and prose that keeps the formulas, code and links."""
+
+import re
+from collections import Counter
+
+import build
+import nbformat
+import pytest
+import translation
+from translation import TranslationError, brought_up_to_date, is_translated, key, read_translations, translated
+
+every = pytest.mark.parametrize("name", translation.translated_names())
+LICENCE = "**Licence.** free"
+
+
+def kept(text: str) -> dict[str, Counter]:
+    """What a translation may not change: formulas but for words in them, code, links, the level of headings, folds."""
+    formulas = re.findall(r"\$\$.*?\$\$|\$[^$]*\$", text, re.DOTALL)
+    plain = re.sub(r"\$\$.*?\$\$|\$[^$]*\$", "", text, flags=re.DOTALL)
+    return {
+        "formulas": Counter(re.sub(r"\s+|\\text\{[^}]*\}|[.,;。,;]", "", formula) for formula in formulas),
+        "code": Counter(re.findall(r"`[^`\n]+`", plain)),
+        "links": Counter(re.findall(r"\]\(([^)]*)\)", plain)),
+        "headings": Counter(re.findall(r"^#+(?= )", plain, re.MULTILINE)),
+        "folds": Counter(re.findall(r"</?details>|</?summary>", plain)),
+    }
+
+
+@every
+def test_a_translation_is_of_its_source_alone_and_of_most_of_it(name):
+    """Who edits the English text need not know Chinese: `make notebooks` says how many cells are behind."""
+    texts = translation.texts(name)
+    translations = read_translations(translation.EDITION / f"{name}.md")
+    assert set(translations) <= {key(text) for text in texts}, f"run python notebooks/translation.py {name}"
+    assert sum(is_translated(text, translations) for text in texts) > len(texts) / 2
+
+
+@every
+def test_a_translation_keeps_formulas_code_links_headings_and_folds(name):
+    translations = read_translations(translation.EDITION / f"{name}.md")
+    for text in translation.texts(name):
+        if is_translated(text, translations):
+            assert kept(translations[key(text)]) == kept(text), text[:80]
+
+
+@pytest.mark.repo
+@every
+@pytest.mark.parametrize("folder", ["", "student"])
+def test_the_built_edition_has_the_english_code_and_outputs_byte_for_byte(name, folder):
+    english = nbformat.read(build.HERE / folder / f"{name}.ipynb", as_version=4)
+    chinese = nbformat.read(translation.EDITION / folder / f"{name}.ipynb", as_version=4)
+    assert [cell for cell in chinese.cells if cell.cell_type == "code"] == [
+        cell for cell in english.cells if cell.cell_type == "code"
+    ]
+    assert [(cell.id, cell.metadata) for cell in chinese.cells] == [(cell.id, cell.metadata) for cell in english.cells]
+    expected = translated(english, read_translations(translation.EDITION / f"{name}.md"), licence=build.LICENCE)
+    assert chinese == expected, "run make notebooks"
+
+
+def notebook(*texts: str):
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(text, id=f"c{n}") for n, text in enumerate(texts)]
+    )
+
+
+def test_a_cell_whose_english_text_has_changed_is_shown_in_english_below_a_banner():
+    translations = {key("# Title"): "# 标题", key("old words"): "旧文字"}
+    made = translated(notebook("# Title", f"new words\n\n{LICENCE}"), translations, licence=LICENCE)
+    assert made.cells[0].source == f"# 标题\n\n{translation.BANNER.format(count=1)}"
+    assert made.cells[1].source == f"new words\n\n{translation.LICENCE}"
+    assert "旧文字" not in str(made)
+
+
+def test_a_whole_translation_has_no_banner_and_its_links_lead_out_of_the_folder():
+    made = translated(
+        notebook("see [it](GLOSSARY.md)"), {key("see [it](GLOSSARY.md)"): "见[此](GLOSSARY.md)"}, licence=LICENCE
+    )
+    assert made.cells[0].source == "见[此](../GLOSSARY.md)"
+
+
+def test_bringing_up_to_date_keeps_what_is_translated_drops_what_is_gone_and_adds_the_english(tmp_path):
+    path = tmp_path / "01.md"
+    path.write_text(brought_up_to_date(["a", "c"], {key("a"): "甲", key("b"): "乙"}), encoding="utf-8")
+    assert read_translations(path) == {key("a"): "甲", key("c"): "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("words\n", "01.md must begin with the hash of a cell; got 'words'"),
+        ("<!-- 0123456789ab -->\n甲\n\n<!-- 0123456789ab -->\n乙\n", "must have each cell once; 0123456789ab stands"),
+    ],
+)
+def test_a_file_that_is_no_translation_is_refused(text, message, tmp_path):
+    (tmp_path / "01.md").write_text(text, encoding="utf-8")
+    with pytest.raises(TranslationError, match=message):
+        read_translations(tmp_path / "01.md")
+
+
+@pytest.mark.parametrize(
+    ("chinese", "lost"),
+    [("$a + c$ 与 `f`", "formulas"), ("$a + b$ 与 f", "code"), ("## $a + b$ 与 `f`", "headings")],
+)
+def test_a_translation_that_changes_a_formula_a_name_or_a_heading_is_caught(chinese, lost):
+    before = kept("$a + b$ and `f`")
+    after = kept(chinese)
+    assert [name for name in before if before[name] != after[name]] == [lost]
