@@ -22,6 +22,7 @@ pytestmark = pytest.mark.repo
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ["README.md", "CONTRIBUTING.md", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("docs/*.md")))]
 FILES += [f"notebooks/{name}.md" for name in ("README", "GLOSSARY", "TEACHING")]
+CHINESE = "README.zh.md"
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in FILES}
 PYTHON = [
     (name, block) for name, text in TEXTS.items() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -83,9 +84,16 @@ def dead_links(name: str, text: str) -> list[str]:
     return dead
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, CHINESE])
 def test_every_relative_link_leads_somewhere(name):
-    assert dead_links(name, TEXTS[name]) == []
+    assert dead_links(name, (ROOT / name).read_text(encoding="utf-8")) == []
+
+
+def test_the_chinese_readme_has_the_code_of_the_english_one():
+    code = re.findall(r"```\w+\n.*?```", (ROOT / CHINESE).read_text(encoding="utf-8"), re.DOTALL)
+    command = code.pop(0)
+    assert len(code) == 2 and all(block in TEXTS["README.md"] for block in code)
+    assert command.splitlines()[1] in TEXTS["README.md"]
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "results.md#no-such-heading", "#nothing", "figures/none.svg"])
