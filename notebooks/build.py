@@ -7,7 +7,8 @@ library alone: name the notebooks then, or add --all. With --fast it writes to o
 notebooks stay as they are.
 
 A source is a Python file in jupytext's percent format with its solutions: in code between `# BEGIN SOLUTION` and
-`# END SOLUTION`, in text as cells tagged "solution". Two builds differ only in what their cells print.
+`# END SOLUTION`, in text as cells tagged "solution". The build adds the licence, and install.py as the first code cell.
+Two builds differ only in what their cells print.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from translation import EDITION, behind, read_translations, translated, translat
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 STUDENT = HERE / "student"
+INSTALL = Path(__file__).resolve().with_name("install.py")
 BUDGET = HERE / "budget.toml"
 FAST = HERE.parent / "out/notebooks"  # where fast builds go
 PATIENCE = 3  # times the budget: machines differ
@@ -50,16 +52,17 @@ def names() -> list[str]:
 
 
 def digest(name: str) -> str:
-    """The hash of a source; a built notebook carries it, which shows when it is stale."""
-    return hashlib.sha256((SOURCES / f"{name}.py").read_bytes()).hexdigest()
+    """The hash of a source and of the cell that all have; a built notebook carries it, which shows when it is stale."""
+    return hashlib.sha256((SOURCES / f"{name}.py").read_bytes() + INSTALL.read_bytes()).hexdigest()
 
 
 def read(name: str) -> Any:
-    """A source as a notebook: its cells numbered, its solutions in place, the licence below its last text."""
+    """A source as a notebook: its cells numbered, its solutions in place; with install.py and the licence."""
     notebook = jupytext.read(SOURCES / f"{name}.py", fmt="py:percent")
     for number, cell in enumerate(notebook.cells):
         cell.id = f"{name.partition('_')[0]}-{number:02d}"
     _add_licence(notebook)
+    _add_install(notebook, f"{name.partition('_')[0]}-install")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.metadata["mezo_lab"] = {"source": digest(name)}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -71,6 +74,14 @@ def _add_licence(notebook: Any) -> None:
     texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     if texts:
         texts[-1].source += f"\n\n{LICENCE}"
+
+
+def _add_install(notebook: Any, name: str) -> None:
+    """Put the cell that installs the package before the first code: folded, and no cell of the story."""
+    number = next((number for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"), 0)
+    folded = {"tags": ["install"], "cellView": "form", "jupyter": {"source_hidden": True}}  # in Colab, in JupyterLab
+    cell = nbformat.v4.new_code_cell(INSTALL.read_text(encoding="utf-8").strip(), id=name, metadata=folded)
+    notebook.cells.insert(number, cell)
 
 
 def cpu_seconds() -> float:

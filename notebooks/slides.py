@@ -156,7 +156,7 @@ def sections(notebook: Any) -> Iterator[tuple[str, list[Any]]]:
     heading = ""
     cells: list[Any] = []
     for cell in notebook.cells:
-        if "solution" in cell.metadata.get("tags", ()):
+        if {"solution", "install"} & set(cell.metadata.get("tags", ())):
             continue
         if cell.cell_type != "markdown":
             cells.append(cell)
