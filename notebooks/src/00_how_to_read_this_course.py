@@ -13,9 +13,9 @@
 # %% [markdown]
 # ## What the course is about
 #
-# A language model is usually trained with gradients. MeZO, the method of the paper, trains it without any: it draws a random vector
-# $z$, evaluates the loss at two points along it, and moves along $z$ by their difference. This $z$ is called the **probe**, and in the
-# whole course the letter $z$ means nothing else.
+# To train a language model further, for a task of one's own, is called *fine-tuning*, and it usually takes gradients. MeZO, the method
+# of the paper, takes none: it draws a random vector $z$, evaluates the loss at two points along it (two *forward passes* of the model),
+# and moves along $z$ by their difference. This $z$ is called the **probe**, and in the whole course the letter $z$ means nothing else.
 #
 # Each notebook states a claim, derives it, asks you to predict, and then measures. Run its cells from top to bottom.
 

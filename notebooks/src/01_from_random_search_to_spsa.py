@@ -18,7 +18,7 @@ import math
 # %% [markdown]
 # ## Descent without a gradient
 #
-# The simplest optimizer that only evaluates the loss works as follows. Draw a small step $\delta = \sigma z$ with $z \sim N(0, I)$; the random
+# The simplest optimizer that only evaluates the loss is *random search*. Draw a small step $\delta = \sigma z$ with $z \sim N(0, I)$; the random
 # direction $z$ is called a *probe*. If $L(\theta+\delta) < L(\theta)$, go there; otherwise go to $\theta-\delta$.
 #
 # **Statement** (claim A0, the first method of the notes that this project began with). With $g = \nabla L(\theta)$ and $H = \nabla^2 L(\theta)$,
@@ -120,16 +120,18 @@ show(verify("random-search", dim=dim, curvature=5))
 # $$\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + O(\varepsilon^2).$$
 #
 # This is the slope along $z$, called the *projected gradient*. The two points lie symmetrically about $\theta$, so the curvature cancels.
-# To move along $z$ in proportion to this slope is SPSA as the paper defines it (Definition 1). Spall divided by $z_i$ where the
-# paper multiplies; for signs the two agree. The estimator *n*-SPSA is the mean over $n$ fresh probes:
+# To move along $z$ in proportion to this slope is *SPSA*, simultaneous perturbation stochastic approximation, as the paper defines it
+# (Definition 1). Spall divided by $z_i$ where the paper multiplies; for signs the two agree. The estimator *n-SPSA* takes the mean over
+# a *number of probes* $n$, each drawn afresh:
 #
 # $$\hat g = \frac1n\sum_{k=1}^n \frac{L(\theta+\varepsilon z_k) - L(\theta-\varepsilon z_k)}{2\varepsilon}\,z_k \;\approx\; \frac1n\sum_k z_k z_k^\top g.$$
 #
-# **Statement** (claim A1). As $\varepsilon\to 0$, $\mathbb{E}[\hat g] = g$ for every law of $z$ with $\mathbb{E}[zz^\top] = I$.
+# **Statement** (claim A1). As $\varepsilon\to 0$, $\mathbb{E}[\hat g] = g$ for every law of $z$ with $\mathbb{E}[zz^\top] = I$. Such a law is
+# called *isotropic*, and an estimate with the right mean is called *unbiased*.
 #
 # **Derivation.** $\mathbb{E}[z z^\top g] = \mathbb{E}[z z^\top]\,g = I\,g$. That is all. The law need not be normal, and not even $\mathbb{E}[z]=0$ is
-# needed, because $z$ and $-z$ give the same $\hat g$. Probes $\sqrt d\,e_i$ along a random axis will do. A one-sided
-# difference keeps the term $\tfrac\varepsilon2\,z\,z^\top Hz$, so it also needs third moments that vanish.
+# needed, because $z$ and $-z$ give the same $\hat g$. Probes $\sqrt d\,e_i$ along a random axis will do. A *one-sided difference*, which
+# compares $L(\theta+\varepsilon z)$ with $L(\theta)$, keeps the term $\tfrac\varepsilon2\,z\,z^\top Hz$, so it also needs third moments that vanish.
 #
 # ## A landscape of two weights
 #
@@ -175,14 +177,14 @@ show(landscape_figure(*picture), alt=landscape_alt_text(*picture))
 predictions.compare("size", "multiply z by it: a long step where the slope along z is steep. That is SPSA")
 
 # %% [markdown]
-# "Right on average" is a statement about the mean of very many estimates, and this mean is what we test, for each law of the
-# library. The control ties the coordinates of $z$ together, so that $\mathbb{E}[zz^\top] \ne I$.
+# To be unbiased is a property of the mean of very many estimates. We test this mean for each law of the library. The control ties
+# the coordinates of $z$ together, so that $\mathbb{E}[zz^\top] \ne I$.
 
 # %%
 show([verify("unbiased", law) for law in LAWS])
 
 # %% [markdown]
-# In every row the control is refuted, and the claim is not.
+# In every row the draws agree with the claim and refute the control.
 #
 # ## What it means
 #
@@ -191,9 +193,9 @@ show([verify("unbiased", law) for law in LAWS])
 #
 # ## Where it breaks
 #
-# The estimate is unbiased only as $\varepsilon\to0$, or on a loss for which the difference is exact. Otherwise it is the gradient of a
-# smoothed loss (notebook 6). All of this also needs a gradient. On the kink $L(\theta) = |\theta_1|$ at 0 there is none: both sides
-# are worse, and the sign search climbs at every size.
+# The estimate is unbiased only as $\varepsilon\to0$, or on a loss for which the difference is exact. Otherwise its mean is the gradient
+# of a *smoothed loss*, which averages the loss over a width $\varepsilon$ (notebook 6). All of this also needs a gradient. On the kink
+# $L(\theta) = |\theta_1|$ at 0 there is none: both sides are worse, and the sign search climbs at every size.
 
 
 # %%
@@ -250,7 +252,7 @@ check_axis_change(axis_change)
 # ### Exercise 1.3: n-SPSA
 # *10 minutes · ★☆☆*
 #
-# Write *n*-SPSA from its definition. The probes `z` have the shape (n, d), and `loss` takes points of the shape (n, d) at once.
+# Write n-SPSA from its definition. The probes `z` have the shape (n, d), and `loss` takes points of the shape (n, d) at once.
 #
 # <details><summary>Hint 1</summary>Compute the n projected gradients first, as a tensor of shape (n,).</details>
 # <details><summary>Hint 2</summary>Multiply each probe by its own number, and take the mean over the probes, axis 0.</details>

@@ -24,7 +24,7 @@ from mezo_lab.report import figures
 # %% [markdown]
 # ## The descent lemma
 #
-# **Statement** (claim B1; paper, Lemma 1, eq. (2)). If the loss curves by at most $\ell$ in every direction and $\hat g$ is unbiased, then a step
+# **Statement** (the *descent lemma*, claim B1; paper, Lemma 1, eq. (2)). If the loss curves by at most $\ell$ in every direction and $\hat g$ is unbiased, then a step
 # $\theta^+ = \theta - \eta\hat g$ satisfies
 #
 # $$\mathbb{E}[L(\theta^+)] - L(\theta) \le -\eta\,\|g\|^2 + \tfrac12\,\eta^2\ell\;\mathbb{E}\|\hat g\|^2,$$

@@ -295,7 +295,7 @@ predictions.compare(
 # - *More probes are a wash* ([B7](../docs/claims.md#b7-probes-are-a-wash); the paper's Table 6). A step with $n$ probes costs $n$ pairs of forward passes. At its best rate it brings, for each pair,
 #   $-\frac1n\log\frac{\mathbb{E}[L^+]}{L} = \frac1n\log\big(1 + \frac{n}{r+1}\big)$, which falls as $n$ grows, though hardly while $n \ll r$. This holds for *independent* probes; *orthogonal* ones
 #   ([E4](../docs/claims.md#e4-orthogonal-probes)) gain where $r$ exceeds about $d/2$ or $n$ is near $d$.
-# - *The number of steps* ([B8](../docs/claims.md#b8-pl-rate); Lemma 3). On a loss whose gradient is never small far from the minimum (the PL condition), MeZO needs at most $\gamma$ times as many steps as the bound for SGD.
+# - *The number of steps* ([B8](../docs/claims.md#b8-pl-rate); Lemma 3). On a loss whose gradient is never small far from the minimum (the *PL condition*), MeZO needs at most $\gamma$ times as many steps as the bound for SGD.
 # - *Long probes are rare* ([B9](../docs/claims.md#b9-tail); Lemma 6), which is why Theorem 2's additional term is small.
 
 # %%
@@ -331,7 +331,7 @@ predictions.compare("passes", f"800 steps with one probe; 100 steps with eight l
 #
 # <details><summary>Hint 1</summary>You need two numbers of $H$ and $g$: $\operatorname{tr}H/\ell$ and $g^\top Hg/(\ell\|g\|^2)$.</details>
 # <details><summary>Hint 2</summary>Split $g$ into its strong and its weak part. Each part contributes its share of $\|g\|^2$ times its curvature.</details>
-# <details><summary>Expected output</summary><code>✓ right in 3 cases</code>. At $c = 1$ your formula must be the Gaussian $\gamma$ of rank strong + weak.</details>
+# <details><summary>Expected output</summary><code>✓ right in 3 cases</code>. At $c = 1$ your formula must be the Gaussian $\gamma$ at $r$ = strong + weak.</details>
 
 
 # %%

@@ -34,7 +34,8 @@ from mezo_lab.theory import Expression
 # 1. You average $|z^\top g|$ over many probes to learn $\|g\|$. Is the result too small, too large or right?
 # 2. You probe along $z_i/|g_i|$ and move along $|g_i|z_i$. Is that estimate shorter than the plain one?
 # 3. At the minimum of a quadratic, how long is the two-sided estimate? And the one-sided one?
-# 4. Of a million coordinates, one has a gradient 100 times that of another. How different are their second moments in Adam?
+# 4. *Adam* divides each coordinate's step by the root of a running mean of squares, its second moment. Of a million coordinates, one has
+#    a gradient 100 times that of another. How different are their second moments?
 
 # %%
 predictions = predict(average="", scale="", minimum="", adam="")
@@ -154,7 +155,7 @@ for name, (estimate, _) in orders.items():
 #
 # ## Definition 8: a missing factor
 #
-# > *Definition 8, in our words, after Zhang et al.* Use one forward pass a step: $[L(\theta_t+\varepsilon z_t)-L(\theta_{t-1}+\varepsilon z_{t-1})]/\varepsilon$.
+# > *Definition 8, in our words, after Zhang et al.* *Residual feedback* uses one forward pass a step: $[L(\theta_t+\varepsilon z_t)-L(\theta_{t-1}+\varepsilon z_{t-1})]/\varepsilon$.
 #
 # That is a number and not a gradient.
 #

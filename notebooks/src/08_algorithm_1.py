@@ -32,8 +32,11 @@ _ = torch.set_grad_enabled(False)  # forward passes only
 # %% [markdown]
 # ## The algorithm
 #
-# A **sweep** is one pass over all weights that adds a multiple of $z$ to them in place. **Statement** (paper, Algorithm 1). Each step
-# has a seed $s$. A sweep resets a generator to $s$ and then draws $z\sim N(0, I)$ again, tensor by tensor, so $z$ is never stored.
+# A **sweep** is one pass over all weights that adds a multiple of $z$ to them in place. A *generator* is a program that turns a number,
+# its *seed*, into random numbers: the same seed gives the same numbers again.
+#
+# **Statement** (paper, Algorithm 1). Each step has a seed $s$. A sweep resets a generator to $s$ and then draws $z\sim N(0, I)$ again,
+# tensor by tensor, so $z$ is never stored.
 #
 # 1. Sweep by $+\varepsilon z$ and evaluate the loss, $\ell_+$.
 # 2. Sweep by $-2\varepsilon z$ and evaluate the loss, $\ell_-$.
@@ -72,8 +75,9 @@ print("after the flush", sympy.expand(stored + waiting))
 #
 # 1. Suppose a program makes $\theta+\varepsilon z$ as a new copy. How many times the memory of the model does a step need beside the model?
 # 2. Now it draws $z$ again for each tensor instead of storing it. How much extra memory is left?
-# 3. Now it draws $z$ a chunk at a time. Must the chunk grow with the model? Does a small model save anything?
-# 4. The model has dropout and draws a new mask at each evaluation. What happens to $pg$?
+# 3. Now it draws $z$ in pieces of at most so many numbers, a *chunk* at a time. Must the chunk grow with the model? Does a small model
+#    save anything?
+# 4. The model has *dropout*, a mask that sets random units to 0, and draws a new mask at each evaluation. What happens to $pg$?
 
 # %%
 predictions = predict(copies="", seed="", chunk="", dropout="")
@@ -372,8 +376,8 @@ for name, settings in {
 # %% [markdown]
 # ## What it means
 #
-# Backpropagation must keep activations. MeZO keeps nothing: its direction is a seed, and the gradient along that direction is one
-# number. A step therefore fits wherever inference fits, and a whole run is a list of numbers. The price is arithmetic, since $z$ is
+# Backpropagation must keep the *activations*, the numbers that each layer computed on the way forward. MeZO keeps nothing: its direction
+# is a seed, and the gradient along that direction is one number. A step therefore fits wherever inference fits, and a whole run is a list of numbers. The price is arithmetic, since $z$ is
 # drawn three times in every step.
 #
 # ## Where it breaks

@@ -45,8 +45,8 @@ from mezo_lab.theory import largest_stable_lr, stability_bounds
 # ## One model, one batch, one loss
 #
 # SmolLM2-135M reads a review inside a *prompt*, a sentence that asks for a verdict, and predicts the next word. Two words count as answers, the *label
-# words*, one for a positive and one for a negative review. The loss is the cross-entropy of the right label word against the other one. Because
-# the batch is fixed, the loss is one function of the parameters $\theta$.
+# words*, one for a positive and one for a negative review. The loss is the *cross-entropy* $-\log q$, where $q$ is the probability of the right label word
+# when only these two words are allowed. Because the batch is fixed, the loss is one function of the parameters $\theta$.
 
 # %%
 model, tokenizer = smollm2()
@@ -136,7 +136,8 @@ predictions.compare("probes", f"an error of √(2/N) = 10 % takes N = {2 / 0.1**
 #
 # ## Experiment: curvature, direction by direction
 #
-# Next we measure $z^\top Hz$ along Gaussian directions, first from three losses and then from a Hessian–vector product along the same $z$.
+# Next we measure $z^\top Hz$ along Gaussian directions, first from three losses, as a *second difference*, and then from a Hessian–vector product along
+# the same $z$.
 
 # %%
 epsilon = sized(full=5e-4, fast=3e-3)  # a layer alone bends the loss less: it needs a larger one
@@ -149,7 +150,7 @@ for k in range(2):
 
 # %% [markdown]
 # The two methods agree in each direction, while the directions differ among themselves by far more. This scatter is not an error of measurement. It is $\sqrt{2\operatorname{tr}H^2}$, and it is the
-# reason why the trace takes many directions. The largest eigenvalue comes quickly. Lanczos' iteration multiplies a vector by $H$ again and again; where one
+# reason why the trace takes many directions. The largest eigenvalue comes quickly. *Lanczos' iteration* multiplies a vector by $H$ again and again; where one
 # eigenvalue stands apart, a few products find it. The number after ± is a bound, because some eigenvalue lies that close.
 
 # %%
@@ -199,7 +200,7 @@ for verdict in [verdict for record in records for verdict in record["verdicts"]]
 #
 # $$\eta = \frac{2}{\lambda_{\max}\,\gamma},\qquad \gamma = \frac{r+n+1}{n},\qquad\text{that is}\quad \eta = \frac{2n}{\operatorname{tr}H + (n+1)\,\lambda_{\max}}.$$
 #
-# The true edge of stability lies at or above this rate, and $\operatorname{tr}H^2$ bounds it from above as well (claim E6; Song et al. 2026). There are two other predictions: SGD has $\gamma=1$, and the dimension tax
+# The true *edge of stability*, from which the mean loss grows, lies at or above this rate, and $\operatorname{tr}H^2$ bounds it from above as well (claim E6; Song et al. 2026). There are two other predictions: SGD has $\gamma=1$, and the dimension tax
 # has $d$ in place of $r$. A second record, which `benchmarks/divergence.py` writes, holds the three numbers at the pretrained $\theta$ on 16 reviews, and the runs of the next section.
 
 # %%
@@ -299,7 +300,7 @@ show(figures.valley_figure(missed), alt=figures.valley_alt_text(missed))
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The mean of $N$ has the relative variance $2\operatorname{tr}H^2/(N(\operatorname{tr}H)^2)=2/(N\tilde r)$, so $N=2/(\tilde r\,\delta^2)$. For $H \succeq 0$, $\operatorname{tr}H^2=\sum\lambda_i^2\le\lambda_{\max}\operatorname{tr}H$,
-# hence $\tilde r \ge r$ and $N \le 2/(r\,\delta^2)$. Rank 1 is the hardest: $N=2/\delta^2$, as for $\|g\|^2$. Only ratios of eigenvalues enter, and $d$ does not. But with negative eigenvalues $\operatorname{tr}H$ may vanish
+# hence $\tilde r \ge r$ and $N \le 2/(r\,\delta^2)$. A single curved direction is the hardest: $N=2/\delta^2$, as for $\|g\|^2$. Only ratios of eigenvalues enter, and $d$ does not. But with negative eigenvalues $\operatorname{tr}H$ may vanish
 # where $\operatorname{tr}H^2$ does not, and then no $N$ suffices.
 
 # %% [markdown]

@@ -84,8 +84,10 @@ print(f"log(1 + e^(right − other)) = {softplus(losses[gold] - losses[1 - gold]
 #
 # 1. With the prompt "It was" and no training, how many of 100 reviews does the model get right?
 # 2. Training moved every one of the model's weights. How many bytes must you send to a friend who has the original model?
-# 3. Two models answer the same reviews. Is the interval of their difference narrower than it would be for separate reviews, or wider?
-# 4. Of four checkpoints, we keep the one that does best on a few validation reviews. Will it do better or worse on new reviews than it did on those?
+# 3. A *confidence interval* holds the values that the answers leave plausible. Two models answer the same reviews. Is the interval of their difference narrower than it would
+#    be for separate reviews, or wider?
+# 4. Of four checkpoints, we keep the one that does best on a few *validation reviews*, on which we neither train nor test. Will it do better or worse on new reviews than it
+#    did on those?
 
 # %%
 predictions = predict(accuracy="", bytes="", interval="", checkpoint="")
@@ -97,7 +99,7 @@ predictions = predict(accuracy="", bytes="", interval="", checkpoint="")
 #
 # $$p_\pm = \left(\hat p + \frac{k^2}{2n} \pm k\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{k^2}{4n^2}}\right)\Big/\left(1 + \frac{k^2}{n}\right).$$
 #
-# For 95 %, $k \approx 1.96$; the library calls it `Z95`.
+# They are *Wilson's interval*. For 95 %, $k \approx 1.96$; the library calls it `Z95`.
 #
 # **Derivation.** The ends solve $(\hat p-p)^2=k^2\,p(1-p)/n$, which is a quadratic equation in $p$. We let sympy solve it, and compare with the library.
 
@@ -108,7 +110,7 @@ at = {share: sympy.Rational(9, 10), n: 50, k: Z95}
 print([f"{float(end.subs(at)):.6f}" for end in ends], "the library:", [f"{end:.6f}" for end in wilson(0.9, 50)])
 
 # %% [markdown]
-# **Statement** (derived). Two models answer the same $n$ examples. On $b$ of them only the second model is right, on $c$ of them only the first. The gain of the
+# **Statement** (derived). Two models answer the same $n$ examples. On $b$ of them only the second model is right, on $c$ of them only the first. The *paired gain* of the
 # second model is $(b-c)/n$, and its squared standard error is $\left[b+c-(b-c)^2/n\right]/\left(n(n-1)\right)$.
 #
 # **Derivation.** On each example the gap $x_i$ between the two models is $-1$, 0 or 1, and the gaps of different examples are independent. Their mean
@@ -196,7 +198,7 @@ print(f"passes with a graph: {sum(calls)}; gradients held: {len(held)}; entries 
 #
 # ## How training went, MeZO beside Adam
 #
-# The records hold the loss of the training batches and the accuracy on *validation* reviews, which are neither trained nor tested on. We draw MeZO and Adam from the same start. At the
+# The records hold the loss of the training batches and the accuracy on validation reviews. We draw MeZO and Adam from the same start. At the
 # left they are compared step by step, at the right second by second: a step of Adam also runs backwards through the model, and takes longer. The seconds of a step are those of the
 # whole run, less those of the zero-shot run, which loads and tests but does not train.
 
