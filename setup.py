@@ -12,6 +12,7 @@ RECORDS = [
     "results/runs/*/*",  # no checkpoints of a run that was stopped
     "notebooks/*.ipynb",
     "notebooks/*.md",
+    "docs/claims.md",  # to which the notebooks link
     "notebooks/student/*.ipynb",
     "notebooks/assessment/*",
 ]

@@ -16,6 +16,7 @@ import contextlib
 import copy
 import hashlib
 import os
+import re
 import resource
 import sys
 import tomllib
@@ -155,6 +156,8 @@ def for_students(notebook: Any, name: str = "") -> Any:
         try:
             if text_is_solution(cell):
                 continue
+            if cell.cell_type == "markdown":
+                cell.source = _from_below(cell.source)
             if cell.cell_type == "code":
                 cell.source = unsolved(cell.source)
                 cell.outputs = []
@@ -163,6 +166,15 @@ def for_students(notebook: Any, name: str = "") -> Any:
             raise MarkError(f"Notebook {name or '(unnamed)'}, cell {cell.get('id')}, {error}") from None
         student.cells.append(cell)
     return student
+
+
+def _from_below(text: str) -> str:
+    """A text whose links to pages are those of the folder below; a notebook lies there too.
+
+    >>> _from_below("[B2](../docs/claims.md#b2), [terms](GLOSSARY.md), [next](02_laws_of_z.ipynb), [f](https://a.b)")
+    '[B2](../../docs/claims.md#b2), [terms](../GLOSSARY.md), [next](02_laws_of_z.ipynb), [f](https://a.b)'
+    """
+    return re.sub(r"(\[[^]]*\]\()(?=[^)#:\s]+\.(?!ipynb)\w+[)#])", r"\1../", text)
 
 
 def budget(name: str) -> dict[str, Any]:

@@ -16,8 +16,9 @@ __all__ = ["write_course"]
 
 _FORMS = ("notebooks", "nbgrader", "otter")
 _TURN = 'raise NotImplementedError("Your turn: replace this line.")'
-_FOR_ALL = ("GLOSSARY.md", "SYLLABUS.md")  # pages
-_FOR_LECTURERS = ("TEACHING.md",)
+_FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md")  # pages
+_FOR_LECTURERS = ("notebooks/TEACHING.md",)
+_LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+)(#[^)\s]*)?\)")  # words, file, place in it
 _NBGRADER = f"""c = get_config()  # noqa: F821, nbgrader defines it
 c.CourseDirectory.course_id = "mezo_lab"
 c.ClearSolutions.code_stub = {{"python": {_TURN!r}}}
@@ -76,14 +77,21 @@ def _write(folder: Path, student: bool, form: str) -> None:
     home = record_path("notebooks")
     pages = _FOR_ALL if student else _FOR_ALL + _FOR_LECTURERS
     for page in pages:
-        if (home / page).exists():
-            (folder / page).write_text(_linked_inside(home / page), encoding="utf-8")
+        shutil.copyfile(record_path(page), folder / Path(page).name)
     notebooks = sorted((home / "student" if student else home).glob("[0-9]*.ipynb"))
-    (folder / "README.md").write_text(_readme(notebooks, form), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(notebooks, form, student), encoding="utf-8")
     for path in notebooks:
         _write_notebook(path, folder, form)
-    if student:
-        return
+    if not student:
+        _write_for_lecturers(home, folder, form)
+    for path in [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]:
+        # a grader takes its notebooks elsewhere, away from the pages
+        alone = path.suffix == ".ipynb" and form != "notebooks"
+        _relink(path, [path.parent] if alone else [path.parent, folder])
+
+
+def _write_for_lecturers(home: Path, folder: Path, form: str) -> None:
+    """What students do not get."""
     if (home / "assessment").is_dir():
         shutil.copytree(home / "assessment", folder / "assessment")
     if form == "nbgrader":
@@ -101,19 +109,24 @@ def _write_notebook(path: Path, folder: Path, form: str) -> None:
     made = for_nbgrader(notebook) if form == "nbgrader" else for_otter(notebook, path.stem)
     place = folder / ("source" if form == "nbgrader" else "otter") / path.stem / path.name
     place.parent.mkdir(parents=True)
-    place.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    place.write_text(_as_json(made), encoding="utf-8")
 
 
-def _readme(notebooks: list[Path], form: str) -> str:
+def _readme(notebooks: list[Path], form: str, student: bool) -> str:
     """The first page: what there is, and how to run it."""
     how = {
-        "notebooks": 'Install the package with `pip install "mezo_lab[all]"`, from a wheel or a checkout that your '
-        "lecturer gives you, and open a notebook in JupyterLab. The package brings the records of the experiments.",
+        "notebooks": "The first cell of each notebook installs `mezo_lab` where it is missing, as in Colab, from a "
+        "file `mezo_lab-….whl` beside it. To prepare an environment with JupyterLab yourself, run `pip install "
+        "'mezo_lab-….whl[all]'` with the whole name of that file. The package brings the records of the experiments.",
         "nbgrader": "This folder is a course of nbgrader: `nbgrader generate_assignment NAME` makes the students' copy "
         "of source/NAME, and `nbgrader autograde NAME` grades what they hand in.",
         "otter": "`otter assign otter/NAME/NAME.ipynb dist` makes the students' copy and the autograder of a notebook.",
     }
-    lines = ["# The mathematics of zeroth-order fine-tuning", "", how[form], "", "| notebook |", "|---|"]
+    wheel = (
+        "For lecturers: `pip wheel --no-deps .` in a checkout makes `mezo_lab-….whl`; hand it out with the notebooks."
+    )
+    parts = ["# The mathematics of zeroth-order fine-tuning", how[form], *([] if student else [wheel])]
+    lines = ["\n\n".join(parts), "", "| notebook |", "|---|"]
     for path in notebooks:
         title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
         heading = "".join(title).partition("\n")[0].lstrip("# ")
@@ -124,9 +137,30 @@ def _readme(notebooks: list[Path], form: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _linked_inside(page: Path) -> str:
-    """A page whose links out of the folder have become plain text."""
-    return re.sub(r"\[([^]]*)\]\(\.\./[^)]*\)", r"\1", page.read_text(encoding="utf-8"))
+def _relink(path: Path, homes: list[Path]) -> None:
+    """Let the links of a page or a notebook lead to the files of that name in `homes`; others become their words."""
+    if path.suffix == ".md":
+        path.write_text(_relinked(path.read_text(encoding="utf-8"), path.parent, homes), encoding="utf-8")
+        return
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = _relinked("".join(cell["source"]), path.parent, homes).splitlines(keepends=True)
+    path.write_text(_as_json(notebook), encoding="utf-8")
+
+
+def _relinked(text: str, start: Path, homes: list[Path]) -> str:
+    def link(found: re.Match) -> str:
+        words, file, place = found.groups(default="")
+        possible = [start / file, *(home / Path(file).name for home in homes)]
+        inside = [path for path in possible if path.exists()]
+        return f"[{words}]({os.path.relpath(inside[0], start)}{place})" if inside else words
+
+    return _LINK.sub(link, text)
+
+
+def _as_json(notebook: dict) -> str:
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def _zip(folder: Path, target: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
     student = write_course(tmp_path / "student", student=True)
     lecturer = write_course(tmp_path / "lecturer")
     names = {path.name for path in student.rglob("*")}
-    assert {"README.md", "GLOSSARY.md"} | {f"{name}.ipynb" for name in NAMES} <= names
+    assert {"README.md", "GLOSSARY.md", "claims.md"} | {f"{name}.ipynb" for name in NAMES} <= names
     assert not names & {"TEACHING.md", "assessment", "student"}
     assert (lecturer / "TEACHING.md").exists() and len(list((lecturer / "student").iterdir())) == len(NAMES)
 
@@ -79,10 +79,24 @@ def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
 @pytest.mark.parametrize("words", ["", "--student", "--nbgrader", "--otter"])
 def test_every_link_of_a_page_leads_to_a_file_that_was_handed_out(words, tmp_path):
     assert main(["course", str(tmp_path / "course"), *words.split()]) == 0
-    pages = list((tmp_path / "course").glob("*.md"))
-    links = [link for page in pages for link in re.findall(r"\]\(([^)#:]+\.[a-z]+)\)", page.read_text())]
-    assert len(links) >= len(NAMES)
-    assert [link for link in links if not (tmp_path / "course" / link).exists()] == []
+    links = relative_links(tmp_path / "course")
+    assert sum(path.name == "README.md" for path, _ in links) >= len(NAMES)
+    assert [(path.name, link) for path, link in links if not (path.parent / link.partition("#")[0]).exists()] == []
+    to_claims = [
+        path for path, link in links if link.partition("#")[0].endswith("claims.md") and path.suffix == ".ipynb"
+    ]
+    # a grader takes its notebooks away from the pages, and its links have become words
+    assert bool(to_claims) == (words in ("", "--student"))
+
+
+def relative_links(folder: Path) -> list[tuple[Path, str]]:
+    """(file, link) of all pages and all texts of notebooks."""
+    texts = {path: [path.read_text()] for path in folder.rglob("*.md")}
+    for path in folder.rglob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        texts[path] = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    found = r"\]\(([^)#:\s]+\.\w+(?:#[^)\s]*)?)\)"
+    return [(path, link) for path in texts for text in texts[path] for link in re.findall(found, text)]
 
 
 def test_nothing_that_exists_is_overwritten(tmp_path):

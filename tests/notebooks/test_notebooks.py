@@ -253,10 +253,38 @@ def solutions(source: str) -> list[list[str]]:
 @pytest.mark.repo
 def test_the_map_names_every_notebook_and_every_link_leads_somewhere():
     words = {page.name: page.read_text() for page in NOTEBOOKS.glob("*.md")}
+    assert {f"{name}.ipynb" for name in build.names()} <= set(links(words["README.md"]))
     words |= {name: prose(name) for name in build.names()}
-    links = {page: re.findall(r"\]\(([^)#:]+\.[^)#:]+)\)", text) for page, text in words.items()}
-    assert {f"{name}.ipynb" for name in build.names()} <= set(links["README.md"])
-    assert [link for found in links.values() for link in found if not (NOTEBOOKS / link).exists()] == []
+    assert [link for text in words.values() for link in dead(links(text), NOTEBOOKS)] == []
+
+
+def links(text: str) -> list[str]:
+    """The relative links of a text, with the place in the file."""
+    return re.findall(r"\]\(([^)#:\s]+\.\w+(?:#[^)\s]*)?)\)", text)
+
+
+def dead(found: list[str], folder: Path) -> list[str]:
+    """The links that lead from a folder to no file, or to no heading of its page."""
+    ends = [(link, *link.partition("#")[::2]) for link in found]
+    files = {file: folder / file for _, file, _ in ends}
+    headings = {file: re.findall("^#+ (.*)$", path.read_text(), re.M) for file, path in files.items() if path.exists()}
+    anchors = {
+        file: {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings[file]} for file in headings
+    }
+    return [link for link, file, place in ends if file not in anchors or (place and place not in anchors[file])]
+
+
+@every
+def test_every_link_of_a_notebook_and_of_its_copy_leads_somewhere(name):
+    assert dead(links(prose(name)), NOTEBOOKS) == []
+    copy = build.for_students(build.read(name))
+    assert dead(links("\n".join(cell.source for cell in copy.cells)), NOTEBOOKS / "student") == []
+
+
+def test_a_link_that_leads_nowhere_is_seen():
+    found = ["gone.md", "GLOSSARY.md", "../docs/claims.md#b2-dimension-tax", "../docs/claims.md#gone"]
+    assert dead(found, NOTEBOOKS) == ["gone.md", "../docs/claims.md#gone"]
+    assert dead(found, NOTEBOOKS / "student") == found
 
 
 def test_what_needs_the_real_model_says_so_in_its_first_cell():
