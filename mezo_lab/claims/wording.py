@@ -98,3 +98,14 @@ def draw_count(draws: int) -> str:
 def minus(value: object) -> str:
     """With a true minus sign."""
     return str(value).replace("-", "−")
+
+
+def signs_of_print(text: str) -> str:
+    """Words in which the numbers have true minus signs, no 0 has one, and exponents have no leading zeros.
+
+    >>> signs_of_print("zero-shot -0.0 to +4.2, 5e-09 at -3 (1e+05)")
+    'zero-shot 0.0 to +4.2, 5e−9 at −3 (1e5)'
+    """
+    text = re.sub(r"(?<=\de)([+-])0*(?=\d)", lambda sign: "−" if sign[1] == "-" else "", text)
+    text = re.sub(r"(?<![\w.)\]])-(?=0(\.0*)?(?![\w.]))", "", text)
+    return re.sub(r"(?<![\w.)\]])-(?=[\d.∞])", "−", text)

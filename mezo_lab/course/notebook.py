@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mezo_lab import doctor
 from mezo_lab.claims import Status, Verdict, check, claim_named
-from mezo_lab.report.card import verdict_card
+from mezo_lab.claims.wording import signs_of_print, z_text
+from mezo_lab.report.card import rows_card, verdict_card
 from mezo_lab.report.figures import alt_text, claim_figure
 from mezo_lab.report.prose import by_claim
-from mezo_lab.sampling import law_named
+from mezo_lab.sampling import Estimate, law_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ __all__ = [
     "MissingModel",
     "Predictions",
     "UnexpectedVerdict",
+    "distance",
     "explore",
     "needs_real_model",
     "predict",
@@ -131,14 +133,28 @@ def verify(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     return verdict
 
 
-def show(result: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
-    """Display verdicts as a table, several of one claim under their figure; or a figure of your own.
+def distance(measured: Estimate, expected: float) -> str:
+    """How many standard errors a mean lies above an expected value, in the few letters that a table has room for.
+
+    Args:
+        measured: the mean with its error.
+        expected: of a formula.
+
+    >>> measured = Estimate(1.2, 0.1, 100)
+    >>> distance(measured, 1.0), distance(measured, 1.2), distance(measured, 5.2)
+    ('+2.0', '+0.0', '−40')
+    """
+    return z_text(measured.z_score(expected))
+
+
+def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Figure", alt: str = "") -> None:
+    """Display verdicts as a table, several of one claim under their figure; or rows of your own, or a figure.
 
     The alt text goes with the image, for pages made of the notebook, and folded below it, because JupyterLab drops it.
     A figure has the width of the page, and two pixels for each of the page's.
 
     Args:
-        result: verdicts, or a figure.
+        result: verdicts; or rows, each a dictionary from the heads of the table to its cells; or a figure.
         alt: what the figure shows, for readers who cannot see it; that of verdicts is made from them.
     Raises: ValueError for a figure without alt text.
     """
@@ -148,6 +164,9 @@ def show(result: "Verdict | Sequence[Verdict] | Figure", alt: str = "") -> None:
         result = [result]
     if not isinstance(result, Sequence):
         _show_figure(result, alt)
+        return
+    if result and isinstance(result[0], Mapping):
+        display(HTML(rows_card(result)))
         return
     for verdicts in by_claim(result):
         if len(verdicts) > 1:
@@ -197,7 +216,7 @@ class Predictions:
             raise ValueError(f"`name` must be one of {', '.join(self._answers)}, got {name!r}: see the first cells.")
         answer = str(self._answers[name]).strip()
         predicted = f"<b>You predicted:</b> {escape(answer)}" if answer else "You left the prediction open."
-        display(HTML(f"<p>{predicted}<br><b>The experiment:</b> {escape(result)}</p>"))
+        display(HTML(f"<p>{predicted}<br><b>The experiment:</b> {escape(signs_of_print(result))}</p>"))
 
 
 def explore(draw: "Callable[..., Figure]", **choices: Sequence[Any]) -> None:

@@ -1,14 +1,17 @@
-"""Verdicts as a small HTML table with a sentence below, for a notebook: no scripts, no colours but the page's own."""
+"""HTML tables for a notebook, of verdicts with a sentence or of any rows: no scripts, no colours but the page's own."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import draw_count, number_text, percent_text, z_text
+from mezo_lab.claims.wording import draw_count, minus, number_text, percent_text, z_text
 from mezo_lab.report.labels import counted, is_formula, setting, typographic
 from mezo_lab.report.prose import by_claim, status_label, verdict_sentence
+from mezo_lab.sampling import Estimate
 
-__all__ = ["verdict_card"]
+__all__ = ["rows_card", "verdict_card"]
 
 _COLUMNS = ("law", "parameters", "expected", "found ± standard error", "distance", "verdict", "decoys: their distance")
 
@@ -23,8 +26,8 @@ def verdict_card(verdicts: Sequence[Verdict]) -> str:
 
     >>> from mezo_lab import LAWS, check, claim_named
     >>> verdict = check(claim_named("norm-factor"), LAWS["gaussian"], {"dim": 6, "probes": 2}, resolution=0.1)
-    >>> "<td>gaussian</td><td>d = 6, n = 2</td><td>4.5</td>" in verdict_card([verdict])
-    True
+    >>> [cell in verdict_card([verdict]) for cell in (">gaussian</td>", ">d = 6, n = 2</td>", ">4.5</td>")]
+    [True, True, True]
     """
     return "".join(map(_table, by_claim(verdicts)))
 
@@ -33,7 +36,7 @@ def _table(verdicts: Sequence[Verdict]) -> str:
     claim = verdicts[0].claim
     caption = f'<caption style="text-align:left"><b>{claim.id} {escape(claim.name)}</b></caption>'
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in _COLUMNS)
-    rows = "".join(f'<tr style="text-align:left">{_row(verdict)}</tr>' for verdict in verdicts)
+    rows = "".join(f"<tr>{_row(verdict)}</tr>" for verdict in verdicts)
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f"<div>{table}<p>{escape(_in_words(verdicts))}</p></div>"
 
@@ -51,10 +54,10 @@ def _row(verdict: Verdict) -> str:
         escape(f"{expected} {verdict.unit}".rstrip()),
         escape(verdict.measured),
         distance,
-        f"<b>{status_label(verdict.status)}</b>",
+        f'<b style="white-space:nowrap">{status_label(verdict.status)}</b>',
         "<br>".join(escape(_decoy(decoy)) for decoy in verdict.decoys) or "–",
     ]
-    return "".join(f"<td>{cell}</td>" for cell in cells)
+    return "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells)  # a page's own style has them right
 
 
 def _decoy(decoy: DecoyVerdict) -> str:
@@ -81,3 +84,54 @@ def _in_words(verdicts: Sequence[Verdict]) -> str:
         words += f"; a discrepancy of {percent_text(max(seen))} would have shown in each that agrees"
     others = [verdict_sentence(verdict, distance=False) for verdict in verdicts if verdict not in agreeing]
     return " ".join([f"{words}.", *others])
+
+
+def rows_card(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of any rows: numbers on the right, with three digits and a true minus sign; words on the left.
+
+    Args: rows: each a mapping from the heads, the same in every row, to numbers, estimates, words or yes and no.
+    Returns: HTML for light and dark pages. Raises: ValueError where there is no row, or the heads differ.
+
+    >>> card = rows_card([{"law": "sphere", "steps": 2_000, "left": -1 / 3, "agrees": True}])
+    >>> [cell in card for cell in (">sphere</td>", ">2,000</td>", ">−0.333</td>", ">yes</td>")]
+    [True, True, True, True]
+    """
+    if not rows:
+        raise ValueError("`rows` must hold at least one row, got none: measure one first.")
+    heads = list(rows[0])
+    for row in rows:
+        if list(row) != heads:
+            raise ValueError(f"`rows` must all have the heads {heads}, got {list(row)}: fill in what is missing.")
+    sides = {head: "left" if _is_words(cell) else "right" for head, cell in rows[0].items()}
+    head = "".join(f'<th style="text-align:{sides[name]}">{escape(name)}</th>' for name in heads)
+    body = "".join(f"<tr>{_cells(row, sides)}</tr>" for row in rows)
+    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _cells(row: Mapping[str, Any], sides: Mapping[str, str]) -> str:
+    return "".join(f'<td style="text-align:{sides[head]}">{escape(_cell(cell))}</td>' for head, cell in row.items())
+
+
+def _is_words(cell: Any) -> bool:
+    """Whether a cell is no number, nor one in letters.
+
+    >>> _is_words("sphere"), _is_words("−0.3"), _is_words("12 %"), _is_words(12)
+    (True, False, False, False)
+    """
+    return isinstance(cell, str) and not re.match(r"[+−]?[\d.]", cell)
+
+
+def _cell(cell: Any) -> str:
+    """
+    >>> _cell(False), _cell(-1e-9), _cell(Estimate(-0.5, 0.1, 10)), _cell("as it is")
+    ('no', '−1e−9', '−0.50 ± 0.10', 'as it is')
+    """
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return minus(f"{cell:,}")
+    if isinstance(cell, float):
+        return number_text(cell, digits=3)
+    if isinstance(cell, Estimate):
+        return minus(cell)
+    return str(cell)

@@ -9,6 +9,7 @@ import pytest
 from mezo_lab.claims import Status, check
 from mezo_lab.course import notebook
 from mezo_lab.course.notebook import UnexpectedVerdict, predict, show, verify
+from mezo_lab.sampling import Estimate
 
 
 def changed(monkeypatch, **changes):
@@ -75,7 +76,7 @@ def test_one_verdict_is_a_table_and_a_sentence_and_several_have_a_figure(shown):
     assert "where the theory says 4.5: consistent; a discrepancy of" in alone.data
     show(verdicts)
     image, table = shown[1], shown[3]
-    assert image.data[:4] == b"\x89PNG" and table.data.count("<tr style") == 2
+    assert image.data[:4] == b"\x89PNG" and table.data.count("<tr>") == 3
     assert "agrees with the draws in 2 of 2 verdicts, and the draws refute 2 of 2 decoys;" in table.data
 
 
@@ -135,3 +136,9 @@ def test_without_ipywidgets_the_sliders_are_left_out_in_one_line(shown, monkeypa
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     notebook.explore(lambda eta: None, eta=(0.1,))
     assert "Install <code>ipywidgets</code> for sliders" in shown[0].data
+
+
+def test_rows_are_shown_as_a_table(shown):
+    show([{"law": "sphere", "distance": notebook.distance(Estimate(1.0, 0.1, 10), 2.0)}])
+    (card,) = shown
+    assert ">sphere</td>" in card.data and ">−10</td>" in card.data

@@ -17,6 +17,7 @@ from mezo_lab.report.figures.curvature import (
     valley_alt_text,
     valley_figure,
 )
+from mezo_lab.report.figures.defects import defects_alt_text, defects_figure
 from mezo_lab.report.figures.descent import rules_alt_text, rules_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.edge import LossPath, loss_alt_text, loss_figure
@@ -58,6 +59,8 @@ __all__ = [
     "claim_figure",
     "comparison_alt_text",
     "comparison_figure",
+    "defects_alt_text",
+    "defects_figure",
     "divergence_alt_text",
     "divergence_figure",
     "formula_svg",
