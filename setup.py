@@ -1,5 +1,9 @@
-"""All is said in pyproject.toml, but for one step: a wheel carries the records and the built course."""
+"""All is said in pyproject.toml, but for one step: a wheel carries the records and the built course.
 
+With MEZO_LAB_WITHOUT_ANSWERS=1 it carries no solutions, answers or pages for lecturers: a wheel to give to students.
+"""
+
+import os
 import shutil
 from pathlib import Path
 
@@ -10,12 +14,22 @@ HERE = Path(__file__).resolve().parent
 RECORDS = [
     "results/*",
     "results/runs/*/*",  # no checkpoints of a run that was stopped
+    "docs/claims.md",  # to which the notebooks link
+    "notebooks/GLOSSARY.md",
+    "notebooks/SYLLABUS.md",
+    "notebooks/student/*.ipynb",
+    "notebooks/zh/student/*.ipynb",
+]
+ANSWERS = [
     "notebooks/*.ipynb",
     "notebooks/*.md",
-    "docs/claims.md",  # to which the notebooks link
-    "notebooks/student/*.ipynb",
+    "notebooks/zh/*.ipynb",
     "notebooks/assessment/*",
+    "notebooks/assessment/*/*",
 ]
+EXAM = "mezo_lab.course.exam"  # the package whose code holds solutions
+if os.environ.get("MEZO_LAB_WITHOUT_ANSWERS") != "1":
+    RECORDS += ANSWERS
 
 
 class WithRecords(build_py):
@@ -28,6 +42,9 @@ class WithRecords(build_py):
         return {str(place / path.relative_to(HERE)): str(path) for path in paths}
 
     def run(self) -> None:
+        if "notebooks/*.ipynb" not in RECORDS:
+            self.packages = [name for name in self.packages if not f"{name}.".startswith(f"{EXAM}.")]
+            shutil.rmtree(Path(self.build_lib) / EXAM.replace(".", "/"), ignore_errors=True)  # of an earlier build
         super().run()
         if self.editable_mode:
             return

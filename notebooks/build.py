@@ -169,12 +169,12 @@ def for_students(notebook: Any, name: str = "") -> Any:
 
 
 def _from_below(text: str) -> str:
-    """A text whose links to pages are those of the folder below; a notebook lies there too.
+    """A text whose links to pages are those of the folder below; the notebooks beside it lie there too.
 
     >>> _from_below("[B2](../docs/claims.md#b2), [terms](GLOSSARY.md), [next](02_laws_of_z.ipynb), [f](https://a.b)")
     '[B2](../../docs/claims.md#b2), [terms](../GLOSSARY.md), [next](02_laws_of_z.ipynb), [f](https://a.b)'
     """
-    return re.sub(r"(\[[^]]*\]\()(?=[^)#:\s]+\.(?!ipynb)\w+[)#])", r"\1../", text)
+    return re.sub(r"(\[[^]]*\]\()(?!\w+\.ipynb\b)(?=[^)#:\s]+\.\w+[)#])", r"\1../", text)
 
 
 def budget(name: str) -> dict[str, Any]:
@@ -207,10 +207,10 @@ def build(name: str, *, fast: bool = False) -> None:
 
 def translate(name: str) -> None:
     """Write the Chinese edition of a built notebook; no cell is run."""
-    translations = read_translations(EDITION / f"{name}.md")
-    for folder, target in ((HERE, EDITION), (STUDENT, EDITION / "student")):
-        english = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-        write(translated(english, translations, licence=LICENCE), target / f"{name}.ipynb")
+    english = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
+    chinese = translated(english, read_translations(EDITION / f"{name}.md"), licence=LICENCE)
+    write(for_students(chinese, name), EDITION / "student" / f"{name}.ipynb")
+    write(chinese, EDITION / f"{name}.ipynb")
 
 
 def write(notebook: Any, path: Path) -> None:

@@ -13,7 +13,7 @@ def _install_mezo_lab():
         def _render_traceback_(self):  # IPython shows the sentence alone
             return [str(self)]
 
-    found = [path for folder in (Path.cwd(), Path.cwd().parent) for path in folder.glob("mezo_lab-*.whl")]
+    found = [path for folder in (Path.cwd(), *Path.cwd().parents[:2]) for path in folder.glob("mezo_lab-*.whl")]
     wheel = os.environ.get("MEZO_LAB_WHEEL") or max(found, key=os.path.getmtime, default="")
     if not wheel:
         raise NotInstalled(

@@ -1,10 +1,12 @@
 """What is published: a source archive that builds the wheel and holds no tests, and a page that reads alone."""
 
 import email
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,19 +21,32 @@ HANGS = 300  # seconds by the clock
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory) -> tarfile.TarFile:
+def archive(source, tmp_path_factory) -> tarfile.TarFile:
     """The sdist of a copy of this checkout, built without a network."""
+    return tarfile.open(built("sdist", source, tmp_path_factory.mktemp("built")))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """A copy of this checkout."""
     if find_spec("setuptools") is None:
-        pytest.skip("building an sdist needs setuptools, which is not installed here")
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+        pytest.skip("building the package needs setuptools, which is not installed here")
+    folder = tmp_path_factory.mktemp("source")
     for name in FILES:
-        shutil.copy(ROOT / name, source / name)
+        shutil.copy(ROOT / name, folder / name)
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    build = f"from setuptools import build_meta; build_meta.build_sdist({str(built)!r})"
-    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True, timeout=HANGS)
-    (path,) = built.glob("*.tar.gz")
-    return tarfile.open(path)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def built(kind: str, source: Path, out: Path, **variables: str) -> Path:
+    """The sdist or wheel of a folder."""
+    build = f"from setuptools import build_meta; print(build_meta.build_{kind}({str(out)!r}))"
+    command = [sys.executable, "-c", build]
+    environment = {**os.environ, **variables}
+    subprocess.run(command, cwd=source, env=environment, check=True, capture_output=True, timeout=HANGS)
+    (path,) = out.iterdir()
+    return path
 
 
 def test_an_sdist_holds_the_built_course_and_neither_tests_nor_sources_of_notebooks(archive):
@@ -48,6 +63,24 @@ def test_an_sdist_holds_the_built_course_and_neither_tests_nor_sources_of_notebo
     assert {"mezo_lab/py.typed", "mezo_lab/report/page.css", "mezo_lab/report/page.html.jinja"} <= names
     assert "mezo_lab/optim/sweeps/sweep.c" in names
     assert {"results/verify.json", "docs/pypi.md", "LICENSE", "CHANGELOG.md"} <= names
+
+
+def files_of(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if not name.endswith("/")}
+
+
+def test_a_wheel_carries_the_course_and_one_for_students_carries_no_answer(source, tmp_path_factory):
+    """The second is built where the first was, whose files must not stay."""
+    whole = files_of(built("wheel", source, tmp_path_factory.mktemp("whole")))
+    students = files_of(built("wheel", source, tmp_path_factory.mktemp("students"), MEZO_LAB_WITHOUT_ANSWERS="1"))
+    home = "mezo_lab/records/notebooks"
+    answers = {name for name in whole if name.startswith(home) and "/student/" not in name}
+    answers |= {name for name in whole if name.startswith("mezo_lab/course/exam")}
+    answers -= {f"{home}/GLOSSARY.md", f"{home}/SYLLABUS.md"}
+    assert {f"{home}/03_the_dispute.ipynb", f"{home}/TEACHING.md"} <= answers
+    assert {f"{home}/student/03_the_dispute.ipynb", "mezo_lab/records/docs/claims.md"} <= students
+    assert whole - students == answers and students <= whole
 
 
 def test_the_page_of_the_package_is_whole(archive):

@@ -78,12 +78,14 @@ def _write(folder: Path, student: bool, form: str) -> None:
     pages = _FOR_ALL if student else _FOR_ALL + _FOR_LECTURERS
     for page in pages:
         shutil.copyfile(record_path(page), folder / Path(page).name)
-    notebooks = sorted((home / "student" if student else home).glob("[0-9]*.ipynb"))
-    (folder / "README.md").write_text(_readme(notebooks, form, student), encoding="utf-8")
-    for path in notebooks:
+    for path in sorted((home / "student" if student else home).glob("[0-9]*.ipynb")):
         _write_notebook(path, folder, form)
+    translated = home / ("zh/student" if student else "zh")
+    if form == "notebooks" and any(translated.glob("*.ipynb")):
+        shutil.copytree(translated, folder / "zh", ignore=shutil.ignore_patterns("*.md", ".*"))
     if not student:
         _write_for_lecturers(home, folder, form)
+    (folder / "README.md").write_text(_readme(folder, form, student), encoding="utf-8")
     for path in [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]:
         # a grader takes its notebooks elsewhere, away from the pages
         alone = path.suffix == ".ipynb" and form != "notebooks"
@@ -112,7 +114,7 @@ def _write_notebook(path: Path, folder: Path, form: str) -> None:
     place.write_text(_as_json(made), encoding="utf-8")
 
 
-def _readme(notebooks: list[Path], form: str, student: bool) -> str:
+def _readme(folder: Path, form: str, student: bool) -> str:
     """The first page: what there is, and how to run it."""
     how = {
         "notebooks": "The first cell of each notebook installs `mezo_lab` where it is missing, as in Colab, from a "
@@ -123,17 +125,17 @@ def _readme(notebooks: list[Path], form: str, student: bool) -> str:
         "otter": "`otter assign otter/NAME/NAME.ipynb dist` makes the students' copy and the autograder of a notebook.",
     }
     wheel = (
-        "For lecturers: `pip wheel --no-deps .` in a checkout makes `mezo_lab-….whl`; hand it out with the notebooks."
+        "For lecturers: `MEZO_LAB_WITHOUT_ANSWERS=1 pip wheel --no-deps .` in a checkout makes a file `mezo_lab-….whl` "
+        "without solutions and answers, to hand out with the notebooks."
     )
     parts = ["# The mathematics of zeroth-order fine-tuning", how[form], *([] if student else [wheel])]
     lines = ["\n\n".join(parts), "", "| notebook |", "|---|"]
-    for path in notebooks:
+    for path in sorted(folder.rglob("[0-9]*.ipynb")):
+        place = path.relative_to(folder).as_posix()
         title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
         heading = "".join(title).partition("\n")[0].lstrip("# ")
-        place = path.name
-        if form != "notebooks":
-            place = f"{'source' if form == 'nbgrader' else 'otter'}/{path.stem}/{path.name}"
-        lines.append(f"| [{heading}]({place}) |")
+        if "student/" not in place:
+            lines.append(f"| [{heading}]({place}) |")
     return "\n".join(lines) + "\n"
 
 

@@ -59,8 +59,8 @@ def runs(monkeypatch, tmp_path) -> list[list[str]]:
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.delenv("MEZO_LAB_WHEEL", raising=False)
-    (tmp_path / "student").mkdir()
-    monkeypatch.chdir(tmp_path / "student")
+    (tmp_path / "zh/student").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "zh/student")
     return commands
 
 
@@ -93,7 +93,9 @@ def test_without_a_wheel_one_sentence_says_what_to_do(missing, capsys):
     assert missing == []
 
 
-@pytest.mark.parametrize("folder", [".", ".."], ids=["beside the notebook", "in the folder above a student's copy"])
+@pytest.mark.parametrize(
+    "folder", [".", "..", "../.."], ids=["beside it", "above a student's copy", "above zh/student"]
+)
 def test_it_installs_the_newest_wheel_and_leaves_numpy_and_torch(folder, missing, capsys):
     older, newer = Path(folder, "mezo_lab-9.9.10-py3-none-any.whl").resolve(), Path(folder, WHEEL).resolve()
     for path, modified in ((older, 1_000), (newer, 2_000)):

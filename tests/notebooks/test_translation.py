@@ -58,8 +58,21 @@ def test_the_built_edition_has_the_english_code_and_outputs_byte_for_byte(name, 
         cell for cell in english.cells if cell.cell_type == "code"
     ]
     assert [(cell.id, cell.metadata) for cell in chinese.cells] == [(cell.id, cell.metadata) for cell in english.cells]
-    expected = translated(english, read_translations(translation.EDITION / f"{name}.md"), licence=build.LICENCE)
-    assert chinese == expected, "run make notebooks"
+    whole = nbformat.read(build.HERE / f"{name}.ipynb", as_version=4)
+    expected = translated(whole, read_translations(translation.EDITION / f"{name}.md"), licence=build.LICENCE)
+    assert chinese == (build.for_students(expected) if folder else expected), "run make notebooks"
+
+
+@every
+def test_a_students_copy_is_as_chinese_as_the_notebook_and_its_links_lead_two_levels_up(name):
+    source = build.read(name)
+    translations = read_translations(translation.EDITION / f"{name}.md")
+    chinese = translated(source, translations, licence=build.LICENCE)
+    copy = build.for_students(chinese, name)
+    solved = [cell for cell in source.cells if "solution" in cell.metadata.get("tags", ())]
+    assert len(copy.cells) == len(chinese.cells) - len(solved)
+    found = re.findall(r"\]\(([^)#:\s]+\.\w+)(?:#[^)\s]*)?\)", "\n".join(cell.source for cell in copy.cells))
+    assert [link for link in found if not (translation.EDITION / "student" / link).resolve().exists()] == []
 
 
 def notebook(*texts: str):
