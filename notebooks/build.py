@@ -81,7 +81,10 @@ def _add_install(notebook: Any, name: str) -> None:
     """Put the cell that installs the package before the first code: folded, and no cell of the story."""
     number = next((number for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"), 0)
     folded = {"tags": ["install"], "cellView": "form", "jupyter": {"source_hidden": True}}  # in Colab, in JupyterLab
-    cell = nbformat.v4.new_code_cell(INSTALL.read_text(encoding="utf-8").strip(), id=name, metadata=folded)
+    text = INSTALL.read_text(encoding="utf-8").strip()
+    if any(cell.cell_type == "code" and re.search(r"\bneeds_\w+\(", cell.source) for cell in notebook.cells):
+        text = text.replace("mezo_lab[verify]", "mezo_lab[models,verify]")
+    cell = nbformat.v4.new_code_cell(text, id=name, metadata=folded)
     notebook.cells.insert(number, cell)
 
 

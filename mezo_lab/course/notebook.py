@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mezo_lab import doctor
 from mezo_lab.claims import Status, Verdict, check, claim_named
 from mezo_lab.claims.wording import signs_of_print, z_text
+from mezo_lab.environment.installation import install_command, missing_modules
 from mezo_lab.report.card import rows_card, verdict_card
 from mezo_lab.report.figures import alt_text, claim_figure
 from mezo_lab.report.prose import by_claim
@@ -27,6 +28,7 @@ __all__ = [
     "UnexpectedVerdict",
     "distance",
     "explore",
+    "needs_packages",
     "needs_real_model",
     "predict",
     "record_path",
@@ -70,7 +72,7 @@ class UnexpectedVerdict(_OneLineError, AssertionError):
 
 
 class MissingModel(_OneLineError):
-    """Ends a notebook where the real model or its data are not installed."""
+    """Ends a notebook where the real model, its data or the packages that read it are not installed."""
 
 
 def needs_real_model() -> None:
@@ -83,6 +85,25 @@ def needs_real_model() -> None:
             raise MissingModel(
                 f"This notebook needs the real {requirement.name}, which is not installed. Run: {requirement.remedy}"
             )
+    _ignore_progress_bars()
+
+
+def needs_packages(*modules: str) -> None:
+    """Stop the notebook where a package is not installed.
+
+    Args: modules: by the names under which they are imported.
+    Raises: MissingModel, with the command that installs what is missing.
+
+    >>> needs_packages("torch", "matplotlib")
+    """
+    if absent := missing_modules(modules):
+        raise MissingModel(
+            f"This notebook needs {' and '.join(absent)}, not installed here. Run: {install_command(*absent)}"
+        )
+    _ignore_progress_bars()
+
+
+def _ignore_progress_bars() -> None:
     warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, whose bars no notebook needs
 
 

@@ -1,5 +1,6 @@
 """What the notebooks share: a verdict that is not the expected one ends them, and a figure has its words."""
 
+import re
 import struct
 import sys
 from dataclasses import replace
@@ -110,6 +111,14 @@ def test_a_prediction_is_shown_beside_its_result_and_one_left_open_says_so(shown
     assert "You left the prediction open.<br><b>The experiment:</b> the second" in shown[1].data
     with pytest.raises(ValueError, match="`name` must be one of percent, longer, got 'shorter'"):
         predictions.compare("shorter", "")
+
+
+def test_a_notebook_that_lacks_packages_stops_with_one_line_that_installs_them():
+    with pytest.raises(notebook.MissingModel) as error:
+        notebook.needs_packages("torch", "gone", "lost")
+    (line,) = error.value._render_traceback_()
+    wanted = "This notebook needs gone and lost, not installed here. Run: .*install gone lost"
+    assert re.fullmatch(wanted, line)
 
 
 def test_sliders_draw_the_chosen_figure(shown, monkeypatch):
