@@ -127,9 +127,9 @@ class Verdict:
 
     @property
     def strength(self) -> str:
-        """The result of the draws, in the few letters that a figure has room for."""
+        """The result of the draws, in the few letters that a figure has room for: where it has one, the distance."""
         if self.has_z_score:
-            return f"z = {z_text(self.z_score)}"
+            return z_text(self.z_score)
         if self.always_or_never:
             return successes(self.estimate)
         return number_text(self.estimate.mean, digits=3)

@@ -16,11 +16,14 @@ from mezo_lab.claims.wording import signs_of_print, z_text
 from mezo_lab.environment.installation import install_command, missing_modules
 from mezo_lab.report.card import rows_card, verdict_card
 from mezo_lab.report.figures import alt_text, claim_figure
+from mezo_lab.report.proof_card import proof_card
 from mezo_lab.report.prose import by_claim
 from mezo_lab.sampling import Estimate, law_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mezo_lab.proofs import Proof
 
 __all__ = [
     "MissingModel",
@@ -33,6 +36,7 @@ __all__ = [
     "predict",
     "record_path",
     "show",
+    "show_proof",
     "sized",
     "verify",
 ]
@@ -193,6 +197,17 @@ def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Fi
         if len(verdicts) > 1:
             _show_figure(claim_figure(verdicts, verdicts[0].claim), alt or alt_text(verdicts, verdicts[0].claim))
     display(HTML(verdict_card(result)))
+
+
+def show_proof(*proofs: "Proof") -> None:
+    """Display the steps of a proof as a table; of several proofs, those whose formulas differ, side by side.
+
+    Args: proofs: such as `mezo_lab.proofs.prove` makes.
+    Raises: ValueError where the proofs do not have the same number of steps.
+    """
+    from IPython.display import HTML, display
+
+    display(HTML(proof_card(proofs)))
 
 
 def _show_figure(figure: "Figure", alt: str) -> None:

@@ -14,6 +14,7 @@ from mezo_lab.sampling import Estimate
 __all__ = ["rows_card", "verdict_card"]
 
 _COLUMNS = ("law", "parameters", "expected", "found ± standard error", "distance", "verdict", "decoys: their distance")
+_SHORT = 20  # characters of a cell that is kept on one line
 
 
 def verdict_card(verdicts: Sequence[Verdict]) -> str:
@@ -57,7 +58,9 @@ def _row(verdict: Verdict) -> str:
         f'<b style="white-space:nowrap">{status_label(verdict.status)}</b>',
         "<br>".join(escape(_decoy(decoy)) for decoy in verdict.decoys) or "–",
     ]
-    return "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells)  # a page's own style has them right
+    kept = [";white-space:nowrap" if len(cell) <= _SHORT else "" for cell in cells]
+    # a page's own style has cells at the right
+    return "".join(f'<td style="text-align:left{look}">{cell}</td>' for look, cell in zip(kept, cells, strict=True))
 
 
 def _decoy(decoy: DecoyVerdict) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from mezo_lab.claims import Status, check
 from mezo_lab.course import notebook
-from mezo_lab.course.notebook import UnexpectedVerdict, predict, show, verify
+from mezo_lab.course.notebook import UnexpectedVerdict, predict, show, show_proof, verify
+from mezo_lab.proofs import prove
 from mezo_lab.sampling import Estimate
 
 
@@ -151,3 +152,20 @@ def test_rows_are_shown_as_a_table(shown):
     show([{"law": "sphere", "distance": notebook.distance(Estimate(1.0, 0.1, 10), 2.0)}])
     (card,) = shown
     assert ">sphere</td>" in card.data and ">−10</td>" in card.data
+
+
+def test_a_proof_is_a_table_of_its_steps_and_two_are_the_steps_that_differ(shown):
+    gaussian, sphere = (prove("notes", law) for law in ("gaussian", "sphere"))
+    show_proof(gaussian)
+    show_proof(gaussian, sphere)
+    whole, different = (thing.data for thing in shown)
+    assert whole.count("<tr") == 1 + len(gaussian.steps) and gaussian.verdict in whole
+    apart = [one.text != other.text for one, other in zip(gaussian.steps, sphere.steps, strict=True)]
+    assert different.count("<tr") == 1 + sum(apart) < 1 + len(apart)
+    assert ">c = d + 2</td>" in different and ">c = d</td>" in different
+    assert "<i>gaussian:</i> Isserlis" in different and "<i>sphere:</i> A probe is uniform" in different
+
+
+def test_proofs_of_different_steps_are_refused():
+    with pytest.raises(ValueError, match=r"`proofs` must be proofs of the same steps, got \[16, 8\] steps: show each"):
+        show_proof(prove("notes", "gaussian"), prove("norm-factor", "iid"))

@@ -15,13 +15,13 @@ from mezo_lab.course.exercises.grading import (
 from mezo_lab.sampling import law_named
 from mezo_lab.theory import Expression
 
-__all__ = ["check_norm_factor", "check_orthogonal_formula", "check_sparse_kurtosis"]
+__all__ = ["check_mixed_factor", "check_orthogonal_formula", "check_sparse_kurtosis"]
 
 _FACTORS = [
-    {"dim": 10, "probes": 1, "kurtosis": 3.0},
-    {"dim": 10, "probes": 4, "kurtosis": 1.0},
-    {"dim": 50, "probes": 3, "kurtosis": 1.8},
-    {"dim": 7, "probes": 2, "kurtosis": 10.0},
+    {"dim": 10, "gaussian": 2, "sphere": 2},
+    {"dim": 10, "gaussian": 1, "sphere": 0},
+    {"dim": 50, "gaussian": 0, "sphere": 3},
+    {"dim": 7, "gaussian": 3, "sphere": 1},
 ]
 # chosen so that no formula in d alone or in n alone fits
 _ORTHOGONAL = [{"dim": 6, "probes": 3}, {"dim": 8, "probes": 2}, {"dim": 6, "probes": 2}]
@@ -34,29 +34,56 @@ _KURTOSIS_MISTAKES = {
 _DRAWS = 50_000  # the factor to a part in a thousand, in a fraction of a second
 _FORMULA_MISTAKES = {
     "(d+n-1)/n": "That is for independent probes: here a term with i ≠ j has zᵢᵀzⱼ = 0, so it is 0.",
+    "(d+n+1)/n": "That is for independent Gaussian probes: here zᵢᵀzⱼ = 0, and each probe lies on the sphere.",
+    "(d+2)/n": "The terms are counted right, but d + 2 is the c of Gaussian probes: on the sphere it is d.",
+    "d/n - 1": "That is the variance, E‖ĝ − g‖²/‖g‖²: the norm has ‖g‖² itself on top.",
+    "d/n**2": "Of the n² terms the n with i = j are left, and not one alone.",
+    "d**2/n**2": "ĝ is d/n times the projection of g on the span, and that projection holds only a share n/d of ‖g‖².",
+    "1": "ĝ is not the projection of g on the span of the probes, but d/n times that projection.",
     "n/d": "n/d is the share of ‖g‖² in the span of the probes; ĝ is d/n times that part of g, so ‖ĝ‖² has (d/n)².",
     "d": "With zᵢᵀzⱼ = 0, n of the n² terms are left, each d·‖g‖², and ‖ĝ‖² divides by n².",
 }
 
 
-def check_norm_factor(factor: Answer) -> None:
-    """Whether factor(dim, probes, kurtosis) is E‖ĝ‖²/‖g‖² for independent coordinates.
+def check_mixed_factor(factor: Answer) -> None:
+    """Whether factor(dim, gaussian, sphere) is E‖ĝ‖²/‖g‖² of a step with so many probes of each law.
 
-    Source: claim A2, the i.i.d. laws. Raises: WrongAnswer.
+    Source: claim A2; the mean of the two constants, weighted by the probes. Raises: WrongAnswer.
     """
     grade(
         factor,
-        lambda dim, probes, kurtosis: theory.norm_factor(dim, probes, theory.Moments(1, kurtosis - 3)),
+        _mixed_factor,
         _FACTORS,
         {
-            "(d+n−1)/n is right for κ = 1: let it depend on κ.": "(dim + probes - 1) / probes",
-            "(d+n+1)/n is right for κ = 3, the Gaussian: let it depend on κ.": "(dim + probes + 1) / probes",
-            "The terms with i ≠ j count too: there are n(n−1), each ‖g‖².": "(dim - 1 + kurtosis) / probes",
-            "That is the variance, E‖ĝ − g‖²/‖g‖²: the norm has ‖g‖² itself on top.": ("(dim + kurtosis - 2) / probes"),
-            "ĝ is the mean of n probes, not their sum: divide by n.": "dim + probes + kurtosis - 2",
-            "‖z‖² has z₁² once and d − 1 others: E[‖z‖²z₁²] = κ + d − 1.": "(dim + probes + kurtosis - 1) / probes",
+            "Count the probes: the plain mean of both constants is right for as many of one law as of the other.": (
+                "(dim + gaussian + sphere) / (gaussian + sphere)"
+            ),
+            "That is the factor with Gaussian probes alone.": "(dim + gaussian + sphere + 1) / (gaussian + sphere)",
+            "That is the factor on the sphere alone.": "(dim + gaussian + sphere - 1) / (gaussian + sphere)",
+            "The terms with i ≠ j count too: there are n(n−1), each ‖g‖², whatever the two laws are.": (
+                "(gaussian * (dim + 2) + sphere * dim) / (gaussian + sphere)**2"
+            ),
+            "That is the variance, E‖ĝ − g‖²/‖g‖²: the norm has ‖g‖² itself on top.": "truth - 1",
+            "ĝ is the mean of n probes, so the sum over the pairs is divided by n², not by n.": (
+                "truth * (gaussian + sphere)"
+            ),
+            "That is the sum over the pairs: ĝ is the mean of n probes, so it is divided by n².": (
+                "truth * (gaussian + sphere)**2"
+            ),
+            "‖z‖² has z₁² once and d − 1 others: for a Gaussian probe κ + d − 1 is d + 2.": (
+                "truth + gaussian / (gaussian + sphere)**2"
+            ),
+            "The constants c are swapped: the Gaussian's is d + 2, the sphere's is d.": (
+                "(dim + gaussian + sphere - 1) / (gaussian + sphere) + 2 * sphere / (gaussian + sphere)**2"
+            ),
         },
     )
+
+
+def _mixed_factor(dim: int, gaussian: int, sphere: int) -> float:
+    probes = gaussian + sphere
+    weights = {"gaussian": gaussian / probes, "sphere": sphere / probes}
+    return sum(weight * theory.norm_factor(dim, probes, law_named(law).moments(dim)) for law, weight in weights.items())
 
 
 def check_sparse_kurtosis(kurtosis: Answer) -> None:
@@ -94,7 +121,7 @@ def check_orthogonal_formula(formula: Answer | str) -> None:
         if verdict.status is Status.REFUTED:
             raise WrongAnswer(
                 f"At d = {case['dim']}, n = {case['probes']} the draws refute {expect.text} = {verdict.expected:.6g}: "
-                f"they give {verdict.estimate}, z = {verdict.z_score:+.0f}. {_hint(expect)}"
+                f"they give {verdict.estimate}, {abs(verdict.z_score):.0f} standard errors away. {_hint(expect)}"
             )
     print(f"✓ the draws agree with {expect.text} in {len(_ORTHOGONAL)} cases")
 

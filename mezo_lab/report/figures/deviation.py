@@ -40,6 +40,8 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     for row, verdict in enumerate(verdicts):
         _draw_decoys(axes, row, verdict, formulas, edges)
         _draw_estimate(axes, row, verdict, edges)
+    if any(verdict.has_z_score for verdict in verdicts):
+        axes.annotate("distance", (1.03, 1), xycoords="axes fraction", fontsize=style.SMALL, color=style.GREY)
     axes.axvline(0, **style.THEORY)
     axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
     axes.xaxis.set_major_formatter(lambda share, _: _signed(share) or style.reference_name(verdicts[0]))

@@ -23,7 +23,8 @@ _BINS = 60
 _GROUPS = 8  # of equally many draws, whose means the scatter shows
 _DOTS = 1500  # draws that are seen
 _SAME = 1e-6  # relative: lengths that differ by rounding only
-_TOP = 0.985  # the share of the dots inside the frame
+_TOP = 0.95  # the share of the dots inside the frame, upwards
+_LONGEST = 0.998  # and to the right
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,14 @@ def length_scatter(dim: int, draws: Mapping[str, tuple[Tensor, Tensor]]) -> "Fig
     _check_draws(draws)
     figure = style.new_figure(_SCATTER_HEIGHT)
     axes = figure.add_subplot()
+    longest = max(float(torch.quantile(lengths.double(), _LONGEST)) for lengths, _ in draws.values())
     for law, (lengths, norms) in draws.items():
         _draw_scatter(axes, law, lengths, norms)
-    shortest, longest = _range([lengths for lengths, _ in draws.values()])
-    x = torch.linspace(shortest, longest, 100)
+        axes.plot(longest, float(norms.mean()), **_mean_look(law))
+    x = torch.linspace(0, longest, 100)
     axes.plot(x.tolist(), (x**2 / dim).tolist(), label="theory: the mean at this length is ‖z‖⁴/d", **style.THEORY)
     top = max(float(torch.quantile(norms, _TOP)) for _, norms in draws.values())
-    axes.set(xlabel="‖z‖²", ylabel="‖ĝ‖² / ‖g‖²", ylim=(0, top))
+    axes.set(xlabel="‖z‖²", ylabel="‖ĝ‖² / ‖g‖²", xlim=(0, 1.03 * longest), ylim=(0, top))
     style.despine(axes)
     style.figure_legend(figure)
     return figure
@@ -141,19 +143,32 @@ def _draw_scatter(axes: "Axes", law: str, lengths: Tensor, norms: Tensor) -> Non
     bars = [style.BARS * mean.standard_error for _, mean in means]
     axes.errorbar([x for x, _ in means], [mean.mean for _, mean in means], yerr=bars, **look)
     mean = float(norms.mean())
-    axes.axhline(
-        mean, color=colour, linewidth=1.2, linestyle="-.", zorder=2, label=f"{law}: mean of all draws {mean:.1f}"
-    )
+    axes.axhline(mean, color=colour, linewidth=1.2, linestyle="-.", zorder=2)
+    axes.plot([], [], label=f"{law}: mean of all draws {mean:.1f}", **_mean_look(law))
+
+
+def _mean_look(law: str) -> dict[str, Any]:
+    """A dashed and dotted line that carries the marker of its law, in case its colour is not seen."""
+    marker, colour = style.LAW_STYLES[law]
+    marks = {"marker": marker, "markersize": 7, "markeredgecolor": style.INK, "zorder": 4}
+    return {"color": colour, "linewidth": 1.2, "linestyle": "-."} | marks
 
 
 def _group_means(lengths: Tensor, norms: Tensor) -> list[tuple[float, Estimate]]:
-    """(mean length, mean norm) of groups of draws of similar length; of one length there is one group."""
+    """(length, mean norm) of groups of draws of similar length; of one length there is one group.
+
+    The length is ‖z‖² as the root of the mean of ‖z‖⁴, at which the group lies on the parabola however wide it is.
+    """
     order = lengths.argsort()
     groups = _GROUPS
     if float(lengths.max() - lengths.min()) < _SAME * float(lengths.max()):
         groups = 1
     chunks = order.chunk(groups)
-    return [(float(lengths[chunk].mean()), RunningMoments.of(norms[chunk]).estimate()) for chunk in chunks]
+    return [(_root_mean_square(lengths[chunk]), RunningMoments.of(norms[chunk]).estimate()) for chunk in chunks]
+
+
+def _root_mean_square(values: Tensor) -> float:
+    return float(values.double().square().mean().sqrt())
 
 
 def _range(lengths: Sequence[Tensor]) -> tuple[float, float]:

@@ -2,20 +2,42 @@
 
 from mezo_lab.course.exercises import dispute as exercises
 
+
+def right_factor(dim, gaussian, sphere):
+    n = gaussian + sphere
+    return (n * (n - 1) + gaussian * (dim + 2) + sphere * dim) / n**2
+
+
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_norm_factor: (
-        lambda dim, probes, kurtosis: (dim + probes + kurtosis - 2) / probes,
+    exercises.check_mixed_factor: (
+        lambda dim, gaussian, sphere: 1 + (dim - 1) / (gaussian + sphere) + 2 * gaussian / (gaussian + sphere) ** 2,
         [
-            (lambda dim, probes, kurtosis: (dim + probes - 1) / probes, "right for κ = 1"),
-            (lambda dim, probes, kurtosis: (dim + probes + 1) / probes, "right for κ = 3"),
-            (lambda dim, probes, kurtosis: (dim + kurtosis - 1) / probes, "The terms with i ≠ j"),
-            (lambda dim, probes, kurtosis: (dim + probes + kurtosis - 1) / probes, "d − 1 others"),
-            (lambda dim, probes, kurtosis: (dim + kurtosis - 2) / probes, "That is the variance"),
-            (lambda dim, probes, kurtosis: dim + probes + kurtosis - 2, "divide by n"),
-            (lambda dim, probes, kurtosis: (dim + kurtosis) / probes, r"At dim = 10, probes = 1"),
-            (lambda dim, probes, kurtosis: dim, r"At dim = 10, probes = 1, kurtosis = 3 it should be 12"),
-            (lambda dim, probes, kurtosis: None, "let it return its answer"),
+            (lambda dim, gaussian, sphere: 1 + dim / (gaussian + sphere), "plain mean of both"),
+            (lambda dim, gaussian, sphere: 1 + (dim + 1) / (gaussian + sphere), "Gaussian probes alone"),
+            (lambda dim, gaussian, sphere: 1 + (dim - 1) / (gaussian + sphere), "on the sphere alone"),
+            (
+                lambda dim, gaussian, sphere: (gaussian * (dim + 2) + sphere * dim) / (gaussian + sphere) ** 2,
+                "The terms with i ≠ j",
+            ),
+            (
+                lambda dim, gaussian, sphere: (gaussian + sphere) * right_factor(dim, gaussian, sphere),
+                "by n², not by n",
+            ),
+            (
+                lambda dim, gaussian, sphere: (gaussian + sphere) ** 2 * right_factor(dim, gaussian, sphere),
+                "That is the sum over the pairs",
+            ),
+            (lambda dim, gaussian, sphere: right_factor(dim, gaussian, sphere) - 1, "That is the variance"),
+            (
+                lambda dim, gaussian, sphere: (
+                    1 + ((dim + 2) * gaussian + (dim - 1) * sphere) / (gaussian + sphere) ** 2
+                ),
+                "d − 1 others",
+            ),
+            (lambda dim, gaussian, sphere: right_factor(dim, sphere, gaussian), "are swapped"),
+            (lambda dim, gaussian, sphere: dim, r"At dim = 10, gaussian = 2, sphere = 2 it should be 3\.5"),
+            (lambda dim, gaussian, sphere: None, "let it return its answer"),
         ],
     ),
     exercises.check_orthogonal_formula: (
@@ -25,6 +47,12 @@ ANSWERS = {
             ("1 + (d-1)/n", "for independent probes"),
             ("n/d", r"\(d/n\)²"),
             ("d", "n of the n² terms"),
+            ("(d+n+1)/n", "independent Gaussian probes"),
+            ("(d+2)/n", "on the sphere it is d"),
+            ("d/n-1", "That is the variance"),
+            ("d/n/n", "not one alone"),
+            ("(d/n)**2", "only a share n/d"),
+            ("1", "not the projection"),
             ("2", r"At d = 8, n = 2 .* double sum"),
             ("d-4", r"At d = 6, n = 2 the draws refute d-4 = 2"),
             (None, "a formula as text, in quotes"),

@@ -45,7 +45,7 @@ def test_every_group_of_draws_lies_on_the_parabola_and_the_means_of_the_laws_two
         assert len(data.get_xdata()) == groups
         for x, y, bar in zip(*data.get_data(), bars.get_segments(), strict=True):
             error = (bar[1, 1] - bar[0, 1]) / 2 / BARS
-            assert abs(y - x**2 / DIM) < BARS * error + 0.02 * y  # a group has a width
+            assert abs(y - x**2 / DIM) < BARS * error
     gaussian, sphere = (float(norms.mean()) for _, norms in DRAWS.values())
     assert gaussian - sphere == pytest.approx(2, abs=1)
     shown = [text.get_text() for text in axes.figure.legends[0].get_texts()]
