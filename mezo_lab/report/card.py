@@ -14,7 +14,7 @@ from mezo_lab.sampling import Estimate
 __all__ = ["rows_card", "verdict_card"]
 
 _COLUMNS = ("law", "parameters", "expected", "found ± standard error", "distance", "verdict", "decoys: their distance")
-_SHORT = 20  # characters of a cell that is kept on one line
+_SHORT = 22  # characters of a cell that is kept on one line
 
 
 def verdict_card(verdicts: Sequence[Verdict]) -> str:
@@ -55,7 +55,7 @@ def _row(verdict: Verdict) -> str:
         escape(f"{expected} {verdict.unit}".rstrip()),
         escape(verdict.measured),
         distance,
-        f'<b style="white-space:nowrap">{status_label(verdict.status)}</b>',
+        f'<b>{status_label(verdict.status)}</b>',
         "<br>".join(escape(_decoy(decoy)) for decoy in verdict.decoys) or "–",
     ]
     kept = [";white-space:nowrap" if len(cell) <= _SHORT else "" for cell in cells]

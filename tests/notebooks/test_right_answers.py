@@ -158,6 +158,12 @@ def streamed(tensors):
     return {name: torch.randn(tensor.shape, generator=rng) for name, tensor in tensors.items()}
 
 
+def mixed_by_loop(dim, gaussian, sphere):
+    constants = [dim + 2] * gaussian + [dim] * sphere
+    n = len(constants)
+    return sum(constants[i] if i == j else 1 for i in range(n) for j in range(n)) / n**2
+
+
 def pi():
     return sympy.pi
 
@@ -199,11 +205,13 @@ RIGHT = [
     (laws.check_sphere, sphere_exponential),
     (laws.check_probes_needed, lambda share, dim: -int(-share * dim // 1)),
     (laws.check_probes_needed, lambda share, dim: next(n for n in range(dim + 1) if n / dim >= share)),
-    (dispute.check_norm_factor, lambda dim, probes, kurtosis: 1 + (Fraction(dim) + Fraction(kurtosis) - 2) / probes),
     (
-        dispute.check_norm_factor,
-        lambda dim, probes, kurtosis: sympy.Rational(dim + probes - 2, probes) + sympy.nsimplify(kurtosis) / probes,
+        dispute.check_mixed_factor,
+        lambda dim, gaussian, sphere: (
+            1 + Fraction(dim - 1, gaussian + sphere) + Fraction(2 * gaussian, (gaussian + sphere) ** 2)
+        ),
     ),
+    (dispute.check_mixed_factor, mixed_by_loop),
     (dispute.check_orthogonal_formula, lambda: "1 + (d - n)/n"),
     (dispute.check_orthogonal_formula, lambda: " d * n**-1 "),
     (dispute.check_sparse_kurtosis, lambda: Fraction(1, 10) * 100),

@@ -131,6 +131,6 @@ def test_renamed_parameters_are_told_as_that(shown):
 def test_the_line_is_no_accident_of_the_sentence():
     """The negative control: the same error without its own rendering shows the checker's frames."""
     plain = "from mezo_lab.course.exercises import answers\ndel answers.WrongAnswer._render_traceback_\n"
-    cell = "from mezo_lab.course.exercises.dispute import check_norm_factor\ncheck_norm_factor(lambda **case: 1.0)"
+    cell = "from mezo_lab.course.exercises.dispute import check_mixed_factor\ncheck_mixed_factor(lambda **case: 1.0)"
     (_, shown) = ran([nbformat.v4.new_code_cell(plain), nbformat.v4.new_code_cell(cell)])
     assert len("\n".join(error_of(shown)["traceback"]).splitlines()) > 20
