@@ -55,7 +55,7 @@ def _row(verdict: Verdict) -> str:
         escape(f"{expected} {verdict.unit}".rstrip()),
         escape(verdict.measured),
         distance,
-        f'<b>{status_label(verdict.status)}</b>',
+        f"<b>{status_label(verdict.status)}</b>",
         "<br>".join(escape(_decoy(decoy)) for decoy in verdict.decoys) or "–",
     ]
     kept = [";white-space:nowrap" if len(cell) <= _SHORT else "" for cell in cells]
