@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 14. What it costs, and when not to use it
 #
-# **Claim.** By the end you will have shown that MeZO needs the memory of inference, that backpropagation with Adam needs several times as
-# much, and that for this MeZO pays in steps: where a backward pass fits, backpropagation is the cheaper one. The evidence: memory predicted term by term,
-# compared with the tensors that live and with measurements, and bounded by the paper's reports; times and GPU-hours, added up. The controls: predictions with a term left out, refuted; and models for which
-# MeZO's memory is no advantage.
+# **Claim.** By the end you will have shown that MeZO needs only the memory of inference, that backpropagation with Adam needs several
+# times as much, and that MeZO pays for the difference in steps: wherever a backward pass fits, backpropagation is cheaper. The evidence:
+# memory that is predicted term by term and compared with the tensors that live, with measurements and with the paper's reports; seconds and
+# GPU-hours, added up. The controls: predictions with a term left out, which the counts refute; and models for which MeZO's memory is no advantage.
 #
 # **You will be able to** predict the peak memory of a training from a configuration; compute GPU-hours and the break-even number of
 # steps; say from numbers when MeZO is the wrong tool.
@@ -15,6 +15,7 @@
 # %%
 import json
 import warnings
+from dataclasses import replace
 
 import torch
 
@@ -22,39 +23,37 @@ warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, whic
 from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
-from mezo_lab.course.notebook import predict, record_path, show, sized, verify
+from mezo_lab.course.notebook import predict, record_path, show, show_table, sized, verify
+from mezo_lab.course.records import recorded_memory, recorded_opt_memory, recorded_runs
 from mezo_lab.environment.storages import LiveStorages, storage_bytes
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, STEPS
 from mezo_lab.finetune.memory.paper_tables import gpu_hours, opt_config, setting_of_table_22
-from mezo_lab.finetune.memory.predicted import (
-    METHODS,
-    TrainingStep,
-    model_for_method,
-    predicted_memory,
-    untrained_model,
-)
-from mezo_lab.report.figures import MemoryBar, memory_alt_text, memory_figure, style
+from mezo_lab.finetune.memory.predicted import TrainingStep, model_for_method, predicted_memory, untrained_model
+from mezo_lab.report.figures import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
+from mezo_lab.report.figures import MemoryBar, memory_alt_text, memory_figure
+from mezo_lab.report.figures import StepCost, step_alt_text, step_figure
+from mezo_lab.report.figures import TrainingPrice, price_alt_text, price_figure
 
-MIB, GIB = 2**20, 2**30
+GIB = 2**30
 
 # %% [markdown]
 # ## What lives at the peak of a step
 #
-# **Statement** (derived). With $P$ parameters, $P_t$ of them trained, and $b$ bytes for a number, the peak is
+# **Statement** (derived). Let a model have $P$ parameters, of which $P_t$ are trained, and let a number take $b$ bytes. The peak memory of backpropagation with Adam is
 #
-# $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}$$
+# $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}.$$
 #
-# for backpropagation with Adam; SGD has no states. Inference has the first term and its own, smaller, activations; MeZO has the terms of inference, and one chunk of $z$: next to nothing where the sweeps are compiled, up to 16 MiB where they are not.
+# SGD has no states. Inference has the first term and smaller activations of its own. MeZO has the terms of inference and one chunk of $z$, which is next to nothing where the sweeps are compiled and at most 16 MiB where they are not.
 #
 # **Derivation.**
 #
 # 1. The chain rule needs the gradient of every trained weight: as many numbers as are trained.
-# 2. Adam keeps a mean of the gradient and one of its square: two more.
-# 3. The backward pass reads the inputs of every layer again. They are all kept: activations $\propto$ layers × sequences × tokens.
-# 4. A forward pass alone frees a layer's input once its output is there: activations of *one* layer.
+# 2. Adam keeps a running mean of the gradient and one of its square: two more numbers for each trained weight.
+# 3. The backward pass reads the inputs of every layer again, so all of them are kept: activations $\propto$ layers × sequences × tokens.
+# 4. A forward pass alone frees a layer's input as soon as its output is there: activations of *one* layer.
 # 5. MeZO makes $z$ chunk by chunk, moves $\theta$ in place (Algorithm 1), and keeps a seed and a scalar: no term with $P_t$.
 #
-# The library counts this by a step on tensors without contents. SmolLM2-135M by its configuration:
+# The library counts these terms by making a step on tensors without contents. This is SmolLM2-135M, from its configuration alone, with 16 sequences of 32 tokens:
 
 # %%
 smol = LlamaConfig(
@@ -67,24 +66,28 @@ smol = LlamaConfig(
     tie_word_embeddings=True,
     max_position_embeddings=8192,
 )
-predicted = {method: predicted_memory(smol, method=method) for method in ("inference", "mezo", "lora", "sgd", "adam")}
-weights = predicted["inference"].weights
-for method, memory in predicted.items():
-    parts = ", ".join(f"{name} {part / MIB:,.0f}" for name, part in vars(memory).items())
-    print(f"{method:>9}: {parts}; total {memory.total / MIB:,.0f} MiB, {memory.total / weights:.1f} times the weights")
+NAMES = {"inference": "inference", "mezo": "MeZO", "lora": "LoRA", "prefix": "prefix", "sgd": "SGD", "adam": "Adam"}
+
+
+def show_memory(memories, cards):
+    bars = [MemoryBar(name, *(part / GIB for part in vars(memory).values())) for name, memory in memories.items()]
+    show(memory_figure(bars, cards), alt=memory_alt_text(bars, cards))
+
+
+show_memory({NAMES[method]: predicted_memory(smol, method=method) for method in ("mezo", "lora", "sgd", "adam")}, {})
 
 # %% [markdown]
-# Weights, gradients and Adam's states are 1 + 1 + 2 times $bP$. LoRA's middle terms nearly vanish, but its
-# activations do not: the backward pass still goes through the whole model.
+# Weights, gradients and Adam's states stand as 1 to 1 to 2. LoRA's gradients and states nearly vanish, but its
+# activations do not, because the backward pass still goes through the whole model.
 #
 # ## Predict first
 #
 # Write your answers into the cell below. They will be shown again beside the results.
 #
-# 1. The paper's MeZO holds 16-bit weights; its fine-tuning holds 32-bit weights, with Adam. How many times as much memory does fine-tuning need, at least?
+# 1. The paper's MeZO holds 16-bit weights. Its fine-tuning holds 32-bit weights and uses Adam. How many times as much memory does fine-tuning need, at least?
 # 2. You double the number of layers. Whose activations double, those of inference or those of backpropagation?
 # 3. A step of MeZO is two forward passes. A backward pass costs about as much as two more. Which step is faster, and by how much?
-# 4. By the paper's Table 23, a step of fine-tuning OPT-30B takes several times as long as one of MeZO. Is MeZO's whole training cheaper at 30B? At 1.3B?
+# 4. In the paper's Table 23, a step of fine-tuning OPT-30B takes several times as long as one of MeZO. Is MeZO's whole training cheaper at 30B? At 1.3B?
 
 # %%
 predictions = predict(memory="", layers="", step="", training="")
@@ -92,79 +95,71 @@ predictions = predict(memory="", layers="", step="", training="")
 # %% [markdown]
 # ## Experiment: the OPT family, beside the paper's Table 22
 #
-# First $P$ by hand. A layer of width $w$ has $4w^2$ weights in attention, $8w^2$ in its two-layer network and $13w$ in biases and norms; the tables of words and positions
-# have 50,272 and 2,050 rows, and $2w$ are the last norm's.
+# > *Table 22, in our words.* On MultiRC, with 400 tokens on average and one example at a time, `nvidia-smi` shows for MeZO what it shows for
+# > zero-shot inference, and for full fine-tuning up to twelve times as much, on several cards. *Figure 4, in our words:* on one card of 80 GB
+# > one can fine-tune OPT-2.7B, and run MeZO on OPT-30B.
+#
+# First we count $P$ by hand. A layer of width $w$ has $4w^2$ weights in its attention, $8w^2$ in its two-layer network and $13w$ in its biases and norms. The tables of words and positions
+# have 50,272 and 2,050 rows, and the last norm has $2w$ weights.
 
 # %%
+counts = []
 for size in sized(full=("1.3B", "13B"), fast=("1.3B",)):
     layers, _, width = SIZES[size]
     by_hand = layers * (12 * width**2 + 13 * width) + (50_272 + 2_050 + 2) * width
-    memory = setting_of_table_22(size, "mezo")
-    print(f"{size}: {by_hand:,} parameters by hand, {memory.weights // 2:,} counted; MeZO {memory.total / GIB:.1f} GiB")
+    counted = setting_of_table_22(size, "mezo").weights // 2
+    counts.append({"OPT": size, "parameters by hand": f"{by_hand:,}", "counted": f"{counted:,}"})
+show_table(counts)
 
 # %% [markdown]
-# All sizes are in the record `results/memory.txt`, written by `mezo-lab memory`.
+# The record `results/memory.txt`, written by `mezo-lab memory`, has the predictions for all sizes. Here they are dashed, and the paper's numbers are the markers.
 
 # %%
-measured_block, opt_block, *_ = record_path("results/memory.txt").read_text().split("\n\n")
-
-
-def table(block, names):
-    lines = [line.replace(",", "").split() for line in block.splitlines()]
-    return {cells[0]: cells[1:] for cells in lines if cells[0] in names}
-
-
-opt = {}  # (method, size) → GiB
-for size, cells in table(opt_block, SIZES).items():
-    opt |= {(method, size): float(cells[3 * k]) for k, method in enumerate(REPORTED)}
-for method, reported in REPORTED.items():
-    comparisons = [
-        f"{size} {opt[method, size]:,.0f} ({opt[method, size] / gb - 1:+.0%})" for size, gb in reported.items()
-    ]
-    print(f"{method:>7}, GiB (error): {', '.join(comparisons)}")
-times = [opt["adam", size] / opt["mezo", size] for size in SIZES]
+opt = {method: recorded_opt_memory(method) for method in REPORTED}  # GiB by size
+markers, lines = [], []
+for (method, reported), law in zip(REPORTED.items(), ("gaussian", "sphere", "rademacher"), strict=True):
+    sizes, values = [float(size.removesuffix("B")) for size in reported], list(reported.values())
+    markers.append(GrowthSeries(f"{NAMES[method]}, Table 22", sizes, values, values, values, law=law))
+    lines.append(GrowthLine("predicted, on one card", sizes, [opt[method][size] for size in reported]))
+panels = [GrowthPanel("parameters of OPT, billions", "peak memory, GiB", markers, lines)]
+show(growth_figure(panels), alt=growth_alt_text(panels))
+times = [opt["adam"][size] / opt["mezo"][size] for size in SIZES]
 predictions.compare("memory", f"fine-tuning holds {min(times):.1f} to {max(times):.1f} times as much as MeZO")
 
-
 # %% [markdown]
-# Which of these fit on the cards that people have? The bars show what each method holds for one small OPT, the lines a laptop's card, a desktop's and a data centre's.
+# At every size, the methods differ by nearly the same factor. The paper's numbers lie above the predictions, because `nvidia-smi` also shows the context of the GPU, what the allocator reserves, the longest example and,
+# where training was sharded, what all cards had reserved. So Table 22 bounds the prediction from one side only, which is no check. A check comes next.
+#
+# Which of these trainings fit on the cards that people have? The lines are a laptop's card, a desktop's and a data centre's.
 
 # %%
 size = sized(full="6.7B", fast="1.3B")
-bars = []
-for method in REPORTED:
-    memory = setting_of_table_22(size, method)
-    parts = (memory.weights, memory.gradients, memory.optimizer, memory.activations)
-    bars.append(MemoryBar(f"{method}, {size}", *(part / GIB for part in parts)))
-cards = {"8 GB": 8e9 / GIB, "24 GB": 24e9 / GIB, "80 GB": 80e9 / GIB}
-show(memory_figure(bars, cards), alt=memory_alt_text(bars, cards))
+cards = {f"{gigabytes} GB": gigabytes * 1e9 / GIB for gigabytes in (8, 24, 80)}
+show_memory({f"{NAMES[method]}, {size}": setting_of_table_22(size, method) for method in REPORTED}, cards)
 
 # %% [markdown]
-# At every size a method is nearly a constant factor. The paper's numbers lie above the predictions, because `nvidia-smi` also shows the context of the GPU, what the allocator reserves, the longest example and,
-# where training was sharded, what all cards had reserved. So Table 22 bounds the prediction from one side, and is no check. A check comes next.
+# MeZO asks for a desktop's card where full fine-tuning does not fit on the data centre's. Prefix tuning trains almost no weights, and yet its activations keep it off the desktop.
 #
 # ## Check
 #
-# **MeZO adds a chunk** (claim C6): the peak of a step exceeds that of its forward pass by at most 40 MiB, whatever $d$. The decoy is the published program,
-# which makes $z$ a tensor at a time.
+# **MeZO adds a chunk** (claim C6): the peak of a step exceeds that of its forward pass by at most 40 MiB, whatever $d$ is. The decoy is the published program,
+# which makes $z$ a whole tensor at a time. Nothing scatters here, since every draw gives the same number.
 
 # %%
-verdict = verify("memory", d=sized(full=8_000_000, fast=4_200_000))
-show(verdict)
+show(verify("memory", d=sized(full=8_000_000, fast=4_200_000)))
 
 # %% [markdown]
-# Nothing scatters: every draw is the same number. **The terms of backpropagation**: the second step of a small model with contents, each tensor counted while it lives.
-# Stated error: 1 %. Each decoy forgets a term.
+# **The terms of backpropagation.** We run the second step of a small model whose tensors do have contents, and count each tensor while it lives.
+# The prediction may be wrong by 1 %. Each decoy forgets a term.
 
 # %%
-sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
-small = LlamaConfig(vocab_size=1000, tie_word_embeddings=True, **sizes)
-tokens = torch.zeros(8, 32, dtype=torch.long)
+shape = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
+small = LlamaConfig(vocab_size=1000, tie_word_embeddings=True, **shape)
 
 
 def lives(method: str) -> int:
     model = model_for_method(method, untrained_model(small, torch.float32, "sdpa"))
-    step = TrainingStep(model, tokens)
+    step = TrainingStep(model, torch.zeros(8, 32, dtype=torch.long))
     optimizer = step.optimizer(method)
 
     def run():
@@ -179,241 +174,192 @@ def lives(method: str) -> int:
     return storage_bytes([*model.parameters(), *model.buffers(), *states]) + live.peak
 
 
-for method in ("sgd", "adam"):
-    count, memory = lives(method), predicted_memory(small, method=method, batch=8)
-    line = f"{method}: {count:,} bytes live, predicted {memory.total:,} ({memory.total / count - 1:+.1%})"
-    for name, part in vars(memory).items():
-        wrong = (memory.total - part) / count - 1
-        line += f"; without {name} {wrong:+.0%} {'REFUTED' if abs(wrong) > 0.01 else 'not told apart'}"
-    print(line)
-
-# %% [markdown]
-# SGD has no states, so to leave them out is no mistake. **What a process holds**: the record's measurements of SmolLM2. The prediction is what must
-# live; an allocator holds more. Stated error: 25 %.
+def judged(error: float, bound: float) -> str:
+    return f"{error:+.1%}, {'refuted' if abs(error) > bound else 'within the bound'}"
 
 
 # %%
-def judged(error):
-    return "within 25 %" if abs(error) <= 0.25 else "REFUTED"
+rows = []
+for method in ("sgd", "adam"):
+    alive, memory = lives(method), predicted_memory(small, method=method, batch=8)
+    row = {"method": NAMES[method], "bytes that live": f"{alive:,}", "error": judged(memory.total / alive - 1, 0.01)}
+    wrong = {f"without {name}": judged((memory.total - part) / alive - 1, 0.01) for name, part in vars(memory).items()}
+    rows.append(row | wrong)
+show_table(rows)
 
+# %% [markdown]
+# SGD has no states, so leaving them out is no mistake for SGD, and the decoy stays within the bound. For Adam each decoy is refuted.
+#
+# **What a process holds.** The record also has the measured memory of a process that trains SmolLM2. The prediction is what must live, and an allocator holds more, so here we allow 25 %.
 
-for method, cells in table(measured_block, METHODS).items():
-    *terms, total, measured = (float(cell) for cell in cells[:6])
-    error = total / measured - 1
-    line = f"{method:>9}: predicted {total:,.0f}, measured {measured:,.0f} MiB, error {error:+.0%} {judged(error)}"
-    decoy = (total - terms[2]) / measured - 1
-    print(line + (f"; without Adam's two states {decoy:+.0%} {judged(decoy)}" if method == "adam" else ""))
+# %%
+rows = []
+for method, (needed, measured) in recorded_memory().items():
+    row = {"method": NAMES[method], "predicted, MiB": f"{needed:,.0f}", "measured": f"{measured:,.0f}"}
+    rows.append(row | {"error": judged(needed / measured - 1, 0.25)})
+show_table(rows)
 
 # %% [markdown]
 # ## The time of a step
 #
-# A forward pass of $P$ weights on $T$ tokens takes about $2PT$ operations, a backward pass twice that (Kaplan et al. 2020). So backpropagation takes $6PT$, MeZO $4PT$ and its sweeps over $\theta$: a ratio of $3/2$.
-# The record `results/step_cost.json` (from `python benchmarks/step_cost.py`) has it for one machine; nothing follows for others.
+# A forward pass of $P$ weights on $T$ tokens takes about $2PT$ operations, and a backward pass takes twice as many (Kaplan et al. 2020). So a step of backpropagation takes $6PT$, and a step of MeZO takes $4PT$ and its sweeps over $\theta$: a ratio of $3/2$.
+# The record `results/step_cost.json`, from `benchmarks/step_cost.py`, has the seconds and the memory of a step on one machine. Other machines may differ.
 
 # %%
 record = json.loads(record_path("results/step_cost.json").read_text())
-bed = record["beds"][0]
-ratios = {row["method"]: row["ratio"] for row in bed["rows"]}
-machine = record["machine"]
-print(f"{bed['model']} on {machine['processor']}, {machine['threads']} threads; time over two forward passes:")
-for row in bed["rows"]:
-    print(f"  {row['method']:<26} {row['ratio']:.2f} ({row['least']:.2f} to {row['largest']:.2f})")
-own, adam = (ratios[name] for name in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"))
-predictions.compare(
-    "step", f"MeZO takes {own:.2f} times two forward passes, backpropagation with Adam {adam:.2f} times"
-)
+bed, machine = record["beds"][0], record["machine"]
+costs = [
+    StepCost(
+        *(row[name] for name in ("method", "ratio", "least", "largest")), row["memory"]["over_forward"], row["law"]
+    )
+    for row in bed["rows"]
+    if row["method"].endswith(("sweeps", "published sequence", "backpropagation"))
+]
+show(step_figure(costs), alt=step_alt_text(costs))
+ratios = {cost.method: cost.ratio for cost in costs}
+own, adam = ratios["MeZO rademacher, 3 sweeps"], ratios["Adam, backpropagation"]
+sentence = f"MeZO takes {own:.2f} times two forward passes, backpropagation with Adam {adam:.2f} times"
+predictions.compare("step", f"{sentence} ({bed['model']}, {machine['processor']}, {machine['threads']} threads)")
 
 # %% [markdown]
 # ## GPU-hours and break-even
 #
-# **Statement** (derived). If MeZO needs $\gamma$ times the steps, its training is the cheaper one exactly if
+# > *Table 23, in our words.* It has the seconds of a step on cards of 80 GB. At 30B a step of MeZO, with a batch of 16, runs on one card; a step of fine-tuning, with a batch of 8, takes nearly
+# > eight times as long, on eight cards. From this the paper concludes that MeZO needs half the GPU-hours.
 #
-# $$\gamma < \gamma^* = \frac{\text{seconds of a backpropagation step} \times \text{its cards}}{\text{seconds of a MeZO step}\times\text{its cards}}.$$
+# **Statement** (derived). If MeZO needs $\gamma$ times the steps of backpropagation, its training is cheaper exactly if $\gamma$ is below the *break-even* factor
 #
-# **Derivation.** $S$ steps of the one cost $S\,c_b$ card-seconds, $\gamma S$ of the other $\gamma S\,c_m$. By operations on one card, with one probe, $\gamma^*=3/2$. Theory (notebook 5) has
-# $\gamma=(r+n+1)/n$ against SGD, at $n$ times the cost: together $r+n+1 \ge 3$.
+# $$\gamma^* = \frac{\text{seconds of a backpropagation step} \times \text{its cards}}{\text{seconds of a MeZO step}\times\text{its cards}}.$$
 #
-# So on one card, in this theory, MeZO cannot win on operations: it wins by needing fewer cards and no traffic between them. Table 23 measures
-# that. Steps as in the paper: 20,000 of MeZO in batches of 16; five epochs of 1,000 examples for fine-tuning.
+# **Derivation.** $S$ steps of backpropagation cost $S\,c_b$ card-seconds, and $\gamma S$ steps of MeZO cost $\gamma S\,c_m$. By operations on one card and with one probe, $\gamma^*=3/2$. The theory of notebook 5 gives
+# $\gamma=(r+n+1)/n$ against SGD, for a step that costs $n$ times as much: together $r+n+1 \ge 3$. So on one card MeZO cannot win on operations. It can win by needing fewer cards and no traffic between them.
+#
+# Table 23 measures just that. The steps are the paper's: 20,000 of MeZO, and five epochs of 1,000 examples for fine-tuning.
 
 # %%
 factors = {r: theory.effective_rank_factor(r, 1, LAWS["gaussian"].moments(10**9)) for r in (1, 10, 100)}
-print(", ".join(f"γ = {factor:.0f} at r = {r}" for r, factor in factors.items()))
-breaks = {}
-for size in SECONDS["mezo"]:
-    (mezo, cards), (adam, more) = SECONDS["mezo"][size], SECONDS["adam"][size]
-    breaks[size] = adam * more / (mezo * cards)
-    taken, hours = STEPS["mezo"][size] / STEPS["adam"][size], [gpu_hours(size, method) for method in ("mezo", "adam")]
-    winner = "MeZO" if hours[0] < hours[1] else "fine-tuning"
-    print(
-        f"{size:>5}: fine-tuning's step is {adam / mezo:.1f} times as long on {more / cards:g} times the cards: γ* = {breaks[size]:.1f}"
-    )
-    print(
-        f"       MeZO takes {taken:.0f} times the steps: {hours[0]:.1f} against {hours[1]:.2f} GPU-hours, cheaper: {winner}"
-    )
-cheap = [size for size in SECONDS["mezo"] if gpu_hours(size, "mezo") < gpu_hours(size, "adam")]
+print("By theory, with one probe:", ", ".join(f"γ = {factor:.0f} at r = {r}" for r, factor in factors.items()))
+rows, breaks = [], {}
+for size, (seconds, cards) in SECONDS["mezo"].items():
+    longer, more = SECONDS["adam"][size]
+    breaks[size] = longer * more / (seconds * cards)
+    hours = {name: gpu_hours(size, method) for name, method in (("MeZO", "mezo"), ("fine-tuning", "adam"))}
+    row = {"OPT": size, "γ*": f"{breaks[size]:.1f}", "γ": f"{STEPS['mezo'][size] / STEPS['adam'][size]:.0f}"}
+    row |= {f"GPU-hours, {name}": f"{value:,.1f}" for name, value in hours.items()}
+    rows.append(row | {"cheaper": min(hours, key=hours.get)})
+show_table(rows)
+cheap = [row["OPT"] for row in rows if row["cheaper"] == "MeZO"]
 predictions.compare("training", f"MeZO's whole training is the cheaper one at {', '.join(cheap) or 'no size'} only")
 
 # %% [markdown]
-# The total decides, and a saving at one size is a statement about that size alone. Batches differ, and the
-# fine-tuning had no checkpointing.
+# The total decides, and a saving at one size is a statement about that size alone. The batches of the two methods differ, and the
+# fine-tuning used no checkpointing (below).
 #
 # ## What a fine-tuning took
 #
-# The record `results/finetune.json` (from `make accuracy`): SmolLM2-135M on film reviews. Seeds are averaged, and so are the ends of intervals, which do not show how seeds differ. Passes: forward + backward, of 16 reviews (linear probe: one); minutes
-# include loading and testing; MiB are the peak of the process, of a training also while it loads its best checkpoint.
+# The record `results/finetune.json`, from `make accuracy`, has trainings of SmolLM2-135M on film reviews on one machine. The minutes include loading and testing. The memory is the peak of the whole process, which for a training includes the moment when it loads its best checkpoint.
 
 # %%
-PROMPTS = {"rotten-tomatoes": "“… It was”", "rotten-tomatoes/sentiment": "“Sentiment:”"}
-rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
-groups = {}
-for row in rows:
-    if row["objective"] == "loss" and not row["scratch"] and not row["prompt"].endswith("no-prompt"):
-        shots = 0 if row["method"] == "zero-shot" else row["shots"]
-        groups.setdefault((row["prompt"], shots, f"{row['method']} {row['tuning']}".strip()), []).append(row)
-
-
-def mean(rows, name):
-    return sum(row[name] or 0 for row in rows) / len(rows)
-
-
-names = ("test", "low", "high", "seconds", "peak_mebibytes", "forward_passes", "backward_passes")
-results = {key: {name: mean(runs, name) for name in names} for key, runs in groups.items()}
-for (prompt, shots, method), r in results.items():
-    passes = f"{r['forward_passes']:.0f} + {r['backward_passes']:.0f}"
-    print(
-        f"{PROMPTS[prompt]:<14}{shots:>4} a class {method:<13}{r['test']:.1%} ({r['low']:.1%} to {r['high']:.1%}), "
-        f"{passes} passes, {r['seconds'] / 60:.1f} minutes, {r['peak_mebibytes']:,.0f} MiB"
+PROMPTS = ("“… It was”", "“Sentiment:”")
+runs = [run for run in recorded_runs(objective="loss", scratch=False) if run.prompt in PROMPTS]
+prices = [
+    TrainingPrice(
+        *(run.prompt, run.method, run.test, run.low, run.high, run.seconds / 60, run.peak_mebibytes, run.shots > 16)
     )
-if not any(method.startswith("adam") for _, _, method in results):
-    print("Adam: no run in the record yet")
-on, loads = [row["machine"] for row in rows], [row["machine"]["load_before"] for row in rows]
-machines = "; ".join(sorted({f"{each['processor']}, {each['threads']} threads" for each in on}))
-print(f"{machines}; load before a run {min(loads):.1f} to {max(loads):.1f}: compare minutes on one machine only")
-
-
-# %%
-def cost_figure(prompts, methods):
-    figure = style.new_figure(height=5.2)
-    for axes, prompt in zip(figure.subplots(len(prompts), sharex=True), prompts, strict=True):
-        for law, method in zip((*LAWS, ""), methods, strict=False):
-            label = method
-            for shots in (0, 16, 512):
-                if r := results.get((prompt, shots, method)):
-                    bars, face = [[r["test"] - r["low"]], [r["high"] - r["test"]]], {"markerfacecolor": "white"}
-                    look = style.estimate(law) | (face if shots == 512 else {})
-                    axes.errorbar(r["seconds"] / 60, r["test"], bars, label=label, **look)
-                    label = None
-        axes.set(title=PROMPTS[prompt], ylabel="test accuracy")
-        axes.title.set_fontsize(style.SMALL)
-        style.despine(axes)
-    axes.set_xlabel("minutes; filled: at most 16 examples a class, open: 512")
-    entries = [axes.get_legend_handles_labels() for axes in figure.axes]
-    handles = {label: handle for pair in entries for handle, label in zip(*pair, strict=True)}
-    style.figure_legend(figure, columns=2, handles=handles.values(), labels=handles)
-    return figure
-
-
-# %%
-prompts, methods = (list(dict.fromkeys(key[k] for key in results)) for k in (0, 2))
-shown = [
-    f"{PROMPTS[p]}, {m}, {s} a class: {r['test']:.0%} in {r['seconds'] / 60:.0f}" for (p, s, m), r in results.items()
+    for run in runs
 ]
-show(
-    cost_figure(prompts, methods),
-    alt=f"Scatter of test accuracy, with 95 % intervals, against minutes, a panel for each prompt: {'; '.join(shown)} minutes.",
-)
+sizes = {"few": "at most 16 reviews of each class", "many": "512 reviews of each class"}
+show(price_figure(prices, **sizes), alt=price_alt_text(prices, **sizes))
 
 # %% [markdown]
-# Which is the cheapest for the same accuracy? "The same" here: its interval overlaps that of the best, a coarser test than notebook 11's paired gain. Minutes compare on one machine only.
+# What is cheapest for the same accuracy? Here "the same" means that the interval overlaps that of the best, which is a coarser test than the paired gain of notebook 11.
 
 # %%
-for prompt in prompts:
+rows = []
+for prompt in PROMPTS:
     for budget in (16, 512):
-        known = {(m, s): r for (p, s, m), r in results.items() if p == prompt and s <= budget}
-        best = max(known.values(), key=lambda r: r["test"])
-        same = {f"{m} ({s})": r for (m, s), r in known.items() if r["high"] >= best["low"]}
-        least = [min(same, key=lambda name: same[name][cost]) for cost in ("seconds", "peak_mebibytes")]
-        print(f"{PROMPTS[prompt]}, up to {budget} a class: as good as the best: {', '.join(same)}")
-        print(f"    least time: {least[0]}; least memory: {least[1]}")
+        known = [run for run in runs if run.prompt == prompt and run.shots <= budget]
+        good = [run for run in known if run.high >= max(known, key=lambda run: run.test).low]
+        row = {"prompt": prompt, "reviews of a class": f"at most {budget}"}
+        row |= {"as good as the best": "; ".join(f"{run.method} ({run.shots})" for run in good)}
+        row["least time"] = min(good, key=lambda run: run.seconds).method
+        rows.append(row | {"least memory": min(good, key=lambda run: run.peak_mebibytes).method})
+show_table(rows)
 
 # %% [markdown]
 # ## When not to use it
 #
-# First: what else makes a backward pass fit? LoRA with *checkpointing* keeps each layer's input and computes the rest of a layer again; 4-bit weights (4½ bits with their scales) are frozen. A slice of OPT-13B's 40 layers
-# in the setting of Table 22, adapters in 16 bits:
+# First ask what else makes a backward pass fit. *Checkpointing* keeps the input of each layer and computes the rest of a layer again when the backward pass needs it. LoRA freezes the weights, and frozen weights may have 4 bits, or 4½ with their scales. Here is a slice of OPT-13B
+# in the setting of Table 22, with adapters in 16 bits:
 
 # %%
 config = opt_config("13B")
 layers = config.num_hidden_layers = sized(full=8, fast=2)
 setting = {"dtype": torch.float16, "batch": 2, "length": 400, "positions": 400, "attention": "eager"}
 mezo, lora = (predicted_memory(config, method=method, **setting) for method in ("mezo", "lora"))
-kept = lora.activations / layers + layers * 2 * 400 * config.hidden_size * 2
-fits = {"MeZO": mezo.total, "LoRA": lora.total, "LoRA, checkpoints": lora.total - lora.activations + kept}
-fits["LoRA, checkpoints, 4 bits"] = fits["LoRA, checkpoints"] - lora.weights * (1 - 4.5 / 16)
-print(f"{layers} layers: " + "; ".join(f"{name} {total / GIB:.1f} GiB" for name, total in fits.items()))
+inputs = layers * 2 * 400 * config.hidden_size * 2  # bytes: layers × sequences × tokens × width × 2
+checkpoints = replace(lora, activations=lora.activations / layers + inputs)
+four_bits = replace(checkpoints, weights=lora.weights * 4.5 / 16)
+fits = {"MeZO": mezo, "LoRA": lora, "LoRA, checkpoints": checkpoints, "the same, 4 bits": four_bits}
+show_memory(fits, {})
+
+# %% [markdown]
+# With checkpoints and four bits, backpropagation through adapters needs less memory than MeZO on all weights. So memory alone is a reason for MeZO only after these are ruled out. A table of decisions, with the numbers of this notebook:
 
 # %%
 r, error = json.loads(record_path("results/divergence.json").read_text())["curvature"]["effective_rank"]
-here = ratios["Adam, backpropagation"] / ratios["MeZO rademacher, 3 sweeps"]
 days = (10**6 / 8) * (STEPS["mezo"]["30B"] / STEPS["adam"]["30B"]) * SECONDS["mezo"]["30B"][0] / 86_400
-scratch = [row["test"] for row in rows if row["scratch"] and row["method"] == "mezo"]
-small_hours = gpu_hours("1.3B", "mezo") / gpu_hours("1.3B", "adam")
-cheaper = {True: "MeZO", False: "backpropagation"}
+(scratch,) = recorded_runs(scratch=True, method="MeZO")
+hours = gpu_hours("1.3B", "mezo") / gpu_hours("1.3B", "adam")
+least = min(fits, key=lambda name: fits[name].total)
 chart = [
-    (
-        "a backward pass fits on your card",
-        f"MeZO takes {small_hours:.0f} times the GPU-hours, 1.3B",
-        cheaper[small_hours < 1],
-    ),
-    (f"r = {r:.1f} ± {error:.1f} (SmolLM2)", f"γ = {r + 2:.1f}, γ* = {here:.2f} by the record", cheaper[r + 2 < here]),
-    ("the rank is large, several cards", f"30B: r must be below {breaks['30B'] - 2:.0f}", "MeZO if r is below"),
-    ("from scratch", "no reason for a small r; γ up to d + 2", cheaper[False]),
-    ("    a run from scratch", f"accuracy {scratch}" if scratch else "not in the record yet", ""),
-    ("a million examples, 30B, one card", f"{days:,.0f} days an epoch", "more cards"),
-    ("LoRA, checkpoints, 4 bits", "see above", min(fits, key=fits.get)),
-    ("nothing above fits", f"{mezo.total / lora.weights:.2f} times the weights of the slice", "MeZO"),
+    ("A backward pass fits on your card.", f"1.3B: {hours:.0f} times the GPU-hours", "backpropagation"),
+    ("Only steps count.", f"SmolLM2: γ = {r + 2:.1f} ± {error:.1f}, γ* = {adam / own:.2f}", "backpropagation"),
+    ("It fits on several cards.", f"30B: γ* = {breaks['30B']:.0f}", f"MeZO, if r < {breaks['30B'] - 2:.0f}"),
+    ("You train from scratch.", f"no small r; accuracy {scratch.test:.0%} on two classes", "backpropagation"),
+    ("A million examples, 30B, one card.", f"{days:,.0f} days for an epoch of MeZO", "more cards"),
+    ("Adapters would do.", "the picture above", "LoRA" if least != "MeZO" else "MeZO"),
+    ("Nothing above fits.", f"MeZO: {mezo.total / lora.weights:.2f} times the weights", "MeZO"),
 ]
-for condition, number, choice in chart:
-    print(f"{condition:<36}{number:<46}{choice}")
+show_table([dict(zip(("if", "then", "choose"), row, strict=True)) for row in chart])
 
 # %% [markdown]
-# The days take the paper's ratio of steps for granted; $r$ is of one batch, at the start. They are sizes, not forecasts.
+# The days take the paper's ratio of steps for granted, and $r$ was measured on one batch, at the start of a training. These numbers are sizes, not forecasts.
 #
 # ## What it means
 #
-# MeZO trades steps for memory, which pays where memory is what you lack: no backward pass fits, even with adapters, checkpoints and fewer bits; the loss has no gradient; or only
-# forward passes are available. It may also pay where backpropagation needs many more cards and $\gamma$ is small. Where a backward pass fits, take it.
+# MeZO trades steps for memory. The trade is good where memory is what you lack: no backward pass fits, even with adapters, checkpoints and fewer bits; or the loss has no gradient; or only
+# forward passes are available. It may also be good where backpropagation needs many more cards and $\gamma$ is small. Where a backward pass fits, take it.
 #
 # ## Where it breaks
 #
-# "The memory of inference" is small only if weights outweigh activations. Long texts, with logits at every token, are one way out:
+# "The memory of inference" is small only if the weights outweigh the activations. Long texts, with logits at every token, turn this around. Here is MeZO on 16 sequences of growing length:
 
 # %%
-few, many = (LlamaConfig.from_dict(smol.to_dict() | {"num_hidden_layers": layers}) for layers in (2, 4))
 growth = []
 for name, method in (("inference", "inference"), ("backpropagation", "sgd")):
-    activations = [predicted_memory(config, method=method, length=512).activations for config in (few, many)]
-    growth.append(f"{name} holds {activations[1] / activations[0]:.1f} times the activations")
+    sizes = [
+        predicted_memory(
+            LlamaConfig.from_dict(smol.to_dict() | {"num_hidden_layers": layers}), method=method, length=512
+        )
+        for layers in (2, 4)
+    ]
+    growth.append(f"{name} holds {sizes[1].activations / sizes[0].activations:.1f} times the activations")
 predictions.compare("layers", "with twice the layers, " + " and ".join(growth))
-for length in sized(full=(32, 512, 2048), fast=(32, 512)):
-    memory = predicted_memory(smol, method="mezo", length=length, positions=length)
-    share = memory.activations / memory.total
-    print(f"16 sequences of {length:>4} tokens: MeZO {memory.total / MIB:>8,.0f} MiB, {share:.0%} of it activations")
+lengths = sized(full=(32, 512, 2048), fast=(32, 512))
+long = {f"{n} tokens": predicted_memory(smol, method="mezo", length=n, positions=n) for n in lengths}
+show_memory(long, {})
 
 # %% [markdown]
-# A tiny model is another: its memory is that of the activations, not of the weights; and what Python does between two passes takes a share of the time (same record).
+# A tiny model breaks it too: most of its memory is activations, and what Python does between two passes takes a share of the time.
 
 # %%
-sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-tiny = LlamaConfig(vocab_size=500, tie_word_embeddings=True, **sizes)
-for method in ("inference", "mezo", "adam"):
-    memory = predicted_memory(tiny, method=method)
-    print(f"{method:>9}: {memory.total / memory.weights:.1f} times the weights")
-bed = record["beds"][1]
-times = {row["method"]: row["ratio"] for row in bed["rows"]}
-for method in ("MeZO rademacher, 3 sweeps", "Adam, backpropagation"):
-    print(f"{bed['model']}: {method} {times[method]:.1f} times two forward passes")
+shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+tiny = LlamaConfig(vocab_size=500, tie_word_embeddings=True, **shape)
+memory, bed = predicted_memory(tiny, method="mezo"), record["beds"][1]
+print(f"A tiny model: MeZO holds {memory.total / memory.weights:.1f} times the weights.")
+ratio = {row["method"]: row["ratio"] for row in bed["rows"]}["MeZO rademacher, 3 sweeps"]
+print(f"{bed['model']}: a step of MeZO takes {ratio:.2f} times two forward passes.")
 
 # %% [markdown]
 # ## Exercises
@@ -501,10 +447,8 @@ def largest_model(gib: float, each: int, method: str) -> float:
 check_largest_model(largest_model)
 mine = 24  # GiB, yours
 for method, each in (("mezo", 2), ("adam", 4)):
-    inside = [size for size in SIZES if opt[method, size] <= mine]
-    print(
-        f"{method}: {largest_model(mine, each, method) / 1e9:.1f}B by weights; OPT {inside[-1] if inside else 'none'}"
-    )
+    inside = [size for size in SIZES if opt[method][size] <= mine]
+    print(f"{NAMES[method]}: {largest_model(mine, each, method) / 1e9:.1f}B; with activations {inside[-1:] or 'none'}")
 
 # %% [markdown]
 # ## Summary

@@ -32,6 +32,7 @@ from mezo_lab.report.figures.lengths import (
     lengths_figure,
 )
 from mezo_lab.report.figures.memory import MemoryBar, memory_alt_text, memory_figure
+from mezo_lab.report.figures.price import TrainingPrice, price_alt_text, price_figure
 from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
@@ -53,6 +54,7 @@ __all__ = [
     "ScalingSeries",
     "StepCost",
     "TrainingCurve",
+    "TrainingPrice",
     "accuracy_alt_text",
     "accuracy_figure",
     "alt_text",
@@ -76,6 +78,8 @@ __all__ = [
     "loss_figure",
     "memory_alt_text",
     "memory_figure",
+    "price_alt_text",
+    "price_figure",
     "rules_alt_text",
     "rules_figure",
     "scaling_alt_text",

@@ -15,7 +15,7 @@ _ROW = 0.36  # inches for a bar
 _FRAME = 1.7  # inches for axes, cards and legend
 # a part → its colour and its hatching, which tells it apart in grey
 _PARTS = {
-    "weights": ("#1f5f9e", ""),
+    "weights": ("#6ea3d8", ""),
     "gradients": ("#e8a36b", "////"),
     "optimizer": ("#b9a1dc", "...."),
     "activations": ("#d7dde3", "\\\\\\\\"),
@@ -40,7 +40,7 @@ class MemoryBar:
 
 
 def memory_figure(bars: Sequence[MemoryBar], cards: Mapping[str, float]) -> "Figure":
-    """Stacked bars of memory with a dashed line for each card: a bar that crosses a line does not fit on that card.
+    """Stacked bars of memory, their sums at the right, and a dashed line for each card, where a bar that fits must end.
 
     Args:
         bars: at least one, drawn in this order from the top.
@@ -58,17 +58,16 @@ def memory_figure(bars: Sequence[MemoryBar], cards: Mapping[str, float]) -> "Fig
         look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": style.INK, "linewidth": 0.4}
         axes.barh(rows, sizes, left=starts, height=0.62, label=_LABELS.get(part, part), **look)
         starts = [start + size for start, size in zip(starts, sizes, strict=True)]
-    for row, total in enumerate(starts):
-        axes.annotate(
-            f"{total:.1f}", (total, row), (4, 0), textcoords="offset points", va="center", fontsize=style.SMALL
-        )
+    for row, total in enumerate(starts):  # in a column of its own, where no line of a card runs through it
+        place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        axes.annotate(f"{total:.1f}", (1, row), (4, 0), va="center", fontsize=style.SMALL, **place)
     for name, size in cards.items():
         axes.axvline(size, **style.THEORY)
         axes.annotate(
             name, (size, -0.5), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=style.SMALL
         )
     axes.set(xlabel="memory at the peak of a step, GiB", ylim=(len(bars) - 0.5, -0.5))
-    axes.set_xlim(0, 1.12 * max(*starts, *cards.values()))
+    axes.set_xlim(0, 1.04 * max([*starts, *cards.values()]))
     axes.set_yticks(rows, [bar.name for bar in bars])
     style.despine(axes)
     style.figure_legend(figure, columns=2)
@@ -86,7 +85,8 @@ def memory_alt_text(bars: Sequence[MemoryBar], cards: Mapping[str, float]) -> st
     """
     _check_bars(bars)
     rows = "; ".join(_in_words(bar, cards) for bar in bars)
-    return f"Bars of memory, stacked of {', '.join(_PARTS)}, with a line for each card: {rows}."
+    lines = ", with a line for each card" if cards else ""
+    return f"Bars of memory, stacked of {', '.join(_PARTS)}{lines}: {rows}."
 
 
 def _check_bars(bars: Sequence[MemoryBar]) -> None:
@@ -95,5 +95,8 @@ def _check_bars(bars: Sequence[MemoryBar]) -> None:
 
 
 def _in_words(bar: MemoryBar, cards: Mapping[str, float]) -> str:
-    fits = " and ".join(name for name, size in cards.items() if bar.total <= size)
-    return f"{bar.name} {bar.total:.1f} GiB, fits {fits or 'no card'}"
+    words = f"{bar.name} {bar.total:.1f} GiB"
+    if cards:
+        fits = " and ".join(name for name, size in cards.items() if bar.total <= size)
+        words += f", fits {fits or 'no card'}"
+    return words

@@ -32,6 +32,18 @@ def test_every_card_is_a_dashed_line_with_its_name(axes):
     assert {"8 GB", "24 GB", "19.0"} <= {text.get_text() for text in axes.texts}
 
 
+def test_no_line_of_a_card_runs_through_a_sum(axes):
+    sums = [text.get_window_extent() for text in axes.texts if text.get_text() in {"3.0", "19.0"}]
+    lines = [axes.transData.transform((size, 0))[0] for size in CARDS.values()]
+    assert len(sums) == len(BARS)
+    assert not [line for line in lines for box in sums if box.x0 <= line <= box.x1]
+
+
+def test_without_cards_there_is_no_line_and_no_word_of_them():
+    assert not [line for line in memory_figure(BARS[:1], {}).axes[0].lines if line.get_linestyle() == "--"]
+    assert memory_alt_text(BARS[:1], {}).endswith("optimizer, activations: MeZO 3.0 GiB.")
+
+
 def test_words_say_what_fits():
     words = memory_alt_text(BARS, CARDS)
     assert "MeZO 3.0 GiB, fits 8 GB and 24 GB; Adam 19.0 GiB, fits 24 GB." in words

@@ -1,0 +1,127 @@
+"""What notebooks read of the records: the runs of fine-tuning, and the memory of its methods."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mezo_lab.course.notebook import record_path
+from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES
+from mezo_lab.finetune.memory.predicted import METHODS
+
+__all__ = ["RecordedRun", "recorded_memory", "recorded_opt_memory", "recorded_runs"]
+
+_METHODS = {
+    "icl": "in-context",
+    "linear-probe": "linear probe",
+    "zero-shot": "zero-shot",
+    "mezo full": "MeZO",
+    "mezo lora": "MeZO, LoRA",
+    "mezo prefix": "MeZO, prefix",
+    "adam full": "Adam",
+}
+_PROMPTS = {
+    "rotten-tomatoes": "“… It was”",
+    "rotten-tomatoes/sentiment": "“Sentiment:”",
+    "rotten-tomatoes/no-prompt": "no prompt",
+}
+_COUNT = 6  # numbers of a method in the first table of results/memory.txt: four terms, their sum, the measured
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One run of `make accuracy`: SmolLM2 on reviews, tested on reviews of its own."""
+
+    method: str
+    """Such as "MeZO, LoRA"."""
+    prompt: str
+    """Such as "“Sentiment:”"."""
+    shots: int
+    """Training reviews of each class."""
+    seed: int
+    objective: str
+    """"loss" or "accuracy"."""
+    scratch: bool
+    """Whether the weights were random at the start."""
+    test: float
+    """The test accuracy, with the ends of its 95 % interval:"""
+    low: float
+    high: float
+    gain: tuple[float, float, float] | None
+    """Over zero-shot, with the ends of its 95 % interval; none for zero-shot itself."""
+    zeros: float | None
+    """The share of probes that saw no difference; none for a method without probes."""
+    forward_passes: int
+    backward_passes: int
+    seconds: float
+    """Of the whole process, with loading and testing."""
+    peak_mebibytes: float
+    """Of the whole process."""
+
+
+def recorded_runs(**chosen: Any) -> list[RecordedRun]:
+    """The runs of results/finetune.json, in their order.
+
+    Args: chosen: values of fields of a run that are wanted, such as method="MeZO".
+    Returns: those runs that have all of them.
+
+    >>> [run.prompt for run in recorded_runs(method="zero-shot", scratch=False)]
+    ['no prompt', '“Sentiment:”', '“… It was”']
+    """
+    rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
+    runs = map(_run, rows)
+    return [run for run in runs if all(getattr(run, name) == value for name, value in chosen.items())]
+
+
+def _run(row: dict[str, Any]) -> RecordedRun:
+    gain = row.get("gain")
+    return RecordedRun(
+        method=_METHODS[f"{row['method']} {row['tuning']}".strip()],
+        prompt=_PROMPTS[row["prompt"]],
+        shots=row["shots"],
+        seed=row["seed"],
+        objective=row["objective"],
+        scratch=row["scratch"],
+        test=row["test"],
+        low=row["low"],
+        high=row["high"],
+        gain=gain and tuple(gain),
+        zeros=row["zero_gradients"],
+        forward_passes=row["forward_passes"] or 0,
+        backward_passes=row["backward_passes"] or 0,
+        seconds=row["seconds"],
+        peak_mebibytes=row["peak_mebibytes"],
+    )
+
+
+def recorded_memory() -> dict[str, tuple[float, float]]:
+    """The peak memory of a step of SmolLM2 by method, MiB: as predicted, and as measured.
+
+    >>> predicted, measured = recorded_memory()["mezo"]
+    >>> predicted < measured
+    True
+    """
+    found = {}
+    for name, numbers in _lines(block=0):
+        if name in METHODS:
+            *_, predicted, measured = numbers[:_COUNT]
+            found[name] = (float(predicted), float(measured))
+    return found
+
+
+def recorded_opt_memory(method: str) -> dict[str, float]:
+    """The predicted memory of the setting of the paper's Table 22 by size of OPT, GiB.
+
+    Args: method: "mezo", "prefix" or "adam".
+
+    >>> list(recorded_opt_memory("mezo"))[:3]
+    ['1.3B', '2.7B', '6.7B']
+    """
+    column = 3 * list(REPORTED).index(method)  # each method has three: predicted, reported, error
+    return {size: float(numbers[column]) for size, numbers in _lines(block=1) if size in SIZES}
+
+
+def _lines(block: int) -> list[tuple[str, list[str]]]:
+    """The lines of a table of results/memory.txt: (first cell, the others)."""
+    blocks = record_path("results/memory.txt").read_text().split("\n\n")
+    cells = [line.replace(",", "").split() for line in blocks[block].splitlines()]
+    return [(each[0], each[1:]) for each in cells if each]

@@ -1,0 +1,41 @@
+"""What notebooks read of the records is what the records hold."""
+
+import json
+
+import pytest
+
+from mezo_lab.course.notebook import record_path
+from mezo_lab.course.records import recorded_memory, recorded_opt_memory, recorded_runs
+
+
+def test_every_run_is_read():
+    rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
+    runs = recorded_runs()
+    assert [run.test for run in runs] == [row["test"] for row in rows]
+    assert [run.gain and list(run.gain) for run in runs] == [row.get("gain") for row in rows]
+    assert [run.zeros for run in runs] == [row["zero_gradients"] for row in rows]
+
+
+def test_runs_are_chosen_by_all_of_their_fields():
+    scored = recorded_runs(method="MeZO", objective="accuracy")
+    assert scored and {(run.method, run.objective) for run in scored} == {("MeZO", "accuracy")}
+    assert recorded_runs(method="zero-shot", objective="accuracy") == []
+
+
+def test_a_field_that_runs_do_not_have_is_no_choice():
+    with pytest.raises(AttributeError, match="shot"):
+        recorded_runs(shot=16)
+
+
+def test_memory_is_that_of_the_record():
+    text = record_path("results/memory.txt").read_text().replace(",", "")
+    for method, (predicted, measured) in recorded_memory().items():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"{method} "))
+        assert f"{predicted:.1f}" in line.split() and f"{measured:.1f}" in line.split()
+
+
+def test_memory_of_the_papers_setting_is_that_of_the_record():
+    text = record_path("results/memory.txt").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("30B"))
+    numbers = [float(cell) for cell in line.split()[1:] if "%" not in cell]
+    assert [recorded_opt_memory(method)["30B"] for method in ("mezo", "prefix", "adam")] == numbers[::2]
