@@ -8,7 +8,7 @@ from mezo_lab.course.notebook import record_path
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES
 from mezo_lab.finetune.memory.predicted import METHODS
 
-__all__ = ["RecordedRun", "recorded_memory", "recorded_opt_memory", "recorded_runs"]
+__all__ = ["RecordedMemory", "RecordedRun", "recorded_memory", "recorded_opt_memory", "recorded_runs"]
 
 _METHODS = {
     "icl": "in-context",
@@ -36,7 +36,7 @@ class RecordedRun:
     prompt: str
     """Such as "“Sentiment:”"."""
     shots: int
-    """Training reviews of each class."""
+    """Training reviews of each class; 0 for zero-shot."""
     seed: int
     objective: str
     """"loss" or "accuracy"."""
@@ -77,7 +77,7 @@ def _run(row: dict[str, Any]) -> RecordedRun:
     return RecordedRun(
         method=_METHODS[f"{row['method']} {row['tuning']}".strip()],
         prompt=_PROMPTS[row["prompt"]],
-        shots=row["shots"],
+        shots=0 if row["method"] == "zero-shot" else row["shots"],
         seed=row["seed"],
         objective=row["objective"],
         scratch=row["scratch"],
@@ -93,18 +93,29 @@ def _run(row: dict[str, Any]) -> RecordedRun:
     )
 
 
-def recorded_memory() -> dict[str, tuple[float, float]]:
-    """The peak memory of a step of SmolLM2 by method, MiB: as predicted, and as measured.
+@dataclass(frozen=True)
+class RecordedMemory:
+    """The peak memory of a step of SmolLM2, MiB."""
 
-    >>> predicted, measured = recorded_memory()["mezo"]
-    >>> predicted < measured
+    optimizer: float
+    """The predicted states of the optimizer,"""
+    predicted: float
+    """and all that is predicted."""
+    measured: float
+
+
+def recorded_memory() -> dict[str, RecordedMemory]:
+    """The predicted and the measured memory by method.
+
+    >>> memory = recorded_memory()["adam"]
+    >>> memory.optimizer < memory.predicted < memory.measured
     True
     """
     found = {}
     for name, numbers in _lines(block=0):
         if name in METHODS:
-            *_, predicted, measured = numbers[:_COUNT]
-            found[name] = (float(predicted), float(measured))
+            _, _, optimizer, _, predicted, measured = map(float, numbers[:_COUNT])
+            found[name] = RecordedMemory(optimizer, predicted, measured)
     return found
 
 

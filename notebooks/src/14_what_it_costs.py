@@ -13,17 +13,18 @@
 # the paper** (Malladi et al. 2023): Figures 3 and 4, Tables 22 and 23. No real model is needed.
 
 # %%
+from mezo_lab.course.notebook import needs_packages
+
+needs_packages("transformers", "peft")
+
 import json
-import warnings
 from dataclasses import replace
 
 import torch
-
-warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, which nothing here shows
 from transformers import LlamaConfig
 
 from mezo_lab import LAWS, theory
-from mezo_lab.course.notebook import predict, record_path, show, show_table, sized, verify
+from mezo_lab.course.notebook import predict, record_path, show, sized, verify
 from mezo_lab.course.records import recorded_memory, recorded_opt_memory, recorded_runs
 from mezo_lab.environment.storages import LiveStorages, storage_bytes
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SECONDS, SIZES, STEPS
@@ -66,15 +67,18 @@ smol = LlamaConfig(
     tie_word_embeddings=True,
     max_position_embeddings=8192,
 )
-NAMES = {"inference": "inference", "mezo": "MeZO", "lora": "LoRA", "prefix": "prefix", "sgd": "SGD", "adam": "Adam"}
+NAMES = {"inference": "inference", "mezo": "MeZO", "lora": "LoRA"}
+NAMES |= {"prefix": "prefix", "sgd": "SGD", "adam": "Adam"}
 
 
 def show_memory(memories, cards):
-    bars = [MemoryBar(name, *(part / GIB for part in vars(memory).values())) for name, memory in memories.items()]
+    parts = {name: [part / GIB for part in vars(memory).values()] for name, memory in memories.items()}
+    bars = [MemoryBar(name, *each) for name, each in parts.items()]
     show(memory_figure(bars, cards), alt=memory_alt_text(bars, cards))
 
 
-show_memory({NAMES[method]: predicted_memory(smol, method=method) for method in ("mezo", "lora", "sgd", "adam")}, {})
+methods = ("mezo", "lora", "sgd", "adam")
+show_memory({NAMES[method]: predicted_memory(smol, method=method) for method in methods}, {})
 
 # %% [markdown]
 # Weights, gradients and Adam's states stand as 1 to 1 to 2. LoRA's gradients and states nearly vanish, but its
@@ -108,8 +112,8 @@ for size in sized(full=("1.3B", "13B"), fast=("1.3B",)):
     layers, _, width = SIZES[size]
     by_hand = layers * (12 * width**2 + 13 * width) + (50_272 + 2_050 + 2) * width
     counted = setting_of_table_22(size, "mezo").weights // 2
-    counts.append({"OPT": size, "parameters by hand": f"{by_hand:,}", "counted": f"{counted:,}"})
-show_table(counts)
+    counts.append({"OPT": size, "parameters by hand": by_hand, "counted": counted})
+show(counts)
 
 # %% [markdown]
 # The record `results/memory.txt`, written by `mezo-lab memory`, has the predictions for all sizes. Here they are dashed, and the paper's numbers are the markers.
@@ -175,29 +179,33 @@ def lives(method: str) -> int:
 
 
 def judged(error: float, bound: float) -> str:
-    return f"{error:+.1%}, {'refuted' if abs(error) > bound else 'within the bound'}"
+    return f"{error:+.1%}, {'refuted' if abs(error) > bound else 'within the bound'}".replace("-", "−")
 
 
 # %%
 rows = []
 for method in ("sgd", "adam"):
     alive, memory = lives(method), predicted_memory(small, method=method, batch=8)
-    row = {"method": NAMES[method], "bytes that live": f"{alive:,}", "error": judged(memory.total / alive - 1, 0.01)}
-    wrong = {f"without {name}": judged((memory.total - part) / alive - 1, 0.01) for name, part in vars(memory).items()}
-    rows.append(row | wrong)
-show_table(rows)
+    row = {"method": NAMES[method], "bytes that live": alive}
+    row["error"] = judged(memory.total / alive - 1, 0.01)
+    for name, part in vars(memory).items():
+        row[f"without {name}"] = judged((memory.total - part) / alive - 1, 0.01)
+    rows.append(row)
+show(rows)
 
 # %% [markdown]
 # SGD has no states, so leaving them out is no mistake for SGD, and the decoy stays within the bound. For Adam each decoy is refuted.
 #
-# **What a process holds.** The record also has the measured memory of a process that trains SmolLM2. The prediction is what must live, and an allocator holds more, so here we allow 25 %.
+# **What a process holds.** The record also has the measured memory of a process that trains SmolLM2. The prediction is what must live, and an allocator holds more, so here we allow 25 %. The decoy forgets the states of the optimizer.
 
 # %%
 rows = []
-for method, (needed, measured) in recorded_memory().items():
-    row = {"method": NAMES[method], "predicted, MiB": f"{needed:,.0f}", "measured": f"{measured:,.0f}"}
-    rows.append(row | {"error": judged(needed / measured - 1, 0.25)})
-show_table(rows)
+for method, memory in recorded_memory().items():
+    whole, measured = memory.predicted, memory.measured
+    row = {"method": NAMES[method], "predicted, MiB": round(whole), "measured": round(measured)}
+    row["error"] = judged(whole / measured - 1, 0.25)
+    rows.append(row | {"without optimizer": judged((whole - memory.optimizer) / measured - 1, 0.25)})
+show(rows)
 
 # %% [markdown]
 # ## The time of a step
@@ -208,13 +216,12 @@ show_table(rows)
 # %%
 record = json.loads(record_path("results/step_cost.json").read_text())
 bed, machine = record["beds"][0], record["machine"]
-costs = [
-    StepCost(
-        *(row[name] for name in ("method", "ratio", "least", "largest")), row["memory"]["over_forward"], row["law"]
-    )
-    for row in bed["rows"]
-    if row["method"].endswith(("sweeps", "published sequence", "backpropagation"))
-]
+shown = ("3 sweeps", "published sequence", "backpropagation")
+costs = []
+for row in bed["rows"]:
+    if row["method"].endswith(shown):
+        times = [row[name] for name in ("ratio", "least", "largest")]
+        costs.append(StepCost(row["method"], *times, row["memory"]["over_forward"], row["law"]))
 show(step_figure(costs), alt=step_alt_text(costs))
 ratios = {cost.method: cost.ratio for cost in costs}
 own, adam = ratios["MeZO rademacher, 3 sweeps"], ratios["Adam, backpropagation"]
@@ -244,12 +251,13 @@ for size, (seconds, cards) in SECONDS["mezo"].items():
     longer, more = SECONDS["adam"][size]
     breaks[size] = longer * more / (seconds * cards)
     hours = {name: gpu_hours(size, method) for name, method in (("MeZO", "mezo"), ("fine-tuning", "adam"))}
-    row = {"OPT": size, "γ*": f"{breaks[size]:.1f}", "γ": f"{STEPS['mezo'][size] / STEPS['adam'][size]:.0f}"}
-    row |= {f"GPU-hours, {name}": f"{value:,.1f}" for name, value in hours.items()}
+    row = {"OPT": size, "γ*": breaks[size], "γ": STEPS["mezo"][size] / STEPS["adam"][size]}
+    row |= {f"GPU-hours, {name}": value for name, value in hours.items()}
     rows.append(row | {"cheaper": min(hours, key=hours.get)})
-show_table(rows)
+show(rows)
 cheap = [row["OPT"] for row in rows if row["cheaper"] == "MeZO"]
-predictions.compare("training", f"MeZO's whole training is the cheaper one at {', '.join(cheap) or 'no size'} only")
+where = ", ".join(cheap) or "no size"
+predictions.compare("training", f"MeZO's whole training is the cheaper one at {where} only")
 
 # %% [markdown]
 # The total decides, and a saving at one size is a statement about that size alone. The batches of the two methods differ, and the
@@ -257,17 +265,16 @@ predictions.compare("training", f"MeZO's whole training is the cheaper one at {'
 #
 # ## What a fine-tuning took
 #
-# The record `results/finetune.json`, from `make accuracy`, has trainings of SmolLM2-135M on film reviews on one machine. The minutes include loading and testing. The memory is the peak of the whole process, which for a training includes the moment when it loads its best checkpoint.
+# The record `results/finetune.json`, from `make accuracy`, has trainings of SmolLM2-135M on film reviews on one machine. Up and to the left is better. The minutes include loading and testing. The memory is the peak of the whole process, which for a training includes the moment when it loads its best checkpoint.
 
 # %%
 PROMPTS = ("“… It was”", "“Sentiment:”")
 runs = [run for run in recorded_runs(objective="loss", scratch=False) if run.prompt in PROMPTS]
-prices = [
-    TrainingPrice(
-        *(run.prompt, run.method, run.test, run.low, run.high, run.seconds / 60, run.peak_mebibytes, run.shots > 16)
-    )
-    for run in runs
-]
+prices = []
+for run in runs:
+    accuracy = (run.test, run.low, run.high)
+    cost = (run.seconds / 60, run.peak_mebibytes)
+    prices.append(TrainingPrice(run.prompt, run.method, *accuracy, *cost, many=run.shots > 16))
 sizes = {"few": "at most 16 reviews of each class", "many": "512 reviews of each class"}
 show(price_figure(prices, **sizes), alt=price_alt_text(prices, **sizes))
 
@@ -284,7 +291,7 @@ for prompt in PROMPTS:
         row |= {"as good as the best": "; ".join(f"{run.method} ({run.shots})" for run in good)}
         row["least time"] = min(good, key=lambda run: run.seconds).method
         rows.append(row | {"least memory": min(good, key=lambda run: run.peak_mebibytes).method})
-show_table(rows)
+show(rows)
 
 # %% [markdown]
 # ## When not to use it
@@ -314,14 +321,14 @@ hours = gpu_hours("1.3B", "mezo") / gpu_hours("1.3B", "adam")
 least = min(fits, key=lambda name: fits[name].total)
 chart = [
     ("A backward pass fits on your card.", f"1.3B: {hours:.0f} times the GPU-hours", "backpropagation"),
-    ("Only steps count.", f"SmolLM2: γ = {r + 2:.1f} ± {error:.1f}, γ* = {adam / own:.2f}", "backpropagation"),
+    ("One card, in theory.", f"SmolLM2: γ = {r + 2:.1f} ± {error:.1f}, γ* = {adam / own:.2f}", "backpropagation"),
     ("It fits on several cards.", f"30B: γ* = {breaks['30B']:.0f}", f"MeZO, if r < {breaks['30B'] - 2:.0f}"),
     ("You train from scratch.", f"no small r; accuracy {scratch.test:.0%} on two classes", "backpropagation"),
     ("A million examples, 30B, one card.", f"{days:,.0f} days for an epoch of MeZO", "more cards"),
     ("Adapters would do.", "the picture above", "LoRA" if least != "MeZO" else "MeZO"),
     ("Nothing above fits.", f"MeZO: {mezo.total / lora.weights:.2f} times the weights", "MeZO"),
 ]
-show_table([dict(zip(("if", "then", "choose"), row, strict=True)) for row in chart])
+show([dict(zip(("if", "then", "choose"), row, strict=True)) for row in chart])
 
 # %% [markdown]
 # The days take the paper's ratio of steps for granted, and $r$ was measured on one batch, at the start of a training. These numbers are sizes, not forecasts.
@@ -336,19 +343,18 @@ show_table([dict(zip(("if", "then", "choose"), row, strict=True)) for row in cha
 # "The memory of inference" is small only if the weights outweigh the activations. Long texts, with logits at every token, turn this around. Here is MeZO on 16 sequences of growing length:
 
 # %%
+few, many = (LlamaConfig.from_dict(smol.to_dict() | {"num_hidden_layers": layers}) for layers in (2, 4))
 growth = []
 for name, method in (("inference", "inference"), ("backpropagation", "sgd")):
-    sizes = [
-        predicted_memory(
-            LlamaConfig.from_dict(smol.to_dict() | {"num_hidden_layers": layers}), method=method, length=512
-        )
-        for layers in (2, 4)
-    ]
-    growth.append(f"{name} holds {sizes[1].activations / sizes[0].activations:.1f} times the activations")
+    kept = [predicted_memory(model, method=method, length=512).activations for model in (few, many)]
+    growth.append(f"{name} holds {kept[1] / kept[0]:.1f} times the activations")
 predictions.compare("layers", "with twice the layers, " + " and ".join(growth))
-lengths = sized(full=(32, 512, 2048), fast=(32, 512))
-long = {f"{n} tokens": predicted_memory(smol, method="mezo", length=n, positions=n) for n in lengths}
-show_memory(long, {})
+rows = []
+for length in sized(full=(32, 512, 2048), fast=(32, 512)):
+    memory = predicted_memory(smol, method="mezo", length=length, positions=length)
+    share = memory.activations / memory.total
+    rows.append({"tokens": length, "MeZO, GiB": memory.total / GIB, "of it activations": f"{share:.0%}"})
+show(rows)
 
 # %% [markdown]
 # A tiny model breaks it too: most of its memory is activations, and what Python does between two passes takes a share of the time.
@@ -448,7 +454,8 @@ check_largest_model(largest_model)
 mine = 24  # GiB, yours
 for method, each in (("mezo", 2), ("adam", 4)):
     inside = [size for size in SIZES if opt[method][size] <= mine]
-    print(f"{NAMES[method]}: {largest_model(mine, each, method) / 1e9:.1f}B; with activations {inside[-1:] or 'none'}")
+    largest = largest_model(mine, each, method) / 1e9
+    print(f"{NAMES[method]}: {largest:.1f}B by weights; OPT-{inside[-1]} with activations")
 
 # %% [markdown]
 # ## Summary

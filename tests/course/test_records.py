@@ -22,6 +22,11 @@ def test_runs_are_chosen_by_all_of_their_fields():
     assert recorded_runs(method="zero-shot", objective="accuracy") == []
 
 
+def test_zero_shot_has_no_training_reviews():
+    assert {run.shots for run in recorded_runs(method="zero-shot")} == {0}
+    assert {run.shots for run in recorded_runs(method="MeZO")} == {16, 512}
+
+
 def test_a_field_that_runs_do_not_have_is_no_choice():
     with pytest.raises(AttributeError, match="shot"):
         recorded_runs(shot=16)
@@ -29,9 +34,10 @@ def test_a_field_that_runs_do_not_have_is_no_choice():
 
 def test_memory_is_that_of_the_record():
     text = record_path("results/memory.txt").read_text().replace(",", "")
-    for method, (predicted, measured) in recorded_memory().items():
-        (line,) = (line for line in text.splitlines() if line.startswith(f"{method} "))
-        assert f"{predicted:.1f}" in line.split() and f"{measured:.1f}" in line.split()
+    for method, memory in recorded_memory().items():
+        (line,) = (line.split() for line in text.splitlines() if line.startswith(f"{method} "))
+        assert line[3:7:3] == [f"{memory.optimizer:.1f}", f"{memory.measured:.1f}"]
+        assert line[5] == f"{memory.predicted:.1f}"
 
 
 def test_memory_of_the_papers_setting_is_that_of_the_record():

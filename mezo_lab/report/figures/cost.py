@@ -54,7 +54,7 @@ def step_figure(costs: Sequence[StepCost]) -> "Figure":
     times.axvline(1, **style.THEORY)
     memories.axvline(0, **style.THEORY)
     _label_axes(times, memories, costs)
-    _add_legend(times)
+    _add_legend(times, floors=any(cost.floor is not None for cost in costs))
     return figure
 
 
@@ -150,11 +150,11 @@ def _labelled(ticks: Sequence[float], most: float) -> tuple[list[float], list[st
     return shown, [f"{tick:,.4g}" for tick in shown]
 
 
-def _add_legend(axes: "Axes") -> None:
-    floor: dict[str, Any] = {"color": style.INK, "marker": "|", "markersize": 10, "ls": ""}
-    handles: list[Any] = [
-        axes.plot([], [], label="two forward passes", **style.THEORY)[0],
-        axes.plot([], [], label="a MeZO step whose sweeps are as fast as memory", **floor)[0],
-        axes.errorbar([], [], xerr=[], label="median, least and largest", **style.estimate("gaussian", style.INK)),
-    ]
+def _add_legend(axes: "Axes", floors: bool) -> None:
+    handles: list[Any] = axes.plot([], [], label="two forward passes", **style.THEORY)
+    if floors:
+        floor: dict[str, Any] = {"color": style.INK, "marker": "|", "markersize": 10, "ls": ""}
+        handles += axes.plot([], [], label="a MeZO step whose sweeps are as fast as memory", **floor)
+    look = style.estimate("gaussian", style.INK)
+    handles.append(axes.errorbar([], [], xerr=[], label="median, least and largest", **look))
     style.figure_legend(axes.figure, handles=handles)

@@ -16,7 +16,7 @@ _PANEL = 2.4  # inches
 _FRAME = 0.4  # inches for the legend, and for each of its lines:
 _LINE = 0.17
 _MARKERS = ("<", ">", "p", "d")  # of series that belong to no law, in their order: none is that of a law
-_LOG_SPAN = 50  # largest over smallest size, up to which each size is a tick, as a power of ten may not lie between
+_LOG_SPAN = 60  # largest over smallest size, up to which each size is a tick, as a power of ten may not lie between
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ def memory_figure(bars: Sequence[MemoryBar], cards: Mapping[str, float]) -> "Fig
     starts = [0.0] * len(bars)
     for part, (colour, hatch) in _PARTS.items():
         sizes = [getattr(bar, part) for bar in bars]
+        if not any(sizes):
+            continue
         look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": style.INK, "linewidth": 0.4}
         axes.barh(rows, sizes, left=starts, height=0.62, label=_LABELS.get(part, part), **look)
         starts = [start + size for start, size in zip(starts, sizes, strict=True)]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingPrice", "price_alt_text", "price_figure"]
 
-_PANEL = 2.1  # inches
+_PANEL = 1.8  # inches
 _FRAME = 1.2  # inches for labels and legend
 _COLUMNS = {"minutes": "minutes", "mebibytes": "peak memory, MiB"}
 

@@ -44,6 +44,11 @@ def test_without_cards_there_is_no_line_and_no_word_of_them():
     assert memory_alt_text(BARS[:1], {}).endswith("optimizer, activations: MeZO 3.0 GiB.")
 
 
+def test_a_part_that_nobody_holds_is_not_explained():
+    (legend,) = memory_figure(BARS[:1], CARDS).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["weights", "activations"]
+
+
 def test_words_say_what_fits():
     words = memory_alt_text(BARS, CARDS)
     assert "MeZO 3.0 GiB, fits 8 GB and 24 GB; Adam 19.0 GiB, fits 24 GB." in words
