@@ -275,7 +275,7 @@ for run in runs:
     accuracy = (run.test, run.low, run.high)
     cost = (run.seconds / 60, run.peak_mebibytes)
     prices.append(TrainingPrice(run.prompt, run.method, *accuracy, *cost, many=run.shots > 16))
-sizes = {"few": "at most 16 reviews of each class", "many": "512 reviews of each class"}
+sizes = {"few": "at most 16 a class", "many": "512 a class"}
 show(price_figure(prices, **sizes), alt=price_alt_text(prices, **sizes))
 
 # %% [markdown]
