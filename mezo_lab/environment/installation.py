@@ -40,6 +40,7 @@ EXTRAS = {
     "nbclient": "lab",
     "nbconvert": "lab",
     "nbformat": "lab",
+    "yaml": "lab",
     "nbclassic": "slides",
     "sphinx_revealjs": "slides",
 }
