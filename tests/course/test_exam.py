@@ -11,6 +11,7 @@ import pytest
 from exam_cases import COUNT, SEEDS, exam
 
 import mezo_lab.course.exam
+from mezo_lab.course.assessment import load_assessment
 from mezo_lab.course.exam import Part, Problem, Slip, exam_problems, write_exam
 from mezo_lab.course.exam.problem import filled, shown
 
@@ -242,3 +243,15 @@ def test_a_faulty_problem_is_seen(changes, test, monkeypatch):
     monkeypatch.setattr(f"{__name__}.exam", lambda seed: (faulty(**changes),))
     with pytest.raises(AssertionError):
         test(0)
+
+
+# --- what the exam assesses ---
+
+
+@pytest.mark.repo
+def test_each_objective_of_a_problem_is_one_of_the_course():
+    known = {objective.id for unit in load_assessment() for objective in unit.objectives}
+    named = [name for problem in exam(0) for name in problem.objectives]
+    assert not set(named) - known
+    # every notebook from 1 on is examined
+    assert {name.partition(".")[0] for name in named} == {f"{number}" for number in range(1, 15)}

@@ -57,7 +57,7 @@ def accuracy_measured_and_trained(draw: Random) -> Problem:
     values["cancel"] = values["zero"] - values["none"]
     return Problem(
         title="Accuracy, measured and trained",
-        objectives=("11.1", "11.3", "12.1", "12.2"),
+        objectives=("11.a", "11.c", "11.e", "12.b"),
         statement=_STATEMENT,
         parts=(_loss(values), _gain(values), _reviews(values), _objective(values)),
         values=values,

@@ -54,7 +54,7 @@ def one_layer_at_a_time(draw: Random) -> Problem:
     }
     return Problem(
         title="One layer at a time",
-        objectives=("2.2", "3.1", "3.3"),
+        objectives=("2.b", "3.a", "3.c"),
         statement=_STATEMENT,
         parts=(_isotropy(values), _fourth_moment(values), _norm(values), _reading(), _worth(values)),
         values=values,

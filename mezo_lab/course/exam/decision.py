@@ -70,7 +70,7 @@ def would_you_use_it(draw: Random) -> Problem:
     }
     return Problem(
         title="Would you use it?",
-        objectives=("5.4", "12.4", "14.1", "14.2", "14.3"),
+        objectives=("12.d", "14.a", "14.b", "14.c"),
         statement=_STATEMENT,
         parts=(_memory(values), _hours(values), _flat(values), _decide()),
         values=values,

@@ -46,7 +46,7 @@ def three_printed_sentences(draw: Random) -> Problem:
     values["seen"] = math.sqrt(values["of_a"] / values["of_b"])
     return Problem(
         title="Three printed sentences",
-        objectives=("7.1", "7.2", "7.4"),
+        objectives=("1.b", "7.a", "7.c"),
         statement=_STATEMENT,
         parts=(_baseline(values), _length(values), _second_moments(values)),
         values=values,

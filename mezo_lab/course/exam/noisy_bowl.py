@@ -54,7 +54,7 @@ def noisy_bowl(draw: Random) -> Problem:
     }
     return Problem(
         title="A noisy bowl",
-        objectives=("3.4", "4.1", "4.2", "4.3"),
+        objectives=("3.d", "4.a", "4.b", "4.c"),
         statement=_STATEMENT,
         parts=(_recursion(), _edge(values), _stall(values), _steps(values), _minibatches(values)),
         values=values,

@@ -57,7 +57,7 @@ def difference_of_one_side(draw: Random) -> Problem:
     values["growth"] = 2.0 ** (values["octaves"] / 2)
     return Problem(
         title="One side, and finite precision",
-        objectives=("6.1", "6.2"),
+        objectives=("6.b",),
         statement=_STATEMENT,
         parts=(_grid(values), _rms(), _minimum(values), _second_side(values), _offset(values)),
         values=values,

@@ -98,13 +98,16 @@ def filled(template: str, values: Mapping[str, Number | str]) -> str:
 def shown(value: Number, digits: int = _DIGITS, *, relation: bool = False) -> str:
     r"""A number as it stands between dollar signs.
 
-    Whole numbers up to a million keep all their digits; so does a decimal fraction that ends within six of them.
+    Whole numbers up to a million keep all their digits; so does a decimal fraction that ends within four places.
 
-    Args: value: any real number. digits: significant ones, where it must be rounded. relation: put = before it, or ≈
-    where it was rounded.
+    Args:
+        value: any real number.
+        digits: significant ones, where it must be rounded.
+        relation: put = before it, or ≈ where it was rounded.
 
-    >>> shown(13_000), shown(2 / 3, relation=True), shown(0.0625), shown(3.1e-7) ('13{,}000', '\\approx 0.667',
-    '0.0625', '3.1\\cdot10^{-7}')"""
+    >>> shown(13_000), shown(2 / 3, relation=True), shown(0.0625), shown(3.1e-7)
+    ('13{,}000', '\\approx 0.667', '0.0625', '3.1\\cdot10^{-7}')
+    """
     short = _short(value)
     number = _rounded(value, digits) if short is None else short
     if not relation:

@@ -66,7 +66,7 @@ def several_processes(draw: Random) -> Problem:
     values["gap"] = values["by_batch"] - values["by_probe"]
     return Problem(
         title="Several processes",
-        objectives=("13.1", "13.2", "13.3", "13.4"),
+        objectives=("13.a", "13.b", "13.c", "13.d"),
         statement=_STATEMENT,
         parts=(_bytes(values), _norms(values), _worth(values), _parts(values)),
         values=values,

@@ -140,7 +140,7 @@ def program_with_two_slips(draw: Random) -> Problem:
     values["sweeps"] = 2 * values["probes"] + 1
     return Problem(
         title="A program with two slips",
-        objectives=("8.1", "8.2", "8.3"),
+        objectives=("8.a", "8.b", "8.c"),
         statement=_STATEMENT,
         parts=(_tracing(values), _mending(), _merging(values), _memory(values)),
         values=values,

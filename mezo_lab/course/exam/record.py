@@ -66,7 +66,7 @@ def record_of_curvature(draw: Random) -> Problem:
     values["high"] = 2 * half * float(values["safe"])
     return Problem(
         title="A record of curvature",
-        objectives=("10.2", "10.3", "10.4"),
+        objectives=("10.b", "10.c"),
         statement=_STATEMENT,
         parts=(_slope(values), _trace(values), _rate(values), _run()),
         values=values,

@@ -51,7 +51,7 @@ def search_by_signs(draw: Random) -> Problem:
     }
     return Problem(
         title="A search that steps by signs",
-        objectives=("1.1", "1.2"),
+        objectives=("1.a", "1.b"),
         statement=_STATEMENT,
         parts=(_price(), _slope(values), _best(values), _blind(values)),
         values=values,

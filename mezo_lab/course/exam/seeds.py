@@ -64,7 +64,7 @@ def seeds_that_meet(draw: Random) -> Problem:
     }
     return Problem(
         title="Seeds that meet",
-        objectives=("9.3", "9.4"),
+        objectives=("9.d",),
         statement=_STATEMENT,
         parts=(_streams(values), _one_z(values), _hash(values), _test(values)),
         values=values,

@@ -60,7 +60,7 @@ def two_groups_of_curvature(draw: Random) -> Problem:
     values["margin"] = 100 * (values["edge"] / float(values["safe"]) - 1)
     return Problem(
         title="Two groups of curvature",
-        objectives=("5.1", "5.4", "5.5"),
+        objectives=("5.a", "5.d", "5.e"),
         statement=_STATEMENT,
         parts=(_bound(), _rank(values), _edge(values), _probes(values)),
         values=values,
