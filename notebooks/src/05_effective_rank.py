@@ -33,7 +33,7 @@ from mezo_lab.theory import stability_limit
 #
 # **Assumption 1.** Near $\theta$ the Hessian is at most some $H \preceq \ell I$ with $\operatorname{tr}(H)/\|H\| \le r$.
 #
-# **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then there is a $\gamma=\Theta(r/n)$ with
+# **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then there is a $\gamma=\Theta(r/n)$, the *effective-rank factor*, with
 #
 # $$\mathbb{E}[L(\theta^+)] - L(\theta) \le -\eta\|g\|^2 + \tfrac12\eta^2\ell\,\gamma\,\|g\|^2.$$
 #
@@ -178,8 +178,8 @@ predictions.compare("tenfold", "; ".join(f"{times:.2f} times smaller at r = {r}"
 #
 # ## A bowl of your own
 #
-# The picture shows the optimizer itself on a bowl with $r=10$ curved directions out of $d=1000$, at half of the edge $2/(\ell\gamma)$ that the theory predicts, at that edge, and above it. Where `ipywidgets` is
-# installed, sliders below the picture let you choose $\eta$, $d$ and $r$. Move $d$ alone and see what changes.
+# The picture shows the optimizer itself on a bowl with $r=10$ curved directions out of $d=1000$, at half of the edge $2/(\ell\gamma)$ that the theory predicts, at that edge, and at one and a half times the edge.
+# Where `ipywidgets` is installed, sliders below the picture let you choose $\eta$, $d$ and $r$. Move $d$ alone and see what changes.
 
 
 # %%
@@ -285,7 +285,7 @@ predictions.compare(
 )
 
 # %% [markdown]
-# With 30 curved directions the rate is constant; with eigenvalues $1/\sqrt i$ it falls as $1/\sqrt d$, and with equal ones as $1/d$.
+# With 30 curved directions the rate is constant. With eigenvalues $1/\sqrt i$ it falls as $1/\sqrt d$, and with equal eigenvalues as $1/d$.
 #
 # ## What follows: steps and probes
 #
