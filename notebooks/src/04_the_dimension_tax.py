@@ -16,7 +16,7 @@
 import sympy
 
 from mezo_lab import LAWS, Estimate, MeZO, theory
-from mezo_lab.course.notebook import predict, show, sized, verify
+from mezo_lab.course.notebook import distance, predict, show, show_proof, sized, verify
 from mezo_lab.curvature import bowl, divergence, predict_stable_lr, spectrum
 from mezo_lab.proofs import prove
 from mezo_lab.report import figures
@@ -37,12 +37,10 @@ from mezo_lab.report import figures
 # 2. Take the mean of both sides. Because $\hat g$ is unbiased, $\mathbb{E}[g^\top\hat g] = \|g\|^2$.
 # 3. The first term is the decrease that the step gains. The second term is what curvature takes back, and it depends on the *length* of $\hat g$.
 #
-# How much does the bound give away? The library derives both sides for a quadratic loss, step by step, and compares them with its own formulas. Here are the
-# end and the verdict of that derivation; `print(proof)` shows all of its steps.
+# How much does the bound give away? The library derives both sides for a quadratic loss, step by step, and compares them with its own formulas.
 
 # %%
-proof = prove("descent-lemma", "gaussian")
-print("\n".join(str(proof).splitlines()[-10:]))
+show_proof(prove("descent-lemma", "gaussian"))
 
 # %% [markdown]
 # The same comparison can be made by drawing. A *spectrum* is the list of the Hessian's eigenvalues. On a flat spectrum all of them are equal, and the
@@ -181,12 +179,12 @@ scaling(found, tax, wrong)
 #
 # ## Check
 #
-# How far do the points lie from each line? The *distance* is counted in standard errors.
+# How far do the points lie from each line? The distances are counted in standard errors.
 
 # %%
-for name, rate in (tax | wrong).items():
-    distances = [abs(Estimate(each.lr, each.error, each.steps).z_score(rate(d))) for d, each in found.items()]
-    print(f"{name}: distances from {min(distances):.1f} to {max(distances):.1f}")
+lines = tax | wrong
+points = {d: Estimate(each.lr, each.error, each.steps) for d, each in found.items()}
+show([{"d": d} | {name: distance(point, rate(d)) for name, rate in lines.items()} for d, point in points.items()])
 ratios = ", ".join(f"{2 / each.lr:,.0f} at d = {d:,}" for d, each in found.items())
 predictions.compare("rate", f"SGD's edge is so many times that of MeZO: {ratios}")
 
@@ -310,7 +308,7 @@ check_stable_lr(stable_lr)
 #
 # <details><summary>Hint 1</summary>The gain is a ratio of two norm factors.</details>
 # <details><summary>Hint 2</summary>Let $n$ grow without bound. The estimate becomes the exact gradient, and SGD's rate is the limit.</details>
-# <details><summary>Expected output</summary><code>✓ right in 3 cases</code>, then a line for each $n$ in which the measured gain and your formula agree within a few standard errors.</details>
+# <details><summary>Expected output</summary><code>✓ right in 3 cases</code>, then a row for each $n$ in which the measured gain and your formula agree within a few standard errors.</details>
 
 
 # %%
@@ -323,11 +321,18 @@ def probe_gain(dim: int, probes: int) -> float:
 # %%
 check_probe_gain(probe_gain)
 d = 50
-alone = 2 / (d + 2)
+alone, rows = 2 / (d + 2), []
 for n in sized(full=(1, 4, 16), fast=(1, 4)):
     gain = probe_gain(d, n)
     found = divergence(spectrum("isotropic", d), gain * alone, probes=n, steps=50)
-    print(f"n = {n:>2}: gain {found.lr / alone:5.2f} ± {found.error / alone:.2f}, formula {gain:5.2f}")
+    rows.append(
+        {
+            "n": n,
+            "measured gain": Estimate(found.lr, found.error, found.steps).map(lambda lr: lr / alone),
+            "formula": gain,
+        }
+    )
+show(rows)
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The gain is $n(d+2)/(d+n+1)$. It is nearly $n$ while $n \ll d$, and it never exceeds $d+2$, at which the rate is SGD's. For each pair of passes the gain

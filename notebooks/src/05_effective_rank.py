@@ -18,7 +18,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, MeZO, sample, theory
-from mezo_lab.course.notebook import explore, predict, show, sized, verify
+from mezo_lab.course.notebook import distance, explore, predict, show, sized, verify
 from mezo_lab.curvature import bowl, divergence, effective_rank, spectrum
 from mezo_lab.proofs import prove
 from mezo_lab.report import figures
@@ -65,10 +65,12 @@ from mezo_lab.theory import stability_limit
 
 # %%
 d, n = sympy.symbols("d n", positive=True)
+rows = []
 for law in ("gaussian", "sphere", "rademacher"):
     gamma = theory.effective_rank_factor(d, n, LAWS[law].moments(d))
-    left = prove("low-rank", law).difference, prove("same-object", law).difference
-    print(f"{law:>10}: γ(r = d) = {sympy.factor(gamma)}; derived − theory of B3 and B5: {left[0]}, {left[1]}")
+    left = {f"{name}: derived − theory": str(prove(name, law).difference) for name in ("low-rank", "same-object")}
+    rows.append({"law": law, "γ at r = d": str(sympy.factor(gamma))} | left)
+show(rows)
 
 # %% [markdown]
 # ## Predict first
@@ -183,7 +185,7 @@ predictions.compare("tenfold", "; ".join(f"{times:.2f} times smaller at r = {r}"
 
 
 # %%
-def bowl_path(lr, dim, rank, steps=100):
+def bowl_path(lr, dim, rank, steps=60):
     factor, runs = formula("gaussian", dim, rank), []
     for seed in range(2):
         theta, loss = bowl(spectrum("flat", dim, rank), seed)
@@ -239,7 +241,7 @@ show([verify("any-spectrum", law) for law in ("gaussian", "sphere", "rademacher"
 # $g_i^2/\|g\|^2=\frac{\eta\lambda_i}{2n-(n+1)\eta\lambda_i}$, and the shares must sum to 1, which determines $\eta$. We compare it with MeZO itself on two spectra.
 
 # %%
-d = 300
+d, rows = 300, []
 steps = sized(full=200, fast=25)
 moments = LAWS["gaussian"].moments(d)
 for name in ("flat", "exponential"):
@@ -248,8 +250,9 @@ for name in ("flat", "exponential"):
     found = divergence(eigenvalues, edge, steps=steps)
     measured = Estimate(found.lr, found.error, found.steps)
     rates = {"the edge": edge, "the safe rate": 2 / (r + 2), "2/(d+2)": 2 / (d + 2)}
-    scores = ", ".join(f"{measured.z_score(rate):+.1f} from {label} {rate:.4f}" for label, rate in rates.items())
-    print(f"{name}, r = {r:.1f}: MeZO diverges at {found}; distance {scores}")
+    far = {f"distance from {label}": f"{distance(measured, rate)} ({rate:.4f})" for label, rate in rates.items()}
+    rows.append({"spectrum": f"{name}, r = {r:.1f}", "MeZO diverges at": str(found)} | far)
+show(rows)
 
 # %% [markdown]
 # The runs refute $2/(d+2)$, the rate of notebook 4. The safe rate and the edge lie too close together for these runs to tell them apart: the bound gives away little (exercise 5.4), and nothing on
@@ -297,6 +300,9 @@ predictions.compare(
 #   ([E4](../docs/claims.md#e4-orthogonal-probes)) gain where $r$ exceeds about $d/2$ or $n$ is near $d$.
 # - *The number of steps* ([B8](../docs/claims.md#b8-pl-rate); Lemma 3). On a loss whose gradient is never small far from the minimum (the *PL condition*), MeZO needs at most $\gamma$ times as many steps as the bound for SGD.
 # - *Long probes are rare* ([B9](../docs/claims.md#b9-tail); Lemma 6), which is why Theorem 2's additional term is small.
+#
+# > *Table 6, in our words.* RoBERTa-large has 16 examples of each class and the same number of forward passes in every row. With 4 or 16 probes a step its accuracy on SST-2
+# > stays within one point of that with one probe. On SNLI it lies at most 3.5 points above and 2.3 below, and on TREC at most 4.4 below, where seeds scatter by six points.
 
 # %%
 show(verify("probes-are-a-wash", dim=10**9, rank=5, probes=8))
@@ -357,7 +363,7 @@ check_two_groups(two_groups)
 #
 # <details><summary>Hint 1</summary>Progress is a logarithm, because the factors of successive steps multiply.</details>
 # <details><summary>Hint 2</summary>Divide by the cost of a step, $n$ plus the overhead, and try every $n$ in a generous range.</details>
-# <details><summary>Expected output</summary><code>✓ right in 5 cases</code>, then a line for each overhead. Without overhead, one probe is best at every $r$.</details>
+# <details><summary>Expected output</summary><code>✓ right in 5 cases</code>, then a row for each overhead. Without overhead, one probe is best at every $r$.</details>
 
 
 # %%
@@ -369,8 +375,7 @@ def best_probes(rank: int, overhead: float) -> int:
 
 # %%
 check_best_probes(best_probes)
-for overhead in (0, 1, 5):
-    print(f"overhead {overhead}: best n = {[best_probes(r, overhead) for r in (5, 100, 1000)]} at r = 5, 100, 1000")
+show([{"overhead": c} | {f"best n at r = {r}": best_probes(r, c) for r in (5, 100, 1000)} for c in (0, 1, 5)])
 
 # %% [markdown]
 # ### Exercise 5.4: a spectrum of your own

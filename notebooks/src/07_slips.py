@@ -20,7 +20,7 @@ import torch
 
 from mezo_lab import LAWS, Estimate, check, claim_named, projected_gradient, sample, theory, two_point
 from mezo_lab.claims.problems import curved, unit_gradient
-from mezo_lab.course.notebook import predict, show, sized, verify
+from mezo_lab.course.notebook import distance, predict, show, show_proof, sized, verify
 from mezo_lab.proofs import prove
 from mezo_lab.report.figures import comparison_alt_text, comparison_figure
 from mezo_lab.sampling import Linear, Quadratic, one_sided, residual_feedback, variance_modified
@@ -44,7 +44,7 @@ predictions = predict(average="", scale="", minimum="", adam="")
 # ## A sign in the notes
 #
 # The notes that this project began with describe random search: move to $\theta-\delta$ if $L(\theta-\delta) \ge L(\theta)$. They mean $\le$. We
-# try both on a linear loss and print the distance of the mean change from the descent $-\sigma\sqrt{2/\pi}\,\|g\|$ of notebook 1, in standard errors.
+# try both on a linear loss. The table has the distance of the mean change from the descent $-\sigma\sqrt{2/\pi}\,\|g\|$ of notebook 1.
 
 # %%
 dim, law = sized(full=20, fast=8), LAWS["gaussian"]
@@ -52,10 +52,12 @@ g = unit_gradient(dim)  # unequal coordinates, ‖g‖ = 1
 theta = torch.zeros_like(g)
 delta = 0.01 * law.sample(10_000, 1, dim, torch.Generator().manual_seed(0))[:, 0]  # (count, dim)
 change = Linear(g)(theta - delta) - Linear(g)(theta)
+rows, descent = [], -0.01 * (2 / torch.pi) ** 0.5
 for rule, takes_minus in {"≥, as printed": change >= 0, "≤": change <= 0}.items():
     moved = torch.where(takes_minus, change, -change)  # θ−δ where the rule says so, θ+δ elsewhere
     mean = Estimate(float(moved.mean()), float(moved.std()) / len(moved) ** 0.5, len(moved))
-    print(f"{rule:>13}: mean change {mean}, distance {abs(mean.z_score(-0.01 * (2 / torch.pi) ** 0.5)):.1f}")
+    rows.append({"rule": rule, "mean change": mean, f"distance from {descent:.4f}": distance(mean, descent)})
+show(rows)
 
 # %% [markdown]
 # As printed, the search climbs as far as it should descend. This is a misprint, and the test is the simplest there is: use the formula once.
@@ -90,7 +92,7 @@ def pg(z):
 
 sizes = average(lambda z: pg(z).abs())
 root = average(lambda z: pg(z).square()).map(lambda mean: mean**0.5)
-print(f"|mean of pg| = {abs(average(pg).mean):.3f}, mean of |pg| = {sizes}, root of the mean of pg² = {root}, ‖g‖ = 1")
+show([{"mean of pg": average(pg), "mean of |pg|": sizes, "root of the mean of pg²": root, "‖g‖": 1}])
 predictions.compare("average", f"too small: {sizes} in place of 1")
 square, magnitude = (verify("norm-probe", average=name) for name in ("square", "magnitude"))
 show([square, magnitude])
@@ -108,12 +110,10 @@ show([square, magnitude])
 # **What holds** (claim A11). The estimator is unbiased, and $\mathbb{E}\|\hat g\|^2=\operatorname{tr}(D^2)\,\|D^{-1}g\|^2+2\|g\|^2$. At $D_i=|g_i|$, where each
 # coordinate is a layer, this is $(d+2)\|g\|^2$, as without $D$. The least value, $\|g\|_1^2+2\|g\|^2$, is reached at $D_i=\sqrt{|g_i|}$.
 #
-# **Derivation.** $\hat g=Dzz^\top D^{-1}g$. Count the pairings, with $h=D^{-1}g$ and $S=D^2$. The library's proof goes on from there:
+# **Derivation.** $\hat g=Dzz^\top D^{-1}g$. Count the pairings, with $h=D^{-1}g$ and $S=D^2$, as the library's proof does:
 
 # %%
-proof = prove("variance-modified", "gaussian")
-for part in proof.steps[6:]:
-    print(f"{part.sentence}\n    {part.text}")
+show_proof(prove("variance-modified", "gaussian"))
 by_size, by_root = (verify("variance-modified", scale=scale, moment="norm") for scale in ("|g|", "sqrt|g|"))
 show([by_size, by_root])
 predictions.compare("scale", f"no: E‖ĝ‖²/‖g‖² is {by_size.estimate}, and d + 2 without a scale")
@@ -145,10 +145,12 @@ orders = {
         float((1 / g).sum() + 2 * h @ h),
     ),  # Σ 1/gᵢ = tr D⁻²
 }
+rows = []
 for name, (estimate, _) in orders.items():
     length = average(lambda z, of=estimate: of(z).square().sum(-1))
-    distances = ", ".join(f"{abs(length.z_score(formula)):.1f} from {of}" for of, (_, formula) in orders.items())
-    print(f"{name}: E‖ĝ‖² = {length}; distance from the formula of each order: {distances}")
+    distances = {f"distance from the formula of {of}": distance(length, value) for of, (_, value) in orders.items()}
+    rows.append({"estimator": name, "E‖ĝ‖²": length} | distances)
+show(rows)
 
 # %% [markdown]
 # The decoy is what the name suggests, that the mean is $g$. The second moment tells the two orders apart.
@@ -185,9 +187,11 @@ def with_factor(z, z_before):
     return residual_feedback(loss, theta, z, before, z_before, epsilon)
 
 
-for estimator in (as_printed, with_factor):
+rows = []
+for name, estimator in {"as printed": as_printed, "with its factor": with_factor}.items():
     along = average(lambda z, of=estimator: of(*z.split(1, dim=1)).reshape(-1, dim) @ g, probes=2)
-    print(f"{estimator.__name__}: mean along g {along}, distance from ‖g‖² = 1: {abs(along.z_score(1.0)):.1f}")
+    rows.append({"residual feedback": name, "mean along g": along, "distance from ‖g‖² = 1": distance(along, 1.0)})
+show(rows)
 residual, in_a_run = (verify("residual-feedback", moment=moment) for moment in ("norm", "run"))
 show([residual, in_a_run])
 
@@ -202,18 +206,19 @@ show([residual, in_a_run])
 #
 # **What holds** (claim A8; quadratic loss, $n=1$). $\mathbb{E}\|\hat g\|^2=(d+2)\|g\|^2+\frac{\varepsilon^2}{4}(d+4)\left(\operatorname{tr}(H)^2+2\operatorname{tr}(H^2)\right).$
 #
-# **Derivation.** Six legs of $z$ have fifteen pairings, and sympy counts them. The added term contains no $g$. At a minimum, where the
-# two-sided estimate is 0, the one-sided estimate keeps shaking:
+# **Derivation.** Six legs of $z$ have fifteen pairings, which `prove("one-sided", "gaussian")` counts. The added term contains no $g$. At
+# a minimum, where the two-sided estimate is 0, the one-sided estimate keeps shaking:
 
 # %%
-print(prove("one-sided", "gaussian").verdict)
 side = verify("one-sided")
 show(side)
 bowl, width = Quadratic(curved(dim)), 4 / dim
 trace, trace_sq = float(bowl.matrix.trace()), float(bowl.matrix.square().sum())
 two, one = (average(lambda z, of=of: of(bowl, theta, z, width).square().sum(-1)) for of in (two_point, one_sided))
-print(f"formula at g = 0: {theory.one_sided_norm(dim, 0, trace, trace_sq, width):.4g}")
-predictions.compare("minimum", f"E‖ĝ‖² with two sides {two.mean:g}, with one side {one}")
+formula = theory.one_sided_norm(dim, 0, trace, trace_sq, width)
+predictions.compare(
+    "minimum", f"E‖ĝ‖² with two sides {two.mean:g}, with one side {one}; the formula gives {formula:.4g}"
+)
 
 # %% [markdown]
 # ## Not in print, but tempting: what Adam sees
@@ -283,9 +288,11 @@ def second_moment(slope, probes, i):
     return average(observe, dim=len(slope), probes=probes), float(expected)
 
 
+rows = []
 for d, n in [(2, 1), (20, 1), (200, 1), (20, 10), (20, sized(full=100, fast=30))]:
     (first, of_first), (last, of_last) = (second_moment(unit_gradient(d), n, i) for i in (0, -1))
-    print(f"d = {d:>3}, n = {n:>3}: ratio {first.mean / last.mean:5.2f}, formula {of_first / of_last:5.2f}, of {d}")
+    rows.append({"d = g₁²/g_d²": d, "n": n, "what is left": first.mean / last.mean, "formula": of_first / of_last})
+show(rows)
 
 # %% [markdown]
 # With one probe little is left of it, except at the smallest $d$. With many probes, $\frac{n+1}{n}g_i^2$ stands out of the noise $\frac1n\|g\|^2$.
@@ -369,13 +376,17 @@ def best_scale(norms, sizes):
 check_best_scale(best_scale)
 norms, sizes = torch.tensor([1.0, 0.3, 0.1]).double(), torch.tensor([6, 6, 6])
 layered = (norms / sizes.sqrt()).repeat_interleave(sizes)  # g, (18,)
+rows = []
 for name, per_layer in {"no scale": norms**0, "in print": norms, "yours": best_scale(norms, sizes)}.items():
     scale = per_layer.repeat_interleave(sizes)
 
     def observe(z, scale=scale):
         return (variance_modified(Linear(layered), 0 * layered, z, 1.0, scale) - layered).square().sum(-1)
 
-    print(f"{name:<9} variance {average(observe, dim=18)}, formula {modified_variance(layered, scale):.4g}")
+    rows.append(
+        {"scale": name, "variance": average(observe, dim=18), "formula": float(modified_variance(layered, scale))}
+    )
+show(rows)
 
 # %% [markdown]
 # ### Exercise 7.4: a suspicious sentence
@@ -403,8 +414,7 @@ def residual_formula() -> str:
 check_residual_formula(residual_formula)
 setting = {"dim": sized(full=20, fast=8), "moment": "norm"}
 for formula in ("2*(d+2)*g2 + d*delta**2/eps**2", residual_formula()):
-    verdict = check(claim_named("residual-feedback"), law, setting, resolution=0.02, expect=Expression(formula))
-    print(formula, "→", verdict)
+    show(check(claim_named("residual-feedback"), law, setting, resolution=0.02, expect=Expression(formula)))
 
 # %% [markdown]
 # ## Summary

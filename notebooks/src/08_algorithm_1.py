@@ -57,13 +57,13 @@ _ = torch.set_grad_enabled(False)  # forward passes only
 # %%
 eps, lr = sympy.symbols("epsilon eta", positive=True)
 pg, z = sympy.symbols("pg1:4"), sympy.symbols("z1:4")
-stored, waiting = 0, 0  # stored weights − θ at the start; the move that is still to come
-for p, x in zip(pg, z, strict=True):
+stored, waiting, rows = 0, 0, []  # stored weights − θ at the start; the move that is still to come
+for step, (p, x) in enumerate(zip(pg, z, strict=True), 1):
     stored += waiting + eps * x  # sweep 1: two z in one pass
-    print("first probe at", sympy.expand(stored))
+    rows.append({"where": f"first probe of step {step}", "stored weights − θ": str(sympy.expand(stored))})
     stored += -2 * eps * x  # sweep 2
     waiting = (eps - lr * p) * x
-print("after the flush", sympy.expand(stored + waiting))
+show([*rows, {"where": "after the flush", "stored weights − θ": str(sympy.expand(stored + waiting))}])
 
 # %% [markdown]
 # Each first probe stands at $\theta_t+\varepsilon z_t$, and the flush leaves no $\varepsilon$ behind. In between, however, the stored weights
@@ -294,17 +294,20 @@ def apart(one, other):
 stages = {"1 copies": each(copies), "2 in place, z stored": each(in_place), "3 a seed, as printed": each(as_printed)}
 stages |= {"4 three sweeps": each(three_sweeps), "5 two sweeps": two_sweeps}
 first, slow = path(each(copies)), path(reference)
-print(f"stages 2 to 5 from stage 1: {max(apart(path(run), first) for run in stages.values()):.0e}")
+pairs = {f"stage {name}, from stage 1": (path(run), first) for name, run in stages.items()}
 for fused in (False, True):
-    print(f"MeZO, fused={fused}, from ReferenceMeZO: {apart(path(lambda *run: mezo(*run, fused=fused)), slow):.0e}")  # noqa: B023
-for slip in (no_way_back, another_z):
-    gap = path(each(slip)) - first
-    print(
-        f"{slip.__name__} from stage 1: first step {abs(gap[0]):.0e}, later {gap.abs().max() / first.abs().max():.0e}"
-    )
+    pairs[f"MeZO, fused={fused}, from ReferenceMeZO"] = path(lambda *run: mezo(*run, fused=fused)), slow  # noqa: B023
+pairs |= {f"{slip.__name__}, from stage 1": (path(each(slip)), first) for slip in (no_way_back, another_z)}
+columns = {"in the first step": slice(1), "in any step": slice(None)}
+show(
+    [
+        {"program": name} | {head: apart(*(pg[at] for pg in two)) for head, at in columns.items()}
+        for name, two in pairs.items()
+    ]
+)
 
 # %% [markdown]
-# The printed numbers are the largest differences of $pg$, relative to the largest $pg$. The stages agree up to rounding. Both slips get
+# The numbers are the largest differences of $pg$, relative to the largest $pg$. The stages agree up to rounding. Both slips get
 # their first step right and start every later one elsewhere: a test of a single step would have passed them.
 #
 # ## Experiment: memory

@@ -9,11 +9,11 @@
 # **You will be able to** check a projected gradient without trusting it; measure $\operatorname{tr}H$, $\lambda_{\max}$ and $r$ with their errors; predict a
 # learning rate from them, and say how far to trust it.
 #
-# **Before this:** notebooks 1, 4, 5 and 6. **Time:** 80 minutes, of which the exercises take 65; the cells run within two, on a processor alone.
+# **Before this:** notebooks 1, 4, 5 and 6. **Time:** 80 minutes; the cells run within two, on a processor alone.
 # **In the paper** (Malladi et al. 2023): Definition 1, Assumption 1, Theorem 2.
 
 # %%
-from mezo_lab.course.notebook import needs_real_model, predict, record_path, show, sized
+from mezo_lab.course.notebook import distance, needs_real_model, predict, record_path, show, sized
 
 needs_real_model()  # it is named, with the command that installs it, where it is missing
 
@@ -57,8 +57,7 @@ short = [row for row in reviews(seed=0) if 40 <= len(row["text"]) <= 60]  # char
 batch, TASK = short[:2], "rotten-tomatoes/sentiment"
 loss = task_loss(model, tokenizer, batch, TASK)
 d = sum(parameter.numel() for parameter in parameters)
-for row in batch:
-    print(f"{'positive' if row['label'] else 'negative'}: {row['text']}")
+show([{"label": "positive" if row["label"] else "negative", "review": row["text"]} for row in batch])
 print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 
 # %% [markdown]
@@ -78,7 +77,7 @@ print(f"loss {float(loss().detach()):.4f}, a function of {d:,} parameters")
 # 2. $\mathbb{E}[zz^\top]=I$ gives both means: $\mathbb{E}[g^\top zz^\top g]=\|g\|^2$ and $\mathbb{E}[z^\top Hz]=\operatorname{tr}H$.
 # 3. In the eigenbasis of $H$, $z^\top Hz=\sum_i\lambda_iz_i^2$ with independent $z_i^2$ of variance 2, and so the variance is $2\sum_i\lambda_i^2$.
 #
-# The right-hand sides need no probe. Backpropagation gives $g$. Differentiating the number $v^\top g$ once more gives the *Hessian–vector product* $Hv$, which tells how
+# Backpropagation gives $g$. Differentiating the number $v^\top g$ once more gives the *Hessian–vector product* $Hv$, which tells how
 # the gradient changes along $v$, and $H$ itself is never formed (Pearlmutter 1994). Every single probe can therefore be checked.
 #
 # ## Predict first
@@ -125,9 +124,14 @@ slope = mean(1 + (pg - along) * along)
 pairs = len(pg) * (len(pg) - 1)
 products = float(pg.sum() * along.sum() - pg @ along)  # of all pairs but a probe with itself
 control = Estimate(products / pairs, math.sqrt(2 / pairs), pairs)
-print(f"slope   {slope}, distance {slope.z_score(1):+.1f} from 1")
-print(f"control {control}, distance {control.z_score(1):+.1f} from 1, {control.z_score(0):+.1f} from 0")
-print(f"mean pg²/‖g‖² = {mean(pg**2)}; after {len(pg)} probes we expect an error of {math.sqrt(2 / len(pg)):.0%}")
+measured = {"slope": slope, "control": control, "mean pg²/‖g‖²": mean(pg**2)}
+from_one_and_zero = {f"distance from {value}": value for value in (1, 0)}
+show(
+    [
+        {"of": name, "mean": each} | {head: distance(each, value) for head, value in from_one_and_zero.items()}
+        for name, each in measured.items()
+    ]
+)
 predictions.compare("probes", f"an error of √(2/N) = 10 % takes N = {2 / 0.1**2:.0f} probes")
 
 # %% [markdown]
@@ -143,22 +147,22 @@ predictions.compare("probes", f"an error of √(2/N) = 10 % takes N = {2 / 0.1**
 epsilon = sized(full=5e-4, fast=3e-3)  # a layer alone bends the loss less: it needs a larger one
 curved = second_differences(parameters, loss, draws=sized(full=5, fast=4), epsilon=epsilon, seed=0)
 product = hessian_products(parameters, loss)
+rows = []
 for k in range(2):
     z = list(gaussian_direction(parameters, 0, k))
-    exact = inner_product(z, product(z))
-    print(f"zᵀHz: by second differences {float(curved[k]):+9.1f}, by differentiation {exact:+9.1f}")
+    rows.append({"direction": k + 1, "second difference": float(curved[k]), "zᵀHz": inner_product(z, product(z))})
+show(rows)
 
 # %% [markdown]
-# The two methods agree in each direction, while the directions differ among themselves by far more. This scatter is not an error of measurement. It is $\sqrt{2\operatorname{tr}H^2}$, and it is the
+# The two methods agree in each direction, while the directions differ among themselves by far more. This scatter is no error of measurement but $\sqrt{2\operatorname{tr}H^2}$, the
 # reason why the trace takes many directions. The largest eigenvalue comes quickly. *Lanczos' iteration* multiplies a vector by $H$ again and again; where one
 # eigenvalue stands apart, a few products find it. The number after ± is a bound, because some eigenvalue lies that close.
 
 # %%
 live = trace_estimate(curved)
 top = largest_eigenvalue_iterated(parameters, loss, most=sized(full=5, fast=4), seed=0)
-print(f"tr H = {live}; scatter of one direction {float(curved.std()):.0f}")
-print(f"λ_max = {top}")
-print(f"r = {live.mean / top.value:.2f} ± {live.standard_error / top.value:.2f}, from few directions")
+r = Estimate(live.mean / top.value, live.standard_error / top.value, live.count)
+show([{"tr H": live, "scatter of one direction": float(curved.std()), "λ_max": str(top), "r, from few directions": r}])
 
 # %% [markdown]
 # ## The spectrum of this Hessian
@@ -176,22 +180,28 @@ trace, error = (part / seen["values"][-1] for part in seen["trace"])
 print(f"λ from {seen['values'][0]:.0f} to {seen['values'][-1]:.0f}; r = {trace:.2f} ± {error:.2f}")
 
 # %% [markdown]
+# > *Section 4 of the paper, in our words.* The effective rank of a large model is not measured, because that is prohibitively expensive. Measured spectra of other networks
+# > suggest that it is small.
+#
 # Nearly all directions lie in the tall stem at zero. They are flat. A few single eigenvalues stand far out on either side, and the dashed line, the effective rank, has their
 # order of magnitude. The trace is their sum: positive and negative curvature partly cancel in it, so $r$ counts directions only where $H\succeq0$, as the theorem assumes. This
 # Hessian has strong negative eigenvalues as well, and a prediction that rests on $r$ must be tested by running.
 #
 # ## Check
 #
-# Other records hold more draws: both claims as experiments of the registry, whose size was fixed before they began. `make results` writes them. The projected
+# Other records hold more draws: both claims as experiments of the registry, whose size was fixed before they began. The projected
 # gradients were taken on 16 reviews, their squares on 2, and the second differences on 16. All are ratios to the result of differentiation, so the theory is 1. The
 # decoys are another seed's $z^\top g$; $2/\pi$, which is the result of averaging $|pg|$ and squaring; and a second difference that is off by a factor of 2.
 
 # %%
 records = [json.loads(record_path(name).read_text()) for name in ("results/models.json", "results/curvature.json")]
+rows = []
 for verdict in [verdict for record in records for verdict in record["verdicts"]]:
     measured = Estimate(verdict["mean"], verdict["standard_error"], verdict["count"])
-    decoys = ", ".join(f"{decoy['statement']} ({decoy['z_score']:+.0f})" for decoy in verdict["decoys"])
-    print(f"{verdict['id']}: {measured!r}, distance {measured.z_score(1):+.1f}, {verdict['status']}; decoys {decoys}")
+    row = {"claim": verdict["id"], "draws": measured.count, "mean": measured, "distance from 1": distance(measured, 1)}
+    decoys = [f"{each['statement']}: {each['z_score']:+.0f}" for each in verdict["decoys"]]
+    rows.append(row | {"status": verdict["status"], "decoys: their distance": "; ".join(decoys)})
+show(rows)
 
 # %% [markdown]
 # ## From curvature to a learning rate
@@ -206,8 +216,14 @@ for verdict in [verdict for record in records for verdict in record["verdicts"]]
 # %%
 record = json.loads(record_path("results/divergence.json").read_text())
 trace, trace_sq, norm, rank = (record["curvature"][name] for name in ("trace", "trace_sq", "norm", "effective_rank"))
-for name, (value, error) in {"tr H": trace, "tr H²": trace_sq, "λ_max": norm}.items():
-    print(f"{name:>5} = {value:.4g} ± {error:.2g}")
+show(
+    [
+        {
+            name: f"{value:.4g} ± {error:.2g}"
+            for name, (value, error) in {"tr H": trace, "tr H²": trace_sq, "λ_max": norm}.items()
+        }
+    ]
+)
 r = trace[0] / norm[0]
 error = r * math.hypot(trace[1] / trace[0], norm[1] / norm[0])
 predictions.compare("rank", f"r = {r:.2f} ± {error:.2f}, of d = {model.num_parameters():,} dimensions")
@@ -220,8 +236,8 @@ predictions.compare("rank", f"r = {r:.2f} ± {error:.2f}, of d = {model.num_para
 # %%
 axes_record = json.loads(record_path("results/axes.json").read_text())
 share, share_error = axes_record["share"]
-print(f"Σ H_ii g_i² = ({share:.4f} ± {share_error:.4f})·tr H·‖g‖², where 1/d = {1 / axes_record['parameters']:.0e}")
-print(f"signs lower γ, {r + 2:.1f} for the Gaussian, by {2 * share * r:.2f}")
+row = {"Σ H_ii g_i², of tr H·‖g‖²": f"{share:.4f} ± {share_error:.4f}", "1/d": 1 / axes_record["parameters"]}
+show([row | {"γ, Gaussian": r + 2, "less for signs": 2 * share * r}])
 
 # %% [markdown]
 # The share is far larger than $1/d$, so this $H$ does lean towards the coordinates. It is nevertheless small beside $\gamma$, and the Gaussian formula will do for these signs.
@@ -251,8 +267,12 @@ show(figures.divergence_figure(runs, predicted, margin), alt=figures.divergence_
 trains = max(run.lr for run in runs if not run.diverged)
 diverges = min(run.lr for run in runs if run.diverged)
 edge = math.sqrt(trains * diverges)  # the middle, on a logarithmic scale
-for name, rate in rates.items():
-    print(f"{name:>18}: {rate:.2g}, {rate / edge:8.2g} times the real edge")
+show(
+    [
+        {"rate": name, "η": float(f"{rate:.2g}"), "times the real edge": float(f"{rate / edge:.2g}")}
+        for name, rate in rates.items()
+    ]
+)
 side = "below" if edge < predicted else "above"
 predictions.compare("edge", f"{trains:.2g} trains and {diverges:.2g} diverges: the edge is {side} {predicted:.2g}")
 
@@ -354,8 +374,11 @@ from mezo_lab.course.exercises.curvature import check_stable_rates
 check_stable_rates(stable_rates)
 
 # %%
+rows = []
 for n in (1, 4, 16):
-    print(f"n = {n:>2}: {' to '.join(f'{rate:.3g}' for rate in stable_rates(trace[0], trace_sq[0], norm[0], n))}")
+    lower, upper = stable_rates(trace[0], trace_sq[0], norm[0], n)
+    rows.append({"n": n, "lower rate": lower, "upper rate": upper})
+show(rows)
 
 # %% [markdown]
 # ### Exercise 10.4: another batch, another prompt
@@ -366,7 +389,7 @@ for n in (1, 4, 16):
 #
 # <details><summary>Hint 1</summary>Independent relative errors of a quotient add as squares.</details>
 # <details><summary>Hint 2</summary>A trace near zero has a relative error without bound. Write the error so that it does not divide by the trace.</details>
-# <details><summary>Expected output</summary>✓ right in 3 cases, and then three lines. λ_max is known sharply in each; the error of r is of the size of r.</details>
+# <details><summary>Expected output</summary>✓ right in 3 cases, and then three rows. λ_max is known sharply in each; the error of r is of the size of r.</details>
 
 
 # %%
@@ -382,18 +405,19 @@ from mezo_lab.course.exercises.curvature import check_rank_and_error
 check_rank_and_error(rank_and_error)
 
 # %%
-draws, most = sized(full=(10, 6), fast=(3, 3))
+rows, (draws, most) = [], sized(full=(10, 6), fast=(3, 3))
 beds = {"this batch": (batch, TASK), "another batch": (short[2:4], TASK), "another prompt": (batch, "rotten-tomatoes")}
-for name, (rows, task) in beds.items():
-    other = task_loss(model, tokenizer, rows, task)
+for name, (texts, task) in beds.items():
+    other = task_loss(model, tokenizer, texts, task)
     t = trace_estimate(second_differences(layer, other, draws=draws, epsilon=3e-3, seed=0))
     top = largest_eigenvalue_iterated(layer, other, most=most)
     r, error = rank_and_error(t.mean, t.standard_error, top.value, top.residual)
-    print(f"{name:>14}: tr H = {t}, λ_max = {top}, r = {r:.1f} ± {error:.1f}")
+    rows.append({"loss": name, "tr H": t, "λ_max": str(top), "r": f"{r:.1f} ± {error:.1f}"})
+show(rows)
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The largest eigenvalue is known within a few products, and it is a property of the batch and the prompt: the curvature of one batch is not that of the data. The trace needs far
-# more directions: by 10.1 their number is $2/(\tilde r\delta^2)$, and in a block whose eigenvalues have both signs $\tilde r$ is small. There $r$ does not count directions either. It may be less than 1 or even
+# more directions: by 10.1 their number is $2/(\tilde r\delta^2)$, and in a block whose eigenvalues have both signs $\tilde r$ is small. There $r$ may be less than 1 or even
 # negative, and `mezo-lab lr` refuses a trace that cannot be told from 0.
 
 # %% [markdown]
