@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import draw_count, minus, number_text, percent_text, z_text
+from mezo_lab.claims.wording import draw_count, minus, number_text, percent_text, signs_of_print, z_text
 from mezo_lab.report.labels import counted, is_formula, setting, typographic
 from mezo_lab.report.prose import by_claim, status_label, verdict_sentence
 from mezo_lab.sampling import Estimate
@@ -137,4 +137,4 @@ def _cell(cell: Any) -> str:
         return number_text(cell, digits=3)
     if isinstance(cell, Estimate):
         return minus(cell)
-    return str(cell)
+    return signs_of_print(str(cell))

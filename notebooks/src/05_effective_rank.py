@@ -302,7 +302,7 @@ predictions.compare(
 # - *Long probes are rare* ([B9](../docs/claims.md#b9-tail); Lemma 6), which is why Theorem 2's additional term is small.
 #
 # > *Table 6, in our words.* RoBERTa-large has 16 examples of each class and the same number of forward passes in every row. With 4 or 16 probes a step its accuracy on SST-2
-# > stays within one point of that with one probe. On SNLI it lies at most 3.5 points above and 2.3 below, and on TREC at most 4.4 below, where seeds scatter by six points.
+# > stays within one point of that with one probe. On SNLI it lies at most 3.5 points above and 2.3 below, and on TREC at most 4.4 below, where repeated runs scatter by six points.
 
 # %%
 show(verify("probes-are-a-wash", dim=10**9, rank=5, probes=8))

@@ -55,7 +55,7 @@ _ = torch.set_grad_enabled(False)  # forward passes only
 # Does the program with two sweeps visit the right points? Here each $z_t$ is a symbol:
 
 # %%
-eps, lr = sympy.symbols("epsilon eta", positive=True)
+eps, lr = sympy.symbols("ε η", positive=True)
 pg, z = sympy.symbols("pg1:4"), sympy.symbols("z1:4")
 stored, waiting, rows = 0, 0, []  # stored weights − θ at the start; the move that is still to come
 for step, (p, x) in enumerate(zip(pg, z, strict=True), 1):

@@ -40,7 +40,7 @@ GIB = 2**30
 # %% [markdown]
 # ## What lives at the peak of a step
 #
-# **Statement** (derived). Let a model have $P$ parameters, of which $P_t$ are trained, and let a number take $b$ bytes. The peak memory of backpropagation with Adam is
+# **Statement** (derived). Let a model have $P$ parameters, of which $P_t$ are trained, and let a number take $b$ bytes. The *peak memory* of backpropagation with Adam is
 #
 # $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}.$$
 #
@@ -232,7 +232,7 @@ predictions.compare("step", f"{sentence} ({bed['model']}, {machine['processor']}
 # ## GPU-hours and break-even
 #
 # > *Table 23, in our words.* It has the seconds of a step on cards of 80 GB. At 30B a step of MeZO, with a batch of 16, runs on one card; a step of fine-tuning, with a batch of 8, takes nearly
-# > eight times as long, on eight cards. From this the paper concludes that MeZO needs half the GPU-hours.
+# > eight times as long, on eight cards. From this the paper concludes that MeZO needs half the *GPU-hours*, the hours times the GPUs.
 #
 # **Statement** (derived). If MeZO needs $\gamma$ times the steps of backpropagation, its training is cheaper exactly if $\gamma$ is below the *break-even* factor
 #
