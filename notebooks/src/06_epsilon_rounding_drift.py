@@ -95,7 +95,7 @@ predictions = predict(slope="", error="", share="", constant="")
 # %% [markdown]
 # ## Why the weights do not come back
 #
-# Algorithm 1 moves the weights in place: by $+\varepsilon z$, by $-2\varepsilon z$, and by $+\varepsilon z$. We call these three moves a **cycle**. Each of their
+# Algorithm 1 moves the weights *in place*, without a copy: by $+\varepsilon z$, by $-2\varepsilon z$, and by $+\varepsilon z$. We call these three moves a **cycle**. Each of their
 # sums is rounded, and the distance that the weights have gone after some cycles is their **drift**.
 #
 # **Statement** (claim C4, derived). After $K$ cycles without an update, $\;\mathbb{E}(\theta_K-\theta_0)^2=\tfrac K2\operatorname{ulp}(\theta)^2.$ This holds for a weight

@@ -172,8 +172,8 @@ course = f"one step with four probes leaves {four:.2f}, four steps with one prob
 predictions.compare("probes", f"{better}: {course}")
 
 # %% [markdown]
-# Signs descend further than Gaussian draws here because the bowl lies along the axes ($\gamma=r$ instead of $r+2$). In general
-# directions, signs behave like the sphere, with $\gamma=d(r+2)/(d+2)$ (claim B10). At a fixed number of forward passes, many short
+# Signs descend further than Gaussian draws here because the bowl lies along the axes ($\gamma=r$ instead of $r+2$). In *general
+# directions*, signs behave like the sphere, with $\gamma=d(r+2)/(d+2)$ (claim B10). At a fixed number of forward passes, many short
 # steps with one probe each beat a few steps with many independent probes (claim B7).
 #
 # The settings `exact` and `fused` change the arithmetic and the number of sweeps. They do not change the path:
