@@ -15,6 +15,7 @@ from blocks import (  # beside this file
     first_step,
     gpu,
     growth,
+    hub,
     learning_rates,
     long_run,
     loop,
@@ -48,6 +49,7 @@ PAGES: dict[str, dict[str, Block]] = {
     "docs/finetuning.md": {"finetuned": finetuning.finetuned, "long-run": long_run.long_run},
     "docs/commands.md": {"commands": reference.commands},
     "docs/develop.md": {"rooms": reference.rooms},
+    "docs/jupyterhub.md": {"hub": hub.memory},
     "docs/optimizer.md": {
         "arguments": reference.arguments,
         "laws": reference.laws,

@@ -1,7 +1,9 @@
 """The files around the library agree with one another: each version, target and tool is said once."""
 
+import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -63,13 +65,22 @@ def test_the_environment_solves_from_one_channel_and_leaves_versions_to_the_cons
     assert pip == ["-c constraints.txt", "-e .[all,dev]"]
 
 
-def test_binder_takes_the_pinned_versions_and_not_the_heavy_parts():
-    lines = (ROOT / ".binder/requirements.txt").read_text().splitlines()[1:]
-    assert lines[0] == "-c ../constraints.txt"
-    extras = Requirement(lines[1].replace("-e .", PROJECT["name"])).extras
-    assert extras == {"verify", "lab"} <= EXTRAS.keys()
-    python = (ROOT / ".binder/runtime.txt").read_text().strip().removeprefix("python-")
-    assert python in SpecifierSet(PROJECT["requires-python"])
+def test_binder_takes_the_cpu_build_and_the_versions_that_are_allowed_and_not_the_heavy_parts():
+    binder = yaml.safe_load((ROOT / ".binder/environment.yml").read_text())
+    assert binder["channels"] == ["conda-forge"]
+    conda = {name: bound for name, bound in re.findall(r"^([\w-]+)(.*)$", "\n".join(binder["dependencies"]), re.M)}
+    assert conda.keys() == {"python", "numpy", "pytorch-cpu", "pip"}
+    assert conda["python"].removeprefix("=") in SpecifierSet(PROJECT["requires-python"])
+    assert [f"numpy{conda['numpy']}", f"torch{conda['pytorch-cpu']}"] == PROJECT["dependencies"]
+
+
+def test_binder_adds_the_package_and_what_notebook_14_needs():
+    script = ROOT / ".binder/postBuild"
+    assert os.access(script, os.X_OK)
+    (command,) = [line for line in script.read_text().splitlines() if not line.startswith("#")]
+    _, package, *others = shlex.split(command.partition("install ")[2])
+    assert Requirement(package.replace(".", PROJECT["name"], 1)).extras == {"verify"}
+    assert set(others) - {"ipywidgets"} < set(EXTRAS["models"])
 
 
 def test_the_commit_hooks_run_the_pinned_tools():
