@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from mezo_lab.claims.claim import Claim, Parameters
 from mezo_lab.claims.decision import Kind, Relation, Status, certain, draws_to_see, same_value
-from mezo_lab.claims.wording import distance, draw_count, minus, nines, number_text, percent_text, successes, z_text
+from mezo_lab.claims.wording import (
+    distance_in_words,
+    distance_text,
+    draw_count,
+    nines,
+    number_text,
+    percent_text,
+    successes,
+)
 from mezo_lab.sampling import Estimate
 
 
@@ -18,7 +26,7 @@ class DecoyVerdict:
     expected: float
     """The mean that it predicts."""
     z_score: float
-    """Standard errors from there to the mean of the draws."""
+    """The distance: standard errors from there to the mean of the draws. Records name it so, hence the name."""
     status: Status
     missing: int = 0
     """Draws still needed to stand 10 standard errors away; 0 where none are, or nobody can say."""
@@ -29,9 +37,9 @@ class DecoyVerdict:
 
     @property
     def measured(self) -> str:
-        """The result of the draws: a z-score, or a tally or a number where there is none."""
+        """The result of the draws: their distance, or a tally or a number where there is none."""
         if math.isfinite(self.z_score) or self.estimate is None:
-            return z_text(self.z_score)
+            return distance_text(self.z_score)
         if self.kind == "share":
             return successes(self.estimate)
         return number_text(self.estimate.mean, digits=3)
@@ -55,7 +63,7 @@ class Verdict:
     estimate: Estimate
     """The mean of the draws with its error."""
     z_score: float
-    """Standard errors from `expected` to the mean."""
+    """The distance: standard errors from `expected` to the mean. Records name it so, hence the name."""
     detectable: float
     """The smallest relative discrepancy that these draws would show: 10 standard errors over the theory's value; for
     what happened every time, the share of failures that so many draws exclude at 95 %; infinite where it is unknown."""
@@ -123,13 +131,13 @@ class Verdict:
             return f"{successes(self.estimate)}, ≥ {nines(self.excluded_share)}"
         if self.does_not_vary:
             return number_text(self.estimate.mean, digits=3) + self._unit
-        return minus(self.estimate)
+        return str(self.estimate)
 
     @property
     def strength(self) -> str:
-        """The result of the draws, in the few letters that a figure has room for: where it has one, the distance."""
+        """The result of the draws, in the few letters that a figure has room for: their distance, where it has one."""
         if self.has_z_score:
-            return z_text(self.z_score)
+            return distance_text(self.z_score)
         if self.always_or_never:
             return successes(self.estimate)
         return number_text(self.estimate.mean, digits=3)
@@ -173,9 +181,9 @@ class Verdict:
         if self.does_not_vary:
             return f"expected {number_text(self.expected)}{self._unit}, found {mean} in every draw"
         bound = "at most " if self.relation == "<=" else ""
-        comparison = f"expected {bound}{number_text(self.expected)}{self._unit}, found {minus(self.estimate)}"
+        comparison = f"expected {bound}{number_text(self.expected)}{self._unit}, found {self.estimate}"
         if self.has_z_score:
-            comparison += f", {distance(self.z_score)}"
+            comparison += f", {distance_in_words(self.z_score)}"
         return comparison
 
     @property

@@ -16,7 +16,7 @@ def number_text(x: float, digits: int = 6) -> str:
     """
     if digits < 6 and 1000 <= abs(x) < 1e6:
         return minus(f"{x:,.0f}")
-    return re.sub(r"e\+?(-?)0*", r"e\1", f"{x:.{digits}g}").replace("-", "−")
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{x:z.{digits}g}").replace("-", "−")
 
 
 def percent_text(share: float) -> str:
@@ -50,33 +50,33 @@ def nines(share: float) -> str:
     return f"{rounded} %"
 
 
-def z_text(z: float) -> str:
-    """A z-score: a decimal where it matters, an order of magnitude where it does not.
+def distance_text(errors: float) -> str:
+    """A number of standard errors: a decimal where it matters, an order of magnitude where it does not.
 
-    >>> z_text(-0.61), z_text(53.7), z_text(-1.04e11), z_text(-math.inf)
+    >>> distance_text(-0.61), distance_text(53.7), distance_text(-1.04e11), distance_text(-math.inf)
     ('−0.6', '+54', '−1e11', '−∞')
     """
-    if math.isinf(z):
-        return "+∞" if z > 0 else "−∞"
-    rounded = round(z, 1) or 0.0  # no −0.0
-    if abs(z) < 9.95:
+    if math.isinf(errors):
+        return "+∞" if errors > 0 else "−∞"
+    rounded = round(errors, 1) or 0.0  # no −0.0
+    if abs(errors) < 9.95:
         return minus(f"{rounded:+.1f}")
-    if abs(z) < 1e5:
+    if abs(errors) < 1e5:
         return minus(f"{rounded:+.0f}")
     return minus(re.sub(r"e\+0*", "e", f"{rounded:+.0e}"))
 
 
-def distance(z: float) -> str:
-    """A z-score in words.
+def distance_in_words(errors: float) -> str:
+    """A number of standard errors in words.
 
-    >>> distance(1.29), distance(-0.04), distance(-9.4e11)
+    >>> distance_in_words(1.29), distance_in_words(-0.04), distance_in_words(-9.4e11)
     ('1.3 standard errors above', '0.0 standard errors below', 'more than 1e5 standard errors below')
     """
-    side = "below" if z < 0 else "above"
-    if abs(z) >= 1e5:
+    side = "below" if errors < 0 else "above"
+    if abs(errors) >= 1e5:
         return f"more than 1e5 standard errors {side}"
-    digits = 1 if abs(z) < 9.95 else 0
-    return f"{abs(z):,.{digits}f} standard errors {side}"
+    digits = 1 if abs(errors) < 9.95 else 0
+    return f"{abs(errors):,.{digits}f} standard errors {side}"
 
 
 def successes(estimate: Estimate) -> str:
@@ -106,6 +106,6 @@ def signs_of_print(text: str) -> str:
     >>> signs_of_print("zero-shot -0.0 to +4.2, 5e-09 at -3 (1e+05)")
     'zero-shot 0.0 to +4.2, 5e−9 at −3 (1e5)'
     """
+    text = re.sub(r"(?<![\w.)\]])-(?=0(\.0*)?(e[+-]?\d+)?(?![\w.]))", "", text)
     text = re.sub(r"(?<=\de)([+-])0*(?=\d)", lambda sign: "−" if sign[1] == "-" else "", text)
-    text = re.sub(r"(?<![\w.)\]])-(?=0(\.0*)?(?![\w.]))", "", text)
     return re.sub(r"(?<![\w.)\]])-(?=[\d.∞])", "−", text)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mezo_lab import doctor
 from mezo_lab.claims import Status, Verdict, check, claim_named
-from mezo_lab.claims.wording import signs_of_print, z_text
+from mezo_lab.claims.wording import distance_text, signs_of_print
 from mezo_lab.environment.installation import install_command, missing_modules
 from mezo_lab.report.card import rows_card, verdict_card
 from mezo_lab.report.figures import alt_text, claim_figure
+from mezo_lab.report.labels import typographic
 from mezo_lab.report.proof_card import proof_card
 from mezo_lab.report.prose import by_claim
 from mezo_lab.sampling import Estimate, law_named
@@ -153,7 +154,7 @@ def verify(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     verdict = check(claim, chosen_law, settings, resolution=_RESOLUTION)
     accepted = [decoy.statement for decoy in verdict.decoys if decoy.status is Status.CONSISTENT]
     if verdict.status is not Status.CONSISTENT or accepted:
-        decoys = "".join(f"; the decoy {statement} agrees with the draws" for statement in accepted)
+        decoys = "".join(f"; the decoy {typographic(statement)} agrees with the draws" for statement in accepted)
         raise UnexpectedVerdict(f"{verdict}{decoys}")
     return verdict
 
@@ -169,7 +170,7 @@ def distance(measured: Estimate, expected: float) -> str:
     >>> distance(measured, 1.0), distance(measured, 1.2), distance(measured, 5.2)
     ('+2.0', '+0.0', '−40')
     """
-    return z_text(measured.z_score(expected))
+    return distance_text(measured.z_score(expected))
 
 
 def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Figure", alt: str = "") -> None:
@@ -215,6 +216,7 @@ def _show_figure(figure: "Figure", alt: str) -> None:
 
     if not alt:
         raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
+    alt = signs_of_print(alt)
     display(Image(_png(figure), alt=alt, width=_PAGE_WIDTH * _PIXELS_PER_INCH))
     display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
 

@@ -196,7 +196,7 @@ def _evaluate_untrained(context: RunContext, report: Report) -> tuple[Score, dic
 def _gain_line(before: Score, after: Score, gain: tuple[float, float, float]) -> str:
     """before → after on the same examples, with the interval of their difference."""
     mean, low, high = (100 * value for value in gain)
-    change = f"{mean:+.1f} points ({low:+.1f} to {high:+.1f}, paired 95 %)"
+    change = f"{mean:+z.1f} points ({low:+z.1f} to {high:+z.1f}, paired 95 %)".replace("-", "−")
     if after is before:
         change = "no checkpoint was better by validation, so the start is kept"
     both = f"{percent(before.value)} → {percent(after.value)} on the same {len(after.each):,} examples"

@@ -6,10 +6,9 @@ from html import escape
 from typing import Any
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import draw_count, minus, number_text, percent_text, signs_of_print, z_text
+from mezo_lab.claims.wording import distance_text, draw_count, minus, number_text, percent_text, signs_of_print
 from mezo_lab.report.labels import counted, is_formula, setting, typographic
 from mezo_lab.report.prose import by_claim, status_label, verdict_sentence
-from mezo_lab.sampling import Estimate
 
 __all__ = ["rows_card", "verdict_card"]
 
@@ -48,7 +47,7 @@ def _row(verdict: Verdict) -> str:
         expected = f"{typographic(verdict.formula)} = {expected}"
     if verdict.relation == "<=":
         expected = f"≤ {expected}"
-    distance = z_text(verdict.z_score) if verdict.has_z_score else "–"
+    distance = distance_text(verdict.z_score) if verdict.has_z_score else "–"
     cells = [
         escape(verdict.law),
         escape(setting(verdict.parameters)),
@@ -126,8 +125,8 @@ def _is_words(cell: Any) -> bool:
 
 def _cell(cell: Any) -> str:
     """
-    >>> _cell(False), _cell(-1e-9), _cell(Estimate(-0.5, 0.1, 10)), _cell("as it is")
-    ('no', '−1e−9', '−0.50 ± 0.10', 'as it is')
+    >>> _cell(False), _cell(-1e-9), _cell("as it is")
+    ('no', '−1e−9', 'as it is')
     """
     if isinstance(cell, bool):
         return "yes" if cell else "no"
@@ -135,6 +134,4 @@ def _cell(cell: Any) -> str:
         return minus(f"{cell:,}")
     if isinstance(cell, float):
         return number_text(cell, digits=3)
-    if isinstance(cell, Estimate):
-        return minus(cell)
     return signs_of_print(str(cell))

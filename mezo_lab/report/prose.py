@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict
-from mezo_lab.claims.wording import draw_count, minus, nines, number_text, successes, z_text
+from mezo_lab.claims.wording import distance_text, draw_count, nines, number_text, successes
 from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
 
 __all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary", "verdict_sentence"]
@@ -107,7 +107,7 @@ def verdict_sentence(verdict: Verdict, distance: bool = True) -> str:
 
     Args:
         verdict: of any kind.
-        distance: whether to add the standard errors from the expected value to the mean, as a z-score.
+        distance: whether to add how many standard errors lie between the expected value and the mean.
     """
     where = f"With the {verdict.law} law"
     if parameters := setting(verdict.parameters):
@@ -119,7 +119,7 @@ def verdict_sentence(verdict: Verdict, distance: bool = True) -> str:
         subject = f"the formula {typographic(verdict.formula)}"
     claim = f"{subject} {_SAYS[verdict.relation]} {number_text(verdict.expected)}{_unit(verdict)}"
     if distance and verdict.has_z_score:
-        claim += f" (z = {z_text(verdict.z_score)})"
+        claim += f" (distance {distance_text(verdict.z_score)})"
     if verdict.formula:
         claim += f" and the theory {number_text(verdict.theory)}"
     notes = "".join(f" Note: {note}." for note in verdict.notes)
@@ -133,7 +133,7 @@ def _mean(verdict: Verdict) -> str:
         return f"{successes(verdict.estimate)} draws hold"
     if verdict.does_not_vary:
         return f"each of {draws} is {number_text(verdict.estimate.mean)}{_unit(verdict)}"
-    return f"the mean of {draws} is {minus(verdict.estimate)}"
+    return f"the mean of {draws} is {verdict.estimate}"
 
 
 def _unit(verdict: Verdict) -> str:
@@ -155,7 +155,7 @@ def _decoy_sentence(decoy: DecoyVerdict, verdict: Verdict) -> str:
     result = decoy.measured
     separator = ":"
     if math.isfinite(decoy.z_score):
-        result = f"z = {z_text(decoy.z_score)}"
+        result = f"distance {distance_text(decoy.z_score)}"
         separator = " at"
     if decoy.status is Status.REFUTED:
         return f"{subject} is refuted{separator} {result}."

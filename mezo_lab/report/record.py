@@ -28,6 +28,7 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
         theory_formula: the theory's, as `--expect` reads it.
         relation: "==", or "<=" where `expected` is a bound.
         expected, theory: the value tested, and the theory's own; the same without a formula of the user's.
+        z_score: the distance, how many standard errors the mean lies above `expected`; the same key in a decoy.
         detectable: the smallest relative discrepancy that the run would have shown.
         resolution: the one that it promised to show.
         missing: draws still needed.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mezo_lab.claims import Claim, DecoyVerdict, Status, Verdict
 from mezo_lab.claims.claim import Parameters
-from mezo_lab.claims.wording import number_text, z_text
+from mezo_lab.claims.wording import distance_text, number_text
 from mezo_lab.report.labels import DECOY_LETTERS, setting, typographic
 from mezo_lab.report.prose import by_claim, sentences, status_label, summary
 
@@ -26,9 +26,9 @@ _COLUMNS: dict[str, Literal["left", "right"]] = {
     "parameters": "left",
     "expected": "right",
     "mean ± std. error": "right",
-    "z": "right",
+    "dist.": "right",
     "status": "left",
-    "decoys: z": "left",
+    "decoys: dist.": "left",
     "proof": "left",
 }
 # as wide as the columns of a run of all claims, where the verdicts are still to come
@@ -37,12 +37,12 @@ _USUAL = {
     "parameters": "",
     "expected": "",
     "mean ± std. error": "−0.0079668 ± 0.0000066",
-    "z": "+1.8",
+    "dist.": "+1.8",
     "status": "✓ CONSISTENT",
-    "decoys: z": "a −18482  b +162  c +1078",
+    "decoys: dist.": "a −18482  b +162  c +1078",
     "proof": "∎ proved",
 }
-_WHOLE = {"law", "expected", "z"}  # no blank to wrap at; on a narrow terminal the others give way
+_WHOLE = {"law", "expected", "dist."}  # no blank to wrap at; on a narrow terminal the others give way
 _COLOURS = {Status.CONSISTENT: "green", Status.REFUTED: "bold red", Status.UNDERPOWERED: "bold yellow"}
 _PROOFS = {"proved": "∎ proved", None: ""}
 _LOUD = "bold reverse red"
@@ -181,8 +181,8 @@ def plain_table(verdicts: Sequence[Verdict]) -> str:
 def rich_table(verdicts: Sequence[Verdict]) -> "Table":
     """The same table with colours; on a terminal of fewer than 120 columns its cells wrap.
 
-    A status is a sign and a word, legible without colour. Each decoy has its letter and its z, and one that is not
-    refuted stands out.
+    A status is a sign and a word, legible without colour. Each decoy has its letter and its distance, and one that is
+    not refuted stands out.
     """
     from rich.table import Table
 
@@ -270,13 +270,13 @@ def _planned_widths(jobs: "Iterable[Job]") -> list[int]:
 
 
 def _row(verdict: Verdict, letters: dict[str, str]) -> list[_Cell]:
-    z = z_text(verdict.z_score) if verdict.has_z_score else ""
+    distance = distance_text(verdict.z_score) if verdict.has_z_score else ""
     texts = [
         _law_cell(verdict.law),
         _short_setting(verdict.parameters),
         _expected_cell(verdict.relation, verdict.expected),
         verdict.measured,
-        z,
+        distance,
     ]
     return [
         *([(text, "")] for text in texts),

@@ -28,6 +28,8 @@ class Estimate:
 
     >>> Estimate(mean=13.768, standard_error=0.056, count=40_000)
     13.768 ± 0.056 (40,000 draws)
+    >>> print(Estimate(-1.5, 0.1, 9), Estimate(-0.004, 0.1, 9))
+    −1.50 ± 0.10 0.00 ± 0.10
     """
 
     mean: float
@@ -41,11 +43,11 @@ class Estimate:
         return f"{self} ({self.count:,} draws)"
 
     def __str__(self) -> str:
-        # two digits of the error decide how many of the mean are worth printing
+        # two digits of the error decide how many of the mean are worth printing; a mean of 0 has no sign
         if not 1e-7 < self.standard_error < math.inf:
-            return f"{self.mean:.6g} ± {self.standard_error:.2g}"
+            return f"{self.mean:z.6g} ± {self.standard_error:.2g}".replace("-", "−")
         digits = max(0, 1 - math.floor(math.log10(self.standard_error)))
-        return f"{self.mean:.{digits}f} ± {self.standard_error:.{digits}f}"
+        return f"{self.mean:z.{digits}f} ± {self.standard_error:.{digits}f}".replace("-", "−")
 
     def z_score(self, expected: float) -> float:
         """How many standard errors the mean lies above `expected`.

@@ -31,7 +31,7 @@ def test_a_decoy_that_the_draws_accept_ends_a_notebook_and_one_out_of_reach_does
     decoys = tuple(replace(decoy, status=status) for decoy in verify("norm-factor", dim=6, probes=2).decoys)
     changed(monkeypatch, decoys=decoys)
     if status is Status.CONSISTENT:
-        with pytest.raises(UnexpectedVerdict, match=r"; the decoy \(d\+n-1\)/n agrees with the draws"):
+        with pytest.raises(UnexpectedVerdict, match=r"; the decoy \(d\+n−1\)/n agrees with the draws"):
             verify("norm-factor", dim=6, probes=2)
     else:
         assert verify("norm-factor", dim=6, probes=2).decoys == decoys
@@ -100,7 +100,7 @@ def test_a_verdict_that_ends_a_cell_is_displayed_as_its_table(monkeypatch):
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     notebook._show_verdicts_as_tables()
     data, _ = shell.display_formatter.format(verify("norm-factor", dim=6, probes=2))
-    assert "<b>✓ CONSISTENT</b>" in data["text/html"] and data["text/plain"]
+    assert ">✓ CONSISTENT</b>" in data["text/html"] and data["text/plain"]
 
 
 def test_a_prediction_is_shown_beside_its_result_and_one_left_open_says_so(shown):

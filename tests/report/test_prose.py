@@ -11,9 +11,9 @@ def test_a_consistent_verdict_tells_its_numbers_and_its_decoys(verdicts):
     count, found = f"{verdict.estimate.count:,}", str(verdict.estimate)
     told = sentences(verdict)
     assert told.startswith(f"With the gaussian law at d = 6, n = 2 the mean of {count} draws is {found} where")
-    assert "where the theory says 4.5 (z = " in told
+    assert "where the theory says 4.5 (distance " in told
     assert ": consistent; a discrepancy of 4" in told
-    assert told.endswith(f"The decoy (d+n−1)/n says 3.5 and is refuted at z = +{decoy.z_score:.0f}.")
+    assert told.endswith(f"The decoy (d+n−1)/n says 3.5 and is refuted at distance +{decoy.z_score:.0f}.")
 
 
 def test_a_bound_is_told_as_a_bound(verdicts):
@@ -29,7 +29,7 @@ def test_a_mean_from_a_few_scalars_is_told_as_such(verdicts):
 
 
 def test_a_refutation_is_told(refuted):
-    assert "where the theory says 5.5 (z = −" in sentences(refuted)
+    assert "where the theory says 5.5 (distance −" in sentences(refuted)
     assert "): refuted. The decoy" in sentences(refuted)
 
 
@@ -40,9 +40,11 @@ def test_what_is_missing_is_told(underpowered):
 
 
 def test_a_decoy_that_is_not_refuted_is_told(fooled):
-    assert sentences(fooled).endswith("z with tied coordinates is NOT refuted (z = +3.0): 777 more draws are needed.")
+    assert sentences(fooled).endswith(
+        "z with tied coordinates is NOT refuted (distance +3.0): 777 more draws are needed."
+    )
     hopeless = replace(fooled, decoys=(replace(fooled.decoys[0], missing=10**70),))
-    assert sentences(hopeless).endswith("(z = +3.0): 1e70 more draws are needed.")
+    assert sentences(hopeless).endswith("(distance +3.0): 1e70 more draws are needed.")
 
 
 def test_a_formula_of_the_users_is_named(verdicts):

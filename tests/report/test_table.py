@@ -100,7 +100,7 @@ def test_plain_text_says_what_rich_says(verdicts, refuted, underpowered, fooled)
 def test_plain_columns_stand_under_their_heads(verdicts):
     head, *_ = plain_table(verdicts).splitlines()
     line = row(plain_table(verdicts), "gaussian", "d=6 n=2 ", "4.5")
-    assert line.index("✓ CONSISTENT") == head.index("status") and line.index("a +") == head.index("decoys: z")
+    assert line.index("✓ CONSISTENT") == head.index("status") and line.index("a +") == head.index("decoys: dist.")
 
 
 def test_without_rich_all_is_shown_as_plain_text(verdicts, refuted, monkeypatch, capsys):

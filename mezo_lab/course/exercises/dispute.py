@@ -2,6 +2,7 @@
 
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
+from mezo_lab.claims.wording import distance_text, number_text
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
 from mezo_lab.course.exercises.grading import (
     answer_numbers,
@@ -13,7 +14,7 @@ from mezo_lab.course.exercises.grading import (
     student_formula,
 )
 from mezo_lab.sampling import law_named
-from mezo_lab.theory import Expression
+from mezo_lab.theory import Expression, printed
 
 __all__ = ["check_mixed_factor", "check_orthogonal_formula", "check_sparse_kurtosis"]
 
@@ -120,10 +121,11 @@ def check_orthogonal_formula(formula: Answer | str) -> None:
         verdict = check(claim, law, case, draws=_DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             raise WrongAnswer(
-                f"At d = {case['dim']}, n = {case['probes']} the draws refute {expect.text} = {verdict.expected:.6g}: "
-                f"they give {verdict.estimate}, {abs(verdict.z_score):.0f} standard errors away. {_hint(expect)}"
+                f"At d = {case['dim']}, n = {case['probes']} the draws refute {printed(expect.text)} = "
+                f"{number_text(verdict.expected)}: they give {verdict.estimate}, at a distance of "
+                f"{distance_text(verdict.z_score)}. {_hint(expect)}"
             )
-    print(f"✓ the draws agree with {expect.text} in {len(_ORTHOGONAL)} cases")
+    print(f"✓ the draws agree with {printed(expect.text)} in {len(_ORTHOGONAL)} cases")
 
 
 def _hint(formula: Expression) -> str:

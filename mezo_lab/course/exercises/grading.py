@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mezo_lab.claims.wording import number_text
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer, quoted
 from mezo_lab.report.labels import joined
 from mezo_lab.theory import Expression, ExpressionError
@@ -200,10 +201,10 @@ def is_close(one: Any, other: Any) -> bool:
 def _number_text(value: Any) -> str:
     """
     >>> _number_text(0.123456789), _number_text(13_000_000_000), _number_text(torch.tensor([1.0, 2.0]))
-    ('0.123457', '1.3e+10', '[1, 2]')
+    ('0.123457', '1.3e10', '[1, 2]')
     """
     numbers = as_numbers(value)
     if numbers.ndim == 0:
-        return f"{numbers.item():.6g}"
-    first = ", ".join(f"{number:.4g}" for number in numbers.flatten()[:4].tolist())
+        return number_text(numbers.item())
+    first = ", ".join(number_text(number, digits=4) for number in numbers.flatten()[:4].tolist())
     return f"[{first}]"

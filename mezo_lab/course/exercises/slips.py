@@ -7,10 +7,11 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims import Status, check, claim_named
+from mezo_lab.claims.wording import distance_text, number_text
 from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer
 from mezo_lab.course.exercises.grading import as_numbers, formula_hint, formula_value, grade, is_close, student_formula
 from mezo_lab.sampling import law_named
-from mezo_lab.theory import Expression
+from mezo_lab.theory import Expression, printed
 
 __all__ = ["check_best_scale", "check_modified_variance", "check_noise_floor", "check_residual_formula"]
 
@@ -163,7 +164,7 @@ def check_residual_formula(formula: Answer | str) -> None:
     Raises: WrongAnswer where the draws refute the formula, where it is not arithmetic, and where it has other names.
 
     >>> check_residual_formula("(2*d+2)*g2 + d*delta**2/eps**2")
-    ✓ the draws agree with (2*d+2)*g2 + d*delta**2/eps**2 in 2 cases
+    ✓ the draws agree with (2·d+2)·‖g‖² + d·δ²/ε² in 2 cases
     """
     claim = claim_named("residual-feedback")
     law = law_named("gaussian")
@@ -176,8 +177,8 @@ def check_residual_formula(formula: Answer | str) -> None:
         verdict = check(claim, law, case, draws=_DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
             raise WrongAnswer(
-                f"At d = {case['dim']} the draws refute {expect.text} = {verdict.expected:.6g}: they give "
-                f"{verdict.estimate}, z = {verdict.z_score:+.0f}. {_hint(expect)}"
+                f"At d = {case['dim']} the draws refute {printed(expect.text)} = {number_text(verdict.expected)}: "
+                f"they give {verdict.estimate}, at a distance of {distance_text(verdict.z_score)}. {_hint(expect)}"
             )
     values = claim.experiment(law, **_RESIDUAL[0]).symbols | _ELSEWHERE
     truth = theory.residual_feedback_norm(values["d"], values["g2"], values["delta"], values["eps"])
@@ -185,7 +186,7 @@ def check_residual_formula(formula: Answer | str) -> None:
         raise WrongAnswer(
             "It fits where ‖g‖ = 1 and Δ = ε, as in these draws: write it with g2, delta and eps for others."
         )
-    print(f"✓ the draws agree with {expect.text} in {len(_RESIDUAL)} cases")
+    print(f"✓ the draws agree with {printed(expect.text)} in {len(_RESIDUAL)} cases")
 
 
 def _hint(formula: Expression) -> str:

@@ -61,7 +61,7 @@ def _check_rows(rows: Mapping[str, Verdict]) -> None:
 
 def _percent(share: float) -> str:
     """
-    >>> _percent(-0.2021), _percent(1.5)
-    ('−20.2 %', '+150.0 %')
+    >>> _percent(-0.2021), _percent(1.5), _percent(-1e-4)
+    ('−20.2 %', '+150.0 %', '+0.0 %')
     """
-    return f"{100 * share:+.1f} %".replace("-", "−")
+    return f"{100 * share:+z.1f} %".replace("-", "−")

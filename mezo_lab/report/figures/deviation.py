@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["clipped", "deviation_figure", "relative", "relative_bar"]
 
 _ROW = 0.26  # inches for a verdict
+_MARGIN = 1.03  # of the axis
 _FRAME = 0.95  # inches for the axis and its label
 _LINE = 0.17  # inches for a line of the legend
 _FARTHEST = 1.2  # a larger deviation is an arrow at the edge
@@ -40,8 +41,7 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     for row, verdict in enumerate(verdicts):
         _draw_decoys(axes, row, verdict, formulas, edges)
         _draw_estimate(axes, row, verdict, edges)
-    if any(verdict.has_z_score for verdict in verdicts):
-        axes.annotate("distance", (1.03, 1), xycoords="axes fraction", fontsize=style.SMALL, color=style.GREY)
+    _write_margin(axes, verdicts)
     axes.axvline(0, **style.THEORY)
     axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
     axes.xaxis.set_major_formatter(lambda share, _: _signed(share) or style.reference_name(verdicts[0]))
@@ -103,9 +103,18 @@ def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: _Edges) -> N
         axes.plot(x, row, marker=arrow, color=look["color"], clip_on=False)
     else:
         axes.errorbar(x, row, xerr=relative_bar(verdict), **look)
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-    text = f"{verdict.strength} {MARKS[verdict.status]}"
-    axes.annotate(text, (1.03, row), fontsize=style.SMALL, color=style.INK, **place)
+
+
+def _write_margin(axes: "Axes", verdicts: Sequence[Verdict]) -> None:
+    """Right of each row what its draws say; the head says that it is a distance, or each row where only some are."""
+    look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.INK, "va": "center"}
+    headed = all(verdict.has_z_score for verdict in verdicts)
+    if headed:
+        axes.annotate("distance", (_MARGIN, 1.0), xycoords="axes fraction", **look | {"va": "bottom"})
+    for row, verdict in enumerate(verdicts):
+        name = "distance " if verdict.has_z_score and not headed else ""
+        text = f"{name}{verdict.strength} {MARKS[verdict.status]}"
+        axes.annotate(text, (_MARGIN, row), xycoords=("axes fraction", "data"), **look)
 
 
 def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: _Edges) -> None:

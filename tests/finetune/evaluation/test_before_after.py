@@ -71,7 +71,8 @@ def test_the_best_checkpoint_is_tested_and_told_how_to_load(after, best, plan, t
     before, tested = score_from_record(result["test_before"]), score_from_record(result["test"])
     assert result["gain"] == list(difference(tested, before))
     percent = f"{before.value:.1%} → {tested.value:.1%} on the same 20 examples: "
-    assert lines[-1].startswith(f"test accuracy  {percent}{100 * result['gain'][0]:+.1f} points (")
+    gain = f"{100 * result['gain'][0]:+z.1f}".replace("-", "−")
+    assert lines[-1].startswith(f"test accuracy  {percent}{gain} points (")
     assert "paired 95 %" in lines[-1]
 
 

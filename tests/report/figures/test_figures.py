@@ -155,7 +155,7 @@ def test_a_bar_misses_the_theory_exactly_where_a_verdict_is_refuted(norm_factor)
     wrong = replace(norm_factor[0], estimate=estimate, z_score=5.1, status=Status.REFUTED)
     (axes,) = drawn([*norm_factor, wrong]).axes
     assert [left <= 0 <= right for left, right in bars(axes)] == [True, True, True, False]
-    assert words(axes.figure).count("✗") == 1 and {"distance", "+5.1 ✗"} <= set(words(axes.figure).split("\n"))
+    assert words(axes.figure).count("✗") == 1 and "+5.1 ✗" in words(axes.figure)
 
 
 def test_decoys_are_dotted_and_lettered_at_their_own_deviation(norm_factor):
@@ -249,3 +249,13 @@ tell()
 def test_matplotlib_loads_on_drawing_and_pyplot_never():
     run = subprocess.run([sys.executable, "-c", STAGES], capture_output=True, text=True, cwd=ROOT, check=True)
     assert run.stdout.splitlines() == ["", "matplotlib", "matplotlib matplotlib.pyplot"]  # the last would be seen
+
+
+def test_the_margin_names_the_distance_once_or_in_each_row_that_has_one(norm_factor):
+    told = words(drawn(norm_factor))
+    assert told.count("distance") == 1 and "z =" not in told
+    certain = replace(
+        norm_factor[0], kind="share", expected=1.0, estimate=replace(norm_factor[0].estimate, mean=1.0, count=8)
+    )
+    told = words(drawn([*norm_factor, certain]))
+    assert told.count("distance") == len(norm_factor) and "8 of 8" in told
