@@ -191,13 +191,15 @@ def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Fi
     if not isinstance(result, Sequence):
         _show_figure(result, alt)
         return
-    if result and isinstance(result[0], Mapping):
-        display(HTML(rows_card(result)))
+    rows = [row for row in result if isinstance(row, Mapping)]
+    if rows:
+        display(HTML(rows_card(rows)))
         return
-    for verdicts in by_claim(result):
-        if len(verdicts) > 1:
-            _show_figure(claim_figure(verdicts, verdicts[0].claim), alt or alt_text(verdicts, verdicts[0].claim))
-    display(HTML(verdict_card(result)))
+    verdicts = [verdict for verdict in result if isinstance(verdict, Verdict)]
+    for group in by_claim(verdicts):
+        if len(group) > 1:
+            _show_figure(claim_figure(group, group[0].claim), alt or alt_text(group, group[0].claim))
+    display(HTML(verdict_card(verdicts)))
 
 
 def show_proof(*proofs: "Proof") -> None:

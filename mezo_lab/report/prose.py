@@ -130,7 +130,7 @@ def _mean(verdict: Verdict) -> str:
     """What the draws gave."""
     draws = f"{verdict.estimate.count:,} draws"
     if verdict.always_or_never:
-        return f"{successes(verdict.estimate)} draws hold"
+        return f"it holds in {successes(verdict.estimate)} draws"
     if verdict.does_not_vary:
         return f"each of {draws} is {number_text(verdict.estimate.mean)}{_unit(verdict)}"
     return f"the mean of {draws} is {verdict.estimate}"

@@ -164,7 +164,7 @@ def check_residual_formula(formula: Answer | str) -> None:
     Raises: WrongAnswer where the draws refute the formula, where it is not arithmetic, and where it has other names.
 
     >>> check_residual_formula("(2*d+2)*g2 + d*delta**2/eps**2")
-    ✓ the draws agree with (2·d+2)·‖g‖² + d·δ²/ε² in 2 cases
+    ✓ the draws agree with (2·d+2)·‖g‖² + d·Δ²/ε² in 2 cases
     """
     claim = claim_named("residual-feedback")
     law = law_named("gaussian")

@@ -107,14 +107,14 @@ def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: _Edges) -> N
 
 def _write_margin(axes: "Axes", verdicts: Sequence[Verdict]) -> None:
     """Right of each row what its draws say; the head says that it is a distance, or each row where only some are."""
-    look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.INK, "va": "center"}
+    look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.INK}
     headed = all(verdict.has_z_score for verdict in verdicts)
     if headed:
-        axes.annotate("distance", (_MARGIN, 1.0), xycoords="axes fraction", **look | {"va": "bottom"})
+        axes.annotate("distance", (_MARGIN, 1.0), xycoords="axes fraction", va="bottom", **look)
     for row, verdict in enumerate(verdicts):
         name = "distance " if verdict.has_z_score and not headed else ""
         text = f"{name}{verdict.strength} {MARKS[verdict.status]}"
-        axes.annotate(text, (_MARGIN, row), xycoords=("axes fraction", "data"), **look)
+        axes.annotate(text, (_MARGIN, row), xycoords=("axes fraction", "data"), va="center", **look)
 
 
 def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: _Edges) -> None:

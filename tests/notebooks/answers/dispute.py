@@ -54,7 +54,7 @@ ANSWERS = {
             ("(d/n)**2", "only a share n/d"),
             ("1", "not the projection"),
             ("2", r"At d = 8, n = 2 .* double sum"),
-            ("d-4", r"At d = 6, n = 2 the draws refute d-4 = 2"),
+            ("d-4", r"At d = 6, n = 2 the draws refute d−4 = 2"),
             (None, "a formula as text, in quotes"),
         ],
     ),

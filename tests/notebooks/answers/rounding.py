@@ -31,7 +31,7 @@ ANSWERS = {
             (lambda share, ulp, rms: 2 * share * rms / ulp, "square the ratio"),
             (lambda share, ulp, rms: (share * rms / ulp) ** 2, "ulp²/2, not ulp²:"),
             (lambda share, ulp, rms: 4 * (share * rms / ulp) ** 2, "round alike"),
-            (lambda share, ulp, rms: share, r"At share = 0\.1, ulp = 8e-05, rms = 0\.02 it should be"),
+            (lambda share, ulp, rms: share, r"At share = 0\.1, ulp = 8e−5, rms = 0\.02 it should be"),
         ],
     ),
     exercises.check_best_epsilon: (
