@@ -27,8 +27,9 @@ ANSWERS = [
     "notebooks/assessment/*",
     "notebooks/assessment/*/*",
 ]
-EXAM = "mezo_lab.course.exam"  # the package whose code holds solutions
-if os.environ.get("MEZO_LAB_WITHOUT_ANSWERS") != "1":
+EXAM = "mezo_lab/course/exam"  # code that holds solutions
+WITH_ANSWERS = os.environ.get("MEZO_LAB_WITHOUT_ANSWERS") != "1"
+if WITH_ANSWERS:
     RECORDS += ANSWERS
 
 
@@ -42,12 +43,11 @@ class WithRecords(build_py):
         return {str(place / path.relative_to(HERE)): str(path) for path in paths}
 
     def run(self) -> None:
-        if "notebooks/*.ipynb" not in RECORDS:
-            self.packages = [name for name in self.packages if not f"{name}.".startswith(f"{EXAM}.")]
-            shutil.rmtree(Path(self.build_lib) / EXAM.replace(".", "/"), ignore_errors=True)  # of an earlier build
         super().run()
         if self.editable_mode:
             return
+        if not WITH_ANSWERS:
+            shutil.rmtree(Path(self.build_lib) / EXAM)
         shutil.rmtree(Path(self.build_lib) / "mezo_lab/records", ignore_errors=True)  # of an earlier build
         for place, path in self.records().items():
             Path(place).parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mezo_lab.course.graders import for_nbgrader, for_otter
 from mezo_lab.course.notebook import record_path
+from mezo_lab.course.quiz import write_quiz
 from mezo_lab.validation import one_of
 
 __all__ = ["write_course"]
@@ -27,7 +28,7 @@ c.ExecutePreprocessor.timeout = 1800
 
 
 def write_course(
-    out: str | os.PathLike, *, student: bool = False, form: str = "notebooks", as_zip: bool = False
+    out: str | os.PathLike, *, student: bool = False, form: str = "notebooks", as_zip: bool = False, seed: int = 0
 ) -> Path:
     """Write the course into a new folder, from a checkout or from an installed wheel; both have what it needs.
 
@@ -36,6 +37,7 @@ def write_course(
         student: leave out the solutions and the pages for lecturers.
         form: notebooks; or the source version of nbgrader or otter, which makes the students' copies itself.
         as_zip: write one file in place of a folder.
+        seed: of the questions and of the exam; another one for another year.
     Returns: what was written.
     Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form.
 
@@ -56,7 +58,7 @@ def write_course(
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / target.stem
         folder.mkdir()
-        _write(folder, student, form)
+        _write(folder, student, form, seed)
         target.parent.mkdir(parents=True, exist_ok=True)
         if as_zip:
             _zip(folder, target)
@@ -72,7 +74,7 @@ def _expect_free(target: Path, as_zip: bool) -> None:
         raise FileExistsError(f"`out` must be new or an empty folder, and {target} exists: name another, or remove it.")
 
 
-def _write(folder: Path, student: bool, form: str) -> None:
+def _write(folder: Path, student: bool, form: str, seed: int) -> None:
     """Fill an empty folder."""
     home = record_path("notebooks")
     pages = _FOR_ALL if student else _FOR_ALL + _FOR_LECTURERS
@@ -83,6 +85,8 @@ def _write(folder: Path, student: bool, form: str) -> None:
     translated = home / ("zh/student" if student else "zh")
     if form == "notebooks" and any(translated.glob("*.ipynb")):
         shutil.copytree(translated, folder / "zh", ignore=shutil.ignore_patterns("*.md", ".*"))
+    if (home / "assessment").is_dir():  # a wheel for students has none
+        _write_assessment(home / "assessment", folder / "assessment", student, seed)
     if not student:
         _write_for_lecturers(home, folder, form)
     (folder / "README.md").write_text(_readme(folder, form, student), encoding="utf-8")
@@ -92,10 +96,18 @@ def _write(folder: Path, student: bool, form: str) -> None:
         _relink(path, [path.parent] if alone else [path.parent, folder])
 
 
+def _write_assessment(home: Path, folder: Path, student: bool, seed: int) -> None:
+    """Questions and rubric; for lecturers with their answers, and the exam."""
+    write_quiz(folder, student=student, seed=seed)
+    shutil.copyfile(home / "rubric.md", folder / "rubric.md")
+    if not student:
+        from mezo_lab.course.exam import write_exam  # not in a wheel for students
+
+        write_exam(folder, seed=seed)
+
+
 def _write_for_lecturers(home: Path, folder: Path, form: str) -> None:
     """What students do not get."""
-    if (home / "assessment").is_dir():
-        shutil.copytree(home / "assessment", folder / "assessment")
     if form == "nbgrader":
         (folder / "nbgrader_config.py").write_text(_NBGRADER, encoding="utf-8")
     if form == "notebooks":

@@ -74,7 +74,8 @@ def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
     lecturer = write_course(tmp_path / "lecturer")
     names = {path.name for path in student.rglob("*")}
     assert {"README.md", "GLOSSARY.md", "claims.md"} | {f"{name}.ipynb" for name in NAMES} <= names
-    assert not names & {"TEACHING.md", "assessment", "student"}
+    assert not names & {"TEACHING.md", "student"}
+    assert {path.name for path in (student / "assessment").iterdir()} == {"quiz.md", "rubric.md"}
     assert (lecturer / "TEACHING.md").exists() and len(list((lecturer / "student").iterdir())) == len(NAMES)
 
 
@@ -99,6 +100,26 @@ def relative_links(folder: Path) -> list[tuple[Path, str]]:
         texts[path] = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     found = r"\]\(([^)#:\s]+\.\w+(?:#[^)\s]*)?)\)"
     return [(path, link) for path in texts for text in texts[path] for link in re.findall(found, text)]
+
+
+@pytest.mark.parametrize("form", ["notebooks", "nbgrader", "otter"])
+def test_a_lecturer_gets_questions_and_an_exam_with_their_answers_and_another_seed_gives_others(form, tmp_path):
+    first, again, other = (
+        write_course(tmp_path / str(number), form=form, seed=seed) / "assessment"
+        for number, seed in enumerate((0, 0, 1))
+    )
+    for page in ("quiz.md", "quiz_with_answers.md", "exam.md", "exam_solutions_and_schemes.md"):
+        assert (first / page).read_text() == (again / page).read_text() != (other / page).read_text()
+    assert (first / "rubric.md").read_text() == (other / "rubric.md").read_text()
+
+
+def test_a_students_questions_hold_no_reason_and_no_right_answer_is_marked(tmp_path):
+    student = write_course(tmp_path / "student", student=True) / "assessment/quiz.md"
+    lecturer = write_course(tmp_path / "lecturer") / "assessment/quiz_with_answers.md"
+    given, key = (set(page.read_text().split("\n")) for page in (student, lecturer))
+    only_there = {line for line in key - given if line}
+    assert len(only_there) > 5 * len(NAMES)
+    assert not any(line in student.read_text() for line in only_there if len(line) > 20)
 
 
 def test_nothing_that_exists_is_overwritten(tmp_path):
