@@ -119,7 +119,8 @@ def _gift(units: Sequence[Unit], seed: int) -> str:
     """The questions in GIFT, which Moodle imports; it shows the reason of a choice to who has chosen it."""
     blocks = []
     for unit in units:
-        blocks.append(f"$CATEGORY: {unit.number}. {unit.title}")
+        title = unit.title.replace("/", "//")  # one stroke would begin a category inside
+        blocks.append(f"$CATEGORY: {unit.number}. {title}")
         ordered = ordered_choices(unit, seed)
         for question in unit.questions:
             lines = [

@@ -249,4 +249,6 @@ def test_moodle_reads_each_question_with_one_right_choice_and_its_formulas(tmp_p
     for _, _, lines in blocks:
         assert sorted(line[0] for line in lines.split("\n")) == ["=", "~", "~", "~"]
         assert all(line.count("#") == 1 for line in lines.split("\n"))
+    categories = re.findall(r"^\$CATEGORY: (.+)$", text, re.MULTILINE)
+    assert [each.replace("//", "\0").count("/") for each in categories] == [0] * len(UNITS)
     assert "\\" not in plain and "$" not in plain.replace("$CATEGORY", "")
