@@ -125,9 +125,9 @@ def _gain(values: dict) -> Part:
     count = values["count"]
     return Part(
         question=r"""The gain of training is $(b-c)/n$, with the squared standard error
-$\left[b+c-(b-c)^2/n\right]/(n(n-1))$. Derive the latter from the standard error of a mean. Give the gain and its 95
-% interval ($\pm@{z95}$ standard errors) in percentage points. Then give the interval that you would have if the two
-accuracies came from different reviews. What does each say about the training?""",
+$\left[b+c-(b-c)^2/n\right]/(n(n-1))$. Derive the latter from the standard error of a mean. Give the gain and its
+95-per-cent interval, $\pm@{z95}$ standard errors, in percentage points. Then give the interval that you would have
+if the two accuracies came from different reviews. What does each say about the training?""",
         solution=r"""On each review the gap $x_i$ is $-1$, 0 or 1, with the mean $\bar x=(b-c)/n$ and
 $\sum x_i^2=b+c$. The squared standard error of a mean is $\sum(x_i-\bar x)^2/(n(n-1))$, and
 $\sum(x_i-\bar x)^2=\sum x_i^2-n\bar x^2=b+c-(b-c)^2/n$. The gain is $@{gain}$ points with a standard error of
@@ -181,9 +181,10 @@ def _objective(values: dict) -> Part:
     flip = values["flip"]
     return Part(
         question=r"""Now MeZO minimises the error rate of $B=@{batch}$ reviews, with $\varepsilon=@{epsilon}$.
-Between $\theta+\varepsilon z$ and $\theta-\varepsilon z$ each answer flips with probability $q=@{flip}$,
-independently and either way with equal chance. Which values can $pg$ take? Find $P(pg=0)$ and $\mathbb{E}[pg^2]$.
-If $q$ is proportional to $\varepsilon$, what happens to either as $\varepsilon\to0$?""",
+Between $\theta+\varepsilon z$ and $\theta-\varepsilon z$ each answer *flips*, that is, is right on one side and
+wrong on the other, with probability $q=@{flip}$, independently of the others and either way with equal chance.
+Which values can $pg$ take? Find $P(pg=0)$ and $\mathbb{E}[pg^2]$. If $q$ is proportional to $\varepsilon$, what
+happens to either as $\varepsilon\to0$?""",
         solution=r"""The two counts of errors differ by a whole number, so $pg$ is a multiple of
 $\frac{1}{2\varepsilon B}@{=unit}$, from $-B$ to $B$ times. It is 0 if no answer flips, $(1-q)^3@{=none}$, or if two
 flip and cancel, $3q^2(1-q)\cdot\tfrac12@{=cancel}$: together $@{zero}$. The difference of the counts is a sum of

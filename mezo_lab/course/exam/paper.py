@@ -68,8 +68,9 @@ _SCHEME = r"""
 # Solutions and marking schemes
 
 For paper @{code}, made with seed @{seed}. **Keep the seed to yourself:** whoever has the package can print this
-page with it. `mezo-lab course OUT --seed N` makes the exam of another year: the same questions with other numbers,
-and their solutions.
+page with it. For an exam that counts take a seed of six digits or more, which nobody finds by trying; that of seed
+0 is in the repository for everybody to read. `mezo-lab course OUT --seed N` makes the exam of another year: the
+same questions with other numbers, and their solutions.
 
 **How to mark.** Marks are for steps, so an answer that stops halfway earns those that it has made. A mistake is
 charged once: if a later part is right for the student's own number, it earns full marks. Another valid derivation

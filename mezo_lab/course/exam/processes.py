@@ -101,10 +101,10 @@ def _norms(values: dict) -> Part:
     noise = values["noise"]
     c = values["c"]
     return Part(
-        question=r"""Let $G=\|g\|^2=@{grad_sq}$, let $S=@{noise}$ be the variance of the gradient of one example, so
-that a batch of $m$ examples has $S/m$, and let $\mathbb{E}[\|z\|^2zz^\top]=c\,I$ with $c=d+2=@{c}$. One probe has
-$\mathbb{E}\|\hat g\|^2=c\,(G+S/m)$. Derive $\mathbb{E}\|\hat g\|^2$ for either way, evaluate both, and show that
-their difference does not depend on $S$.""",
+        question=r"""Let $G=\|g\|^2=@{grad_sq}$, let $S=@{noise}$ be the trace of the covariance of the gradient of
+one example, which is $S/m$ for a batch of $m$ examples, and let $\mathbb{E}[\|z\|^2zz^\top]=c\,I$ with
+$c=d+2=@{c}$. One probe has $\mathbb{E}\|\hat g\|^2=c\,(G+S/m)$. Derive $\mathbb{E}\|\hat g\|^2$ for either way,
+evaluate both, and show that their difference does not depend on $S$.""",
         solution=r"""Batch-parallel is one probe on $pB$ examples: $c\,\left(G+\frac{S}{pB}\right)@{=by_batch}$.
 Probe-parallel, $\hat g$ is the mean of $p$ estimates that are independent: of the $p^2$ products the $p$ equal ones
 give $c\,(G+\frac SB)$ each, and the others $G$ each, as independent noises have mean 0. So

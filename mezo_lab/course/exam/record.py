@@ -11,8 +11,9 @@ __all__ = ["record_of_curvature"]
 
 _STATEMENT = r"""
 A language model with $d=@{millions}$ million parameters was examined at its pretrained $\theta$, on one batch of
-reviews, with Gaussian probes and an $\varepsilon$ at which rounding and higher derivatives do not matter. The
-record says:
+reviews, with Gaussian probes and an $\varepsilon$ at which rounding and higher derivatives do not matter. A *second
+difference* is $[L(\theta+\varepsilon z)-2L(\theta)+L(\theta-\varepsilon z)]/\varepsilon^2=z^\top Hz$. The record
+says:
 
 | quantity | value |
 |---|---|

@@ -36,7 +36,7 @@ def search_by_signs(draw: Random) -> Problem:
         "a": a,
         "b": b,
         "c": c,
-        "d": draw.choice([100, 200, 500, 1000]),
+        "d": draw.choice([50, 100, 200, 500]),
         "trace": trace,
         "norm": norm,
         "slopes": ", ".join(f"{s}" for s in slopes),
