@@ -2,13 +2,15 @@
 
 import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mezo_lab.course import assessment
+from mezo_lab.cli import main
 from mezo_lab.course.assessment import AssessmentError, load_assessment, read_yaml
+from mezo_lab.environment import installation
 from mezo_lab.environment.installation import NotInstalled
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -187,10 +189,10 @@ def test_a_file_that_is_no_yaml_is_named(home):
         load_assessment(home)
 
 
-def test_a_missing_pyyaml_is_named_with_its_command(home, monkeypatch):
-    def absent(modules, error):
-        raise error(f"{modules[0]} is not installed")
-
-    monkeypatch.setattr(assessment, "require", absent)
-    with pytest.raises(NotInstalled, match=r"yaml is not installed"):
-        load_assessment(home)
+def test_a_missing_pyyaml_is_named_with_its_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(installation, "find_spec", lambda name: None if name == "yaml" else find_spec(name))
+    with pytest.raises(NotInstalled, match=r"yaml is not installed: .*mezo_lab\[lab\]"):
+        load_assessment()
+    assert main(["course", str(tmp_path / "course"), "--student"]) == 2
+    assert re.fullmatch(r"mezo-lab: yaml is not installed: .*mezo_lab\[lab\]\S*\n", capsys.readouterr().err)
+    assert not (tmp_path / "course").exists()
