@@ -45,7 +45,7 @@ lint: setup  ## formatting, lint and types
 notebooks: setup  ## build the notebooks whose source has changed, and their students' copies; NAME=05 one, NAME=--all all
 	$(BIN)/python notebooks/build.py $(NAME)
 
-slides: setup  ## make slides of notebooks 1, 3, 4, 5, 8, 11 and 14, for a projector without a network; writes out/slides
+slides: setup  ## make the lectures of notebooks 1, 3, 4, 5, 8, 11 and 14, for a projector without a network; writes out/slides
 	$(BIN)/python notebooks/slides.py
 
 lab: setup  ## open the notebooks in JupyterLab

@@ -128,10 +128,21 @@ def executed(
         raise TimeoutError(
             f"The notebook {name} took {spent:.1f} CPU seconds, and may take {seconds:g}: budget.toml says how long."
         )
+    _keep_pictures_of_slides(notebook)
     notebook.metadata.pop("widgets", None)
     notebook.metadata["mezo_lab"] = dict(notebook.metadata.get("mezo_lab", {}), fast=fast)
     notebook.metadata["language_info"] = {"name": "python"}  # not which Python: it differs between machines
     return notebook
+
+
+def _keep_pictures_of_slides(notebook: Any) -> None:
+    """Drop the pictures that `show` made for a lecture from cells that are on no slide."""
+    from mezo_lab.course.notebook import SLIDE
+
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not any(tag.startswith("slide-") for tag in cell.metadata.get("tags", ())):
+            for output in cell.outputs:
+                output.get("data", {}).pop(SLIDE, None)
 
 
 @contextlib.contextmanager
@@ -139,6 +150,7 @@ def _kernel_environment(fast: bool, library: Path) -> Iterator[None]:
     """The environment variables that a kernel inherits; those of this process are as before afterwards."""
     before = dict(os.environ)
     os.environ["MEZO_LAB_FAST"] = str(int(fast))
+    os.environ["MEZO_LAB_SLIDES"] = "1"
     os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait must not spin, which would count as work
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(library), before.get("PYTHONPATH"))))
     try:

@@ -1,12 +1,12 @@
 """Lectures of seven notebooks, for a projector without a network: `make slides` writes them to out/slides.
 
-    python notebooks/slides.py [NAME ...] [--out FOLDER]
+    python notebooks/slides.py [NAME ...] [--out FOLDER] [--built FOLDER]
 
-A slide is a section of the notebook: its heading with its first paragraphs, or with a figure and the paragraph that
-reads it. The rest goes to the notes (key S): derivations, code, printed output, and from TEACHING the answers to the
-predictions and what people get wrong. lectures.toml has the minutes of a lecture, and its sections in their order where
-they are not all those of the notebook. A code cell tagged `slide` is shown. `?print-pdf` after the address prints. The
-scripts of a page, reveal.js and MathJax, are copied beside it from packages of the extra `slides`.
+Tags in a source choose and order the slides: slide_tags.py has their meaning. The words are those of the source, and
+pictures and numbers those of the built notebook. lectures.toml has the minutes of each lecture. The notes (key S) have
+the minutes of each slide, what the speaker says, and from TEACHING the answers to the predictions and what people get
+wrong. `?print-pdf` after the address prints. The scripts of a page, reveal.js and MathJax, are copied beside it from
+packages of the extra `slides`.
 """
 
 import argparse
@@ -14,309 +14,258 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import build
 import nbformat
-from build import HERE  # beside this file
-from marks import unsolved  # beside this file
-from nbconvert import SlidesExporter
+import slide_tags  # beside this file
+from jinja2 import Environment
+from nbconvert.filters import markdown2html_mistune
+from pygments.formatters import HtmlFormatter
 
+from mezo_lab.course.notebook import SLIDE
+
+HERE = Path(__file__).resolve().parent
 LECTURES = tomllib.loads((HERE / "lectures.toml").read_text(encoding="utf-8"))  # number of a notebook → its lecture
-MOST_SLIDES = 15  # of a lecture: two minutes each, and half an hour
-MOST_WORDS = 90  # of a slide
-FIGURE_WORDS = 40  # of a slide with a figure
-# of printed output that is shown
-MOST_LINES = 9
-MOST_COLUMNS = 88
+# the pace of a speaker
+WORDS_A_MINUTE = 130
+SLIDE_SECONDS = 10  # to show another and let people look
+PICTURE_SECONDS = 40  # to explain axes and lines
+BLOCK_SECONDS = 20  # to read a table, code or printed lines
+QUESTION_SECONDS = 15  # for hands to go up
+FORMULA_WORDS = (3, 30)  # of a formula in a line, and of a displayed one
+# of code and printed output
+MOST_LINES = 14
+MOST_COLUMNS = 68
+LONGEST_NUMBER = 16  # letters, in a table
+LONGEST_CELLS = (120, 52)  # letters: a column, or else a row, with a longer cell is left out of a table
+DENSE = 115  # words of a slide whose letters are smaller
 # headings with a meaning
-EXERCISES = "## Exercises"
-CHECK = "## Check"
-PREDICTIONS = "## Predict"
-MEANING = "## What it means"
+PREDICTIONS = "Predict"
+MEANING = "What it means"
 ASSETS = {  # where beside a page → package, folder in it
     "reveal/dist": ("sphinx_revealjs", "_static/revealjs/dist"),
     "notes": ("sphinx_revealjs", "_static/revealjs/plugin/notes"),
     "mathjax": ("nbclassic", "static/components/MathJax"),
 }
-# nbconvert's page, with scripts that lie beside it. MathJax draws formulas as SVG, as a page opened from a disk may
-# load no fonts, and each when its slide is first shown, because a hidden one has no size; on paper nothing is hidden.
-PAGE = """{% extends 'reveal/index.html.j2' %}
-{% block html_head_js %}{% endblock %}
-{% block html_head_js_mathjax %}
-<style>
-.reveal .slides { text-align: left }
-.reveal .slides h1, .reveal .slides h2 { text-transform: none; font-size: 44px !important; margin-bottom: 20px }
-.reveal .slides p, .reveal .slides li { font-size: 27px !important; line-height: 1.35 }
-.reveal .slides ol, .reveal .slides ul { display: block }
-.reveal .slides pre { width: 100%; font-size: 21px !important; white-space: pre-wrap; box-shadow: none }
-.reveal .slides img { display: block; width: 80%; max-height: 440px; object-fit: contain; margin: 0 auto 8px }
-.reveal .slides .jp-Cell, .reveal .slides .jp-InputArea { padding: 0; margin: 0; overflow: visible }
-</style>
-<script type="text/x-mathjax-config">
-MathJax.Hub.Config({
-  jax: ["input/TeX", "output/SVG"],
-  extensions: ["tex2jax.js"],
-  tex2jax: {inlineMath: [["$", "$"]], displayMath: [["$$", "$$"]], processEscapes: true},
-  TeX: {extensions: ["AMSmath.js", "AMSsymbols.js"]},
-  SVG: {font: "STIX-Web"},
-  messageStyle: "none",
-  skipStartupTypeset: true
-});
-</script>
-<script src="assets/mathjax/MathJax.js"></script>
-<script src="assets/reveal/dist/reveal.js"></script>
-<script src="assets/notes/notes.js"></script>
-{% endblock %}
-{% block footer_js %}
-<script>
-const typeset = (place) => MathJax.Hub.Queue(["Typeset", MathJax.Hub, place]);
-Reveal.on("ready", () => typeset(Reveal.getCurrentSlide()));
-Reveal.on("slidechanged", () => typeset(Reveal.getCurrentSlide()));
-Reveal.on("pdf-ready", () => typeset(document.querySelector(".reveal")));
-Reveal.initialize({width: 1200, height: 750, center: false, hash: true, transition: "none",
-  slideNumber: "c/t", plugins: [RevealNotes]});
-</script>
-{% endblock %}
-"""
+
+
+class StaleError(ValueError):
+    """A built notebook that lacks what a slide shows."""
 
 
 @dataclass
 class Slide:
-    """The part of a section that is shown, and the speaker's notes."""
+    """What is shown, and what is said, in Markdown and HTML."""
 
-    heading: str
-    words: list[str] = field(default_factory=list)  # paragraphs
-    figure: str = ""  # HTML, with its alternative text
-    shown: list[str] = field(default_factory=list)  # code, or its output
+    title: str
+    shown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pictures: int = 0
 
-    def markdown(self) -> str:
-        """The slide as one cell of words."""
-        return "\n\n".join(part for part in (self.heading, self.figure, *self.words, *self.shown) if part)
+    @property
+    def is_dense(self) -> bool:
+        """Whether its letters are smaller, to leave room."""
+        return bool(self.pictures) or "<table" in "".join(self.shown) or words_in(self.shown) > DENSE
+
+    @property
+    def seconds(self) -> float:
+        """How long a speaker needs who says what is shown and what the notes hold."""
+        seconds = SLIDE_SECONDS + 60 * words_in([*self.shown, *self.notes]) / WORDS_A_MINUTE
+        if self.title.startswith(PREDICTIONS):
+            seconds += QUESTION_SECONDS * self.shown[0].count("?")
+        blocks = sum(part.startswith(("<table", "```")) for part in self.shown)
+        return seconds + PICTURE_SECONDS * self.pictures + BLOCK_SECONDS * blocks
 
 
 def names() -> list[str]:
-    """The notebooks that have slides."""
-    return [path.stem for path in sorted(HERE.glob("[0-9]*.ipynb")) if path.stem[:2] in LECTURES]
+    """The notebooks that have a lecture."""
+    return [name for name in build.names() if name[:2] in LECTURES]
 
 
-def as_slides(
-    notebook: Any,
-    answers: str = "",
-    minutes: int = 0,
-    misconceptions: tuple[str, ...] = (),
-    chosen: tuple[str, ...] = (),
-) -> Any:
-    """The lecture of a notebook: a cell for each slide, and one for its notes.
+def lecture_of(name: str, built: Path = HERE) -> list[Slide]:
+    """The slides of a notebook, the title first.
 
-    Args:
-        answers: to the predictions.
-        minutes: of the lecture; 0: not said.
-        misconceptions: for the notes.
-        chosen: headings, in the order of the lecture; none: all, in that of the notebook.
-
-    Raises:
-        ValueError: a chosen heading is none of the notebook.
+    Args: built: the folder of the built notebook.
+    Raises: TagError for tags that make no lecture; StaleError where the built notebook lacks an output.
     """
-    slides = fitted([slide for heading, cells in in_order(notebook, chosen) for slide in slides_of(heading, cells)])
-    if minutes:
-        slides[0].notes.insert(0, f"**Minutes.** {minutes} for {len(slides)} slides.")
-    for slide in slides:
-        if slide.heading.startswith(PREDICTIONS) and answers:
-            slide.notes.insert(0, f"**Answers.** {answers}")
-    if misconceptions:
-        place = next((slide for slide in slides if slide.heading.startswith(MEANING)), slides[-1])
-        place.notes[:0] = ["**What people get wrong.**", *misconceptions]
-    notebook.cells = []
-    for number, slide in enumerate(slides):
-        shown = nbformat.v4.new_markdown_cell(slide.markdown(), id=f"slide-{number}")
-        notes = nbformat.v4.new_markdown_cell("\n\n".join(slide.notes) or "–", id=f"notes-{number}")
-        shown.metadata["slideshow"] = {"slide_type": "slide"}
-        notes.metadata["slideshow"] = {"slide_type": "notes"}
-        notebook.cells += [shown, notes]
-    return notebook
+    notebook = build.read(name)
+    outputs = _outputs(built / f"{name}.ipynb")
+    slides = [title_slide(notebook)]
+    slides += [slide_of(each, outputs, name) for each in slide_tags.chosen(notebook, name)]
+    return with_notes(slides, name)
 
 
-def in_order(notebook: Any, chosen: tuple[str, ...] = ()) -> list[tuple[str, list[Any]]]:
-    """The chosen sections in their order; all, where none are chosen."""
-    found = dict(sections(notebook)) if chosen else {}
-    for heading in chosen:
-        if heading not in found:
-            raise ValueError(f"`sections` must be headings of the notebook; got {heading!r}: correct lectures.toml")
-    return [(heading, found[heading]) for heading in chosen] or list(sections(notebook))
+def _outputs(path: Path) -> dict[str, list[Any]]:
+    """Code → its outputs in a built notebook; the text around it may have changed since."""
+    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
+    return {cell.source: cell.outputs for cell in cells if cell.cell_type == "code"}
 
 
-def sections(notebook: Any) -> Iterator[tuple[str, list[Any]]]:
-    """(heading, cells) of each section, without exercises and their solutions."""
-    heading = ""
-    cells: list[Any] = []
-    for cell in notebook.cells:
-        if {"solution", "install"} & set(cell.metadata.get("tags", ())):
-            continue
-        if cell.cell_type != "markdown":
-            cells.append(cell)
-            continue
-        for text in re.split(r"\n+(?=#{1,2} )", cell.source):
-            if re.match(r"#{1,2} ", text):
-                if heading and not heading.startswith(EXERCISES):
-                    yield heading, cells
-                heading, _, text = text.partition("\n")
-                cells = []
-            cells.append(nbformat.from_dict({**cell, "source": text.strip("\n")}))
-    yield heading, cells
+def title_slide(notebook: Any) -> Slide:
+    """The title of a notebook and the first sentence of its claim; the rest of the claim is said."""
+    head = notebook.cells[0].source
+    claim = re.search(r"\*\*Claim\.\*\* (.+?)(?:\n\n|\Z)", head, re.DOTALL)
+    sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", " ".join(claim[1].split())) if claim else [""]
+    title = head.partition("\n")[0].lstrip("# ")
+    return Slide(title, [sentences[0], build.LICENCE], sentences[1:])
 
 
-def slides_of(heading: str, cells: list[Any]) -> list[Slide]:
-    """The slide of a section, and another for each of its figures."""
-    opening = Slide(heading)
-    slides = [opening]
-    for cell in cells:
-        if cell.cell_type == "markdown":
-            paragraphs = [text for text in re.split(r"\n{2,}", cell.source) if text.strip()]
-            if not slides[-1].words and paragraphs:
-                slides[-1].words, paragraphs = taken(paragraphs, _room(slides[-1]))
-            slides[-1].notes += paragraphs
-            continue
-        source = unsolved(cell.source)
-        if "slide" in cell.metadata.get("tags", ()):
-            opening.shown.append(fenced(source, "python"))
-        elif not is_imports(source):
-            slides[-1].notes.append(fenced(source, "python"))
-        if source != cell.source:
-            continue  # the output of a solution
-        for output in cell.outputs:
-            if "image/png" in output.get("data", {}):
-                slides.append(Slide(heading, figure=image(output)))
-            elif printed := text_of(output):
-                slides[-1].notes.append(fenced(printed))
-                if is_short(printed) and not opening.shown and words_in(opening.words) <= FIGURE_WORDS:
-                    opening.shown.append(fenced(printed))
-    return slides
-
-
-def _room(slide: Slide) -> int:
-    """The words that a slide may have; predictions are shown whole."""
-    if slide.figure:
-        return FIGURE_WORDS
-    if slide.heading.startswith(PREDICTIONS):
-        return sys.maxsize
-    return MOST_WORDS
-
-
-def fitted(slides: list[Slide]) -> list[Slide]:
-    """At most `MOST_SLIDES`: an opening yields to its figure, a check goes to the notes, as does a second figure."""
-    lecture: list[Slide] = []
-    excess = len(slides) - MOST_SLIDES
-    for slide, following in zip(slides, [*slides[1:], None], strict=True):
-        if excess > 0 and lecture and _goes_to_notes(slide, lecture[-1], following):
-            _add_to_notes(slide, lecture[-1], following)
-            excess -= 1
+def slide_of(chosen: slide_tags.Chosen, outputs: dict[str, list[Any]], name: str) -> Slide:
+    """A slide of the cells that its tags choose."""
+    slide = Slide(chosen.heading)
+    for part in chosen.parts:
+        if part.kind == "code":
+            slide.shown.append(fenced(part.cell.source, "python"))
+        elif part.kind == "notes":
+            slide.notes.append(without_heading(part.cell.source))
+        elif part.cell.cell_type == "markdown":
+            slide.shown.append(questions_of(part.cell.source) or without_heading(part.cell.source))
         else:
-            lecture.append(slide)
-    return lecture
+            outs = outputs.get(part.cell.source, ())
+            found = [displayed(output) for output in outs]
+            pictures = [text for text in found if text.startswith("<img")]
+            if not any(found) or any("image/png" in out.get("data", {}) and SLIDE not in out.data for out in outs):
+                cell = f"cell {part.cell.id} ({part.cell.source.splitlines()[-1]!r})"
+                raise StaleError(f"Notebook {name}, {cell} has no output: run `make notebooks NAME={name[:2]}`.")
+            slide.shown += [text for text in found if text and not (pictures and text.startswith("<table"))]
+            slide.pictures += len(pictures)
+    return slide
 
 
-def _is_check(slide: Slide) -> bool:
-    return slide.heading.startswith(CHECK) and not slide.figure
+def questions_of(text: str) -> str:
+    """The questions of a section of predictions, without the names that the notebook gives them.
 
-
-def _opens_figure(slide: Slide, following: Slide | None) -> bool:
-    return following is not None and following.heading == slide.heading and not slide.figure
-
-
-def _goes_to_notes(slide: Slide, before: Slide, following: Slide | None) -> bool:
-    is_second_figure = before.heading == slide.heading and bool(before.figure)
-    return _opens_figure(slide, following) or _is_check(slide) or is_second_figure
-
-
-def _add_to_notes(slide: Slide, before: Slide, following: Slide | None) -> None:
-    """Move a slide to the notes of the figure that it opens, or else of the slide before it."""
-    notes = [*slide.words, *slide.notes]
-    if _is_check(slide):
-        notes = [slide.heading, *notes]
-    if following is not None and _opens_figure(slide, following):
-        following.notes = [*notes, *following.notes]
-    else:
-        before.notes += notes
-
-
-def taken(paragraphs: list[str], most: int) -> tuple[list[str], list[str]]:
-    """The first paragraphs, of at most so many words together, and the others; at least one sentence of the first.
-
-    >>> taken(["One picture. It says a lot.", "More of it."], most=5)
-    (['One picture.'], ['It says a lot.', 'More of it.'])
+    >>> questions_of("## Predict first\\n\\nWrite your answers below.\\n\\n1. `rate`: how large?\\n2. Why?")
+    '1. How large?\\n2. Why?'
     """
-    if words_in(paragraphs[:1]) > most and is_prose(paragraphs[0]):
-        sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", paragraphs[0])
-        number = fitting(sentences, most)
-        rest = [" ".join(sentences[number:])] if number < len(sentences) else []
-        return [" ".join(sentences[:number])], [*rest, *paragraphs[1:]]
-    number = fitting(paragraphs, most)
-    return paragraphs[:number], paragraphs[number:]
-
-
-def fitting(parts: list[str], most: int) -> int:
-    """How many of the first parts have at most so many words together, but one at least."""
-    number = 1
-    while number < len(parts) and words_in(parts[: number + 1]) <= most:
-        number += 1
-    return number
-
-
-def is_prose(paragraph: str) -> bool:
-    """Whether a paragraph may be cut between two sentences: no list, table, quotation, formula or HTML."""
-    return not re.match(r"[-*|>$<]|\d+\.", paragraph)
-
-
-def words_in(paragraphs: list[str]) -> int:
-    """The number of words; a displayed formula counts as fifteen.
-
-    >>> words_in(["Two words.", "$$x = 1$$"])
-    17
-    """
-    return sum(15 if text.startswith("$$") else len(text.split()) for text in paragraphs)
-
-
-def is_imports(source: str) -> bool:
-    lines = [line for line in source.splitlines() if line.strip() and not line.startswith((" ", ")", "#"))]
-    return all(line.startswith(("import ", "from ")) for line in lines)
-
-
-def is_short(text: str) -> bool:
-    lines = text.splitlines()
-    return len(lines) <= MOST_LINES and all(len(line) <= MOST_COLUMNS for line in lines)
-
-
-def text_of(output: Any) -> str:
-    """The text of an output; none for one that has HTML too."""
-    if output.output_type == "stream":
-        return output.text.strip("\n")
-    data = output.get("data", {})
-    if "text/html" in data:
+    if not text.startswith(f"## {PREDICTIONS}"):
         return ""
-    return str(data.get("text/plain", "")).strip("\n")
+    questions = text[text.index("\n1. ") + 1 :]
+    return re.sub(
+        r"^(\d+\. )(?:`\w+`:|\(`\w+`\)) (.)", lambda found: found[1] + found[2].upper(), questions, flags=re.MULTILINE
+    )
 
 
-def fenced(text: str, language: str = "text") -> str:
-    return f"```{language}\n{text}\n```"
+def without_heading(text: str) -> str:
+    """
+    >>> without_heading("## One\\n\\nWords.")
+    'Words.'
+    """
+    return re.sub(r"\A#{1,3} .+\n*", "", text)
+
+
+def displayed(output: Any) -> str:
+    """What a slide shows of an output, in Markdown; nothing of a picture's words or an answer that was left open."""
+    data = output.get("data", {})
+    if SLIDE in data:
+        return image(output)
+    html = data.get("text/html", "")
+    if "<b>The experiment:</b>" in html:
+        return minus(f'<p class="result">{html.partition("<br>")[2].removesuffix("</p>")}</p>')
+    if "<table" in html:
+        return shortened(html[html.index("<table") : html.index("</table>") + len("</table>")])
+    if html:
+        return ""
+    if "text/latex" in data:
+        return data["text/latex"].replace("$\\displaystyle ", "$$").replace("$", "$$").replace("$$$$", "$$")
+    text = output.get("text", "") or data.get("text/plain", "")
+    return fenced(minus(text.strip("\n"))) if text.strip() else ""
+
+
+def shortened(table: str) -> str:
+    """A table of HTML without the columns, and then the rows, that have a cell too long for a slide.
+
+    >>> shortened("<tr><td>1</td><td>" + "why " * 40 + "</td></tr><tr><td>" + "too long " * 9 + "</td><td></td></tr>")
+    '<tr><td>1</td></tr>'
+    """
+    rows = re.findall(r"<tr\b.*?</tr>", table, flags=re.DOTALL)
+    cells = [re.findall(r"<t[dh]\b.*?</t[dh]>", row, flags=re.DOTALL) for row in rows]
+    lengths = [[len(re.sub("<[^>]*>", "", cell)) for cell in row] for row in cells]
+    column, line = LONGEST_CELLS
+    kept = [k for k in range(len(cells[0])) if all(row[k] <= column for row in lengths)]
+    for row, inside, long in zip(rows, cells, lengths, strict=True):
+        short = "<tr>" + "".join(_fitted(inside[k], long[k]) for k in kept) + "</tr>"
+        table = table.replace(row, short if all(long[k] <= line for k in kept) else "", 1)
+    return table
+
+
+def _fitted(cell: str, letters: int) -> str:
+    """A cell of words begins at the left, and breaks at no hyphen."""
+    if letters > LONGEST_NUMBER:
+        cell = cell.replace("text-align:right", "text-align:left")
+    return re.sub(r"(?<=>)[^<]+", lambda text: text[0].replace("-", "\N{NON-BREAKING HYPHEN}"), cell)
+
+
+def minus(text: str) -> str:
+    """
+    >>> minus("from -0.5 to 2e-06, two-sided")
+    'from −0.5 to 2e-06, two-sided'
+    """
+    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
 
 
 def image(output: Any) -> str:
     words = output.metadata.get("image/png", {}).get("alt", "")
-    data = output.data["image/png"].replace("\n", "")
-    return f'<img src="data:image/png;base64,{data}" alt="{escape(words)}" />'
+    data = output.data[SLIDE].replace("\n", "")
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(words)}">'
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """Raises: ValueError for more than a slide can hold."""
+    lines = text.splitlines()
+    if len(lines) > MOST_LINES or (language != "text" and max(map(len, lines)) > MOST_COLUMNS):
+        raise ValueError(f"A slide shows {MOST_LINES} lines of {MOST_COLUMNS} letters, got {len(lines)}: {text!r}")
+    return f"```{language}\n{text}\n```"
+
+
+def words_in(parts: list[str]) -> int:
+    """The number of words that are said; formulas count as `FORMULA_WORDS`.
+
+    >>> words_in(["Two words.", "$$x = 1$$", "$a + b$ <img alt='of a picture'>"])
+    35
+    """
+    text = "\n\n".join(parts)
+    text = re.sub(r"<[a-z/][^<>]*>|```.*?```", " ", text, flags=re.DOTALL)
+    text, displayed = re.subn(r"\$\$.*?\$\$", " ", text, flags=re.DOTALL)
+    text, inline = re.subn(r"\$[^$]*\$", " ", text)
+    return len(text.split()) + FORMULA_WORDS[0] * inline + FORMULA_WORDS[1] * displayed
+
+
+def with_notes(slides: list[Slide], name: str) -> list[Slide]:
+    """Begin the notes of each slide with its minutes, and add what TEACHING says to predictions and meaning."""
+    plan = LECTURES[name[:2]]
+    for slide in slides:
+        if slide.title.startswith(PREDICTIONS):
+            slide.notes.append(f"**Answers.** {predictions()[name[:2]]}")
+    meaning = next((slide for slide in slides if slide.title.startswith(MEANING)), slides[-1])
+    meaning.notes += ["**What people get wrong.**", *misconceptions(plan["misconceptions"])]
+    scale = 60 * plan["minutes"] / sum(slide.seconds for slide in slides)  # seconds of the plan for each of ours
+    passed = 0.0
+    for slide in slides:
+        seconds = scale * slide.seconds
+        passed += seconds
+        slide.notes.insert(0, f"**{clock(seconds)}**, until {clock(passed)} of {plan['minutes']}:00.")
+    return slides
+
+
+def clock(seconds: float) -> str:
+    """
+    >>> clock(95.2)
+    '1:35'
+    """
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 def predictions() -> dict[str, str]:
     """Number of a notebook → TEACHING's answers to its predictions."""
     teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
     answers = teaching.partition("## Answers to the predict cells")[2].partition("\n## ")[0]
-    paragraphs = re.findall(r"\*\*(\d+)\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.S)
+    paragraphs = re.findall(r"\*\*(\d+)\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.DOTALL)
     return {number.zfill(2): text for number, text in paragraphs}
 
 
@@ -324,7 +273,7 @@ def misconceptions(beginnings: list[str]) -> tuple[str, ...]:
     """TEACHING's paragraphs on what people get wrong that begin so. Raises: ValueError for one that is not there."""
     teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
     wrong = teaching.partition("## What people get wrong")[2].partition("\n## ")[0]
-    items = [" ".join(item.split()) for item in re.split(r"^- ", wrong, flags=re.M)[1:]]
+    items = [" ".join(item.split()) for item in re.split(r"^- ", wrong, flags=re.MULTILINE)[1:]]
     found = []
     for words in beginnings:
         matching = [item for item in items if item.startswith(f'*"{words}')]
@@ -334,24 +283,40 @@ def misconceptions(beginnings: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def lecture_of(name: str) -> Any:
-    """The slides of a built notebook, with its notes, as lectures.toml says."""
-    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
-    plan = LECTURES[name[:2]]
-    return as_slides(
-        notebook,
-        predictions().get(name[:2], ""),
-        plan["minutes"],
-        misconceptions(plan["misconceptions"]),
-        tuple(plan.get("sections", ())),
-    )
+def plain_links(text: str) -> str:
+    """A page stands alone: the words of its links stay.
+
+    >>> plain_links("See [claim E4](../docs/claims.md#e4).")
+    'See claim E4.'
+    """
+    return re.sub(r"(?<!!)\[([^\]]+)\]\([^)\s]+\)", r"\1", text)
 
 
-def page(name: str) -> str:
-    """The slides of a built notebook, as one page of HTML."""
-    exporter = SlidesExporter(raw_template=PAGE, reveal_url_prefix="assets/reveal", reveal_theme="white")
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    return exporter.from_notebook_node(lecture_of(name), resources={"metadata": {"name": name}})[0]
+def html_of(parts: list[str]) -> str:
+    """HTML in which a formula and the mark behind it stay on one line."""
+    text = plain_links("\n\n".join(parts))
+    text = re.sub(r"(?<!\$)(\$[^$\n]{1,120}\$[.,;:)]+)(?!\$)", r'<span class="kept">\1</span>', text)
+    return str(markdown2html_mistune(text))
+
+
+def page(name: str, built: Path = HERE) -> str:
+    """The slides of a notebook, as one page of HTML."""
+    slides = lecture_of(name, built)
+    made = []
+    for number, slide in enumerate(slides):
+        heading = html_of([f"# {slide.title}"])
+        look = "picture" if slide.is_dense else "text"
+        made.append(
+            {
+                "title": re.sub(r"</?h1[^>]*>|<a class.*?</a>", "", heading).strip(),
+                "look": look if number else "title text",
+                "shown": html_of(slide.shown),
+                "notes": html_of(slide.notes),
+            }
+        )
+    template = Environment(keep_trailing_newline=True).from_string((HERE / "slides.html").read_text(encoding="utf-8"))
+    style = HtmlFormatter(style="default").get_style_defs(".highlight")
+    return template.render(title=escape(slides[0].title), slides=made, code_style=style)
 
 
 def place_assets(folder: Path) -> None:
@@ -367,16 +332,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; none: all")
     parser.add_argument("--out", type=Path, default=HERE.parent / "out/slides", metavar="FOLDER")
+    parser.add_argument("--built", type=Path, default=HERE, metavar="FOLDER", help="of the built notebooks")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.names) - set(names())):
         parser.error(f"NAME must be one of {', '.join(names())}; got {unknown[0]}")
     try:
         place_assets(arguments.out / "assets")
-    except ModuleNotFoundError as error:
+        for name in arguments.names or names():
+            (arguments.out / f"{name}.html").write_text(page(name, arguments.built), encoding="utf-8")
+            print(arguments.out / f"{name}.html")
+    except (ModuleNotFoundError, slide_tags.TagError, StaleError) as error:
         sys.exit(str(error))
-    for name in arguments.names or names():
-        (arguments.out / f"{name}.html").write_text(page(name), encoding="utf-8")
-        print(arguments.out / f"{name}.html")
 
 
 if __name__ == "__main__":

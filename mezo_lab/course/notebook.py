@@ -1,5 +1,6 @@
 """What the notebooks share: their size, the tests of what must be installed, verdicts, and figures with alt text."""
 
+import base64
 import importlib
 import io
 import os
@@ -15,7 +16,7 @@ from mezo_lab.claims import Status, Verdict, check, claim_named
 from mezo_lab.claims.wording import distance_text, signs_of_print
 from mezo_lab.environment.installation import install_command, missing_modules
 from mezo_lab.report.card import rows_card, verdict_card
-from mezo_lab.report.figures import alt_text, claim_figure
+from mezo_lab.report.figures import alt_text, as_slide, claim_figure
 from mezo_lab.report.labels import typographic
 from mezo_lab.report.proof_card import proof_card
 from mezo_lab.report.prose import by_claim
@@ -42,10 +43,15 @@ __all__ = [
     "verify",
 ]
 
+SLIDE = "application/vnd.mezo-lab.slide"
+"""Type of the picture that a build adds for the lecture: a PNG, wide and with large letters."""
+
 _FAST = os.environ.get("MEZO_LAB_FAST") == "1"  # the tests set it
+_SLIDES = os.environ.get("MEZO_LAB_SLIDES") == "1"  # a build sets it
 _RESOLUTION = 0.02 if _FAST else 0.01  # relative error that a verdict promises to see
 _PAGE_WIDTH = 7  # inches of a figure, at which its letters are as large as the text
 _PIXELS_PER_INCH = 120  # of the page
+_SLIDE_PIXELS = 2048  # the width of a slide's picture
 _COLOURS = 64  # of an image: lines on white, and the greys of their edges
 
 Size = TypeVar("Size")
@@ -173,7 +179,11 @@ def distance(measured: Estimate, expected: float) -> str:
     return distance_text(measured.z_score(expected))
 
 
-def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Figure", alt: str = "") -> None:
+def show(
+    result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Figure",
+    alt: str = "",
+    slide: "Figure | None" = None,
+) -> None:
     """Display verdicts as a table, several of one claim under their figure; or rows of your own, or a figure.
 
     The alt text goes with the image, for pages made of the notebook, and folded below it, because JupyterLab drops it.
@@ -182,6 +192,7 @@ def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Fi
     Args:
         result: verdicts; or rows, each a dictionary from the heads of the table to its cells; or a figure.
         alt: what the figure shows, for readers who cannot see it; that of verdicts is made from them.
+        slide: another figure for the lecture, where this one has more panels than a slide.
     Raises: ValueError for a figure without alt text.
     """
     from IPython.display import HTML, display
@@ -189,7 +200,7 @@ def show(result: "Verdict | Sequence[Verdict] | Sequence[Mapping[str, Any]] | Fi
     if isinstance(result, Verdict):
         result = [result]
     if not isinstance(result, Sequence):
-        _show_figure(result, alt)
+        _show_figure(result, alt, slide)
         return
     rows = [row for row in result if isinstance(row, Mapping)]
     if rows:
@@ -213,24 +224,41 @@ def show_proof(*proofs: "Proof") -> None:
     display(HTML(proof_card(proofs)))
 
 
-def _show_figure(figure: "Figure", alt: str) -> None:
+def _show_figure(figure: "Figure", alt: str, slide: "Figure | None" = None) -> None:
     from IPython.display import HTML, Image, display
 
     if not alt:
         raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
     alt = signs_of_print(alt)
-    display(Image(_png(figure), alt=alt, width=_PAGE_WIDTH * _PIXELS_PER_INCH))
+    image = Image(_page_png(figure), alt=alt, width=_PAGE_WIDTH * _PIXELS_PER_INCH)
+    if _SLIDES:
+        data, metadata = image._repr_mimebundle_()
+        picture = base64.b64encode(_slide_png(figure if slide is None else slide)).decode()
+        display({**data, SLIDE: picture, "text/plain": repr(image)}, metadata=metadata, raw=True)
+    else:
+        display(image)
     display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
 
 
-def _png(figure: "Figure") -> bytes:
-    """The figure at the width of the page, on white, in few colours and so in few bytes: the same from each version."""
-    from PIL import Image
-
+def _page_png(figure: "Figure") -> bytes:
+    """The figure at the width of the page."""
     width, height = figure.get_size_inches()
     figure.set_size_inches(_PAGE_WIDTH, height * (_PAGE_WIDTH / width) ** 0.5)  # wider, and less than that higher
+    return _png(figure, 2 * _PIXELS_PER_INCH)
+
+
+def _slide_png(figure: "Figure") -> bytes:
+    """The figure at the width of a slide's picture."""
+    width, _ = as_slide(figure).get_size_inches()
+    return _png(figure, _SLIDE_PIXELS / width)
+
+
+def _png(figure: "Figure", dpi: float) -> bytes:
+    """The figure on white, in few colours and so in few bytes: the same from each version."""
+    from PIL import Image
+
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=2 * _PIXELS_PER_INCH, facecolor="white")
+    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
     file = io.BytesIO()
     Image.open(drawn).convert("RGB").quantize(_COLOURS).save(file, format="png", optimize=True)
     return file.getvalue()
@@ -275,7 +303,7 @@ def explore(draw: "Callable[..., Figure]", **choices: Sequence[Any]) -> None:
         return
     sliders = {name: ipywidgets.SelectionSlider(options=list(values)) for name, values in choices.items()}
     # a figure at the width of the page, as `show` displays it
-    ipywidgets.interact(lambda **chosen: display(Image(_png(draw(**chosen)))), **sliders)
+    ipywidgets.interact(lambda **chosen: display(Image(_page_png(draw(**chosen)))), **sliders)
 
 
 def predict(**answers: str) -> Predictions:

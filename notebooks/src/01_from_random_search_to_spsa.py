@@ -15,16 +15,18 @@
 # %%
 import math
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## Descent without a gradient
 #
 # The simplest optimizer that only evaluates the loss is *random search*. Draw a small step $\delta = \sigma z$ with $z \sim N(0, I)$; the random
 # direction $z$ is called a *probe*. If $L(\theta+\delta) < L(\theta)$, go there; otherwise go to $\theta-\delta$.
-#
+
+# %% [markdown] tags=["slide-02"]
 # **Statement** (claim A0, the first method of the notes that this project began with). With $g = \nabla L(\theta)$ and $H = \nabla^2 L(\theta)$,
 #
 # $$\mathbb{E}\,[L(\theta\pm\delta)] - L(\theta) = -\sigma\sqrt{2/\pi}\,\|g\| + \tfrac12\sigma^2\,\operatorname{tr} H + O(\sigma^3).$$
-#
+
+# %% [markdown] tags=["notes-02"]
 # **Derivation.**
 #
 # 1. By Taylor's formula, $L(\theta+\delta) - L(\theta) = \delta^\top g + \tfrac12\delta^\top H\delta + O(\sigma^3)$.
@@ -34,7 +36,8 @@ import math
 #    Each such mistake costs $2|\delta^\top g| = O(\sigma^2)$, so mistakes cost $O(\sigma^3)$ on average.
 # 3. The second term is the same for $\delta$ and $-\delta$. Its mean is $\tfrac12\sigma^2\,\mathbb{E}[z^\top H z] = \tfrac12\sigma^2\operatorname{tr}H$.
 # 4. $z^\top g \sim N(0, \|g\|^2)$, so $\mathbb{E}\,|\delta^\top g| = \sigma\|g\|\cdot\mathbb{E}\,|N(0,1)|$.
-#
+
+# %% [markdown]
 # What is left is one integral, which we give to sympy:
 # %%
 import sympy
@@ -49,7 +52,7 @@ x = sympy.symbols("x", real=True)
 density = sympy.exp(-(x**2) / 2) / sympy.sqrt(2 * sympy.pi)
 sympy.integrate(sympy.Abs(x) * density, (x, -sympy.oo, sympy.oo))
 
-# %% [markdown]
+# %% [markdown] tags=["slide-03"]
 # ## Predict first
 #
 # Write your answers between the quotation marks below before you go on.
@@ -61,7 +64,7 @@ sympy.integrate(sympy.Abs(x) * density, (x, -sympy.oo, sympy.oo))
 # %%
 predictions = predict(doubled="", climbs="", size="")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-04"]
 # ## Experiment: how far a step descends
 #
 # We take a loss with slope 1 and $\operatorname{tr}H = 5$. For several values of $\sigma$ we measure the mean change of the loss over many steps
@@ -92,12 +95,12 @@ for sigma in (0.05, 0.1, 0.4):
         f"σ = {sigma:<4} formula {formula:+.4f}, {change(sigma).z_score(formula):+.1f} standard errors from {change(sigma)}"
     )
 
-# %% [markdown]
+# %% [markdown] tags=["notes-04"]
 # We call the number of standard errors between a mean and a value their *distance*. Chance alone rarely makes a distance larger
 # than 3 and practically never makes it 5, so a formula at a distance of 5 or more is refuted. The distance grows with $\sigma$ here,
 # because the formula leaves out terms of order $\sigma^3$.
 
-# %%
+# %% tags=["slide-04"]
 predictions.compare("doubled", f"from {change(0.05)} at σ = 0.05 to {change(0.1)} at σ = 0.1: less than twice as far")
 predictions.compare("climbs", f"at σ = 0.4 the loss changes by {change(0.4)}: long steps climb")
 
@@ -112,27 +115,33 @@ predictions.compare("climbs", f"at σ = 0.4 the loss changes by {change(0.4)}: l
 # %%
 show(verify("random-search", dim=dim, curvature=5))
 
-# %% [markdown]
+# %% [markdown] tags=["slide-05"]
 # ## From a sign to a gradient
 #
 # The search uses one bit of each comparison. The size of the difference says more. For small $\varepsilon$,
 #
 # $$\frac{L(\theta+\varepsilon z) - L(\theta-\varepsilon z)}{2\varepsilon} = z^\top g + O(\varepsilon^2).$$
-#
+
+# %% [markdown] tags=["notes-05"]
 # This is the slope along $z$, called the *projected gradient*. The two points lie symmetrically about $\theta$, so the curvature cancels.
 # To move along $z$ in proportion to this slope is *SPSA*, simultaneous perturbation stochastic approximation, as the paper defines it
-# (Definition 1). Spall divided by $z_i$ where the paper multiplies; for signs the two agree. The estimator *n-SPSA* takes the mean over
+# (Definition 1). Spall divided by $z_i$ where the paper multiplies; for signs the two agree.
+
+# %% [markdown] tags=["slide-06"]
+# The estimator *n-SPSA* takes the mean over
 # a *number of probes* $n$, each drawn afresh:
 #
 # $$\hat g = \frac1n\sum_{k=1}^n \frac{L(\theta+\varepsilon z_k) - L(\theta-\varepsilon z_k)}{2\varepsilon}\,z_k \;\approx\; \frac1n\sum_k z_k z_k^\top g.$$
 #
 # **Statement** (claim A1). As $\varepsilon\to 0$, $\mathbb{E}[\hat g] = g$ for every law of $z$ with $\mathbb{E}[zz^\top] = I$. Such a law is
 # called *isotropic*, and an estimate with the right mean is called *unbiased*.
-#
+
+# %% [markdown] tags=["notes-06"]
 # **Derivation.** $\mathbb{E}[z z^\top g] = \mathbb{E}[z z^\top]\,g = I\,g$. That is all. The law need not be normal, and not even $\mathbb{E}[z]=0$ is
 # needed, because $z$ and $-z$ give the same $\hat g$. Probes $\sqrt d\,e_i$ along a random axis will do. A *one-sided difference*, which
 # compares $L(\theta+\varepsilon z)$ with $L(\theta)$, keeps the term $\tfrac\varepsilon2\,z\,z^\top Hz$, so it also needs third moments that vanish.
-#
+
+# %% [markdown] tags=["notes-07"]
 # ## A landscape of two weights
 #
 # Four optimizers start at one point of a narrow valley: gradient descent, which knows $g$; SPSA with one probe and with four; and
@@ -162,35 +171,42 @@ paths = {
     "sign search": path(lambda at: sign_search(valley, at, 0.15 * probes(1)[0, 0])),
 }
 
-# %%
+# %% tags=["slide-07"]
 slope = valley.gradient(start)
 clouds = {f"{n} probe{'s'[: n - 1]}": two_point(valley, start, probes(n, 400), 1e-3) for n in (1, 4)}
 picture = valley, paths, slope, clouds
 show(landscape_figure(*picture), alt=landscape_alt_text(*picture))
 
-# %% [markdown]
-# Above, one probe wanders across the contours; four stay near the dashed path of gradient descent. The steps of the sign search
-# do not shrink with the slope. Below, 400 estimates at the start surround the arrow $g$. With one probe an estimate lies in the half-plane of $g$,
-# and many are much longer than $g$. The mean of four is closer.
+# %% [markdown] tags=["slide-07"]
+# In the first picture, one probe wanders across the contours, and four stay near the dashed path of gradient descent. In the second,
+# 400 estimates at the start surround the arrow $g$; those that average four probes lie closer to it.
+
+# %% [markdown] tags=["notes-07"]
+# The steps of the sign search do not shrink with the slope. With one probe an estimate lies in the half-plane of $g$, and many are
+# much longer than $g$.
 
 # %%
 predictions.compare("size", "multiply z by it: a long step where the slope along z is steep. That is SPSA")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-08"]
+# ### Right on average
+#
 # To be unbiased is a property of the mean of very many estimates. We test this mean for each law of the library. The control ties
 # the coordinates of $z$ together, so that $\mathbb{E}[zz^\top] \ne I$.
 
-# %%
+# %% tags=["slide-08"]
 show([verify("unbiased", law) for law in LAWS])
 
-# %% [markdown]
+# %% [markdown] tags=["slide-08"]
 # In every row the draws agree with the claim and refute the control.
-#
+
+# %% [markdown] tags=["slide-09"]
 # ## What it means
 #
 # A mean that is right costs two evaluations, whatever the number of parameters. The number of parameters decides
 # how long and how noisy a single estimate is. Notebook 3 asks how long, and there the original notes and the paper disagree.
-#
+
+# %% [markdown] tags=["slide-10"]
 # ## Where it breaks
 #
 # The estimate is unbiased only as $\varepsilon\to0$, or on a loss for which the difference is exact. Otherwise its mean is the gradient
@@ -198,7 +214,7 @@ show([verify("unbiased", law) for law in LAWS])
 # $L(\theta) = |\theta_1|$ at 0 there is none: both sides are worse, and the sign search climbs at every size.
 
 
-# %%
+# %% tags=["slide-10"]
 def kink(point):
     return point[..., 0].abs()
 
@@ -298,14 +314,15 @@ for factor in (0.5, 1, 2):
 # $\sigma\operatorname{tr}H$ is about as large as $\|g\|$, so the terms of order $\sigma^3$ are no longer small: they come from wrong choices of the sign, which cost.
 # The true optimum of the search lies somewhat lower, and the search begins to climb sooner.
 
-# %% [markdown]
+# %% [markdown] tags=["slide-11"]
 # ## Summary
 #
 # - Random search gains $\sigma\sqrt{2/\pi}\,\|g\|$ and pays $\tfrac12\sigma^2\operatorname{tr}H$. There is a best $\sigma$; at twice that value the formula leaves
 #   no gain, and the search itself begins to climb somewhat sooner.
 # - The size of the difference, and not only its sign, gives $zz^\top g$, whose mean is the gradient for every isotropic law.
 # - A claim is accepted together with decoys that the same draws refute.
-#
+
+# %% [markdown]
 # **Limits.** We said nothing about the variance, nor about a finite $\varepsilon$.
 #
 # **Further reading.** J. C. Spall, *Multivariate stochastic approximation using a simultaneous perturbation gradient

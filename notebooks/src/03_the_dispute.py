@@ -24,7 +24,7 @@ from mezo_lab.report.figures import length_scatter, length_scatter_alt_text
 from mezo_lab.sampling import Linear, frame_of, reduced_frame
 from mezo_lab.theory import Expression
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## The statement
 #
 # As $\varepsilon\to0$ the estimate is $\hat g = \frac1n\sum_k z_kz_k^\top g$. How long is it on average? The ratio
@@ -35,7 +35,8 @@ from mezo_lab.theory import Expression
 # > **The paper**, Lemma 2, prints $\frac{d+n-1}{n}$, and the lemma does not name the law of $z$.
 #
 # The notes ask where the slip is.
-#
+
+# %% [markdown] tags=["slide-03"]
 # **Statement** (claim A2). If $\mathbb{E}[zz^\top] = I$ and $\mathbb{E}[\|z\|^2zz^\top] = c\,I$, and if the probes of a step are
 # independent, then
 #
@@ -47,11 +48,12 @@ from mezo_lab.theory import Expression
 # 2. In the $n(n-1)$ terms with $i\ne j$ the two probes are independent, so each mean is $g^\top I\,I\,g = \|g\|^2$.
 # 3. In the $n$ terms with $i=j$ we have $zz^\top zz^\top = \|z\|^2zz^\top$, so each mean is $c\,\|g\|^2$.
 # 4. Together they give $\frac{n(n-1) + nc}{n^2}\|g\|^2$.
-#
+
+# %% [markdown] tags=["slide-04"]
 # Everything depends on $c$, and $c$ depends on the law. An entry on the diagonal is
 # $\mathbb{E}[\|z\|^2z_1^2] = \mathbb{E}[z_1^4] + (d-1)\,\mathbb{E}[z_1^2z_2^2]$. For the normal law it takes two integrals:
 
-# %%
+# %% tags=["slide-04"]
 x, d = sympy.symbols("x d", real=True)
 density = sympy.exp(-(x**2) / 2) / sympy.sqrt(2 * sympy.pi)
 
@@ -62,9 +64,10 @@ def moment(power):
 
 sympy.expand(moment(4) + (d - 1) * moment(2) ** 2)  # c
 
-# %% [markdown]
+# %% [markdown] tags=["slide-04"]
 # On the sphere of radius $\sqrt d$ no integral is needed: $\|z\|^2 = d$ in every draw, so $c = d$.
-#
+
+# %% [markdown] tags=["slide-05"]
 # ## Predict first
 #
 # Write your answers between the quotation marks below before you go on.
@@ -89,20 +92,24 @@ show_proof(prove("notes", "gaussian"))
 # %% [markdown]
 # Now we repeat the proof with $z$ on the sphere. These are the lines that change:
 
-# %%
+# %% tags=["slide-06"]
 show_proof(prove("notes", "gaussian"), prove("notes", "sphere"))
 
-# %% [markdown]
-# No line of either proof is wrong. The two laws have different fourth moments, and everything else follows. The paper says only once, in
+# %% [markdown] tags=["slide-06"]
+# No line of either proof is wrong. The two laws have different fourth moments, and everything else follows.
+
+# %% [markdown] tags=["notes-06"]
+# The paper says only once, in
 # the opening of Section 4, that $z$ is taken from a sphere of radius $\sqrt d$ there, for ease of illustration; Lemma 2 does not
 # repeat it. The paper's Definition 1 and its experiments are Gaussian, and the trace of its own Gaussian equation (8) is
 # $\frac{d+n+1}{n}$ times $\|g\|^2$.
-#
+
+# %% [markdown] tags=["slide-07"]
 # ## Experiment: two laws, two constants
 #
 # A proof can prove the wrong thing, so we also measure. The loss is linear, for which the two-point difference is exact, and $\|g\|=1$.
 
-# %%
+# %% tags=["slide-07"]
 dim, probes = sized(full=20, fast=8), 4
 g = torch.ones(dim, dtype=torch.float64) / dim**0.5
 
@@ -123,16 +130,17 @@ for name in ("gaussian", "sphere"):
     rows.append(row)
 show(rows)
 
-# %% [markdown]
+# %% [markdown] tags=["notes-07"]
 # In each row one distance is a matter of chance and the other is far beyond 5. The Gaussian row refutes the paper's constant, and
 # the row of the sphere refutes the notes'.
-#
+
+# %% [markdown] tags=["notes-08"]
 # ## The ±1 in one picture
 #
 # Take a single probe, for which $\|\hat g\|^2=(z^\top g)^2\,\|z\|^2$. How does this depend on the length of $z$? Each dot below is one draw in a space of
 # few dimensions, so that the lengths of Gaussian probes differ much.
 
-# %%
+# %% tags=["slide-08"]
 few = 5
 
 
@@ -146,17 +154,24 @@ def lengths(law):
 draws = {law: lengths(law) for law in ("gaussian", "sphere")}
 show(length_scatter(few, draws), alt=length_scatter_alt_text(few, draws))
 
-# %% [markdown]
+# %% [markdown] tags=["notes-08"]
 # Probes of one length point in all directions alike, so $(z^\top g)^2$ has the mean $\|z\|^2\|g\|^2/d$, and $\|\hat g\|^2$ has the mean
-# $\|z\|^4\|g\|^2/d$: a parabola in $\|z\|^2$. On the sphere all probes stand at $\|z\|^2=d$, where the parabola has the height $d$. Gaussian
-# probes have the same mean $\|z\|^2$ but spread along the parabola. A long probe counts twice, because it sees a larger slope and
+# $\|z\|^4\|g\|^2/d$: a parabola in $\|z\|^2$.
+
+# %% [markdown] tags=["slide-08"]
+# On the sphere all probes stand at $\|z\|^2=d$, where the parabola has the height $d$. Gaussian
+# probes have the same mean $\|z\|^2$ but spread along the parabola.
+
+# %% [markdown] tags=["slide-09"]
+# A long probe counts twice, because it sees a larger slope and
 # also takes a larger step; long probes add more than short ones save. The mean of the parabola is
 #
 # $$c = \mathbb{E}\|z\|^4/d = d + \operatorname{Var}(\|z\|^2)/d,$$
 #
 # which is $d+2$ for the Gaussian law. With $n$ probes the $n$ terms with $i=j$ carry this excess of 2, so the factors differ by $2/n$. The whole
 # dispute is the variance of a length.
-#
+
+# %% [markdown] tags=["notes-10"]
 # ## The kurtosis explains it
 #
 # The formula for $c$ covers every law of notebook 2. If the length is fixed, as on the sphere, for signs and for single coordinates, then $c = d$, and
@@ -164,19 +179,20 @@ show(length_scatter(few, draws), alt=length_scatter_alt_text(few, draws))
 # $\operatorname{Var}(\|z\|^2)=d(\kappa-1)$, so $c = d-1+\kappa$ and the factor is $\frac{d+n+\kappa-2}{n}$. The library proves it for
 # each law at every $d$ and $n$, and in the last row for any independent coordinates:
 
-# %%
+# %% tags=["slide-10"]
 names = ("gaussian", "rademacher", "uniform", "three-point", "sphere", "coordinate", "iid")
 proofs = {name: prove("norm-factor", name) for name in names}
 show([{"law": name, "formula": proof.steps[-1].text, "proved": proof.proved} for name, proof in proofs.items()])
 
-# %% [markdown]
+# %% [markdown] tags=["slide-10"]
 # The three-point law looks nothing like a normal one, yet it has $\kappa = 3$, and with it the Gaussian's constant.
-#
+
+# %% [markdown] tags=["notes-11"]
 # ## Check
 #
 # We test the claim for the six laws with independent probes. Each constant is a decoy for the laws to which it does not belong.
 
-# %%
+# %% tags=["slide-11"]
 laws = [name for name in LAWS if name != "orthogonal"]
 verdicts = {law: verify("norm-factor", law, dim=sized(full=10, fast=6), probes=2) for law in laws}
 show(list(verdicts.values()))
@@ -188,10 +204,11 @@ bound = (least.parameters["dim"] + 2 - 1) / 2
 found = f"{least.estimate}, where (d+n−1)/n = {bound:g}"
 predictions.compare("law", f"No: of these laws {least.law} has the smallest factor, {found}.")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-11"]
 # A coordinate of variance 1 has $\kappa\ge1$, because $\kappa-1$ is the variance of its square. The uniform law lies between the two
 # constants, with $\kappa = 9/5$, and refutes both.
-#
+
+# %% [markdown]
 # ## Your own formula
 #
 # Any formula can stand in for the theory. The library reads it as arithmetic on named numbers, and the draws judge it:
@@ -206,7 +223,8 @@ check(claim, LAWS[law], setting, resolution=0.02, expect=Expression(formula))
 # Change the law to `"sphere"`, or the formula to `"(d+n+kappa-2)/n"`, and run the cell again. `mezo-lab list` shows the names that a
 # formula may use. At the command line the same test is
 # `mezo-lab verify norm-factor --law gaussian --dim 30 --probes 4 --expect "(d+n-1)/n"`.
-#
+
+# %% [markdown] tags=["notes-12"]
 # ## Thirteen billion parameters
 #
 # A mean takes hundreds of thousands of draws, and at the size of a large model each of them would take billions of numbers. Most of
@@ -225,34 +243,39 @@ print(f"one draw: a = ({slopes}), ‖ĝ‖²/‖g‖² = {float(frame.length_sq(
 verdict = verify("norm-factor", dim=huge, probes=4)  # a large d chooses this sampler
 show(verdict)
 
-# %%
+# %% tags=["slide-12"]
 small, large = (2 / (each + 4 - 1) for each in (8, huge))
 (decoy,) = (each for each in verdict.decoys if each.missing)
 needed = f"{decoy.missing:.0e} more draws would show it"
 predictions.compare("percent", f"by {100 * small:.0f} %, and by {100 * large:.0e} %; {needed}.")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-12"]
 # The factor itself is confirmed, but the two constants differ by a share of $2/(d+n-1)$ only, and the run says that it is UNDERPOWERED to
-# tell them apart. No experiment at this size settles the dispute; the one at small $d$ does. A formula that is wrong in the
+# tell them apart. No experiment at this size settles the dispute; the one at small $d$ does.
+
+# %% [markdown]
+# A formula that is wrong in the
 # first digit is refuted at any size. This one forgets $n$:
 
 # %%
 check(claim, LAWS["gaussian"], {"dim": huge, "probes": 4}, resolution=0.02, expect=Expression("d"))
 
-# %% [markdown]
+# %% [markdown] tags=["notes-13"]
 # ## Minibatches and Algorithm 2
 #
 # The gradient of a minibatch is $g_B = g + \xi$ with $\mathbb{E}\|\xi\|^2 = \operatorname{tr}\Sigma/B$ for $B$ examples drawn with
 # replacement, where $\Sigma$ is the covariance of the examples' gradients. (Without replacement, of $N$ examples, it is $\frac{N-B}{N-1}$ times that.)
 #
 # > **Lemma 2** has one minibatch for all probes of a step. **Algorithm 2**, as it is printed, draws a fresh one for each probe.
-#
+
+# %% [markdown] tags=["slide-13"]
 # With one minibatch, $g_B$ takes the place of $g$ in all $n^2$ terms, so the whole factor multiplies the noise. With fresh, independent
 # ones two different noises meet in the terms with $i\ne j$ and drop out of the mean; the noise is left in the $n$ terms with $i=j$ alone:
 #
 # $$\text{shared: } \frac{n-1+c}{n}\Big(\|g\|^2+\frac{\operatorname{tr}\Sigma}{B}\Big),\qquad
 # \text{fresh: } \frac{n-1+c}{n}\,\|g\|^2+\frac cn\,\frac{\operatorname{tr}\Sigma}{B}.$$
-#
+
+# %% [markdown]
 # Each formula is a decoy for the other arrangement, and so is the one that forgets the noise. In the library's formulas `cross`
 # is the mean of a term with $i\ne j$, which is 1 for independent probes.
 
@@ -261,20 +284,22 @@ setting = {"dim": 6, "probes": sized(full=3, fast=2), "batch": 4}
 batches = [verify("minibatch", sharing=sharing, **setting) for sharing in ("shared", "fresh")]
 show(batches)
 
-# %%
+# %% tags=["slide-13"]
 shared, fresh = (verdict.estimate for verdict in batches)
 predictions.compare("minibatch", f"Shorter: {fresh} with fresh ones, {shared} with a shared one.")
 
 # %% [markdown]
 # Fresh minibatches shorten the estimate by $\frac{n-1}{n}\operatorname{tr}\Sigma/B$ at the same number of forward passes. This is a
 # large share of the noise where $n$ is comparable to $d$, and a negligible one where $d\gg n$.
-#
+
+# %% [markdown] tags=["slide-14"]
 # ## What it means
 #
 # A constant belongs to a law. Quoted without its law, Lemma 2 is wrong for the Gaussian $z$ of the algorithm, by $2/n$ times
 # the squared gradient. For the learning rate of a large model that is nothing. It matters in proofs, in tests at small $d$, and wherever
 # the *effective rank* $r$, the number of directions that carry the curvature, takes the place of $d$ (notebook 5): $r$ can be small.
-#
+
+# %% [markdown]
 # ## Where it breaks
 #
 # The formula with $\kappa$ needs *independent* coordinates. Tie neighbours together: each coordinate is a fair sign, with $\kappa = 1$, but
@@ -400,14 +425,15 @@ check(claim, sparse_law, {"dim": 6, "probes": 2}, resolution=0.02)
 # **Solution.** $\kappa=\tfrac1{10}\cdot10^2=10$. The factor doubles where $\frac{d+n+\kappa-2}{n}=2\,\frac{d+n-1}{n}$, that is at $\kappa=d+n$, for a
 # law so sparse that nearly all coordinates of a probe are 0.
 
-# %% [markdown]
+# %% [markdown] tags=["slide-15"]
 # ## Summary
 #
 # - For independent probes $\mathbb{E}\|\hat g\|^2 = \frac{n-1+c}{n}\|g\|^2$ with $c = d + \operatorname{Var}(\|z\|^2)/d$. This $c$ is $d+2$ for the
 #   Gaussian law, $d$ on the sphere and for signs, and $d-1+\kappa$ for any independent coordinates.
 # - The notes and the paper use different laws. There is no slip on either side.
 # - One minibatch for all probes multiplies the noise by the whole factor; fresh, independent ones multiply it by $c/n$ only.
-#
+
+# %% [markdown]
 # **Limits.** All of this holds as $\varepsilon\to0$, or for a loss on which the difference is exact. Error bars of $\|\hat g\|^2$ need a law with a
 # finite eighth moment. A measured agreement is no proof; sympy did that part, for the laws named.
 #

@@ -21,7 +21,7 @@ from mezo_lab.curvature import bowl, divergence, predict_stable_lr, spectrum
 from mezo_lab.proofs import prove
 from mezo_lab.report import figures
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## The descent lemma
 #
 # **Statement** (the *descent lemma*, claim B1; paper, Lemma 1, eq. (2)). If the loss curves by at most $\ell$ in every direction and $\hat g$ is unbiased, then a step
@@ -30,13 +30,15 @@ from mezo_lab.report import figures
 # $$\mathbb{E}[L(\theta^+)] - L(\theta) \le -\eta\,\|g\|^2 + \tfrac12\,\eta^2\ell\;\mathbb{E}\|\hat g\|^2,$$
 #
 # with equality when the Hessian is $H = \ell I$.
-#
+
+# %% [markdown] tags=["notes-02"]
 # **Derivation.**
 #
 # 1. Taylor's formula with bounded curvature gives $L(\theta - \eta\hat g) \le L(\theta) - \eta\,g^\top\hat g + \tfrac12\eta^2\ell\,\|\hat g\|^2$.
 # 2. Take the mean of both sides. Because $\hat g$ is unbiased, $\mathbb{E}[g^\top\hat g] = \|g\|^2$.
 # 3. The first term is the decrease that the step gains. The second term is what curvature takes back, and it depends on the *length* of $\hat g$.
-#
+
+# %% [markdown]
 # How much does the bound give away? The library derives both sides for a quadratic loss, step by step, and compares them with its own formulas.
 
 # %%
@@ -50,7 +52,7 @@ show_proof(prove("descent-lemma", "gaussian"))
 # %%
 show([verify("descent-lemma", spectrum=kind) for kind in ("flat", "falling")])
 
-# %% [markdown]
+# %% [markdown] tags=["slide-03"]
 # ## Predict first
 #
 # Write your answers between the quotation marks of the next cell before you go on.
@@ -63,7 +65,7 @@ show([verify("descent-lemma", spectrum=kind) for kind in ("flat", "falling")])
 # %%
 predictions = predict(rate="", blowup="", steps="", flat="")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-04"]
 # ## What the lemma says of the learning rate
 #
 # The right side of the lemma is negative as long as (paper, eq. (3))
@@ -72,10 +74,11 @@ predictions = predict(rate="", blowup="", steps="", flat="")
 #
 # SGD with the exact gradient has $\hat g = g$, so its limit is $\eta_{\text{SGD}} = 2/\ell$. MeZO has $\mathbb{E}\|\hat g\|^2 = f\,\|g\|^2$ with the norm factor $f$ of notebook 3:
 #
-# $$\eta_{\text{ZO}} = \frac{2}{\ell f} = \frac{\eta_{\text{SGD}}}{f}, \qquad f = \frac{d+n+1}{n}\ \text{(Gaussian)},\quad \frac{d+n-1}{n}\ \text{(sphere, signs)}.$$
+# $$\eta_{\text{ZO}} = \frac{2}{\ell f} = \frac{\eta_{\text{SGD}}}{f}, \qquad f = \begin{cases}\frac{d+n+1}{n} & \text{Gaussian}\\ \frac{d+n-1}{n} & \text{sphere, signs.}\end{cases}$$
 #
 # This division by $f$ is the *dimension tax*. Where the lemma is an equality, the limit is sharp, and we call it the *edge*.
-#
+
+# %% [markdown]
 # **Statement** (claim B2). On $L = \tfrac12\ell\|\theta\|^2$ a step has $\;\mathbb{E}[L^+]/L = 1 - 2\eta\ell + \eta^2\ell^2 f.$
 #
 # **Derivation.** This is exercise 4.1. The next cell solves for what follows from it, with $s = \eta\ell$ and the library's own formula.
@@ -87,7 +90,7 @@ ratio = theory.contraction(s, f)
 (last,) = sympy.solve(sympy.Eq(ratio, 1), s)
 print(f"E[L⁺]/L = {ratio}: least at s = {best}, where it is {sympy.expand(ratio.subs(s, best))}; 1 again at s = {last}")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-05"]
 # ## Experiment: below, at and above the edge
 #
 # We run the optimizer itself on $\tfrac12\|\theta\|^2$, so $\ell = 1$, with one Gaussian probe a step: at half of the edge, at the edge, at one and a half
@@ -112,7 +115,7 @@ def path(name: str, lr: float, steps: int) -> figures.LossPath:
     return figures.LossPath(name, [run(lr, steps, seed) for seed in range(3)], theory.contraction(lr, factor))
 
 
-# %%
+# %% tags=["slide-05"]
 edge = 2 / factor
 rates = {"half of the edge": edge / 2, "the edge, 2/(ℓf)": edge, "1.5 times the edge": 1.5 * edge}
 paths = [path(name, lr, steps=3 * dim) for name, lr in rates.items()]
@@ -124,7 +127,7 @@ show(figures.loss_figure(paths), alt=figures.loss_alt_text(paths))
 # by $1 + 4(\|z\|^2 - 1)\,(z^\top g)^2/\|g\|^2$, which is $4f-3$ on average, so every step with $\|z\| > 1$ climbs. The mean after three steps is $(4f-3)^3$; rare draws with a large
 # $(z^\top g)^2$ carry that mean, and a single run usually ends far below it. At its own edge MeZO gains and loses little. At half of the edge it needs about $f$ steps for a factor $e$.
 
-# %%
+# %% tags=["slide-05"]
 after = " and ".join(f"{each[-1] / each[0]:.2g}" for each in paths[-1].runs[:2])
 predictions.compare("blowup", f"{theory.contraction(2, factor) ** 3:.2g} times the first on average; two runs: {after}")
 needed = next(step for step in range(10**6) if theory.contraction(edge / 2, factor) ** step < 1 / sympy.E)
@@ -168,15 +171,16 @@ def scaling(found: dict, theories: dict, decoys: dict) -> None:
     show(figures.scaling_figure(*parts, ylabel=label), alt=figures.scaling_alt_text(*parts, ylabel=label))
 
 
-# %%
+# %% tags=["slide-06"]
 tax = {"2/(ℓf), f = d + 2": lambda d: 2 / (d + 2)}
 wrong = {"SGD's 2/ℓ": lambda d: 2, "a tax of √f": lambda d: 2 / (d + 2) ** 0.5}
 predicted, found = measured_edges("isotropic", dims)
 scaling(found, tax, wrong)
 
-# %% [markdown]
+# %% [markdown] tags=["slide-06"]
 # On logarithmic axes a rate of $O(1/d)$ is a line of slope $-1$. The points lie on that line and not on the dotted decoys.
-#
+
+# %% [markdown]
 # ## Check
 #
 # How far do the points lie from each line? The distances are counted in standard errors.
@@ -339,14 +343,15 @@ show(rows)
 # is $(d+2)/(d+n+1)$, which is below 1 for $n>1$: independent probes buy longer steps at more than their price, though at only slightly more while $n\ll d$. Orthogonal probes ($f=d/n$) buy them at
 # exactly their price.
 
-# %% [markdown]
+# %% [markdown] tags=["slide-07"]
 # ## Summary
 #
 # - The descent lemma: a step gains $\eta\|g\|^2$ and pays $\tfrac12\eta^2\ell\,\mathbb{E}\|\hat g\|^2$. With equal curvature everywhere the lemma is an equality.
 # - On such a loss the largest stable rate is $2/(\ell f)$, which is $O(1/d)$. The best rate is half of it and takes about $f$ steps for a factor $e$.
 # - MeZO diverges at this rate, not at SGD's, and not at the rate of a tax of $\sqrt f$.
 # - Where few directions curve, the stable rate does not depend on $d$.
-#
+
+# %% [markdown]
 # **Limits.** The losses are quadratic, the gradients exact (no minibatch), and the statements are about $\mathbb{E}[L]$: a single run can outlive the mean when few directions
 # count.
 #

@@ -25,7 +25,7 @@ from mezo_lab.report import figures
 from mezo_lab.sampling import frame_of, reduced_frame
 from mezo_lab.theory import stability_limit
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## The puzzle, and the paper's answer
 #
 # Notebook 4 found that with equal curvature in every direction the stable rate is $O(1/d)$. Yet models with billions of parameters are fine-tuned. The paper gives up the
@@ -36,21 +36,25 @@ from mezo_lab.theory import stability_limit
 # **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then there is a $\gamma=\Theta(r/n)$, the *effective-rank factor*, with
 #
 # $$\mathbb{E}[L(\theta^+)] - L(\theta) \le -\eta\|g\|^2 + \tfrac12\eta^2\ell\,\gamma\,\|g\|^2.$$
-#
+
+# %% [markdown]
 # (The order $\Theta(r/n)$ is a slip of the paper: because $\gamma\ge1$, it can hold only for $n=O(r)$.)
-#
+
+# %% [markdown] tags=["notes-02"]
 # **Corollary 1** (eq. (5)). If MeZO uses the rate $\eta_{\text{SGD}}/\gamma$, each step is guaranteed at least a fraction $1/\gamma$ of the decrease that the descent lemma guarantees for SGD.
 # **Theorem 2** states the same for a Gaussian $z$, with an additional term of order $e^{-\Omega(nd)}$ for steps that leave the neighbourhood of $\theta$.
-#
+
+# %% [markdown] tags=["slide-04"]
 # ## The exact test bed
 #
 # Let $H=\ell P_r$, where $P_r$ is the projector on $r$ directions. These directions curve, and the others are flat.
 #
 # **Statement** (claim B3, derived). On this loss the theorem is an equality,
 #
-# $$\frac{\mathbb{E}[L^+]}{L} = 1 - 2\eta\ell + \eta^2\ell^2\gamma,\qquad \gamma = \frac{r+n+1}{n}\ \text{(Gaussian)},\quad
-# \frac{dr+d-2}{n(d+2)}+1\ \text{(sphere)},\quad \frac{r+n-1}{n}\ \text{(signs, } H \text{ along the coordinates)}.$$
-#
+# $$\frac{\mathbb{E}[L^+]}{L} = 1 - 2\eta\ell + \eta^2\ell^2\gamma,\qquad \gamma = \begin{cases}\frac{r+n+1}{n} & \text{Gaussian}\\
+# \frac{dr+d-2}{n(d+2)}+1 & \text{sphere}\\ \frac{r+n-1}{n} & \text{signs, } H \text{ along the coordinates.}\end{cases}$$
+
+# %% [markdown] tags=["notes-04"]
 # **Derivation.**
 #
 # 1. $L$ is quadratic, so $L^+=L-\eta\,g^\top\hat g+\tfrac12\eta^2\ell\,\hat g^\top P_r\,\hat g$. Only the part $P_r\hat g$ costs anything.
@@ -60,7 +64,8 @@ from mezo_lab.theory import stability_limit
 #    $\mathbb{E}[\hat g^\top W\hat g]=\tfrac{n+1}{n}\,g^\top Wg+\tfrac1n\operatorname{tr}(W)\,\|g\|^2$. Now take $W=P_r$.
 # 4. Because $g=\ell P_r\theta$, we have $g^\top P_r\,g=\|g\|^2$; and $\operatorname{tr}P_r=r$. The sum is $\gamma\|g\|^2$.
 # 5. Here $\|g\|^2=2\ell L$. Take the mean of step 1 and divide by $L$.
-#
+
+# %% [markdown]
 # On the sphere the algebra is longer, and the library does it. At $r=d$ the projector is $I$, and then $\gamma$ must be the norm factor of notebook 3 (claim B5).
 
 # %%
@@ -72,7 +77,7 @@ for law in ("gaussian", "sphere", "rademacher"):
     rows.append({"law": law, "γ at r = d": str(sympy.factor(gamma))} | left)
 show(rows)
 
-# %% [markdown]
+# %% [markdown] tags=["slide-03"]
 # ## Predict first
 #
 # Write your answers between the quotation marks of the next cell before you go on.
@@ -85,7 +90,7 @@ show(rows)
 # %%
 predictions = predict(billion="", tenfold="", passes="", decay="")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-05"]
 # ## Experiment: from five dimensions to a billion
 #
 # There are two ways to measure $\gamma=\mathbb{E}\|P_r\hat g\|^2/\|g\|^2$. *Brute force* draws $z$ itself. The *reduced sampler* draws only the scalars on which $P_r\hat g$ depends. With
@@ -144,7 +149,7 @@ def scaling(*parts, **labels):
     show(figures.scaling_figure(*parts, **labels), alt=figures.scaling_alt_text(*parts, **labels))
 
 
-# %%
+# %% tags=["slide-05"]
 dims = sized(full=(5, 10, 30, 100, 1000, 10**6, 10**9), fast=(5, 30, 10**9))
 over_d = {law: {dim: reduced(law, dim, rank) for dim in dims} for law in laws}
 scaling(
@@ -162,7 +167,7 @@ predictions.compare("billion", "; ".join(ends))
 #
 # Now we vary $r$ at $d=10^9$. The decoys are $\gamma=r$, and a $\gamma$ that is as flat in $r$ as it is in $d$.
 
-# %%
+# %% tags=["slide-06"]
 ranks = sized(full=(1, 3, 6, 10, 15, 20), fast=(1, 6, 20))
 over_r = {r: reduced("gaussian", 10**9, r) for r in ranks}
 scaling(
@@ -177,14 +182,15 @@ predictions.compare("tenfold", "; ".join(f"{times:.2f} times smaller at r = {r}"
 
 # %% [markdown]
 # Ten times as many directions make $\gamma$ larger by the factor $(10r+2)/(r+2)$, which is less than ten, and much less where $r$ is small.
-#
+
+# %% [markdown] tags=["notes-07"]
 # ## A bowl of your own
 #
 # The picture shows the optimizer itself on a bowl with $r=10$ curved directions out of $d=1000$, at half of the edge $2/(\ell\gamma)$ that the theory predicts, at that edge, and at one and a half times the edge.
 # Where `ipywidgets` is installed, sliders below the picture let you choose $\eta$, $d$ and $r$. Move $d$ alone and see what changes.
 
 
-# %%
+# %% tags=["slide-07"]
 def bowl_path(lr, dim, rank, steps=60):
     factor, runs = formula("gaussian", dim, rank), []
     for seed in range(2):
@@ -207,9 +213,10 @@ paths = [bowl_path(share * 2 / 12, 1000, 10) for share in (0.5, 1.0, 1.5)]
 show(figures.loss_figure(paths), alt=figures.loss_alt_text(paths))
 explore(draw_bowl, eta=(0.02, 0.05, 0.1, 0.2, 0.4), d=(10, 100, 1000, 10_000), r=(3, 10, 30, 100))
 
-# %% [markdown]
+# %% [markdown] tags=["slide-07"]
 # At its edge a single run usually falls although its mean does not: rare long steps carry the mean, the more so the smaller $r$ is.
-#
+
+# %% [markdown]
 # ## Check
 #
 # The claim compares the losses before and after a step at $\eta\ell=0.1$. Small $d$ are drawn by brute force, $10^9$ by the reduced sampler. A law of signs is not invariant under
@@ -257,18 +264,20 @@ show(rows)
 # %% [markdown]
 # The runs refute $2/(d+2)$, the rate of notebook 4. The safe rate and the edge lie too close together for these runs to tell them apart: the bound gives away little (exercise 5.4), and nothing on
 # the flat spectrum.
-#
+
+# %% [markdown] tags=["slide-09"]
 # ## What it means
 #
 # The estimate $\hat g$ is about $\sqrt d\,\|g\|$ long, and nearly all of it is noise. But noise costs only where the loss curves. If
 # few directions curve, the noise mostly moves $\theta$ along flat ones. A step pays for $\operatorname{tr}H$, not for $d\,\ell$. A larger model is then no harder to train, as long as its $r$ is no larger.
-#
+
+# %% [markdown] tags=["notes-08"]
 # ## Where it breaks
 #
 # The assumption is that $r$ does not grow with $d$. Small eigenvalues alone do not ensure that: $1/\sqrt i$ tends to 0, and yet its trace grows as $2\sqrt d$. For
 # $H=\ell I$ we have $r=d$, and the tax is back.
 
-# %%
+# %% tags=["slide-08"]
 dims = sized(full=(100, 400, 1600), fast=(50, 200))
 kinds = {
     "flat, r = 30": (lambda dim: spectrum("flat", dim, 30), "gaussian", steps),
@@ -282,14 +291,17 @@ for kind, (eigenvalues, marker, length) in kinds.items():
     measured.append(figures.ScalingSeries(kind, dims, [e.lr for e in found], [e.error for e in found], marker))
     edges.append(line("exact edge", dims, limits.__getitem__))
 scaling(measured, edges, ylabel="rate at which MeZO diverges")
+
+# %%
 ranks = {dim: float(kinds["1/√i"][0](dim).sum()) for dim in (*dims, 10**6)}
 predictions.compare(
     "decay", "; ".join(f"r = {r:,.0f} at d = {dim:,}, 2√d = {2 * dim**0.5:,.0f}" for dim, r in ranks.items())
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide-08"]
 # With 30 curved directions the rate is constant. With eigenvalues $1/\sqrt i$ it falls as $1/\sqrt d$, and with equal eigenvalues as $1/d$.
-#
+
+# %% [markdown]
 # ## What follows: steps and probes
 #
 # Four consequences are proved and tested by the library. Follow the links for their statements, and run `mezo-lab verify B6 B7 B8 B9` to test them.
@@ -409,13 +421,14 @@ print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, m
 # $\frac{\eta}{2(1-\eta)}+\frac{(r-1)\eta}{2}=1$, so the edge is $\frac{(r+2)\eta}{2}=1+\frac12\left(3\eta-\frac{\eta}{1-\eta}\right)$ times the safe rate. That is at most $3-\sqrt3\approx1.27$, at $r=4$. For large $r$ both rates are near
 # $2/\operatorname{tr}H$.
 
-# %% [markdown]
+# %% [markdown] tags=["slide-10"]
 # ## Summary
 #
 # - A step pays for $\mathbb{E}[\hat g^\top H\hat g]$. With the curvature $\ell$ in $r$ directions that is $\ell\gamma\|g\|^2$, which is flat in $d$, linear in $r$, and at $r=d$ equal to the norm factor.
 # - The last stable rate of the mean is $2/(\ell\gamma)$. The best rate is half of it. Of independent probes one is best, by little while $n \ll r$; orthogonal probes may gain.
 # - On decaying spectra $\gamma$ is an upper bound. On spectra whose trace grows with $d$ the tax returns.
-#
+
+# %% [markdown]
 # **Limits.** The losses are quadratic. Whether a real model has a small $r$ must be measured. And Assumption 1 must hold within a radius $\eta\,d\,G$ of
 # $\theta$, where $G$ is the largest gradient of an example; for a large model that is no small neighbourhood.
 #

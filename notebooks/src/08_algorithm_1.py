@@ -29,12 +29,13 @@ from mezo_lab.report.figures import walk_alt_text, walk_figure
 
 _ = torch.set_grad_enabled(False)  # forward passes only
 
-# %% [markdown]
+# %% [markdown] tags=["notes-02"]
 # ## The algorithm
 #
 # A **sweep** is one pass over all weights that adds a multiple of $z$ to them in place. A *generator* is a program that turns a number,
 # its *seed*, into random numbers: the same seed gives the same numbers again.
-#
+
+# %% [markdown] tags=["slide-02"]
 # **Statement** (paper, Algorithm 1). Each step has a seed $s$. A sweep resets a generator to $s$ and then draws $z\sim N(0, I)$ again,
 # tensor by tensor, so $z$ is never stored.
 #
@@ -44,14 +45,16 @@ _ = torch.set_grad_enabled(False)  # forward passes only
 # 4. With $pg=(\ell_+-\ell_-)/(2\varepsilon)$, sweep by $-\eta\,pg\,z$. This is the update.
 #
 # The same $z$ is used four times (claims C1 and C6).
-#
+
+# %% [markdown] tags=["slide-03"]
 # **Derivation.** All moves of a step lie along one $z$, so only the sum of their scales matters, and neighbouring moves can be merged.
 #
 # 1. As printed, the moves are $+\varepsilon,\ -2\varepsilon,\ +\varepsilon,\ -\eta\,pg$: four sweeps.
 # 2. No loss is evaluated between the last two, so they merge: $+\varepsilon,\ -2\varepsilon,\ \varepsilon-\eta\,pg$. Three sweeps.
 # 3. No loss is evaluated between the last sweep of a step and the first of the next either. Merging these two leaves two sweeps a
 #    step, and one more at the very end, which brings the weights to where the mathematics says they are. It is called a **flush**.
-#
+
+# %% [markdown]
 # Does the program with two sweeps visit the right points? Here each $z_t$ is a symbol:
 
 # %%
@@ -68,7 +71,8 @@ show([*rows, {"where": "after the flush", "stored weights − θ": str(sympy.exp
 # %% [markdown]
 # Each first probe stands at $\theta_t+\varepsilon z_t$, and the flush leaves no $\varepsilon$ behind. In between, however, the stored weights
 # are *not* $\theta$.
-#
+
+# %% [markdown] tags=["slide-04"]
 # ## Predict first
 #
 # Write your answers into the cell below before you go on.
@@ -162,7 +166,7 @@ def in_place(model, seed):
     return slope(plus, minus)
 
 
-# %% [markdown]
+# %% [markdown] tags=["notes-05"]
 # ## Stage 3: a seed
 #
 # The seed stands for $z$, which is drawn again in each sweep, tensor by tensor. This is Algorithm 1 as printed, and by theory the
@@ -179,6 +183,7 @@ def sweep(parameters, *terms):
             p.add_(torch.randn(p.shape, generator=rng, dtype=p.dtype), alpha=scale)
 
 
+# %% tags=["code-05"]
 def probe(model, seed, *waiting):
     sweep(model.parameters(), *waiting, (EPSILON, seed))
     plus = loss(model)
@@ -193,7 +198,7 @@ def as_printed(model, seed):
     return pg
 
 
-# %% [markdown]
+# %% [markdown] tags=["notes-06"]
 # ## Stages 4 and 5: fewer sweeps
 #
 # Stage 4 merges the way back with the update. Stage 5 merges both with the first probe of the next step, and ends in a flush.
@@ -219,7 +224,7 @@ def each(step):
     return lambda model, seeds: [step(model, seed) for seed in seeds]
 
 
-# %%
+# %% tags=["slide-06"]
 programs = {"four sweeps": each(as_printed), "three sweeps": each(three_sweeps), "two and a flush": two_sweeps}
 walks = {}
 for name, run in programs.items():
@@ -228,11 +233,14 @@ for name, run in programs.items():
     walks[name] = list(events)
 show(walk_figure(walks), alt=walk_alt_text(walks))
 
-# %% [markdown]
+# %% [markdown] tags=["slide-06"]
 # Two steps are shown. Follow the filled markers, at which a loss is evaluated: every program evaluates its losses at $\pm\varepsilon$ along
-# the $z$ of the step, and every program ends on the dashed lines. They differ in how often the weights are touched. In the right
-# panel one sweep moves along both $z$ at once, which saves a pass over the weights but no random number.
-#
+# the $z$ of the step, and every program ends on the dashed lines.
+
+# %% [markdown] tags=["notes-06"]
+# They differ in how often the weights are touched. In the right panel one sweep moves along both $z$ at once, which saves a pass over the weights but no random number.
+
+# %% [markdown] tags=["slide-07"]
 # ## Stage 6: chunks, and a $z$ with an address
 #
 # A tensor can be moved a piece at a time. A generator with a state stands in the way, because each number that it draws depends on
@@ -262,7 +270,7 @@ def reference(model, seeds):
     return [slow.step()[0] for _ in seeds]
 
 
-# %% [markdown]
+# %% [markdown] tags=["slide-08"]
 # ## Experiment: the same path
 #
 # Each stage runs the same steps from the same weights, in float64, so that rounding cannot hide a difference. Two controls must
@@ -290,7 +298,7 @@ def apart(one, other):
     return float((one - other).abs().max() / other.abs().max())
 
 
-# %%
+# %% tags=["slide-08"]
 stages = {"1 copies": each(copies), "2 in place, z stored": each(in_place), "3 a seed, as printed": each(as_printed)}
 stages |= {"4 three sweeps": each(three_sweeps), "5 two sweeps": two_sweeps}
 first, slow = path(each(copies)), path(reference)
@@ -306,10 +314,11 @@ show(
     ]
 )
 
-# %% [markdown]
+# %% [markdown] tags=["notes-08"]
 # The numbers are the largest differences of $pg$, relative to the largest $pg$. The stages agree up to rounding. Both slips get
 # their first step right and start every later one elsewhere: a test of a single step would have passed them.
-#
+
+# %% [markdown] tags=["notes-09"]
 # ## Experiment: memory
 #
 # We take the peak of two steps, subtract that of a forward pass, and repeat this for growing models in float32.
@@ -323,7 +332,7 @@ for width in widths:
         model = classifier(width)
         memory[name].append((peak(lambda: run(model, [0, 1])) - peak(lambda: loss(model))) / MEBIBYTE)  # noqa: B023
 
-# %%
+# %% tags=["slide-09"]
 sizes = [[p.nbytes / MEBIBYTE for p in classifier(width).parameters()] for width in widths]
 whole, largest = [round(sum(each), 2) for each in sizes], [max(each) for each in sizes]
 chunk = BYTES_PER_COORDINATE * CHUNK / MEBIBYTE
@@ -338,6 +347,8 @@ shown = {
 series = [GrowthSeries(name, whole, *[memory[name]] * 3, law=marker) for name, marker in shown.items()]
 panels = [GrowthPanel("size of the model, MiB", "extra memory of a step, MiB", series, lines)]
 show(growth_figure(panels), alt=growth_alt_text(panels))
+
+# %%
 predictions.compare("copies", f"{memory['1 copies'][-1] / whole[-1]:.2f} times the model")
 predictions.compare("seed", f"{memory['3 a seed, as printed'][-1] / largest[-1]:.2f} times the largest tensor")
 predictions.compare(
@@ -345,11 +356,15 @@ predictions.compare(
     f"from {min(memory['6 MeZO']):.1f} to {max(memory['6 MeZO']):.1f} MiB; the smallest model has {whole[0]:.1f}",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide-09"]
 # The first three lines have slope 1; stages 4 and 5 would lie on the third. MeZO's extra memory has a ceiling; with every other method
-# it grows past that ceiling as the model grows. On a model that is smaller than a chunk there is nothing to save: the random words and
+# it grows past that ceiling as the model grows.
+
+# %% [markdown] tags=["notes-09"]
+# On a model that is smaller than a chunk there is nothing to save: the random words and
 # partial results of a chunk may take more than copies would.
-#
+
+# %% [markdown]
 # ## Check
 #
 # Bytes do not scatter, so each count is compared with its theory directly. The decoys are three times the model for the copies, as if
@@ -376,20 +391,21 @@ for name, settings in {
 }.items():
     show(verify(name, **settings))
 
-# %% [markdown]
+# %% [markdown] tags=["slide-11"]
 # ## What it means
 #
 # Backpropagation must keep the *activations*, the numbers that each layer computed on the way forward. MeZO keeps nothing: its direction
 # is a seed, and the gradient along that direction is one number. A step therefore fits wherever inference fits, and a whole run is a list of numbers. The price is arithmetic, since $z$ is
 # drawn three times in every step.
-#
+
+# %% [markdown] tags=["slide-10"]
 # ## Where it breaks
 #
 # The closure must promise that both losses come from one function. With dropout, each evaluation draws a new mask, the two losses
 # belong to two functions, and their difference is still divided by $2\varepsilon$. We let the weights stand still and print the root mean
 # square of $pg$, which should be near $\|g\|$.
 
-# %%
+# %% tags=["slide-10"]
 model = classifier(100)
 model.insert(1, nn.Dropout(0.1))
 
@@ -528,14 +544,15 @@ def z_of_mezo(tensors):
 # %%
 check_order(z_of_perturb, z_of_mezo)
 
-# %% [markdown]
+# %% [markdown] tags=["slide-12"]
 # ## Summary
 #
 # - The moves of a step are multiples of one $z$. Four sweeps become three, or two and a flush, and the path stays the same.
 # - The extra memory falls from twice the model to the model, to the largest tensor, to a chunk. Only the chunk does not grow.
 # - A seed replaces $z$ only as long as the same $z$ comes back. Each coordinate needs an address, not a place in a stream.
 # - The closure must return the same value at the same point.
-#
+
+# %% [markdown]
 # **Limits.** We counted the bytes of tensors, not those that an allocator holds, and sweeps, not seconds. In low precision the moves
 # are rounded, and $\theta$ drifts (claim C4, notebook 6).
 #

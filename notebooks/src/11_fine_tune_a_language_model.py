@@ -46,13 +46,14 @@ run = RESULTS / "runs/rotten-tomatoes-16-mezo-full-seed0"  # MeZO on all weights
 context = prepare_run(read_run_config(run))
 model, tokenizer, encoder, task = context.pretrained.model, context.pretrained.tokenizer, context.encoder, context.task
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## What the model is asked
 #
 # A language model gives every word of its vocabulary a probability of coming next. To use it as a classifier, we let a *prompt* turn a review into
 # the beginning of a sentence, "… It was", and we let two *label words*, "terrible" and "great", stand for the two classes. The likelier label word is the
 # model's answer. A model that was only pretrained can be asked in this way too; its accuracy is called *zero-shot* (paper, Appendix E).
-#
+
+# %% [markdown] tags=["notes-02"]
 # **Statement** (derived). Let $\ell_w=-\log p(w \mid \text{prompt})$ be the loss of a word, taken over the whole vocabulary. The cross-entropy over the
 # two label words alone is $L=\log\left(1+e^{\ell_{\text{right}}-\ell_{\text{other}}}\right)$, and the answer is right exactly when $L < \log 2$.
 #
@@ -61,7 +62,8 @@ model, tokenizer, encoder, task = context.pretrained.model, context.pretrained.t
 # 1. Given that the next word is one of the two, it is the right one with probability $q=p_{\text{right}}/(p_{\text{right}}+p_{\text{other}})$.
 # 2. $L=-\log q=\log(1+p_{\text{other}}/p_{\text{right}})$, and $p_w=e^{-\ell_w}$. The normaliser of the vocabulary is a factor of both probabilities, so it cancels.
 # 3. The answer is the likelier word. It is right when $\ell_{\text{right}} < \ell_{\text{other}}$, which means $L < \log(1+1)$.
-#
+
+# %% [markdown]
 # The next cell computes this loss for one review, beside the loss on which the library trains.
 
 # %%
@@ -86,7 +88,7 @@ show(
     ]
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide-03"]
 # ## Predict first
 #
 # Write your answers into the cell below.
@@ -133,12 +135,12 @@ held_out = list(context.splits.test[: sized(full=64, fast=4)])
 before = evaluate(model, encoder, held_out)
 predictions.compare("accuracy", f"zero-shot: {before}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-04"]
 # ## Rebuilt from a log
 #
 # Training takes minutes, and we need not repeat it here: a step of MeZO moves the weights by a scalar times a probe $z$, and the seed draws that probe again. The log of the committed run holds the scalars, and the original model with the log *is* the fine-tuned model.
 
-# %%
+# %% tags=["slide-04"]
 log = read_log(run / "run.mezo")
 bytes_of_weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
 step = next(each for each in log if isinstance(each, StepRecord))
@@ -215,7 +217,7 @@ print(f"passes with a graph: {sum(calls)}; gradients held: {len(held)}; entries 
 # whole run, less those of the zero-shot run, which loads and tests but does not train.
 
 
-# %%
+# %% tags=["slide-05"]
 def result_of(name: str):
     return json.loads((RESULTS / "runs" / name / "result.json").read_text())
 
@@ -235,18 +237,20 @@ curves = [
 long_run = json.loads((RESULTS / "long_run.json").read_text())["run"]
 pace = long_run["seconds"] / long_run["steps"]
 curves.append(TrainingCurve("MeZO, long run", "three-point", pace, long_run["losses"], long_run["validation"]))
-show(training_figure(curves, zero_shot.value), alt=training_alt_text(curves, zero_shot.value))
+accuracies = training_figure(curves, zero_shot.value, with_losses=False)
+show(training_figure(curves, zero_shot.value), alt=training_alt_text(curves, zero_shot.value), slide=accuracies)
 
-# %% [markdown]
+# %% [markdown] tags=["slide-05"]
 # In validation accuracy, Adam is ahead from its first evaluation on, whether we count steps or seconds. MeZO needs many more steps to come as far, because each of its steps follows one random direction.
-#
+
+# %% [markdown] tags=["notes-06"]
 # ## All methods, on 1,000 reviews
 #
 # The record of `make accuracy` has all methods on the same examples, 16 or 512 of each class, tested on the same 1,000 reviews. *In-context learning* puts solved examples before the question and trains nothing.
 # A *linear probe* is a logistic regression on the last features. *LoRA* trains small matrices beside frozen weights, and *prefix tuning* trains keys and values before every text; here MeZO trains both.
 # *Adam* has gradients, by backpropagation. MeZO on all weights takes more steps with more examples.
 
-# %%
+# %% tags=["slide-06"]
 NAMES = {"icl": "in-context", "linear-probe": "linear probe", "mezo full": "MeZO", "mezo lora": "MeZO, LoRA"}
 NAMES |= {"mezo prefix": "MeZO, prefix", "adam full": "Adam", "zero-shot": ""}
 PROMPTS = {"rotten-tomatoes": "“… It was”", "rotten-tomatoes/sentiment": "“Sentiment:”"}
@@ -272,10 +276,15 @@ found = [
 sizes = {"few": "16 per class (in-context: 32 shown)", "many": "512 per class"}
 show(accuracy_figure(found, **sizes), alt=accuracy_alt_text(found, **sizes))
 
-# %% [markdown]
-# Two intervals that overlap do not mean that two methods are equal, because all methods answered the same reviews. To ask whether MeZO learned anything, we need the paired gain:
+# %% [markdown] tags=["slide-06"]
+# Two intervals that overlap do not mean that two methods are equal, because all methods answered the same reviews.
 
-# %%
+# %% [markdown] tags=["slide-07"]
+# ### Did MeZO learn anything?
+#
+# To ask whether MeZO learned anything, we need the paired gain:
+
+# %% tags=["slide-07"]
 show(
     [
         {"prompt": PROMPTS[row["prompt"]], "per class": row["shots"], "gain over zero-shot": gain_text(row["gain"])}
@@ -506,7 +515,7 @@ show([{"your prompt": str(mine), "paired gain over “It was”": gain_text(gain
 # **Solution.** A prompt that is no better still looks clearly better with a probability of 2.5 %. Among thirty such prompts, the probability that at least one
 # looks clearly better is about one half. So choose prompts on validation reviews.
 
-# %% [markdown]
+# %% [markdown] tags=["slide-08"]
 # ## Summary
 #
 # - The loss over label words needs two losses of single words; the answer is right when it is below $\log 2$.
@@ -514,7 +523,8 @@ show([{"your prompt": str(mine), "paired gain over “It was”": gain_text(gain
 # - Training needs forward passes only: no graph, no gradient, no state of an optimizer.
 # - A gain is measured on the same examples, with a paired interval, which a coin toss shows to be honest; the unpaired one need not be.
 # - The learning rate and the checkpoint should be chosen on validation examples; whoever changes a plan after a test should say so.
-#
+
+# %% [markdown]
 # **Limits.** We used one model of 135 million parameters, one data set, one language, short runs, and as many seeds as the record has. The intervals are over
 # test reviews: they leave out what another seed or other training examples would change.
 #

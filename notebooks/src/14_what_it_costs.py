@@ -37,7 +37,7 @@ from mezo_lab.report.figures import TrainingPrice, price_alt_text, price_figure
 
 GIB = 2**30
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## What lives at the peak of a step
 #
 # **Statement** (derived). Let a model have $P$ parameters, of which $P_t$ are trained, and let a number take $b$ bytes. The *peak memory* of backpropagation with Adam is
@@ -45,7 +45,8 @@ GIB = 2**30
 # $$\underbrace{bP}_{\text{weights}}+\underbrace{bP_t}_{\text{gradients}}+\underbrace{2bP_t}_{\text{Adam's states}}+\text{activations}.$$
 #
 # SGD has no states. Inference has the first term and smaller activations of its own. MeZO has the terms of inference and one chunk of $z$, which is next to nothing where the sweeps are compiled and at most 16 MiB where they are not.
-#
+
+# %% [markdown]
 # **Derivation.**
 #
 # 1. The chain rule needs the gradient of every trained weight: as many numbers as are trained.
@@ -83,7 +84,8 @@ show_memory({NAMES[method]: predicted_memory(smol, method=method) for method in 
 # %% [markdown]
 # Weights, gradients and Adam's states stand as 1 to 1 to 2. LoRA's gradients and states nearly vanish, but its
 # activations do not, because the backward pass still goes through the whole model.
-#
+
+# %% [markdown] tags=["slide-03"]
 # ## Predict first
 #
 # Write your answers into the cell below. They will be shown again beside the results.
@@ -133,17 +135,21 @@ predictions.compare("memory", f"fine-tuning holds {min(times):.1f} to {max(times
 # %% [markdown]
 # At every size, the methods differ by nearly the same factor. The paper's numbers lie above the predictions, because `nvidia-smi` also shows the context of the GPU, what the allocator reserves, the longest example and,
 # where training was sharded, what all cards had reserved. So Table 22 bounds the prediction from one side only, which is no check. A check comes next.
+
+# %% [markdown] tags=["notes-04"]
+# ### The cards that people have
 #
 # Which of these trainings fit on the cards that people have? The lines are a laptop's card, a desktop's and a data centre's.
 
-# %%
+# %% tags=["slide-04"]
 size = sized(full="6.7B", fast="1.3B")
 cards = {f"{gigabytes} GB": gigabytes * 1e9 / GIB for gigabytes in (8, 24, 80)}
 show_memory({f"{NAMES[method]}, {size}": setting_of_table_22(size, method) for method in REPORTED}, cards)
 
-# %% [markdown]
+# %% [markdown] tags=["slide-04"]
 # MeZO asks for a desktop's card where full fine-tuning does not fit on the data centre's. Prefix tuning trains almost no weights, and yet its activations keep it off the desktop.
-#
+
+# %% [markdown]
 # ## Check
 #
 # **MeZO adds a chunk** (claim C6): the peak of a step exceeds that of its forward pass by at most 40 MiB, whatever $d$ is. The decoy is the published program,
@@ -228,24 +234,29 @@ own, adam = ratios["MeZO rademacher, 3 sweeps"], ratios["Adam, backpropagation"]
 sentence = f"MeZO takes {own:.2f} times two forward passes, backpropagation with Adam {adam:.2f} times"
 predictions.compare("step", f"{sentence} ({bed['model']}, {machine['processor']}, {machine['threads']} threads)")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-05"]
 # ## GPU-hours and break-even
 #
 # > *Table 23, in our words.* It has the seconds of a step on cards of 80 GB. At 30B a step of MeZO, with a batch of 16, runs on one card; a step of fine-tuning, with a batch of 8, takes nearly
 # > eight times as long, on eight cards. From this the paper concludes that MeZO needs half the *GPU-hours*, the hours times the GPUs.
-#
+
+# %% [markdown] tags=["slide-05"]
 # **Statement** (derived). If MeZO needs $\gamma$ times the steps of backpropagation, its training is cheaper exactly if $\gamma$ is below the *break-even* factor
 #
 # $$\gamma^* = \frac{\text{seconds of a backpropagation step} \times \text{its cards}}{\text{seconds of a MeZO step}\times\text{its cards}}.$$
-#
+
+# %% [markdown] tags=["notes-05"]
 # **Derivation.** $S$ steps of backpropagation cost $S\,c_b$ card-seconds, and $\gamma S$ steps of MeZO cost $\gamma S\,c_m$. By operations on one card and with one probe, $\gamma^*=3/2$. The theory of notebook 5 gives
 # $\gamma=(r+n+1)/n$ against SGD, for a step that costs $n$ times as much: together $r+n+1 \ge 3$. So on one card MeZO cannot win on operations. It can win by needing fewer cards and no traffic between them.
-#
+
+# %% [markdown]
 # Table 23 measures just that. The steps are the paper's: 20,000 of MeZO, and five epochs of 1,000 examples for fine-tuning.
 
 # %%
 factors = {r: theory.effective_rank_factor(r, 1, LAWS["gaussian"].moments(10**9)) for r in (1, 10, 100)}
 print("By theory, with one probe:", ", ".join(f"γ = {factor:.0f} at r = {r}" for r, factor in factors.items()))
+
+# %% tags=["slide-06"]
 rows, breaks = [], {}
 for size, (seconds, cards) in SECONDS["mezo"].items():
     longer, more = SECONDS["adam"][size]
@@ -259,10 +270,11 @@ cheap = [row["OPT"] for row in rows if row["cheaper"] == "MeZO"]
 where = ", ".join(cheap) or "no size"
 predictions.compare("training", f"MeZO's whole training is the cheaper one at {where} only")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-06"]
 # The total decides, and a saving at one size is a statement about that size alone. The batches of the two methods differ, and the
 # fine-tuning used no checkpointing (below).
-#
+
+# %% [markdown]
 # ## What a fine-tuning took
 #
 # The record `results/finetune.json`, from `make accuracy`, has trainings of SmolLM2-135M on film reviews on one machine. Up and to the left is better. The minutes include loading and testing. The memory is the peak of the whole process, which for a training includes the moment when it loads its best checkpoint.
@@ -313,7 +325,7 @@ show_memory(fits, {})
 # %% [markdown]
 # With checkpoints and four bits, backpropagation through adapters needs less memory than MeZO on all weights. So memory alone is a reason for MeZO only after these are ruled out. A table of decisions, with the numbers of this notebook:
 
-# %%
+# %% tags=["slide-07"]
 r, error = json.loads(record_path("results/divergence.json").read_text())["curvature"]["effective_rank"]
 days = (10**6 / 8) * (STEPS["mezo"]["30B"] / STEPS["adam"]["30B"]) * SECONDS["mezo"]["30B"][0] / 86_400
 (scratch,) = recorded_runs(scratch=True, method="MeZO")
@@ -457,14 +469,15 @@ for method, each in (("mezo", 2), ("adam", 4)):
     largest = largest_model(mine, each, method) / 1e9
     print(f"{NAMES[method]}: {largest:.1f}B by weights; OPT-{inside[-1]} with activations")
 
-# %% [markdown]
+# %% [markdown] tags=["slide-08"]
 # ## Summary
 #
 # - Memory is weights, gradients, states and activations. MeZO keeps the first, and the activations of inference; Adam holds four times the weights, and every layer's.
 # - A step of MeZO is two forward passes and sweeps, and many more steps are needed: MeZO is cheaper exactly if $\gamma < \gamma^*$.
 # - On one card by operations $\gamma^*=3/(2n)$ for $n$ probes, below any $\gamma=(r+n+1)/n$ of the theory. More cards for backpropagation lift it.
 # - Before MeZO, try in-context learning, a linear probe, LoRA with checkpoints.
-#
+
+# %% [markdown]
 # **Limits.** One machine's times; the paper's GPU times, of 2023. $\gamma$ compares with SGD on a quadratic, not with Adam. Energy and the price of a larger card were left out.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Appendix F. T. Chen et al., *Training deep nets with

@@ -1,5 +1,6 @@
 """What the notebooks share: a verdict that is not the expected one ends them, and a figure has its words."""
 
+import base64
 import re
 import struct
 import sys
@@ -68,6 +69,21 @@ def test_a_figure_has_two_pixels_for_each_of_the_page_and_the_same_bytes_each_ti
     (pixels,) = struct.unpack(">I", first.data[16:20])  # the width, in a PNG's header
     assert about["image/png"]["width"] * 2 == pixels
     assert first.data == second.data
+
+
+def test_a_build_shows_a_figure_for_the_slide_beside_that_of_the_page(monkeypatch):
+    from mezo_lab.report.figures import style
+
+    display = pytest.importorskip("IPython.display")
+    bundles = []
+    monkeypatch.setattr(display, "display", lambda thing, **named: bundles.append((thing, named)))
+    monkeypatch.setattr(notebook, "_SLIDES", True)
+    show(style.new_figure(height=5), alt="A figure.", slide=style.new_figure(height=3))
+    data, named = bundles[0]
+    assert named["raw"] and named["metadata"]["image/png"]["alt"] == "A figure."
+    page, slide = (base64.b64decode(data[kind]) for kind in ("image/png", notebook.SLIDE))
+    widths = [struct.unpack(">I", picture[16:20])[0] for picture in (page, slide)]
+    assert widths == [1680, 2048]
 
 
 def test_one_verdict_is_a_table_and_a_sentence_and_several_have_a_figure(shown):

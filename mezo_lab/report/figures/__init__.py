@@ -35,6 +35,7 @@ from mezo_lab.report.figures.memory import MemoryBar, memory_alt_text, memory_fi
 from mezo_lab.report.figures.price import TrainingPrice, price_alt_text, price_figure
 from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
+from mezo_lab.report.figures.slide import as_slide
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
 from mezo_lab.report.figures.tax import ScalingLine, ScalingSeries, scaling_alt_text, scaling_figure
 from mezo_lab.report.figures.training import TrainingCurve, training_alt_text, training_figure
@@ -58,6 +59,7 @@ __all__ = [
     "accuracy_alt_text",
     "accuracy_figure",
     "alt_text",
+    "as_slide",
     "claim_figure",
     "comparison_alt_text",
     "comparison_figure",

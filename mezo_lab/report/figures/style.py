@@ -88,7 +88,18 @@ def figure_legend(figure: Any, columns: int = 1, **options: Any) -> None:
         columns: of the legend.
         options: further arguments of `Figure.legend`, such as handles.
     """
-    figure.legend(ncols=columns, loc="outside lower left", frameon=False, fontsize=SMALL, labelcolor=INK, **options)
+    handles = options.pop("handles", None)
+    if handles is None:
+        handles = [handle for axes in figure.axes for handle in axes.get_legend_handles_labels()[0]]
+    labels = list(options.pop("labels", None) or (handle.get_label() for handle in handles))
+    look = {"frameon": False, "fontsize": SMALL, "labelcolor": INK} | options
+    legend = figure.legend(list(handles), labels, ncols=columns, loc="outside lower left", **look)
+    legend.mezo_lab_entries = list(zip(handles, labels, strict=True))
+
+
+def legend_entries(legend: Any) -> list[tuple[Any, str]]:
+    """(handle, label) of a legend that `figure_legend` made, for drawing it again elsewhere."""
+    return legend.mezo_lab_entries
 
 
 def verdict_legend(axes: "Axes", verdicts: Sequence[Verdict], formulas: Sequence[str], letters: str = "") -> None:

@@ -29,33 +29,37 @@ class TrainingCurve:
     """(step, validation accuracy, both ends of its interval)."""
 
 
-def training_figure(curves: Sequence[TrainingCurve], reference: float) -> "Figure":
+def training_figure(curves: Sequence[TrainingCurve], reference: float, *, with_losses: bool = True) -> "Figure":
     """Loss above, validation accuracy below; against steps at the left, against seconds at the right.
 
     Args:
         curves: at least one.
         reference: the accuracy before training, which is a grey line.
+        with_losses: draw the upper panels too; a slide has room for the lower ones.
     Returns: a matplotlib `Figure` that needs no display.
     Raises: ValueError when there is nothing to draw.
     """
     _check_curves(curves)
-    figure = style.new_figure(_HEIGHT)
-    panels = figure.subplots(2, 2, sharex="col", sharey="row")
+    rows = 1 + with_losses
+    figure = style.new_figure(_HEIGHT * rows / 2)
+    panels = figure.subplots(rows, 2, sharex="col", sharey="row", squeeze=False)
     for column, unit in enumerate(("step", "seconds of training")):
-        loss, accuracy = panels[:, column]
+        accuracy = panels[-1, column]
         for curve in curves:
             scale = curve.seconds_per_step if column else 1.0
-            _draw_losses(loss, curve, scale)
+            if with_losses:
+                _draw_losses(panels[0, column], curve, scale)
             _draw_accuracies(accuracy, curve, scale)
         accuracy.axhline(100 * reference, color=style.GREY, linewidth=1.0, zorder=1)
         accuracy.set_xlabel(unit)
-    panels[0, 0].set_ylabel("loss of the batch")
-    panels[1, 0].set_ylabel("validation accuracy, %")
+    if with_losses:
+        panels[0, 0].set_ylabel("loss of the batch")
+    panels[-1, 0].set_ylabel("validation accuracy, %")
     for axes in panels.flat:
         axes.set_xscale("symlog", linthresh=10)
         axes.set_xlim(left=-1)
         style.despine(axes)
-    _add_legend(panels[1, 0], curves)
+    _add_legend(panels[-1, 0], curves)
     return figure
 
 

@@ -47,3 +47,9 @@ def test_words_name_every_run():
 def test_nothing_cannot_be_drawn(draw):
     with pytest.raises(ValueError, match="`curves` must hold at least one training, got none: read one"):
         draw([], 0.5)
+
+
+def test_a_slide_has_the_accuracies_alone():
+    curve = TrainingCurve("MeZO", "gaussian", 2.0, [(1, 0.9), (50, 0.5)], [(50, 0.7, 0.6, 0.8)])
+    labels = [axes.get_ylabel() for axes in training_figure([curve], 0.5, with_losses=False).axes]
+    assert labels == ["validation accuracy, %", ""]

@@ -1,0 +1,91 @@
+"""A figure as a lecture shows it: wide and flat, with letters that are legible from the last row."""
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from mezo_lab.report.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["as_slide"]
+
+_WIDTH = 4.4  # inches: at 1,024 pixels of a slide a letter of `style.SMALL` points has 27
+_HEIGHT = 2.05  # inches, which leave room for a title and three lines
+# letters of a line
+_BESIDE = 21  # of a legend at the right
+_BELOW = 38  # of a legend below, in two columns
+_ALONG = 34  # of all labels below the panels together
+_UPWARDS = 26  # of a label beside an axis
+_TICKS = 3  # between the ticks of an axis
+
+
+def as_slide(figure: "Figure") -> "Figure":
+    """Redraw a figure for a slide: panels side by side, and the legend at the right, or below rows that have names.
+
+    Args: figure: any of this package's; it is changed.
+    Returns: the same figure.
+
+    >>> tuple(as_slide(style.new_figure(height=5)).get_size_inches().tolist())
+    (4.4, 2.05)
+    """
+    _place_side_by_side(figure)
+    figure.set_size_inches(_WIDTH, _HEIGHT)
+    named_rows = any(map(_names_rows, figure.axes))
+    _move_legends(figure, below=named_rows)
+    along = _ALONG if not named_rows else 2 * _ALONG
+    for axes in figure.axes:
+        axes.set_xlabel(textwrap.fill(axes.get_xlabel(), max(along // len(figure.axes), 14)))
+        axes.set_ylabel(textwrap.fill(axes.get_ylabel(), _UPWARDS))
+        axes.set_title(textwrap.fill(axes.get_title(), max(along // len(figure.axes), 8)), fontsize=style.SMALL + 0.5)
+        _thin_ticks(axes)
+    return figure
+
+
+def _place_side_by_side(figure: "Figure") -> None:
+    """Panels that stand in one column go into one row; names of rows that are the same in all stand at the first."""
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    grids = {place.get_gridspec().get_geometry() for place in places if place is not None}
+    if len(places) < 2 or None in places or grids != {(len(places), 1)}:
+        return
+    grid = figure.add_gridspec(1, len(places))
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    if not any(labels[:-1]):  # one label for all of them
+        figure.supxlabel(labels[-1], fontsize=style.SMALL + 0.5, color=style.INK)
+        figure.axes[-1].set_xlabel("")
+    for column, axes in enumerate(figure.axes):
+        axes.set_subplotspec(grid[0, column])
+        axes.tick_params(labelbottom=True, labelleft=not (column and _names_rows(axes)))
+
+
+def _names_rows(axes: "Axes") -> bool:
+    from matplotlib.ticker import FixedLocator
+
+    return isinstance(axes.yaxis.get_major_locator(), FixedLocator)
+
+
+def _move_legends(figure: "Figure", below: bool) -> None:
+    entries: list[tuple[Any, str]] = []
+    for axes in figure.axes:
+        if (legend := axes.get_legend()) is not None:
+            entries += zip(*axes.get_legend_handles_labels(), strict=True)
+            legend.remove()
+    for legend in list(figure.legends):
+        entries += style.legend_entries(legend)
+        legend.remove()
+    names = [textwrap.fill(name, _BELOW if below else _BESIDE) for _, name in entries]
+    look: dict[str, Any] = {"frameon": False, "fontsize": style.SMALL, "labelcolor": style.INK, "borderaxespad": 0.2}
+    if below:
+        look |= {"loc": "outside lower left", "ncols": 2, "columnspacing": 1.0}
+    else:
+        look |= {"loc": "outside right upper", "handlelength": 1.6}
+    if entries:
+        figure.legend([handle for handle, _ in entries], names, **look)
+
+
+def _thin_ticks(axes: "Axes") -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if isinstance(axes.xaxis.get_major_locator(), MaxNLocator):
+        axes.locator_params(axis="x", nbins=_TICKS)
