@@ -73,8 +73,8 @@ class Slide:
         return bool(self.pictures) or "<table" in "".join(self.shown) or words_in(self.shown) > DENSE
 
     @property
-    def seconds(self) -> float:
-        """How long a speaker needs who says what is shown and what the notes hold."""
+    def duration(self) -> float:
+        """The seconds of a speaker who says what is shown and what the notes hold."""
         seconds = SLIDE_SECONDS + 60 * words_in([*self.shown, *self.notes]) / WORDS_A_MINUTE
         if self.title.startswith(PREDICTIONS):
             seconds += QUESTION_SECONDS * self.shown[0].count("?")
@@ -244,10 +244,10 @@ def with_notes(slides: list[Slide], name: str) -> list[Slide]:
             slide.notes.append(f"**Answers.** {predictions()[name[:2]]}")
     meaning = next((slide for slide in slides if slide.title.startswith(MEANING)), slides[-1])
     meaning.notes += ["**What people get wrong.**", *misconceptions(plan["misconceptions"])]
-    scale = 60 * plan["minutes"] / sum(slide.seconds for slide in slides)  # seconds of the plan for each of ours
+    scale = 60 * plan["minutes"] / sum(slide.duration for slide in slides)  # seconds of the plan for each of ours
     passed = 0.0
     for slide in slides:
-        seconds = scale * slide.seconds
+        seconds = scale * slide.duration
         passed += seconds
         slide.notes.insert(0, f"**{clock(seconds)}**, until {clock(passed)} of {plan['minutes']}:00.")
     return slides

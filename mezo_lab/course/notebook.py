@@ -230,13 +230,15 @@ def _show_figure(figure: "Figure", alt: str, slide: "Figure | None" = None) -> N
     if not alt:
         raise ValueError("`alt` must say what the figure shows, got nothing: give the kind of chart, axes and finding.")
     alt = signs_of_print(alt)
-    image = Image(_page_png(figure), alt=alt, width=_PAGE_WIDTH * _PIXELS_PER_INCH)
+    page = _page_png(figure)
+    width = _PAGE_WIDTH * _PIXELS_PER_INCH
     if _SLIDES:
-        data, metadata = image._repr_mimebundle_()
-        picture = base64.b64encode(_slide_png(figure if slide is None else slide)).decode()
-        display({**data, SLIDE: picture, "text/plain": repr(image)}, metadata=metadata, raw=True)
+        pictures = {"image/png": page, SLIDE: _slide_png(figure if slide is None else slide)}
+        encoded = {kind: base64.b64encode(picture).decode() for kind, picture in pictures.items()}
+        metadata = {"image/png": {"alt": alt, "width": width}}
+        display(encoded | {"text/plain": "<a figure>"}, metadata=metadata, raw=True)
     else:
-        display(image)
+        display(Image(page, alt=alt, width=width))
     display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
 
 

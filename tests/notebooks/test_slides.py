@@ -68,11 +68,11 @@ def test_a_lecture_takes_its_minutes_and_the_notes_say_when_each_slide_ends(fold
     made(name, folder)
     lecture = slides.lecture_of(name)
     minutes = slides.LECTURES[name[:2]]["minutes"]
-    needed = sum(slide.seconds - slides.words_in(slide.notes[:1]) * 60 / slides.WORDS_A_MINUTE for slide in lecture)
+    needed = sum(slide.duration - slides.words_in(slide.notes[:1]) * 60 / slides.WORDS_A_MINUTE for slide in lecture)
     assert abs(needed / 60 / minutes - 1) < 0.12, f"it takes {needed / 60:.1f} minutes of {minutes}"
     assert all(re.match(r"\*\*\d:\d\d\*\*, until \d+:\d\d of \d+:00\.", slide.notes[0]) for slide in lecture)
     assert f"until {minutes}:00 of {minutes}:00." in lecture[-1].notes[0]
-    assert all(slide.seconds < 210 for slide in lecture)
+    assert all(slide.duration < 210 for slide in lecture)
 
 
 @pytest.mark.parametrize("name", slides.names())
