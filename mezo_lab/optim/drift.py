@@ -1,10 +1,13 @@
 """The drift meter: how far rounding has carried the weights from where exact arithmetic would have put them."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.rules import is_linear
+from mezo_lab.sampling import Estimate, RunningMoments
 
 
 class DriftMeter:
@@ -58,10 +61,17 @@ class DriftMeter:
 
     def drift(self) -> float:
         """rms(weights − ideal)/rms(ideal), after a flush."""
+        return self.estimate().mean
+
+    def estimate(self) -> Estimate:
+        """The drift with its standard error: the sampled weights drift independently of each other."""
         self.opt.flush()
-        stored = torch.cat(self._stored())
         ideal = torch.cat(self.ideal)
-        return float((stored - ideal).norm() / ideal.norm())
+        squares = RunningMoments.of((torch.cat(self._stored()) - ideal).square()).estimate()
+        drift = math.sqrt(squares.mean)
+        error = squares.standard_error / (2 * drift) if drift else 0.0  # through the slope of the root
+        scale = math.sqrt(float(ideal.square().mean()))
+        return Estimate(drift / scale, error / scale, squares.count)
 
     def _stored(self) -> list[Tensor]:
         """The stored weights at the sampled places, float64, on the CPU."""

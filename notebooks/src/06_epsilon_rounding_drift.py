@@ -26,7 +26,7 @@ from mezo_lab.curvature import EpsilonScan, ScanRow, unit_in_last_place
 from mezo_lab.optim import DriftMeter, update_over_spacing
 from mezo_lab.optim.testing import theta_of
 from mezo_lab.proofs import prove
-from mezo_lab.report.figures import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
+from mezo_lab.report.figures import ScalingLine, ScalingSeries, scaling_alt_text, scaling_figure
 from mezo_lab.report.figures import scan_alt_text, scan_figure, style
 from mezo_lab.sampling import Cubic, LowRankQuadratic
 
@@ -49,8 +49,7 @@ from mezo_lab.sampling import Cubic, LowRankQuadratic
 
 # %%
 proof = prove("smoothing", "gaussian")
-for part in proof.steps[-2:]:
-    print(f"{part.sentence}\n    {part.text}")
+show([{"step": part.sentence, "formula": part.text} for part in proof.steps[-2:]])
 print(proof.verdict)
 
 # %% [markdown]
@@ -112,7 +111,7 @@ predictions = predict(slope="", error="", share="", constant="")
 # ## Experiment: a smoothed sine
 #
 # A sine is not a cubic. Its smoothed slope at 0 is $\mathbb{E}\cos(\varepsilon z)=e^{-\varepsilon^2/2}$, and the bias formula, $1-\tfrac12\varepsilon^2$, is only the
-# beginning of this. We measure the mean estimate and its distance from both, in standard errors.
+# beginning of this. We measure the mean estimate beside both.
 
 # %%
 origin = torch.zeros(1, dtype=torch.float64)
@@ -126,18 +125,24 @@ def slope(epsilon: float, seed: int) -> Estimate:
     return sample(draw, 100_000, numbers_per_draw=1, seed=seed).estimate()
 
 
-for seed, epsilon in enumerate((0.3, 1.0, 2.0)):
-    measured, smoothed, short = slope(epsilon, seed), math.exp(-(epsilon**2) / 2), 1 - epsilon**2 / 2
-    distances = [f"{abs(measured.z_score(value)):.1f}" for value in (smoothed, short)]
-    print(f"ε = {epsilon}: {measured}; distance from the smoothed slope {distances[0]}, from 1 − ε²/2 {distances[1]}")
-predictions.compare("slope", f"below: {slope(1.0, 1)} at ε = 1")
+epsilons = [0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 2.0]
+slopes = [slope(epsilon, seed) for seed, epsilon in enumerate(epsilons)]
+found = ScalingSeries("found", epsilons, [one.mean for one in slopes], [one.standard_error for one in slopes])
+fine = [0.05 * k for k in range(41)]
+smoothed = ScalingLine("exp(−ε²/2)", fine, [math.exp(-(epsilon**2) / 2) for epsilon in fine])
+short = ScalingLine("1 − ε²/2", fine, [1 - epsilon**2 / 2 for epsilon in fine])
+parts, labels = ([found], [smoothed], [short]), {"xlabel": "ε", "ylabel": "mean estimate", "scale": "linear"}
+show(scaling_figure(*parts, **labels), alt=scaling_alt_text(*parts, **labels))
+at_one = slopes[epsilons.index(1.0)]
+predictions.compare("slope", f"{'below' if at_one.mean < 1 else 'above'}: {at_one} at ε = 1")
 
 # %% [markdown]
-# Averaging flattens the slope. The short formula holds near 0 only, and the draws refute it further out.
+# Averaging flattens the slope. The points lie on the dashed curve of the smoothed sine. The dotted short formula is close to it near
+# 0 only, and further out the draws refute it.
 #
 # ## Experiment: the U
 #
-# We take a loss with $\|g\|=1$, $H=I$ and $T=1$ at a level between 3 and 3.2, and return it in several dtypes. Only this value is
+# We take a loss with $\|g\|=1$, $H=I$ and $T=1$ at levels a little above 3, and return it in several dtypes. Only this value is
 # rounded, and everything else is computed in float64. `unit_in_last_place` is the ulp.
 
 # %%
@@ -174,7 +179,7 @@ for name in ("bfloat16", "float16", "float32", "float64"):
     scans[name], bars[name] = EpsilonScan(tuple(rows)), [style.BARS * one.standard_error for one in errors]
 show(scan_figure(scans, bars, paper=1e-3), alt=scan_alt_text(scans))
 small, large = (error(torch.float32, epsilon).mean for epsilon in (1e-6, 1e-2))
-least = f"it falls to its least near {scans['float32'].predicted:.0e} and then rises"
+least = f"it falls until ε = {scans['float32'].best.epsilon:.0e} and then rises"
 predictions.compare("error", f"{least}: {large:.1e} at ε = 1e-2, {small:.1e} at 1e-6")
 
 # %% [markdown]
@@ -191,7 +196,7 @@ weights = 0.02 * torch.randn(sized(full=20_000, fast=4000), generator=torch.Gene
 counts = sized(full=(1, 2, 4, 8, 16, 32, 64, 128, 256), fast=(1, 4, 16, 64))
 
 
-def drifts(dtype, counts, exact: bool = False) -> list[float]:
+def drifts(dtype, counts, exact: bool = False) -> list[Estimate]:
     theta = torch.nn.Parameter(weights.to(dtype, copy=True))
     optimizer = MeZO([theta], lr=1.0, exact=exact)
     meter, found = DriftMeter(optimizer), []
@@ -199,7 +204,7 @@ def drifts(dtype, counts, exact: bool = False) -> list[float]:
         optimizer.step(lambda: 0.0)
         meter.follow()
         if k in counts:
-            found.append(meter.drift())
+            found.append(meter.estimate())
     return found
 
 
@@ -211,12 +216,14 @@ def rounding_of(dtype) -> float:
 # %%
 series, lines = [], []
 for dtype, marker in ((torch.bfloat16, "sphere"), (torch.float32, "gaussian")):
-    measured = drifts(dtype, counts)
-    series.append(GrowthSeries(f"{dtype}, plain mode", counts, *[measured] * 3, law=marker))
-    lines.append(GrowthLine("√(K/2)·ulp", counts, [math.sqrt(k / 2) * rounding_of(dtype) for k in counts]))
-panels = [GrowthPanel("cycles K", "drift / rms of the weights", series, lines)]
-show(growth_figure(panels), alt=growth_alt_text(panels))
-print("bfloat16, exact mode: the largest drift is", max(drifts(torch.bfloat16, counts, exact=True)))
+    means, errors = zip(*((one.mean, one.standard_error) for one in drifts(dtype, counts)), strict=True)
+    name = str(dtype).removeprefix("torch.")
+    series.append(ScalingSeries(f"{name}, plain mode", counts, means, errors, law=marker))
+    lines.append(ScalingLine("√(K/2)·ulp", counts, [math.sqrt(k / 2) * rounding_of(dtype) for k in counts]))
+labels = {"xlabel": "cycles K", "ylabel": "drift / rms of the weights"}
+show(scaling_figure(series, lines, **labels), alt=scaling_alt_text(series, lines, **labels))
+exact = max(one.mean for one in drifts(torch.bfloat16, counts, exact=True))
+print(f"bfloat16, exact mode: the largest drift is {exact:g}")
 once = torch.nn.Parameter(weights.bfloat16())
 MeZO([once], lr=1.0, exact=False).step(lambda: 0.0)
 predictions.compare("share", f"{(once != weights.bfloat16()).float().mean():.0%} of the weights are not back")
@@ -269,18 +276,25 @@ def stepped(lr: float, exact: bool):
     return optimizer, theta.detach().float()
 
 
-def share_of_update(change, full_update) -> str:
+def share_of_update(change, full_update) -> Estimate:
     gain = float(change @ full_update / (full_update @ full_update))
-    return f"{gain:.3f} ± {float((change - gain * full_update).norm() / full_update.norm()) / math.sqrt(len(full_update)):.3f}"
+    error = float((change - gain * full_update).norm() / full_update.norm()) / math.sqrt(len(full_update))
+    return Estimate(gain, error, len(full_update))
 
 
+rows = []
 for lr in (1e-6, 1e-5, 1e-4):
     fine, _ = stepped(lr, exact=True)
     full_update = theta_of(fine)[0] - before.float()
     alone = (before.float() + full_update).bfloat16().float() - before.float()
     _, folded = stepped(lr, exact=False)
-    shares = [share_of_update(change, full_update) for change in (alone, folded - before.float())]
-    print(f"update/spacing {update_over_spacing(fine):.2f}: by itself {shares[0]} arrives, folded {shares[1]}")
+    row = {
+        "η": lr,
+        "update/spacing": update_over_spacing(fine),
+        "arrives by itself": share_of_update(alone, full_update),
+    }
+    rows.append(row | {"arrives folded": share_of_update(folded - before.float(), full_update)})
+show(rows)
 
 # %% [markdown]
 # A folded update arrives on average, because the random probe spreads its rounding evenly. The drift of the walk comes on top. The exact
@@ -292,6 +306,7 @@ for lr in (1e-6, 1e-5, 1e-4):
 # returned at $\varepsilon=10^{-3}$, once in bfloat16 and once in float32:
 
 # %%
+rows, warned = [], set()
 for dtype in (torch.bfloat16, torch.float32):
     theta = torch.nn.Parameter(start.clone())
     optimizer = MeZO([theta], lr=1e-3, epsilon=1e-3, exact=False)
@@ -299,8 +314,11 @@ for dtype in (torch.bfloat16, torch.float32):
         warnings.simplefilter("always")
         for _ in range(100):
             optimizer.step(lambda dtype=dtype, theta=theta: (3.11 + bed(theta)).to(dtype))
-    print(f"{dtype}: {optimizer.diagnostics.zero_rate():.0%} of pg are 0, and θ moved by {theta.norm():.3f}")
-    print("\n".join({str(warning.message) for warning in caught}))
+    zeros = f"{optimizer.diagnostics.zero_rate():.0%}"
+    rows.append({"loss in": str(dtype), "pg that are 0": zeros, "θ moved by": float(theta.detach().norm())})
+    warned |= {str(warning.message) for warning in caught}
+show(rows)
+print("\n".join(warned))
 
 # %% [markdown]
 # In bfloat16 both sides round to the same number. There is no difference and no step. Had they rounded to two numbers, $pg$ would
@@ -359,7 +377,7 @@ check_ulp(ulp)
 #
 # <details><summary>Hint 1</summary>The statement gives the mean square of the drift after K cycles. Set its root equal to share · rms.</details>
 # <details><summary>Hint 2</summary>K grows with the square of the share.</details>
-# <details><summary>Expected output</summary>✓ right in 3 cases, and a meter that reads a little less than 1 % and 2 %.</details>
+# <details><summary>Expected output</summary>✓ right in 3 cases, and a meter that reads a little less than 0.01 and 0.02.</details>
 
 
 # %%
@@ -371,9 +389,13 @@ def cycles_until(share: float, ulp: float, rms: float) -> float:
 
 # %%
 check_cycles(cycles_until)
+
+# %%
+rows = []
 for share in (0.01, 0.02):
     count = round(cycles_until(share, rounding_of(torch.bfloat16), 1.0))  # both in units of the rms
-    print(f"{share:.0%} after {count} cycles; the meter has {drifts(torch.bfloat16, [count])[0]:.2%}")
+    rows.append({"share": share, "cycles": count, "the meter reads": drifts(torch.bfloat16, [count])[0]})
+show(rows)
 
 # %% [markdown]
 # ### Exercise 6.4: a larger loss
@@ -385,7 +407,7 @@ for share in (0.01, 0.02):
 #
 # <details><summary>Hint 1</summary>Only the ulp of the loss depends on its size.</details>
 # <details><summary>Hint 2</summary>The answer calls your function of exercise 6.2.</details>
-# <details><summary>Expected output</summary>✓ right in 3 cases; in each line below it the middle error is the least.</details>
+# <details><summary>Expected output</summary>✓ right in 3 cases; in each row of the table the middle error is the least.</details>
 
 
 # %%
@@ -397,10 +419,14 @@ def best_epsilon(size: float, mantissa_bits: int, third: float) -> float:
 
 # %%
 check_best_epsilon(best_epsilon)
+
+# %%
+rows = []
 for size in (1.5, 150.0, 15_000.0):
     own = best_epsilon(size, 23, 1.0)
-    errors = ", ".join(f"{factor:g}·ε*: {error(torch.float32, factor * own, size).mean:.2e}" for factor in (0.5, 1, 2))
-    print(f"loss {size:>7}: ε* = {own:.4f}; error at {errors}")
+    errors = {f"error at {factor:g}·ε*": error(torch.float32, factor * own, size).mean for factor in (0.5, 1, 2)}
+    rows.append({"loss": size, "ε*": own} | errors)
+show(rows)
 predictions.compare(
     "constant", f"it moves from {best_epsilon(3.0, 23, 1.0):.4f} to {best_epsilon(1003.0, 23, 1.0):.4f}"
 )

@@ -49,7 +49,8 @@ from mezo_lab.report.figures import wire_alt_text, wire_figure
 # 2. In particular $L(\theta\pm\varepsilon z)=\frac1p\sum_q L_q(\theta\pm\varepsilon z)$. The processes average one loss for each side,
 #    and $pg$ is that of the whole batch.
 # 3. In the probe-parallel case nothing is averaged. The $pg_q$ are the numbers that one process would find, evaluated elsewhere.
-# 4. All processes make the same update from the same $\theta$, so they still hold the same $\theta$ afterwards. Weights never travel.
+# 4. Each process has a *replica*, a copy of the weights of its own. All processes make the same update from the same $\theta$, so the
+#    replicas are still the same afterwards. Weights never travel.
 #
 # ## Which way gives the shorter estimate?
 #
@@ -208,8 +209,8 @@ predictions.compare(
 # ## Bytes on the wire
 #
 # In each step a process contributes $2n$ losses and two numbers for safety: whether it failed, and a digest of its settings. With 8
-# bytes for each, this makes $8(2n+2)$ bytes. Now and then a hash of the weights is added. An *all-gather* sends these numbers to the
-# other $p-1$ processes. A gradient in float32 has $4d$ bytes, and averaging it round a ring takes $2\frac{p-1}{p}\cdot 4d$ bytes from
+# bytes for each, this makes $8(2n+2)$ bytes. Now and then a hash of the weights is added. An *all-gather* gives these numbers to each of
+# the other $p-1$ processes. A gradient in float32 has $4d$ bytes, and averaging it round a ring takes $2\frac{p-1}{p}\cdot 4d$ bytes from
 # each process. Multiply by $p$ for all processes together.
 #
 # The command `python benchmarks/wire.py` counts every byte on the loopback interface, including headers and acknowledgements. We read

@@ -29,7 +29,7 @@ PATTERNS = {
     "zeroth-order method": r"\bzeroth.order\b",
 }
 ALSO = {"would see": r"\bwould see\b"}  # words of the course that no glossary needs
-OPEN = {"kurtosis", "replica", "all-gather"}
+OPEN = {"kurtosis"}
 OPEN |= {"error rate", "flip"}  # not defined in time yet
 AHEAD = r"\*\*(Claim|You will be able to|Before this|Time|In the paper|Further reading|Next|Licence)\b.*?(?=\n\n|\Z)"
 HEADING = re.compile(r"^#+ .*$", re.MULTILINE)  # it names what follows

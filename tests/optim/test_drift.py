@@ -36,6 +36,20 @@ def test_the_exact_mode_does_not_drift():
     assert drift_of(torch.bfloat16, 100, exact=True) == 0.0
 
 
+def test_the_error_of_a_drift_is_how_far_it_scatters_over_seeds():
+    found = []
+    for seed in range(100):
+        opt = MeZO([weights(torch.bfloat16, dim=200)], lr=1e-6, seed=seed, exact=False)
+        meter = DriftMeter(opt, coordinates=200, seed=seed)
+        opt.step(lambda: 0.0)
+        meter.follow()
+        found.append(meter.estimate())
+        assert found[-1].mean == meter.drift()
+    scatter = torch.tensor([each.mean for each in found]).std()
+    error = sum(each.standard_error for each in found) / len(found)
+    assert 0.7 < scatter / error < 1.4
+
+
 @pytest.mark.parametrize("law", ["gaussian", "sphere", "uniform"])
 def test_the_meter_follows_every_update(law):
     theta = nn.Parameter(torch.ones(30, 10, dtype=torch.float64).T)  # not contiguous

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mezo_lab.report.figures import style
 
@@ -45,8 +45,9 @@ def scaling_figure(
     *,
     xlabel: str = "dimension d",
     ylabel: str,
+    scale: Literal["log", "linear"] = "log",
 ) -> "Figure":
-    """Measured values against a size on logarithmic axes: theory dashed, decoys dotted, bars of five standard errors.
+    """Measured values against a size, on logarithmic axes or linear: theory dashed, decoys dotted, bars of five errors.
 
     Args:
         series: at least one.
@@ -54,6 +55,7 @@ def scaling_figure(
         decoys: the dotted lines.
         xlabel: of the sizes.
         ylabel: of the values.
+        scale: of both axes.
     Returns: a matplotlib `Figure` that needs no display. Raises: ValueError when there is nothing to draw.
 
     >>> measured = ScalingSeries("where MeZO diverges", [10, 1000], [0.17, 0.002], [0.01, 0.0001])
@@ -73,9 +75,9 @@ def scaling_figure(
         axes.errorbar(each.sizes, each.values, yerr=bars, label=label, **style.estimate(each.law))
     for line in decoys:
         axes.plot(line.sizes, line.values, label=f"decoy: {line.name}", **style.decoy(line.name, names))
-    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    axes.set(xscale=scale, yscale=scale, xlabel=xlabel, ylabel=ylabel)
     sizes = sorted({size for each in series for size in each.sizes})
-    if sizes[-1] <= _LOG_SPAN * sizes[0]:
+    if scale == "log" and sizes[-1] <= _LOG_SPAN * sizes[0]:
         axes.minorticks_off()
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     style.despine(axes)
@@ -92,6 +94,7 @@ def scaling_alt_text(
     *,
     xlabel: str = "dimension d",
     ylabel: str,
+    scale: Literal["log", "linear"] = "log",
 ) -> str:
     """What the figure shows, for those who do not see it.
 
@@ -105,7 +108,8 @@ def scaling_alt_text(
     told = [f"{each.name}, {_course(each)}" for each in series]
     told += [f"theory {line.name} from {line.values[0]:.3g} to {line.values[-1]:.3g}" for line in theory]
     told += [f"decoy {line.name} from {line.values[0]:.3g} to {line.values[-1]:.3g}" for line in decoys]
-    return f"Log-log chart of {ylabel} against {xlabel}: {'; '.join(told)}."
+    kind = "Log-log chart" if scale == "log" else "Chart"
+    return f"{kind} of {ylabel} against {xlabel}: {'; '.join(told)}."
 
 
 def _course(series: ScalingSeries) -> str:

@@ -49,6 +49,13 @@ def test_a_short_axis_has_a_tick_at_each_size():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "1,000"]
 
 
+def test_both_axes_may_be_linear():
+    near = ScalingSeries("slope", [0.1, 1.0], [0.9, 0.6], [0.01, 0.01])
+    (axes,) = scaling_figure([near], [], ylabel="slope", scale="linear").axes
+    assert axes.get_xscale() == axes.get_yscale() == "linear"
+    assert scaling_alt_text([near], [], ylabel="slope", scale="linear").startswith("Chart of slope")
+
+
 def test_the_words_hold_the_ends_of_points_and_decoys():
     told = scaling_alt_text([GAMMA], THEORY[:1], DECOYS[:1], ylabel="γ")
     assert "Gaussian, from 7 at 5 to 6.9 at 1,000,000,000" in told and "decoy d + 2 from 7 to 1e+09" in told
