@@ -140,6 +140,11 @@ def test_as_many_streams_as_there_are_sums(seed):
     needed = next(n for n in itertools.count(1) if n * values["correlation"] ** 2 >= values["alarm"] ** 2)
     agrees(values, "needed", needed)
     agrees(values, "score", values["found"] * math.sqrt(values["draws"]))
+    agrees(values, "addresses", sum(values["tensors"] for _ in range(values["steps"])))
+    # addresses that find their seed taken
+    seeds = 2.0 ** values["bits"]
+    taken = values["addresses"] + seeds * math.expm1(values["addresses"] * math.log1p(-1 / seeds))
+    agrees(values, "meetings", taken, 0.01)
     assert abs(values["score"]) > values["alarm"]
 
 
@@ -170,7 +175,7 @@ def test_as_many_pairs_meet_by_chance_as_in_draws(seed):
 def test_the_record_is_read_as_draws_of_such_a_model_scatter(seed):
     values = years("A record of curvature")[seed]
     top, trace = values["curvature"], values["trace"]
-    flat = numpy.full(values["rank"], float(top))  # the spectrum for which the safe rate is the edge
+    flat = numpy.full(trace // top, float(top))  # the spectrum for which the safe rate is the edge
     assert flat.sum() == trace
     agrees(values, "safe", theory.stability_limit(flat, 1, theory.GAUSSIAN))
     squares = numpy.random.default_rng(0).standard_normal((20_000, values["probes"])) ** 2
@@ -183,7 +188,12 @@ def test_the_record_is_read_as_draws_of_such_a_model_scatter(seed):
     agrees(values, "taxed", 2 / (top * (values["millions"] * 1e6 + 2)))
     shift = 2 / (trace + values["trace_error"] + 2 * top)
     assert math.isclose(100 * (1 - shift / float(values["safe"])), values["safe_error"], rel_tol=0.05)
-    assert values["high"] == 2 * values["low"] <= float(values["safe"]) * (1 + 1e-12)
+    agrees(values, "scatter", math.sqrt(2 * values["trace_sq"]))
+    agrees(values, "rank", trace / top)
+    agrees(values, "sgd", float(values["safe"]) * (values["rank"] + 2))
+    assert values["grew"].startswith("half") == (values["high"] < 0.9 * float(values["safe"]))
+    agrees(values, "high", float(values["safe"]) / (1 + values["grew"].startswith("half")))
+    agrees(values, "low", values["high"] / 2)
     assert values["sgd"] > 5 * values["high"] and values["taxed"] < values["low"] / 1e5
 
 
@@ -201,6 +211,10 @@ def test_intervals_are_those_of_the_answers_one_by_one(seed):
     agrees(values, "gain", 100 * gaps.mean())
     agrees(values, "error", 100 * gaps.std(ddof=1) / math.sqrt(len(gaps)))
     agrees(values, "low", values["gain"] - 1.959964 * values["error"], 1e-5)
+    agrees(values, "high", 2 * values["gain"] - values["low"])
+    enough = numpy.tile(gaps, 4)
+    agrees(values, "quadruple", len(enough))
+    assert math.isclose(enough.std() / math.sqrt(len(enough)), gaps.std() / math.sqrt(len(gaps)) / 2)
     apart = math.sqrt(before.var() / len(before) + after.var() / len(after))
     agrees(values, "unpaired", 196 * apart, 1e-3)
     assert values["low"] > 0 > values["gain"] - values["unpaired"]
@@ -237,7 +251,9 @@ def test_bytes_are_those_of_a_ring_that_is_walked(seed):
         for _ in range(p - 1):
             sent += 4 * values["billions"] / p
     agrees(values, "ring", sent)
+    agrees(values, "seconds", sent / values["speed"])
     agrees(values, "scalars", sum(4 * 8 for other in range(p) if other != 0))
+    agrees(values, "plain", numpy.mean([float(values["loss_small"]), float(values["loss_large"])]))
     losses = [float(values["loss_small"])] * values["small"] + [float(values["loss_large"])] * values["large"]
     agrees(values, "weighed", numpy.mean(losses))
     mended = [values["weight_small"] * values["loss_small"], values["weight_large"] * values["loss_large"]]
@@ -268,6 +284,7 @@ def test_estimates_of_either_way_are_as_long_as_their_draws(seed):
     for draw, name in ((by_batch, "by_batch"), (by_probe, "by_probe")):
         length = sample(draw, 20_000, numbers_per_draw=p * d, seed=0).estimate()
         assert abs(length.z_score(float(values[name]))) < BAR, name
+    agrees(values, "gap", values["by_batch"] - values["by_probe"])
 
 
 @each_year
@@ -312,6 +329,8 @@ def test_the_dearer_training_and_the_flat_direction_by_counting(seed):
     assert (mezo > 1.15 * adam) == (values["cheaper"] == "Adam")
     assert (mezo < 0.9 * adam) == (values["cheaper"] == "MeZO")
     agrees(values, "break_even", adam / (steps * values["seconds"]))
+    agrees(values, "break_even", values["largest"] + 2)
+    agrees(values, "gamma", mezo / (steps * values["seconds"]))
     assert values["largest"] >= 1
     left = (1 - 1 / (values["rank"] * values["flatter"])) ** values["steps"]
     assert math.isclose(left, 1 / math.e, rel_tol=0.01)

@@ -79,7 +79,12 @@ def test_probes_of_one_layer_are_as_long_as_their_draws(seed):
 
     length = measured(draw, 20_000, m * b)
     assert abs(length.z_score(float(values["f"]))) < BAR
-    assert values["error"] != "0.000"
+    measured_mean, error = float(values["measured"]), float(values["error"])
+    formulas = {"own": float(values["f"]), "gaussian": (m * b + n + 1) / n, "fixed": (m * b + n - 1) / n}
+    for name, mean in formulas.items():
+        assert abs(values[f"from_{name}"] - (measured_mean - mean) / error) < 0.051, name
+    agrees(values, "fixed", formulas["fixed"])
+    agrees(values, "gaussian", formulas["gaussian"])
     far = [abs(values[name]) for name in ("from_gaussian", "from_fixed")]
     assert min(far) > values["alarm"] + 1 and abs(values["from_own"]) < 2.5
     agrees(values, "ratio", values["c"] / (m * b + 2))
@@ -104,6 +109,9 @@ def test_the_noisy_bowl_stalls_where_its_steps_do(seed):
         levels.append(loss)
     agrees(values, "level", levels[0])
     agrees(values, "fresh", levels[1])
+    agrees(values, "share", levels[1] / levels[0])
+    agrees(values, "f", factor)
+    agrees(values, "kept", after(levels[0] + 1, factor * noise) - levels[0], 1e-6)
     agrees(values, "edge", optimize.brentq(lambda rate: after(1e6, 0, rate) - 1e6, 1e-6, 10))
     excess, steps = 1.0, 0
     while excess > 1 / values["hundredfold"]:
@@ -144,6 +152,9 @@ def test_the_edge_of_two_groups_is_where_the_second_moments_stop_shrinking(seed)
     )
     trace = float(groups @ sizes)
     agrees(values, "safe", 2 / (trace + 2 * top))
+    agrees(values, "rank", trace / top)
+    agrees(values, "gamma", 2 / (float(values["safe"]) * top))
+    agrees(values, "margin", 100 * (values["edge"] - float(values["safe"])) / float(values["safe"]))
     agrees(values, "taxed", 2 / (top * (10 ** values["power"] + 2)))
     assert growth(float(values["safe"])) < 1 < values["margin"] < 20
     for name, n in (("left_by_one", 1), ("left_by_many", values["probes"])):
@@ -161,6 +172,7 @@ def test_the_best_epsilon_is_where_a_search_finds_the_least_error(seed):
     near = torch.tensor(float(values["loss"]), dtype=dtype)
     above = torch.nextafter(near, torch.tensor(torch.inf, dtype=dtype))
     agrees(values, "unit", (above - near).item())
+    agrees(values, "grid", (above.double() - near.double()).item() / (2 * values["paper"]))
     shifted = near.double() + values["constant"]
     shifted = shifted.to(dtype)
     grown = (torch.nextafter(shifted, torch.tensor(torch.inf, dtype=dtype)) - shifted).item()
@@ -177,6 +189,7 @@ def test_the_best_epsilon_is_where_a_search_finds_the_least_error(seed):
         found = optimize.minimize_scalar(error, bounds=(-20, 2), method="bounded", options={"xatol": 1e-10})
         agrees(values, best, math.exp(found.x), 1e-6)
         agrees(values, least, found.fun, 1e-9)
+    agrees(values, "gain", values["least"] / values["two_sided_least"])
     assert values["gain"] > 1.5 and values["two_sided_best"] > values["best"]
 
 
@@ -230,3 +243,4 @@ def test_what_adam_sees_is_what_draws_show(seed):
 
         assert abs(measured(draw, 100_000, 6).z_score(values[name])) < BAR
     agrees(values, "seen", math.sqrt(values["of_a"] / values["of_b"]))
+    agrees(values, "exact", slope[0] / slope[1])
