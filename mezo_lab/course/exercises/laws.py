@@ -11,31 +11,40 @@ from mezo_lab.course.exercises.answers import Answer, WrongAnswer, call_answer, 
 from mezo_lab.course.exercises.grading import as_numbers, grade, is_real_tensor
 from mezo_lab.sampling import RunningMoments
 
-__all__ = ["check_fourth_moment", "check_probes_needed", "check_sphere"]
+__all__ = ["check_probes_needed", "check_silent_moment", "check_sphere"]
 
 _DRAWS = 40_000
 _DIM = 3
 _FEW_DRAWS = 50  # in a second dimension, to test the lengths there
 _WIDE_DIM = 10
 _CHANCE = 5.0  # standard errors; a sampler is tried with one seed, so it passes always or never
-_MOMENTS = [{"dim": 10, "kurtosis": 3.0}, {"dim": 50, "kurtosis": 1.0}, {"dim": 4, "kurtosis": 9.0}]
+_MOMENTS = [
+    {"dim": 10, "kurtosis": 3.0, "share": 0.5},
+    {"dim": 50, "kurtosis": 1.0, "share": 0.1},
+    {"dim": 4, "kurtosis": 9.0, "share": 0.8},
+]
 _SHARES = [{"share": 0.5, "dim": 10}, {"share": 0.2, "dim": 1001}, {"share": 1.0, "dim": 7}]
 
 
-def check_fourth_moment(fourth_moment: Answer) -> None:
-    """Whether fourth_moment(dim, kurtosis) is the c of an i.i.d. law.
+def check_silent_moment(silent_moment: Answer) -> None:
+    """Whether silent_moment(dim, kurtosis, share) is the c of a law that is silent, z = 0, but for a share of draws.
 
-    Source: derived for each law in `mezo_lab.proofs`. Raises: WrongAnswer.
+    Where it is not silent its coordinates are independent, of that kurtosis, and larger by 1/√share.
+    Source: derived; the tensors of `mezo_lab.theory` over the share. Raises: WrongAnswer.
     """
     grade(
-        fourth_moment,
-        lambda dim, kurtosis: theory.fourth_moment(dim, theory.Moments(1, kurtosis - 3)),
+        silent_moment,
+        lambda dim, kurtosis, share: theory.fourth_moment(dim, theory.Moments(1 / share, (kurtosis - 3) / share)),
         _MOMENTS,
         {
-            "That is the Gaussian's, whose κ is 3: let κ in.": "dim + 2",
-            "The coordinate that gives κ is one of the d: there are d − 1 others.": "dim + kurtosis",
-            "That is E‖z‖⁴, the trace of c·I: divide by d.": "dim * (dim - 1 + kurtosis)",
-            "κ is E[z⁴] here, not the excess over 3.": "dim - 1 + kurtosis - 3",
+            "That is the law without silence: the louder draws count by their fourth power.": "dim - 1 + kurtosis",
+            "The fourth power is larger by 1/p², but only the share p of the draws has it: 1/p is left.": (
+                "(dim - 1 + kurtosis) / share**2"
+            ),
+            "All coordinates fall silent together: E[z₁²z₂²] is 1/p, and not 1.": "dim - 1 + kurtosis / share",
+            "That is right for a Gaussian law, whose κ is 3: let κ in.": "(dim + 2) / share",
+            "The coordinate that gives κ is one of the d: there are d − 1 others.": "(dim + kurtosis) / share",
+            "A silent law has rarer, longer probes: c is larger, not smaller.": "(dim - 1 + kurtosis) * share",
         },
     )
 

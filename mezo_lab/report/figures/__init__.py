@@ -24,6 +24,7 @@ from mezo_lab.report.figures.edge import LossPath, loss_alt_text, loss_figure
 from mezo_lab.report.figures.formula import formula_svg
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
 from mezo_lab.report.figures.landscape import landscape_alt_text, landscape_figure
+from mezo_lab.report.figures.laws import clouds_alt_text, clouds_figure, matrices_alt_text, matrices_figure
 from mezo_lab.report.figures.lengths import (
     ProbeLengths,
     length_scatter,
@@ -32,6 +33,7 @@ from mezo_lab.report.figures.lengths import (
     lengths_figure,
 )
 from mezo_lab.report.figures.memory import MemoryBar, memory_alt_text, memory_figure
+from mezo_lab.report.figures.pairings import pairings_alt_text, pairings_figure
 from mezo_lab.report.figures.price import TrainingPrice, price_alt_text, price_figure
 from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
@@ -61,6 +63,8 @@ __all__ = [
     "alt_text",
     "as_slide",
     "claim_figure",
+    "clouds_alt_text",
+    "clouds_figure",
     "comparison_alt_text",
     "comparison_figure",
     "defects_alt_text",
@@ -78,8 +82,12 @@ __all__ = [
     "lengths_figure",
     "loss_alt_text",
     "loss_figure",
+    "matrices_alt_text",
+    "matrices_figure",
     "memory_alt_text",
     "memory_figure",
+    "pairings_alt_text",
+    "pairings_figure",
     "price_alt_text",
     "price_figure",
     "rules_alt_text",

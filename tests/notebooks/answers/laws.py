@@ -18,14 +18,16 @@ def scaled(x, radius):
 
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_fourth_moment: (
-        lambda dim, kurtosis: dim - 1 + kurtosis,
+    exercises.check_silent_moment: (
+        lambda dim, kurtosis, share: (dim - 1 + kurtosis) / share,
         [
-            (lambda dim, kurtosis: dim + 2, "let κ in"),
-            (lambda dim, kurtosis: dim + kurtosis, "d − 1 others"),
-            (lambda dim, kurtosis: dim * (dim - 1 + kurtosis), "divide by d"),
-            (lambda dim, kurtosis: dim - 4 + kurtosis, "not the excess"),
-            (lambda dim, kurtosis: dim, "At dim = 10, kurtosis = 3 it should be 12"),
+            (lambda dim, kurtosis, share: dim - 1 + kurtosis, "without silence"),
+            (lambda dim, kurtosis, share: (dim - 1 + kurtosis) / share**2, "1/p is left"),
+            (lambda dim, kurtosis, share: dim - 1 + kurtosis / share, "fall silent together"),
+            (lambda dim, kurtosis, share: (dim + 2) / share, "let κ in"),
+            (lambda dim, kurtosis, share: (dim + kurtosis) / share, "d − 1 others"),
+            (lambda dim, kurtosis, share: (dim - 1 + kurtosis) * share, "larger, not smaller"),
+            (lambda dim, kurtosis, share: dim, r"At dim = 10, kurtosis = 3, share = 0\.5 it should be 24"),
         ],
     ),
     exercises.check_sphere: (
