@@ -195,8 +195,8 @@ predictions.compare("zero", f"Not zero: its mean square there is {noise}.")
 
 # %% [markdown]
 # The last entry of the diagonal belongs to the third parameter, where the gradient is zero and the estimate is not. Its mean square is $\|g\|^2/n$
-# for every i.i.d. law: the slope along the other coordinates moves this one too. Single coordinates alone leave it in peace.
-# Equation (8), taken for a law that it is not about, is refuted.
+# for every i.i.d. law: the slope along the other coordinates moves this one too. Probes along single coordinates leave it
+# at 0. Equation (8) is right for the Gaussian law, and refuted for the three others.
 #
 # ## Check
 #
@@ -321,7 +321,7 @@ check_silent_moment(silent_moment)
 # Write a sampler that is uniform on the sphere $\|z\|=\sqrt d$ and returns the shape (count, dim). The right lengths are not enough.
 #
 # <details><summary>Hint 1</summary>Which law of the table looks the same from every direction?</details>
-# <details><summary>Hint 2</summary>Divide each draw by its own length, and keep that axis: `norm(dim=-1, keepdim=True)`.</details>
+# <details><summary>Hint 2</summary>Divide each draw by its own length, and keep that axis: <code>norm(dim=-1, keepdim=True)</code>.</details>
 # <details><summary>Expected output</summary>✓ right in 40,000 draws</details>
 
 

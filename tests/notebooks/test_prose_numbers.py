@@ -60,7 +60,6 @@ def typed(notebook, cells: str) -> list[str]:
 
 
 OPEN = {
-    "02_laws_of_z",
     "12_objectives_without_gradients",
     "14_what_it_costs",
 }  # not yet edited
