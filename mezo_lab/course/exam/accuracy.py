@@ -1,6 +1,7 @@
 """Notebooks 11 and 12: accuracy as what is measured at the end, and as what is trained."""
 
 import math
+from functools import cache
 from random import Random
 
 from mezo_lab.course.exam.problem import Part, Problem, Slip
@@ -64,6 +65,7 @@ def accuracy_measured_and_trained(draw: Random) -> Problem:
     )
 
 
+@cache
 def _outcomes() -> list[tuple[int, int, int, int]]:
     """(n, both right, b, c) with a gain that is clear of 0 in pairs, and not in two separate samples."""
     cases = [

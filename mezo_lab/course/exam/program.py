@@ -26,7 +26,7 @@ def step(weights, loss, seed, eps, lr):
     move(weights, seed, -lr * pg)
     return pg"""
 _BYTES = 2  # of a weight in 16 bits
-_CLEAR = 0.03  # relative: the printed program ends so far from where it should
+_CLEAR = 0.03  # relative: the printed program ends so far from where it should, and from 0
 
 
 class _Defect(NamedTuple):
@@ -100,9 +100,9 @@ step is $-\eta\,\mathbb{E}[z'z^\top]g=0$: the weights diffuse, and nothing is le
     ),
 )
 _STATEMENT = r"""
-The following program is meant to make one step of MeZO (Algorithm 1) in place, on a list of contiguous tensors;
-`loss()` evaluates the model at the present weights. It contains **two** slips. Each is a line that is wrong, that
-is missing or that stands in the wrong place.
+The following program is meant to make one step of MeZO (Algorithm 1) in place, on a list of contiguous tensors that
+require no gradient; `loss()` evaluates the model at the present weights. It contains **two** slips. Each is a line
+that is wrong, that is missing or that stands in the wrong place.
 
 ```python
 @{program}
@@ -120,7 +120,7 @@ def program_with_two_slips(draw: Random) -> Problem:
         program = program.replace(defect.right, defect.wrong)
     other = "seed + 1" in identity.wrong
     values = _trace(draw, moves, divisor, other=other)
-    while abs(values["end"] - values["end_right"]) < _CLEAR * abs(values["end_right"]):
+    while min(abs(values["end"]), abs(values["end"] - values["end_right"])) < _CLEAR * abs(values["end_right"]):
         values = _trace(draw, moves, divisor, other=other)
     rows = draw.choice([50_272, 32_000, 49_152, 100_352])
     columns = draw.choice([1_024, 2_048, 4_096])
