@@ -163,7 +163,8 @@ show_proof(prove("second-moment", "iid"))
 #
 # ## Experiment: three parameters, one of which does not matter
 #
-# Take $g\propto(2, 1, 0)$, $\|g\|=1$, and two probes. Above you see the measured matrix $\mathbb{E}[\hat g\hat g^\top]$, below the formula.
+# Take $g\propto(2, 1, 0)$ with $\|g\|=1$, and two probes. The upper row shows the measured matrices $\mathbb{E}[\hat g\hat g^\top]$, the lower row
+# their formulas.
 
 # %%
 g, n = torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64) / math.sqrt(5), 2
