@@ -23,7 +23,7 @@
 import torch
 
 from mezo_lab import LAWS, check, claim_named, sample
-from mezo_lab.course.notebook import predict, show, sized, verify
+from mezo_lab.course.notebook import distance, predict, show, sized, verify
 from mezo_lab.theory import Expression
 
 # %% [markdown]
@@ -72,8 +72,11 @@ predictions.compare("error", f"{few.standard_error:.2g} became {many.standard_er
 # before any draw.
 
 # %%
+rows = []
 for formula, value in (("d", dim), ("d + 1", dim + 1)):
-    print(f"{formula:<6} distance of the few {few.z_score(value):+6.1f}, of the many {many.z_score(value):+6.1f}")
+    away = {"distance of the few": distance(few, value), "distance of the many": distance(many, value)}
+    rows.append({"formula": formula} | away)
+show(rows)
 
 # %% [markdown]
 # The right formula stays near 0; the wrong one moves away as the number of draws grows.

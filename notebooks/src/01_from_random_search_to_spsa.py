@@ -44,7 +44,7 @@ import sympy
 import torch
 
 from mezo_lab import LAWS, Estimate, sample, two_point
-from mezo_lab.course.notebook import predict, show, sized, verify
+from mezo_lab.course.notebook import distance, predict, show, sized, verify
 from mezo_lab.report.figures import landscape_alt_text, landscape_figure
 from mezo_lab.sampling import Linear, Quadratic, sign_search
 
@@ -89,11 +89,12 @@ def change(sigma: float) -> Estimate:
     return sample(draw, 40_000, numbers_per_draw=dim, seed=0).estimate()
 
 
+rows = []
 for sigma in (0.05, 0.1, 0.4):
-    formula = -sigma * math.sqrt(2 / math.pi) + sigma**2 * 5 / 2
-    print(
-        f"σ = {sigma:<4} formula {formula:+.4f}, {change(sigma).z_score(formula):+.1f} standard errors from {change(sigma)}"
-    )
+    formula, measured = -sigma * math.sqrt(2 / math.pi) + sigma**2 * 5 / 2, change(sigma)
+    row = {"σ": sigma, "formula": formula, "measured": measured}
+    rows.append(row | {"standard errors between them": distance(measured, formula)})
+show(rows)
 
 # %% [markdown] tags=["notes-04"]
 # We call the number of standard errors between a mean and a value their *distance*. Chance alone rarely makes a distance larger

@@ -423,7 +423,7 @@ from mezo_lab.course.exercises.processes import check_speedup
 check_speedup(speedup)
 
 # %%
-rank, total, counts = 20, 240, sized(full=(1, 2, 4, 12, 30, 120), fast=(1, 4, 12))
+rank, total, counts = 20, 240, sized(full=(1, 2, 4, 12, 30, 60), fast=(1, 4, 12))
 left = [verify("best-step", dim=10**6, rank=rank, probes=n, t=1.0).estimate for n in counts]
 gains = [ratio.map(lambda x: math.log(x) / math.log(left[0].mean)) for ratio in left]
 means, errors = [gain.mean for gain in gains], [gain.standard_error for gain in gains]
