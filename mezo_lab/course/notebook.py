@@ -53,6 +53,7 @@ _PAGE_WIDTH = 7  # inches of a figure, at which its letters are as large as the 
 _PIXELS_PER_INCH = 120  # of the page
 _SLIDE_PIXELS = 2048  # the width of a slide's picture
 _COLOURS = 64  # of an image: lines on white, and the greys of their edges
+_DARK = '<style>[data-jp-theme-light="false"] .jp-RenderedImage img{filter:invert(1) hue-rotate(180deg)}</style>'
 
 Size = TypeVar("Size")
 
@@ -239,7 +240,7 @@ def _show_figure(figure: "Figure", alt: str, slide: "Figure | None" = None) -> N
         display(encoded | {"text/plain": "<a figure>"}, metadata=metadata, raw=True)
     else:
         display(Image(page, alt=alt, width=width))
-    display(HTML(f"<details><summary>In words</summary>{escape(alt)}</details>"))
+    display(HTML(f"{_DARK}<details><summary>In words</summary>{escape(alt)}</details>"))
 
 
 def _page_png(figure: "Figure") -> bytes:
@@ -304,8 +305,12 @@ def explore(draw: "Callable[..., Figure]", **choices: Sequence[Any]) -> None:
         display(HTML("<p>Install <code>ipywidgets</code> for sliders; the picture above stands without them.</p>"))
         return
     sliders = {name: ipywidgets.SelectionSlider(options=list(values)) for name, values in choices.items()}
-    # a figure at the width of the page, as `show` displays it
-    ipywidgets.interact(lambda **chosen: display(Image(_page_png(draw(**chosen)))), **sliders)
+
+    def draw_chosen(**chosen: Any) -> None:
+        alt = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+        display(Image(_page_png(draw(**chosen)), alt=f"The figure for {alt}.", width=_PAGE_WIDTH * _PIXELS_PER_INCH))
+
+    ipywidgets.interact(draw_chosen, **sliders)
 
 
 def predict(**answers: str) -> Predictions:

@@ -12,12 +12,12 @@ from mezo_lab.report.prose import by_claim, status_label, verdict_sentence
 
 __all__ = ["rows_card", "verdict_card"]
 
-_COLUMNS = ("law", "parameters", "expected", "found ± standard error", "distance", "verdict", "decoys: their distance")
+_COLUMNS = ("law", "parameters", "expected", "found ± standard error", "distance", "verdict")
 _SHORT = 22  # characters of a cell that is kept on one line
 
 
 def verdict_card(verdicts: Sequence[Verdict]) -> str:
-    """A table for each claim, a row for each verdict, and below it what they say in words.
+    """A table for each claim, a row for each verdict with its decoys below it, and at the end what they say in words.
 
     "Distance" is the number of standard errors from the expected value to the mean of the draws.
 
@@ -36,7 +36,7 @@ def _table(verdicts: Sequence[Verdict]) -> str:
     claim = verdicts[0].claim
     caption = f'<caption style="text-align:left"><b>{claim.id} {escape(claim.name)}</b></caption>'
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in _COLUMNS)
-    rows = "".join(f"<tr>{_row(verdict)}</tr>" for verdict in verdicts)
+    rows = "".join(f"<tr>{_row(verdict)}</tr>{_decoys(verdict)}" for verdict in verdicts)
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f"<div>{table}<p>{escape(_in_words(verdicts))}</p></div>"
 
@@ -55,11 +55,18 @@ def _row(verdict: Verdict) -> str:
         escape(verdict.measured),
         distance,
         f"<b>{status_label(verdict.status)}</b>",
-        "<br>".join(escape(_decoy(decoy)) for decoy in verdict.decoys) or "–",
     ]
-    kept = [";white-space:nowrap" if len(cell) <= _SHORT else "" for cell in cells]
+    kept = [";white-space:nowrap" if len(cell) <= _SHORT and "±" not in cell else "" for cell in cells]
     # a page's own style has cells at the right
     return "".join(f'<td style="text-align:left{look}">{cell}</td>' for look, cell in zip(kept, cells, strict=True))
+
+
+def _decoys(verdict: Verdict) -> str:
+    """A row below that of the verdict: a column of its own would not fit on a small page."""
+    if not verdict.decoys:
+        return ""
+    words = "; ".join(escape(_decoy(decoy)) for decoy in verdict.decoys)
+    return f'<tr><td colspan="{len(_COLUMNS)}" style="text-align:left"><i>decoys:</i> {words}</td></tr>'
 
 
 def _decoy(decoy: DecoyVerdict) -> str:

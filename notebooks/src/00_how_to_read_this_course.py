@@ -91,9 +91,9 @@ show(rows)
 verify("norm-factor", dim=sized(full=10, fast=6), probes=2)
 
 # %% [markdown]
-# In the row, *law* is the distribution of the probe, *expected* the value of the theory, and *found* the mean of the draws. The
-# last column holds the **decoys**: plausible wrong formulas, or wrong experiments, which the same draws must refute. Without
-# decoys, an agreement might only mean that nothing could have failed.
+# In the row, *law* is the distribution of the probe, *expected* the value of the theory, and *found* the mean of the draws. Below
+# it stand the **decoys** with their distances: plausible wrong formulas, or wrong experiments, which the same draws must refute.
+# Without decoys, an agreement might only mean that nothing could have failed.
 #
 # The sentence below the table ends with what the run **would see**: the smallest relative error of the formula that these draws would
 # have shown. An agreement says no more than that.
