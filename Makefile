@@ -49,7 +49,7 @@ slides: setup  ## make the lectures of notebooks 1, 3, 4, 5, 8, 11 and 14, for a
 	$(BIN)/python notebooks/slides.py
 
 lab: setup  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	JUPYTER_CONFIG_PATH=$(CURDIR)/notebooks/lab $(BIN)/jupyter lab notebooks  # asks nothing over the first notebook
 
 bench: setup  ## run the benchmarks
 	@set -e; for script in $(SCRIPTS); do echo "== $$script"; $(BIN)/python $$script; done
