@@ -27,6 +27,7 @@ from jinja2 import Environment
 from nbconvert.filters import markdown2html_mistune
 from pygments.formatters import HtmlFormatter
 
+from mezo_lab.claims.wording import signs_of_print
 from mezo_lab.course.notebook import SLIDE
 
 HERE = Path(__file__).resolve().parent
@@ -166,7 +167,7 @@ def displayed(output: Any) -> str:
         return image(output)
     html = data.get("text/html", "")
     if "<b>The experiment:</b>" in html:
-        return minus(f'<p class="result">{html.partition("<br>")[2].removesuffix("</p>")}</p>')
+        return f'<p class="result">{html.partition("<br>")[2].removesuffix("</p>")}</p>'
     if "<table" in html:
         return shortened(html[html.index("<table") : html.index("</table>") + len("</table>")])
     if html:
@@ -174,7 +175,7 @@ def displayed(output: Any) -> str:
     if "text/latex" in data:
         return data["text/latex"].replace("$\\displaystyle ", "$$").replace("$", "$$").replace("$$$$", "$$")
     text = output.get("text", "") or data.get("text/plain", "")
-    return fenced(minus(text.strip("\n"))) if text.strip() else ""
+    return fenced(signs_of_print(text.strip("\n"))) if text.strip() else ""
 
 
 def shortened(table: str) -> str:
@@ -188,25 +189,18 @@ def shortened(table: str) -> str:
     lengths = [[len(re.sub("<[^>]*>", "", cell)) for cell in row] for row in cells]
     column, line = LONGEST_CELLS
     kept = [k for k in range(len(cells[0])) if all(row[k] <= column for row in lengths)]
+    words = {k for k in kept if any(long[k] > LONGEST_NUMBER for long in lengths[1:])}
     for row, inside, long in zip(rows, cells, lengths, strict=True):
-        short = "<tr>" + "".join(_fitted(inside[k], long[k]) for k in kept) + "</tr>"
+        short = "<tr>" + "".join(_fitted(inside[k], k in words) for k in kept) + "</tr>"
         table = table.replace(row, short if all(long[k] <= line for k in kept) else "", 1)
     return table
 
 
-def _fitted(cell: str, letters: int) -> str:
-    """A cell of words begins at the left, and breaks at no hyphen."""
-    if letters > LONGEST_NUMBER:
+def _fitted(cell: str, of_words: bool) -> str:
+    """A cell of a column of words begins at the left; none breaks at a hyphen."""
+    if of_words:
         cell = cell.replace("text-align:right", "text-align:left")
     return re.sub(r"(?<=>)[^<]+", lambda text: text[0].replace("-", "\N{NON-BREAKING HYPHEN}"), cell)
-
-
-def minus(text: str) -> str:
-    """
-    >>> minus("from -0.5 to 2e-06, two-sided")
-    'from −0.5 to 2e-06, two-sided'
-    """
-    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
 
 
 def image(output: Any) -> str:

@@ -107,7 +107,7 @@ def output(kind: str = "display_data", **data):
 def test_of_an_output_the_picture_of_the_slide_is_shown_and_of_a_comparison_the_result():
     picture = output(**{"image/png": "AAAA", slides.SLIDE: "BBBB"})
     assert slides.displayed(picture) == '<img src="data:image/png;base64,BBBB" alt="Seven &lt;dots&gt;.">'
-    compared = "<p>You left the prediction open.<br><b>The experiment:</b> from -0.5 to 1</p>"
+    compared = "<p>You left the prediction open.<br><b>The experiment:</b> from −0.5 to 1</p>"
     html = output(**{"text/html": compared})
     assert slides.displayed(html) == '<p class="result"><b>The experiment:</b> from −0.5 to 1</p>'
     assert slides.displayed(output(**{"text/html": "<details>In words</details>"})) == ""
