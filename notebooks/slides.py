@@ -197,9 +197,10 @@ def shortened(table: str) -> str:
 
 
 def _fitted(cell: str, of_words: bool) -> str:
-    """A cell of a column of words begins at the left; none breaks at a hyphen."""
+    """A cell of a column of words begins at the left; none breaks at a hyphen or beside a ±."""
     if of_words:
         cell = cell.replace("text-align:right", "text-align:left")
+    cell = cell.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
     return re.sub(r"(?<=>)[^<]+", lambda text: text[0].replace("-", "\N{NON-BREAKING HYPHEN}"), cell)
 
 

@@ -272,8 +272,8 @@ check(claim, LAWS["gaussian"], {"dim": huge, "probes": 4}, resolution=0.02, expe
 # With one minibatch, $g_B$ takes the place of $g$ in all $n^2$ terms, so the whole factor multiplies the noise. With fresh, independent
 # ones two different noises meet in the terms with $i\ne j$ and drop out of the mean; the noise is left in the $n$ terms with $i=j$ alone:
 #
-# $$\text{shared: } \frac{n-1+c}{n}\Big(\|g\|^2+\frac{\operatorname{tr}\Sigma}{B}\Big),\qquad
-# \text{fresh: } \frac{n-1+c}{n}\,\|g\|^2+\frac cn\,\frac{\operatorname{tr}\Sigma}{B}.$$
+# $$\begin{aligned}\text{shared: } & \frac{n-1+c}{n}\Big(\|g\|^2+\frac{\operatorname{tr}\Sigma}{B}\Big),\\
+# \text{fresh: } & \frac{n-1+c}{n}\,\|g\|^2+\frac cn\,\frac{\operatorname{tr}\Sigma}{B}.\end{aligned}$$
 
 # %% [markdown]
 # Each formula is a decoy for the other arrangement, and so is the one that forgets the noise. In the library's formulas `cross`

@@ -140,7 +140,7 @@ predictions.compare("accuracy", f"zero-shot: {before}")
 #
 # Training takes minutes, and we need not repeat it here: a step of MeZO moves the weights by a scalar times a probe $z$, and the seed draws that probe again. The log of the committed run holds the scalars, and the original model with the log *is* the fine-tuned model.
 
-# %% tags=["slide-04"]
+# %%
 log = read_log(run / "run.mezo")
 bytes_of_weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
 step = next(each for each in log if isinstance(each, StepRecord))
@@ -156,6 +156,8 @@ def gain_text(gain) -> str:
 
 show([{"log": f"step {step.number}", "projected gradient": step.projected[0], "learning rate": step.rates[0]}])
 show([{"after steps": steps, "accuracy": str(after), "paired gain": gain_text(difference(after, before))}])
+
+# %% tags=["slide-04"]
 predictions.compare("bytes", f"{log.size:,} bytes for {log.steps} steps, where the weights have {bytes_of_weights:,}")
 
 # %% [markdown]

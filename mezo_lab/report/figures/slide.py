@@ -17,6 +17,7 @@ _HEIGHT = 2.05  # inches, which leave room for a title and three lines
 _BESIDE = 21  # of a legend at the right
 _BELOW = 38  # of a legend below, in two columns
 _ALONG = 34  # of all labels below the panels together
+_SHARED = 17  # of a label that stands below the middle panel
 _UPWARDS = 26  # of a label beside an axis
 _TICKS = 3  # between the ticks of an axis
 
@@ -36,7 +37,8 @@ def as_slide(figure: "Figure") -> "Figure":
     _move_legends(figure, below=named_rows)
     along = _ALONG if not named_rows else 2 * _ALONG
     for axes in figure.axes:
-        axes.set_xlabel(textwrap.fill(axes.get_xlabel(), max(along // len(figure.axes), 14)))
+        if "\n" not in axes.get_xlabel():
+            axes.set_xlabel(textwrap.fill(axes.get_xlabel(), max(along // len(figure.axes), 14)))
         axes.set_ylabel(textwrap.fill(axes.get_ylabel(), _UPWARDS))
         axes.set_title(textwrap.fill(axes.get_title(), max(along // len(figure.axes), 8)), fontsize=style.SMALL + 0.5)
         _thin_ticks(axes)
@@ -52,8 +54,8 @@ def _place_side_by_side(figure: "Figure") -> None:
     grid = figure.add_gridspec(1, len(places))
     labels = [axes.get_xlabel() for axes in figure.axes]
     if not any(labels[:-1]):  # one label for all of them
-        figure.supxlabel(labels[-1], fontsize=style.SMALL + 0.5, color=style.INK)
         figure.axes[-1].set_xlabel("")
+        figure.axes[len(labels) // 2].set_xlabel(textwrap.fill(labels[-1], _SHARED))
     for column, axes in enumerate(figure.axes):
         axes.set_subplotspec(grid[0, column])
         axes.tick_params(labelbottom=True, labelleft=not (column and _names_rows(axes)))

@@ -79,6 +79,7 @@ def test_a_figure_for_a_slide_leaves_room_for_its_words_and_has_large_letters(ma
 def test_panels_and_legend_do_not_overlap(make):
     figure, renderer = drawn(as_slide(make()))
     boxes = [axes.get_window_extent(renderer) for axes in figure.axes]
+    boxes += [axes.xaxis.label.get_window_extent(renderer) for axes in figure.axes if axes.get_xlabel()]
     boxes += [legend.get_window_extent(renderer) for legend in figure.legends]
     assert len(figure.legends) == 1
     for number, box in enumerate(boxes):
@@ -89,7 +90,7 @@ def test_panels_of_one_column_stand_beside_each_other_with_one_label_and_one_lis
     figure, _ = drawn(as_slide(accuracies()))
     left = [axes.get_position().x0 for axes in figure.axes]
     assert left == sorted(left) and len(set(left)) == 3
-    assert figure.get_supxlabel() == "test accuracy, % (95 % interval)"
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "test accuracy, %\n(95 % interval)", ""]
     named = [axes.yaxis.get_tick_params()["labelleft"] for axes in figure.axes]
     assert named == [True, False, False]
 
