@@ -181,16 +181,28 @@ def displayed(output: Any) -> str:
 def shortened(table: str) -> str:
     """A table of HTML without the columns, and then the rows, that have a cell too long for a slide.
 
+    A row that is one cell across the table, such as the decoys of a verdict, stays whole if it is short; the words of a
+    proof, which span less, are left out.
+
     >>> shortened("<tr><td>1</td><td>" + "why " * 40 + "</td></tr><tr><td>" + "too long " * 9 + "</td><td></td></tr>")
     '<tr><td>1</td></tr>'
+    >>> shortened('<tr><td>a</td><td>b</td></tr><tr><td colspan="2">decoys</td></tr>').count("<tr")
+    2
+    >>> shortened('<tr><td></td><td>a</td></tr><tr><td></td><td colspan="1">words</td></tr>').count("<tr")
+    1
     """
     rows = re.findall(r"<tr\b.*?</tr>", table, flags=re.DOTALL)
     cells = [re.findall(r"<t[dh]\b.*?</t[dh]>", row, flags=re.DOTALL) for row in rows]
     lengths = [[len(re.sub("<[^>]*>", "", cell)) for cell in row] for row in cells]
     column, line = LONGEST_CELLS
-    kept = [k for k in range(len(cells[0])) if all(row[k] <= column for row in lengths)]
-    words = {k for k in kept if any(long[k] > LONGEST_NUMBER for long in lengths[1:])}
-    for row, inside, long in zip(rows, cells, lengths, strict=True):
+    whole = ["colspan" in row for row in rows]
+    columns = [long for long, spans in zip(lengths, whole, strict=True) if not spans]
+    kept = [k for k in range(len(cells[0])) if all(long[k] <= column for long in columns)]
+    words = {k for k in kept if any(long[k] > LONGEST_NUMBER for long in columns[1:])}
+    for row, inside, long, spans in zip(rows, cells, lengths, whole, strict=True):
+        if spans:
+            table = table if len(inside) == 1 and long[0] <= line else table.replace(row, "", 1)
+            continue
         short = "<tr>" + "".join(_fitted(inside[k], k in words) for k in kept) + "</tr>"
         table = table.replace(row, short if all(long[k] <= line for k in kept) else "", 1)
     return table

@@ -52,7 +52,7 @@ def _row(verdict: Verdict) -> str:
         escape(verdict.law),
         escape(setting(verdict.parameters)),
         escape(f"{expected} {verdict.unit}".rstrip()),
-        escape(verdict.measured),
+        escape(verdict.measured).replace("± ", "±\N{NO-BREAK SPACE}"),
         distance,
         f"<b>{status_label(verdict.status)}</b>",
     ]

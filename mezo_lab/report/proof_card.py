@@ -30,14 +30,17 @@ def proof_card(proofs: "Sequence[Proof]") -> str:
     first = proofs[0]
     laws = [proof.law for proof in proofs]
     caption = f'<caption style="text-align:left"><b>{first.id} {escape(first.claim)}</b>, {joined(laws)} law</caption>'
-    names = ["formula"] if len(proofs) == 1 else laws
-    head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("", "step", *names))
+    names = ["step", "formula"] if len(proofs) == 1 else laws
+    head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("", *names))
     rows = []
     for number in range(numbers[0]):
         formulas = [proof.steps[number].text for proof in proofs]
-        if len(proofs) == 1 or len(set(formulas)) > 1:
-            cells = [str(number + 1), _sentence(proofs, number), *map(escape, formulas)]
-            rows.append(f"<tr>{_cells(cells)}</tr>")
+        sentence = _sentence(proofs, number)
+        if len(proofs) == 1:
+            rows.append(f"<tr>{_cells([str(number + 1), sentence, *map(escape, formulas)])}</tr>")
+        elif len(set(formulas)) > 1:  # words and several formulas in one row would not fit on a small page
+            words = f'<td colspan="{len(proofs)}" style="text-align:left">{sentence}</td>'
+            rows.append(f"<tr>{_cells([''])}{words}</tr><tr>{_cells([str(number + 1), *map(escape, formulas)])}</tr>")
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     ends = "<br>".join(escape(f"{proof.law}: {proof.verdict}") for proof in proofs)
     return f"<div>{table}<p>{ends}</p></div>"
