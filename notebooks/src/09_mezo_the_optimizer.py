@@ -85,7 +85,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     loss = opt.step(lambda: math.nan)
 moved = (nn.utils.parameters_to_vector(model.parameters()).detach() - before).abs().max()
-print(f"a loss of {loss}: {caught[0].message} Largest change of a weight: {moved:.0e}")
+show([{"loss": str(loss), "warning": str(caught[0].message), "largest change of a weight": float(moved)}])
 
 # %% [markdown]
 # This change is rounding: the weights walked to the probe and back. With `exact=True` they do not change at all.

@@ -428,7 +428,7 @@ left = [verify("best-step", dim=10**6, rank=rank, probes=n, t=1.0).estimate for 
 gains = [ratio.map(lambda x: math.log(x) / math.log(left[0].mean)) for ratio in left]
 means, errors = [gain.mean for gain in gains], [gain.standard_error for gain in gains]
 formula = ScalingLine("your formula", counts, [speedup(rank, n) for n in counts])
-parts = [ScalingSeries(f"drawn, r = {rank}", counts, means, errors)], [formula], [ScalingLine("p", counts, counts)]
+parts = [ScalingSeries(f"r = {rank}, drawn", counts, means, errors)], [formula], [ScalingLine("p", counts, counts)]
 labels = {"xlabel": "processes p", "ylabel": "steps of one process"}
 show(scaling_figure(*parts, **labels), alt=scaling_alt_text(*parts, **labels))
 rows = []
