@@ -177,8 +177,8 @@ def test_the_page_of_markers_names_the_paper_and_every_mark(tmp_path):
     for problem in exam(5):
         for part in problem.parts:
             assert problem.text(part.solution) in page
-            assert all(f"- **{points}** {problem.text(earns)}" in page for points, earns in part.steps)
-            assert all(f"- **−{slip.loses}** {problem.text(slip.says)}" in page for slip in part.slips)
+            assert all(f"- **{points}:** {problem.text(earns)}" in page for points, earns in part.steps)
+            assert all(f"- **−{slip.loses}:** {problem.text(slip.says)}" in page for slip in part.slips)
 
 
 def test_the_papers_of_two_hours_add_up(tmp_path):

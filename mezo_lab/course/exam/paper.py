@@ -166,7 +166,7 @@ def _solved(place: int, problem: Problem) -> str:
     lines = [_heading(place, problem), "", f"Objectives: {', '.join(problem.objectives)}", ""]
     for letter, part in _letters(problem):
         lines += [f"**({letter})** *[{part.points} points]* {problem.text(part.solution)}", "", "*Marks*", ""]
-        lines += [f"- **{points}** {problem.text(earns)}" for points, earns in part.steps]
+        lines += [f"- **{points}:** {problem.text(earns)}" for points, earns in part.steps]
         if part.slips:
             lines += ["", "*Common slips*", ""]
         lines += [_charged(problem, slip) for slip in part.slips]
@@ -177,4 +177,4 @@ def _solved(place: int, problem: Problem) -> str:
 def _charged(problem: Problem, slip: Slip) -> str:
     """A slip with what it loses, and the number by which it is recognised."""
     gives = "" if slip.value is None else f" (${shown(slip.value)}$)"
-    return f"- **−{slip.loses}** {problem.text(slip.says)}{gives}"
+    return f"- **−{slip.loses}:** {problem.text(slip.says)}{gives}"
