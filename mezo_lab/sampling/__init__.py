@@ -28,7 +28,7 @@ from mezo_lab.sampling.laws import (
     uniform,
 )
 from mezo_lab.sampling.montecarlo import Draws, Estimate, Progress, RunningMoments, generator_for, sample
-from mezo_lab.sampling.objectives import Cubic, LeastSquares, Linear, LowRankQuadratic, Quadratic
+from mezo_lab.sampling.objectives import Cubic, ErrorRate, LeastSquares, Linear, LowRankQuadratic, Quadratic
 from mezo_lab.sampling.reduced import ProbeScalars, frame_of, reduced_frame
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Coordinate",
     "Cubic",
     "Draws",
+    "ErrorRate",
     "Estimate",
     "Iid",
     "Law",

@@ -3,6 +3,7 @@
 Each is called with points of shape (…, d) and returns losses of shape (…): a whole batch of probes is one call.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,3 +143,37 @@ class LeastSquares:
     def noise_ratio(self) -> float:
         """α with tr Σ(θ) ≤ α·(L(θ) − L*) for every θ, when the data can be fitted exactly (L* = 0): 2·max‖x_i‖²."""
         return float(2 * self.inputs.square().sum(-1).max())
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """The share of wrong answers of a linear classifier: answer i is wrong where its margin y_i·x_iᵀθ is negative.
+
+    A sum of steps: its gradient is 0 wherever it has one. Gaussian probes at a finite ε see the slope of its smoothing.
+
+    >>> ErrorRate(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))(torch.tensor([1.0, -1.0]))
+    tensor(0.5000)
+    """
+
+    signed: Tensor  # y·x, (examples, d), or with leading axes, a batch for each point
+
+    def margins(self, theta: Tensor) -> Tensor:
+        return (self.signed @ theta[..., None])[..., 0]
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return (self.margins(theta) < 0).to(theta.dtype).mean(-1)
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        return torch.zeros_like(theta)
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        return torch.zeros(len(theta), len(theta), dtype=theta.dtype)
+
+    def smoothed_gradient(self, theta: Tensor, epsilon: float) -> Tensor:
+        """The gradient of the mean of L(θ + εz) over Gaussian z, and the mean of the two-point estimate.
+
+        Source: claim A7; Nesterov & Spokoiny 2017. Formula: −(1/B) Σ_i φ(m_i/w_i)/w_i · y_i x_i with w_i = ε‖x_i‖.
+        """
+        widths = epsilon * self.signed.norm(dim=-1)
+        densities = torch.exp(-((self.margins(theta) / widths) ** 2) / 2) / math.sqrt(2 * math.pi) / widths
+        return -(densities @ self.signed) / len(self.signed)

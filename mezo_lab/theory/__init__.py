@@ -1,9 +1,10 @@
 """The closed forms, as plain arithmetic on whatever numbers they are given: floats, fractions or sympy symbols.
 
 `theory.moments` holds what a law of z contributes, `theory.estimator` section A (the moments of ĝ), `theory.descent`
-section B (what a step along ĝ does), `theory.stability` the largest stable learning rate of any spectrum, and
-`theory.expressions` anyone's formula. Nothing here imports torch or sympy, so one function serves the Monte Carlo run,
-the proof and the figure, and no second transcription of a formula can drift from the first.
+section B (what a step along ĝ does), `theory.stability` the largest stable learning rate of any spectrum,
+`theory.steps` what is seen of an accuracy, and `theory.expressions` anyone's formula. Nothing here imports torch or
+sympy, so one function serves the Monte Carlo run, the proof and the figure, and no second transcription of a formula
+can drift from the first.
 """
 
 from mezo_lab.theory.descent import (
@@ -57,6 +58,7 @@ from mezo_lab.theory.stability import (
     stability_bounds,
     stability_limit,
 )
+from mezo_lab.theory.steps import magnitude_beyond, step_slope, zero_probability
 
 __all__ = [
     "GAUSSIAN",
@@ -79,6 +81,7 @@ __all__ = [
     "largest_stable_lr",
     "largest_stable_step",
     "low_rank_fourth_moment",
+    "magnitude_beyond",
     "minibatch_fresh",
     "minibatch_shared",
     "momentum_lr",
@@ -102,6 +105,8 @@ __all__ = [
     "sphere_moments",
     "stability_bounds",
     "stability_limit",
+    "step_slope",
     "variance_factor",
     "variance_modified_norm",
+    "zero_probability",
 ]

@@ -87,6 +87,7 @@ EQUIVALENT = {
     ("paired_difference", "- torch.tensor(before)$"): "0 and 1 are exact in float32",
     ("paired_difference", "(gaps.mean(),"): "a tensor without axes is a number",
     ("paired_difference", "Z95 * gaps.std()"): "a tensor without axes is a number",
+    ("uniform_slope", "max(0, 3 - "): "a maximum does not depend on the order",
     ("chance_of_zero", "range(batch + 1)"): "C(B, 2k) is 0 beyond",
     ("chance_of_zero", "range(batch // 2 + 2)"): "C(B, 2k) is 0 beyond",
     ("chance_of_zero", "range(batch // 1 + 1)"): "C(B, 2k) is 0 beyond",

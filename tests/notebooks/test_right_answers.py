@@ -308,19 +308,24 @@ RIGHT = [
     (finetuning.check_paired_difference, paired),
     (finetuning.check_own_task, lambda: custom_task("{text}\nIs it any good?", ["no", "yes"])),
     (
-        objective.check_smoothed_slope,
-        lambda theta, epsilon: -sympy.exp(-((sympy.Float(theta) / epsilon) ** 2) / 2) / sympy.sqrt(2 * pi()) / epsilon,
+        objective.check_uniform_slope,
+        lambda theta, epsilon: -np.clip(3 - (theta / epsilon) ** 2, 0, None) / np.sqrt(48) / epsilon,
     ),
     (
-        objective.check_smoothed_slope,
+        objective.check_uniform_slope,
         lambda theta, epsilon: (
-            -torch.distributions.Normal(0.0, epsilon).log_prob(torch.tensor(theta, dtype=torch.float64)).exp()
+            sympy.Min((sympy.Rational(theta) / sympy.Rational(epsilon)) ** 2 - 3, 0) / sympy.sqrt(48) / epsilon
         ),
     ),
     (
-        objective.check_zero_probability,
-        lambda flip, batch: np.real(
-            np.mean([(1 - flip + flip * np.cos(t)) ** batch for t in 2 * np.pi * np.arange(4096) / 4096])
+        objective.check_one_sided_zeros,
+        lambda flip, batch, towards: np.real(
+            np.mean(
+                [
+                    (1 - flip + flip * (towards * np.exp(1j * t) + (1 - towards) * np.exp(-1j * t))) ** batch
+                    for t in 2 * np.pi * np.arange(4096) / 4096
+                ]
+            )
         ),
     ),
     (objective.check_f1_objective, f1),

@@ -5,7 +5,17 @@ import torch
 from torch.autograd.functional import hessian as autograd_hessian
 from torch.autograd.functional import jacobian
 
-from mezo_lab.sampling import Cubic, LeastSquares, Linear, LowRankQuadratic, Quadratic
+from mezo_lab.sampling import (
+    LAWS,
+    Cubic,
+    ErrorRate,
+    LeastSquares,
+    Linear,
+    LowRankQuadratic,
+    Quadratic,
+    projected_gradient,
+    sample,
+)
 
 DIM, EXAMPLES = 5, 7
 
@@ -87,3 +97,32 @@ def test_the_noise_stays_below_its_ratio_to_the_loss():
 def test_the_noise_ratio_is_nearly_attained_by_orthogonal_examples():
     loss, theta = LeastSquares(2 * torch.eye(DIM).double(), torch.zeros(DIM).double()), torch.ones(DIM).double()
     assert loss.noise(theta) == pytest.approx((1 - 1 / DIM) * loss.noise_ratio * float(loss(theta)), rel=1e-12)
+
+
+ERROR_RATE = ErrorRate(normal(EXAMPLES, DIM, seed=5))
+
+
+def test_an_error_rate_counts_the_wrong_answers_and_has_no_gradient():
+    wrong = sum(float(row @ THETA) < 0 for row in ERROR_RATE.signed)
+    assert float(ERROR_RATE(THETA)) == pytest.approx(wrong / EXAMPLES)
+    assert float(ERROR_RATE(THETA + 1e-9)) == float(ERROR_RATE(THETA))
+    assert not ERROR_RATE.gradient(THETA).any() and not ERROR_RATE.hessian(THETA).any()
+
+
+def test_a_batch_of_its_own_for_each_point():
+    signed, points = normal(3, EXAMPLES, DIM, seed=6), normal(3, DIM, seed=7)
+    one_by_one = [float(ErrorRate(batch)(point)) for batch, point in zip(signed, points, strict=True)]
+    assert ErrorRate(signed)(points).tolist() == pytest.approx(one_by_one)
+
+
+def test_its_smoothed_gradient_is_the_mean_of_the_two_point_estimate():
+    truth = ERROR_RATE.smoothed_gradient(THETA, 0.3)
+    along = truth / truth.norm()
+
+    def draw(count, generator):
+        z = LAWS["gaussian"].sample(count, 1, DIM, generator)[:, 0]
+        return projected_gradient(ERROR_RATE, THETA, z, 0.3) * (z @ along)
+
+    measured = sample(draw, 40_000, numbers_per_draw=DIM, seed=8).estimate()
+    assert abs(measured.z_score(float(truth.norm()))) < 5
+    assert abs(measured.z_score(0.0)) > 5

@@ -7,14 +7,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mezo_lab import theory
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
 from mezo_lab.finetune.evaluation.scores import f1, normalised
 
-__all__ = ["check_f1_objective", "check_smoothed_slope", "check_worth", "check_zero_probability", "zero_probability"]
+__all__ = ["check_f1_objective", "check_one_sided_zeros", "check_uniform_slope", "check_worth"]
 
-_POINTS = [{"theta": 0.3, "epsilon": 0.5}, {"theta": -1.0, "epsilon": 2.0}, {"theta": 0.0, "epsilon": 0.1}]
-_FLIPS = [{"flip": 0.1, "batch": 16}, {"flip": 0.5, "batch": 3}, {"flip": 0.02, "batch": 64}, {"flip": 0.9, "batch": 9}]
+_POINTS = [
+    {"theta": 0.3, "epsilon": 0.5},
+    {"theta": -1.0, "epsilon": 2.0},
+    {"theta": 0.0, "epsilon": 0.1},
+    {"theta": 1.0, "epsilon": 0.5},
+]
+_FLIPS = [
+    {"flip": 0.1, "batch": 16, "towards": 0.7},
+    {"flip": 0.5, "batch": 3, "towards": 0.2},
+    {"flip": 0.02, "batch": 64, "towards": 0.9},
+    {"flip": 0.9, "batch": 9, "towards": 0.6},
+]
 _TEXTS = [
     {"answers": ["in paris france", "paris"], "references": ["paris", "paris"]},
     {"answers": ["red red", "big blue sky", "green"], "references": ["red", "deep blue sky", "yellow"]},
@@ -22,39 +33,9 @@ _TEXTS = [
 ]
 
 
-def _smoothed_slope(theta: float, epsilon: float) -> float:
-    """The mean of the two-point estimate for a step: L = 1 where θ < 0, else 0.
-
-    Source: claim A7. Formula: d/dθ Φ(−θ/ε) = −φ(θ/ε)/ε.
-    """
-    return -math.exp(-((theta / epsilon) ** 2) / 2) / math.sqrt(2 * math.pi) / epsilon
-
-
-def zero_probability(flip: float | Tensor, batch: int) -> float | Tensor:
-    """The probability that a probe sees no difference between the accuracies of its two sides.
-
-    Assumes: each of `batch` answers differs with probability `flip`, is then right on a side by the toss of a fair
-    coin, and all this independently. Then as many of those that differ must be right on one side as on the other.
-    Formula: Σ_k C(B, 2k) q^{2k} (1−q)^{B−2k} · C(2k, k)/4^k.
-
-    Args:
-        flip: a probability, or a tensor of any shape of them.
-        batch: the number of answers.
-    Returns: a number, or a tensor of the shape of `flip`.
-
-    >>> zero_probability(0.5, 2)  # neither differs: ¼; both differ, and cancel: ¼ · ½
-    0.375
-    """
-    total: float | Tensor = 0.0
-    for k in range(batch // 2 + 1):
-        count = math.comb(batch, 2 * k) * math.comb(2 * k, k) / 4**k
-        total = total + count * flip ** (2 * k) * (1 - flip) ** (batch - 2 * k)
-    return total
-
-
-def _even_probability(flip: float, batch: int) -> float:
-    """The probability that an even number of answers differs."""
-    return (1 + (1 - 2 * flip) ** batch) / 2
+def _uniform_slope(theta: float, epsilon: float) -> float:
+    """The mean of the two-point estimate for a step, with a uniform z."""
+    return theory.step_slope(theta, epsilon, "uniform")
 
 
 def _f1_objective(answers: Sequence[str], references: Sequence[str], metric=f1) -> float:
@@ -90,37 +71,61 @@ def _with_metric(metric) -> Answer:
     return lambda answers, references: _f1_objective(answers, references, metric)
 
 
-def check_smoothed_slope(slope: Answer) -> None:
-    """Whether slope(theta, epsilon) is the slope of the smoothed step. Raises: WrongAnswer."""
+def check_uniform_slope(slope: Answer) -> None:
+    """Whether slope(theta, epsilon) is what uniform probes see of a step on average. Raises: WrongAnswer."""
     grade(
         slope,
-        _smoothed_slope,
+        _uniform_slope,
         _POINTS,
         {
-            "The step falls as θ grows: its smoothed slope is negative.": "-truth",
-            "Differentiate θ/ε too: the chain rule gives 1/ε.": "epsilon * truth",
-            "The normal density has 1/√(2π) in front.": "sqrt(2 * pi) * truth",
-            "In the exponent there is a half: −(θ/ε)²/2.": "-exp(-(theta/epsilon)**2) / sqrt(2 * pi) / epsilon",
+            "The step falls as θ grows: its slope is negative.": "-truth",
+            "A slope is a difference of losses over 2ε: divide by it.": "2 * epsilon * truth",
+            "That is the Gaussian's slope. The density of this z is constant, up to √3.": theory.step_slope,
+            "That is the slope that signs see. Here |z| takes every value up to √3.": (
+                lambda theta, epsilon: theory.step_slope(theta, epsilon, "rademacher")
+            ),
+            "Beyond √3 there is no z: where |θ| > √3·ε the two points never differ, and the slope is 0.": (
+                "-(3 - (theta/epsilon)**2) / (4 * sqrt(3) * epsilon)"
+            ),
+            "z can be negative too: half of the mean lies there.": "truth / 2",
+            "The density of a uniform z of variance 1 is 1/(2√3), and both signs of z count.": "sqrt(3) * truth",
+            "The integrand is |z|, not 1: a longer z moves θ farther.": (
+                lambda theta, epsilon: -max(1 - abs(theta) / epsilon / math.sqrt(3), 0) / (2 * epsilon)
+            ),
             "That is the slope of the step itself. The two points are a finite distance apart.": "0",
-            "The two points are 2ε apart, but half of z lie on each side: work the mean out once more.": "truth / 2",
         },
     )
 
 
-def check_zero_probability(chance: Answer) -> None:
-    """Whether chance(flip, batch) is how often the two accuracies of a probe are equal. Raises: WrongAnswer."""
+def check_one_sided_zeros(chance: Answer) -> None:
+    """Whether chance(flip, batch, towards) is how often flips that prefer a side cancel. Raises: WrongAnswer."""
     grade(
         chance,
-        zero_probability,
+        theory.zero_probability,
         _FLIPS,
         {
-            "That is the chance that no answer differs. Two that differ may also cancel.": ("(1 - flip)**batch"),
+            "That is the chance that no answer differs. Two that differ may also cancel.": (
+                lambda flip, batch, towards: (1 - flip) ** batch
+            ),
             "That is the chance of a difference; the question is that of none.": "1 - truth",
-            "Of 2k that differ, k must be right on one side: C(2k, k)/4^k of all ways to toss 2k coins.": (
-                _even_probability
+            "That is the chance with fair coins. Here a flip is right on the first side with probability `towards`.": (
+                lambda flip, batch, towards: theory.zero_probability(flip, batch)
+            ),
+            "Of 2k that differ, k must be right on one side, and k on the other: multiply both chances.": _one_sided,
+            "An even number of flips is not enough: of 2k, k must be right on each side.": (
+                lambda flip, batch, towards: (1 + (1 - 2 * flip) ** batch) / 2
             ),
         },
     )
+
+
+def _one_sided(flip: float, batch: int, towards: float) -> float:
+    """The mistake that takes p^{2k} for p^k (1−p)^k."""
+    total = 0.0
+    for k in range(batch // 2 + 1):
+        ways = math.comb(batch, 2 * k) * math.comb(2 * k, k)
+        total += ways * (towards * flip) ** (2 * k) * (1 - flip) ** (batch - 2 * k)
+    return total
 
 
 def _step_worth(pg: Tensor, along: Tensor) -> float:

@@ -6,6 +6,14 @@ standard errors (a bar that misses the line is a refuted claim), a decoy a grey 
 
 from mezo_lab.report.figures import style
 from mezo_lab.report.figures.accuracy import MethodAccuracy, accuracy_alt_text, accuracy_figure
+from mezo_lab.report.figures.accuracy_steps import (
+    StepProbe,
+    ZeroShare,
+    steps_alt_text,
+    steps_figure,
+    zeros_alt_text,
+    zeros_figure,
+)
 from mezo_lab.report.figures.claim import alt_text, claim_figure
 from mezo_lab.report.figures.comparison import comparison_alt_text, comparison_figure
 from mezo_lab.report.figures.cost import StepCost, step_alt_text, step_figure
@@ -56,8 +64,10 @@ __all__ = [
     "ScalingLine",
     "ScalingSeries",
     "StepCost",
+    "StepProbe",
     "TrainingCurve",
     "TrainingPrice",
+    "ZeroShare",
     "accuracy_alt_text",
     "accuracy_figure",
     "alt_text",
@@ -104,6 +114,8 @@ __all__ = [
     "stages_figure",
     "step_alt_text",
     "step_figure",
+    "steps_alt_text",
+    "steps_figure",
     "style",
     "training_alt_text",
     "training_figure",
@@ -113,4 +125,6 @@ __all__ = [
     "walk_figure",
     "wire_alt_text",
     "wire_figure",
+    "zeros_alt_text",
+    "zeros_figure",
 ]

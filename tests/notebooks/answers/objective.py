@@ -4,8 +4,25 @@ import math
 from collections import Counter
 
 from mezo_lab.course.exercises import objective as exercises
-from mezo_lab.course.exercises.objective import _smoothed_slope as smoothed_slope
-from mezo_lab.course.exercises.objective import zero_probability
+
+
+def uniform_slope(theta, epsilon):
+    """An integral of z over [a, √3], by its antiderivative."""
+    threshold = min(abs(theta) / epsilon, math.sqrt(3))
+    return -(math.sqrt(3) ** 2 - threshold**2) / 2 / math.sqrt(3) / (2 * epsilon)
+
+
+def chance_of_zero(flip, batch, towards):
+    """A walk over the answers: the chances of each difference so far."""
+    chances = Counter({0: 1.0})
+    for _ in range(batch):
+        moved = Counter()
+        for place, chance in chances.items():
+            moved[place] += chance * (1 - flip)
+            moved[place + 1] += chance * flip * towards
+            moved[place - 1] += chance * flip * (1 - towards)
+        chances = moved
+    return chances[0]
 
 
 def f1_objective(answers, references):
@@ -28,32 +45,41 @@ def over(which):
     return found
 
 
-def evenly(flip, batch):
-    """The chance that an even number differs."""
-    return (1 + (1 - 2 * flip) ** batch) / 2
-
-
 # check → (right answer, [(mistake, what it is told)])
 ANSWERS = {
-    exercises.check_smoothed_slope: (
-        smoothed_slope,
+    exercises.check_uniform_slope: (
+        uniform_slope,
         [
-            (lambda theta, epsilon: -smoothed_slope(theta, epsilon), "negative"),
-            (lambda theta, epsilon: epsilon * smoothed_slope(theta, epsilon), "chain rule"),
-            (lambda theta, epsilon: -math.exp(-((theta / epsilon) ** 2) / 2) / epsilon, "1/√"),
-            (lambda theta, epsilon: -math.exp(-((theta / epsilon) ** 2)) / math.sqrt(2 * math.pi) / epsilon, "a half"),
+            (lambda theta, epsilon: -uniform_slope(theta, epsilon), "negative"),
+            (lambda theta, epsilon: 2 * epsilon * uniform_slope(theta, epsilon), "over 2ε"),
+            (lambda theta, epsilon: -math.exp(-((theta / epsilon) ** 2) / 2) / math.sqrt(math.tau) / epsilon, "Gauss"),
+            (lambda theta, epsilon: -float(abs(theta) < epsilon) / (2 * epsilon), "that signs see"),
+            (lambda theta, epsilon: -(3 - (theta / epsilon) ** 2) / (4 * math.sqrt(3) * epsilon), "Beyond √3"),
+            (lambda theta, epsilon: uniform_slope(theta, epsilon) / 2, "negative too"),
+            (lambda theta, epsilon: math.sqrt(3) * uniform_slope(theta, epsilon), r"1/\(2√3\)"),
+            (lambda theta, epsilon: -max(1 - abs(theta) / epsilon / 3**0.5, 0) / (2 * epsilon), "The integrand"),
             (lambda theta, epsilon: 0.0, "the step itself"),
-            (lambda theta, epsilon: smoothed_slope(theta, epsilon) / 2, "once more"),
             (lambda theta, epsilon: theta, r"At theta = 0\.3, epsilon = 0\.5 it should be"),
         ],
     ),
-    exercises.check_zero_probability: (
-        zero_probability,
+    exercises.check_one_sided_zeros: (
+        chance_of_zero,
         [
-            (lambda flip, batch: (1 - flip) ** batch, "may also cancel"),
-            (lambda flip, batch: 1 - zero_probability(flip, batch), "that of none"),
-            (evenly, "toss 2k coins"),
-            (lambda flip, batch: math.exp(-flip * batch), r"At flip = 0\.1, batch = 16 it should be"),
+            (lambda flip, batch, towards: (1 - flip) ** batch, "may also cancel"),
+            (lambda flip, batch, towards: 1 - chance_of_zero(flip, batch, towards), "that of none"),
+            (lambda flip, batch, towards: chance_of_zero(flip, batch, 0.5), "fair coins"),
+            (lambda flip, batch, towards: (1 + (1 - 2 * flip) ** batch) / 2, "An even number"),
+            (
+                lambda flip, batch, towards: sum(
+                    math.comb(batch, 2 * k)
+                    * math.comb(2 * k, k)
+                    * (towards * flip) ** (2 * k)
+                    * (1 - flip) ** (batch - 2 * k)
+                    for k in range(batch // 2 + 1)
+                ),
+                "multiply both chances",
+            ),
+            (lambda flip, batch, towards: math.exp(-flip * batch), r"At flip = 0\.1, batch = 16, towards = 0\.7 it"),
         ],
     ),
     exercises.check_f1_objective: (

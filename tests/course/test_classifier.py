@@ -1,0 +1,40 @@
+"""The toy of notebook 12: its accuracy is that of a count, and MeZO raises it by the accuracy alone."""
+
+import math
+
+import pytest
+import torch
+
+from mezo_lab.course.classifier import angle, classifier_accuracy, train_classifier
+
+
+def error_rate(margins):
+    return (margins < 0).double().mean(-1)
+
+
+def test_its_accuracy_is_that_of_a_count():
+    generator = torch.Generator().manual_seed(0)
+    theta = torch.tensor([1.0, 0.7, -0.3], dtype=torch.float64)
+    x = torch.randn(100_000, 3, generator=generator, dtype=torch.float64)
+    right = float((x[:, 0].sign() == (x @ theta).sign()).double().mean())
+    exact = float(classifier_accuracy(theta))
+    assert abs(right - exact) < 5 * math.sqrt(exact * (1 - exact) / len(x))
+
+
+def test_angles_of_a_batch():
+    one = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
+    other = torch.tensor([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    assert angle(one, other).tolist() == pytest.approx([0, math.pi / 4, math.pi])
+
+
+def test_an_accuracy_is_trained_at_a_wide_probe_and_not_at_a_narrow_one():
+    wide, narrow = (train_classifier(error_rate, epsilon, steps=300) for epsilon in (0.3, 1e-6))
+    assert wide.accuracy.mean > 0.85 and wide.zeros < 0.5
+    assert narrow.zeros > 0.99 and narrow.accuracy.mean < 0.7
+
+
+def test_the_best_rate_is_kept():
+    best = train_classifier(error_rate, 0.3, steps=100)
+    alone = train_classifier(error_rate, 0.3, steps=100, rates=[best.lr])
+    assert alone.accuracy.mean == pytest.approx(best.accuracy.mean)
+    assert train_classifier(error_rate, 0.3, steps=100, rates=[1e-9]).accuracy.mean < best.accuracy.mean
