@@ -250,7 +250,7 @@ predictions.compare("step", f"{sentence} ({bed['model']}, {machine['processor']}
 # $\gamma=(r+n+1)/n$ against SGD, for a step that costs $n$ times as much: together $r+n+1 \ge 3$. So on one card MeZO cannot win on operations. It can win by needing fewer cards and no traffic between them.
 
 # %% [markdown]
-# Table 23 measures just that. The steps are the paper's: 20,000 of MeZO, and five epochs of 1,000 examples for fine-tuning.
+# Table 23 measures just that. The steps are the paper's, with five epochs of fine-tuning; the table has their ratio γ.
 
 # %%
 factors = {r: theory.effective_rank_factor(r, 1, LAWS["gaussian"].moments(10**9)) for r in (1, 10, 100)}

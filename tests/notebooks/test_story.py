@@ -11,7 +11,6 @@ pytestmark = pytest.mark.repo
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 WORDS_A_LINE = 8
 MOST_PRINTED = 343  # lines in all: a third of the 1,030 that the notebooks once printed
-OPEN = {"12_objectives_without_gradients"}  # too much code for their words, so far
 
 
 def words(notebook) -> int:
@@ -40,7 +39,7 @@ def tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-@pytest.mark.parametrize("name", [name for name in build.names() if name not in OPEN])
+@pytest.mark.parametrize("name", build.names())
 def test_a_line_of_code_has_eight_words_of_story(name):
     notebook = build.read(name)
     assert words(notebook) >= WORDS_A_LINE * code_lines(notebook)

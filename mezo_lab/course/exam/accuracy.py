@@ -5,8 +5,8 @@ from functools import cache
 from random import Random
 
 from mezo_lab.course.exam.problem import Part, Problem, Slip
-from mezo_lab.course.exercises.objective import zero_probability
 from mezo_lab.finetune.evaluation.scores import Z95, difference, mean_score
+from mezo_lab.theory import zero_probability
 
 __all__ = ["accuracy_measured_and_trained"]
 
