@@ -13,7 +13,6 @@ import torch
 from mezo_lab import theory
 from mezo_lab.course import quiz
 from mezo_lab.course.assessment import load_assessment
-from mezo_lab.course.exercises import objective
 from mezo_lab.course.quiz import ordered_choices, write_quiz
 from mezo_lab.finetune.evaluation.scores import Z95, wilson
 from mezo_lab.finetune.memory.paper_tables import SECONDS, STEPS, gpu_hours
@@ -59,7 +58,7 @@ NAMES = {name: getattr(theory, name) for name in theory.__all__}
 NAMES |= {name: getattr(math, name) for name in ("exp", "log", "pi", "sin", "sqrt")}
 NAMES |= {"gaussian": theory.GAUSSIAN, "signs": theory.independent_moments(1)}
 NAMES |= {"Z95": Z95, "wilson": wilson}
-NAMES |= {"zero_probability": NAMES.get("zero_probability") or getattr(objective, "zero_probability", None)}
+NAMES |= {"zero_probability": theory.zero_probability}
 NAMES |= {"SECONDS": SECONDS, "STEPS": STEPS, "gpu_hours": gpu_hours}
 NAMES |= {"mean": mean, "falling": falling, "u_curve": u_curve, "stall": stall, "fastest_share": fastest_share}
 NAMES |= {"bfloat16_sum": bfloat16_sum, "normal_share": lambda x: math.erf(x / math.sqrt(2))}
