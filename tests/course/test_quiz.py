@@ -58,7 +58,6 @@ NAMES = {name: getattr(theory, name) for name in theory.__all__}
 NAMES |= {name: getattr(math, name) for name in ("exp", "log", "pi", "sin", "sqrt")}
 NAMES |= {"gaussian": theory.GAUSSIAN, "signs": theory.independent_moments(1)}
 NAMES |= {"Z95": Z95, "wilson": wilson}
-NAMES |= {"zero_probability": theory.zero_probability}
 NAMES |= {"SECONDS": SECONDS, "STEPS": STEPS, "gpu_hours": gpu_hours}
 NAMES |= {"mean": mean, "falling": falling, "u_curve": u_curve, "stall": stall, "fastest_share": fastest_share}
 NAMES |= {"bfloat16_sum": bfloat16_sum, "normal_share": lambda x: math.erf(x / math.sqrt(2))}
