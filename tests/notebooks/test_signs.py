@@ -5,8 +5,6 @@ import ast
 import build
 import pytest
 
-OPEN = {"12_objectives_without_gradients"}  # not yet edited
-
 
 def own_signs(source: str) -> list[str]:
     """What a cell prints with a sign or as a number of standard errors, in place of `distance` and `show`."""
@@ -23,7 +21,7 @@ def is_signed(field: ast.FormattedValue) -> bool:
     return field.format_spec is not None and ast.unparse(field.format_spec).lstrip("f'\"").startswith("+")
 
 
-@pytest.mark.parametrize("name", [name for name in build.names() if name not in OPEN])
+@pytest.mark.parametrize("name", build.names())
 def test_a_notebook_formats_no_sign_itself(name):
     cells = [cell for cell in build.read(name).cells if cell.cell_type == "code"]
     assert [found for cell in cells for found in own_signs(cell.source)] == []
