@@ -59,10 +59,7 @@ def typed(notebook, cells: str) -> list[str]:
     ]
 
 
-OPEN: set[str] = set()  # not yet edited
-
-
-@pytest.mark.parametrize("name", [name for name in build.names() if name not in OPEN])
+@pytest.mark.parametrize("name", build.names())
 def test_no_number_of_the_text_is_typed_by_hand(name):
     made = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     source = build.read(name)
