@@ -13,6 +13,7 @@ __all__ = ["as_slide"]
 
 _WIDTH = 4.4  # inches: at 1,024 pixels of a slide a letter of `style.SMALL` points has 27
 _HEIGHT = 2.05  # inches, which leave room for a title and three lines
+_TALL = 2.2  # inches, of panels with named rows: room for two lines
 # letters of a line
 _BESIDE = 21  # of a legend at the right
 _BELOW = 38  # of a legend below, in two columns
@@ -32,8 +33,8 @@ def as_slide(figure: "Figure") -> "Figure":
     (4.4, 2.05)
     """
     _place_side_by_side(figure)
-    figure.set_size_inches(_WIDTH, _HEIGHT)
     named_rows = any(map(_names_rows, figure.axes))
+    figure.set_size_inches(_WIDTH, _TALL if named_rows and len(figure.axes) > 1 else _HEIGHT)
     _move_legends(figure, below=named_rows)
     along = _ALONG if not named_rows else 2 * _ALONG
     for axes in figure.axes:
