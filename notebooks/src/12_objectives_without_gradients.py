@@ -204,7 +204,7 @@ for epsilon, batch in ((0.03, 16), (0.1, 16), (0.1, 64)):
 show(rows)
 
 # %% [markdown]
-# The library tests the same law of smoothing on a loss that is smooth:
+# The library tests the same law on a smooth loss:
 
 # %%
 verify("smoothing")
@@ -240,7 +240,7 @@ predictions.compare("epsilon", "; ".join(best.values()))
 
 # %% [markdown]
 # An $\varepsilon$ that suits cross-entropy starves an accuracy. With an $\varepsilon$ that moves margins by about their own size, an accuracy trains. It still has a price: only examples near the boundary carry
-# information, and an answer that is barely right counts as much as a safe one.
+# information, and a bare success counts as much as a safe one.
 #
 # ## SmolLM2: what a probe of its accuracy sees
 #
@@ -347,7 +347,7 @@ predictions.compare(
 )
 
 # %% [markdown]
-# Gradient descent pays for flatness too, and MeZO pays of the order of $r$ times as much. For language models this is a reading, which the toy illustrates and does not prove: a pretrained start under a prompt has left what matters in a few curved directions; a random start has much of it in flat ones.
+# Gradient descent pays for flatness too, and MeZO pays of the order of $r$ times as much. For language models this is a reading, which the toy does not prove: a pretrained start under a prompt has left what matters in a few curved directions; a random start has much of it in flat ones.
 #
 # > *Table 5, in our words.* RoBERTa-large is trained by MeZO on 16 examples of each class, with its prompt and without. Without it, accuracy is near chance on SST-2, SNLI and TREC.
 #
@@ -371,7 +371,7 @@ show(rows)
 #
 # ## Where it breaks
 #
-# Smoothing needs an $\varepsilon$ that flips answers. Give the library's optimizer an accuracy, once with such an $\varepsilon$ and once with a far smaller one:
+# Smoothing needs an $\varepsilon$ that flips answers. Here `MeZO` gets an accuracy, once with such an $\varepsilon$ and once with a far smaller one:
 
 # %%
 x = torch.randn(64, DIM, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
