@@ -18,7 +18,7 @@ __all__ = ["write_course"]
 _FORMS = ("notebooks", "nbgrader", "otter")
 _TURN = 'raise NotImplementedError("Your turn: replace this line.")'
 _FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md")  # pages
-_FOR_LECTURERS = ("notebooks/TEACHING.md",)
+_FOR_LECTURERS = ("notebooks/TEACHING.md", "notebooks/CHANGES.md")
 _LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+)(#[^)\s]*)?\)")  # words, file, place in it
 _NBGRADER = f"""c = get_config()  # noqa: F821, nbgrader defines it
 c.CourseDirectory.course_id = "mezo_lab"

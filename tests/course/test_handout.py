@@ -74,9 +74,10 @@ def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
     lecturer = write_course(tmp_path / "lecturer")
     names = {path.name for path in student.rglob("*")}
     assert {"README.md", "GLOSSARY.md", "claims.md"} | {f"{name}.ipynb" for name in NAMES} <= names
-    assert not names & {"TEACHING.md", "student"}
+    assert not names & {"TEACHING.md", "CHANGES.md", "student"}
     assert {path.name for path in (student / "assessment").iterdir()} == {"quiz.md", "rubric.md"}
-    assert (lecturer / "TEACHING.md").exists() and len(list((lecturer / "student").iterdir())) == len(NAMES)
+    assert (lecturer / "TEACHING.md").exists() and (lecturer / "CHANGES.md").exists()
+    assert len(list((lecturer / "student").iterdir())) == len(NAMES)
 
 
 @pytest.mark.parametrize("words", ["", "--student", "--nbgrader", "--otter"])
