@@ -163,6 +163,19 @@ def test_nbgrader_finds_in_each_notebook_what_its_schema_asks(name):
 
 
 @every
+def test_an_exercise_has_as_many_points_as_stars_on_paper_too(name):
+    stars, judged = 0, 0
+    for cell in for_nbgrader(notebook(name))["cells"]:
+        if cell["cell_type"] == "markdown" and "### Exercise" in cell["source"]:
+            stars = cell["source"].count("★")
+            assert stars > 0
+        if cell["metadata"].get("nbgrader", {}).get("grade"):
+            assert cell["metadata"]["nbgrader"]["points"] == stars
+            judged += 1
+    assert judged >= (1 if name == NAMES[0] else 4)
+
+
+@every
 def test_each_check_is_in_a_cell_of_its_own_that_imports_it(name):
     checks = [
         cell for cell in for_nbgrader(notebook(name))["cells"] if cell["metadata"].get("nbgrader", {}).get("locked")
