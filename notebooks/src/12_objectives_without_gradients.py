@@ -339,6 +339,8 @@ for name, error_in in (("curved", strong), ("flat", ~strong)):
     row |= {"distance": distance(left[name], right), "gradient descent": decoy}
     rows.append(row | {"its distance": distance(left[name], decoy)})
 show(rows)
+
+# %%
 half = {name: 12 * math.log(2) / -math.log(loss.mean) for name, loss in left.items()}
 predictions.compare(
     "start",
