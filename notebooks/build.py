@@ -12,12 +12,14 @@ Two builds differ only in what their cells print.
 """
 
 import argparse
+import base64
 import contextlib
 import copy
 import hashlib
 import os
 import re
 import resource
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -31,11 +33,14 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from translation import EDITION, behind, read_translations, translated, translated_names  # beside this file
 
+from mezo_lab.course.notebook import SLIDE
+
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 STUDENT = HERE / "student"
 INSTALL = Path(__file__).resolve().with_name("install.py")
 BUDGET = HERE / "budget.toml"
+PICTURES = "pictures"  # of lectures, beside the notebooks: a folder for each
 FAST = HERE.parent / "out/notebooks"  # where fast builds go
 PATIENCE = 3  # times the budget: machines differ
 STARTS = 600  # seconds by the clock that a kernel may take to start, or to deliver its last output
@@ -137,12 +142,33 @@ def executed(
 
 def _keep_pictures_of_slides(notebook: Any) -> None:
     """Drop the pictures that `show` made for a lecture from cells that are on no slide."""
-    from mezo_lab.course.notebook import SLIDE
-
     for cell in notebook.cells:
         if cell.cell_type == "code" and not any(tag.startswith("slide-") for tag in cell.metadata.get("tags", ())):
             for output in cell.outputs:
                 output.get("data", {}).pop(SLIDE, None)
+
+
+def _set_pictures_apart(notebook: Any, folder: Path) -> None:
+    """Move the pictures of a lecture into files, because the page of the notebook would be twice as large with them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for cell in notebook.cells:
+        for number, output in enumerate(cell.get("outputs", [])):
+            picture = output.get("data", {}).pop(SLIDE, "")
+            if picture:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{cell.id}-{number}.png").write_bytes(base64.b64decode(picture))
+
+
+def outputs_of(path: Path) -> dict[str, list[Any]]:
+    """Code → its outputs in a built notebook, with the pictures of its lecture."""
+    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
+    pictures = path.parent / PICTURES / path.stem
+    for cell in cells:
+        for number, output in enumerate(cell.get("outputs", [])):
+            picture = pictures / f"{cell.id}-{number}.png"
+            if picture.exists():
+                output.data[SLIDE] = base64.b64encode(picture.read_bytes()).decode()
+    return {cell.source: cell.outputs for cell in cells if cell.cell_type == "code"}
 
 
 @contextlib.contextmanager
@@ -213,6 +239,7 @@ def build(name: str, *, fast: bool = False) -> None:
     student = for_students(source, name)
     seconds = PATIENCE * budget(name)["fast" if fast else "full"]
     solved = executed(source, fast=fast, seconds=seconds, name=name)
+    _set_pictures_apart(solved, (FAST if fast else HERE) / PICTURES / name)
     if fast:
         write(solved, FAST / f"{name}.ipynb")
         return

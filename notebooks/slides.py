@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import build
-import nbformat
 import slide_tags  # beside this file
 from jinja2 import Environment
 from nbconvert.filters import markdown2html_mistune
@@ -95,16 +94,10 @@ def lecture_of(name: str, built: Path = HERE) -> list[Slide]:
     Raises: TagError for tags that make no lecture; StaleError where the built notebook lacks an output.
     """
     notebook = build.read(name)
-    outputs = _outputs(built / f"{name}.ipynb")
+    outputs = build.outputs_of(built / f"{name}.ipynb")
     slides = [title_slide(notebook)]
     slides += [slide_of(each, outputs, name) for each in slide_tags.chosen(notebook, name)]
     return with_notes(slides, name)
-
-
-def _outputs(path: Path) -> dict[str, list[Any]]:
-    """Code → its outputs in a built notebook; the text around it may have changed since."""
-    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
-    return {cell.source: cell.outputs for cell in cells if cell.cell_type == "code"}
 
 
 def title_slide(notebook: Any) -> Slide:

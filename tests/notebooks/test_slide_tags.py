@@ -94,3 +94,17 @@ def test_a_build_keeps_the_pictures_of_slides_alone():
     build._keep_pictures_of_slides(made)
     assert [slides.SLIDE in cell.outputs[0].data for cell in made.cells] == [True, False, False]
     assert all("image/png" in cell.outputs[0].data for cell in made.cells)
+
+
+def test_pictures_of_a_lecture_lie_beside_the_notebook_and_are_found_again(tmp_path):
+    cell = nbformat.v4.new_code_cell("show(figure)", id="99-00")
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": "AAAA", slides.SLIDE: "BBBB"})]
+    (tmp_path / build.PICTURES / "99_x").mkdir(parents=True)
+    (tmp_path / build.PICTURES / "99_x" / "99-07-0.png").touch()  # of a cell that is gone
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    build._set_pictures_apart(notebook, tmp_path / build.PICTURES / "99_x")
+    build.write(notebook, tmp_path / "99_x.ipynb")
+    assert "BBBB" not in (tmp_path / "99_x.ipynb").read_text(encoding="utf-8")
+    assert [path.name for path in (tmp_path / build.PICTURES).rglob("*.png")] == ["99-00-0.png"]
+    (found,) = build.outputs_of(tmp_path / "99_x.ipynb")["show(figure)"]
+    assert found.data == {"image/png": "AAAA", slides.SLIDE: "BBBB"}
