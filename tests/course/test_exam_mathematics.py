@@ -42,6 +42,8 @@ def test_the_search_by_signs_descends_as_far_as_all_its_draws(seed):
             sign_search(lambda point: loss(point) + curvature(point), start, steps)
         )
 
+    of_signs = (all_signs(3) @ gradient).abs().mean()
+    assert values["compared"] == ("less" if math.sqrt(2 / math.pi) * gradient.norm() < of_signs else "more")
     sigma = 1e-3
     assert math.isclose(
         change(gradient, sigma).mean(), -sigma * values["slope"] + sigma**2 * values["price"], rel_tol=1e-9

@@ -167,9 +167,9 @@ that both models succeed on mostly the same reviews.""",
 
 def _reviews(values: dict) -> Part:
     return Part(
-        question=r"""How many reviews would halve the paired interval, if the shares stay as they are? The trained
-model was the best of $@{checkpoints}$ checkpoints on a validation set: is its accuracy on *that set* an honest
-forecast for new reviews?""",
+        question=r"""How many reviews would halve the width of the paired interval, if the shares stay as they are?
+The trained model was the best of $@{checkpoints}$ checkpoints on a validation set: is its accuracy on *that set* an
+honest forecast for new reviews?""",
         solution=r"""The standard error falls as $1/\sqrt n$: four times as many, $@{quadruple}$. No: the best of
 several noisy numbers was picked because it is high, so on average it is too high. The test reviews had no part in
 the choice; their accuracy is honest.""",
@@ -184,9 +184,9 @@ def _objective(values: dict) -> Part:
     return Part(
         question=r"""Now MeZO minimises the error rate of $B=@{batch}$ reviews, with $\varepsilon=@{epsilon}$.
 Between $\theta+\varepsilon z$ and $\theta-\varepsilon z$ each answer *flips*, that is, is right on one side and
-wrong on the other, with probability $q=@{flip}$, independently of the others and either way with equal chance.
+wrong on the other, with probability $q=@{flip}$, independently of the others, and each way with equal chance.
 Which values can $pg$ take? Find $P(pg=0)$ and $\mathbb{E}[pg^2]$. If $q$ is proportional to $\varepsilon$, what
-happens to either as $\varepsilon\to0$?""",
+happens to each of the two as $\varepsilon\to0$?""",
         solution=r"""The two counts of errors differ by a whole number, so $pg$ is a multiple of
 $\frac{1}{2\varepsilon B}@{=unit}$, from $-B$ to $B$ times. It is 0 if no answer flips, $(1-q)^3@{=none}$, or if two
 flip and cancel, $3q^2(1-q)\cdot\tfrac12@{=cancel}$: together $@{zero}$. The difference of the counts is a sum of

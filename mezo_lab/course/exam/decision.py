@@ -81,7 +81,8 @@ def _memory(values: dict) -> Part:
     weights = values["weights"]
     return Part(
         question=r"""Give the peak memory of a step, in GB, of MeZO (all weights), of Adam (all weights), and of
-Adam on LoRA without and with checkpointing. Which of the four fit on the card?""",
+Adam on LoRA without and with checkpointing. Neglect what is held for one
+tensor at a time. Which of the four fit on the card?""",
         solution=r"""The weights take $2\cdot@{billions}=@{weights}$ GB. MeZO adds a forward pass only, as $z$ is
 drawn again from its seed: $@{weights}+@{forward}=@{mezo}$ GB. Adam holds weights, gradients and two means:
 $4\cdot@{weights}+@{backward}=@{adam}$ GB. LoRA holds these four for its adapters, $@{adapters:4}$ GB, beside the
@@ -110,9 +111,9 @@ with checkpointing $@{lora_checkpointed:4}$ GB. MeZO and LoRA with checkpointing
 def _hours(values: dict) -> Part:
     return Part(
         question=r"""You could rent $@{cards}$ such cards for Adam on all weights, on which a step takes
-$@{backward_seconds}$ s. A step of MeZO takes $@{seconds}$ s on one card. Up to which ratio $\gamma$ of the numbers
-of steps is MeZO's training the cheaper one in card-seconds? With one probe theory says $\gamma=r+2$: up to which
-effective rank is that? You measure $r=@{rank}$: decide.""",
+$@{backward_seconds}$ s. A step of MeZO takes $@{seconds}$ s on one card. Let MeZO need $\gamma$ times as many
+steps. Up to which $\gamma$ is its training the cheaper one in card-seconds? With one probe theory says $\gamma=r+2$:
+up to which effective rank is that? You measure $r=@{rank}$: decide.""",
         solution=r"""$S$ steps of Adam cost $S\cdot@{cards}\cdot@{backward_seconds}$ card-seconds and $\gamma S$
 steps of MeZO cost $\gamma S\cdot@{seconds}$. They break even at
 $\gamma^*=\frac{@{cards}\cdot@{backward_seconds}}{@{seconds}}=@{break_even}$, that is at $r=\gamma^*-2=@{largest}$.
@@ -152,9 +153,11 @@ $\frac{\operatorname{tr}H}{\lambda}=r\cdot\frac{\lambda_{\max}}{\lambda}=@{rank}
 def _decide() -> Part:
     return Part(
         question=r"""Decide for or against MeZO, with a reason from the parts above. (i) You have this one card and
-labelled texts, and the loss is a cross-entropy. (ii) As (i), but what counts is a score that people give to the
+labelled texts, and the loss is a cross-entropy; a step of LoRA with checkpointing takes twice as long as one of MeZO,
+and $\gamma$ is that of part (b). (ii) As (i), but what counts is a score that people give to the
 model's answers. (iii) You want to train the same model from random weights.""",
-        solution=r"""(i) Against: a backward pass fits with LoRA and checkpointing, and needs far fewer steps. (ii)
+        solution=r"""(i) Against: with LoRA and checkpointing a backward pass fits, and one of its steps, though twice
+as long, replaces $\gamma=@{gamma}$ of MeZO's. (ii)
 For: the score has no gradient, and MeZO needs its values only; $\varepsilon$ must be large enough to change
 answers. (iii) Against: from random weights much of what is to be learnt lies in flat directions, which take the
 steps of part (c) and many times more.""",

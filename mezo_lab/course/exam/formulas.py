@@ -118,7 +118,7 @@ def _second_moments(values: dict) -> Part:
     return Part(
         question=r"""“With one probe $\mathbb{E}\|\hat g\|^2=(d+2)\|g\|^2$, so
 $\mathbb{E}[\hat g_i^2]=(d+2)\,g_i^2$, and Adam, which divides by its root, rescales the coordinates as it does with
-exact gradients.” Which test does the second formula pass, and which does it fail? Derive $\mathbb{E}[\hat g_i^2]$.
+exact gradients.” Name a test that the second formula passes, and one that it fails. Derive $\mathbb{E}[\hat g_i^2]$.
 Two coordinates have $g_1=@{a}$ and $g_2=@{b}$, and $\|g\|^2=@{grad_sq}$: how many times larger is the root of the
 first one's second moment? How many times with exact gradients?""",
         solution=r"""Summed over $i$ the formula gives the right $(d+2)\|g\|^2$, so the sum does not refute it. A
@@ -128,14 +128,14 @@ and the two others give $g_i^2$ each: $\mathbb{E}[\hat g_i^2]=\|g\|^2+2g_i^2$, w
 Here $@{grad_sq}+2\cdot@{a}^2=@{of_a}$ and $@{grad_sq}+2\cdot@{b}^2=@{of_b}$, and the root of their ratio is
 $@{seen}$. With exact gradients it is $@{a}/@{b}=@{exact}$: Adam sees little of the difference.""",
         steps=(
-            (1, "the sum is right"),
+            (1, "the sum over $i$ is right, or the case $d=1$"),
             (2, "a case in which it fails, such as $g_i=0$, with the reason"),
             (4, "the derivation: 1 for the double sum, 2 for the pairings, 1 for the result"),
             (2, "the two ratios"),
         ),
         answers=("seen", "exact"),
         slips=(
-            Slip("believes the printed formula", 5, "seen", values["exact"]),
+            Slip("believes the printed formula", 7, "seen", values["exact"]),
             Slip("counts one of the two mixed pairings", 1, "seen", math.sqrt((grad_sq + a**2) / (grad_sq + b**2))),
             Slip("forgets that Adam divides by the root", 1, "seen", values["of_a"] / values["of_b"]),
         ),

@@ -151,14 +151,14 @@ it: in more dimensions the rate is smaller and the way there longer, but the lev
 
 def _steps(values: dict) -> Part:
     return Part(
-        question=r"""After how many steps has the excess of the mean loss over this level fallen by a factor of
+        question=r"""After about how many steps has the excess of the mean loss over this level fallen by a factor of
 $@{hundredfold}$?""",
         solution=r"""Subtract the equation of the level from that of the step: the excess is multiplied by
 $\rho=1-2\eta\ell+\eta^2\ell^2f=1-\frac{2\cdot@{slow}-1}{@{slow}^2f}@{=kept:5}$ in each step. So it takes
 $\frac{\log@{hundredfold}}{-\log\rho}@{=steps}$ steps.""",
         steps=(
             (2, r"$\rho$: 1 for seeing that the excess is multiplied by the same factor"),
-            (2, "the number of steps"),
+            (2, "the number of steps, rounded up or not"),
         ),
         answers=("kept", "steps"),
         slips=(

@@ -157,16 +157,16 @@ def _second_side(values: dict) -> Part:
         question=r"""The two-sided difference has the error $\sqrt{\frac{u^2}{24\varepsilon^2}+T^2\varepsilon^4}$,
 where $T=@{third}$ is the root mean square of $\tfrac16\nabla^3L[z,z,z]$, and it is least at
 $\left(\frac{u}{4\sqrt3\,T}\right)^{1/3}$. Evaluate this $\varepsilon$ and the least error. What does the second
-forward pass buy?""",
+side buy? How many passes does a step with $n$ probes at one $\theta$ take in each of the two ways?""",
         solution=r"""$\varepsilon@{=two_sided_best}$. There $\frac{u^2}{24\varepsilon^2}=2T^2\varepsilon^4$, so the
 error is $\sqrt3\,T\varepsilon^2@{=two_sided_least}$ (or both terms evaluated). This is $@{gain:2}$ times less than
-with one side, at a larger $\varepsilon$. Both sides cost two passes for a probe; one side costs one and that of
-$L(\theta)$, which several probes can share.""",
+with one side, at a larger $\varepsilon$. Two sides take $2n$ passes; one side takes $n+1$, as all probes
+share $L(\theta)$.""",
         steps=(
             (1, r"$\varepsilon$"),
             (2, "the error: 1 for both terms, 1 for the number"),
             (1, "the ratio"),
-            (1, "the price"),
+            (1, "the passes: $2n$ and $n+1$"),
         ),
         answers=("two_sided_best", "two_sided_least", "gain"),
         slips=(Slip("truncation alone, without the rounding", 1, "two_sided_least", _truncation(values)),),

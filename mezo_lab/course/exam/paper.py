@@ -52,7 +52,7 @@ _EXAM = r"""
 
 Paper @{code} · problems: @{count} · minutes: @{minutes} · points: @{minutes}, as a point is a minute
 
-You may use a pocket calculator, and neither books nor notes. Give reasons: a number without its derivation earns
+You may use a pocket calculator, but neither books nor notes. Give reasons: a number without its derivation earns
 only the points of the number. Numbers may be rounded to three digits. If you cannot do a part, go on with a letter
 for its result.
 

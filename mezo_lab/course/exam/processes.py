@@ -15,7 +15,8 @@ _SENT = 4  # numbers: two for safety, two losses
 _STATEMENT = r"""
 $p=@{processes}$ processes train copies of one model together. Each evaluates the two losses of a Gaussian probe on
 $B=@{batch}$ examples of its own, drawn independently. *Batch-parallel*, all processes have the same $z$ and average
-their losses. *Probe-parallel*, each has a $z$ of its own, and all make the updates along all $p$ directions.
+their losses. *Probe-parallel*, each has a $z$ of its own, and all processes step along the mean of the
+$p$ estimates.
 """
 
 
@@ -78,10 +79,10 @@ def _bytes(values: dict) -> Part:
     gradient = _BYTES * values["billions"]  # GB
     return Part(
         question=r"""A method with gradients averages one float32 gradient of $@{billions}$ billion parameters round
-a ring, for which each process sends $2\frac{p-1}{p}$ times its bytes. A process of MeZO sends every other one its
-two losses and two numbers for safety, $@{number}$ bytes each. How many GB ($10^9$ bytes) and how many bytes does a
-process send per step? How long do the gradients take at $@{speed}$ GB a second? Why does MeZO send neither $z$ nor
-weights?""",
+a ring, for which each process sends $2\frac{p-1}{p}$ times its bytes. A process of MeZO sends every other one
+four numbers of $@{number}$ bytes each: its two losses, and two for safety. How many GB ($10^9$ bytes) and how many
+bytes does a process send per step? How long do the gradients take at $@{speed}$ GB a second? Why does MeZO send
+neither $z$ nor weights?""",
         solution=r"""Gradients: $2\cdot\frac{p-1}{p}\cdot4\cdot@{billions}@{=ring}$ GB, for which the wire takes
 $@{seconds}$ seconds. MeZO: $4\cdot@{number}\cdot(p-1)=@{scalars}$ bytes, whatever the size of the model. Every
 process draws each $z$ from the seed; all make the same update from the same weights and so still hold the same
@@ -103,7 +104,7 @@ def _norms(values: dict) -> Part:
     return Part(
         question=r"""Let $G=\|g\|^2=@{grad_sq}$, let $S=@{noise}$ be the trace of the covariance of the gradient of
 one example, which is $S/m$ for a batch of $m$ examples, and let $\mathbb{E}[\|z\|^2zz^\top]=c\,I$ with
-$c=d+2=@{c}$. One probe has $\mathbb{E}\|\hat g\|^2=c\,(G+S/m)$. Derive $\mathbb{E}\|\hat g\|^2$ for either way,
+$c=d+2=@{c}$. One probe has $\mathbb{E}\|\hat g\|^2=c\,(G+S/m)$. Derive $\mathbb{E}\|\hat g\|^2$ in both cases,
 evaluate both, and show that their difference does not depend on $S$.""",
         solution=r"""Batch-parallel is one probe on $pB$ examples: $c\,\left(G+\frac{S}{pB}\right)@{=by_batch}$.
 Probe-parallel, $\hat g$ is the mean of $p$ estimates that are independent: of the $p^2$ products the $p$ equal ones
@@ -144,15 +145,15 @@ def _worth(values: dict) -> Part:
     processes = values["processes"]
     return Part(
         question=r"""On a loss whose effective rank is $r=@{rank}$ a step with $n$ probes at its best rate leaves
-$\mathbb{E}[L^+]/L=\frac{r+1}{r+n+1}$ of the loss. How many steps of one process is a probe-parallel step of $p$
-processes worth? Is it worth as much in forward passes?""",
+$\mathbb{E}[L^+]/L=\frac{r+1}{r+n+1}$ of the loss. How many steps with one probe is a probe-parallel step of $p$
+processes worth? Does it gain as much for each forward pass?""",
         solution=r"""Factors of successive steps multiply, so progress is a logarithm:
 $\log\frac{r+p+1}{r+1}\big/\log\frac{r+2}{r+1}@{=worth}$ steps. It takes $@{processes}$ times the passes of one step
 and is worth fewer than $@{processes}$ steps: the processes buy time and pay for it with passes.""",
-        steps=((2, "logarithms"), (2, "the number"), (1, "no: less than its passes")),
+        steps=((2, "logarithms"), (2, "the number"), (1, "no: less for each pass")),
         answers=("worth",),
         slips=(
-            Slip("$p$ steps, as it has $p$ probes", 3, "worth", processes),
+            Slip("$p$ steps, as it has $p$ probes", 5, "worth", processes),
             Slip(
                 "divides the shares that are lost and not their logarithms",
                 2,
@@ -167,7 +168,7 @@ def _parts(values: dict) -> Part:
     return Part(
         question=r"""Two processes share a batch: one has $@{small}$ examples with the mean loss $@{loss_small}$,
 the other $@{large}$ with $@{loss_large}$. What does the plain mean of the two losses give, and what is the loss of
-the batch? By what must either process multiply its loss for the plain mean to be right?""",
+the batch? By what must each process multiply its loss for the plain mean to be right?""",
         solution=r"""The plain mean is $@{plain}$. The loss of the batch is
 $\frac{@{small}\cdot@{loss_small}+@{large}\cdot@{loss_large}}{@{all}}@{=weighed}$. Each process multiplies by
 $pB_q/\sum_sB_s$: by $@{weight_small}$ and by $@{weight_large}$.""",

@@ -46,8 +46,8 @@ _GEOMETRY = (
             wrong="    move(weights, seed, -eps)",
             mend="The second move is `move(weights, seed, -2 * eps)`.",
             harm=r"""As printed, the second loss is that of $\theta$ and not of $\theta-\varepsilon z$, so $pg$ is
-about half of the slope and curvature no longer cancels. The step also ends $\varepsilon z$ beside the right place,
-and the next step starts there.""",
+about half of the slope and curvature no longer cancels. The step also ends $\varepsilon z$ away from the right
+place, and the next step starts there.""",
         ),
         (1, -1, 1),
         2,
@@ -57,8 +57,8 @@ and the next step starts there.""",
             right="    move(weights, seed, eps)\n    pg",
             wrong="    pg",
             mend="Before the line with `pg`, or after it, `move(weights, seed, eps)` is missing.",
-            harm=r"""Without the way back each step ends $\varepsilon z$ beside the right place, and the next step
-starts there: beside the training the weights walk at random.""",
+            harm=r"""Without the way back each step ends $\varepsilon z$ away from the right place, and the next step
+starts there: in addition to the training, the weights walk at random.""",
         ),
         (1, -2),
         2,
@@ -165,6 +165,7 @@ def _trace(draw: Random, moves: tuple[int, ...], divisor: int, *, other: bool) -
     return {
         "theta": theta,
         "half": curvature // 2,
+        "loss": r"\theta^2" if curvature == 2 else rf"{curvature // 2}\,\theta^2",
         "z": z,
         "another": another,
         "epsilon": epsilon,
@@ -184,9 +185,10 @@ def _tracing(values: dict) -> Part:
     forgotten = values["theta"] - values["lr"] * values["pg_right"]
     return Part(
         question=r"""Trace the program *as printed* for a model with one weight, $\theta=@{theta}$, and the loss
-$@{half}\,\theta^2$, with $\varepsilon=@{epsilon}$ and $\eta=@{lr}$. The first number that the generator returns is
-$z=@{z}$ for this seed, and $@{another}$ for the next one, `seed + 1`. Where does the weight stand at either loss,
-what are `plus`, `minus` and `pg`, and where does the weight end? Where would Algorithm 1 have ended?""",
+$@{loss}$, with $\varepsilon=@{epsilon}$ and $\eta=@{lr}$. For the trace, let the first number drawn be $z=@{z}$
+with this seed, and $@{another}$ with the next one, `seed + 1`, whatever its law. Where does the weight stand at each
+of the two losses, what are `plus`, `minus` and `pg`, and where does the weight end? Where would Algorithm 1 have
+ended with $z=@{z}$?""",
         solution=r"""The losses are evaluated at $@{above}$ and $@{below}$; `plus` is $@{plus}$, `minus` is
 $@{minus}$, and `pg` $@{=pg}$. The weight ends at $@{end}$. On a quadratic a two-sided difference is exact, so
 Algorithm 1 has $pg=z\cdot2\cdot@{half}\,\theta=@{pg_right}$ and ends at $\theta-\eta\,pg\,z=@{end_right}$.""",
@@ -234,13 +236,14 @@ The mended program:
 def _merging(values: dict) -> Part:
     probes = values["probes"]
     return Part(
-        question=r"""A *sweep* is one call of `move`. How many sweeps does a step of the mended program make? Which
-two of them can be merged, and why? How many sweeps does a step with $@{probes}$ probes need if all such merges
-within the step are made?""",
+        question=r"""A *sweep* is one pass over all weights, as in a call of `move`. How many sweeps does a step of
+the mended program make? Which two of them can be merged, and why? Now let a sweep add multiples of several $z$, each
+drawn from its own seed. How few sweeps suffice for a step with $@{probes}$ probes that leaves no move to the next
+step?""",
         solution=r"""Four. The last two, $+\varepsilon$ and $-\eta\,pg$, move along the same $z$ and no loss is
-evaluated between them, so one sweep by $\varepsilon-\eta\,pg$ does both. With $n$ probes each has a way out and a
-flip; the way back from one is merged with the way out of the next, and the last way back with all updates. That
-makes $2n+1@{=sweeps}$.""",
+evaluated between them, so one sweep by $\varepsilon-\eta\,pg$ does both. With $n$ probes, the losses are
+evaluated at $2n$ points, and each of these takes a sweep: the way back from one probe is merged with the way out of
+the next. The last way back is merged with all updates, in one more sweep. That makes $2n+1@{=sweeps}$.""",
         steps=((1, "four"), (1, "the merge, with the reason: no loss in between"), (2, "$2n+1$")),
         answers=("sweeps",),
         slips=(
@@ -254,9 +257,9 @@ def _memory(values: dict) -> Part:
     three = 3 * _BYTES * values["billions"]
     return Part(
         question=r"""A model has @{billions} billion weights in 16 bits; its largest tensor has
-$@{rows}\times@{columns}$ of them. How many MB ($10^6$ bytes) does the mended program hold at its peak beyond the
-weights and a forward pass? How many GB does a program hold that makes $z$ and $\theta+\varepsilon z$ as new
-tensors?""",
+$@{rows}\times@{columns}$ of them. Let `move` draw its numbers in 16 bits too (`dtype=w.dtype`). How many MB
+($10^6$ bytes) does the mended program hold at its peak beyond the weights and a forward pass? How many GB does a
+program hold that makes $z$ and $\theta+\varepsilon z$ as new tensors?""",
         solution=r"""`move` holds the random numbers of one tensor at a time, of the largest one at the peak:
 $2\cdot@{rows}\cdot@{columns}$ bytes, which is $@{chunk:4}$ MB. The other program holds $z$ and one displaced copy,
 each as large as the model: $2\cdot2\cdot@{billions}=@{copies}$ GB.""",

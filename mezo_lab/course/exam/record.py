@@ -141,7 +141,7 @@ def _run() -> Part:
     return Part(
         question=r"""Between which two rates did the runs begin to diverge? Which of the three predictions of part
 (c) has the right order of magnitude? The safe rate was not safe: name two assumptions of the theorem that may fail
-here. Why would $r$ not be the number of curved directions if $H$ had negative eigenvalues as well?""",
+here. Why does $r$ no longer measure how many directions curve if $H$ has negative eigenvalues?""",
         solution=r"""Between $@{low}$ and $@{high}$. The safe rate is of this order. SGD's is larger by a factor of
 about $\gamma=r+2=@{gamma}$, and the tax allows $@{times:2}$ times less. The theorem is about a quadratic, so it
 assumes that $H$ does not change, but a run leaves the first $\theta$ and may meet larger curvature; and it assumes

@@ -31,6 +31,7 @@ def search_by_signs(draw: Random) -> Problem:
     ]
     slope = sum(slopes) / len(slopes)
     norm = math.hypot(*gradient)
+    gaussian = theory.probe_magnitude(norm)
     a, b, c = gradient
     values = {
         "a": a,
@@ -41,7 +42,8 @@ def search_by_signs(draw: Random) -> Problem:
         "norm": norm,
         "slopes": ", ".join(f"{s}" for s in slopes),
         "slope": slope,
-        "gaussian": theory.probe_magnitude(norm),
+        "gaussian": gaussian,
+        "compared": "less" if gaussian < slope else "more",
         "root": theory.probe_magnitude(1.0),
         "price": trace / 2,
         "sigma": slope / trace,
@@ -82,7 +84,7 @@ def _slope(values: dict) -> Part:
 $\mathbb{E}\,|z^\top g|=\sqrt{2/\pi}\,\|g\|$ and $\sqrt{2/\pi}\approx@{root}$?""",
         solution=r"""Three signs count, and to turn all of them around changes nothing, so four values are equally
 likely: $|{\pm@{a}}\pm@{b}\pm@{c}|\in\{@{slopes}\}$. Their mean is $\mathbb{E}\,|z^\top g|@{=slope}$. As
-$\|g\|=@{norm}$, a Gaussian $z$ has $@{root}\cdot@{norm}@{=gaussian}$, which is less.""",
+$\|g\|=@{norm}$, a Gaussian $z$ has $@{root}\cdot@{norm}@{=gaussian}$, which is @{compared}.""",
         steps=(
             (2, "four (or eight) equally likely patterns of signs"),
             (2, r"their values of $|z^\top g|$; one wrong value loses 1"),

@@ -80,7 +80,7 @@ def _streams(values: dict) -> Part:
         question=r"""Which tensors of which steps have the same numbers as tensor $i$ of step $t$? How many
 different streams of numbers does the training use, and how many should it use? Every single $z$ is a vector of
 independent standard normal numbers: why is this program wrong nevertheless?""",
-        solution=r"""All those with $t'+i'=t+i$: tensor $i-1$ in step $t+1$, tensor $i-2$ in step $t+2$, and so on.
+        solution=r"""All those with $t'+i'=t+i$: tensor $i-1$ in step $t+1$ and tensor $i+1$ in step $t-1$, and so on.
 The sums $t+i$ take the values $0,\dots,T+W-2$, so there are $T+W-1@{=streams}$ streams in place of
 $TW@{=addresses}$. A step is unbiased at the weights that it finds only if its $z$ is independent of them, and so of
 every earlier $z$. Here the numbers wander from tensor to tensor: a step draws again what the steps before it drew,

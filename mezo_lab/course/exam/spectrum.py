@@ -93,7 +93,7 @@ def _rank(values: dict) -> Part:
     counted = theory.largest_stable_lr(curvature, values["strong"] + values["weak"] + 2)
     return Part(
         question=r"""Compute $r$ and, for one probe, $\gamma$ and the rate $2/(\|H\|\gamma)$, which is safe by part
-(a). Compare it with $2/(\|H\|(d+2))$, what the dimension tax would allow.""",
+(a). Compare it with $2/(\|H\|(d+2))$, the rate that the dimension tax would allow.""",
         solution=r"""$\operatorname{tr}H=@{strong}\cdot@{curvature}+@{weak}\cdot@{curvature}/@{ratio}@{=trace}$, so
 $r@{=rank}$ and $\gamma=r+2@{=gamma}$. The safe rate is $\frac{2}{@{curvature}\,\gamma}@{=safe}$; the tax would
 allow $@{taxed}$, smaller by a factor of the order of $d/r$.""",
@@ -140,8 +140,8 @@ def _probes(values: dict) -> Part:
     return Part(
         question=r"""Another loss has $r=@{flat}$ directions of one curvature and is flat in all others. You can
 afford $@{pairs}$ pairs of forward passes: steps with one probe, or $@{steps}$ steps with $@{probes}$ probes, each
-at its best rate, where $\mathbb{E}[L^+]/L=1-1/\gamma$. What share of the mean loss is left in either case? Which do
-you take, and under what assumption on the probes?""",
+at its best rate, where $\mathbb{E}[L^+]/L=1-1/\gamma$. What share of the mean loss is left in each case? Which do
+you take, and which property of the probes within a step does this $\gamma$ assume?""",
         solution=r"""$1-\frac1\gamma=\frac{r+1}{r+n+1}$. One probe: $@{one}$ in each of $@{pairs}$ steps leaves
 $@{left_by_one}$. With $@{probes}$ probes: $@{many}$ in each of $@{steps}$ steps leaves $@{left_by_many}$. One probe
 is better: a step with more probes gains more, but not in proportion to its price. This holds for independent
@@ -150,7 +150,7 @@ probes; probes at right angles to each other may gain where $r$ or $n$ is of the
             (2, r"$\frac{r+1}{r+n+1}$, or $\gamma$ for both"),
             (2, "the two shares"),
             (1, "one probe"),
-            (1, "independent probes"),
+            (1, "they are independent"),
         ),
         answers=("left_by_one", "left_by_many"),
         slips=(
