@@ -22,10 +22,10 @@ HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 EDITION = HERE / "zh"
 LICENCE = (
-    "**许可。** 文字与图片:[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)。"
-    "代码:[MIT](https://opensource.org/license/mit)。"
+    "**许可。** 文字与图片：[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)。"
+    "代码：[MIT](https://opensource.org/license/mit)。"
 )
-BANNER = "> **注意。** 英文原文已更新,以下译文尚未跟上:本笔记本有 {count} 个单元格暂以英文显示。"
+BANNER = "> **注意。** 英文原文已更新，以下译文尚未跟上：本笔记本有 {count} 个单元格暂以英文显示。"
 _MARK = re.compile(r"^<!-- ([0-9a-f]{12}) -->\n", re.MULTILINE)
 
 
@@ -82,7 +82,7 @@ def translated(notebook: Any, translations: dict[str, str], *, licence: str) -> 
         text = cell.source.removesuffix(f"\n\n{licence}")
         ending = f"\n\n{LICENCE}" if text != cell.source else ""
         if is_translated(text, translations):
-            cell.source = linked(translations[key(text)]) + ending
+            cell.source = linked(unbroken(translations[key(text)])) + ending
         else:
             english += 1
             cell.source = linked(text) + ending
@@ -98,6 +98,16 @@ def linked(text: str) -> str:
     '[terms](../GLOSSARY.md), [above](#above), [claims](../../docs/claims.md#b2)'
     """
     return re.sub(r"\]\((?=[\w.]+[/.])", "](../", text)
+
+
+def unbroken(text: str) -> str:
+    """Chinese without the line breaks inside its sentences, each of which a page would show as a blank.
+
+    >>> unbroken("# 一\\n\\n二三\\n四\\n- 五\\n  $x$")
+    '# 一\\n\\n二三四\\n- 五\\n  $x$'
+    """
+    letter = "[\\u3000-\\u303f\\u4e00-\\u9fff\\uff00-\\uffef]"
+    return re.sub(rf"(?<={letter})\n *(?={letter})", "", text)
 
 
 def brought_up_to_date(texts: list[str], translations: dict[str, str]) -> str:

@@ -75,6 +75,25 @@ def test_a_students_copy_is_as_chinese_as_the_notebook_and_its_links_lead_two_le
     assert [link for link in found if not (translation.EDITION / "student" / link).resolve().exists()] == []
 
 
+def half_width(text: str) -> list[str]:
+    """Marks of English print beside a Chinese letter; formulas, code and links may have them."""
+    words = re.sub(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|```.*?```|\]\([^)]*\)|<[^>]*>", "", text, flags=re.DOTALL)
+    return re.findall(r"[\u4e00-\u9fff][*]{0,2}[,;:?!()]|[,;:?!)][*]{0,2}[\u4e00-\u9fff]", words)
+
+
+PAGES = [*sorted(translation.EDITION.glob("*.md")), build.HERE.parent / "README.zh.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_chinese_has_the_marks_of_chinese_print(page):
+    assert half_width(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_mark_of_english_print_is_seen():
+    assert half_width("甲,乙。*丙*:丁(戊)") == ["甲,", "丙*:", "丁(", "戊)"]
+    assert half_width("甲\uff0c`乙,`$丙,$ Spall, 1992") == []
+
+
 def notebook(*texts: str):
     return nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_markdown_cell(text, id=f"c{n}") for n, text in enumerate(texts)]
