@@ -31,7 +31,14 @@ import nbformat
 from marks import MarkError, text_is_solution, unsolved  # beside this file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
-from translation import EDITION, behind, read_translations, translated, translated_names  # beside this file
+from translation import (  # beside this file
+    EDITION,
+    TranslationError,
+    behind,
+    read_translations,
+    translated,
+    translated_names,
+)
 
 from mezo_lab.course.notebook import SLIDE
 
@@ -272,16 +279,17 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown := sorted(set(chosen) - set(names())):
         parser.error(f"NAME must be one of {', '.join(names())}, or its number; got {unknown[0]}")
     every = options.all or options.fast
-    for name in chosen or [name for name in names() if every or is_stale(name)]:
-        try:
+    try:
+        for name in chosen or [name for name in names() if every or is_stale(name)]:
             build(name, fast=options.fast)
-        except MarkError as error:
-            sys.exit(str(error))
-        print(name, file=sys.stderr)
-    if not options.fast:
-        for name in translated_names():
-            translate(name)
-            print(behind(name) or f"zh/{name}", file=sys.stderr)
+            print(name, file=sys.stderr)
+        if not options.fast:
+            # a notebook that waits to be built keeps the translation of what it shows
+            for name in [name for name in translated_names() if name in names() and not is_stale(name)]:
+                translate(name)
+                print(behind(name) or f"zh/{name}", file=sys.stderr)
+    except (MarkError, TranslationError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

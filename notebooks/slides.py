@@ -58,6 +58,10 @@ class StaleError(ValueError):
     """A built notebook that lacks what a slide shows."""
 
 
+class TooLongError(ValueError):
+    """Code or output that a slide cannot hold."""
+
+
 @dataclass
 class Slide:
     """What is shown, and what is said, in Markdown and HTML."""
@@ -110,25 +114,33 @@ def title_slide(notebook: Any) -> Slide:
 
 
 def slide_of(chosen: slide_tags.Chosen, outputs: dict[str, list[Any]], name: str) -> Slide:
-    """A slide of the cells that its tags choose."""
+    """A slide of the cells that its tags choose. Raises: StaleError, TooLongError, naming notebook and cell."""
     slide = Slide(chosen.heading)
     for part in chosen.parts:
-        if part.kind == "code":
-            slide.shown.append(fenced(part.cell.source, "python"))
-        elif part.kind == "notes":
-            slide.notes.append(without_heading(part.cell.source))
-        elif part.cell.cell_type == "markdown":
-            slide.shown.append(questions_of(part.cell.source) or without_heading(part.cell.source))
-        else:
-            outs = outputs.get(part.cell.source, ())
-            found = [displayed(output) for output in outs]
-            pictures = [text for text in found if text.startswith("<img")]
-            if not any(found) or any("image/png" in out.get("data", {}) and SLIDE not in out.data for out in outs):
-                cell = f"cell {part.cell.id} ({part.cell.source.splitlines()[-1]!r})"
-                raise StaleError(f"Notebook {name}, {cell} has no output: run `make notebooks NAME={name[:2]}`.")
-            slide.shown += [text for text in found if text and not (pictures and text.startswith("<table"))]
-            slide.pictures += len(pictures)
+        try:
+            _add(slide, part, outputs, name)
+        except TooLongError as error:
+            raise TooLongError(f"Notebook {name}, cell {part.cell.id}: {error}") from None
     return slide
+
+
+def _add(slide: Slide, part: slide_tags.Part, outputs: dict[str, list[Any]], name: str) -> None:
+    """Put a cell on a slide, or into its notes."""
+    if part.kind == "code":
+        slide.shown.append(fenced(part.cell.source, "python"))
+    elif part.kind == "notes":
+        slide.notes.append(without_heading(part.cell.source))
+    elif part.cell.cell_type == "markdown":
+        slide.shown.append(questions_of(part.cell.source) or without_heading(part.cell.source))
+    else:
+        outs = outputs.get(part.cell.source, ())
+        found = [displayed(output) for output in outs]
+        pictures = [text for text in found if text.startswith("<img")]
+        if not any(found) or any("image/png" in out.get("data", {}) and SLIDE not in out.data for out in outs):
+            cell = f"cell {part.cell.id} ({part.cell.source.splitlines()[-1]!r})"
+            raise StaleError(f"Notebook {name}, {cell} has no output: run `make notebooks NAME={name[:2]}`.")
+        slide.shown += [text for text in found if text and not (pictures and text.startswith("<table"))]
+        slide.pictures += len(pictures)
 
 
 def questions_of(text: str) -> str:
@@ -216,10 +228,10 @@ def image(output: Any) -> str:
 
 
 def fenced(text: str, language: str = "text") -> str:
-    """Raises: ValueError for more than a slide can hold."""
+    """Raises: TooLongError for more than a slide can hold."""
     lines = text.splitlines()
     if len(lines) > MOST_LINES or (language != "text" and max(map(len, lines)) > MOST_COLUMNS):
-        raise ValueError(f"A slide shows {MOST_LINES} lines of {MOST_COLUMNS} letters, got {len(lines)}: {text!r}")
+        raise TooLongError(f"A slide shows {MOST_LINES} lines of {MOST_COLUMNS} letters, got {len(lines)}: {text!r}")
     return f"```{language}\n{text}\n```"
 
 
@@ -241,7 +253,7 @@ def with_notes(slides: list[Slide], name: str) -> list[Slide]:
     plan = LECTURES[name[:2]]
     for slide in slides:
         if slide.title.startswith(PREDICTIONS):
-            slide.notes.append(f"**Answers.** {predictions()[name[:2]]}")
+            slide.notes.append(f"**Answers.** {answers_of(name)}")
     meaning = next((slide for slide in slides if slide.title.startswith(MEANING)), slides[-1])
     meaning.notes += ["**What people get wrong.**", *misconceptions(plan["misconceptions"])]
     scale = 60 * plan["minutes"] / sum(slide.duration for slide in slides)  # seconds of the plan for each of ours
@@ -261,12 +273,16 @@ def clock(seconds: float) -> str:
     return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
-def predictions() -> dict[str, str]:
-    """Number of a notebook → TEACHING's answers to its predictions."""
+def answers_of(name: str) -> str:
+    """TEACHING's answers to the predictions of a notebook. Raises: ValueError where it has none."""
     teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
     answers = teaching.partition("## Answers to the predict cells")[2].partition("\n## ")[0]
-    paragraphs = re.findall(r"\*\*(\d+)\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.DOTALL)
-    return {number.zfill(2): text for number, text in paragraphs}
+    found = re.search(rf"\*\*{int(name[:2])}\. [^*]+\*\* (.+?)(?=\n\n|\Z)", answers, re.DOTALL)
+    if found is None:
+        raise ValueError(
+            f"TEACHING.md must answer the predictions of notebook {name}: add a paragraph **{int(name[:2])}. …**"
+        )
+    return found[1]
 
 
 def misconceptions(beginnings: list[str]) -> tuple[str, ...]:
@@ -341,7 +357,7 @@ def main() -> None:
         for name in arguments.names or names():
             (arguments.out / f"{name}.html").write_text(page(name, arguments.built), encoding="utf-8")
             print(arguments.out / f"{name}.html")
-    except (ModuleNotFoundError, slide_tags.TagError, StaleError) as error:
+    except (ModuleNotFoundError, OSError, ValueError) as error:  # TagError, StaleError and TooLongError are of these
         sys.exit(str(error))
 
 

@@ -8,6 +8,7 @@ makes zh/NAME.ipynb and zh/student/NAME.ipynb of the English ones. A cell whose 
 English, and the notebook says so at its head: an old translation never stands beside new code.
 """
 
+import argparse
 import copy
 import hashlib
 import re
@@ -129,8 +130,15 @@ def behind(name: str) -> str:
     return f"zh/{name}: {english} of {len(texts(name))} cells of text are in English" if english else ""
 
 
-def main(arguments: list[str]) -> None:
-    for name in arguments or translated_names():
+def main(arguments: list[str] | None = None) -> None:
+    sources = [path.stem for path in sorted(SOURCES.glob("[0-9]*.py"))]
+    numbers = {name.partition("_")[0]: name for name in sources}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="or number; none: all that have a translation")
+    chosen = [numbers.get(name, name) for name in parser.parse_args(arguments).names] or translated_names()
+    if unknown := sorted(set(chosen) - set(sources)):
+        parser.error(f"NAME must be one of {', '.join(sources)}, or its number; got {unknown[0]}")
+    for name in chosen:
         path = EDITION / f"{name}.md"
         translations = read_translations(path) if path.exists() else {}
         path.parent.mkdir(exist_ok=True)
@@ -139,4 +147,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main()
+    except TranslationError as error:
+        sys.exit(str(error))

@@ -8,6 +8,7 @@ import build
 import marks
 import nbformat
 import pytest
+import translation
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -318,6 +319,10 @@ def workshop(tmp_path, monkeypatch):
     for place, folder in places.items():
         monkeypatch.setattr(build, place, folder)
     monkeypatch.setattr(build, "executed", lambda notebook, *, fast, **limits: marked(notebook, fast))
+    (tmp_path / "zh").mkdir()
+    for home in (build, translation):
+        monkeypatch.setattr(home, "SOURCES", tmp_path / "src")
+        monkeypatch.setattr(home, "EDITION", tmp_path / "zh")
     return tmp_path
 
 
@@ -358,3 +363,21 @@ def test_a_committed_notebook_that_was_built_fast_is_stale(workshop, capsys):
     page = workshop / "01_first.ipynb"
     page.write_text(page.read_text().replace('"fast": false', '"fast": true'))
     assert built(capsys) == ["01_first"]
+
+
+def test_a_build_writes_the_translations_of_what_is_built_and_of_nothing_stale(workshop, capsys):
+    for name in ("01_first", "02_second"):
+        (workshop / f"src/{name}.py").write_text("# %% [markdown]\n# One\n")
+        (workshop / f"zh/{name}.md").write_text(f"<!-- {translation.key('One')} -->\n一\n")
+    assert built(capsys, "01") == ["01_first", "zh/01_first"]
+    assert "一" in (workshop / "zh/01_first.ipynb").read_text()
+    assert built(capsys) == ["02_second", "zh/01_first", "zh/02_second"]
+    (workshop / "src/02_second.py").write_text("# %% [markdown]\n# Two\n")
+    assert built(capsys, "01") == ["01_first", "zh/01_first"]
+    assert "一" in (workshop / "zh/02_second.ipynb").read_text()
+
+
+def test_a_translation_that_is_none_ends_the_build_with_one_line(workshop):
+    (workshop / "zh/01_first.md").write_text("No hash.\n")
+    with pytest.raises(SystemExit, match=r"01_first\.md must begin with the hash of a cell"):
+        build.main([])

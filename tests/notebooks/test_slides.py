@@ -80,7 +80,7 @@ def test_the_answers_are_beside_the_predictions_and_what_people_get_wrong_is_sai
     made(name, folder)
     notes = {slide.title: "\n".join(slide.notes) for slide in slides.lecture_of(name)}
     (asked,) = [text for title, text in notes.items() if title.startswith(slides.PREDICTIONS)]
-    assert slides.predictions()[name[:2]] in asked
+    assert slides.answers_of(name) in asked
     assert sum("**What people get wrong.**" in text for text in notes.values()) == 1
 
 
@@ -98,6 +98,23 @@ def test_seven_lectures_take_the_two_hours_without_the_break_and_teaching_says_t
 def test_a_misconception_that_is_gone_is_named():
     with pytest.raises(ValueError, match=r"`misconceptions` must begin .* got 'Gone'"):
         slides.misconceptions(["Gone"])
+
+
+def test_answers_that_are_missing_are_named():
+    with pytest.raises(ValueError, match=r"must answer the predictions of notebook 99_x: add a paragraph \*\*99\. …"):
+        slides.answers_of("99_x")
+
+
+@pytest.mark.parametrize("error", [slides.TooLongError, slides.StaleError, PermissionError, ValueError])
+def test_an_error_ends_the_command_with_one_line(error, monkeypatch, tmp_path):
+    def page(*arguments):
+        raise error("Notebook 99_x: mend it.")
+
+    monkeypatch.setattr(slides, "place_assets", lambda folder: None)
+    monkeypatch.setattr(slides, "page", page)
+    monkeypatch.setattr("sys.argv", ["slides.py", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"^Notebook 99_x: mend it\.$"):
+        slides.main()
 
 
 def output(kind: str = "display_data", **data):
@@ -123,10 +140,14 @@ def test_an_output_that_is_missing_is_named_with_its_notebook_and_cell():
 
 
 def test_code_and_output_that_a_slide_cannot_hold_are_refused():
-    with pytest.raises(ValueError, match="A slide shows 14 lines of 68 letters, got 15"):
+    with pytest.raises(slides.TooLongError, match="A slide shows 14 lines of 68 letters, got 15"):
         slides.fenced("x\n" * 15)
-    with pytest.raises(ValueError, match="A slide shows 14 lines of 68 letters, got 1"):
-        slides.fenced("x" * 69, "python")
+    cell = nbformat.v4.new_code_cell("x" * 69, id="99-08")
+    chosen = slides.slide_tags.Chosen(2, [slides.slide_tags.Part("code", cell, "One")])
+    with pytest.raises(
+        slides.TooLongError, match="99_x, cell 99-08: A slide shows 14 lines of 68 letters, got 1: 'xxx"
+    ):
+        slides.slide_of(chosen, {}, "99_x")
 
 
 MEASURE = """

@@ -121,6 +121,17 @@ def test_bringing_up_to_date_keeps_what_is_translated_drops_what_is_gone_and_add
     assert read_translations(path) == {key("a"): "甲", key("c"): "c"}
 
 
+def test_a_name_is_that_of_a_source_or_its_number_and_another_one_is_refused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(translation, "EDITION", tmp_path)
+    translation.main(["00"])
+    (page,) = tmp_path.iterdir()
+    assert page.name == "00_how_to_read_this_course.md" and read_translations(page)
+    with pytest.raises(SystemExit):
+        translation.main(["99"])
+    assert "NAME must be one of 00_how_to_read_this_course, 01_" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [page]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
