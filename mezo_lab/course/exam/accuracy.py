@@ -147,7 +147,7 @@ that both models succeed on mostly the same reviews.""",
         answers=("gain", "error", "low", "high", "unpaired"),
         slips=(
             Slip("the unpaired error for the pairs", 3, "error", values["unpaired"] / Z95),
-            Slip(r"reports the accuracies' two intervals and says that they overlap, hence no gain", 3),
+            Slip(r"reports the accuracies' two intervals and says that they overlap, hence no gain", 5),
             Slip(
                 "divides by the reviews on which the models differ and not by all",
                 2,

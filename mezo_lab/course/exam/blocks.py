@@ -131,7 +131,7 @@ $g^\top\|z\|^2zz^\top g$ and have the mean $c\,\|g\|^2$. Together $f=\frac{n(n-1
         answers=("f",),
         slips=(
             Slip("leaves out the terms with $i\\ne j$", 3, "f", Fraction(c, n)),
-            Slip("averages nothing: the value of one probe", 4, "f", c),
+            Slip("averages nothing: the value of one probe", 5, "f", c),
             Slip("does not divide by $n$", 2, "f", n - 1 + c),
         ),
     )

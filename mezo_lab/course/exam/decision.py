@@ -112,8 +112,8 @@ def _hours(values: dict) -> Part:
     return Part(
         question=r"""You could rent $@{cards}$ such cards for Adam on all weights, on which a step takes
 $@{backward_seconds}$ s. A step of MeZO takes $@{seconds}$ s on one card. Let MeZO need $\gamma$ times as many
-steps. Up to which $\gamma$ is its training the cheaper one in card-seconds? With one probe theory says $\gamma=r+2$:
-up to which effective rank is that? You measure $r=@{rank}$: decide.""",
+steps as Adam. Up to which $\gamma$ is its training the cheaper one in card-seconds? With one probe theory says
+$\gamma=r+2$: up to which effective rank is that? You measure $r=@{rank}$: decide.""",
         solution=r"""$S$ steps of Adam cost $S\cdot@{cards}\cdot@{backward_seconds}$ card-seconds and $\gamma S$
 steps of MeZO cost $\gamma S\cdot@{seconds}$. They break even at
 $\gamma^*=\frac{@{cards}\cdot@{backward_seconds}}{@{seconds}}=@{break_even}$, that is at $r=\gamma^*-2=@{largest}$.
@@ -157,8 +157,8 @@ labelled texts, and the loss is a cross-entropy; a step of LoRA with checkpointi
 and $\gamma$ is that of part (b). (ii) As (i), but what counts is a score that people give to the
 model's answers. (iii) You want to train the same model from random weights.""",
         solution=r"""(i) Against: with LoRA and checkpointing a backward pass fits, and one of its steps, though twice
-as long, replaces $\gamma=@{gamma}$ of MeZO's. (ii)
-For: the score has no gradient, and MeZO needs its values only; $\varepsilon$ must be large enough to change
+as long, replaces $\gamma=@{gamma}$ of MeZO's.
+(ii) For: the score has no gradient, and MeZO needs its values only; $\varepsilon$ must be large enough to change
 answers. (iii) Against: from random weights much of what is to be learnt lies in flat directions, which take the
 steps of part (c) and many times more.""",
         steps=(

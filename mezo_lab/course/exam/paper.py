@@ -76,7 +76,7 @@ same questions with other numbers, and their solutions.
 charged once: if a later part is right for the student's own number, it earns full marks. Another valid derivation
 earns the same marks as the printed one. A number counts as right within one per cent of the printed one. Under
 *common slips* a minus says how many points of the part are lost, and the number in brackets is what the slip gives.
-No part has fewer than 0 points.
+If the steps in the answer earn less than is then left, the steps count. No part has fewer than 0 points.
 
 @{table}
 """

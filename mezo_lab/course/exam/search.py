@@ -95,12 +95,12 @@ $\|g\|=@{norm}$, a Gaussian $z$ has $@{root}\cdot@{norm}@{=gaussian}$, which is 
         slips=(
             Slip(
                 r"takes the root of $\mathbb{E}(z^\top g)^2=\|g\|^2$ for the mean of $|z^\top g|$",
-                3,
+                5,
                 "slope",
                 values["norm"],
             ),
-            Slip("adds the sizes of the entries, as if all signs agreed", 4, "slope", entries),
-            Slip(r"uses $\sqrt{2/\pi}\,\|g\|$ for signs as well", 4, "slope", values["gaussian"]),
+            Slip("adds the sizes of the entries, as if all signs agreed", 5, "slope", entries),
+            Slip(r"uses $\sqrt{2/\pi}\,\|g\|$ for signs as well", 5, "slope", values["gaussian"]),
         ),
     )
 

@@ -91,7 +91,7 @@ up to $W$ times.""",
             (2, "dependence between steps, although each $z$ alone is sound"),
         ),
         answers=("streams", "addresses"),
-        slips=(Slip("one stream for each pair of step and tensor", 3, "streams", values["addresses"]),),
+        slips=(Slip("one stream for each pair of step and tensor", 5, "streams", values["addresses"]),),
     )
 
 

@@ -128,7 +128,7 @@ The edge is $\eta=\frac{1}{@{k}\cdot@{curvature}}@{=edge}$, $@{margin:2}$ per ce
         ),
         answers=("edge", "margin"),
         slips=(
-            Slip(r"takes the safe rate for the edge: $\gamma$ is a bound here", 4, "edge", values["safe"]),
+            Slip(r"takes the safe rate for the edge: $\gamma$ is a bound here", 6, "edge", values["safe"]),
             Slip(
                 "solves for one direction of each group and not for all of them", 2, "edge", 0.5 / values["curvature"]
             ),
