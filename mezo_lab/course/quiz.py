@@ -32,7 +32,7 @@ def write_quiz(folder: Path, *, student: bool, seed: int) -> None:
     seed and from the reasons, which students do not have, so whoever knows the seed cannot repeat it.
 
     Args:
-        folder: where; it is made if it does not exist.
+        folder: where; it is made if need be, and files of these names are replaced.
         student: write the questions alone.
         seed: of the order of the choices.
     Raises: AssessmentError where the questions are wrong; NotInstalled where PyYAML is missing.
@@ -47,7 +47,7 @@ def write_quiz(folder: Path, *, student: bool, seed: int) -> None:
     (folder / "objectives.md").write_text(_map(units), encoding="utf-8")
     home = record_path("notebooks/assessment")
     shutil.copyfile(home / "course.yaml", folder / "course.yaml")
-    shutil.copytree(home / "questions", folder / "questions")
+    shutil.copytree(home / "questions", folder / "questions", dirs_exist_ok=True)
 
 
 def ordered_choices(unit: Unit, seed: int) -> dict[str, tuple[Choice, ...]]:
@@ -58,13 +58,15 @@ def ordered_choices(unit: Unit, seed: int) -> dict[str, tuple[Choice, ...]]:
     """
     secret = [choice.reason for question in unit.questions for choice in question.choices]  # no student has them
     generator = random.Random(f"{seed} {secret}")
-    places = list(range(len(_LETTERS)))
-    generator.shuffle(places)
+    letters = list(range(len(_LETTERS)))
+    generator.shuffle(letters)
+    places = [letters[number % len(letters)] for number in range(len(unit.questions))]
+    generator.shuffle(places)  # or the first question and the fifth would have one key
     ordered = {}
-    for number, question in enumerate(unit.questions):
+    for place, question in zip(places, unit.questions, strict=True):
         choices = list(question.wrong)
         generator.shuffle(choices)
-        choices.insert(places[number % len(places)], question.right)
+        choices.insert(place, question.right)
         ordered[question.id] = tuple(choices)
     return ordered
 

@@ -1,5 +1,6 @@
 """The questions: their numbers are the theory's, the key is right, and a student's copy gives none of it away."""
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -154,6 +155,22 @@ def test_the_right_choice_is_in_each_place_equally_often(seed):
         assert sorted(own.values()) == [1, 1, 1, 2]
         places += own
     assert min(places.values()) >= 15 and set(places) == {0, 1, 2, 3}
+
+
+def test_the_key_of_one_question_says_nothing_of_that_of_another():
+    same: Counter[tuple[int, int]] = Counter()
+    for unit in UNITS:
+        ordered = ordered_choices(unit, 0)
+        keys = [ordered[question.id].index(question.right) for question in unit.questions]
+        same.update(pair for pair in itertools.combinations(range(len(keys)), 2) if keys[pair[0]] == keys[pair[1]])
+    assert max(same.values()) < len(UNITS) / 2  # each unit has one pair with the same key, of ten
+
+
+def test_quiz_pages_are_replaced(tmp_path):
+    write_quiz(tmp_path, student=False, seed=0)
+    first = (tmp_path / "quiz.md").read_text()
+    write_quiz(tmp_path, student=False, seed=1)
+    assert (tmp_path / "quiz.md").read_text() != first
 
 
 def test_a_seed_gives_its_order_again_and_another_seed_another_one(tmp_path):
