@@ -1,6 +1,6 @@
 """What a probe sees of an accuracy: the steps along a line and their smoothing, and how often two points agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +53,14 @@ def steps_figure(
     Args:
         places: along the line.
         rates: the error rate at each place.
-        smoothed: name → the smoothed error rate at each place.
-        probes: drawn in this order.
-    Returns: a matplotlib `Figure` that needs no display. Raises: ValueError when there is nothing to draw.
+        smoothed: name → the smoothed error rate at each place; three at most.
+        probes: drawn in this order; four at most.
+    Returns: a matplotlib `Figure` that needs no display.
+    Raises: ValueError when there is nothing to draw, or more than there are looks for.
     """
     _check("places", places, "evaluate the error rate along a line")
+    _check_most("smoothed", smoothed, len(_DASHES))
+    _check_most("probes", probes, len(_LAWS))
     figure = style.new_figure(_HEIGHT)
     axes = figure.add_subplot()
     axes.step(places, [100 * rate for rate in rates], where="mid", color=style.GREY, linewidth=2.2, label="error rate")
@@ -102,11 +105,13 @@ def zeros_figure(series: Sequence[ZeroShare], decoy: ZeroShare | None = None) ->
     """The shares of probes without a difference against ε on a logarithmic axis, with theory dashed.
 
     Args:
-        series: at least one.
+        series: one to four.
         decoy: a wrong formula, whose theory is drawn dotted.
-    Returns: a matplotlib `Figure` that needs no display. Raises: ValueError when there is nothing to draw.
+    Returns: a matplotlib `Figure` that needs no display.
+    Raises: ValueError when there is nothing to draw, or more than there are markers for.
     """
     _check("series", series, "measure one")
+    _check_most("series", series, len(_LAWS))
     figure = style.new_figure(_HEIGHT)
     axes = figure.add_subplot()
     for each, law in zip(series, _LAWS, strict=False):
@@ -133,14 +138,19 @@ def zeros_alt_text(series: Sequence[ZeroShare], decoy: ZeroShare | None = None) 
     told = "; ".join(map(_in_words, series))
     words = f"Shares of probes without a difference against ε: {told}."
     if decoy is not None:
-        first, *_, last = _percent(decoy.theory)
-        words += f" The decoy, {decoy.name}, falls from {first:.0f} % to {last:.0f} %."
+        shares = _percent(decoy.theory)
+        words += f" The decoy, {decoy.name}, falls from {shares[0]:.0f} % to {shares[-1]:.0f} %."
     return words
 
 
 def _check(name: str, things: Sequence[Any], remedy: str) -> None:
     if len(things) == 0:
         raise ValueError(f"`{name}` must hold at least one, got none: {remedy} first.")
+
+
+def _check_most(name: str, things: Sized, most: int) -> None:
+    if len(things) > most:
+        raise ValueError(f"`{name}` must hold {most} at most, got {len(things)}: draw the others in another figure.")
 
 
 def _seen(probe: StepProbe) -> str:
@@ -158,9 +168,9 @@ def _draw_share(axes: "Axes", each: ZeroShare, law: str) -> None:
 
 
 def _in_words(each: ZeroShare) -> str:
-    first, *_, last = _percent(each.shares)
-    foretold, *_, final = _percent(each.theory)
+    shares = _percent(each.shares)
+    theory = _percent(each.theory)
     return (
-        f"{each.name} from {first:.0f} % at ε = {each.epsilons[0]:g} to {last:.0f} % at {each.epsilons[-1]:g}, theory "
-        f"{foretold:.0f} % and {final:.0f} %"
+        f"{each.name} from {shares[0]:.0f} % at ε = {each.epsilons[0]:g} to {shares[-1]:.0f} % at "
+        f"{each.epsilons[-1]:g}, theory {theory[0]:.0f} % and {theory[-1]:.0f} %"
     )

@@ -107,14 +107,17 @@ def matrices_alt_text(measured: Mapping[str, Tensor], theory: Mapping[str, Tenso
 def _check_clouds(draws: Mapping[str, Tensor]) -> None:
     shapes = {law: tuple(z.shape) for law, z in draws.items() if z.ndim != 2 or z.shape[-1] != 2}
     if not draws or shapes:
-        raise ValueError(f"`draws` must hold probes of the shape (count, 2), got {shapes or 'none'}: draw in two dims.")
+        raise ValueError(
+            f"`draws` must hold probes of the shape (count, 2), got {shapes or 'none'}: draw in two dimensions."
+        )
 
 
 def _check_matrices(measured: Mapping[str, Tensor], theory: Mapping[str, Tensor]) -> None:
     shapes = [{law: tuple(matrix.shape) for law, matrix in each.items()} for each in (measured, theory)]
     if not measured or shapes[0] != shapes[1]:
         raise ValueError(
-            f"`measured` and `theory` must hold the same laws and shapes, got {shapes[0]} and {shapes[1]}."
+            f"`measured` and `theory` must hold the same laws and shapes, got {shapes[0]} and {shapes[1]}: "
+            "give a matrix of each for each law."
         )
 
 

@@ -1,5 +1,6 @@
 """Isserlis' theorem as a diagram: the ways to pair the legs of a product of z's, and what each of them gives."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +98,9 @@ def _draw_legs(axes: "Axes", pieces: "Sequence[Piece]", legs: "Sequence[Leg]") -
 
 def _draw_arc(axes: "Axes", left: int, right: int) -> None:
     """A half ellipse over two legs."""
-    from math import cos, pi, sin
-
-    steps = [pi * step / 40 for step in range(41)]
+    steps = [math.pi * step / 40 for step in range(41)]
     middle = (left + right) / 2
     radius = (right - left) / 2
-    x = [middle + radius * cos(step) for step in steps]
-    y = [_ARC * (right - left) * sin(step) for step in steps]
+    x = [middle + radius * math.cos(step) for step in steps]
+    y = [_ARC * (right - left) * math.sin(step) for step in steps]
     axes.plot(x, y, color=style.LAW_STYLES["gaussian"][1], linewidth=1.8)

@@ -37,10 +37,10 @@ def price_figure(prices: Sequence[TrainingPrice], few: str, many: str) -> "Figur
     """Accuracies with their intervals against minutes at the left and memory at the right, a row for each prompt.
 
     Args:
-        prices: at least one.
+        prices: at least one; their methods have a marker each.
         few, many: what filled and hollow markers stand for.
     Returns: a matplotlib `Figure` that needs no display.
-    Raises: ValueError when there is nothing to draw.
+    Raises: ValueError when there is nothing to draw, or more methods than markers.
     """
     _check_prices(prices)
     prompts = list(dict.fromkeys(price.prompt for price in prices))
@@ -87,7 +87,10 @@ def _check_prices(prices: Sequence[TrainingPrice]) -> None:
 def _looks(prices: Sequence[TrainingPrice]) -> dict[str, dict[str, Any]]:
     """Method → how it is drawn; each has a marker of its own."""
     methods = dict.fromkeys(price.method for price in prices)
-    return {method: style.estimate(law) for method, law in zip(methods, [*style.LAW_STYLES, ""], strict=False)}
+    laws = [*style.LAW_STYLES, ""]
+    if len(methods) > len(laws):
+        raise ValueError(f"`prices` must have {len(laws)} methods at most, got {len(methods)}: draw a few at a time.")
+    return {method: style.estimate(law) for method, law in zip(methods, laws, strict=False)}
 
 
 def _draw(axes: "Axes", prices: Sequence[TrainingPrice], cost: str, looks: dict[str, dict[str, Any]]) -> None:

@@ -81,3 +81,18 @@ def test_without_places_there_is_no_line(draw):
 def test_without_a_series_there_is_nothing_to_draw(draw):
     with pytest.raises(ValueError, match="`series` must hold at least one, got none: measure"):
         draw([])
+
+
+def test_what_has_no_look_of_its_own_is_not_left_out_in_silence():
+    places, rates, smoothed = LINE
+    with pytest.raises(ValueError, match="`smoothed` must hold 3 at most, got 4: draw the others in another figure"):
+        steps_figure(places, rates, {f"{k}": rates for k in range(4)}, PROBES)
+    with pytest.raises(ValueError, match="`probes` must hold 4 at most, got 5"):
+        steps_figure(places, rates, smoothed, [PROBES[0]] * 5)
+    with pytest.raises(ValueError, match="`series` must hold 4 at most, got 5"):
+        zeros_figure([SERIES[0]] * 5)
+
+
+def test_one_epsilon_is_told_too():
+    one = ZeroShare("B = 4", [0.5], [0.9], [0.01], [0.91])
+    assert "B = 4 from 90 % at ε = 0.5 to 90 % at 0.5, theory 91 % and 91 %." in zeros_alt_text([one])

@@ -1,5 +1,7 @@
 """The figure of prices draws each training against its minutes and its memory, and says them in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from mezo_lab.report.figures import TrainingPrice, price_alt_text, price_figure
@@ -61,3 +63,9 @@ def test_words_name_every_training():
 def test_nothing_cannot_be_drawn(draw):
     with pytest.raises(ValueError, match="`prices` must hold at least one training, got none: read results"):
         draw([], **NAMES)
+
+
+def test_more_methods_than_markers_are_refused():
+    prices = [replace(PRICES[0], method=f"method {number}") for number in range(20)]
+    with pytest.raises(ValueError, match=r"`prices` must have \d+ methods at most, got 20: draw a few at a time"):
+        price_figure(prices, **NAMES)
