@@ -71,8 +71,9 @@ def train_classifier(
         batch: examples of a step.
         starts: trainings at each rate.
         rates: learning rates.
+    Returns: the accuracy at the end, the share of probes that saw no difference, and the rate; all at the best rate.
 
-    >>> train_classifier(lambda margins: (margins < 0).double().mean(-1), 0.3, steps=50, starts=2).accuracy.draws
+    >>> train_classifier(lambda margins: (margins < 0).double().mean(-1), 0.3, steps=50, starts=2).accuracy.count
     2
     """
     generator = torch.Generator().manual_seed(_SEED)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mezo_lab.course.graders import for_nbgrader, for_otter
 from mezo_lab.course.notebook import record_path
 from mezo_lab.course.quiz import write_quiz
-from mezo_lab.validation import one_of
+from mezo_lab.validation import one_of, whole
 
 __all__ = ["write_course"]
 
@@ -39,7 +39,8 @@ def write_course(
         as_zip: write one file in place of a folder.
         seed: of the questions and of the exam; another one for another year.
     Returns: what was written.
-    Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form.
+    Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form, and
+        for a negative seed; NotInstalled where PyYAML is missing, which reads the questions.
 
     >>> import tempfile
     >>> made = write_course(Path(tempfile.mkdtemp()) / "course", student=True)
@@ -47,6 +48,7 @@ def write_course(
     (True, False)
     """
     form = one_of("form", form, _FORMS)
+    seed = whole("seed", seed, "any number serves for a year", least=0)
     if student and form != "notebooks":
         raise ValueError(
             f"`student` leaves out the solutions, of which {form} makes the students' copies itself: do without it."

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mezo_lab.proofs import Proof
 
 __all__ = [
+    "SLIDE",
     "MissingModel",
     "Predictions",
     "UnexpectedVerdict",
@@ -194,7 +195,7 @@ def show(
         result: verdicts; or rows, each a dictionary from the heads of the table to its cells; or a figure.
         alt: what the figure shows, for readers who cannot see it; that of verdicts is made from them.
         slide: another figure for the lecture, where this one has more panels than a slide.
-    Raises: ValueError for a figure without alt text.
+    Raises: ValueError for a figure without alt text, and where there is nothing to show.
     """
     from IPython.display import HTML, display
 
@@ -208,6 +209,8 @@ def show(
         display(HTML(rows_card(rows)))
         return
     verdicts = [verdict for verdict in result if isinstance(verdict, Verdict)]
+    if not verdicts:
+        raise ValueError(f"`result` must be verdicts, rows or a figure, got {result!r}: print words and numbers.")
     for group in by_claim(verdicts):
         if len(group) > 1:
             _show_figure(claim_figure(group, group[0].claim), alt or alt_text(group, group[0].claim))

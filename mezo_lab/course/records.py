@@ -1,12 +1,13 @@
 """What notebooks read of the records: the runs of fine-tuning, and the memory of its methods."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from mezo_lab.course.notebook import record_path
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES
 from mezo_lab.finetune.memory.predicted import METHODS
+from mezo_lab.validation import one_of
 
 __all__ = ["RecordedMemory", "RecordedRun", "recorded_memory", "recorded_opt_memory", "recorded_runs"]
 
@@ -62,12 +63,14 @@ def recorded_runs(**chosen: Any) -> list[RecordedRun]:
     """The runs of results/finetune.json, in their order.
 
     Args: chosen: values of fields of a run that are wanted, such as method="MeZO".
-    Returns: those runs that have all of them.
+    Returns: those runs that have all of them. Raises: ValueError for a field that a run does not have.
 
     >>> [run.prompt for run in recorded_runs(method="zero-shot", scratch=False)]
     ['no prompt', '“Sentiment:”', '“… It was”']
     """
-    rows = json.loads(record_path("results/finetune.json").read_text())["rows"]
+    for name in chosen:
+        one_of("chosen", name, [field.name for field in fields(RecordedRun)])
+    rows = json.loads(record_path("results/finetune.json").read_text(encoding="utf-8"))["rows"]
     runs = map(_run, rows)
     return [run for run in runs if all(getattr(run, name) == value for name, value in chosen.items())]
 
@@ -122,17 +125,18 @@ def recorded_memory() -> dict[str, RecordedMemory]:
 def recorded_opt_memory(method: str) -> dict[str, float]:
     """The predicted memory of the setting of the paper's Table 22 by size of OPT, GiB.
 
-    Args: method: "mezo", "prefix" or "adam".
+    Args: method: "mezo", "prefix" or "adam". Raises: ValueError for another method.
 
     >>> list(recorded_opt_memory("mezo"))[:3]
     ['1.3B', '2.7B', '6.7B']
     """
-    column = 3 * list(REPORTED).index(method)  # each method has three: predicted, reported, error
+    methods = list(REPORTED)
+    column = 3 * methods.index(one_of("method", method, methods))  # each method has three: predicted, reported, error
     return {size: float(numbers[column]) for size, numbers in _lines(block=1) if size in SIZES}
 
 
 def _lines(block: int) -> list[tuple[str, list[str]]]:
     """The lines of a table of results/memory.txt: (first cell, the others)."""
-    blocks = record_path("results/memory.txt").read_text().split("\n\n")
+    blocks = record_path("results/memory.txt").read_text(encoding="utf-8").split("\n\n")
     cells = [line.replace(",", "").split() for line in blocks[block].splitlines()]
     return [(each[0], each[1:]) for each in cells if each]

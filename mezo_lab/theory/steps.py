@@ -7,7 +7,7 @@ import math
 
 from mezo_lab.theory.moments import Number
 
-LAWS_OF_STEPS = ("gaussian", "rademacher", "uniform")
+_LAWS = ("gaussian", "rademacher", "uniform")
 
 
 def magnitude_beyond(threshold: float, law: str = "gaussian") -> float:
@@ -28,7 +28,7 @@ def magnitude_beyond(threshold: float, law: str = "gaussian") -> float:
         return max(3 - threshold**2, 0.0) / (2 * math.sqrt(3))
     if law == "rademacher":
         return float(threshold < 1)
-    raise ValueError(f"`law` must be one of {', '.join(LAWS_OF_STEPS)}, got {law!r}: choose one of them.")
+    raise ValueError(f"`law` must be one of {', '.join(_LAWS)}, got {law!r}: choose one of them.")
 
 
 def step_slope(theta: float, epsilon: float, law: str = "gaussian") -> float:
@@ -39,6 +39,7 @@ def step_slope(theta: float, epsilon: float, law: str = "gaussian") -> float:
     the slope of Φ(−θ/ε).
 
     Args: theta: θ. epsilon: ε > 0. law: of z, as for `magnitude_beyond`.
+    Raises: ValueError for another law.
 
     >>> round(step_slope(0.0, 0.5), 4), step_slope(1.0, 0.5, "rademacher")
     (-0.7979, -0.0)

@@ -202,7 +202,13 @@ def test_a_lecturer_may_choose_problems(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "named"), [({"seed": -1}, "`seed`"), ({"seed": 1.5}, "`seed`"), ({"problems": [13]}, "`problems`")]
+    ("given", "named"),
+    [
+        ({"seed": -1}, "`seed`"),
+        ({"seed": 1.5}, "`seed`"),
+        ({"problems": [13]}, "`problems`"),
+        ({"problems": []}, "`problems`"),
+    ],
 )
 def test_what_does_not_exist_is_refused(given, named, tmp_path):
     with pytest.raises(ValueError, match=named):

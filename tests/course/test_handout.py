@@ -135,6 +135,12 @@ def test_nothing_that_exists_is_overwritten(tmp_path):
     assert [path.name for path in taken.iterdir()] == ["mine.txt"]
 
 
+def test_a_seed_is_a_number_from_0_on(tmp_path):
+    with pytest.raises(ValueError, match="`seed` must be a whole number, at least 0, got -1: any number serves"):
+        write_course(tmp_path / "course", student=True, seed=-1)
+    assert not (tmp_path / "course").exists()
+
+
 def test_a_grader_needs_the_solutions(tmp_path):
     with pytest.raises(ValueError, match="`student` leaves out the solutions, of which otter makes"):
         write_course(tmp_path / "course", student=True, form="otter")

@@ -171,6 +171,14 @@ def test_rows_are_shown_as_a_table(shown):
     assert ">sphere</td>" in card.data and ">−10</td>" in card.data
 
 
+@pytest.mark.parametrize("nothing", [[], "words"])
+def test_what_is_neither_verdicts_nor_rows_nor_a_figure_is_refused(nothing):
+    with pytest.raises(
+        ValueError, match=r"`result` must be verdicts, rows or a figure, got .*: print words and numbers"
+    ):
+        show(nothing)
+
+
 def test_a_proof_is_a_table_of_its_steps_and_two_are_the_steps_that_differ(shown):
     gaussian, sphere = (prove("notes", law) for law in ("gaussian", "sphere"))
     show_proof(gaussian)

@@ -28,8 +28,10 @@ def test_zero_shot_has_no_training_reviews():
 
 
 def test_a_field_that_runs_do_not_have_is_no_choice():
-    with pytest.raises(AttributeError, match="shot"):
+    with pytest.raises(ValueError, match=r"`chosen` must be one of method, .*; got 'shot'. Nearest: shots"):
         recorded_runs(shot=16)
+    with pytest.raises(ValueError, match=r"`method` must be one of mezo, prefix, adam; got 'lora'"):
+        recorded_opt_memory("lora")
 
 
 def test_memory_is_that_of_the_record():

@@ -105,7 +105,7 @@ def write_exam(folder: str | os.PathLike, *, seed: int = 0, problems: Sequence[i
         folder: is made if need be; files of these names are replaced.
         seed: draws the numbers.
         problems: which of the twelve, counted from 1, in the order of the paper; None takes all.
-    Raises: ValueError for a `seed` or `problems` that do not exist.
+    Raises: ValueError for a `seed` or `problems` that do not exist, and for no problems.
 
     >>> import tempfile
     >>> made = Path(tempfile.mkdtemp())
@@ -114,7 +114,9 @@ def write_exam(folder: str | os.PathLike, *, seed: int = 0, problems: Sequence[i
     ['exam.md', 'exam_solutions_and_schemes.md']
     """
     everything = exam_problems(seed)
-    numbers = list(problems or range(1, len(everything) + 1))
+    numbers = list(range(1, len(everything) + 1) if problems is None else problems)
+    if not numbers:
+        raise ValueError("`problems` must name at least one problem, got none: leave it out for all.")
     for number in numbers:
         whole("problems", number, f"the exam has {len(everything)}", below=len(everything) + 1)
     chosen = [everything[number - 1] for number in numbers]

@@ -8,7 +8,6 @@ from mezo_lab.course.exam.problem import Part, Problem, Slip
 
 __all__ = ["several_processes"]
 
-_GIGA = 10**9
 _BYTES = 4  # of a float32
 _SCALAR = 8  # bytes of a number that MeZO sends
 _SENT = 4  # numbers: two for safety, two losses
