@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11. Fine-tune SmolLM2 with forward passes
 #
-# **Claim.** By the end you will have measured what MeZO teaches SmolLM2-135M about film reviews that the model has never seen, and whether the gain is
+# **Claim.** By the end you will have measured what MeZO teaches SmolLM2-135M about film reviews it has never seen, and whether the gain is
 # clear of chance. The evidence is the paired gain over the untrained model, with its 95 % interval, on a model that you rebuild from a log of a
 # kilobyte or two. The controls are comparisons in which nothing was learnt, and an interval that forgets the pairing.
 #
@@ -64,7 +64,7 @@ model, tokenizer, encoder, task = context.pretrained.model, context.pretrained.t
 # 3. The answer is the likelier word. It is right when $\ell_{\text{right}} < \ell_{\text{other}}$, which means $L < \log(1+1)$.
 
 # %% [markdown]
-# The next cell computes this loss for one review, beside the loss on which the library trains.
+# The next cell computes it for one review, beside the loss on which the library trains.
 
 # %%
 row = context.splits.test[0]
@@ -138,7 +138,7 @@ predictions.compare("accuracy", f"zero-shot: {before}")
 # %% [markdown] tags=["slide-04"]
 # ## Rebuilt from a log
 #
-# Training takes minutes, and we need not repeat it here: a step of MeZO moves the weights by a scalar times a probe $z$, and the seed draws that probe again. The log of the committed run holds the scalars, and the original model with the log *is* the fine-tuned model.
+# Training takes minutes, and we need not repeat it: a step of MeZO moves the weights by a scalar times a probe $z$, and the seed draws that probe again. The log of the committed run holds the scalars, and the original model with the log *is* the fine-tuned model.
 
 # %%
 log = read_log(run / "run.mezo")

@@ -54,7 +54,8 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_notebooks_10_to_14_read_records():
-    assert {name[:2] for name in build.names() if records(name)} == {"10", "11", "12", "13", "14"}
+    reading = [name[:2] for name in build.names() if records(name) or "recorded_runs(" in code_of(name)]
+    assert reading == ["10", "11", "12", "13", "14"]
     assert len(ASKED) >= 8
 
 
