@@ -80,6 +80,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=DRAWS)
     records.add_options(parser, quick="a small quadratic")
     arguments = parser.parse_args()
+    if arguments.draws < 2 or arguments.products < 1:
+        parser.error("--draws must be at least 2, because the trace has an error, and --products at least 1")
     with quiet():
         record = measured(
             quadratic() if arguments.quick else language_model(),

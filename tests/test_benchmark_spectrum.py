@@ -34,6 +34,14 @@ def test_the_ends_of_the_spectrum_and_the_trace_are_found(ran):
     assert said.startswith("tr H = ") and "λ_max = 3, r = " in said
 
 
+@pytest.mark.parametrize("option", ["--draws=1", "--products=0"])
+def test_too_few_of_either_are_refused_before_anything_is_measured(option, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["spectrum.py", "--quick", option])
+    with pytest.raises(SystemExit):
+        spectrum.main()
+    assert "--draws must be at least 2" in capsys.readouterr().err
+
+
 def test_a_run_that_is_stopped_leaves_what_it_had():
     written = []
     spectrum.measured(spectrum.quadratic(), products=5, draws=4, write=lambda record: written.append(dict(record)))

@@ -15,7 +15,7 @@ def memory(root: Path) -> str:
     if not file.exists():
         return "Not measured yet: `python benchmarks/hub_memory.py` does it."
     record = json.loads(file.read_text())
-    heading = "| notebook | peak of a kernel, MiB | of its own at the end | shared by all | a class of 30, GiB |"
+    heading = f"| notebook | peak of a kernel, MiB | of its own at the end | shared by all | a class of {CLASS}, GiB |"
     rows = [
         (
             str(int(row["notebook"][:2])),
