@@ -19,7 +19,8 @@ _FORMS = ("notebooks", "nbgrader", "otter")
 _TURN = 'raise NotImplementedError("Your turn: replace this line.")'
 _FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md")  # pages
 _FOR_LECTURERS = ("notebooks/TEACHING.md", "notebooks/CHANGES.md")
-_LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+)(#[^)\s]*)?\)")  # words, file, place in it
+# words, file, place in it; a name without a point, as ../LICENSE, counts behind ../ only, since formulas have ](g) too
+_LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+|\.\./[^)#:\s]+)(#[^)\s]*)?\)")
 _NBGRADER = f"""c = get_config()  # noqa: F821, nbgrader defines it
 c.CourseDirectory.course_id = "mezo_lab"
 c.ClearSolutions.code_stub = {{"python": {_TURN!r}}}
@@ -39,8 +40,9 @@ def write_course(
         as_zip: write one file in place of a folder.
         seed: of the questions and of the exam; another one for another year.
     Returns: what was written.
-    Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form, and
-        for a negative seed; NotInstalled where PyYAML is missing, which reads the questions.
+    Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form, for a
+        negative seed, and without `student` where a wheel for students is installed; NotInstalled where PyYAML, which
+        reads the questions, is missing.
 
     >>> import tempfile
     >>> made = write_course(Path(tempfile.mkdtemp()) / "course", student=True)
@@ -79,6 +81,11 @@ def _expect_free(target: Path, as_zip: bool) -> None:
 def _write(folder: Path, student: bool, form: str, seed: int) -> None:
     """Fill an empty folder."""
     home = record_path("notebooks")
+    if not student and not (home / "TEACHING.md").exists():
+        raise ValueError(
+            "`student` must be True, got False: this wheel was made for students (MEZO_LAB_WITHOUT_ANSWERS=1), without "
+            "solutions. Use --student, or install the whole package."
+        )
     pages = _FOR_ALL if student else _FOR_ALL + _FOR_LECTURERS
     for page in pages:
         shutil.copyfile(record_path(page), folder / Path(page).name)

@@ -99,7 +99,7 @@ def relative_links(folder: Path) -> list[tuple[Path, str]]:
     for path in folder.rglob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]
         texts[path] = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    found = r"\]\(([^)#:\s]+\.\w+(?:#[^)\s]*)?)\)"
+    found = r"\]\(((?:[^)#:\s]+\.\w+|\.\./[^)#:\s]+)(?:#[^)\s]*)?)\)"
     return [(path, link) for path in texts for text in texts[path] for link in re.findall(found, text)]
 
 
@@ -138,6 +138,13 @@ def test_nothing_that_exists_is_overwritten(tmp_path):
 def test_a_seed_is_a_number_from_0_on(tmp_path):
     with pytest.raises(ValueError, match="`seed` must be a whole number, at least 0, got -1: any number serves"):
         write_course(tmp_path / "course", student=True, seed=-1)
+    assert not (tmp_path / "course").exists()
+
+
+def test_a_wheel_for_students_has_no_course_for_lecturers(tmp_path, monkeypatch):
+    monkeypatch.setattr("mezo_lab.course.handout.record_path", lambda name: tmp_path / "records" / name)
+    with pytest.raises(ValueError, match="`student` must be True, got False: this wheel was made for students"):
+        write_course(tmp_path / "course")
     assert not (tmp_path / "course").exists()
 
 
