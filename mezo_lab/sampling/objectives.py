@@ -158,6 +158,7 @@ class ErrorRate:
     signed: Tensor  # y·x, (examples, d), or with leading axes, a batch for each point
 
     def margins(self, theta: Tensor) -> Tensor:
+        """y_i·x_iᵀθ, (…, examples)."""
         return (self.signed @ theta[..., None])[..., 0]
 
     def __call__(self, theta: Tensor) -> Tensor:
@@ -173,6 +174,8 @@ class ErrorRate:
         """The gradient of the mean of L(θ + εz) over Gaussian z, and the mean of the two-point estimate.
 
         Source: claim A7; Nesterov & Spokoiny 2017. Formula: −(1/B) Σ_i φ(m_i/w_i)/w_i · y_i x_i with w_i = ε‖x_i‖.
+
+        Args: theta: (…, d), all with the same examples. epsilon: ε > 0.
         """
         widths = epsilon * self.signed.norm(dim=-1)
         densities = torch.exp(-((self.margins(theta) / widths) ** 2) / 2) / math.sqrt(2 * math.pi) / widths
