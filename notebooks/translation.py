@@ -104,10 +104,12 @@ def linked(text: str) -> str:
 def unbroken(text: str) -> str:
     """Chinese without the line breaks inside its sentences, each of which a page would show as a blank.
 
-    >>> unbroken("# 一\\n\\n二三\\n四\\n- 五\\n  $x$")
-    '# 一\\n\\n二三四\\n- 五\\n  $x$'
+    >>> unbroken("# 一\\n\\n二三\\n四\\n- 五\\n  $x$。\\n`y`")
+    '# 一\\n\\n二三四\\n- 五\\n  $x$。`y`'
     """
+    mark = "[\\u3001\\u3002\\uff00-\\uffef]"  # each has its own blank
     letter = "[\\u3000-\\u303f\\u4e00-\\u9fff\\uff00-\\uffef]"
+    text = re.sub(rf"(?<={mark})\n *(?=[A-Za-z]|\$(?!\$)|`(?!``))", "", text)
     return re.sub(rf"(?<={letter})\n *(?={letter})", "", text)
 
 

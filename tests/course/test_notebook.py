@@ -41,7 +41,7 @@ def test_a_decoy_that_the_draws_accept_ends_a_notebook_and_one_out_of_reach_does
 @pytest.fixture
 def shown(monkeypatch):
     """What a notebook displays."""
-    display = pytest.importorskip("IPython.display")
+    display = pytest.importorskip("IPython.display", reason="notebooks need the extra `lab`")
     things = []
     monkeypatch.setattr(display, "display", things.append)
     return things
@@ -75,7 +75,7 @@ def test_a_figure_has_two_pixels_for_each_of_the_page_and_the_same_bytes_each_ti
 def test_a_build_shows_a_figure_for_the_slide_beside_that_of_the_page(monkeypatch):
     from mezo_lab.report.figures import style
 
-    display = pytest.importorskip("IPython.display")
+    display = pytest.importorskip("IPython.display", reason="notebooks need the extra `lab`")
     bundles = []
     monkeypatch.setattr(display, "display", lambda thing, **named: bundles.append((thing, named)))
     monkeypatch.setattr(notebook, "_SLIDES", True)
@@ -110,7 +110,7 @@ def test_a_table_says_which_verdict_fails_and_what_a_decoy_lacks(shown):
 
 
 def test_a_verdict_that_ends_a_cell_is_displayed_as_its_table(monkeypatch):
-    pytest.importorskip("IPython")
+    pytest.importorskip("IPython", reason="notebooks need the extra `lab`")
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell()

@@ -10,7 +10,7 @@ NOTIFICATION = "@jupyterlab/apputils-extension:notification"
 
 
 def test_jupyterlab_asks_neither_for_news_nor_for_updates(monkeypatch, tmp_path):
-    settings = pytest.importorskip("jupyterlab_server.settings_utils")
+    settings = pytest.importorskip("jupyterlab_server.settings_utils", reason="`make lab` needs the extra `lab`")
     assert "JUPYTER_CONFIG_PATH=$(CURDIR)/notebooks/lab " in (ROOT / "Makefile").read_text()
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(ROOT / "notebooks/lab"))
     overrides, error = settings._get_overrides(str(tmp_path))

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("matplotlib")
+pytest.importorskip("matplotlib", reason="figures need the extra `verify`")
 
 import torch
 
