@@ -346,15 +346,17 @@ def place_assets(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; none: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"or number, of {', '.join(names())}; none: all")
     parser.add_argument("--out", type=Path, default=HERE.parent / "out/slides", metavar="FOLDER")
     parser.add_argument("--built", type=Path, default=HERE, metavar="FOLDER", help="of the built notebooks")
     arguments = parser.parse_args()
-    if unknown := sorted(set(arguments.names) - set(names())):
-        parser.error(f"NAME must be one of {', '.join(names())}; got {unknown[0]}")
+    numbers = {name.partition("_")[0]: name for name in names()}
+    chosen = [numbers.get(name, name) for name in arguments.names] or names()
+    if unknown := sorted(set(chosen) - set(names())):
+        parser.error(f"NAME must be one of {', '.join(names())}, or its number; got {unknown[0]}")
     try:
         place_assets(arguments.out / "assets")
-        for name in arguments.names or names():
+        for name in chosen:
             (arguments.out / f"{name}.html").write_text(page(name, arguments.built), encoding="utf-8")
             print(arguments.out / f"{name}.html")
     except (ModuleNotFoundError, OSError, ValueError) as error:  # TagError, StaleError and TooLongError are of these

@@ -105,6 +105,18 @@ def test_answers_that_are_missing_are_named():
         slides.answers_of("99_x")
 
 
+def test_a_lecture_is_chosen_by_its_number_and_a_notebook_without_one_is_refused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(slides, "place_assets", lambda folder: None)
+    monkeypatch.setattr(slides, "page", lambda name, built: name)
+    monkeypatch.setattr("sys.argv", ["slides.py", "05", "--out", str(tmp_path)])
+    slides.main()
+    assert [page.name for page in tmp_path.iterdir()] == ["05_effective_rank.html"]
+    monkeypatch.setattr("sys.argv", ["slides.py", "06", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        slides.main()
+    assert "or its number; got 06" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("error", [slides.TooLongError, slides.StaleError, PermissionError, ValueError])
 def test_an_error_ends_the_command_with_one_line(error, monkeypatch, tmp_path):
     def page(*arguments):
