@@ -214,10 +214,14 @@ def shortened(table: str) -> str:
 
 
 def _fitted(cell: str, of_words: bool) -> str:
-    """A cell of a column of words begins at the left; none breaks at a hyphen or beside a ±."""
+    """A cell of a column of words begins at the left; none breaks at a hyphen, beside a ±, or within a bracket.
+
+    >>> _fitted("<td>c = (d + 2)/n</td>", False).split(" ")
+    ['<td>c', '=', '(d\\xa0+\\xa02)/n</td>']
+    """
     if of_words:
         cell = cell.replace("text-align:right", "text-align:left")
-    cell = cell.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    cell = re.sub(r" ± | = (?=\d)|\([^()<>]*\)", lambda kept: kept[0].replace(" ", "\N{NO-BREAK SPACE}"), cell)
     return re.sub(r"(?<=>)[^<]+", lambda text: text[0].replace("-", "\N{NON-BREAKING HYPHEN}"), cell)
 
 

@@ -59,7 +59,7 @@ show([verify("descent-lemma", spectrum=kind) for kind in ("flat", "falling")])
 #
 # 1. `rate`: the estimate $\hat g$ is about $\sqrt d$ times as long as $g$. Is MeZO's largest stable rate $\sqrt d$ times smaller than SGD's, or $d$ times?
 # 2. `blowup`: with $d = 100$ and SGD's rate $2/\ell$, how large is MeZO's loss after three steps?
-# 3. `steps`: at half of its largest stable rate, how many steps does MeZO need to lower the loss $e$ times?
+# 3. `steps`: at half of its largest stable rate, how many steps does MeZO need to lower the loss by a factor of $e$?
 # 4. `flat`: only 30 of the $d$ directions curve and the others are flat. Does MeZO still pay for $d$?
 
 # %%
@@ -125,7 +125,7 @@ show(figures.loss_figure(paths), alt=figures.loss_alt_text(paths))
 # %% [markdown]
 # With the exact gradient, the step $\theta - \tfrac{2}{\ell}g = -\theta$ leaves the loss unchanged. MeZO at the same rate blows up at once. One of its steps multiplies the loss
 # by $1 + 4(\|z\|^2 - 1)\,(z^\top g)^2/\|g\|^2$, which is $4f-3$ on average, so every step with $\|z\| > 1$ climbs. The mean after three steps is $(4f-3)^3$; rare draws with a large
-# $(z^\top g)^2$ carry that mean, and a single run usually ends far below it. At its own edge MeZO gains and loses little. At half of the edge it needs about $f$ steps for a factor $e$.
+# $(z^\top g)^2$ carry that mean, and a single run usually ends far below it. At its own edge MeZO gains and loses little. At half of the edge it needs about $f$ steps for a factor of $e$.
 
 # %% tags=["slide-05"]
 after = " and ".join(f"{each[-1] / each[0]:.2g}" for each in paths[-1].runs[:2])
@@ -172,7 +172,7 @@ def scaling(found: dict, theories: dict, decoys: dict) -> None:
 
 
 # %% tags=["slide-06"]
-tax = {"2/(ℓf), f = d + 2": lambda d: 2 / (d + 2)}
+tax = {"2/(ℓf), with f = d + 2": lambda d: 2 / (d + 2)}
 wrong = {"SGD's 2/ℓ": lambda d: 2, "a tax of √f": lambda d: 2 / (d + 2) ** 0.5}
 predicted, found = measured_edges("isotropic", dims)
 scaling(found, tax, wrong)
@@ -212,7 +212,7 @@ show([verify("best-step", dim=d, rank=d, probes=1, t=t) for t in (0.5, 1.0, 1.5,
 #
 # The descent lemma charges for the squared length of the step, and $\hat g$ is long: nearly all of it is noise that is orthogonal to $g$. A rate that
 # SGD survives is $f$ times too large for MeZO, and the remedy is a step that is $f$ times shorter. Each step is then worth $1/f$ of SGD's best: on a loss
-# that the exact gradient would bring to its minimum in one step, MeZO takes about $f$ steps for a factor $e$. Taken at its word, this result
+# that the exact gradient would bring to its minimum in one step, MeZO takes about $f$ steps for a factor of $e$. Taken at its word, this result
 # rules out the fine-tuning of a model with billions of parameters, because it would take billions of steps. Yet such models are fine-tuned with MeZO, so one of the assumptions does not hold for them.
 #
 # ## Where it breaks
@@ -347,7 +347,7 @@ show(rows)
 # ## Summary
 #
 # - The descent lemma: a step gains $\eta\|g\|^2$ and pays $\tfrac12\eta^2\ell\,\mathbb{E}\|\hat g\|^2$. With equal curvature everywhere the lemma is an equality.
-# - On such a loss the largest stable rate is $2/(\ell f)$, which is $O(1/d)$. The best rate is half of it and takes about $f$ steps for a factor $e$.
+# - On such a loss the largest stable rate is $2/(\ell f)$, which is $O(1/d)$. The best rate is half of it and takes about $f$ steps for a factor of $e$.
 # - MeZO diverges at this rate, not at SGD's, and not at the rate of a tax of $\sqrt f$.
 # - Where few directions curve, the stable rate does not depend on $d$.
 

@@ -214,7 +214,8 @@ show(figures.loss_figure(paths), alt=figures.loss_alt_text(paths))
 explore(draw_bowl, eta=(0.02, 0.05, 0.1, 0.2, 0.4), d=(10, 100, 1000, 10_000), r=(3, 10, 30, 100))
 
 # %% [markdown] tags=["slide-07"]
-# At its edge a single run usually falls although its mean does not: rare long steps carry the mean, the more so the smaller $r$ is.
+# At the edge the mean keeps its first value, and single runs do not: most fall in the end and a few rise far, because rare long steps
+# carry the mean, the more so the smaller $r$ is.
 
 # %% [markdown]
 # ## Check

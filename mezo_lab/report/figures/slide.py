@@ -17,14 +17,15 @@ _TALL = 2.2  # inches, of panels with named rows: room for two lines
 # letters of a line
 _BESIDE = 21  # of a legend at the right
 _BELOW = 38  # of a legend below, in two columns
-_ALONG = 34  # of all labels below the panels together
+_ALONG = 34  # of all labels below the panels beside a legend together
+_FULL = 48  # of the same above a legend
 _SHARED = 17  # of a label that stands below the middle panel
 _UPWARDS = 26  # of a label beside an axis
 _TICKS = 3  # between the ticks of an axis
 
 
 def as_slide(figure: "Figure") -> "Figure":
-    """Redraw a figure for a slide: panels side by side, and the legend at the right, or below rows that have names.
+    """Redraw a figure for a slide: panels side by side; the legend at the right, or below panels and named rows.
 
     Args: figure: any of this package's; it is changed.
     Returns: the same figure.
@@ -35,8 +36,10 @@ def as_slide(figure: "Figure") -> "Figure":
     _place_side_by_side(figure)
     named_rows = any(map(_names_rows, figure.axes))
     figure.set_size_inches(_WIDTH, _TALL if named_rows and len(figure.axes) > 1 else _HEIGHT)
-    _move_legends(figure, below=named_rows)
-    along = _ALONG if not named_rows else 2 * _ALONG
+    _move_legends(figure, below=named_rows or len(figure.axes) > 1)
+    along = _ALONG if len(figure.axes) < 2 else _FULL
+    if named_rows:
+        along = 2 * _ALONG
     for axes in figure.axes:
         if "\n" not in axes.get_xlabel():
             axes.set_xlabel(textwrap.fill(axes.get_xlabel(), max(along // len(figure.axes), 14)))

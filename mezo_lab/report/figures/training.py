@@ -57,7 +57,7 @@ def training_figure(curves: Sequence[TrainingCurve], reference: float, *, with_l
     panels[-1, 0].set_ylabel("validation accuracy, %")
     for axes in panels.flat:
         axes.set_xscale("symlog", linthresh=10)
-        axes.set_xlim(left=-1)
+        axes.set_xlim(-1, 1.4 * axes.dataLim.x1)  # room for the last marker
         style.despine(axes)
     _add_legend(panels[-1, 0], curves)
     return figure
