@@ -21,6 +21,7 @@ _ALONG = 34  # of all labels below the panels beside a legend together
 _FULL = 48  # of the same above a legend
 _SHARED = 17  # of a label that stands below the middle panel
 _UPWARDS = 26  # of a label beside an axis
+_LOW = 18  # of the same above a legend
 _TICKS = 3  # between the ticks of an axis
 
 
@@ -37,13 +38,15 @@ def as_slide(figure: "Figure") -> "Figure":
     named_rows = any(map(_names_rows, figure.axes))
     figure.set_size_inches(_WIDTH, _TALL if named_rows and len(figure.axes) > 1 else _HEIGHT)
     _move_legends(figure, below=named_rows or len(figure.axes) > 1)
-    along = _ALONG if len(figure.axes) < 2 else _FULL
+    alone = len(figure.axes) < 2
+    upwards = _UPWARDS if alone else _LOW
+    along = _ALONG if alone else _FULL
     if named_rows:
         along = 2 * _ALONG
     for axes in figure.axes:
         if "\n" not in axes.get_xlabel():
             axes.set_xlabel(textwrap.fill(axes.get_xlabel(), max(along // len(figure.axes), 14)))
-        axes.set_ylabel(textwrap.fill(axes.get_ylabel(), _UPWARDS))
+        axes.set_ylabel(textwrap.fill(axes.get_ylabel(), upwards))
         axes.set_title(textwrap.fill(axes.get_title(), max(along // len(figure.axes), 8)), fontsize=style.SMALL + 0.5)
         _thin_ticks(axes)
     return figure
