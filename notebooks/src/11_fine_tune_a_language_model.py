@@ -523,7 +523,7 @@ show([{"your prompt": str(mine), "paired gain over “It was”": gain_text(gain
 # - The loss over label words needs two losses of single words; the answer is right when it is below $\log 2$.
 # - A fine-tuned model is its original and a scalar for each step.
 # - Training needs forward passes only: no graph, no gradient, no state of an optimizer.
-# - A gain is measured on the same examples, with a paired interval, which a coin toss shows to be honest; the unpaired one need not be.
+# - A gain is measured on the same examples, with a paired interval. Coin tosses show that it is honest; the unpaired one need not be.
 # - The learning rate and the checkpoint should be chosen on validation examples; whoever changes a plan after a test should say so.
 
 # %% [markdown]
