@@ -94,15 +94,37 @@ def read_yaml(path: Path) -> Any:
     """What a YAML file holds.
 
     Args: path: the file.
-    Raises: NotInstalled, with the command that installs PyYAML; AssessmentError naming a file that is no YAML.
+    Raises: NotInstalled, with the command that installs PyYAML; AssessmentError naming a file that is not there, is no
+        YAML in UTF-8, or has a key twice.
     """
     require(["yaml"], NotInstalled)
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that stands twice, of which YAML would drop the first."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = Counter(key.value for key, _ in node.value if isinstance(key.value, str))
+            if twice := [key for key, count in keys.items() if count > 1]:
+                place = f"in the entry of line {node.start_mark.line + 1}"
+                raise AssessmentError(f"{path.name} has the key {twice[0]!r} twice, {place}: keep one.")
+            return super().construct_mapping(node, deep)
+
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except FileNotFoundError:
+        raise AssessmentError(f"{path.name} is missing in {path.parent}: write it.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AssessmentError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
+
+
+def _entries(content: Any, where: str) -> list[Any]:
+    """Raises: AssessmentError for anything but a list; nothing at all is an empty one."""
+    if content is None:
+        return []
+    if not isinstance(content, list):
+        raise AssessmentError(f"{where} must be a list, each line of which begins with -; got {str(content)[:40]!r}.")
+    return content
 
 
 def load_assessment(home: Path | None = None) -> tuple[Unit, ...]:
@@ -117,7 +139,7 @@ def load_assessment(home: Path | None = None) -> tuple[Unit, ...]:
     ('0.a', '0.q1', 'draws for a decoy')
     """
     home = home or record_path("notebooks")
-    entries = read_yaml(home / "assessment/course.yaml")
+    entries = _entries(read_yaml(home / "assessment/course.yaml"), "course.yaml")
     texts = _notebooks(home)
     found = [_field(entry, "notebook", f"entry {place} of course.yaml") for place, entry in enumerate(entries)]
     if found != sorted(texts):
@@ -147,9 +169,9 @@ def _unit(entry: dict[str, Any], text: str, home: Path) -> Unit:
     unit = Unit(
         number,
         title[1] if title else str(number),
-        tuple(_objective(each, number) for each in _field(entry, "objectives", f"notebook {number} of course.yaml")),
+        tuple(_objective(each, number) for each in _list(entry, "objectives", f"notebook {number} of course.yaml")),
         tuple(_exercise(each) for each in _HEADING.finditer(text)),
-        tuple(_question(each, place, path) for place, each in enumerate(read_yaml(path), start=1)),
+        tuple(_question(each, place, path) for place, each in enumerate(_entries(read_yaml(path), path.name), start=1)),
     )
     _compare(unit)
     return unit
@@ -188,13 +210,13 @@ def _objective(entry: dict[str, Any], number: int) -> Objective:
     if not re.fullmatch(rf"{number}\.[a-z]", str(name)):
         raise AssessmentError(f"The id of an objective of notebook {number} must be like {number}.a, got {name!r}.")
     for kind in ("exercises", "questions"):
-        for each in entry.get(kind, ()):
+        for each in _entries(entry.get(kind), f"The {kind} of objective {name}"):
             if not isinstance(each, str):
                 raise AssessmentError(
                     f"Objective {name} names {kind[:-1]} {each!r}: put the id between quotation marks."
                 )
-    text = " ".join(_field(entry, "text", f"objective {name}").split())
-    return Objective(name, text, tuple(entry.get("exercises", ())), tuple(entry.get("questions", ())))
+    text = " ".join(str(_field(entry, "text", f"objective {name}")).split())
+    return Objective(name, text, tuple(entry.get("exercises") or ()), tuple(entry.get("questions") or ()))
 
 
 def _exercise(heading: re.Match[str]) -> Exercise:
@@ -208,14 +230,14 @@ def _question(entry: dict[str, Any], place: int, path: Path) -> Question:
     if name != expected:
         raise AssessmentError(f"Question {place} of {path.name} must have the id {expected}, got {name!r}.")
     where = f"question {name}"
-    wrong = tuple(_choice(each, where) for each in _field(entry, "wrong", where))
+    wrong = tuple(_choice(each, where) for each in _list(entry, "wrong", where))
     question = Question(
         name,
-        " ".join(_field(entry, "stem", where).split()),
+        " ".join(str(_field(entry, "stem", where)).split()),
         _choice(_field(entry, "right", where), where),
         wrong,
         entry.get("truth"),
-        tuple(entry.get("checks", ())),
+        tuple(_entries(entry.get("checks"), f"The checks of {where}")),
     )
     texts = {choice.text for choice in question.choices}
     if len(texts) != _CHOICES or len(question.choices) != _CHOICES:
@@ -237,3 +259,8 @@ def _field(entry: Any, name: str, where: str) -> Any:
     if not isinstance(entry, dict) or entry.get(name) in (None, "", []):
         raise AssessmentError(f"The field `{name}` is missing in {where}.")
     return entry[name]
+
+
+def _list(entry: Any, name: str, where: str) -> list[Any]:
+    """A field that must be there, and a list. Raises: AssessmentError."""
+    return _entries(_field(entry, name, where), f"`{name}` of {where}")

@@ -34,12 +34,12 @@ def write_course(
     """Write the course into a new folder, from a checkout or from an installed wheel; both have what it needs.
 
     Args:
-        out: a folder that does not exist, or is empty; with `as_zip` a file that does not exist.
+        out: a folder that does not exist, or is empty; with `as_zip` a file that does not exist. ~ is the user's home.
         student: leave out the solutions and the pages for lecturers.
         form: notebooks; or the source version of nbgrader or otter, which makes the students' copies itself.
         as_zip: write one file in place of a folder.
         seed: of the questions and of the exam; another one for another year.
-    Returns: what was written.
+    Returns: what was written. Where the disk is full, or someone interrupts, nothing is left of it.
     Raises: FileExistsError for an `out` that has something in it; ValueError for `student` with a grader's form, for a
         negative seed, and without `student` where a wheel for students is installed; NotInstalled where PyYAML, which
         reads the questions, is missing.
@@ -55,27 +55,54 @@ def write_course(
         raise ValueError(
             f"`student` leaves out the solutions, of which {form} makes the students' copies itself: do without it."
         )
-    target = Path(out)
+    target = Path(out).expanduser()
+    if as_zip and not target.name.strip("."):
+        raise ValueError(f"`out` must name the file of a zip, got {target}: write course.zip.")
     if as_zip and target.suffix != ".zip":
         target = target.with_name(f"{target.name}.zip")
     _expect_free(target, as_zip)
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / target.stem
-        folder.mkdir()
+        folder = Path(made) / (target.stem or "course")
+        folder.mkdir(exist_ok=True)
         _write(folder, student, form, seed)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if as_zip:
-            _zip(folder, target)
-        else:
-            shutil.copytree(folder, target, dirs_exist_ok=True)
+        existed = target.is_dir()
+        try:
+            if as_zip:
+                _zip(folder, target)
+            else:
+                shutil.copytree(folder, target, dirs_exist_ok=True)
+        except BaseException:  # a full disk, Ctrl-C
+            _remove(target, existed)
+            raise
     return target
+
+
+def _remove(target: Path, keep_folder: bool) -> None:
+    """Remove what was written so far, and the folder itself unless it was there before."""
+    if not target.is_dir():
+        target.unlink(missing_ok=True)
+        return
+    for path in target.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not keep_folder:
+        target.rmdir()
 
 
 def _expect_free(target: Path, as_zip: bool) -> None:
     """Raises: FileExistsError where something would be overwritten."""
-    taken = target.exists() if as_zip else target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if target.is_dir() and not as_zip:
+        taken = any(target.iterdir())
+    else:
+        taken = os.path.lexists(target)  # a link that leads nowhere is there too
     if taken:
         raise FileExistsError(f"`out` must be new or an empty folder, and {target} exists: name another, or remove it.")
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise FileExistsError(f"`out` must lie in a folder, and {above} is a file: name another place.")
 
 
 def _write(folder: Path, student: bool, form: str, seed: int) -> None:

@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mezo_lab import doctor
 from mezo_lab.claims import Status, Verdict, check, claim_named
 from mezo_lab.claims.wording import distance_text, signs_of_print
+from mezo_lab.course.exercises.answers import shortened
 from mezo_lab.environment.installation import install_command, missing_modules
 from mezo_lab.report.card import rows_card, verdict_card
 from mezo_lab.report.figures import alt_text, as_slide, claim_figure
@@ -195,22 +196,26 @@ def show(
         result: verdicts; or rows, each a dictionary from the heads of the table to its cells; or a figure.
         alt: what the figure shows, for readers who cannot see it; that of verdicts is made from them.
         slide: another figure for the lecture, where this one has more panels than a slide.
-    Raises: ValueError for a figure without alt text, and where there is nothing to show.
+    Raises: ValueError for a figure without alt text, and for anything that is neither figure, verdicts nor rows.
     """
     from IPython.display import HTML, display
 
     if isinstance(result, Verdict):
         result = [result]
-    if not isinstance(result, Sequence):
-        _show_figure(result, alt, slide)
+    if hasattr(result, "savefig"):
+        _show_figure(cast("Figure", result), alt, slide)
         return
-    rows = [row for row in result if isinstance(row, Mapping)]
+    shown = list(result) if isinstance(result, Sequence) else []
+    rows = [row for row in shown if isinstance(row, Mapping) and row]
+    verdicts = [verdict for verdict in shown if isinstance(verdict, Verdict)]
+    if not shown or len(shown) not in (len(rows), len(verdicts)):
+        raise ValueError(
+            f"`result` must be verdicts, rows or a figure, got {shortened(repr(result))}: print words and numbers, and "
+            "show one kind at a time."
+        )
     if rows:
         display(HTML(rows_card(rows)))
         return
-    verdicts = [verdict for verdict in result if isinstance(verdict, Verdict)]
-    if not verdicts:
-        raise ValueError(f"`result` must be verdicts, rows or a figure, got {result!r}: print words and numbers.")
     for group in by_claim(verdicts):
         if len(group) > 1:
             _show_figure(claim_figure(group, group[0].claim), alt or alt_text(group, group[0].claim))
@@ -287,10 +292,12 @@ class Predictions:
         from IPython.display import HTML, display
 
         if name not in self._answers:
-            raise ValueError(f"`name` must be one of {', '.join(self._answers)}, got {name!r}: see the first cells.")
-        answer = str(self._answers[name]).strip()
+            asked = ", ".join(self._answers) or "(none was asked)"
+            raise ValueError(f"`name` must be one of {asked}, got {name!r}: see the first cells.")
+        answer = self._answers[name]
+        answer = "" if answer is None or answer is ... else str(answer).strip()
         predicted = f"<b>You predicted:</b> {escape(answer)}" if answer else "You left the prediction open."
-        display(HTML(f"<p>{predicted}<br><b>The experiment:</b> {escape(signs_of_print(result))}</p>"))
+        display(HTML(f"<p>{predicted}<br><b>The experiment:</b> {escape(signs_of_print(str(result)))}</p>"))
 
 
 def explore(draw: "Callable[..., Figure]", **choices: Sequence[Any]) -> None:

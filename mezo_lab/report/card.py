@@ -112,7 +112,7 @@ def rows_card(rows: Sequence[Mapping[str, Any]]) -> str:
         if list(row) != heads:
             raise ValueError(f"`rows` must all have the heads {heads}, got {list(row)}: fill in what is missing.")
     sides = {head: "left" if _is_words(cell) else "right" for head, cell in rows[0].items()}
-    head = "".join(f'<th style="text-align:{sides[name]}">{escape(name)}</th>' for name in heads)
+    head = "".join(f'<th style="text-align:{sides[name]}">{escape(str(name))}</th>' for name in heads)
     body = "".join(f"<tr>{_cells(row, sides)}</tr>" for row in rows)
     return f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 

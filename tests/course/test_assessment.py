@@ -196,3 +196,40 @@ def test_a_missing_pyyaml_is_named_with_its_command(tmp_path, monkeypatch, capsy
     assert main(["course", str(tmp_path / "course"), "--student"]) == 2
     assert re.fullmatch(r"mezo-lab: yaml is not installed: .*mezo_lab\[lab\]\S*\n", capsys.readouterr().err)
     assert not (tmp_path / "course").exists()
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"- {a: 1}\n- {b: 1,\n   b: 2}\n", r"03\.yaml has the key 'b' twice, in the entry of line 2: keep one"),
+        (b"- \xff\xfe", r"03\.yaml is no YAML: 'utf-8' codec"),
+        (b"-\ta: 1\n\tb: 2", r"03\.yaml is no YAML: .* found character .* cannot start any token"),
+        (b"stem: Why?", r"03\.yaml must be a list, each line of which begins with -; got"),
+        (b"", "names question 3.q1, which does not exist"),
+        (
+            b"- {id: 3.q1, stem: Why, right: {text: 1, reason: 2}, wrong: none}",
+            "`wrong` of question 3.q1 must be a list",
+        ),
+    ],
+)
+def test_a_file_that_is_no_list_in_yaml_is_named(home, content, message):
+    (home / "assessment/questions/03.yaml").write_bytes(content)
+    with pytest.raises(AssessmentError, match=message):
+        load_assessment(home)
+
+
+def test_a_file_that_is_missing_or_empty_is_named(home):
+    (home / "assessment/questions/03.yaml").unlink()
+    with pytest.raises(AssessmentError, match=r"03\.yaml is missing in .*questions: write it"):
+        load_assessment(home)
+    (home / "assessment/course.yaml").write_text("# nothing yet")
+    with pytest.raises(AssessmentError, match=r"one entry for each of the notebooks \[3\], has \[\]"):
+        load_assessment(home)
+
+
+def test_ids_in_place_of_a_list_of_them_are_refused(home):
+    course = course_of(home)
+    course[0]["objectives"][0]["exercises"] = "3.1"
+    write(home, course)
+    with pytest.raises(AssessmentError, match=r"The exercises of objective 3\.a must be a list"):
+        load_assessment(home)

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from mezo_lab.cli import main
+from mezo_lab.course import handout
 from mezo_lab.course.graders import for_nbgrader, for_otter
 from mezo_lab.course.handout import write_course
 
@@ -146,6 +147,52 @@ def test_a_wheel_for_students_has_no_course_for_lecturers(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="`student` must be True, got False: this wheel was made for students"):
         write_course(tmp_path / "course")
     assert not (tmp_path / "course").exists()
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+@pytest.mark.parametrize("existed", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_nothing_is_left_of_a_course_that_could_not_be_written_whole(as_zip, existed, error, tmp_path, monkeypatch):
+    def write_a_part_alone(*arguments, **options):
+        target = tmp_path / ("course.zip" if as_zip else "course")
+        if not as_zip:
+            (target / "deep").mkdir(parents=True)
+            target = target / "deep/half"
+        target.write_text("half")
+        raise error
+
+    if existed:
+        (tmp_path / "course").mkdir()
+    monkeypatch.setattr(handout.shutil, "copytree", write_a_part_alone)
+    monkeypatch.setattr(handout, "_write", lambda *arguments: None)
+    monkeypatch.setattr(handout, "_zip", write_a_part_alone)
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        write_course(tmp_path / "course", as_zip=as_zip)
+    assert [path.name for path in tmp_path.rglob("*")] == ["course"] * existed
+
+
+def test_the_course_goes_into_the_folder_where_one_stands_and_home(tmp_path, monkeypatch):
+    monkeypatch.setattr(handout, "_write", lambda folder, *rest: (folder / "page.md").write_text("# Page"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    write_course(".")
+    write_course("~/course")
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md")) == [
+        "course/page.md",
+        "empty/page.md",
+    ]
+    with pytest.raises(ValueError, match=r"`out` must name the file of a zip, got \.: write course\.zip"):
+        write_course(".", as_zip=True)
+
+
+def test_a_link_to_nowhere_and_a_place_inside_a_file_are_named(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"`out` must be new or an empty folder, and .*link exists"):
+        write_course(tmp_path / "link")
+    with pytest.raises(FileExistsError, match=r"`out` must lie in a folder, and .*file is a file"):
+        write_course(tmp_path / "file/course")
 
 
 def test_a_grader_needs_the_solutions(tmp_path):

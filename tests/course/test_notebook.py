@@ -171,7 +171,7 @@ def test_rows_are_shown_as_a_table(shown):
     assert ">sphere</td>" in card.data and ">−10</td>" in card.data
 
 
-@pytest.mark.parametrize("nothing", [[], "words"])
+@pytest.mark.parametrize("nothing", [[], "words", None, [1, 2], [{}], {"a": 1}, [{"a": 1}, "words"]])
 def test_what_is_neither_verdicts_nor_rows_nor_a_figure_is_refused(nothing):
     with pytest.raises(
         ValueError, match=r"`result` must be verdicts, rows or a figure, got .*: print words and numbers"
@@ -194,3 +194,13 @@ def test_a_proof_is_a_table_of_its_steps_and_two_are_the_steps_that_differ(shown
 def test_proofs_of_different_steps_are_refused():
     with pytest.raises(ValueError, match=r"`proofs` must be proofs of the same steps, got \[16, 8\] steps: show each"):
         show_proof(prove("notes", "gaussian"), prove("norm-factor", "iid"))
+
+
+def test_an_answer_may_be_of_any_type_and_none_is_an_open_one(shown):
+    predictions = predict(one=2, two=None, three=...)
+    for name in ("one", "two", "three"):
+        predictions.compare(name, 2.5)
+    assert ["You left" in card.data for card in shown] == [False, True, True]
+    assert "<b>You predicted:</b> 2<br><b>The experiment:</b> 2.5" in shown[0].data
+    with pytest.raises(ValueError, match=r"`name` must be one of \(none was asked\), got 'one'"):
+        predict().compare("one", "words")

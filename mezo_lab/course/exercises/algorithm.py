@@ -71,7 +71,7 @@ def _perturbed(
 ) -> list[Tensor]:
     """The tensors after a student's call; they are zero before it where none are given."""
     if tensors is None:
-        tensors = [torch.zeros(shape) for shape in _SHAPES]
+        tensors = [torch.zeros(shape, dtype=_PRECISION) for shape in _SHAPES]
     tensors = list(tensors)
     call_answer(perturb, list(tensors), scale, seed, chunk)
     for tensor, shape in zip(tensors, _SHAPES, strict=True):
@@ -113,7 +113,7 @@ def _expect_addition(perturb: Answer, z: Sequence[Tensor]) -> None:
     for scale in (2.0, -0.5):
         if not _are_close([scale * tensor for tensor in z], _perturbed(perturb, scale, seed=1)):
             raise WrongAnswer(f"With scale = {scale:g} the move should be {scale:g} times the same z.")
-    ones = [torch.ones(shape) for shape in _SHAPES]
+    ones = [torch.ones(shape, dtype=_PRECISION) for shape in _SHAPES]
     if not _are_close([1 + tensor for tensor in z], _perturbed(perturb, 1.0, seed=1, tensors=ones)):
         raise WrongAnswer("Tensors of ones should become 1 + z: add to what is there.")
 
@@ -121,7 +121,7 @@ def _expect_addition(perturb: Answer, z: Sequence[Tensor]) -> None:
 def _expect_chunks(perturb: Answer) -> None:
     """Raises: WrongAnswer where a call holds more than a few chunks beside the tensors themselves."""
     for chunk in (_CHUNK, _SMALL_CHUNK):
-        tensors = [torch.zeros(shape) for shape in _SHAPES]
+        tensors = [torch.zeros(shape, dtype=_PRECISION) for shape in _SHAPES]
         with LiveStorages() as live:
             _perturbed(perturb, 1.0, seed=1, tensors=tensors, chunk=chunk)
         alive = live.peak // tensors[0].element_size()
@@ -194,13 +194,16 @@ def _z_and_agreement(z_of: Answer) -> tuple[dict[str, Tensor], list[bool]]:
     _expect_normal(torch.cat([tensor.flatten() for tensor in z.values()]))
     agreements = [torch.allclose(z[name], reordered[name]) for name in names]
     words = {True: "same", False: "another z"}
-    print(z_of.__name__, {name: words[agree] for name, agree in zip(names, agreements, strict=True)})
+    print(
+        getattr(z_of, "__name__", "your function"),
+        {name: words[agree] for name, agree in zip(names, agreements, strict=True)},
+    )
     return z, agreements
 
 
 def _z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
     """What a student's function returns for tensors of zeros in this order. Raises: WrongAnswer for anything but z."""
-    z = call_answer(z_of, {name: torch.zeros(_NAMED_SHAPES[name]) for name in order})
+    z = call_answer(z_of, {name: torch.zeros(_NAMED_SHAPES[name], dtype=_PRECISION) for name in order})
     if not isinstance(z, Mapping) or set(z) != set(_NAMED_SHAPES):
         raise WrongAnswer(f"Return a dictionary: the z of each of {', '.join(_NAMED_SHAPES)}.")
     for name, shape in _NAMED_SHAPES.items():
@@ -213,7 +216,7 @@ def _z_by_name(z_of: Answer, order: Sequence[str]) -> dict[str, Tensor]:
 
 def _first_point_of_mezo() -> list[Tensor]:
     """θ + z of the first probe of `MeZO` with its default seed, from θ = 0."""
-    tensors = {name: torch.zeros(shape) for name, shape in _NAMED_SHAPES.items()}
+    tensors = {name: torch.zeros(shape, dtype=_PRECISION) for name, shape in _NAMED_SHAPES.items()}
     points: list[list[Tensor]] = []
 
     def closure() -> float:

@@ -51,7 +51,7 @@ def call_answer(answer: Answer, *args: Any, **kwargs: Any) -> Any:
         raise WrongAnswer(
             f"Your turn: {name} is not written yet. Replace the line that raises NotImplementedError."
         ) from None
-    except (Exception, KeyboardInterrupt) as error:  # the latter ends an endless loop
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # Ctrl-C ends an endless loop; or `exit()` was called
         raise WrongAnswer(_error_with_place(error, answer)) from None
 
 
@@ -93,7 +93,7 @@ def _error_with_place(error: BaseException, answer: Answer) -> str:
     line = linecache.getline(code.f_code.co_filename, number).strip()
     if not line:
         return f"{sentence}, at line {number} of its cell."
-    return f"{sentence}, at line {number} of its cell: {line}"
+    return f"{sentence}, at line {number} of its cell: {shortened(line)}"
 
 
 def _student_frame(error: BaseException, answer: Answer) -> tuple[FrameType, int] | None:

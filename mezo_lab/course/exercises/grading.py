@@ -57,7 +57,11 @@ def expect_right(answer: Answer, truth: Answer, cases: Sequence[_Case], mistakes
                 raise WrongAnswer(sentence)
         numbers = [f"{name} = {_number_text(each)}" for name, each in case.items() if isinstance(each, int | float)]
         place = ", ".join(numbers) or "a random point"
-        raise WrongAnswer(f"At {place} it should be {_number_text(right)}, yours is {_number_text(value)}.")
+        expected = _number_text(right)
+        given = _number_text(value)
+        if given == expected:
+            raise WrongAnswer(f"At {place} yours agrees with {expected} in the first digits alone: compute in float64.")
+        raise WrongAnswer(f"At {place} it should be {expected}, yours is {given}.")
 
 
 def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[_Case], truths: Sequence[Tensor]) -> bool:
