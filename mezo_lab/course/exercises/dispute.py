@@ -40,9 +40,9 @@ _FORMULA_MISTAKES = {
     "d/n - 1": "That is the variance, E‖ĝ − g‖²/‖g‖²: the norm has ‖g‖² itself on top.",
     "d/n**2": "Of the n² terms the n with i = j are left, and not one alone.",
     "d**2/n**2": "ĝ is d/n times the projection of g on the span, and that projection holds only a share n/d of ‖g‖².",
-    "1": "ĝ is not the projection of g on the span of the probes, but d/n times that projection.",
-    "n/d": "n/d is the share of ‖g‖² in the span of the probes; ĝ is d/n times that part of g, so ‖ĝ‖² has (d/n)².",
-    "d": "With zᵢᵀzⱼ = 0, n of the n² terms are left, each d·‖g‖², and ‖ĝ‖² divides by n².",
+    "1": "ĝ is not the projection of g on the span of the probes, but a multiple of it: which one?",
+    "n/d": "n/d is the share of ‖g‖² in the span of the probes, and ĝ is a multiple of that part of g: which one?",
+    "d": "That is one probe alone: with zᵢᵀzⱼ = 0, n of the n² terms are left. What is their sum divided by?",
 }
 
 
@@ -120,9 +120,10 @@ def check_orthogonal_formula(formula: Answer | str) -> None:
     for case in _ORTHOGONAL:
         verdict = check(claim, law, case, draws=_DRAWS, expect=expect)
         if verdict.status is Status.REFUTED:
+            value = "" if not expect.names else f" = {number_text(verdict.expected)}"
             raise WrongAnswer(
-                f"At d = {case['dim']}, n = {case['probes']} the draws refute {printed(expect.text)} = "
-                f"{number_text(verdict.expected)}: they give {verdict.estimate}, at a distance of "
+                f"At d = {case['dim']}, n = {case['probes']} the draws refute {printed(expect.text)}{value}: "
+                f"they give {verdict.estimate}, at a distance of "
                 f"{distance_text(verdict.z_score)}. {_hint(expect)}"
             )
     print(f"✓ the draws agree with {printed(expect.text)} in {len(_ORTHOGONAL)} cases")

@@ -7,7 +7,7 @@ import torch
 
 from mezo_lab.course.exercises.answers import Answer
 from mezo_lab.course.exercises.grading import grade
-from mezo_lab.sampling import Cubic, Linear, Quadratic, sign_search, two_point
+from mezo_lab.sampling import Cubic, Linear, Quadratic, one_sided, sign_search, two_point
 
 __all__ = ["check_axis_change", "check_best_sigma", "check_two_point"]
 
@@ -41,6 +41,25 @@ def check_axis_change(change: Answer) -> None:
             "A step is σ√d long, and not σ: each axis is drawn once in d.": (
                 lambda sigma, gradient, curvatures: (
                     (sigma**2 * sum(curvatures) / 2 - sigma * sum(map(abs, gradient))) / len(gradient)
+                )
+            ),
+            "A step is σ√d long, and not σ: the slope along it is √d·gᵢ.": (
+                lambda sigma, gradient, curvatures: (
+                    sigma**2 * sum(curvatures) / 2 - sigma * sum(map(abs, gradient)) / len(gradient)
+                )
+            ),
+            "Each axis is drawn once in d: take the mean of |zᵀg| over the axes.": (
+                lambda sigma, gradient, curvatures: sigma**2 * sum(curvatures) / 2 - sigma * sum(map(abs, gradient))
+            ),
+            "The search takes the side that goes down, so the term of the slope is negative.": (
+                lambda sigma, gradient, curvatures: (
+                    sigma**2 * sum(curvatures) / 2 + sigma * sum(map(abs, gradient)) / math.sqrt(len(gradient))
+                )
+            ),
+            "E[zzᵀ] = I holds here too: the term of the curvature is ½σ²·tr H, and not its d-th part.": (
+                lambda sigma, gradient, curvatures: (
+                    sigma**2 * sum(curvatures) / 2 / len(gradient)
+                    - sigma * sum(map(abs, gradient)) / math.sqrt(len(gradient))
                 )
             ),
             "The search goes down on either side: take the mean of |gᵢ|, not of gᵢ.": (
@@ -77,7 +96,16 @@ def check_best_sigma(best: Answer) -> None:
         best,
         lambda grad_norm, trace: math.sqrt(2 / math.pi) * grad_norm / trace,
         _SLOPES,
-        {"There the change is 0 again: the largest descent is halfway.": "2 * truth"},
+        {
+            "There the change is 0 again: the largest descent is halfway.": "2 * truth",
+            "Taylor's second term has a half, and the derivative of ½σ² is σ.": "truth / 2",
+            "The gain is σ‖g‖ times the mean of |N(0, 1)|, which is not 1.": "grad_norm / trace",
+            "The mean of |N(0, 1)| is the root of 2/π.": "2 * grad_norm / (pi * trace)",
+            "The other way round: the best step is long on a steep slope and short where the loss curves.": (
+                lambda grad_norm, trace: math.sqrt(2 / math.pi) * trace / grad_norm
+            ),
+            "σ is the size of a step and positive: the change of the loss is negative.": "-truth",
+        },
     )
 
 
@@ -100,5 +128,13 @@ def check_two_point(estimate: Answer) -> None:
             "The two points are 2ε apart, not ε.": lambda **case: 2 * two_point(**case),
             "L(θ + εz) comes first: with this sign you would climb.": lambda **case: -two_point(**case),
             "Several probes are averaged, not added: divide by n.": lambda z, **case: len(z) * two_point(z=z, **case),
+            "That is a one-sided difference: the second point is θ − εz, and not θ.": one_sided,
+            "Spall divides by zᵢ; the definition here multiplies by it.": lambda z, **case: torch.stack(
+                [two_point(z=probe[None], **case) / probe**2 for probe in z]
+            ).mean(0),
+            "Multiply each probe by its own slope, and take the mean after that.": lambda z, **case: (
+                torch.stack([two_point(z=probe[None], **case) @ probe / probe.square().sum() for probe in z]).mean()
+                * z.mean(0)
+            ),
         },
     )
