@@ -11,6 +11,7 @@ from pathlib import Path
 from mezo_lab.course.graders import for_nbgrader, for_otter
 from mezo_lab.course.notebook import record_path
 from mezo_lab.course.quiz import write_quiz
+from mezo_lab.report.labels import joined
 from mezo_lab.validation import one_of, whole
 
 __all__ = ["write_course"]
@@ -21,6 +22,14 @@ _FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md") 
 _FOR_LECTURERS = ("notebooks/TEACHING.md", "notebooks/CHANGES.md")
 # words, file, place in it; a name without a point, as ../LICENSE, counts behind ../ only, since formulas have ](g) too
 _LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+|\.\./[^)#:\s]+)(#[^)\s]*)?\)")
+_MINUTES = re.compile(r"(\d+)\s+(?:minutes|分钟)")
+_BESIDE = {  # page → how the first page names it
+    "SYLLABUS.md": "the syllabus",
+    "GLOSSARY.md": "the glossary",
+    "claims.md": "the claims that the notebooks test",
+    "assessment/quiz.md": "five questions for each notebook",
+    "assessment/rubric.md": "how the essay is marked",
+}
 _NBGRADER = f"""c = get_config()  # noqa: F821, nbgrader defines it
 c.CourseDirectory.course_id = "mezo_lab"
 c.ClearSolutions.code_stub = {{"python": {_TURN!r}}}
@@ -177,13 +186,18 @@ def _readme(folder: Path, form: str, student: bool) -> str:
         "without solutions and answers, to hand out with the notebooks."
     )
     parts = ["# The mathematics of zeroth-order fine-tuning", how[form], *([] if student else [wheel])]
-    lines = ["\n\n".join(parts), "", "| notebook |", "|---|"]
+    if form == "notebooks":
+        beside = joined([f"[{words}]({page})" for page, words in _BESIDE.items() if (folder / page).exists()])
+        models = "Notebooks 10 to 12 need a real model and reviews, and say what to install."
+        parts.append(f"Begin with notebook 0. {models} Beside the notebooks there are {beside}.")
+    lines = ["\n\n".join(parts), "", "| notebook | minutes |", "|---|--:|"]
     for path in sorted(folder.rglob("[0-9]*.ipynb")):
         place = path.relative_to(folder).as_posix()
-        title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
-        heading = "".join(title).partition("\n")[0].lstrip("# ")
+        head = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+        heading = head.partition("\n")[0].lstrip("# ")
+        minutes = "".join(_MINUTES.findall(head)[:1])
         if "student/" not in place:
-            lines.append(f"| [{heading}]({place}) |")
+            lines.append(f"| [{heading}]({place}) | {minutes} |")
     return "\n".join(lines) + "\n"
 
 

@@ -19,6 +19,7 @@ Draws = Callable[[int, Generator], Tensor]
 Progress = Callable[[int, int], None]
 
 CHUNK_NUMBERS = 1 << 18  # doubles of z per chunk, 2 MiB: stays in cache, measured in benchmarks/sampling.py
+_LARGE = 1e5  # an error that is printed with a power of ten
 ROUNDING = 2.0**-40  # relative rounding error granted to a mean of doubles, for observables that do not vary
 
 
@@ -30,6 +31,8 @@ class Estimate:
     13.768 ± 0.056 (40,000 draws)
     >>> print(Estimate(-1.5, 0.1, 9), Estimate(-0.004, 0.1, 9))
     −1.50 ± 0.10 0.00 ± 0.10
+    >>> print(Estimate(6.5e9, 5.3e6, 100))
+    (6.5000 ± 0.0053)e9
     """
 
     mean: float
@@ -46,6 +49,9 @@ class Estimate:
         # two digits of the error decide how many of the mean are worth printing; a mean of 0 has no sign
         if not 1e-7 < self.standard_error < math.inf:
             return f"{self.mean:z.6g} ± {self.standard_error:.2g}".replace("-", "−")
+        if self.standard_error >= _LARGE:
+            power = math.floor(math.log10(max(abs(self.mean), self.standard_error)))
+            return f"({Estimate(self.mean / 10**power, self.standard_error / 10**power, self.count)})e{power}"
         digits = max(0, 1 - math.floor(math.log10(self.standard_error)))
         return f"{self.mean:z.{digits}f} ± {self.standard_error:.{digits}f}".replace("-", "−")
 

@@ -179,8 +179,8 @@ picture = valley, paths, slope, clouds
 show(landscape_figure(*picture), alt=landscape_alt_text(*picture))
 
 # %% [markdown] tags=["slide-07"]
-# In the first picture, one probe wanders across the contours, and four stay near the dashed path of gradient descent. In the second,
-# 400 estimates at the start surround the arrow $g$; those that average four probes lie closer to it.
+# In the first picture, one probe wanders about the floor of the valley, and four settle on the dashed path of gradient descent. In the
+# second, 400 estimates at the start surround the arrow $g$; those that average four probes lie closer to it.
 
 # %% [markdown] tags=["notes-07"]
 # The steps of the sign search do not shrink with the slope. With one probe an estimate lies in the half-plane of $g$, and many are
@@ -230,11 +230,12 @@ print(f"L goes from {kink(origin):g} to {kink(sign_search(kink, origin, step)):g
 # ### Exercise 1.1: the price of curvature
 # *10 minutes · ★☆☆ · on paper*
 #
-# Show that $\mathbb{E}\,\delta^\top H\delta = \sigma^2\operatorname{tr}H$ for $\delta = \sigma z$ and any law with $\mathbb{E}[zz^\top] = I$. Where did you use that
+# Show that $\mathbb{E}\,\delta^\top H\delta = \sigma^2\operatorname{tr}H$ for $\delta = \sigma z$ and any law with $\mathbb{E}[zz^\top] = I$. Did you need that
 # $H$ is symmetric?
 #
 # <details><summary>Hint 1</summary>Write the product as a double sum over the entries of H.</details>
 # <details><summary>Hint 2</summary>Only the products of two coordinates of z are random. What are their means?</details>
+# <details><summary>Expected output</summary>One line of sums, and a yes or a no.</details>
 
 # %% [markdown] tags=["solution"]
 # **Solution.** $\mathbb{E}\,z^\top H z = \sum_{ij} H_{ij}\,\mathbb{E}[z_i z_j] = \sum_i H_{ii}$. Symmetry was not used: an antisymmetric part would

@@ -398,7 +398,7 @@ predictions.compare("orthogonal", result)
 #
 # <details><summary>Hint 1</summary>The kurtosis is E[z⁴], a mean over the values that z takes.</details>
 # <details><summary>Hint 2</summary>Set (d + n + κ − 2)/n equal to twice its value at κ = 1.</details>
-# <details><summary>Expected output</summary>✓ and a verdict that is CONSISTENT</details>
+# <details><summary>Expected output</summary>✓ and a verdict that is CONSISTENT. The last answer is a formula in d and n.</details>
 
 
 # %%

@@ -145,7 +145,9 @@ def test_a_value_that_does_not_vary_is_granted_rounding_and_no_more():
     ("estimate", "text"),
     [
         (Estimate(13.76789, 0.0561, 40_000), "13.768 ± 0.056 (40,000 draws)"),
-        (Estimate(13.7e9, 4.2e6, 100), "13700000000 ± 4200000 (100 draws)"),
+        (Estimate(13.7e9, 4.2e6, 100), "(1.37000 ± 0.00042)e10 (100 draws)"),
+        (Estimate(0.0, 4.2e6, 100), "(0.0 ± 4.2)e6 (100 draws)"),
+        (Estimate(-31_250.0, 1_200.0, 100), "−31250 ± 1200 (100 draws)"),
         (Estimate(0.5, 0.0, 2), "0.5 ± 0 (2 draws)"),
         (Estimate(0.5, math.inf, 1), "0.5 ± inf (1 draws)"),
     ],

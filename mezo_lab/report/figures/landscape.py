@@ -57,10 +57,11 @@ def landscape_figure(
     above.annotate("start", start, (0, 7), textcoords="offset points", ha="center", fontsize=style.SMALL)
     above.set(xlabel="first weight", ylabel="second weight")
     _draw_clouds(below, gradient, clouds)
-    for axes in (above, below):
-        axes.legend(
-            frameon=False, fontsize=style.SMALL, labelcolor=style.INK, loc="center left", bbox_to_anchor=(1, 0.5)
-        )
+    for axes, scale in ((above, 1), (below, 2.5)):  # the dots of a cloud are too small to compare with
+        legend: dict[str, Any] = {"frameon": False, "labelcolor": style.INK, "bbox_to_anchor": (1, 0.5)}
+        drawn = axes.legend(fontsize=style.SMALL, loc="center left", markerscale=scale, **legend)
+        for handle in drawn.legend_handles:
+            handle.set_alpha(1)
         style.despine(axes)
     return figure
 
