@@ -81,6 +81,13 @@ def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
     assert len(list((lecturer / "student").iterdir())) == len(NAMES)
 
 
+def test_the_first_page_has_the_minutes_and_names_what_lies_beside_the_notebooks(tmp_path):
+    page = (write_course(tmp_path / "course", student=True) / "README.md").read_text()
+    rows = [line for line in page.splitlines() if ".ipynb)" in line]
+    assert len(rows) > len(NAMES) and all(re.search(r"\| \d+ \|$", row) for row in rows)  # the Chinese ones too
+    assert all(f"({name})" in page for name in ("GLOSSARY.md", "SYLLABUS.md", "claims.md", "assessment/quiz.md"))
+
+
 @pytest.mark.parametrize("words", ["", "--student", "--nbgrader", "--otter"])
 def test_every_link_of_a_page_leads_to_a_file_that_was_handed_out(words, tmp_path):
     assert main(["course", str(tmp_path / "course"), *words.split()]) == 0
