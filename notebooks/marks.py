@@ -17,6 +17,9 @@ TAG = "solution"
 SLIPS = 2  # letters changed, missing or added in a word that is still read as the other
 NO_SLIPS = {"resolution", "resolutions", "evolution", "dilution", "pollution"}  # words of their own
 
+# the first word of a text, past quotes, lists and HTML; or of the head of what is folded
+OPENING = re.compile(r"(?:\A|<summary>)(?:<[^>]*>|[*_#>\d.\s-])*(\w+)")
+
 
 class MarkError(ValueError):
     """Text that looks like the mark of a solution and is none; the message says where, and what to write."""
@@ -86,6 +89,8 @@ def looks_like_a_mark(comment: str) -> bool:
     [False, False, False]
     """
     words = re.findall(r"[^\W\d_]+", comment.casefold())
+    if len(words) == 2 and words[0] in ("begin", "end") and words[1] in ("answer", "answers"):
+        return True
     others = [word for word in words if not near(word, TAG)]
     has_tag = len(others) < len(words)
     if len(words) == 1:
@@ -104,9 +109,11 @@ def text_is_solution(cell: Any) -> bool:
     for tag in tags:
         if tag != TAG and near(tag.strip().casefold(), TAG):
             raise MarkError(f"its tag {tag!r}: it looks like the mark of a solution; write {TAG!r}.")
-    opening = re.match(r"[*_#\s]*(\w+)", cell.source) if cell.cell_type == "markdown" else None
-    if opening and TAG not in tags and near(opening[1].casefold(), TAG):
-        raise MarkError(f"line 1: a cell that begins with {opening[1]!r} must have the tag {TAG!r}.")
+    if cell.cell_type == "markdown" and TAG not in tags:
+        for opening in OPENING.finditer(cell.source):
+            if near(opening[1].casefold(), TAG):
+                line = cell.source.count("\n", 0, opening.start(1)) + 1
+                raise MarkError(f"line {line}: a cell that begins with {opening[1]!r} must have the tag {TAG!r}.")
     return TAG in tags
 
 

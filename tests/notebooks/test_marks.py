@@ -81,10 +81,20 @@ def test_a_tag_that_is_nearly_the_right_one_ends_the_build(tag):
         build.for_students(nbformat.v4.new_notebook(cells=[words]), "99_marks")
 
 
-@pytest.mark.parametrize("words", ["**Solution.** It is 12.", "*Solution:* it is 12.", "## Soluton\n\nIt is 12."])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "**Solution.** It is 12.",
+        "*Solution:* it is 12.",
+        "## Soluton\n\nIt is 12.",
+        "> Solution: it is 12.",
+        "1. Solution",
+        "Now:\n\n<details><summary>Solution</summary>It is 12.</details>",
+    ],
+)
 def test_words_that_begin_as_a_solution_need_the_tag(words):
     cell = nbformat.v4.new_markdown_cell(words, id="99-08")
-    with pytest.raises(marks.MarkError, match=r"cell 99-08, line 1: .* must have the tag 'solution'"):
+    with pytest.raises(marks.MarkError, match=r"cell 99-08, line [13]: .* must have the tag 'solution'"):
         build.for_students(nbformat.v4.new_notebook(cells=[cell]), "99_marks")
 
 
@@ -107,3 +117,9 @@ def test_a_mark_in_a_source_keeps_its_trailing_blank_until_it_is_told(tmp_path, 
     monkeypatch.setattr(build, "SOURCES", tmp_path)
     with pytest.raises(marks.MarkError, match="Notebook 98_blank, cell 98-00, line 2"):
         build.for_students(build.read("98_blank"), "98_blank")
+
+
+@pytest.mark.parametrize("word", ["ANSWER", "answers"])
+def test_an_answer_between_marks_is_taken_for_a_solution(word):
+    with pytest.raises(marks.MarkError, match=f"line 1: '# BEGIN {word}' looks like the mark of a solution"):
+        built(f"# BEGIN {word}\nx = 12\n# END {word}")
