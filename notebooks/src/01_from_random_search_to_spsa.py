@@ -70,7 +70,7 @@ predictions = predict(doubled="", climbs="", size="")
 # We take a loss with slope 1 and $\operatorname{tr}H = 5$. For several values of $\sigma$ we measure the mean change of the loss over many steps
 # and its standard error, and put the formula beside it.
 
-# %%
+# %% tags=["slide-04"]
 dim = sized(full=20, fast=8)
 g = torch.ones(dim, dtype=torch.float64) / math.sqrt(dim)  # ‖g‖ = 1
 H = 5 * torch.eye(dim, dtype=torch.float64) / dim  # tr H = 5
@@ -199,7 +199,7 @@ predictions.compare("size", "multiply z by it: a long step where the slope along
 show([verify("unbiased", law) for law in LAWS])
 
 # %% [markdown] tags=["slide-08"]
-# In every row the draws agree with the claim and refute the control.
+# In every row the draws agree with the claim, and they refute the control, which the picture leaves out.
 
 # %% [markdown] tags=["slide-09"]
 # ## What it means

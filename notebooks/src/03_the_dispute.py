@@ -62,7 +62,7 @@ def moment(power):
     return sympy.integrate(x**power * density, (x, -sympy.oo, sympy.oo))
 
 
-sympy.expand(moment(4) + (d - 1) * moment(2) ** 2)  # c
+sympy.Eq(sympy.Symbol("c"), sympy.expand(moment(4) + (d - 1) * moment(2) ** 2))
 
 # %% [markdown] tags=["slide-04"]
 # On the sphere of radius $\sqrt d$ no integral is needed: $\|z\|^2 = d$ in every draw, so $c = d$.
@@ -75,7 +75,7 @@ sympy.expand(moment(4) + (d - 1) * moment(2) ** 2)  # c
 # 1. (`percent`) By how many per cent do the two constants differ at $d = 8$, $n = 4$? And at 13 billion dimensions?
 # 2. (`law`) Is there a law with independent coordinates whose factor lies below $\frac{d+n-1}{n}$?
 # 3. (`minibatch`) Each probe draws a minibatch of its own, instead of one for all. Is $\hat g$ longer or shorter on average?
-# 4. (`orthogonal`) The probes of a step are made orthogonal to each other. Which of the four steps above breaks?
+# 4. (`orthogonal`) The probes of a step are made orthogonal to each other. Which of the four steps of the derivation breaks?
 
 # %%
 predictions = predict(percent="", law="", minibatch="", orthogonal="")

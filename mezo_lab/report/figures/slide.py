@@ -14,6 +14,7 @@ __all__ = ["as_slide"]
 _WIDTH = 4.4  # inches: at 1,024 pixels of a slide a letter of `style.SMALL` points has 27
 _HEIGHT = 2.05  # inches, which leave room for a title and three lines
 _TALL = 2.2  # inches, of panels with named rows: room for two lines
+_SHORT = 5  # names of a legend that leaves panels room above it
 # letters of a line
 _BESIDE = 21  # of a legend at the right
 _BELOW = 38  # of a legend below, in two columns
@@ -26,7 +27,7 @@ _TICKS = 3  # between the ticks of an axis
 
 
 def as_slide(figure: "Figure") -> "Figure":
-    """Redraw a figure for a slide: panels side by side; the legend at the right, or below panels and named rows.
+    """Redraw a figure for a slide, with panels side by side. Its legend goes to the right, or below if it is short.
 
     Args: figure: any of this package's; it is changed.
     Returns: the same figure.
@@ -37,10 +38,11 @@ def as_slide(figure: "Figure") -> "Figure":
     _place_side_by_side(figure)
     named_rows = any(map(_names_rows, figure.axes))
     figure.set_size_inches(_WIDTH, _TALL if named_rows and len(figure.axes) > 1 else _HEIGHT)
-    _move_legends(figure, below=named_rows or len(figure.axes) > 1)
-    alone = len(figure.axes) < 2
-    upwards = _UPWARDS if alone else _LOW
-    along = _ALONG if alone else _FULL
+    entries = _taken_legends(figure)
+    above_legend = len(figure.axes) > 1 and len(entries) <= _SHORT
+    _place_legend(figure, entries, below=named_rows or above_legend)
+    upwards = _LOW if above_legend else _UPWARDS
+    along = _FULL if above_legend else _ALONG
     if named_rows:
         along = 2 * _ALONG
     for axes in figure.axes:
@@ -74,7 +76,8 @@ def _names_rows(axes: "Axes") -> bool:
     return isinstance(axes.yaxis.get_major_locator(), FixedLocator)
 
 
-def _move_legends(figure: "Figure", below: bool) -> None:
+def _taken_legends(figure: "Figure") -> list[tuple[Any, str]]:
+    """(mark, name) of all legends, which are removed."""
     entries: list[tuple[Any, str]] = []
     for axes in figure.axes:
         if (legend := axes.get_legend()) is not None:
@@ -83,6 +86,10 @@ def _move_legends(figure: "Figure", below: bool) -> None:
     for legend in list(figure.legends):
         entries += style.legend_entries(legend)
         legend.remove()
+    return entries
+
+
+def _place_legend(figure: "Figure", entries: list[tuple[Any, str]], below: bool) -> None:
     names = [textwrap.fill(name, _BELOW if below else _BESIDE) for _, name in entries]
     look: dict[str, Any] = {"frameon": False, "fontsize": style.SMALL, "labelcolor": style.INK, "borderaxespad": 0.2}
     if below:
