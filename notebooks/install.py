@@ -20,7 +20,8 @@ if not getattr(importlib.util.find_spec("mezo_lab"), "origin", None):  # a folde
         _kept = [f"{name}=={version(name)}" for name in ("numpy", "torch") if importlib.util.find_spec(name)]
         _pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run = subprocess.run([*_pip, f"mezo_lab[verify] @ {_wheel}", *_kept], capture_output=True, text=True)
-        _lines = sorted(_run.stderr.splitlines(), key=lambda line: not line.startswith("ERROR"))  # errors first
+        _lines = _run.stderr.splitlines() or [f"pip ended with {_run.returncode}."]  # it may be killed without a word
+        _lines.sort(key=lambda line: not line.startswith("ERROR"))  # errors first
         _error = f"mezo_lab cannot be installed from {_wheel}. {_lines[0]}" if _run.returncode else ""
     if _error:  # shown without a traceback
         raise type("NotInstalled", (Exception,), {"_render_traceback_": lambda self: [str(self)]})(_error)

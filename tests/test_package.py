@@ -16,7 +16,16 @@ pytestmark = pytest.mark.repo
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("mezo_lab", "results", "docs", "tests", "notebooks", "benchmarks")
-FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
+FILES = (
+    "pyproject.toml",
+    "setup.py",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "LICENSE-CC-BY-4.0.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+)
 HANGS = 300  # seconds by the clock
 
 
@@ -79,7 +88,11 @@ def test_a_wheel_carries_the_course_and_one_for_students_carries_no_answer(sourc
     answers |= {name for name in whole if name.startswith("mezo_lab/course/exam")}
     answers -= {f"{home}/GLOSSARY.md", f"{home}/SYLLABUS.md"}
     assert {f"{home}/03_the_dispute.ipynb", f"{home}/TEACHING.md"} <= answers
-    assert {f"{home}/student/03_the_dispute.ipynb", "mezo_lab/records/docs/claims.md"} <= students
+    assert {
+        f"{home}/student/03_the_dispute.ipynb",
+        "mezo_lab/records/docs/claims.md",
+        "mezo_lab/records/LICENSE-CC-BY-4.0.md",
+    } <= students
     assert whole - students == answers and students <= whole
 
 

@@ -18,7 +18,8 @@ __all__ = ["write_course"]
 
 _FORMS = ("notebooks", "nbgrader", "otter")
 _TURN = 'raise NotImplementedError("Your turn: replace this line.")'
-_FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md")  # pages
+_LICENCES = ("LICENSE", "LICENSE-CC-BY-4.0.md")  # which a copy must name
+_FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md", *_LICENCES)  # pages
 _FOR_LECTURERS = ("notebooks/TEACHING.md", "notebooks/CHANGES.md")
 # words, file, place in it; a name without a point, as ../LICENSE, counts behind ../ only, since formulas have ](g) too
 _LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+|\.\./[^)#:\s]+)(#[^)\s]*)?\)")

@@ -9,6 +9,8 @@ from mezo_lab.optim.mezo import MeZO
 from mezo_lab.optim.rules import is_linear
 from mezo_lab.sampling import Estimate, RunningMoments
 
+_RARE = 100  # a sample of less than this part of a tensor may hold an index twice
+
 
 class DriftMeter:
     """Follows a sample of the weights in float64.
@@ -80,7 +82,10 @@ class DriftMeter:
 
 
 def _sample(numel: int, share: float, generator: torch.Generator) -> Tensor:
+    """Flat indices, each once where they are many; where they are few, one that occurs twice is rare."""
     count = min(numel, max(1, round(numel * share)))
+    if count > numel / _RARE:
+        return torch.randperm(numel, generator=generator)[:count]
     return torch.randint(numel, (count,), generator=generator)
 
 

@@ -70,6 +70,12 @@ def test_a_students_folder_leaks_no_line_of_a_solution(name, tmp_path):
     assert not any(cell.get("outputs") for cell in cells)
 
 
+@pytest.mark.parametrize("options", [{"student": True}, {}, {"form": "nbgrader"}])
+def test_every_hand_out_has_both_licences(options, tmp_path):
+    folder = write_course(tmp_path / "course", **options)
+    assert (folder / "LICENSE").exists() and (folder / "LICENSE-CC-BY-4.0.md").exists()
+
+
 def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
     student = write_course(tmp_path / "student", student=True)
     lecturer = write_course(tmp_path / "lecturer")

@@ -52,6 +52,13 @@ def test_the_error_of_a_drift_is_about_how_far_it_scatters_over_seeds():
     assert scatter > (0.5 + slack) * error  # nor twice too large
 
 
+@pytest.mark.parametrize("coordinates", [200, 150, 3])
+def test_a_weight_is_followed_once_where_many_of_the_weights_are(coordinates):
+    """An index that occurs twice would count as two weights, and make the error too small."""
+    meter = DriftMeter(MeZO([weights(torch.bfloat16, dim=200)], lr=1e-6, exact=False), coordinates=coordinates)
+    assert len(set(meter.places[0].tolist())) == len(meter.places[0]) == coordinates
+
+
 @pytest.mark.parametrize("law", ["gaussian", "sphere", "uniform"])
 def test_the_meter_follows_every_update(law):
     theta = nn.Parameter(torch.ones(30, 10, dtype=torch.float64).T)  # not contiguous
