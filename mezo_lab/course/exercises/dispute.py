@@ -24,8 +24,8 @@ _FACTORS = [
     {"dim": 50, "gaussian": 0, "sphere": 3},
     {"dim": 7, "gaussian": 3, "sphere": 1},
 ]
-# chosen so that no formula in d alone or in n alone fits
-_ORTHOGONAL = [{"dim": 6, "probes": 3}, {"dim": 8, "probes": 2}, {"dim": 6, "probes": 2}]
+# chosen so that no formula in d alone or in n alone fits, and no linear one that anybody would write
+_ORTHOGONAL = [{"dim": 7, "probes": 3}, {"dim": 10, "probes": 2}, {"dim": 7, "probes": 2}]
 _SPARSE_KURTOSIS = 0.1 * 10**2  # ±√10 one time in ten
 _KURTOSIS_MISTAKES = {
     1.0: "That is E[z²], the variance; the kurtosis is E[z⁴].",

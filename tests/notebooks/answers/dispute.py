@@ -45,6 +45,7 @@ ANSWERS = {
         [
             ("(d+n-1)/n", "for independent probes"),
             ("1 + (d-1)/n", "for independent probes"),
+            ("d/2 - n + 2", "which of its terms are left"),
             ("n/d", "in the span of the probes"),
             ("d", "n of the n² terms"),
             ("(d+n+1)/n", "independent Gaussian probes"),
