@@ -13,7 +13,8 @@ from mezo_lab.report.prose import by_claim, status_label, verdict_sentence
 __all__ = ["rows_card", "verdict_card"]
 
 _COLUMNS = ("law", "parameters", "expected", "found ± standard error", "distance", "verdict")
-_SHORT = 22  # characters of a cell that is kept on one line
+_ONE_LINE = {"law", "distance", "verdict"}  # columns whose cells are never broken
+_SHORT = 16  # characters of any other cell that is kept on one line: a narrow page breaks between two parameters
 
 
 def verdict_card(verdicts: Sequence[Verdict]) -> str:
@@ -56,9 +57,13 @@ def _row(verdict: Verdict) -> str:
         distance,
         f"<b>{status_label(verdict.status)}</b>",
     ]
-    kept = [";white-space:nowrap" if len(cell) <= _SHORT and "±" not in cell else "" for cell in cells]
+    whole = [
+        name in _ONE_LINE or (len(cell) <= _SHORT and "±" not in cell)
+        for name, cell in zip(_COLUMNS, cells, strict=True)
+    ]
     # a page's own style has cells at the right
-    return "".join(f'<td style="text-align:left{look}">{cell}</td>' for look, cell in zip(kept, cells, strict=True))
+    looks = ["text-align:left" + ";white-space:nowrap" * kept for kept in whole]
+    return "".join(f'<td style="{look}">{cell}</td>' for look, cell in zip(looks, cells, strict=True))
 
 
 def _decoys(verdict: Verdict) -> str:
@@ -122,12 +127,15 @@ def _cells(row: Mapping[str, Any], sides: Mapping[str, str]) -> str:
 
 
 def _is_words(cell: Any) -> bool:
-    """Whether a cell is no number, nor one in letters.
+    """Whether a cell is no number, nor one in letters with its unit.
 
-    >>> _is_words("sphere"), _is_words("−0.3"), _is_words("12 %"), _is_words(12)
-    (True, False, False, False)
+    >>> _is_words("sphere"), _is_words("−0.3"), _is_words("12 %"), _is_words("5.2 MiB"), _is_words(12)
+    (True, False, False, False, False)
+    >>> _is_words("8 cards, then one")
+    True
     """
-    return isinstance(cell, str) and not re.match(r"[+−]?[\d.]", cell)
+    is_number = isinstance(cell, str) and re.match(r"[+−]?[\d.]", cell) and not re.search(r", [a-z]|[a-zA-Z]{5}", cell)
+    return isinstance(cell, str) and not is_number
 
 
 def _cell(cell: Any) -> str:
