@@ -74,7 +74,7 @@ def test_it_is_one_line():
 
 def test_a_loss_that_curves_downwards_has_no_stable_step():
     theta = torch.ones(20, dtype=torch.float64, requires_grad=True)
-    with pytest.raises(ValueError, match=r"`loss` must curve upwards, got tr H = -\d.*: raise the draws; if it stays"):
+    with pytest.raises(ValueError, match=r"`loss` must curve upwards, got tr H = −\d.*: raise the draws; if it stays"):
         predict_stable_lr([theta], lambda: -theta.square().sum())
 
 

@@ -39,8 +39,8 @@ def test_every_module_that_the_package_imports_is_a_dependency_or_has_its_extra(
 
 @pytest.mark.parametrize(("module", "extra"), installation.EXTRAS.items())
 def test_the_extra_of_a_module_brings_it(module, extra):
-    brought = {Requirement(line).name.replace("-", "_") for line in PROJECT["optional-dependencies"][extra]}
-    distributions = {name.replace("-", "_") for name in metadata.packages_distributions()[module]}
+    brought = {Requirement(line).name.replace("-", "_").lower() for line in PROJECT["optional-dependencies"][extra]}
+    distributions = {name.replace("-", "_").lower() for name in metadata.packages_distributions()[module]}
     carrier = BROUGHT_BY_OTHERS.get(module, next(iter(distributions)))
     assert carrier in brought
 

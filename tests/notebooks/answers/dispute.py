@@ -54,8 +54,8 @@ ANSWERS = {
             ("d/n/n", "not one alone"),
             ("(d/n)**2", "only a share n/d"),
             ("1", "refute 1: they give .* not the projection"),
-            ("2", r"At d = 8, n = 2 .* double sum"),
-            ("d-4", r"At d = 6, n = 2 the draws refute d−4 = 2"),
+            ("7/n", r"At d = 10, n = 2 .* double sum"),
+            ("(8*d-35)/9", r"At d = 7, n = 2 the draws refute .* = 2\.3"),  # in d alone, it fits the first two
             (None, "a formula as text, in quotes"),
         ],
     ),
