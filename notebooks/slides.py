@@ -339,6 +339,25 @@ def page(name: str, built: Path = HERE) -> str:
     return template.render(title=escape(slides[0].title), slides=made, code_style=style)
 
 
+def contents(chosen: list[str]) -> str:
+    """The first page: the lectures in their order, with their minutes.
+
+    >>> '<li><a href="03_the_dispute.html">3. The (d+n±1)/n dispute</a>' in contents(["03_the_dispute"])
+    True
+    """
+    titles = {name: title_slide(build.read(name)).title for name in chosen}
+    rows = [
+        f'<li><a href="{name}.html">{escape(title)}</a>, {LECTURES[name[:2]]["minutes"]} minutes</li>'
+        for name, title in titles.items()
+    ]
+    style = (
+        "body { font: 24px/1.7 sans-serif; margin: 3em; color-scheme: light dark } ul { list-style: none; padding: 0 }"
+    )
+    head = f'<meta charset="utf-8"><title>Lectures</title><style>{style}</style>'
+    keys = "<p>S opens the speaker's notes, → goes on, and <code>?print-pdf</code> behind the address prints.</p>"
+    return f'<!doctype html><html lang="en">{head}<h1>Lectures</h1><ul>{"".join(rows)}</ul>{keys}</html>\n'
+
+
 def place_assets(folder: Path) -> None:
     """Copy what the pages load. Raises: ModuleNotFoundError naming the extra."""
     for target, (package, inside) in ASSETS.items():
@@ -363,6 +382,7 @@ def main() -> None:
         for name in chosen:
             (arguments.out / f"{name}.html").write_text(page(name, arguments.built), encoding="utf-8")
             print(arguments.out / f"{name}.html")
+        (arguments.out / "index.html").write_text(contents(chosen), encoding="utf-8")
     except (ModuleNotFoundError, OSError, ValueError) as error:  # TagError, StaleError and TooLongError are of these
         sys.exit(str(error))
 

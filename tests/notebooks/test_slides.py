@@ -95,6 +95,11 @@ def test_seven_lectures_take_the_two_hours_without_the_break_and_teaching_says_t
     assert len(rows) == 5
 
 
+def test_the_first_page_leads_to_every_lecture_with_its_minutes():
+    found = re.findall(r'<a href="([^"]+)\.html">[^<]+</a>, (\d+) minutes', slides.contents(slides.names()))
+    assert found == [(name, str(slides.LECTURES[name[:2]]["minutes"])) for name in slides.names()]
+
+
 def test_a_misconception_that_is_gone_is_named():
     with pytest.raises(ValueError, match=r"`misconceptions` must begin .* got 'Gone'"):
         slides.misconceptions(["Gone"])
