@@ -35,6 +35,7 @@ from translation import (  # beside this file
     EDITION,
     TranslationError,
     behind,
+    linked,
     read_translations,
     translated,
     translated_names,
@@ -205,7 +206,7 @@ def for_students(notebook: Any, name: str = "") -> Any:
             if text_is_solution(cell):
                 continue
             if cell.cell_type == "markdown":
-                cell.source = _from_below(cell.source)
+                cell.source = linked(cell.source, beside=r"\w+\.ipynb\b")  # students have the notebooks
             if cell.cell_type == "code":
                 cell.source = unsolved(cell.source)
                 cell.outputs = []
@@ -214,15 +215,6 @@ def for_students(notebook: Any, name: str = "") -> Any:
             raise MarkError(f"Notebook {name or '(unnamed)'}, cell {cell.get('id')}, {error}") from None
         student.cells.append(cell)
     return student
-
-
-def _from_below(text: str) -> str:
-    """A text whose links to pages are those of the folder below; the notebooks beside it lie there too.
-
-    >>> _from_below("[B2](../docs/claims.md#b2), [terms](GLOSSARY.md), [next](02_laws_of_z.ipynb), [f](https://a.b)")
-    '[B2](../../docs/claims.md#b2), [terms](../GLOSSARY.md), [next](02_laws_of_z.ipynb), [f](https://a.b)'
-    """
-    return re.sub(r"(\[[^]]*\]\()(?!\w+\.ipynb\b)(?=[^)#:\s]+\.\w+[)#])", r"\1../", text)
 
 
 def budget(name: str) -> dict[str, Any]:

@@ -92,13 +92,17 @@ def translated(notebook: Any, translations: dict[str, str], *, licence: str) -> 
     return edition
 
 
-def linked(text: str) -> str:
-    """Text whose relative links lead out of the edition's folder, one level up.
+def linked(text: str, *, beside: str = "$^") -> str:
+    """Text whose relative links to files are those of the folder below, one level up.
 
-    >>> linked("[terms](GLOSSARY.md), [above](#above), [claims](../docs/claims.md#b2)")
-    '[terms](../GLOSSARY.md), [above](#above), [claims](../../docs/claims.md#b2)'
+    Args: beside: a pattern of the files that lie in the folder below too.
+
+    >>> linked("[terms](GLOSSARY.md), [above](#above), [claims](../docs/claims.md#b2), [f](https://a.b)")
+    '[terms](../GLOSSARY.md), [above](#above), [claims](../../docs/claims.md#b2), [f](https://a.b)'
+    >>> linked("[next](02_laws_of_z.ipynb)", beside=r"\\w+\\.ipynb\\b")
+    '[next](02_laws_of_z.ipynb)'
     """
-    return re.sub(r"\]\((?=[\w.]+[/.])", "](../", text)
+    return re.sub(rf"(\[[^]]*\]\()(?!{beside})(?=[^)#:\s]+\.\w+[)#])", r"\1../", text)
 
 
 def unbroken(text: str) -> str:

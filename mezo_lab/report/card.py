@@ -134,8 +134,9 @@ def _is_words(cell: Any) -> bool:
     >>> _is_words("8 cards, then one")
     True
     """
-    is_number = isinstance(cell, str) and re.match(r"[+−]?[\d.]", cell) and not re.search(r", [a-z]|[a-zA-Z]{5}", cell)
-    return isinstance(cell, str) and not is_number
+    if not isinstance(cell, str):
+        return False
+    return not re.match(r"[+−]?[\d.]", cell) or bool(re.search(r", [a-z]|[a-zA-Z]{5}", cell))
 
 
 def _cell(cell: Any) -> str:
