@@ -9,7 +9,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mezo_lab.claims import REGISTRY, Claim, Decoy, Experiment, Status, Verdict, check, claim, claim_named, grid
+    from mezo_lab.claims import (
+        REGISTRY,
+        Claim,
+        Decoy,
+        Experiment,
+        Published,
+        Status,
+        Verdict,
+        check,
+        claim,
+        claim_named,
+        grid,
+    )
     from mezo_lab.optim import MeZO
     from mezo_lab.sampling import (
         LAWS,
@@ -51,6 +63,7 @@ __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
     "Claim",
     "Decoy",
     "Experiment",
+    "Published",
     "Status",
     "Verdict",
     "check",
@@ -62,7 +75,7 @@ __all__ = [  # noqa: RUF022  grouped by room, lowest floor first
 _SAMPLING = (
     "LAWS Iid Law LawCheck check_law law_named Estimate sample one_sided projected_gradient second_difference two_point"
 )
-_CLAIMS = "REGISTRY Claim Decoy Experiment Status Verdict check claim claim_named grid"
+_CLAIMS = "REGISTRY Claim Decoy Experiment Published Status Verdict check claim claim_named grid"
 _HOME_OF = {
     "MeZO": "mezo_lab.optim",
     **dict.fromkeys(_SAMPLING.split(), "mezo_lab.sampling"),

@@ -47,6 +47,8 @@ def entry(claim: Claim) -> str:
         *(f"- formula: {formula}" for formula in formulas(experiments)),
         *(f"- refuted: {refuted(decoy)}" for decoy in decoys),
     ]
+    for sentence in claim.published:
+        details.append(f"- corrects: {sentence.source}: [{sentence.name}](errata.md#{sentence.name})")
     if proved := proofs_of(claim):
         details.append(f"- proved for: {', '.join(proved)} (`mezo-lab prove {claim.name}`)")
     if claim.real:

@@ -14,6 +14,7 @@ from mezo_lab.claims import (  # noqa: F401
 )
 from mezo_lab.claims.claim import REGISTRY, SYMBOLS, Claim, Decoy, Experiment, claim, claim_named, grid
 from mezo_lab.claims.decision import Status
+from mezo_lab.claims.published import Published
 from mezo_lab.claims.trial import check
 from mezo_lab.claims.verdict import DecoyVerdict, Verdict
 
@@ -24,6 +25,7 @@ __all__ = [
     "Decoy",
     "DecoyVerdict",
     "Experiment",
+    "Published",
     "Status",
     "Verdict",
     "check",

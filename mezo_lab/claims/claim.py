@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any, Literal
 
 from mezo_lab.claims.decision import Kind, Relation, same_value
+from mezo_lab.claims.published import Published
 from mezo_lab.sampling import LAWS, Draws, Law
 from mezo_lab.theory import Expression
 from mezo_lab.validation import nearest
@@ -190,6 +191,8 @@ class Claim:
     """Which of the settings make sense for a law."""
     real: bool = False
     """Whether it runs on a real language model, and so only on request."""
+    published: tuple[Published, ...] = field(default=(), repr=False)
+    """The published sentences that it corrects."""
 
     def __reduce__(self) -> tuple[Callable[[str], "Claim"], tuple[str]]:
         return claim_named, (self.name,)  # another process, which has the same registry, is told the name
@@ -266,8 +269,11 @@ def claim(
     sweep: str | None = None,
     suits: Callable[[Law, Parameters], bool] = lambda law, parameters: True,
     real: bool = False,
+    published: Iterable[Published] = (),
 ) -> Callable[[Build], Build]:
     """Decorator that enters a claim in the registry: the function below it builds its experiment.
+
+    `published` are sentences of the literature that the claim corrects; docs/errata.md is made of them.
 
     Raises: ValueError when the name is taken.
     """
@@ -276,7 +282,9 @@ def claim(
         if name in REGISTRY:
             raise ValueError(f"`name` {name!r} is taken by claim {REGISTRY[name].id}: choose another.")
         settings: dict[Mode, list[Parameters]] = {"fast": fast, "default": default, "full": full or default}
-        REGISTRY[name] = Claim(id, name, statement, source, tuple(laws), settings, build, sweep, suits, real)
+        REGISTRY[name] = Claim(
+            id, name, statement, source, tuple(laws), settings, build, sweep, suits, real, tuple(published)
+        )
         return build
 
     return register

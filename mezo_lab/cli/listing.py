@@ -82,6 +82,8 @@ def _run(options: argparse.Namespace) -> int:
         print(f"     laws: {', '.join(claim.laws)}; parameters: {', '.join(claim.settings['default'][0]) or 'none'}")
         for formula in formulas(experiments):
             print(f"     formula: {formula}")
+        for sentence in claim.published:
+            print(f"     corrects: {sentence.source}, {sentence.address}")
         print(f"     names for --expect: {', '.join(names)}" + "; on a real language model" * claim.real)
     print()
     for name, meaning in SYMBOLS.items():
