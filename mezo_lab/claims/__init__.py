@@ -10,6 +10,7 @@ from mezo_lab.claims import (  # noqa: F401
     c_rounding,
     c_steps,
     d_models,
+    e_subspaces,
     e_successors,
 )
 from mezo_lab.claims.claim import REGISTRY, SYMBOLS, Claim, Decoy, Experiment, claim, claim_named, grid

@@ -2,9 +2,9 @@
 
 `theory.moments` holds what a law of z contributes, `theory.estimator` section A (the moments of ĝ), `theory.descent`
 section B (what a step along ĝ does), `theory.stability` the largest stable learning rate of any spectrum,
-`theory.steps` what is seen of an accuracy, and `theory.expressions` anyone's formula. Nothing here imports torch or
-sympy, so one function serves the Monte Carlo run, the proof and the figure, and no second transcription of a formula
-can drift from the first.
+`theory.subspaces` directions in a part of the dimensions, `theory.steps` what is seen of an accuracy, and
+`theory.expressions` anyone's formula. Nothing here imports torch or sympy, so one function serves the Monte Carlo run,
+the proof and the figure, and no second transcription of a formula can drift from the first.
 """
 
 from mezo_lab.theory.descent import (
@@ -59,6 +59,7 @@ from mezo_lab.theory.stability import (
     stability_limit,
 )
 from mezo_lab.theory.steps import magnitude_beyond, step_slope, zero_probability
+from mezo_lab.theory.subspaces import subspace_cosine, subspace_gain, subspace_loss, subspace_mean
 
 __all__ = [
     "GAUSSIAN",
@@ -106,6 +107,10 @@ __all__ = [
     "stability_bounds",
     "stability_limit",
     "step_slope",
+    "subspace_cosine",
+    "subspace_gain",
+    "subspace_loss",
+    "subspace_mean",
     "variance_factor",
     "variance_modified_norm",
     "zero_probability",

@@ -38,6 +38,7 @@ NAMES = {
     "alpha": "α",
     "ug": "uᵀg",
     "vg": "vᵀg",
+    "vPg": "vᵀPg",
     "uv": "uᵀv",
     "uvgg": "Σ uᵢvᵢgᵢ²",
     "va": "vᵀ∇(ΔL)",

@@ -52,6 +52,8 @@ PROMISED = {  # id: name, the laws its row names
     "C6": ("memory", ["gaussian", "rademacher"]),
     "C7": ("rounding", GAUSSIAN),
     "E1": ("low-rank-direction", ["gaussian", "rademacher"]),
+    "E2": ("fixed-subspace", ["gaussian", "sphere"]),
+    "E3": ("aligned-subspace", ["gaussian", "sphere"]),
     "E5": ("momentum", PAPER),
     "E7": ("baseline", ["gaussian", "rademacher", "sphere"]),
     "E4": ("orthogonal-probes", ["orthogonal"]),

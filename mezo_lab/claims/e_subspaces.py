@@ -1,0 +1,200 @@
+"""Section E, directions in a subspace of a matrix of weights: E2 and E3."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from mezo_lab import theory
+from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
+from mezo_lab.claims.problems import symbols_of, unit_direction, unit_gradient
+from mezo_lab.sampling import Law, Linear, LowRankQuadratic, gaussian, gram_schmidt, two_point
+
+
+@claim(
+    "E2",
+    "fixed-subspace",
+    r"z = \sqrt{q/k}\,\mathrm{vec}(UV^\top): \ \mathbb{E}[\hat g\,|\,V] = \frac{q}{k}\,GVV^\top, \quad"
+    r" \frac{\mathbb{E}[L(\theta_T)]}{L(\theta_0)} = 1 - \frac{k}{q}\left(1 - (1 - 1/\gamma)^T\right)"
+    r" \ge (1 - 1/\gamma_{pq})^T",
+    source="derived; a V kept for T steps, as in LOZO (arXiv 2410.07698) and SubZero (arXiv 2410.08989)",
+    laws=["gaussian", "sphere"],
+    default=grid(p=[4], q=[3], k=[2], probes=[1], steps=[1], moment=["mean"])
+    + grid(p=[3], q=[3], k=[1], probes=[1], steps=[1, 8], moment=["loss"]),
+    fast=grid(p=[2], q=[3], k=[1], probes=[1], steps=[1], moment=["mean"])
+    + grid(p=[2], q=[3], k=[1], probes=[1], steps=[4], moment=["loss"]),
+)
+def fixed_subspace(law, p, q, k, probes, steps, moment):
+    _sizes(p, q, k)
+    if moment == "mean" and steps > 1:
+        raise ValueError(f"`steps` must be 1 for the mean, got {steps}: it is that of one estimate.")
+    dim = p * q
+    inside = p * k
+    shared = {"numbers_per_draw": steps * probes * inside + q * k}
+
+    if moment == "mean":
+        g = unit_gradient(dim)
+        v = unit_direction(dim, power=-0.25)
+        basis = _basis(unit_direction(q * k, power=-0.75).view(k, q) + torch.eye(k, q, dtype=torch.float64))
+        kept = float(v @ (g.view(p, q) @ basis @ basis.T).flatten())
+
+        def draw(count, generator):
+            z = (q / k) ** 0.5 * _in_subspace(law, basis, count, probes, p, generator)
+            return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0) @ v
+
+        return Experiment(
+            expected=theory.subspace_mean(kept, q, k),
+            draw=draw,
+            symbols=symbols_of(law, dim, probes, p=p, q=q, k=k, vg=float(v @ g), vPg=kept),
+            formula="q/k*vPg",
+            decoys=(Decoy("vg"), Decoy("vPg")),
+            **shared,
+        )
+
+    loss = LowRankQuadratic(smoothness=1.0, rank=dim)
+    start = unit_gradient(dim)
+    gamma = float(theory.norm_factor(inside, probes, law.moments(inside)))
+
+    def left(count, generator):
+        basis = _random_basis(count, q, k, generator)
+        theta = start.expand(count, 1, dim)
+        for _ in range(steps):
+            z = _in_subspace(law, basis, count, probes, p, generator)  # of length √(pk): its best step is 1/γ
+            theta = theta - two_point(loss, theta, z, epsilon=1.0).unsqueeze(1) / gamma
+        return loss(theta)[:, 0] / loss(start)
+
+    return Experiment(
+        expected=-math.log(theory.subspace_loss(q, k, steps, gamma)) / (probes * steps),
+        draw=left,
+        symbols=symbols_of(
+            law,
+            dim,
+            probes,
+            p=p,
+            q=q,
+            k=k,
+            steps=steps,
+            gamma=gamma,
+            whole=theory.progress_per_pair(dim, probes, law.moments(dim)),
+        ),
+        formula="-log(1 - k/q*(1 - (1-1/gamma)**steps))/(n*steps)",
+        decoys=(Decoy("q/k*whole"), Decoy("whole")),  # q/k times fewer steps; as many as without a subspace
+        transform=lambda ratio: -math.log(ratio) / (probes * steps),
+        **shared,
+    )
+
+
+@claim(
+    "E3",
+    "aligned-subspace",
+    r"G = \Delta X^\top, \ V = \mathrm{span}\,X: \ \mathbb{E}\cos^2(\hat g, g) = \frac{1}{pk}"
+    r" \ \mathrm{in\ place\ of}\ \frac{1}{pq}; \quad"
+    r" \gamma = \frac{pk+n+1}{n} \ \mathrm{in\ place\ of}\ \frac{pk + h\,p(q-k) + n + 1}{n}"
+    r" \ \mathrm{on}\ H = P + h(I - P)",
+    source="derived; the subspace of AGZO (arXiv 2601.17261)",
+    laws=["gaussian", "sphere"],
+    default=grid(p=[4], q=[4], k=[1], probes=[1], outside=[1.0], subspace=["aligned", "random"], moment=["cosine"])
+    + grid(p=[3], q=[4], k=[2], probes=[1], outside=[0.0, 1.0], subspace=["aligned"], moment=["progress"]),
+    fast=grid(p=[2], q=[3], k=[1], probes=[1], outside=[1.0], subspace=["aligned", "random"], moment=["cosine"])
+    + grid(p=[2], q=[3], k=[1], probes=[1], outside=[0.0, 1.0], subspace=["aligned"], moment=["progress"]),
+)
+def aligned_subspace(law, p, q, k, probes, outside, subspace, moment):
+    _sizes(p, q, k)
+    if p * k == 1:
+        raise ValueError("`p` times `k` must be at least 2: the one direction of the subspace would be the gradient's.")
+    if moment == "cosine" and probes > 1:
+        raise ValueError(f"`probes` must be 1 for the cosine, got {probes}: it is that of one direction.")
+    if moment == "progress" and subspace == "random":
+        raise ValueError("`subspace` must be aligned for the progress: that in a random one is claim fixed-subspace.")
+    if not 0 <= outside <= 1:
+        raise ValueError(f"`outside` must be from 0 to 1, got {outside}: the curvature outside is at most that inside.")
+    dim = p * q
+    inside = p * k
+    inputs = _basis(torch.eye(k, q, dtype=torch.float64) + unit_direction(q * k, power=-0.5).view(k, q))
+    # of a linear layer that met k tokens: a sum of k outer products
+    g = (unit_gradient(inside).view(p, k) @ inputs.T).flatten()
+    numbers = probes * inside + q * k
+
+    if moment == "cosine":
+
+        def draw(count, generator):
+            basis = inputs if subspace == "aligned" else _random_basis(count, q, k, generator)
+            z = _in_subspace(law, basis, count, 1, p, generator)[:, 0]
+            return (z @ g).square() / z.square().sum(-1)
+
+        share = {"aligned": 1.0, "random": k / q}[subspace]
+        return Experiment(
+            expected=theory.subspace_cosine(share, p, k),
+            draw=draw,
+            numbers_per_draw=numbers,
+            symbols=symbols_of(law, dim, probes, p=p, q=q, k=k, share=share),
+            formula="share/(p*k)",
+            decoys=(Decoy("1/d"), Decoy("1/(p*k)")),  # no subspace gains; each one gains
+        )
+
+    loss = _Layer(inputs, outside)
+    gamma = float(theory.norm_factor(inside, probes, law.moments(inside)))
+    trace = inside + outside * p * (q - k)
+
+    def ratio(count, generator):
+        z = _in_subspace(law, inputs, count, probes, p, generator)
+        return loss(g - two_point(loss, g, z, epsilon=1.0) / gamma) / loss(g)
+
+    return Experiment(
+        expected=float(theory.progress_per_pair(inside, probes, law.moments(inside))),
+        draw=ratio,
+        numbers_per_draw=numbers,
+        symbols=symbols_of(
+            law,
+            dim,
+            probes,
+            p=p,
+            q=q,
+            k=k,
+            gamma=gamma,
+            trH=trace,
+            whole=float(theory.progress_per_pair(trace, probes, law.moments(dim))),
+        ),
+        formula="log(gamma/(gamma-1))/n",
+        # the gain in cos² is one in steps, true for h = 1 alone and there not quite; nothing is gained, true for h = 0
+        decoys=(Decoy("q/k*whole"), Decoy("whole")),
+        transform=lambda ratio: -math.log(ratio) / probes,
+    )
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """½·⟨Θ, ΘP⟩ + ½·h·⟨Θ, Θ(I−P)⟩, P the projector on a layer's inputs; at h = 0 its least squares on these alone."""
+
+    inputs: Tensor  # (q, k), orthonormal
+    outside: float
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        whole = theta.square().sum(-1)
+        met = (theta.unflatten(-1, (-1, len(self.inputs))) @ self.inputs).square().sum((-2, -1))
+        return (self.outside * whole + (1 - self.outside) * met) / 2
+
+
+def _sizes(p: int, q: int, k: int) -> None:
+    if min(p, q, k) < 1:
+        raise ValueError(f"`p`, `q` and `k` must be at least 1, got {p}, {q} and {k}: a matrix has rows and columns.")
+    if k >= q:
+        raise ValueError(f"`k` must be below `q`, got {k} for {q}: a subspace of all columns leaves nothing out.")
+
+
+def _basis(rows: Tensor) -> Tensor:
+    """Orthonormal columns of the span of the rows, (…, k, q) → (…, q, k)."""
+    return gram_schmidt(rows).transpose(-1, -2)
+
+
+def _random_basis(count: int, q: int, k: int, generator: Generator) -> Tensor:
+    """A uniform V for each draw, (count, 1, q, k)."""
+    return _basis(gaussian((count, 1, k, q), generator).double())
+
+
+def _in_subspace(law: Law, basis: Tensor, count: int, probes: int, p: int, generator: Generator) -> Tensor:
+    """vec(UVᵀ) with U of the law, (count, n, p·q)."""
+    u = law.sample(count, probes, p * basis.shape[-1], generator).unflatten(-1, (p, -1))
+    columns = ((u[..., a, None] * basis[..., None, :, a]) for a in range(u.shape[-1]))
+    return sum(columns, torch.zeros(())).flatten(-2)  # products of many small matrices would take several times as long
