@@ -11,6 +11,7 @@ from pathlib import Path
 
 from blocks import (  # beside this file
     costs,
+    errata,
     finetuning,
     first_step,
     gpu,
@@ -35,6 +36,7 @@ PAGES: dict[str, dict[str, Block]] = {
     "docs/results.md": {"verdicts": verdicts.whole, "models": verdicts.models},
     "docs/verify.md": {"verification": verdicts.verification},
     "docs/claims.md": {"claims": reference.claims, "symbols": reference.symbols},
+    "docs/errata.md": {"index": errata.index, "tested": errata.tested, "untested": errata.untested},
     "docs/costs.md": {
         "sampling": costs.sampling,
         "step": costs.step,

@@ -15,6 +15,7 @@ from mezo_lab.claims.problems import (
     unit_direction,
     unit_gradient,
 )
+from mezo_lab.claims.sentences import paper
 from mezo_lab.sampling import (
     Coordinate,
     Iid,
@@ -102,6 +103,7 @@ def unbiased(law, dim, probes):
     default=grid(dim=[20], probes=[1, 4]),
     fast=grid(dim=[6], probes=[2]),
     full=grid(dim=[20, 100], probes=[1, 4]),
+    published=[paper.NORM_FACTOR_LAW, paper.NORM_FACTOR_NOTE],
 )
 def norm_factor(law, dim, probes):
     return Experiment(
@@ -224,6 +226,7 @@ def capture(law, dim, probes):
     " batches drawn with replacement",
     default=grid(dim=[10], probes=[3], batch=[4], sharing=["shared", "fresh"]),
     fast=grid(dim=[8], probes=[3], batch=[4], sharing=["shared", "fresh"]),  # fewer draws than at d = 6
+    published=[paper.FRESH_BATCHES],
 )
 def minibatch(law, dim, probes, batch, sharing):
     loss, theta = regression(dim)

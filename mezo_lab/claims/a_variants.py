@@ -9,6 +9,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import curved, fixed_estimate, symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.sentences import paper, successors
 from mezo_lab.sampling import (
     Cubic,
     Linear,
@@ -102,6 +103,7 @@ def one_sided_norm(law, dim):
     laws=_GAUSSIAN,
     default=grid(dim=[20], average=["square", "magnitude"]),
     fast=grid(dim=[8], average=["square", "magnitude"]),
+    published=[paper.NORM_PROBE_MAGNITUDE],
 )
 def norm_probe(law, dim, average):
     loss = Linear(unit_gradient(dim))
@@ -157,6 +159,7 @@ def curvature_probe(law, dim, probes):
     laws=_GAUSSIAN,
     default=grid(dim=[20], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
     fast=grid(dim=[8], scale=["|g|", "sqrt|g|"], moment=["norm", "mean"]),
+    published=[paper.VARIANCE_BY_GRADIENT_NORM],
 )
 def variance_modified_norm(law, dim, scale, moment):
     g = unit_gradient(dim)
@@ -221,6 +224,7 @@ def expectation_modified_mean(law, dim):
     laws=_GAUSSIAN,
     default=grid(dim=[20]),
     fast=grid(dim=[8]),
+    published=[successors.ADAM_PER_COORDINATE],
 )
 def adam_blind(law, dim):
     g = unit_gradient(dim)
@@ -251,6 +255,7 @@ def adam_blind(law, dim):
     laws=_GAUSSIAN,
     default=grid(dim=[20], moment=["norm", "mean"]) + grid(dim=[8], moment=["run"]),
     fast=grid(dim=[8], moment=["norm", "mean", "run"]),
+    published=[paper.ONE_POINT_DIRECTION, paper.ONE_POINT_SIMILAR],
 )
 def residual_feedback_norm(law, dim, moment):
     if moment == "run":

@@ -16,6 +16,7 @@ from mezo_lab.claims.problems import (
     symbols_of,
     unit_gradient,
 )
+from mezo_lab.claims.sentences import paper
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
 from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
 
@@ -94,6 +95,7 @@ def dimension_tax(law, dim, probes, t):
     + grid(dim=[64], probes=[1], rank=[8]),
     sweep="dim",
     suits=lambda law, p: law.rotation_invariant or p["dim"] <= BRUTE_FORCE_DIM,
+    published=[paper.RANK_OVER_PROBES],
 )
 def low_rank(law, dim, probes, rank):
     at_most_dim(rank, dim)

@@ -15,6 +15,7 @@ from mezo_lab.claims.c_noise import flat, random_models, seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.claims.problems import CONSTANTS, PAPER, at_most_coordinates, symbols_of
+from mezo_lab.claims.sentences import paper
 from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.optim.log import LogError
@@ -134,6 +135,7 @@ def _size(law: Law, steps: int) -> Experiment:
     default=grid(d=[4_000_000, 8_000_000]),
     fast=grid(d=[4_000_000]),
     full=grid(d=[4_000_000, 32_000_000]),
+    published=[paper.LARGEST_MATRIX],
 )
 def memory(law, d):
     at_most_coordinates(d, _MOST_WEIGHTS)

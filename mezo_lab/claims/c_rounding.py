@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import symbols_of, unit_gradient
+from mezo_lab.claims.sentences import paper
 from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Cubic, Draws, Law
 from mezo_lab.theory import Expression
@@ -34,6 +35,7 @@ _LEAST = {torch.bfloat16: 2.0**-6, torch.float16: 2.0**-6, torch.float32: 1.0}
     + grid(measure=["drift"], dtype=["bfloat16", "float32"], cycles=[4]),
     full=grid(measure=["exact"], dtype=["bfloat16", "float16", "float32"], cycles=[16])
     + grid(measure=["drift"], dtype=["bfloat16", "float16", "float32"], cycles=[1, 16, 64]),
+    published=[paper.RESET_BEFORE_DESCENT],
 )
 def restore(law, measure, dtype, cycles):
     return {"exact": _unchanged, "drift": _drift}[measure](law, getattr(torch, dtype), cycles)

@@ -13,6 +13,7 @@ from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, Parameters, claim, grid
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.claims.problems import CONSTANTS, at_most_dim, symbols_of, unit_gradient
+from mezo_lab.claims.sentences import projects
 from mezo_lab.optim import MeZO
 from mezo_lab.sampling import Law, Linear, LowRankQuadratic
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
@@ -44,6 +45,7 @@ _ENOUGH = 299  # layouts without a failure exclude a failure in 100
     full=grid(measure=["step", "names", "chunks", "compiled"], layouts=[_ENOUGH])
     + grid(measure=["large"], layouts=[2]),
     suits=lambda law, p: law.name in _IID or p["measure"] == "step",  # the others' z depends on all that moves
+    published=[projects.ROW_BY_ROW],
 )
 def same_z(law, measure, layouts=24):
     agreement, wrong, without = SAME_Z[measure]
@@ -80,6 +82,7 @@ def same_z(law, measure, layouts=24):
     laws=[*_IID, "sphere"],
     default=[{}],
     fast=[{}],
+    published=[projects.SEED_IN_THE_LOOP, projects.SEEDS_THAT_MEET],
 )
 def isotropic(law):
     return Experiment(

@@ -8,6 +8,7 @@ from torch import Tensor
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import PAPER, at_most_dim, one_step, symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.sentences import paper, projects, successors
 from mezo_lab.curvature import spectrum
 from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, population, two_point
 from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
@@ -27,6 +28,7 @@ _DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of
     fast=grid(p=[4], q=[3], k=[1, 2], probes=[1], moment=["norm", "cosine"]),
     # signs of rank two and more may cancel to z = 0, which has no angle
     suits=lambda law, p: law.name == "gaussian" or p["moment"] == "norm",
+    published=[projects.LOW_RANK_VARIANCE, successors.LOW_RANK_CAPTURE],
 )
 def low_rank_direction(law, p, q, k, probes, moment):
     if min(p, q, k) < 1:
@@ -154,6 +156,7 @@ def momentum(law, dim, probes, rank, beta):
     laws=["gaussian", "rademacher", "uniform", "three-point", "sphere", "orthogonal"],
     default=grid(dim=[20], probes=[1, 4], spectrum=["power", "exponential"]),
     fast=grid(dim=[8], probes=[2], spectrum=["power"]),
+    published=[paper.RATE_PROPORTIONAL_TO_PROBES],
 )
 def edge(law, dim, probes, spectrum):
     moments = law.moments(dim)
@@ -210,6 +213,7 @@ def edge(law, dim, probes, spectrum):
     laws=["gaussian", "rademacher", "sphere"],
     default=grid(dim=[20], probes=[2, 8], baseline=["mean", "leave-one-out"]),
     fast=grid(dim=[6], probes=[2], baseline=["mean", "leave-one-out"]),
+    published=[projects.BASELINE_OWN_MEAN],
 )
 def baseline_of_a_population(law, dim, probes, baseline):
     if probes < 2:

@@ -1,0 +1,74 @@
+"""Of projects that implement zeroth-order fine-tuning, read in their documentation and code at the commits given."""
+
+from mezo_lab.claims.published import Published
+
+_ES_AT_SCALE = "https://github.com/VsonicV/es-at-scale/blob/574a9d134da1ffce2a8bb812019899e5c96b588a"
+
+LOW_RANK_VARIANCE = Published(
+    name="low-rank-variance",
+    says="Low-rank noise A·Bᵀ for matrices reduces the variance of gradient estimates.",
+    source="torcheggroll, README",
+    address="https://github.com/ai4flab/torcheggroll/blob/110111f0006458be3fb0c96610f656cd06a9e39f/README.md",
+    read="documentation",
+    corrected="For p×q matrices and rank k, E‖ĝ‖² = ((n−1+c)/n)·‖g‖² with c = d + 2 + 2(p+q+1)/k, d = pq: more"
+    " than the d + 2 of Gaussian noise at every rank, and never the k(p+q) + 2 of as many numbers as are drawn.",
+    conditions="The method that the package implements (EGGROLL, arXiv 2511.16652, abstract read) claims speed,"
+    " and agreement with Gaussian noise as the matrices grow: c/(d + 2) → 1 confirms that.",
+    command='mezo-lab verify low-rank-direction --law gaussian --fast --set moment=norm --expect "k*(p+q) + 2"',
+)
+
+BASELINE_OWN_MEAN = Published(
+    name="baseline-own-mean",
+    says="The noise of each member, weighted by its reward less the mean reward of the population, estimates the"
+    " gradient.",
+    source="es-at-scale, es_trainer.py",
+    address=f"{_ES_AT_SCALE}/es_at_scale/trainer/es_trainer.py#L423-L440",
+    read="code",
+    corrected="Its mean is ((N−1)/N)·g for a population of N, as the mean reward contains the member's own. The"
+    " mean of the others (leave-one-out) gives g.",
+    conditions="At the project's N = 30 this is a learning rate 3 % smaller. The project also divides by the"
+    " spread of the rewards, which the claim leaves out.",
+    command='mezo-lab verify baseline --law gaussian --fast --set baseline=mean --expect "vg"',
+)
+
+SEED_IN_THE_LOOP = Published(
+    name="seed-in-the-loop",
+    says="The noise of a member is drawn tensor by tensor from a generator that is seeded with the member's seed"
+    " each time.",
+    source="es-at-scale, worker_extension.py",
+    address=f"{_ES_AT_SCALE}/es_at_scale/utils/worker_extension.py#L109-L115",
+    read="code",
+    corrected="All tensors of one shape get the same noise, and so E[zzᵀ] ≠ I: the estimate for each of them is,"
+    " on average, the sum of the gradients of all. The decoy a of the claim, “seeds anew for every tensor”, is"
+    " this.",
+    conditions="Tensors of different shapes are not concerned in this way; the project reports good results with it.",
+    command="mezo-lab verify isotropic --law gaussian --fast",
+)
+
+SEEDS_THAT_MEET = Published(
+    name="seeds-that-meet",
+    says="For low-rank noise the seeds of the factors P and Ψ of tensor i are seed·n + i + 2n and seed·n + i + n,"
+    " for n tensors and consecutive seeds.",
+    source="zotitan, train_zo.py",
+    address="https://github.com/apaz-cli/ZOTitan/blob/79a22f9aeecce6b2ebd7f60dcbad515dd46d2e0a/zotitan/train_zo.py#L309-L314",
+    read="code",
+    corrected="P at one seed and Ψ at the next have the same seed, for every tensor: (s+1)n + i + n = sn + i + 2n."
+    " Directions of consecutive draws are then not independent. The decoy c of the claim, “seed + step + probe as"
+    " the seed”, is another sum of counters that meets itself.",
+    conditions="This is about the option of low-rank noise; its Gaussian noise draws one stream per tensor and seed.",
+    command="mezo-lab verify isotropic --law gaussian --fast",
+)
+
+ROW_BY_ROW = Published(
+    name="row-by-row",
+    says="A comment says that the random numbers of a large tensor are the same whether it is drawn whole or row"
+    " by row, as their number is the same.",
+    source="lebrice/MeZO, mezo.py",
+    address="https://github.com/lebrice/MeZO/blob/987f7367d1dcfa5b2b02b437c79c9a8dedefef76/mezo/mezo.py#L118-L131",
+    read="code",
+    corrected="torch's CPU generator fills a tensor in blocks, and a row whose length is no multiple of 16 has"
+    " other numbers drawn alone: the update then follows another z than the probe. The decoy a of the claim is"
+    " this.",
+    conditions="Tensors of at most 100,000 elements, as in the project's tests, are drawn whole in both places.",
+    command="mezo-lab verify same-z --law gaussian --fast",
+)
