@@ -10,6 +10,8 @@ from mezo_lab.claims import (  # noqa: F401
     c_rounding,
     c_steps,
     d_models,
+    e_estimators,
+    e_runs,
     e_subspaces,
     e_successors,
 )

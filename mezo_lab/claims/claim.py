@@ -56,6 +56,7 @@ SYMBOLS = {
     "trH2": "tr H²",
     "gHg": "gᵀHg",
     "Hgg": "Σ H_ii g_i²",
+    "Hii": "H_ii, one entry of the diagonal of H",
     "ell": "smoothness ℓ = ‖H‖",
     "beta": "β of an averaged momentum",
     "eta": "learning rate η",

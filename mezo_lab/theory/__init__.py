@@ -2,9 +2,10 @@
 
 `theory.moments` holds what a law of z contributes, `theory.estimator` section A (the moments of ĝ), `theory.descent`
 section B (what a step along ĝ does), `theory.stability` the largest stable learning rate of any spectrum,
-`theory.subspaces` directions in a part of the dimensions, `theory.steps` what is seen of an accuracy, and
-`theory.expressions` anyone's formula. Nothing here imports torch or sympy, so one function serves the Monte Carlo run,
-the proof and the figure, and no second transcription of a formula can drift from the first.
+`theory.subspaces` directions in a part of the dimensions, `theory.successors` what else MeZO's successors compute,
+`theory.steps` what is seen of an accuracy, and `theory.expressions` anyone's formula. Nothing here imports torch or
+sympy, so one function serves the Monte Carlo run, the proof and the figure, and no second transcription of a formula
+can drift from the first.
 """
 
 from mezo_lab.theory.descent import (
@@ -60,6 +61,15 @@ from mezo_lab.theory.stability import (
 )
 from mezo_lab.theory.steps import magnitude_beyond, step_slope, zero_probability
 from mezo_lab.theory.subspaces import subspace_cosine, subspace_gain, subspace_loss, subspace_mean
+from mezo_lab.theory.successors import (
+    curvature_diagonal,
+    curvature_magnitude,
+    inverse_spread,
+    signal_share,
+    spread_scaled_mean,
+    spread_scaled_norm,
+    walk_norm,
+)
 
 __all__ = [
     "GAUSSIAN",
@@ -74,11 +84,14 @@ __all__ = [
     "contraction",
     "coordinate_moments",
     "cross_moment",
+    "curvature_diagonal",
+    "curvature_magnitude",
     "descent_bound",
     "effective_rank_factor",
     "fourth_moment",
     "heavy_ball_lr",
     "independent_moments",
+    "inverse_spread",
     "largest_stable_lr",
     "largest_stable_step",
     "low_rank_fourth_moment",
@@ -102,8 +115,11 @@ __all__ = [
     "rotation_average",
     "second_moment",
     "sgd_rate",
+    "signal_share",
     "smoothing_bias",
     "sphere_moments",
+    "spread_scaled_mean",
+    "spread_scaled_norm",
     "stability_bounds",
     "stability_limit",
     "step_slope",
@@ -113,5 +129,6 @@ __all__ = [
     "subspace_mean",
     "variance_factor",
     "variance_modified_norm",
+    "walk_norm",
     "zero_probability",
 ]

@@ -58,6 +58,9 @@ PROMISED = {  # id: name, the laws its row names
     "E7": ("baseline", ["gaussian", "rademacher", "sphere"]),
     "E4": ("orthogonal-probes", ["orthogonal"]),
     "E6": ("edge", [*IID, "sphere", "orthogonal"]),
+    "E8": ("self-normalised", GAUSSIAN),
+    "E9": ("curvature-diagonal", [*IID, "sphere"]),
+    "E10": ("wandering", PAPER),
 }
 SAMPLED = [found for found in REGISTRY.values() if not found.real]
 MODES = ("fast", "default", "full")
@@ -233,6 +236,24 @@ def test_a_name_that_is_taken_is_refused():
             "`probes` must be at least 2 here, got 1",
         ),
         ("dimension-tax", "sphere", {"dim": 1, "probes": 3, "t": 1.0}, "`expected` must not be 0, got 0 at these"),
+        (
+            "self-normalised",
+            "gaussian",
+            {"dim": 6, "probes": 5, "moment": "scale"},
+            "`probes` must be at least 6 here, got 5: of few losses the spread is often nearly 0",
+        ),
+        (
+            "curvature-diagonal",
+            "rademacher",
+            {"dim": 4, "probes": 1, "moment": "centred"},
+            "`law` must not be one of signs here: z_i² − 1 is 0 in every draw",
+        ),
+        (
+            "curvature-diagonal",
+            "sphere",
+            {"dim": 4, "probes": 1, "moment": "magnitude"},
+            "`law` must be gaussian for the magnitude, got 'sphere'",
+        ),
         (
             "orthogonal-probes",
             "orthogonal",
