@@ -1,11 +1,24 @@
-"""Section E, after MeZO: what its successors say of whole runs. E10."""
+"""Section E, after MeZO: what its successors say of whole runs. E10 and E11."""
 
+import torch
 from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import BRUTE_FORCE_DIM, PAPER, sampled, symbols_of, unit_gradient
-from mezo_lab.sampling import Linear, ProbeScalars, two_point
+from mezo_lab.claims.problems import (
+    BRUTE_FORCE_DIM,
+    PAPER,
+    at_most_dim,
+    examples_around,
+    sampled,
+    symbols_of,
+    unit_gradient,
+)
+from mezo_lab.sampling import Linear, LowRankQuadratic, Orthogonal, ProbeScalars, two_point
+
+_SETTLING = 20  # steps of a run that do not count: the start is forgotten to one part in 10⁴
+_COUNTED = 40  # steps after them, of which a draw is the mean
+_RUNS = 16_000  # draws, each of them a run
 
 
 @claim(
@@ -58,4 +71,58 @@ def wandering(law, dim, steps, probes, moment):
         decoys=(Decoy("1"), Decoy("n/(n-1+c)")),  # all of it is signal; as much as of one step
         transform=lambda norm: signal / norm,
         **drawn,
+    )
+
+
+@claim(
+    "E11",
+    "noise-floor",
+    r"\mathbb{E}[L - L^*] \to \frac{s\gamma\,\mathrm{tr}\,\Sigma}{2\ell B(2 - s\gamma)}, \quad s = \eta\ell,"
+    r" \ \mathrm{on}\ H = \ell P_r,\ \Sigma\ \mathrm{in\ its\ range}",
+    source="derived; paper, Theorem 1 with its B",
+    laws=[*PAPER, "orthogonal"],
+    default=grid(dim=[4], probes=[3], rank=[2], batch=[1, 4], t=[0.5]),
+    fast=grid(dim=[4], probes=[3], rank=[2], batch=[2], t=[0.5]),
+    sweep="batch",
+)
+def noise_floor(law, dim, probes, rank, batch, t):
+    """The loss of a run of its own in each draw, averaged over the steps after the first ones."""
+    at_most_dim(rank, dim)
+    if not 0 < t <= 1.5:
+        raise ValueError(f"`t` must lie in (0, 1.5], got {t}: beyond, rare large losses carry the mean; lower --t.")
+    if isinstance(law, Orthogonal):
+        law.fits(probes, dim)
+    gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
+    loss = LowRankQuadratic(smoothness=1.0, rank=rank)
+    lr = t / gamma  # ℓ = 1, so that s = η
+    examples = examples_around(rank, dim)  # the loss of one is that of the distance from it
+    noise = float(examples.square().sum(-1).mean())
+    shared = symbols_of(law, dim, probes, r=rank, s=lr, t=t, gamma=gamma, ell=1.0, S=noise, B=batch)
+
+    def draw(count, generator):
+        theta = torch.zeros(count, 1, dim, dtype=torch.float64)
+        total = torch.zeros(count, dtype=torch.float64)
+        for step in range(_SETTLING + _COUNTED):
+            chosen = torch.randint(len(examples), (count, 1, batch), generator=generator)
+            centre = examples[chosen].mean(-2)  # the loss of a minibatch is that of this point, and a constant
+            z = law.sample(count, probes, dim, generator)
+            estimate = two_point(lambda point, centre=centre: loss(point - centre), theta, z, epsilon=1.0)
+            theta = theta - lr * estimate[:, None]
+            if step >= _SETTLING:
+                total += loss(theta)[:, 0]
+        return total / _COUNTED
+
+    return Experiment(
+        expected=theory.noise_floor(lr, gamma, 1.0, noise, batch),
+        draw=draw,
+        numbers_per_draw=dim * probes + batch,  # of a step: those of one are gone before the next
+        symbols=shared,
+        formula="s*gamma*S/(2*ell*B*(2 - s*gamma))",
+        decoys=(
+            Decoy("s*S/(2*ell*B*(2 - s))"),  # that of first-order SGD
+            Decoy("s*gamma*S/(2*ell*B**2*(2 - s*gamma))"),
+            Decoy("s*gamma*S/(2*ell*(2 - s*gamma))"),  # as if the batch did not matter
+        ),
+        draws=_RUNS,
+        resolution=0.04,
     )

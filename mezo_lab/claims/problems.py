@@ -77,6 +77,19 @@ def fitted_regression(dim: int, examples: int = 4) -> tuple[LeastSquares, Tensor
     return LeastSquares(inputs, torch.zeros(examples, dtype=torch.float64)), unit_gradient(dim, rank=1)
 
 
+def examples_around(rank: int, dim: int) -> Tensor:
+    """Five points whose mean is 0 and whose mean square distance from it is r, in the first r coordinates. (5, d)
+
+    The loss ½·‖P_r(θ − x)‖², averaged over them, has its minimum at 0, and gradient noise with tr Σ = r everywhere.
+    """
+    at_most_coordinates(dim, _MOST_COORDINATES // 5)
+    points = torch.zeros(5, dim, dtype=torch.float64)
+    draws = torch.randn(5, rank, generator=Generator().manual_seed(rank), device="cpu")
+    points[:, :rank] = draws.double().to(points.device)
+    points -= points.mean(0)
+    return points * (rank / points.square().sum(-1).mean()).sqrt()
+
+
 CONSTANTS = {"pi": math.pi, "e": math.e}  # every formula may name them
 PAPER = ["gaussian", "sphere", "rademacher"]  # the laws of Theorems 1 and 2, and signs
 

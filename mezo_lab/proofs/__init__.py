@@ -18,6 +18,7 @@ from mezo_lab.proofs.notes import notes
 from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
 from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.residual import residual_feedback
+from mezo_lab.proofs.runs import momentum, noise_floor
 from mezo_lab.proofs.step import Step
 from mezo_lab.validation import nearest, one_of
 
@@ -47,6 +48,8 @@ _DERIVATIONS = {
     "probes-are-a-wash": (probes_are_a_wash, _GAUSSIAN),
     "general-directions": (general_directions, (*IID, "sphere", "coordinate")),
     "orthogonal-probes": (orthogonal_probes, ("orthogonal",)),
+    "momentum": (momentum, SYMBOLIC_LAWS),
+    "noise-floor": (noise_floor, SYMBOLIC_LAWS),
 }
 
 

@@ -14,6 +14,7 @@ from mezo_lab.proofs.notation import (
     Scalar,
     batch,
     batch_gradient_sq,
+    beta,
     change,
     d,
     ell,
@@ -32,6 +33,7 @@ Loss = Callable[[Vector], Any]
 EPSILON = QQ(1, 3)
 ETA = QQ(1, 7)
 ELL = QQ(3, 2)
+BETA = QQ(2, 3)
 DELTA = QQ(2, 5)
 BATCH = 2
 
@@ -164,7 +166,7 @@ class Case:
             batch_gradient_sq: square(self.g),
         }
         sizes = {d: self.dim, n: self.probes, r: self.rank, batch: BATCH}
-        constants = {epsilon: EPSILON, eta: ETA, ell: ELL, change: DELTA, s: ETA * ELL}
+        constants = {epsilon: EPSILON, eta: ETA, ell: ELL, beta: BETA, change: DELTA, s: ETA * ELL}
         return {symbol: sympy_number(value) for symbol, value in (numbers | sizes | constants).items()}
 
 

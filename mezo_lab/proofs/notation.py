@@ -27,6 +27,7 @@ SIGNS = {
     "−": "-",
     "Δ": r"\Delta ",
     "Σ": r"\Sigma ",
+    "β": r"\beta ",
     "γ": r"\gamma ",
     "δ": r"\delta ",
     "ε": r"\varepsilon ",
@@ -34,6 +35,7 @@ SIGNS = {
     "θ": r"\theta ",
     "κ": r"\kappa ",
     "ξ": r"\xi ",
+    "ρ": r"\rho ",
     "φ": r"\varphi ",
     "ℓ": r"\ell ",
 }
@@ -74,6 +76,7 @@ class Scalar(Symbol):
 
 d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension, probes, effective rank
 kappa, epsilon, eta, ell = (Scalar(name, positive=True) for name in ("κ", "ε", "η", "ℓ"))
+beta = Scalar("β", positive=True)  # of an averaged momentum
 s = Scalar("s", positive=True)  # the step without units, ηℓ
 change = Scalar("Δ")  # of the loss, from one step to the next
 noise = Scalar("tr(Σ)")  # Σ, the covariance of one example's gradient

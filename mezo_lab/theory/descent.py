@@ -125,6 +125,41 @@ def pl_contraction(factor: Number, pl: Number, smoothness: Number, noise: Number
     return 1 - sgd_rate(pl, smoothness, noise, batch) / factor
 
 
+def noise_floor(step: Number, factor: Number, smoothness: Number, noise: Number, batch: Number) -> Number:
+    """Where E[L − L*] ends when every step sees another minibatch and the learning rate stays as it is.
+
+    A step multiplies E[L − L*] by 1 − 2s + s²γ, whatever the batch, and adds s²γ·tr Σ/(2ℓB). So a larger batch lowers
+    the floor and does not quicken the descent to it; at the best step s = 1/γ the floor is tr Σ/(2ℓB).
+
+    Source: derived, from the paper's Theorem 1 with its B; claim E11. For vanishing noise see `pl_contraction`.
+    Assumes: H = ℓ·P_r and a noise whose covariance Σ is the same everywhere and lies in the range of P_r; one
+    minibatch for all probes of a step, its examples drawn with replacement; sγ < 2.
+    Formula: s·γ·tr Σ/(2ℓB·(2 − sγ)).
+
+    Args: step: s = ηℓ. factor: γ. smoothness: ℓ. noise: tr Σ. batch: B.
+
+    >>> noise_floor(0.25, 4.0, 1.0, 6.0, 3) == 6 / (2 * 3)  # at s = 1/γ
+    True
+    """
+    return step * factor * noise / (2 * smoothness * batch * (2 - step * factor))
+
+
+def progress_at_floor(floor: Number, factor: Number, smoothness: Number, noise: Number, batch: Number) -> Number:
+    """What a step takes off the excess over the floor, at the learning rate that leads to this floor.
+
+    Source: derived. Assumes: as `noise_floor`. Formula: 4qB/((1 + qB)²γ) with q = 2ℓ·floor/tr Σ: 1 − ρ of
+    `contraction` at sγ = 2qB/(1 + qB). Divided by B, and for independent probes by nB, it falls with both: per forward
+    pass of one example nothing is cheaper than a batch of one and a probe of one.
+
+    Args: floor: the mean of L − L* to end at. factor: γ. smoothness: ℓ. noise: tr Σ. batch: B.
+
+    >>> progress_at_floor(noise_floor(0.125, 4.0, 1.0, 6.0, 3), 4.0, 1.0, 6.0, 3) == 1 - contraction(0.125, 4.0)
+    True
+    """
+    signal = 2 * smoothness * floor * batch / noise
+    return 4 * signal / ((1 + signal) ** 2 * factor)
+
+
 def chi_square_tail(dim: Number, excess: Number) -> Number:
     """A bound on Pr[Z ≥ k + u] for Z ~ χ²_k: how seldom a Gaussian probe is much longer than √k.
 

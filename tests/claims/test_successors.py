@@ -103,3 +103,16 @@ def test_a_step_at_the_edge_that_is_a_mirror_image_is_told_for_certain(law, prob
 def test_a_step_at_the_edge_that_is_none_has_its_scatter(law, probes, rank):
     found = verdict("best-step", law, dim=6, probes=probes, rank=rank, t=2.0)
     assert found.passed and found.estimate.standard_error > 1e-3
+
+
+@pytest.mark.parametrize(("batch", "t"), [(2, 1.0), (8, 0.25)])
+def test_the_floor_of_the_noise_is_measured_at_other_batches_and_steps_too(batch, t):
+    # at t = 0.25 a run forgets its start more slowly, but γ is smaller here
+    found = verdict("noise-floor", "rademacher", dim=3, probes=4, rank=2, batch=batch, t=t)
+    assert found.status.name == "CONSISTENT" and all(decoy.status.name == "REFUTED" for decoy in found.decoys)
+
+
+@pytest.mark.parametrize("formula", ["s*S/(2*ell*B*(2-s))", "s*gamma*S/(2*ell*B**2*(2-s*gamma))", "s*gamma*S/(4*ell)"])
+def test_a_floor_without_gamma_or_with_the_batch_squared_is_refuted(formula):
+    found = verdict("noise-floor", "gaussian", formula, dim=4, probes=3, rank=2, batch=4, t=0.5)
+    assert found.status.name == "REFUTED"

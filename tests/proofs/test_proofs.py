@@ -32,6 +32,8 @@ CLAIMS = {
     "probes-are-a-wash": "B7",
     "general-directions": "B10",
     "orthogonal-probes": "E4",
+    "momentum": "E5",
+    "noise-floor": "E11",
 }
 
 
@@ -62,7 +64,7 @@ def test_claims_about_every_law_are_proved_for_every_law():
     everywhere = {claim for claim in CLAIMS if all((claim, law) in provable() for law in SYMBOLIC_LAWS)}
     assert everywhere == {
         *("unbiased", "norm-factor", "second-moment", "variance", "minibatch", "curvature-probe"),
-        *("dimension-tax", "low-rank", "any-spectrum", "same-object", "best-step"),
+        *("dimension-tax", "low-rank", "any-spectrum", "same-object", "best-step", "momentum", "noise-floor"),
     }
 
 

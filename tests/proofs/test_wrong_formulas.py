@@ -9,7 +9,7 @@ from mezo_lab import theory
 from mezo_lab.proofs import prove
 from mezo_lab.proofs.case import Case
 from mezo_lab.proofs.forms import GG, GHG, GU, H_DIAGONAL, TRACE
-from mezo_lab.proofs.notation import Scalar, d, ell, epsilon, eta, n, noise, r, s
+from mezo_lab.proofs.notation import Scalar, beta, d, ell, epsilon, eta, n, noise, r, s
 from mezo_lab.proofs.notation import batch as size
 from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, vector
 
@@ -55,6 +55,10 @@ WRONG = {  # (claim, law, which conclusion): a plausible formula that does not h
     ("orthogonal-probes", "orthogonal", 0): theory.effective_rank_factor(r, n, SPHERE),
     ("orthogonal-probes", "orthogonal", 1): (r + 1) / (r + n + 1),
     ("orthogonal-probes", "orthogonal", 4): 1 - n / (d + n + 1),
+    ("momentum", "gaussian", 0): 2 * (1 + beta) / ((1 - beta) * ell * (r + n + 1) / n),
+    ("momentum", "sphere", 0): theory.momentum_lr(ell, theory.effective_rank_factor(r, n, GAUSSIAN), beta),
+    ("noise-floor", "gaussian", 0): s / (2 - s),
+    ("noise-floor", "rademacher", 0): s * (r + n + 1) / (2 * n - s * (r + n + 1)),
 }
 CASES = [(claim, law, which, formula) for (claim, law, which), formula in WRONG.items()]
 

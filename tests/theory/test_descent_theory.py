@@ -150,3 +150,26 @@ def test_few_curved_directions_make_orthogonal_probes_no_better_than_independent
 def test_no_number_of_independent_probes_takes_the_factor_below_one(law):
     factors = [theory.effective_rank_factor(5, probes, LAWS[law].moments(20)) for probes in (1, 10, 10**6)]
     assert factors == sorted(factors, reverse=True) and factors[-1] > 1  # γ = Θ(r/n) needs n = O(r)
+
+
+def test_the_floor_is_the_loss_that_a_step_leaves_as_it_is():
+    smoothness, noise, batch = 3, 5, 2
+    for factor, t in product([Fraction(1), Fraction(7, 2)], [Fraction(1, 3), Fraction(1), Fraction(3, 2)]):
+        step = t / factor
+        floor = theory.noise_floor(step, factor, smoothness, noise, batch)
+        added = step**2 * factor * Fraction(noise, 2 * smoothness * batch)
+        assert theory.contraction(step, factor) * floor + added == floor
+
+
+def test_a_larger_batch_lowers_the_floor_and_not_the_time_to_it():
+    floors = [theory.noise_floor(Fraction(1, 20), 7, 1, 6, batch) for batch in (1, 2, 8)]
+    assert floors == [floors[0], floors[0] / 2, floors[0] / 8]
+
+
+def test_per_forward_pass_of_an_example_one_example_and_one_probe_reach_a_floor_soonest():
+    rank, floor = 10, 0.3
+    progress = {
+        (batch, probes): theory.progress_at_floor(floor, (rank + probes + 1) / probes, 1.0, 6.0, batch) / batch / probes
+        for batch, probes in product([1, 2, 4, 16], [1, 2, 4, 16])
+    }
+    assert max(progress, key=progress.__getitem__) == (1, 1)
