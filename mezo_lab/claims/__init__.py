@@ -12,6 +12,7 @@ from mezo_lab.claims import (  # noqa: F401
     d_models,
     e_estimators,
     e_runs,
+    e_smoothing,
     e_subspaces,
     e_successors,
 )

@@ -11,7 +11,7 @@ from mezo_lab.proofs.best_step import best_step, orthogonal_probes, probes_are_a
 from mezo_lab.proofs.descent import any_spectrum, descent_lemma
 from mezo_lab.proofs.effective_rank import dimension_tax, general_directions, low_rank, same_object
 from mezo_lab.proofs.estimator import curvature_probe, norm_factor, second_moment, unbiased, variance
-from mezo_lab.proofs.finite_epsilon import one_sided, smoothing
+from mezo_lab.proofs.finite_epsilon import one_sided, smoothing, smoothing_any_law
 from mezo_lab.proofs.laws import IID, SYMBOLIC_LAWS
 from mezo_lab.proofs.minibatch import minibatch
 from mezo_lab.proofs.notes import notes
@@ -50,6 +50,7 @@ _DERIVATIONS = {
     "orthogonal-probes": (orthogonal_probes, ("orthogonal",)),
     "momentum": (momentum, SYMBOLIC_LAWS),
     "noise-floor": (noise_floor, SYMBOLIC_LAWS),
+    "smoothing-any-law": (smoothing_any_law, SYMBOLIC_LAWS),
 }
 
 

@@ -25,7 +25,7 @@ from mezo_lab.proofs.notation import (
     r,
     s,
 )
-from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, vector
+from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, third_derivative, vector
 
 Vector = Sequence[Any]  # of rationals or of polynomials in z
 Loss = Callable[[Vector], Any]
@@ -115,6 +115,13 @@ class Case:
         twist = sum((self.third(i, j, k) * delta[i] * delta[j] * delta[k] for i, j, k in triples), start=QQ(0))
         return self.quadratic_loss(delta) + twist / 6
 
+    def cubic_slope(self, delta: Vector) -> Vector:
+        """The gradient of the cubic loss, g + Hδ + ½·∇³L[·,δ,δ]."""
+        bends = [dot(row, delta) for row in self.hessian]
+        size = range(self.dim)
+        twists = [sum((self.third(i, j, k) * delta[j] * delta[k] for j, k in product(size, size)), QQ(0)) for i in size]
+        return [g + bend + twist / 2 for g, bend, twist in zip(self.g, bends, twists, strict=True)]
+
     def quadratic_loss(self, delta: Vector):
         """gᵀδ + ½·δᵀHδ: gradient g and Hessian H at δ = 0."""
         return dot(self.g, delta) + form(self.hessian, delta) / 2
@@ -157,7 +164,9 @@ class Case:
             numbers |= {cycle(name): sum(main, start=QQ(0)), cycle(name, name): squared}
             numbers[chain("g", name, "g")] = form(self.hessian, self.g)
             numbers[diagonal(matrix(name), vector("g"), vector("g"))] = dot(main, [g**2 for g in self.g])
+        thirds = self.vector(lambda i: self.third(i, i, i))
         numbers |= {
+            diagonal(vector("u"), third_derivative()): dot(self.u, thirds),
             Scalar("tr(D²)"): square(self.scale),
             Scalar("‖D⁻¹g‖²"): square(vectors["h"]),
             Scalar("‖g‖₁", positive=True): sum((abs(g) for g in self.g), start=QQ(0)),

@@ -1,4 +1,4 @@
-"""Section A at finite ε, for the Gaussian: what smoothing does to the mean, and what a one-sided difference costs."""
+"""At finite ε: what smoothing does to the mean, and what a one-sided difference costs. A7, E12 and A8."""
 
 import sympy
 from sympy import Expr, Integer, Poly
@@ -9,12 +9,14 @@ from mezo_lab.proofs.case import EPSILON, Case, dot, square
 from mezo_lab.proofs.forms import GG, GU, TRACE, contraction_step, taylor, taylor_difference
 from mezo_lab.proofs.laws import weights
 from mezo_lab.proofs.notation import Scalar, d, epsilon, equation
-from mezo_lab.proofs.proof import Conclusion, Proof
+from mezo_lab.proofs.proof import Conclusion, Proof, theory_moments
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.wick import (
     Piece,
     chain,
     cycle,
+    diagonal,
+    expectation,
     gaussian_mean,
     isserlis,
     matrix,
@@ -25,6 +27,7 @@ from mezo_lab.proofs.wick import (
 
 VALUE, SLOPE, BEND, TWIST = (Scalar(name) for name in ("L", "zᵀg", "zᵀHz", "∇³L[z,z,z]"))
 BEND_GRADIENT = chain("u", "∇ΔL")
+TWIST_DIAGONAL = diagonal(vector("u"), third_derivative())
 
 
 def smoothing(law: str) -> Proof:
@@ -66,6 +69,60 @@ def smoothing(law: str) -> Proof:
         Conclusion("uᵀ∇E[L(θ+εz)]", smoothed_slope, claimed, _exact_smoothing),
     )
     return Proof("A7", "smoothing", law, steps, conclusions)
+
+
+def smoothing_any_law(law: str) -> Proof:
+    """E12: A7 for every law; only with the Gaussian's moments is ĝ the gradient of the loss smoothed by z itself."""
+    weight = weights(law)
+    twisted = [vector("u"), third_derivative()]
+    slope = expectation([vector("u"), vector("g")], weight)
+    twist = expectation(twisted, weight)
+    estimate = by_powers(put(taylor_difference(), {SLOPE: slope, TWIST: twist}), epsilon)
+    bend = expectation([matrix("H")], weight)
+    smoothed = put(taylor(epsilon), {SLOPE: Integer(0), BEND: bend, TWIST: Integer(0)})
+    smoothed_slope = by_powers(put(smoothed, {VALUE: GU, TRACE: BEND_GRADIENT}), epsilon)
+    apart = factored(estimate - smoothed_slope)
+    steps = (
+        Step("On a cubic loss, the difference along a probe is exactly", equation("pg", taylor_difference())),
+        *weight.second_steps,
+        contraction_step(
+            "The first term, times z and measured along any vector u",
+            Scalar("E[uᵀz·zᵀg]"),
+            [vector("u"), vector("g")],
+            weight,
+        ),
+        *weight.fourth_steps,
+        contraction_step(
+            "The second: u meets one leg of ∇³L and the other two meet each other, Σᵢ ∂ᵢ∂ᵢ∇L = ∇ΔL, or all four "
+            "indices are equal",
+            Scalar("E[uᵀz·∇³L[z,z,z]]"),
+            twisted,
+            weight,
+        ),
+        Step("So one probe, and the mean of n, has", equation("E[uᵀĝ]", estimate)),
+        Step(
+            "The loss smoothed by z itself knows second moments only (odd powers average to 0, z being symmetric),",
+            equation("E[L(θ+εz)]", smoothed),
+        ),
+        Step("and has the same gradient for every law.", equation("uᵀ∇E[L(θ+εz)]", smoothed_slope)),
+        Step(
+            "The two are one where E[zᵢzⱼzₖzₗ] is the Gaussian's, as Stein's identity says; else they differ by",
+            equation("E[uᵀĝ] − uᵀ∇E[L(θ+εz)]", apart),
+        ),
+    )
+    moments = theory_moments(law)
+    claimed = theory.smoothing_bias(epsilon, BEND_GRADIENT, TWIST_DIAGONAL, moments)
+    gaussian = theory.smoothing_bias(epsilon, BEND_GRADIENT)
+    conclusions = (
+        Conclusion("E[uᵀĝ]", estimate, GU + claimed, _exact_smoothing),
+        Conclusion("uᵀ∇E[L(θ+εz)]", smoothed_slope, GU + gaussian, _exact_smoothed),
+        Conclusion("E[uᵀĝ] − uᵀ∇E[L(θ+εz)]", apart, claimed - gaussian),
+    )
+    return Proof("E12", "smoothing-any-law", law, steps, conclusions)
+
+
+def _exact_smoothed(case: Case) -> Expr:
+    return case.mean(dot(case.u, case.cubic_slope([EPSILON * z for z in case.z[0]])))
 
 
 def _stein() -> tuple[Step, ...]:

@@ -224,9 +224,14 @@ def diagonal(*pieces: Piece) -> Expr:
 
     >>> diagonal(vector("g"), matrix("H"), vector("g")), diagonal(vector("g"), matrix("I"), vector("u"))
     (Σᵢ Hᵢᵢgᵢ², gᵀu)
+    >>> diagonal(vector("u"), third_derivative())
+    Σᵢ ∇³Lᵢᵢᵢuᵢ
     """
     vectors = sorted(piece.name for piece in pieces if len(piece.probes) == 1)
     matrices = sorted(piece.name for piece in pieces if len(piece.probes) == 2 and piece.name != "I")
+    thirds = [piece.name for piece in pieces if len(piece.probes) == 3]
+    if thirds:
+        return Scalar("Σᵢ " + "".join(f"{name}ᵢᵢᵢ" for name in thirds) + "".join(f"{name}ᵢ" for name in vectors))
     if len(vectors) == 2 and not matrices:
         return chain(*vectors)
     if not vectors and len(matrices) < 2:

@@ -6,7 +6,7 @@ A law of z enters through its `Moments` alone. Everything below follows from one
 
 import math
 
-from mezo_lab.theory.moments import HALF, Moments, Number, cross_moment, fourth_moment
+from mezo_lab.theory.moments import GAUSSIAN, HALF, Moments, Number, cross_moment, fourth_moment
 
 
 def second_moment(outer: Number, trace: Number, diagonal: Number, *, probes: Number, moments: Moments) -> Number:
@@ -111,17 +111,23 @@ def own_mean_share(probes: Number) -> Number:
     return (probes - 1) / probes
 
 
-def smoothing_bias(epsilon: Number, third: Number) -> Number:
-    """E[ĝ_ε] − g, exact for a cubic loss: ĝ_ε is the unbiased gradient of the smoothed loss E_z[L(θ + εz)].
+def smoothing_bias(epsilon: Number, third: Number, diagonal: Number = 0, moments: Moments = GAUSSIAN) -> Number:
+    """E[ĝ_ε] − g, exact for a cubic loss.
 
-    Source: Nesterov and Spokoiny (2017); paper §2.2. Assumes: z Gaussian. Formula: (ε²/2)·∇(ΔL).
+    For the Gaussian ĝ_ε is the unbiased gradient of the smoothed loss E_z[L(θ + εz)]. Under every isotropic law that
+    loss has the Gaussian's bias, and ĝ_ε another: for the sphere that of the loss smoothed over the ball of radius
+    ε√d; for signs a third of the Gaussian's where the three indices of ∇³L are equal, and all of it elsewhere.
 
-    Args: epsilon: ε. third: ∇(ΔL), or its projection on any vector.
+    Source: Nesterov and Spokoiny (2017) and the paper, §2.2, for the Gaussian; other laws derived, claim E12.
+    Formula: (ε²/6)·(3·pair·∇(ΔL) + coincidence·∂_i³L); Gaussian (ε²/2)·∇(ΔL).
 
-    >>> smoothing_bias(0.1, 3)
-    0.015000000000000003
+    Args: epsilon: ε. third: ∇(ΔL), or its projection on any vector. diagonal: the vector of ∂_i³L, likewise.
+    moments: of the law of z.
+
+    >>> round(smoothing_bias(0.1, 3), 6), round(smoothing_bias(0.1, 3, 3, Moments(1, -2)), 6)  # Σ_i θ_i³/2: signs
+    (0.015, 0.005)
     """
-    return epsilon**2 / 2 * third
+    return epsilon**2 / 6 * (3 * moments.pair * third + moments.coincidence * diagonal)
 
 
 def one_sided_norm(dim: Number, grad_sq: Number, trace: Number, trace_sq: Number, epsilon: Number) -> Number:

@@ -42,6 +42,7 @@ NAMES = {
     "uv": "uᵀv",
     "uvgg": "Σ uᵢvᵢgᵢ²",
     "va": "vᵀ∇(ΔL)",
+    "vt": "Σ vᵢ∂ᵢ³L",
     "vDg": "vᵀD⁻¹g",
     "trD2": "tr(D²)",
     "Dg2": "‖D⁻¹g‖²",

@@ -57,6 +57,7 @@ PROMISED = {  # id: name, the laws its row names
     "E5": ("momentum", PAPER),
     "E7": ("baseline", ["gaussian", "rademacher", "sphere"]),
     "E4": ("orthogonal-probes", ["orthogonal"]),
+    "E12": ("smoothing-any-law", EVERY_LAW),
     "E6": ("edge", [*IID, "sphere", "orthogonal"]),
     "E8": ("self-normalised", GAUSSIAN),
     "E9": ("curvature-diagonal", [*IID, "sphere"]),

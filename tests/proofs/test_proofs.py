@@ -34,6 +34,7 @@ CLAIMS = {
     "orthogonal-probes": "E4",
     "momentum": "E5",
     "noise-floor": "E11",
+    "smoothing-any-law": "E12",
 }
 
 
@@ -65,6 +66,7 @@ def test_claims_about_every_law_are_proved_for_every_law():
     assert everywhere == {
         *("unbiased", "norm-factor", "second-moment", "variance", "minibatch", "curvature-probe"),
         *("dimension-tax", "low-rank", "any-spectrum", "same-object", "best-step", "momentum", "noise-floor"),
+        "smoothing-any-law",
     }
 
 

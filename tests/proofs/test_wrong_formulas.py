@@ -11,11 +11,12 @@ from mezo_lab.proofs.case import Case
 from mezo_lab.proofs.forms import GG, GHG, GU, H_DIAGONAL, TRACE
 from mezo_lab.proofs.notation import Scalar, beta, d, ell, epsilon, eta, n, noise, r, s
 from mezo_lab.proofs.notation import batch as size
-from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, vector
+from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, third_derivative, vector
 
 GAUSSIAN, SPHERE = theory.Moments(1, 0), theory.Moments(d / (d + 2), 0)
 WG, W_TRACE, W_DIAGONAL = chain("g", "W", "g"), cycle("W"), diagonal(matrix("W"), vector("g"), vector("g"))
 SCALE_SQ, SLOPE_SQ, ENTRY = Scalar("tr(D²)"), Scalar("‖D⁻¹g‖²"), Scalar("gᵢ")
+BENDS = chain("u", "∇ΔL"), diagonal(vector("u"), third_derivative())
 ONE_SIDED_EXTRA = epsilon**2 / 4 * (d + 4)
 
 WRONG = {  # (claim, law, which conclusion): a plausible formula that does not hold
@@ -34,6 +35,9 @@ WRONG = {  # (claim, law, which conclusion): a plausible formula that does not h
     ("minibatch", "gaussian", 0): theory.minibatch_fresh(GG, noise / size, d, n, GAUSSIAN),
     ("minibatch", "gaussian", 1): theory.minibatch_shared(GG, noise / size, d, n, GAUSSIAN),
     ("smoothing", "gaussian", 0): GU + epsilon**2 * chain("u", "∇ΔL"),
+    ("smoothing-any-law", "rademacher", 0): GU + theory.smoothing_bias(epsilon, chain("u", "∇ΔL")),
+    ("smoothing-any-law", "sphere", 0): GU + theory.smoothing_bias(epsilon, chain("u", "∇ΔL")),
+    ("smoothing-any-law", "coordinate", 1): GU + theory.smoothing_bias(epsilon, *BENDS, theory.coordinate_moments(d)),
     ("one-sided", "gaussian", 0): (d + 2) * GG,
     ("curvature-probe", "sphere", 0): 2 * TRACE,
     ("variance-modified", "gaussian", 0): SCALE_SQ * SLOPE_SQ + GG,

@@ -145,6 +145,21 @@ def test_the_smoothing_bias_is_what_a_cubic_loss_shows():
     assert sympy.simplify(bias - theory.smoothing_bias(epsilon, a)) == 0
 
 
+@pytest.mark.parametrize("kurtosis", [1, 3, Fraction(9, 5)])
+def test_the_smoothing_bias_of_independent_coordinates_is_what_two_of_them_show(kurtosis):
+    epsilon, a, b, x, y = sympy.symbols("epsilon a b x y")
+
+    def loss(first, second):
+        return a * first**3 / 6 + b * first * second**2 / 2
+
+    slope = (loss(epsilon * x, epsilon * y) - loss(-epsilon * x, -epsilon * y)) / (2 * epsilon)
+    means = {4: kurtosis, 2: 1, 0: 1}
+    terms = sympy.Poly(sympy.expand(slope * x), x, y).terms()
+    estimate = sum(coefficient * means[i] * means[j] for (i, j), coefficient in terms)
+    bias = theory.smoothing_bias(epsilon, a + b, a, theory.independent_moments(kurtosis))
+    assert sympy.simplify(estimate - bias) == 0
+
+
 def test_the_one_sided_norm_is_what_a_quadratic_loss_shows():
     epsilon, h1, h2, g1, g2, z1, z2 = sympy.symbols("epsilon h1 h2 g1 g2 z1 z2")
     difference = g1 * z1 + g2 * z2 + epsilon / 2 * (h1 * z1**2 + h2 * z2**2)  # [L(θ+εz) − L(θ)]/ε
