@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.sentences import successors
 from mezo_lab.sampling import Law, Linear, LowRankQuadratic, gaussian, gram_schmidt, two_point
 
 
@@ -24,6 +25,7 @@ from mezo_lab.sampling import Law, Linear, LowRankQuadratic, gaussian, gram_schm
     + grid(p=[3], q=[3], k=[1], probes=[1], steps=[1, 8], moment=["loss"]),
     fast=grid(p=[2], q=[3], k=[1], probes=[1], steps=[1], moment=["mean"])
     + grid(p=[2], q=[3], k=[1], probes=[1], steps=[4], moment=["loss"]),
+    published=[successors.RANDOM_SUBSPACE_GRADIENT, successors.RANDOM_SUBSPACE_VARIANCE],
 )
 def fixed_subspace(law, p, q, k, probes, steps, moment):
     _sizes(p, q, k)
@@ -98,6 +100,7 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
     + grid(p=[3], q=[4], k=[2], probes=[1], outside=[0.0, 1.0], subspace=["aligned"], moment=["progress"]),
     fast=grid(p=[2], q=[3], k=[1], probes=[1], outside=[1.0], subspace=["aligned", "random"], moment=["cosine"])
     + grid(p=[2], q=[3], k=[1], probes=[1], outside=[0.0, 1.0], subspace=["aligned"], moment=["progress"]),
+    published=[successors.ALIGNED_COSINE],
 )
 def aligned_subspace(law, p, q, k, probes, outside, subspace, moment):
     _sizes(p, q, k)

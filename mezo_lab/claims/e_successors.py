@@ -78,6 +78,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
     default=grid(dim=[12], probes=[2, 6, 10], rank=[12]) + grid(dim=[12], probes=[6, 10], rank=[3]),
     fast=grid(dim=[6], probes=[2, 4, 5], rank=[5]),
     sweep="probes",
+    published=[paper.ONE_DIRECTION_IS_BEST],
 )
 def orthogonal_probes(law, dim, probes, rank):
     at_most_dim(rank, dim)

@@ -113,6 +113,21 @@ RANK_OVER_PROBES = Published(
     ' s**2*r/n"',
 )
 
+ONE_DIRECTION_IS_BEST = Published(
+    name="one-direction-is-best",
+    says="One direction per step is the most efficient; more of them at the same number of forward passes gain"
+    " little, if anything.",
+    source="Malladi et al. (2023), MeZO, section 2 and Table 6",
+    address=_PAPER,
+    read="paper",
+    corrected="True of independent directions, whose progress per pair of forward passes, log(1 + n/(r+1))/n,"
+    " falls with n. Directions at right angles are the exception: on H = ℓP_r theirs rises with n, to everything"
+    " in one step at n = d = r.",
+    conditions="The paper draws independent Gaussian directions, and its d is so large that right angles change"
+    " nothing measurable. Lin, Song and Xu (2025), arXiv 2509.15552, have both halves in general.",
+    command='mezo-lab verify orthogonal-probes --law orthogonal --fast --expect "wash"',
+)
+
 RATE_PROPORTIONAL_TO_PROBES = Published(
     name="rate-proportional-to-probes",
     says="With more directions the learning rate should grow in proportion to their number.",

@@ -29,3 +29,48 @@ LOW_RANK_CAPTURE = Published(
     " accuracy. LOZO+ (Fang et al., ICML 2026) says itself that random subspaces have no guarantee of alignment.",
     command='mezo-lab verify low-rank-direction --law gaussian --fast --set moment=cosine --expect "1/(k*(p+q))"',
 )
+
+RANDOM_SUBSPACE_GRADIENT = Published(
+    name="random-subspace-gradient",
+    says="An estimate from directions in a random subspace of low rank closely approximates the gradient.",
+    source="Yu et al. (2024), SubZero",
+    address="https://arxiv.org/abs/2410.08989v3",
+    read="abstract",
+    corrected="For directions z = √(q/k)·vec(UVᵀ) in a kept subspace V of k of the q columns, the mean is"
+    " (q/k)·GVVᵀ and not G: k/q of G is seen and enlarged, the rest is not seen until V is drawn anew. Without the"
+    " factor √(q/k) it is GVVᵀ.",
+    conditions="The abstract does not say in what sense; within the subspace the estimate is unbiased. The"
+    " released code has the factor, and a second subspace on the side of the rows.",
+    command='mezo-lab verify fixed-subspace --law gaussian --fast --set moment=mean --expect "vg"',
+)
+
+RANDOM_SUBSPACE_VARIANCE = Published(
+    name="random-subspace-variance",
+    says="As the variance of zeroth-order estimates grows with the dimension, directions in a random subspace of"
+    " low rank have less of it, and converge faster.",
+    source="Yu et al. (2024), SubZero",
+    address="https://arxiv.org/abs/2410.08989v3",
+    read="abstract",
+    corrected="The dimension q/k times smaller that is gained is lost on the part of the gradient that is missed:"
+    " averaged over V, E‖ĝ‖² = (pq + 2q/k)·‖g‖² against (pq + 2)·‖g‖², and after T steps at the best rate E[L]/L ="
+    " 1 − (k/q)(1 − (1 − 1/γ)ᵀ), more than directions in all dimensions leave.",
+    conditions="About the mean that it has in its own subspace, the variance is smaller. The claim's loss is"
+    " isotropic and its subspace knows nothing of the gradient; the paper measures accuracy, on language models.",
+    command='mezo-lab verify fixed-subspace --law gaussian --fast --set moment=loss --expect "q/k*whole"',
+)
+
+ALIGNED_COSINE = Published(
+    name="aligned-cosine",
+    says="The gradient of a linear layer lies in the span of its inputs, and directions in that span have a"
+    " provably higher cosine with it than isotropic ones.",
+    source="Lin et al. (2026), AGZO",
+    address="https://arxiv.org/abs/2601.17261v2",
+    read="abstract",
+    corrected="Right: E cos² = 1/(pk) in place of 1/(pq). A smaller angle is not yet fewer steps: the gain is the"
+    " share of the gradient that the subspace holds over the share of the curvature. Where all curvature lies in"
+    " the span too, as for the loss of one layer on a fixed batch, it is 1.",
+    conditions="The abstract claims the cosine, and measures the training. With a new minibatch each step, as"
+    " there, the span of one batch leaves out curvature of the others, and there is a gain.",
+    command="mezo-lab verify aligned-subspace --law gaussian --fast --set moment=progress --set outside=0 --expect"
+    ' "q/k*whole"',
+)
