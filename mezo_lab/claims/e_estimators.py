@@ -5,6 +5,7 @@ import torch
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.problems import curved, sampled, symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.sentences import projects, successors
 from mezo_lab.sampling import Iid, Linear, ProbeScalars, Quadratic, one_sided, second_difference
 
 _MOST_CURVATURE_NUMBERS = 1 << 31  # random numbers of one run of E9, half a minute
@@ -31,6 +32,7 @@ _CURVATURE_ROWS = {
     + grid(dim=[13_000_000_000], probes=[16], moment=["norm"]),
     fast=grid(dim=[6], probes=[8], moment=["scale", "step"]) + grid(dim=[6], probes=[12], moment=["norm"]),
     sweep="probes",
+    published=[successors.SPREAD_NORMALISED],
 )
 def self_normalised(law, dim, probes, moment):
     least = {"scale": 6, "step": 6, "norm": 10}  # of fewer, the error bar of a mean of 1/s or 1/s² is not to be trusted
@@ -86,6 +88,7 @@ def self_normalised(law, dim, probes, moment):
     default=grid(dim=[4, 6], probes=[1], moment=["centred", "raw", "magnitude"]),
     fast=grid(dim=[4], probes=[1], moment=["centred", "raw", "magnitude"]),
     suits=lambda law, p: law.name in _CURVATURE_ROWS[p["moment"]],
+    published=[projects.RAW_CURVATURE],
 )
 def curvature_diagonal(law, dim, probes, moment):
     if moment == "centred" and isinstance(law, Iid) and law.kurtosis == 1:

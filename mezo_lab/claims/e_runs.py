@@ -14,6 +14,7 @@ from mezo_lab.claims.problems import (
     symbols_of,
     unit_gradient,
 )
+from mezo_lab.claims.sentences import paper, successors
 from mezo_lab.sampling import Linear, LowRankQuadratic, Orthogonal, ProbeScalars, two_point
 
 _SETTLING = 20  # steps of a run that do not count: the start is forgotten to one part in 10⁴
@@ -34,6 +35,7 @@ _RUNS = 16_000  # draws, each of them a run
     fast=grid(dim=[6], steps=[4], probes=[1], moment=["norm", "share"]),
     sweep="steps",
     suits=lambda law, p: law.rotation_invariant or p["dim"] <= BRUTE_FORCE_DIM,
+    published=[successors.WALK_LENGTH],
 )
 def wandering(law, dim, steps, probes, moment):
     moments = law.moments(dim)
@@ -84,6 +86,7 @@ def wandering(law, dim, steps, probes, moment):
     default=grid(dim=[4], probes=[3], rank=[2], batch=[1, 4], t=[0.5]),
     fast=grid(dim=[4], probes=[3], rank=[2], batch=[2], t=[0.5]),
     sweep="batch",
+    published=[paper.LARGER_BATCH],
 )
 def noise_floor(law, dim, probes, rank, batch, t):
     """The loss of a run of its own in each draw, averaged over the steps after the first ones."""

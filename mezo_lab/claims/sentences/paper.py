@@ -141,6 +141,20 @@ RATE_PROPORTIONAL_TO_PROBES = Published(
     command='mezo-lab verify edge --law gaussian --fast --expect "2*n/trH"',
 )
 
+LARGER_BATCH = Published(
+    name="larger-batch",
+    says="A larger batch consistently made optimization faster.",
+    source="Malladi et al. (2023), MeZO, appendix E.3",
+    address=_PAPER,
+    read="paper",
+    corrected="At a given rate the contraction of a step does not depend on the batch; what falls with B is the"
+    " floor at which the noise holds the loss, sγ·tr Σ/(2ℓB(2 − sγ)) with s = ηℓ. A larger batch is faster as far"
+    " as its lower floor lets the rate be larger, and costs B forward passes.",
+    conditions="The paper reports steps, with the rate searched for each batch; Lemma 3 has the batch in its rate"
+    " because there the noise vanishes with the loss.",
+    command="mezo-lab verify noise-floor --law gaussian --fast",
+)
+
 RESET_BEFORE_DESCENT = Published(
     name="reset-before-descent",
     says="Adding ε·z, −2ε·z and ε·z resets the parameters.",

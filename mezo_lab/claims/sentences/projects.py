@@ -72,3 +72,18 @@ ROW_BY_ROW = Published(
     conditions="Tensors of at most 100,000 elements, as in the project's tests, are drawn whole in both places.",
     command="mezo-lab verify same-z --law gaussian --fast",
 )
+
+RAW_CURVATURE = Published(
+    name="raw-curvature",
+    says="The diagonal of the Hessian is estimated by the magnitude of the second difference of the loss, times"
+    " z², averaged over steps.",
+    source="HiZOO, trainer.py",
+    address="https://github.com/Yanjun-Zhao/HiZOO/blob/4f9905582398303cf80de9cf802349947428cb59/trainer.py#L507-L510",
+    read="code",
+    corrected="For Gaussian z the mean of ½·zᵀHz·z_i² is H_ii + ½·tr H, in many dimensions nearly the same for"
+    " every coordinate; ½·zᵀHz·(z_i² − 1) has the mean H_ii. The magnitude raises the mean wherever zᵀHz can be"
+    " negative.",
+    conditions="This is one estimate at a preconditioner of 1; the code averages with small weights and divides by"
+    " the result's root. Of the paper (arXiv 2402.15173v4) the abstract was read, and not its formula.",
+    command='mezo-lab verify curvature-diagonal --law gaussian --fast --set moment=raw --expect "Hii"',
+)

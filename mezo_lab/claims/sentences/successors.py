@@ -74,3 +74,36 @@ ALIGNED_COSINE = Published(
     command="mezo-lab verify aligned-subspace --law gaussian --fast --set moment=progress --set outside=0 --expect"
     ' "q/k*whole"',
 )
+
+SPREAD_NORMALISED = Published(
+    name="spread-normalised",
+    says="A step divided by the spread of the losses of its directions is formally equivalent to that of"
+    " normalised SGD.",
+    source="Dang et al. (2025), FZOO, arXiv 2506.09034: the abstract as its README has it",
+    address="https://github.com/DKmiyan/FZOO/blob/d4f8a8b16eb655525fa4baaf779bea73d0ebca3e/README.md",
+    read="abstract",
+    corrected="In the mean, nearly: with s the spread of N one-sided losses, the mean of ε·ĝ/s is"
+    " κ_N·((N−1)/N)·g/‖g‖, which is 0.985 of a normalised gradient at N = 8, as E[ε‖g‖/s] = κ_N = 1.126 and not 1."
+    " A normalised step has length 1; this one has E‖ε·ĝ/s‖² = (N−1)(N−2)(d+N−1)/(N²(N−3)), about d/N.",
+    conditions="The claim has Gaussian directions; FZOO draws signs, which agree for large d. Its released code"
+    " divides by N, not N − 1, inside the spread. Equivalence may be meant as division by an estimate of ‖g‖,"
+    " which holds.",
+    command='mezo-lab verify self-normalised --law gaussian --fast --set moment=norm --expect "1"',
+)
+
+WALK_LENGTH = Published(
+    name="walk-length",
+    says="Updates of evolution strategies have a norm larger by orders of magnitude than those of GRPO, which"
+    " explains their forgetting.",
+    source="Abdi et al. (2026), Evolutionary Strategies lead to Catastrophic Forgetting",
+    address="https://arxiv.org/abs/2601.20861v1",
+    read="abstract",
+    corrected="That length follows from the dimension alone: on a linear loss E‖θ_T − θ_0‖² = η²‖g‖²·T·(T − 1 +"
+    " f), f about d/n, of which the share T/(T − 1 + f) is signal. By itself it says how few directions were drawn"
+    " in how many dimensions, and not what was forgotten.",
+    conditions="They measure trained models, with populations and normalised rewards; what such a walk does to"
+    " other tasks is no part of the formula. Hoy et al. (arXiv 2604.01499) and Schweighofer et al. (arXiv"
+    " 2605.30148), abstracts read, describe a random walk too, and the latter find that performance often"
+    " recovers.",
+    command='mezo-lab verify wandering --law gaussian --fast --set moment=share --expect "1"',
+)
