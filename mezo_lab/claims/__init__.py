@@ -11,6 +11,7 @@ from mezo_lab.claims import (  # noqa: F401
     c_steps,
     d_models,
     e_estimators,
+    e_quantised,
     e_runs,
     e_smoothing,
     e_subspaces,

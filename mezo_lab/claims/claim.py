@@ -87,6 +87,8 @@ SYMBOLS = {
     "ulp": "distance from the loss to the next number of its dtype",
     "T": "T·ε²: error of the projected gradient by truncation, rms",
     "steps": "steps of a run",
+    "D": "spacing of a grid of weights, over η‖g‖",
+    "m": "E|pg|/‖g‖",
     "pi": "π",
     "e": "Euler's number",
 }

@@ -3,9 +3,9 @@
 `theory.moments` holds what a law of z contributes, `theory.estimator` section A (the moments of ĝ), `theory.descent`
 section B (what a step along ĝ does), `theory.stability` the largest stable learning rate of any spectrum,
 `theory.subspaces` directions in a part of the dimensions, `theory.successors` what else MeZO's successors compute,
-`theory.steps` what is seen of an accuracy, and `theory.expressions` anyone's formula. Nothing here imports torch or
-sympy, so one function serves the Monte Carlo run, the proof and the figure, and no second transcription of a formula
-can drift from the first.
+`theory.steps` what is seen of an accuracy, `theory.rounding` what a grid leaves of a step, and `theory.expressions`
+anyone's formula. Nothing here imports torch or sympy, so one function serves the Monte Carlo run, the proof and the
+figure, and no second transcription of a formula can drift from the first.
 """
 
 from mezo_lab.theory.descent import (
@@ -52,6 +52,7 @@ from mezo_lab.theory.moments import (
     rotation_average,
     sphere_moments,
 )
+from mezo_lab.theory.rounding import nearest_share, sign_magnitude, stochastic_norm
 from mezo_lab.theory.stability import (
     heavy_ball_lr,
     largest_stable_step,
@@ -102,6 +103,7 @@ __all__ = [
     "minibatch_shared",
     "momentum_lr",
     "momentum_relief",
+    "nearest_share",
     "noise_floor",
     "norm_factor",
     "one_sided_norm",
@@ -119,6 +121,7 @@ __all__ = [
     "rotation_average",
     "second_moment",
     "sgd_rate",
+    "sign_magnitude",
     "signal_share",
     "smoothing_bias",
     "sphere_moments",
@@ -127,6 +130,7 @@ __all__ = [
     "stability_bounds",
     "stability_limit",
     "step_slope",
+    "stochastic_norm",
     "subspace_cosine",
     "subspace_gain",
     "subspace_loss",

@@ -116,3 +116,45 @@ def test_the_floor_of_the_noise_is_measured_at_other_batches_and_steps_too(batch
 def test_a_floor_without_gamma_or_with_the_batch_squared_is_refuted(formula):
     found = verdict("noise-floor", "gaussian", formula, dim=4, probes=3, rank=2, batch=4, t=0.5)
     assert found.status.name == "REFUTED"
+
+
+@pytest.mark.parametrize(
+    ("law", "parameters"),
+    [
+        ("rademacher", {"measure": "nearest", "dim": 5, "spacing": 1.5}),
+        ("rademacher", {"measure": "scatter", "dim": 4, "spacing": 2.5}),
+        ("gaussian", {"measure": "stochastic", "dim": 4, "spacing": 9.0}),
+        ("gaussian", {"measure": "feedback", "dim": 3, "spacing": 20.0, "steps": 40, "runs": 60}),
+        ("rademacher", {"measure": "log", "dim": 5, "spacing": 6.0, "steps": 6, "runs": 5}),
+    ],
+)
+def test_what_a_grid_does_to_a_run_is_measured_at_other_sizes_too(law, parameters):
+    assert verdict("quantised", law, **parameters).passed
+
+
+@pytest.mark.parametrize("formula", ["1", "0"])
+def test_rounding_to_nearest_neither_keeps_up_nor_stands_still(formula):
+    found = verdict("quantised", "rademacher", formula, measure="nearest", dim=9, spacing=2.2)
+    assert found.status.name == "REFUTED"
+
+
+def test_rounding_at_random_adds_more_than_the_noise_of_a_uniform_error():
+    found = verdict("quantised", "rademacher", "d + d*D**2/12", measure="scatter", dim=9, spacing=3.5)
+    assert found.status.name == "REFUTED" and found.estimate.mean > found.expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"measure": "nearest", "spacing": 0.0}, r"`spacing` must lie in \(0, 100\], got 0.0"),
+        ({"measure": "scatter", "spacing": 1.0}, "`spacing` must be at least √d = 3.00 here, got 1.0"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        verdict("quantised", "rademacher", dim=9, **parameters)
+
+
+def test_measures_of_signs_are_refused_for_other_laws():
+    with pytest.raises(ValueError, match="`law` must be rademacher for the measure 'nearest', got gaussian"):
+        verdict("quantised", "gaussian", measure="nearest", dim=9, spacing=2.2)
