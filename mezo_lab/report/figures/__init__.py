@@ -50,6 +50,14 @@ from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_fi
 from mezo_lab.report.figures.tax import ScalingLine, ScalingSeries, scaling_alt_text, scaling_figure
 from mezo_lab.report.figures.training import TrainingCurve, training_alt_text, training_figure
 from mezo_lab.report.figures.walk import walk_alt_text, walk_figure
+from mezo_lab.report.figures.wandering import (
+    TransferRow,
+    WalkPoint,
+    transfer_alt_text,
+    transfer_figure,
+    wandering_alt_text,
+    wandering_figure,
+)
 
 __all__ = [
     "GrowthLine",
@@ -67,6 +75,8 @@ __all__ = [
     "StepProbe",
     "TrainingCurve",
     "TrainingPrice",
+    "TransferRow",
+    "WalkPoint",
     "ZeroShare",
     "accuracy_alt_text",
     "accuracy_figure",
@@ -119,10 +129,14 @@ __all__ = [
     "style",
     "training_alt_text",
     "training_figure",
+    "transfer_alt_text",
+    "transfer_figure",
     "valley_alt_text",
     "valley_figure",
     "walk_alt_text",
     "walk_figure",
+    "wandering_alt_text",
+    "wandering_figure",
     "wire_alt_text",
     "wire_figure",
     "zeros_alt_text",

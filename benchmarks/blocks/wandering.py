@@ -1,0 +1,233 @@
+"""How far the recorded runs walked, how much of it was signal, and what they do on IMDb."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from blocks.figures import save
+from blocks.tables import table
+from mezo_lab.report.figures import (
+    TransferRow,
+    WalkPoint,
+    transfer_alt_text,
+    transfer_figure,
+    wandering_alt_text,
+    wandering_figure,
+)
+from mezo_lab.theory import signal_share
+
+RECORD = "results/wandering.json"
+WALK_FIGURE, TRANSFER_FIGURE = "docs/figures/wandering.svg", "docs/figures/transfer.svg"
+SHOWN = "rotten-tomatoes-512-mezo-full-20000-seed0"  # whose rate is constant
+MILLION = 1e6
+PROMPTS = {"rotten-tomatoes": "It was", "rotten-tomatoes-sentiment": "Sentiment:", "rotten-tomatoes-no-prompt": "none"}
+
+
+def wandering(root: Path) -> str:
+    """The lengths, the shares of signal, the figure, and the walk against the loss."""
+    record = read(root)
+    if record is None:
+        return NOT_MEASURED
+    return "\n\n".join(
+        [
+            lengths(record, root),
+            f"![{wandering_alt_text(points(record))}](figures/wandering.svg)",
+            adam(record),
+            path(record),
+        ]
+    )
+
+
+def transfer(root: Path) -> str:
+    """The gains on the task of the training, on IMDb, and in the loss of plain text."""
+    record = read(root)
+    if record is None:
+        return NOT_MEASURED
+    return "\n\n".join([gains(record, root), f"![{transfer_alt_text(rows(record, root))}](figures/transfer.svg)"])
+
+
+NOT_MEASURED = "Not measured yet: `python benchmarks/wandering.py`."
+
+
+def read(root: Path) -> dict[str, Any] | None:
+    """The record; None where there is none."""
+    file = root / RECORD
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def name_of(run: str, root: Path) -> str:
+    """A run in words."""
+    plan = json.loads((root / "results/runs" / run / "plan.json").read_text())
+    if plan["method"] == "adam":
+        return f"Adam, {plan['shots']} per class"
+    parts = [
+        {"full": "all parameters", "lora": "LoRA", "prefix": "prefix"}[plan["tuning"]],
+        f"{plan['shots']} per class",
+    ]
+    if plan["steps"] == 20_000:
+        parts.append("long run")
+    if plan["scratch"]:
+        parts.append("from random weights")
+    if plan["objective"] != "loss":
+        parts.append(f"objective {plan['objective']}")
+    return ", ".join(parts)
+
+
+def prompt_of(run: str, root: Path) -> str:
+    """The prompt of a run, in short."""
+    plan = json.loads((root / "results/runs" / run / "plan.json").read_text())
+    return PROMPTS[plan["task"].replace("/", "-")]
+
+
+def lengths(record: dict[str, Any], root: Path) -> str:
+    """A row for each run with a log."""
+    body = []
+    for run, log in record["logs"].items():
+        walk = record["walks"].get(run)
+        length, gap, seen = "–", "–", "–"
+        if walk is not None:
+            length = (
+                f"{math.sqrt(walk['sq_length']):.4g} ({100 * math.sqrt(walk['sq_length'] / walk['sq_start']):.1f} %)"
+            )
+            gap = f"{walk['sq_length'] / walk['predicted'] - 1:+.0e}"
+            seen = millionths(walk["along"]["gradient"]["share"])
+        body.append(
+            [
+                name_of(run, root),
+                prompt_of(run, root),
+                f"{log['steps']:,}",
+                f"{log['dim']:,}",
+                f"{math.sqrt(log['sq_length']):.4g}",
+                length,
+                gap,
+                f"{MILLION * log['most']:,.2f}",
+                seen,
+            ]
+        )
+    heading = (
+        "| MeZO | prompt | steps | d | length by the log | measured (of ‖θ_0‖) | squared, measured / log − 1 |"
+        " signal at most, millionths | along a gradient, millionths |"
+    )
+    return table(heading, "|---|---|--:|--:|--:|--:|--:|--:|--:|", body)
+
+
+def millionths(share: list[float]) -> str:
+    """A share with its interval, in millionths.
+
+    >>> millionths([1.234e-06, 5e-07, 2e-06])
+    '1.23 (0.50–2.00)'
+    """
+    mean, low, high = (f"{MILLION * value:,.2f}" for value in share)
+    return f"{mean} ({low}–{high})"
+
+
+def points(record: dict[str, Any]) -> list[WalkPoint]:
+    """The walk of the figure."""
+    walk, log = record["walks"][SHOWN], record["logs"][SHOWN]
+    error = walk["along"]["gradient"]["error"]
+    total = walk["points"][-1]["mean_square"]
+    return [
+        WalkPoint(
+            point["steps"],
+            point["sq_length"],
+            log["dim"] * point["mean_square"],
+            signal_share(point["steps"], log["dim"]),
+            point["along"][0],
+            error * math.sqrt(point["mean_square"] / total),
+        )
+        for point in walk["points"]
+    ]
+
+
+def adam(record: dict[str, Any]) -> str:
+    """Adam's walk beside that of MeZO on the same examples."""
+    lines = []
+    for run, walk in record["adam"].items():
+        own = record["walks"][f"{run.split('-adam')[0]}-mezo-full-seed0"]
+        beside = own["along"]["adam"]
+        lines.append(
+            f"Adam on the same examples walks {math.sqrt(walk['sq_length']):.3g} in {walk['steps']} steps, where MeZO"
+            f" with 512 per class walks {math.sqrt(own['sq_length']):.3g} in {own['steps']}:"
+            f" {100 * walk['share_gradient']:.1f} % of Adam's squared length lies along the same gradient, and"
+            f" {100 * walk['share_pull']:.1f} % along the sum of η times its own (clipped) gradients. Of MeZO's,"
+            f" {millionths(beside['share'])} millionths lie along Adam's walk."
+        )
+    return "\n\n".join(lines)
+
+
+def path(record: dict[str, Any]) -> str:
+    """What the walk did to the training loss, split into signal and noise."""
+    (found,) = record["path"].values()
+    first, last = found["losses"][0], found["losses"][-1]
+    starts, ends = found["by_starts"], found["by_ends"]
+    return (
+        f"On the {found['rows']} training rows of the run with 16 per class, whose gradient was measured every"
+        f" {found['every']} steps, the loss went from {first:.2f} to {last:.2f}. By gradients from the beginning of"
+        f" each piece of the walk, which have not seen its z, it should have fallen by {starts:.2f}; by those from the"
+        f" end of each piece, by {ends:.2f}; the mean of both is {(starts + ends) / 2:.2f}. ‖Σ η∇L‖² over the path is"
+        f" {MILLION * found['sq_signal'] / found['sq_length']:.2f} millionths of the squared length."
+    )
+
+
+def rows(record: dict[str, Any], root: Path) -> list[TransferRow]:
+    """The rows of the figure."""
+    found = []
+    for key, state in record["states"].items():
+        if state["run"]:
+            gain = record["gains"][key]
+            prompt = f"prompt {PROMPTS[state['prompt']]}"
+            found.append(TransferRow(prompt, label(state, root), gain["other"], gain["text"], state["tossed"]))
+    return found
+
+
+def label(state: dict[str, Any], root: Path) -> str:
+    """A state in words."""
+    if state["tossed"]:
+        return "… signs tossed"
+    return f"{name_of(state['run'], root)}, {state['steps']:,} steps"
+
+
+def gains(record: dict[str, Any], root: Path) -> str:
+    """A row for each state."""
+    body = []
+    for key, state in record["states"].items():
+        gain = record["gains"][key]
+        accuracy = [f"{100 * state[name].count('1') / len(state[name]):.1f}" for name in ("own", "other")]
+        text = f"{sum(state['text']) / len(state['text']):.3f}"
+        name = "**before training**"
+        changes = ["–", "–", "–"]
+        if state["run"]:
+            name = label(state, root)
+            changes = [in_points(gain["own"]), in_points(gain["other"]), in_nats(gain["text"])]
+        cells = [accuracy[0], changes[0], accuracy[1], changes[1], text, changes[2]]
+        body.append([PROMPTS[state["prompt"]], name, *cells])
+    heading = "| prompt | weights | Rotten Tomatoes, % | gain | IMDb, % | gain | loss of the text, nats | change |"
+    return table(heading, "|---|---|--:|--:|--:|--:|--:|--:|", body)
+
+
+def in_points(gain: list[float]) -> str:
+    """
+    >>> in_points([0.102, 0.05, 0.154])
+    '+10.2 (+5.0 to +15.4)'
+    """
+    mean, low, high = (f"{100 * value:+.1f}" for value in gain)
+    return f"{mean} ({low} to {high})"
+
+
+def in_nats(change: list[float]) -> str:
+    """
+    >>> in_nats([0.0123, -0.001, 0.0256])
+    '+0.012 (-0.001 to +0.026)'
+    """
+    mean, low, high = (f"{value:+.3f}" for value in change)
+    return f"{mean} ({low} to {high})"
+
+
+def draw(root: Path) -> None:
+    """Both figures."""
+    record = read(root)
+    if record is None:
+        return
+    save(wandering_figure(points(record)), root / WALK_FIGURE)
+    save(transfer_figure(rows(record, root)), root / TRANSFER_FIGURE)

@@ -1,0 +1,198 @@
+"""The benchmark of the walks: what a log says of one, an estimator without bias beside one with it, and the record."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import wandering
+from blocks import wandering as block
+from walks import path, training
+from walks.meters import Meter, last_tokens
+
+from mezo_lab.finetune import RunConfig, finetune
+from mezo_lab.finetune.tasks import custom_task
+from mezo_lab.optim import MeZO
+from mezo_lab.optim.log import RunLog
+
+pytestmark = pytest.mark.repo
+
+ROOT = Path(__file__).resolve().parents[1]
+WORDS = ["great", "fine", "film", "a", "plot", "wit", "no", "dull", "terrible", "It", "was", "Ġ"]
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """θ_T − θ_0 of forty steps of signs on two tensors, and the log of the run."""
+    file = tmp_path_factory.mktemp("run") / "run.mezo"
+    theta = {"a": torch.nn.Parameter(torch.zeros(30, 20)), "b": torch.nn.Parameter(torch.zeros(50))}
+    opt = MeZO(theta.items(), lr=1e-2, law="rademacher", seed=3)
+    with RunLog(opt, file):
+        for step in range(40):
+            opt.param_groups[0]["lr"] = 1e-2 * (1 - step / 40)
+            opt.step(lambda: theta["a"].sum() + theta["b"].square().sum() + theta["b"].sum())
+    return list(theta.items()), file
+
+
+def test_the_log_alone_leads_to_the_end_of_the_walk(logged):
+    named, file = logged
+    walk, steps = path.Walk(named, "rademacher", seed=3), path.steps_of(file)
+    points = path.followed(walk, steps, [[torch.ones(30, 20), torch.ones(50)]], pieces=8)
+    for (_, weights), part in zip(named, walk.displacement, strict=True):
+        assert torch.allclose(weights.detach(), part, atol=1e-5)
+    assert [point["steps"] for point in points] == list(range(5, 41, 5))
+    assert points[-1]["rates"] == pytest.approx(1e-2 * 20.5)
+    assert points[-1]["along"][0] == pytest.approx(-sum(float(w.sum()) for _, w in named) / math.sqrt(650), rel=1e-4)
+
+
+def test_tossed_signs_leave_the_length_and_take_the_signal(logged):
+    steps = path.steps_of(logged[1])
+    turned = path.tossed(steps)
+    assert path.mean_square(turned) == path.mean_square(steps)
+    assert 5 < sum(a.projected == b.projected for a, b in zip(steps, turned, strict=True)) < 35
+    assert path.tossed(steps, seed=1) != turned == path.tossed(steps)
+
+
+DIM, STEPS, WALKS, RATE = 60, 40, 2_000, 0.01
+
+
+def walks(curvature: float):
+    """ΔD of many walks of signs, from θ_0 with g = (1, …, 1), on a bowl: (steps, walks, d), and where they end."""
+    generator = torch.Generator().manual_seed(0)
+    place = torch.zeros(WALKS, DIM, dtype=torch.float64)
+    moves = []
+    for _ in range(STEPS):
+        z = torch.randint(2, (WALKS, DIM), generator=generator).double() * 2 - 1
+        slope = 1 + curvature * place
+        moves.append(-RATE * (slope * z).sum(1, keepdim=True) * z)
+        place = place + moves[-1]
+    return torch.stack(moves), place
+
+
+def test_along_a_gradient_of_the_start_the_mean_is_the_signals_and_the_interval_holds():
+    moves, place = walks(curvature=0.0)
+    unit = torch.ones(DIM, dtype=torch.float64) / math.sqrt(DIM)
+    pieces = -(moves @ unit).view(10, 4, WALKS).sum(1)
+    found = [
+        path.along(own.tolist(), [4 * RATE] * 10, float(end @ end)) for own, end in zip(pieces.T, place, strict=True)
+    ]
+    signal = RATE * STEPS * math.sqrt(DIM)
+    values = torch.tensor([each.value for each in found])
+    assert abs(float(values.mean()) - signal) < 5 * float(values.std()) / math.sqrt(WALKS)
+    squares = torch.tensor([each.share() * each.sq_length for each in found])
+    error = float(squares.std()) / math.sqrt(WALKS)
+    assert abs(float(squares.mean()) - signal**2) < 5 * error
+    assert float(values.square().mean()) - signal**2 > 5 * error  # the square itself is too large
+    held = sum(abs(each.value - signal) < path.Z95 * each.error for each in found) / WALKS
+    assert 0.88 < held < 0.97  # ten pieces: Student's t would be a little wider
+
+
+def test_along_the_gradient_of_the_end_the_mean_is_another():
+    """Which has seen the z: on a bowl it points to where the noise has led."""
+    moves, place = walks(curvature=0.5)
+    slopes = torch.cat([torch.ones(1, WALKS, DIM), 1 + 0.5 * moves.cumsum(0)]).double()
+    signal = (RATE * slopes[:-1]).sum(0)  # Σ η∇L, of each walk
+    along_start = (-(place + signal) @ torch.ones(DIM).double()) / math.sqrt(DIM)
+    along_end = (-(place + signal) * slopes[-1]).sum(1) / slopes[-1].norm(dim=1)
+    for gap, is_biased in ((along_start, False), (along_end, True)):
+        distance = abs(float(gap.mean())) / (float(gap.std()) / math.sqrt(WALKS))
+        assert (distance > 10) if is_biased else (distance < 5)
+
+
+def test_the_sample_has_both_classes_in_turn_and_no_row_twice():
+    rows = [{"text": str(number), "label": int(number >= 50)} for number in range(100)]
+    chosen = wandering.sample(rows, 10)
+    assert [row["label"] for row in chosen] == [0, 1] * 5 and len({row["text"] for row in chosen}) == 10
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch) -> Path:
+    """A random Llama of two layers, trained by MeZO and by Adam on reviews of seven words, in a folder of runs."""
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    vocabulary = {word: index for index, word in enumerate([*WORDS, *(f"Ġ{word}" for word in WORDS)])}
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="Ġ"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = tokenizers.decoders.ByteLevel()
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2}
+    config = transformers.LlamaConfig(vocab_size=len(vocabulary), bos_token_id=0, eos_token_id=0, **sizes)
+    torch.manual_seed(0)
+    transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "model")
+    lines = ["text,label"]
+    for number in range(96):
+        digits = [WORDS[number >> shift & 7] for shift in (0, 2, 4)]
+        lines.append(" ".join([*digits, WORDS[number % 7], ("dull", "great")[number % 2]]) + f",{number % 2}")
+    (tmp_path / "reviews.csv").write_text("\n".join(lines))
+    task = {"prompt": "{text} It was", "words": ("terrible", "great"), "data": str(tmp_path / "reviews.csv")}
+    own = {"model": str(tmp_path / "model"), "shots": 4, "validation": 8, "test": 8, "batch": 4, "device": "cpu"}
+    steps = {"steps": 12, "every": 4, "schedule": "linear"}
+    kinds = {"mezo-full": {"law": "rademacher", "lr": 3e-3}, "adam-full": {"method": "adam", "lr": 3e-3}}
+    for name, kind in kinds.items():
+        config = RunConfig(**task, **own, **steps, **kind)
+        finetune(config, tmp_path / f"runs/rotten-tomatoes-16-{name}-seed0", report=lambda line: None)
+    monkeypatch.setattr(wandering, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(wandering, "OUT", tmp_path / "out")
+    monkeypatch.setattr(wandering, "load_rows", lambda name: training.bed(own_run(tmp_path)).context.splits.train)
+    return tmp_path / "runs"
+
+
+def own_run(folder: Path, kind: str = "mezo-full") -> Path:
+    return folder / f"runs/rotten-tomatoes-16-{kind}-seed0"
+
+
+def test_a_record_of_two_runs_is_whole_and_is_not_measured_twice(runs, tmp_path, monkeypatch):
+    mezo, adam = own_run(tmp_path), own_run(tmp_path, "adam-full")
+    plan = wandering.Plan(
+        wandering.Sizes(rows=8, held_out=4, reviews=4, tokens=3, pieces=4),
+        states=(
+            wandering.State("rotten-tomatoes"),
+            wandering.State("rotten-tomatoes", mezo.name, 12),
+            wandering.State("rotten-tomatoes", mezo.name, 12, tossed=True),
+            wandering.State("rotten-tomatoes", adam.name, 12),
+        ),
+        walks=(mezo.name,),
+        adams=(adam.name,),
+        path=((mezo.name, 1),),
+    )
+    file = tmp_path / "wandering.json"
+    wandering.measured(file, plan)
+    record = json.loads(file.read_text())
+    walk = record["walks"][mezo.name]
+    assert walk["gap"] < 1e-5 and walk["sq_length"] == pytest.approx(walk["points"][-1]["sq_length"], rel=1e-4)
+    assert set(walk["along"]) == {"gradient", "adam"}
+    assert sum(walk["kinds"]["walk"].values()) == pytest.approx(1)
+    made_again = record["adam"][adam.name]
+    assert made_again["losses_differ_by"] < 1e-5 and 0 < made_again["share_pull"] <= 1
+    lengths = {key: state["sq_length"] for key, state in record["states"].items()}
+    assert lengths[f"{mezo.name}@12"] == pytest.approx(walk["sq_length"], rel=1e-5)
+    assert lengths[f"{adam.name}@12"] == pytest.approx(made_again["sq_length"], rel=1e-5)
+    assert record["gains"]["rotten-tomatoes-start@0"]["text"] == [0, 0, 0]
+    found = record["path"][mezo.name]
+    fall = found["losses"][0] - found["losses"][-1]
+    assert (found["by_starts"] + found["by_ends"]) / 2 == pytest.approx(fall, rel=0.05)  # the trapezoidal rule
+    monkeypatch.setattr(wandering, "walked", None)
+    wandering.measured(file, plan)  # all of it is there
+    assert json.loads(file.read_text()) == record
+
+
+def test_the_loss_of_a_text_is_that_of_a_language_model_on_the_text_alone(runs, tmp_path):
+    run = training.bed(own_run(tmp_path))
+    tokenizer, rows = run.context.pretrained.tokenizer, run.context.splits.train[:3]
+    task = custom_task("Ġ {text} It was", ("terrible", "great"))
+    reading = Meter(task, tokenizer, rows, rows, tokens=100).read(run.model)
+    for row, loss in zip(rows, reading.text, strict=True):
+        ids = torch.tensor([tokenizer(f"Ġ {row['text']} It was").input_ids])
+        targets = ids.clone()
+        targets[:, :2] = -100  # a token before the text,
+        targets[:, -2:] = -100  # and two behind it
+        assert loss == pytest.approx(float(run.model(ids, labels=targets).loss.detach()), rel=1e-4)
+
+
+def test_a_text_is_cut_to_its_last_tokens(runs, tmp_path):
+    tokenizer = training.bed(own_run(tmp_path)).context.pretrained.tokenizer
+    assert last_tokens(tokenizer, "a fine film no wit", 2) == "no wit"
+
+
+def test_a_page_without_a_record_says_how_to_make_one(tmp_path):
+    assert "python benchmarks/wandering.py" in block.wandering(tmp_path) == block.transfer(tmp_path)
