@@ -25,6 +25,7 @@ from blocks import (  # beside this file
     replays,
     summary,
     verdicts,
+    wandering,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +49,12 @@ PAGES: dict[str, dict[str, Block]] = {
         "growth": growth.growth,
     },
     "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
-    "docs/finetuning.md": {"finetuned": finetuning.finetuned, "long-run": long_run.long_run},
+    "docs/finetuning.md": {
+        "finetuned": finetuning.finetuned,
+        "long-run": long_run.long_run,
+        "wandering": wandering.wandering,
+        "transfer": wandering.transfer,
+    },
     "docs/commands.md": {"commands": reference.commands},
     "docs/develop.md": {"rooms": reference.rooms},
     "docs/jupyterhub.md": {"hub": hub.memory},
@@ -58,7 +64,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "rules": reference.rules,
     },
 }
-FIGURES = (norm_factor.draw, costs.draw, growth.draw, loop.draw, learning_rates.draw, long_run.draw)
+FIGURES = (norm_factor.draw, costs.draw, growth.draw, loop.draw, learning_rates.draw, long_run.draw, wandering.draw)
 
 
 def rewritten(page: str, text: str, root: Path = ROOT) -> str:

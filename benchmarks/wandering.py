@@ -17,8 +17,9 @@ import gc
 import json
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from walks.path import Walk, along_of, effective_steps, followed, inner, mean_sq
 from walks.training import Bed, bed, by_kind, copied, loss_and_gradient, path_sums, placed, walk_by_backpropagation
 
 from mezo_lab.environment.machine import machine
-from mezo_lab.finetune import difference, load_rows, mean_score, rebuild_model
+from mezo_lab.finetune import difference, load_rows, mean_score, read_run_config, rebuild_model
 from mezo_lab.finetune.evaluation.scores import Z95, Score
 from mezo_lab.finetune.run_folder import LOG
 from mezo_lab.optim.log import read_log
@@ -46,13 +47,13 @@ PLAIN, SENTIMENT = "rotten-tomatoes", "rotten-tomatoes-sentiment"  # the prompts
 class Sizes:
     """How much is read."""
 
-    rows: int = 128
+    rows: int = 64
     """Training rows of a gradient, where there are as many."""
-    held_out: int = 128
+    held_out: int = 96
     """Rows of the training's task."""
-    reviews: int = 192
+    reviews: int = 160
     """Of IMDb."""
-    tokens: int = 64
+    tokens: int = 48
     """Of a review: its last ones."""
     pieces: int = 20
     """Of a walk."""
@@ -73,13 +74,10 @@ class Plan:
     """What is measured."""
 
     sizes: Sizes
-    states: tuple[State, ...]
-    walks: tuple[str, ...]
-    """Runs of MeZO on all weights."""
-    adams: tuple[str, ...] = ()
-    """Runs of Adam, of which so many steps are made again as their state has."""
-    path: tuple[tuple[str, int], ...] = ()
-    """Runs whose gradient is cheap, with the steps between two gradients."""
+    parts: tuple[tuple[str, Any], ...]
+    """In this order, each with its part of the record: "walks" of a run of MeZO on all weights, "adam" of one with
+    Adam and how many of its steps, "states" of weights, "path" of a run whose gradient is cheap and the steps after
+    which it is measured. The walk of Adam comes before what is compared with it."""
 
 
 _SMALL, _LARGE = f"{PLAIN}-16-mezo-full-seed0", f"{PLAIN}-512-mezo-full-seed0"
@@ -89,27 +87,34 @@ _ADAM = f"{PLAIN}-512-adam-full-seed0"
 _SENTIMENT = f"{SENTIMENT}-512-mezo-full-seed0"
 WHOLE = Plan(
     Sizes(),
-    states=(
-        State(PLAIN),
-        State(PLAIN, _LARGE, 450),
-        State(PLAIN, _LARGE, 450, tossed=True),
-        State(PLAIN, _ADAM, 30),
-        State(PLAIN, _LONG, 1000),
-        State(PLAIN, _SMALL, 200),
-        State(PLAIN, _SMALL, 200, tossed=True),
-        State(PLAIN, f"{PLAIN}-512-mezo-lora-seed0", 200),
-        State(PLAIN, _ACCURACY, 100),
-        State(SENTIMENT),
-        State(SENTIMENT, _SENTIMENT, 450),
+    (
+        ("walks", _SMALL),
+        ("adam", (_ADAM, 30)),
+        ("walks", _LARGE),
+        ("states", State(PLAIN)),
+        ("states", State(PLAIN, _LARGE, 450)),
+        ("states", State(PLAIN, _LARGE, 450, tossed=True)),
+        ("states", State(PLAIN, _ADAM, 30)),
+        ("walks", _LONG),
+        ("states", State(PLAIN, _LONG, 1000)),
+        ("states", State(PLAIN, _SMALL, 200)),
+        ("states", State(PLAIN, _SMALL, 200, tossed=True)),
+        ("path", (_SMALL, (1, 2, 4, 8, 14, 22, 32, 50, 80, 120, 160, 200))),
+        ("states", State(PLAIN, f"{PLAIN}-512-mezo-lora-seed0", 200)),
+        ("states", State(SENTIMENT)),
+        ("states", State(SENTIMENT, _SENTIMENT, 450)),
+        ("walks", _SENTIMENT),
+        ("states", State(PLAIN, _ACCURACY, 100)),
     ),
-    walks=(_SMALL, _LARGE, _LONG, _SENTIMENT),
-    adams=(_ADAM,),
-    path=((_SMALL, 20),),
 )
 QUICK = Plan(
     Sizes(rows=16, held_out=4, reviews=4, tokens=16, pieces=4),
-    states=(State(PLAIN), State(PLAIN, _ACCURACY, 5), State(PLAIN, _ACCURACY, 5, tossed=True)),
-    walks=(_ACCURACY,),
+    (
+        ("walks", _ACCURACY),
+        ("states", State(PLAIN)),
+        ("states", State(PLAIN, _ACCURACY, 5)),
+        ("states", State(PLAIN, _ACCURACY, 5, tossed=True)),
+    ),
 )
 
 
@@ -170,7 +175,7 @@ def walked(folder: Path, sizes: Sizes) -> dict[str, Any]:
 
 def _shares(points: list[dict], direction: int) -> dict[str, Any]:
     """The component along a direction, and its share of the squared length with a 95 % interval."""
-    found = along_of(points, direction)
+    found = along_of(points[-1], direction)
     shares = [found.share(), found.share(-Z95), found.share(Z95)]
     return {"value": found.value, "error": found.error, "share": shares}
 
@@ -193,7 +198,7 @@ def adam_walked(folder: Path, steps: int, sizes: Sizes) -> dict[str, Any]:
     walk = walk_by_backpropagation(run, steps)
     OUT.mkdir(parents=True, exist_ok=True)
     torch.save(walk.displacement, OUT / f"{folder.name}.pt")
-    recorded = [loss for _, loss in json.loads((folder / "result.json").read_text())["losses"]]
+    recorded = json.loads((folder / "result.json").read_text())["losses"]
     square = inner(walk.displacement, walk.displacement)
 
     def share(vector: Any) -> float:
@@ -206,38 +211,68 @@ def adam_walked(folder: Path, steps: int, sizes: Sizes) -> dict[str, Any]:
         "sq_length": square,
         "share_gradient": share(slope),
         "share_pull": share(walk.pull),
-        "losses_differ_by": max(abs(a - b) for a, b in zip(walk.losses, recorded, strict=False)),
+        "losses_differ_by": gap_of_losses(walk.losses, recorded),
         "kinds": {"walk": by_kind(run.named, walk.displacement)},
     }
 
 
-def path(name: str, every: int, sizes: Sizes) -> dict[str, Any]:
-    """The gradient along the walk of a run."""
+def gap_of_losses(losses: Sequence[float], recorded: Sequence[Sequence[float]]) -> float:
+    """The largest difference from a record. Args: recorded: (step, mean loss since the entry before) of each entry.
+
+    >>> gap_of_losses([1.0, 2.0, 3.0], [(2, 1.5), (4, 9.0)])
+    0.0
+    """
+    gaps = []
+    begin = 0
+    for end, mean in recorded:
+        own = losses[begin:end]
+        if len(own) == end - begin:
+            gaps.append(abs(math.fsum(own) / len(own) - mean))
+        begin = end
+    return max(gaps)
+
+
+def path(name: str, edges: Sequence[int], sizes: Sizes) -> dict[str, Any]:
+    """The gradient along the walk of a run. Args: edges: the steps after which it is measured, increasing."""
     folder = RUNS / name
     run, header = bed(folder), read_log(folder / LOG).header
     walk = Walk(run.named, header["law"], header["seed"])
-    return {"run": name} | path_sums(run, walk, steps_of(folder / LOG), every, sizes.rows)
+    steps = steps_of(folder / LOG, edges[-1])
+    pieces = [steps[start:end] for start, end in pairwise((0, *edges))]
+    return {"run": name, "edges": list(edges)} | path_sums(run, walk, pieces, sizes.rows)
 
 
 class Reader:
-    """Reads states, each prompt with its own meter."""
+    """Reads states, each prompt with its own meter; states of all weights take turns on one model."""
 
     def __init__(self, sizes: Sizes):
         self.sizes = sizes
-        self.reviews = load_rows("imdb")
+        self.reviews: list[Any] = []
         self.meters: dict[str, Meter] = {}
+        self.kept: tuple[str, Bed, Any] | None = None
 
     def read(self, state: State) -> dict[str, Any]:
         """The record of a state, but for its differences from the start."""
-        run = bed(RUNS / (state.run or f"{state.prompt}-16-mezo-full-seed0"))
+        run, origin = self._bed(state)
         if state.prompt not in self.meters:
             own = run.context.splits.test[: self.sizes.held_out]
-            others = sample(self.reviews, self.sizes.reviews)
+            self.reviews = self.reviews or sample(load_rows("imdb"), self.sizes.reviews)
             tokenizer = run.context.pretrained.tokenizer
-            self.meters[state.prompt] = Meter(run.context.task, tokenizer, own, others, self.sizes.tokens)
-        model, sq_length = weights_of(run, state)
-        reading = self.meters[state.prompt].read(model)
-        return vars(state) | {"sq_length": sq_length} | described(reading)
+            self.meters[state.prompt] = Meter(run.context.task, tokenizer, own, self.reviews, self.sizes.tokens)
+        displacement = displaced(run, state)
+        placed(run, origin, displacement)
+        reading = self.meters[state.prompt].read(run.model)
+        return vars(state) | {"sq_length": inner(displacement, displacement)} | described(reading)
+
+    def _bed(self, state: State) -> tuple[Bed, Any]:
+        """A bed of the state's prompt and tuning, and its weights at the start."""
+        folder = RUNS / (state.run or f"{state.prompt}-16-mezo-full-seed0")
+        kind = f"{state.prompt} {read_run_config(folder).tuning}"
+        if self.kept is None or self.kept[0] != kind:
+            self.kept = None
+            run = bed(folder)
+            self.kept = kind, run, copied(run)
+        return self.kept[1:]
 
 
 def sample(rows: list[Any], count: int) -> list[Any]:
@@ -247,25 +282,18 @@ def sample(rows: list[Any], count: int) -> list[Any]:
     return [own[index * (len(own) // half)] for index in range(half) for own in classes]
 
 
-def weights_of(run: Bed, state: State) -> tuple[Any, float]:
-    """The model in a state, and ‖θ − θ_0‖² of what is trained."""
+def displaced(run: Bed, state: State) -> Any:
+    """θ − θ_0 of what is trained."""
     if not state.run:
-        return run.model, 0.0
-    origin = copied(run)
-    folder = RUNS / state.run
+        return [torch.zeros_like(weights, requires_grad=False) for _, weights in run.named]
     kept = OUT / f"{state.run}.pt"
     if kept.exists():
-        displacement = torch.load(kept)
-    elif state.tossed:
-        header = read_log(folder / LOG).header
-        walk = Walk(run.named, header["law"], header["seed"])
-        walk.advance(tossed(steps_of(folder / LOG, state.steps)))
-        displacement = walk.displacement
-    else:
-        rebuilt = dict(_rebuilt(folder, state.steps).named_parameters())
-        displacement = [rebuilt[name].detach() - start for (name, _), start in zip(run.named, origin, strict=True)]
-    placed(run, origin, displacement)
-    return run.model, inner(displacement, displacement)
+        return torch.load(kept)
+    log = RUNS / state.run / LOG
+    header, steps = read_log(log).header, steps_of(log, state.steps)
+    walk = Walk(run.named, header["law"], header["seed"])
+    walk.advance(tossed(steps) if state.tossed else steps)
+    return walk.displacement
 
 
 def described(reading: Reading) -> dict[str, Any]:
@@ -330,18 +358,20 @@ def measured(file: Path, plan: Plan) -> None:
     for folder in sorted(RUNS.iterdir()):
         if (folder / LOG).exists():
             record.gain("logs", folder.name, lambda folder=folder: logged(folder))
-    for name in plan.adams:
-        steps = next(state.steps for state in plan.states if state.run == name)
-        record.gain("adam", name, lambda name=name, steps=steps: adam_walked(RUNS / name, steps, plan.sizes))
-    for name in plan.walks:
-        record.gain("walks", name, lambda name=name: walked(RUNS / name, plan.sizes))
     reader = Reader(plan.sizes)
-    for state in plan.states:
-        own = record.gain("states", key_of(state), lambda state=state: reader.read(state))
-        start = record.parts["states"][key_of(State(state.prompt))]
-        record.gain("gains", key_of(state), lambda own=own, start=start: compared(own, start) | agreement(own))
-    for name, every in plan.path:
-        record.gain("path", name, lambda name=name, every=every: path(name, every, plan.sizes))
+    for part, what in plan.parts:
+        if part == "walks":
+            record.gain(part, what, lambda name=what: walked(RUNS / name, plan.sizes))
+        elif part == "adam":
+            record.gain(part, what[0], lambda what=what: adam_walked(RUNS / what[0], what[1], plan.sizes))
+        elif part == "path":
+            record.gain(part, what[0], lambda what=what: path(*what, plan.sizes))
+        else:
+            state = record.gain(part, key_of(what), lambda what=what: reader.read(what))
+            start = record.parts[part][key_of(State(what.prompt))]
+            record.gain(
+                "gains", key_of(what), lambda state=state, start=start: compared(state, start) | agreement(state)
+            )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from walks import path, training
 from walks.meters import Meter, last_tokens
 
 from mezo_lab.finetune import RunConfig, finetune
+from mezo_lab.finetune.evaluation.scores import Z95
 from mezo_lab.finetune.tasks import custom_task
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.log import RunLog
@@ -43,7 +44,9 @@ def test_the_log_alone_leads_to_the_end_of_the_walk(logged):
         assert torch.allclose(weights.detach(), part, atol=1e-5)
     assert [point["steps"] for point in points] == list(range(5, 41, 5))
     assert points[-1]["rates"] == pytest.approx(1e-2 * 20.5)
-    assert points[-1]["along"][0] == pytest.approx(-sum(float(w.sum()) for _, w in named) / math.sqrt(650), rel=1e-4)
+    assert points[-1]["along"][0] == pytest.approx(
+        -sum(float(w.detach().sum()) for _, w in named) / math.sqrt(650), rel=1e-4
+    )
 
 
 def test_tossed_signs_leave_the_length_and_take_the_signal(logged):
@@ -73,19 +76,24 @@ def walks(curvature: float):
 def test_along_a_gradient_of_the_start_the_mean_is_the_signals_and_the_interval_holds():
     moves, place = walks(curvature=0.0)
     unit = torch.ones(DIM, dtype=torch.float64) / math.sqrt(DIM)
-    pieces = -(moves @ unit).view(10, 4, WALKS).sum(1)
+    squares = moves.square().sum((0, 2)) / DIM  # Σ η²pg² of each walk
+    values = -(place @ unit)
     found = [
-        path.along(own.tolist(), [4 * RATE] * 10, float(end @ end)) for own, end in zip(pieces.T, place, strict=True)
+        path.along(float(value), float(square), float(end @ end))
+        for value, square, end in zip(values, squares, place, strict=True)
     ]
     signal = RATE * STEPS * math.sqrt(DIM)
-    values = torch.tensor([each.value for each in found])
     assert abs(float(values.mean()) - signal) < 5 * float(values.std()) / math.sqrt(WALKS)
-    squares = torch.tensor([each.share() * each.sq_length for each in found])
-    error = float(squares.std()) / math.sqrt(WALKS)
-    assert abs(float(squares.mean()) - signal**2) < 5 * error
+    unbiased = torch.tensor([each.share() * each.sq_length for each in found])
+    error = float(unbiased.std()) / math.sqrt(WALKS)
+    assert abs(float(unbiased.mean()) - signal**2) < 5 * error  # the angle is 0, at which the error is the largest
     assert float(values.square().mean()) - signal**2 > 5 * error  # the square itself is too large
-    held = sum(abs(each.value - signal) < path.Z95 * each.error for each in found) / WALKS
-    assert 0.88 < held < 0.97  # ten pieces: Student's t would be a little wider
+    held = sum(abs(each.value - signal) < Z95 * each.error for each in found) / WALKS
+    assert 0.9 < held < 0.98  # the Σ of forty pg² scatters itself
+    across = torch.zeros(DIM, dtype=torch.float64)
+    across[0], across[1] = 1 / math.sqrt(2), -1 / math.sqrt(2)  # at right angles to the gradient
+    held = sum(abs(float(end @ across)) < Z95 * each.error for end, each in zip(place, found, strict=True)) / WALKS
+    assert held > 0.98
 
 
 def test_along_the_gradient_of_the_end_the_mean_is_another():
@@ -98,6 +106,10 @@ def test_along_the_gradient_of_the_end_the_mean_is_another():
     for gap, is_biased in ((along_start, False), (along_end, True)):
         distance = abs(float(gap.mean())) / (float(gap.std()) / math.sqrt(WALKS))
         assert (distance > 10) if is_biased else (distance < 5)
+
+
+def test_losses_are_compared_with_the_means_that_a_record_holds():
+    assert wandering.gap_of_losses([1.0, 2.0, 3.0], [(2, 1.25), (3, 3.0), (4, 9.0)]) == 0.25
 
 
 def test_the_sample_has_both_classes_in_turn_and_no_row_twice():
@@ -133,7 +145,8 @@ def runs(tmp_path, monkeypatch) -> Path:
         finetune(config, tmp_path / f"runs/rotten-tomatoes-16-{name}-seed0", report=lambda line: None)
     monkeypatch.setattr(wandering, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(wandering, "OUT", tmp_path / "out")
-    monkeypatch.setattr(wandering, "load_rows", lambda name: training.bed(own_run(tmp_path)).context.splits.train)
+    reviews = [{"text": line.split(",")[0], "label": number % 2} for number, line in enumerate(lines[1:])]
+    monkeypatch.setattr(wandering, "load_rows", lambda name: reviews)
     return tmp_path / "runs"
 
 
@@ -143,17 +156,18 @@ def own_run(folder: Path, kind: str = "mezo-full") -> Path:
 
 def test_a_record_of_two_runs_is_whole_and_is_not_measured_twice(runs, tmp_path, monkeypatch):
     mezo, adam = own_run(tmp_path), own_run(tmp_path, "adam-full")
+    prompt = "rotten-tomatoes"
     plan = wandering.Plan(
         wandering.Sizes(rows=8, held_out=4, reviews=4, tokens=3, pieces=4),
-        states=(
-            wandering.State("rotten-tomatoes"),
-            wandering.State("rotten-tomatoes", mezo.name, 12),
-            wandering.State("rotten-tomatoes", mezo.name, 12, tossed=True),
-            wandering.State("rotten-tomatoes", adam.name, 12),
+        (
+            ("adam", (adam.name, 12)),
+            ("walks", mezo.name),
+            ("states", wandering.State(prompt)),
+            ("states", wandering.State(prompt, mezo.name, 12)),
+            ("states", wandering.State(prompt, mezo.name, 12, tossed=True)),
+            ("states", wandering.State(prompt, adam.name, 12)),
+            ("path", (mezo.name, tuple(range(1, 13)))),
         ),
-        walks=(mezo.name,),
-        adams=(adam.name,),
-        path=((mezo.name, 1),),
     )
     file = tmp_path / "wandering.json"
     wandering.measured(file, plan)
@@ -170,7 +184,8 @@ def test_a_record_of_two_runs_is_whole_and_is_not_measured_twice(runs, tmp_path,
     assert record["gains"]["rotten-tomatoes-start@0"]["text"] == [0, 0, 0]
     found = record["path"][mezo.name]
     fall = found["losses"][0] - found["losses"][-1]
-    assert (found["by_starts"] + found["by_ends"]) / 2 == pytest.approx(fall, rel=0.05)  # the trapezoidal rule
+    gap = found["by_starts"] - found["by_ends"]  # the curvature along the noise
+    assert gap > 0 and abs((found["by_starts"] + found["by_ends"]) / 2 - fall) < gap / 4  # the trapezoidal rule
     monkeypatch.setattr(wandering, "walked", None)
     wandering.measured(file, plan)  # all of it is there
     assert json.loads(file.read_text()) == record
@@ -179,12 +194,12 @@ def test_a_record_of_two_runs_is_whole_and_is_not_measured_twice(runs, tmp_path,
 def test_the_loss_of_a_text_is_that_of_a_language_model_on_the_text_alone(runs, tmp_path):
     run = training.bed(own_run(tmp_path))
     tokenizer, rows = run.context.pretrained.tokenizer, run.context.splits.train[:3]
-    task = custom_task("Ġ {text} It was", ("terrible", "great"))
+    task = custom_task("great {text} It was", ("terrible", "great"))
     reading = Meter(task, tokenizer, rows, rows, tokens=100).read(run.model)
     for row, loss in zip(rows, reading.text, strict=True):
-        ids = torch.tensor([tokenizer(f"Ġ {row['text']} It was").input_ids])
+        ids = torch.tensor([tokenizer(f"great {row['text']} It was").input_ids])
         targets = ids.clone()
-        targets[:, :2] = -100  # a token before the text,
+        targets[:, :2] = -100  # a token before the text, and the first of it,
         targets[:, -2:] = -100  # and two behind it
         assert loss == pytest.approx(float(run.model(ids, labels=targets).loss.detach()), rel=1e-4)
 

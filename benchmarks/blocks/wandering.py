@@ -125,8 +125,6 @@ def millionths(share: list[float]) -> str:
 def points(record: dict[str, Any]) -> list[WalkPoint]:
     """The walk of the figure."""
     walk, log = record["walks"][SHOWN], record["logs"][SHOWN]
-    error = walk["along"]["gradient"]["error"]
-    total = walk["points"][-1]["mean_square"]
     return [
         WalkPoint(
             point["steps"],
@@ -134,7 +132,7 @@ def points(record: dict[str, Any]) -> list[WalkPoint]:
             log["dim"] * point["mean_square"],
             signal_share(point["steps"], log["dim"]),
             point["along"][0],
-            error * math.sqrt(point["mean_square"] / total),
+            math.sqrt(2 * point["mean_square"]),
         )
         for point in walk["points"]
     ]
@@ -162,10 +160,11 @@ def path(record: dict[str, Any]) -> str:
     first, last = found["losses"][0], found["losses"][-1]
     starts, ends = found["by_starts"], found["by_ends"]
     return (
-        f"On the {found['rows']} training rows of the run with 16 per class, whose gradient was measured every"
-        f" {found['every']} steps, the loss went from {first:.2f} to {last:.2f}. By gradients from the beginning of"
-        f" each piece of the walk, which have not seen its z, it should have fallen by {starts:.2f}; by those from the"
-        f" end of each piece, by {ends:.2f}; the mean of both is {(starts + ends) / 2:.2f}. ‖Σ η∇L‖² over the path is"
+        f"The gradient of the {found['rows']} training rows of the run with 16 per class was measured at"
+        f" {len(found['norms'])} points of the walk, on which the loss went from {first:.2f} to {last:.2f}. By gradients"
+        f" from the beginning of each piece of the walk, which have not seen its z, the loss should have fallen by"
+        f" {starts:.2f}; by those from the end of each piece, by {ends:.2f}; the mean of both is"
+        f" {(starts + ends) / 2:.2f}. ‖Σ η∇L‖² over the path is"
         f" {MILLION * found['sq_signal'] / found['sq_length']:.2f} millionths of the squared length."
     )
 

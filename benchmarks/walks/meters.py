@@ -22,7 +22,7 @@ class Reading:
     other: list[float]
     """1 for each right answer on the other task."""
     text: list[float]
-    """The mean loss of a token of each text of the other task, in nats: the model as a language model."""
+    """The mean loss, in nats, of a token of each text of the other task, but its first: the model as a language model."""
 
 
 class Meter:
@@ -42,7 +42,7 @@ class Meter:
         self.own = [self._answered(row) for row in own]
         self.other = [self._answered(row) for row in shortened]
         before, after = str(task.prompt).split("{text}")
-        self._head = len(tokenizer(before, add_special_tokens=False).input_ids) if before else 0
+        self._head = len(tokenizer(before.rstrip(), add_special_tokens=False).input_ids)  # its space is the text's
         self._tail = len(tokenizer(after, add_special_tokens=False).input_ids)
 
     def _answered(self, row: Any) -> tuple[Encoded, int]:

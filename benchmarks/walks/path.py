@@ -4,7 +4,6 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from mezo_lab.optim.log import StepRecord, read_log
 from mezo_lab.optim.noise import tensor_key
 from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 
-Z95 = 1.959964  # the 97.5 % point of N(0, 1)
+_PIECE = 16_384  # numbers whose products are added in float32
 Named = Sequence[tuple[str, Tensor]]
 Vector = Sequence[Tensor]
 
@@ -76,15 +75,12 @@ class Walk:
 
 
 def inner(one: Vector, other: Vector) -> float:
-    """The inner product over all parameters, whose sums of a tensor's rows are added in float64."""
+    """The inner product over all parameters, whose parts are added in float64."""
     return math.fsum(
-        float((x.flatten() * y.flatten()).view(-1, _row(x)).sum(1, dtype=torch.float64).sum())
+        float(torch.dot(a, b))
         for x, y in zip(one, other, strict=True)
+        for a, b in zip(x.flatten().split(_PIECE), y.flatten().split(_PIECE), strict=True)
     )
-
-
-def _row(tensor: Tensor) -> int:
-    return tensor.shape[-1] if tensor.dim() else 1
 
 
 @dataclass(frozen=True)
@@ -110,17 +106,15 @@ class Along:
         return (self.value**2 - self.error**2) / self.sq_length
 
 
-def along(pieces: Sequence[float], rates: Sequence[float], sq_length: float) -> Along:
-    """`Along` of a walk in pieces, whose scatter gives the error.
+def along(value: float, square: float, sq_length: float) -> Along:
+    """`Along` of a walk, with the largest error that it can have.
 
-    A piece has the mean rate·slope, as the signal of a constant gradient has; where the gradient changes, the scatter
-    is too large rather than too small.
+    A step η·pg·zᵀu, with a u of length 1 at an angle φ to the gradient, has the variance η²‖g‖²(1 + cos²φ), and E[pg²]
+    is ‖g‖²: the variance of the sum lies between Σ η²pg² and twice that, whatever the gradients are.
 
-    Args: pieces: −ΔD·g/‖g‖ of each. rates: Σ η of each. sq_length: ‖D‖² of the whole.
+    Args: value: −D·u. square: Σ η²pg². sq_length: ‖D‖².
     """
-    slope = math.fsum(pieces) / math.fsum(rates)
-    scatter = math.fsum((piece - slope * rate) ** 2 for piece, rate in zip(pieces, rates, strict=True))
-    return Along(math.fsum(pieces), math.sqrt(scatter * len(pieces) / (len(pieces) - 1)), sq_length)
+    return Along(value, math.sqrt(2 * square), sq_length)
 
 
 def followed(walk: Walk, steps: Sequence[Step], directions: Sequence[Vector], pieces: int) -> list[dict]:
@@ -146,12 +140,6 @@ def followed(walk: Walk, steps: Sequence[Step], directions: Sequence[Vector], pi
     return points
 
 
-def along_of(points: Sequence[dict], direction: int) -> Along:
-    """`Along` of what `followed` returned. Args: direction: which g."""
-    values = [0.0, *(point["along"][direction] for point in points)]
-    rates = [0.0, *(point["rates"] for point in points)]
-    return along(_steps_between(values), _steps_between(rates), points[-1]["sq_length"])
-
-
-def _steps_between(values: Sequence[float]) -> list[float]:
-    return [after - before for before, after in pairwise(values)]
+def along_of(point: dict, direction: int) -> Along:
+    """`Along` of a point that `followed` returned. Args: direction: which g."""
+    return along(point["along"][direction], point["mean_square"], point["sq_length"])

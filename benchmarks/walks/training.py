@@ -2,23 +2,23 @@
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from mezo_lab.curvature import gradient
 from mezo_lab.finetune import RunContext, build_model, prepare_run, read_run_config
 from mezo_lab.finetune.training.objectives import batch_loss
 from mezo_lab.finetune.training.task_trainer import build_trainer
-from walks.path import Named, Vector, inner
+from walks.path import Named, Step, Vector, Walk, inner
 
 BATCH = 16  # rows of a backward pass
-KINDS = {"embedding": ("embed",), "attention": ("self_attn",), "MLP": ("mlp",), "norms": ("norm",)}
+KINDS = {"embedding": ("embed", "lm_head"), "attention": ("self_attn",), "MLP": ("mlp",), "norms": ("norm",)}
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,7 @@ def walk_by_backpropagation(run: Bed, until: int) -> BackwardWalk:
         trainer = build_trainer(run.context, run.model, Path(folder), lambda line: None)
         trainer.args.eval_strategy = trainer.args.save_strategy = _none_of(trainer.args.eval_strategy)
         trainer.args.load_best_model_at_end = False
+        trainer.remove_callback(PrinterCallback)
         total = _Sum(run.named, until)
         trainer.add_callback(total)
         trainer.train()
@@ -131,51 +132,41 @@ def _none_of(strategy: Any) -> Any:
     return type(strategy)("no")
 
 
-def points_of(walk: Any, steps: Sequence[Any], every: int) -> Iterator[tuple[list[Any], Vector, Vector]]:
-    """A walk in pieces: (steps of a piece, the displacement before it, and behind it)."""
-    for start in range(0, len(steps), every):
-        piece = list(steps[start : start + every])
-        before = [part.clone() for part in walk.displacement]
-        walk.advance(piece)
-        yield piece, before, walk.displacement
-
-
-def path_sums(run: Bed, walk: Any, steps: Sequence[Any], every: int, rows: int) -> dict[str, Any]:
+def path_sums(run: Bed, walk: Walk, pieces: Sequence[Sequence[Step]], rows: int) -> dict[str, Any]:
     """The gradient at points of a walk, beside the pieces of the walk between them.
 
     A gradient at the beginning of a piece knows nothing of its z: the sum of −ΔD·g over the pieces is, in the mean over
     the z, what the signal alone takes off the loss. The gradient at the end has seen the z, and its sum has a bias,
     the curvature along the noise. The mean of both is the change of the loss itself, to third order.
 
-    Args: every: steps of a piece. rows: of the training set.
+    Args: pieces: the steps between two points. rows: of the training set.
     """
     origin = copied(run)
     loss, slope = loss_and_gradient(run, rows)
-    losses = [loss]
-    starts, ends = 0.0, 0.0
-    signal = [torch.zeros_like(part) for part in slope]
-    norms = [math.sqrt(inner(slope, slope))]
     first = slope
-    for piece, before, behind in points_of(walk, steps, every):
-        moved = [b - a for a, b in zip(before, behind, strict=True)]
-        rate = math.fsum(step.rate for step in piece)
-        for whole, part in zip(signal, slope, strict=True):
-            whole.add_(part, alpha=rate)
+    losses, norms = [loss], [math.sqrt(inner(slope, slope))]
+    starts, ends = 0.0, 0.0
+    signal = [torch.zeros_like(part) for part in slope]  # Σ η∇L, by the trapezoidal rule
+    for piece in pieces:
+        before = [part.clone() for part in walk.displacement]
+        walk.advance(piece)
+        moved = [behind - part for behind, part in zip(walk.displacement, before, strict=True)]
+        placed(run, origin, walk.displacement)
+        loss, last = loss_and_gradient(run, rows)
+        half = math.fsum(step.rate for step in piece) / 2
+        for whole, start, end in zip(signal, slope, last, strict=True):
+            whole.add_(start, alpha=half).add_(end, alpha=half)
         starts -= inner(moved, slope)
-        placed(run, origin, behind)
-        loss, slope = loss_and_gradient(run, rows)
-        ends -= inner(moved, slope)
+        ends -= inner(moved, last)
+        slope = last
         losses.append(loss)
         norms.append(math.sqrt(inner(slope, slope)))
     displacement = walk.displacement
-    length = math.sqrt(inner(displacement, displacement))
-    placed(run, origin, [torch.zeros_like(part) for part in origin])
     return {
-        "every": every,
         "rows": min(rows, len(run.context.examples)),
         "losses": losses,
         "norms": norms,
-        "sq_length": length**2,
+        "sq_length": inner(displacement, displacement),
         "by_starts": starts,
         "by_ends": ends,
         "sq_signal": inner(signal, signal),
