@@ -161,9 +161,9 @@ def path(record: dict[str, Any]) -> str:
     starts, ends = found["by_starts"], found["by_ends"]
     return (
         f"The gradient of the {found['rows']} training rows of the run with 16 per class was measured at"
-        f" {len(found['norms'])} points of the walk, on which the loss went from {first:.2f} to {last:.2f}. By gradients"
-        f" from the beginning of each piece of the walk, which have not seen its z, the loss should have fallen by"
-        f" {starts:.2f}; by those from the end of each piece, by {ends:.2f}; the mean of both is"
+        f" {len(found['norms'])} points of the walk, on which the loss went from {first:.2f} to {last:.2f}. By"
+        f" gradients from the beginning of each piece of the walk, which have not seen its z, the loss should have"
+        f" fallen by {starts:.2f}; by those from the end of each piece, by {ends:.2f}; the mean of both is"
         f" {(starts + ends) / 2:.2f}. ‖Σ η∇L‖² over the path is"
         f" {MILLION * found['sq_signal'] / found['sq_length']:.2f} millionths of the squared length."
     )

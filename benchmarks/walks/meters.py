@@ -22,7 +22,7 @@ class Reading:
     other: list[float]
     """1 for each right answer on the other task."""
     text: list[float]
-    """The mean loss, in nats, of a token of each text of the other task, but its first: the model as a language model."""
+    """The mean loss of a token of each text of the other task (but its first), in nats: as a language model."""
 
 
 class Meter:

@@ -76,7 +76,8 @@ def wandering_figure(points: Sequence[WalkPoint]) -> "Figure":
     steps = [point.steps for point in points]
     axes.plot(steps, [point.expected for point in points], label=_LABEL_LOG, **style.THEORY)
     most = [point.expected * point.share for point in points]
-    axes.plot(steps, most, label=_LABEL_MOST, **(style.THEORY | {"linestyle": "-."}))
+    look: dict[str, Any] = style.THEORY | {"linestyle": "-."}
+    axes.plot(steps, most, label=_LABEL_MOST, **look)
     first = points[0]
     decoy = [first.sq_length * (step / first.steps) ** 2 for step in steps]
     axes.plot(steps, decoy, label=_LABEL_DECOY, **style.decoy(_LABEL_DECOY, [_LABEL_DECOY]))
