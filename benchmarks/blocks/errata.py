@@ -6,7 +6,9 @@ from pathlib import Path
 from blocks.reference import SECTIONS
 from mezo_lab.claims import REGISTRY, Claim, Published
 from mezo_lab.claims.selection import order
-from mezo_lab.claims.sentences.paper import UNTESTED
+from mezo_lab.claims.sentences import paper, projects
+
+UNTESTED = (*paper.UNTESTED, *projects.UNTESTED)
 
 
 def index(root: Path) -> str:
@@ -46,7 +48,7 @@ def entry(sentence: Published, claim: Claim | None = None) -> str:
         f"### {sentence.name}",
         "",
         f"- said: {sentence.says}",
-        f"- where: {sentence.source}: <{sentence.address}> (read: {sentence.read})",
+        f"- where: [{sentence.source}]({sentence.address}) (read: {sentence.read})",
         f"- true: {sentence.corrected}",
     ]
     if sentence.conditions:
@@ -55,7 +57,7 @@ def entry(sentence: Published, claim: Claim | None = None) -> str:
         lines.append(f"- claim: {link(claim)}")
     lines = [line.replace("|", r"\|").replace("*", r"\*") for line in lines]
     if sentence.command:
-        lines += ["", "```sh", f"{sentence.command}  # {answer(sentence)}", "```"]
+        lines += ["", f"The command answers {answer(sentence)}:", "", "```sh", sentence.command, "```"]
     return "\n".join(lines)
 
 

@@ -112,6 +112,7 @@ def orthogonal_probes(law, dim, probes, rank):
     laws=PAPER,
     default=grid(dim=[20], probes=[1], rank=[5], beta=[0.5, 0.9]),
     fast=grid(dim=[8], probes=[1], rank=[3], beta=[0.9]),
+    published=[projects.MOMENTUM_AGAINST_NOISE],
 )
 def momentum(law, dim, probes, rank, beta):
     at_most_dim(rank, dim)

@@ -87,3 +87,32 @@ RAW_CURVATURE = Published(
     " the result's root. Of the paper (arXiv 2402.15173v4) the abstract was read, and not its formula.",
     command='mezo-lab verify curvature-diagonal --law gaussian --fast --set moment=raw --expect "Hii"',
 )
+
+MOMENTUM_AGAINST_NOISE = Published(
+    name="momentum-against-noise",
+    says="Momentum might help a randomized estimate, as it reduces its variance.",
+    source="torchzero, documentation of RandomizedFDM",
+    address="https://github.com/inikishev/torchzero/blob/2b6a2287df3aec9e7801249a691088f958c15ed9/torchzero/modules/grad_approximation/rfdm.py#L207-L216",
+    read="documentation",
+    corrected="While the weights stand still, an averaged momentum has (1−β)/(1+β) of the variance. In a run on H"
+    " = ℓP_r it moves the largest stable rate from 2/(ℓγ) to 2/(ℓ(γ − 2β/(1+β))) only, which is no change for a"
+    " large γ, and not by the factor (1+β)/(1−β) of gradient descent.",
+    conditions="The sentence is cautious, and names no rate. The claim is about stability on a quadratic loss;"
+    " what momentum does for generalization is not in it.",
+    command='mezo-lab verify momentum --law gaussian --fast --expect "2*(1+beta)/((1-beta)*gamma*ell)"',
+)
+
+UNTESTED = (
+    Published(
+        name="uniform-scale",
+        says="The estimate of MeZO may be had with uniform directions.",
+        source="torchzero, rfdm.py beside tensorlist.py",
+        address="https://github.com/inikishev/torchzero/blob/2b6a2287df3aec9e7801249a691088f958c15ed9/torchzero/modules/grad_approximation/rfdm.py#L417-L423",
+        read="code",
+        corrected="The directions get the variance h where all other laws get the scale h; divided by h², the mean"
+        " is g/h, a thousand times g at the default h = 0.001. Scaled by h, uniform directions are as unbiased as"
+        " any (claim A1).",
+        conditions="The default law, signs, and all others are scaled by h. With a rate that is searched for, the"
+        " factor is one of the rate.",
+    ),
+)

@@ -98,12 +98,12 @@ WALK_LENGTH = Published(
     source="Abdi et al. (2026), Evolutionary Strategies lead to Catastrophic Forgetting",
     address="https://arxiv.org/abs/2601.20861v1",
     read="abstract",
-    corrected="That length follows from the dimension alone: on a linear loss E‖θ_T − θ_0‖² = η²‖g‖²·T·(T − 1 +"
-    " f), f about d/n, of which the share T/(T − 1 + f) is signal. By itself it says how few directions were drawn"
-    " in how many dimensions, and not what was forgotten.",
+    corrected="Such a length is that of a random walk in many dimensions: on a linear loss E‖θ_T − θ_0‖² ="
+    " η²‖g‖²·T·(T − 1 + f), f about d/n, of which the share T/(T − 1 + f) is signal. By itself it says how few"
+    " directions were drawn in how many dimensions, and not what was forgotten.",
     conditions="They measure trained models, with populations and normalised rewards; what such a walk does to"
     " other tasks is no part of the formula. Hoy et al. (arXiv 2604.01499) and Schweighofer et al. (arXiv"
-    " 2605.30148), abstracts read, describe a random walk too, and the latter find that performance often"
+    " 2605.30148), abstracts read, explain the length likewise, and the latter find that performance often"
     " recovers.",
     command='mezo-lab verify wandering --law gaussian --fast --set moment=share --expect "1"',
 )
