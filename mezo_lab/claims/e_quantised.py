@@ -12,6 +12,7 @@ from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.claims.problems import symbols_of
+from mezo_lab.claims.sentences import successors
 from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.sampling import Law, Linear, two_point
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
@@ -41,6 +42,7 @@ _OF_SIGNS = ("nearest", "scatter")  # measures whose formula is that of signs
     + grid(measure=["nearest"], dim=[9], spacing=[2.2])
     + grid(measure=["stochastic", "scatter"], dim=[9], spacing=[3.5]),
     suits=lambda law, p: law.name == "rademacher" or p["measure"] not in _OF_SIGNS,
+    published=[successors.TEMPORAL_EQUIVALENCE],
 )
 def quantised(law, measure, dim, spacing, steps=1, runs=4):
     """A linear loss with ‖g‖ = 1 and η = 1, all coordinates of g equal; spacing = Δ/(η‖g‖)."""

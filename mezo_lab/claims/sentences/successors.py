@@ -107,3 +107,19 @@ WALK_LENGTH = Published(
     " recovers.",
     command='mezo-lab verify wandering --law gaussian --fast --set moment=share --expect "1"',
 )
+
+TEMPORAL_EQUIVALENCE = Published(
+    name="temporal-equivalence",
+    says="Accumulated rounding errors, paid back when they reach a step of the grid, make a quantised run"
+    " equivalent over time to the run at high precision.",
+    source="Xu, Miikkulainen and Qiu (2026), QES, caption of Figure 1",
+    address="https://arxiv.org/abs/2602.03120v1",
+    read="abstract",
+    corrected="With the whole residual, yes: each coordinate stays within half a spacing of the sum of the"
+    " updates, whatever the number of steps. A residual that is multiplied by 0.9 each step, as in the released"
+    " code, loses what it forgets, and the gap grows; decoy b of the claim is this.",
+    conditions="The code (commit fefc735, worker_extn_seed_replay.py) forgets so that replaying a window of 50"
+    " steps is enough, and stops at the ends of the integers' range. The claim's gradient is constant: elsewhere"
+    " near weights see nearly the same updates.",
+    command="mezo-lab verify quantised --law rademacher --fast --set measure=feedback",
+)
