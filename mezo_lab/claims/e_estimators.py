@@ -1,14 +1,27 @@
-"""Section E, after MeZO: what its successors estimate from the same probes. E8 and E9."""
+"""Section E, after MeZO: what its successors estimate from the same probes. E8, E9 and E14."""
+
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import curved, sampled, symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.problems import curved, regression, sampled, symbols_of, unit_direction, unit_gradient
 from mezo_lab.claims.sentences import projects, successors
-from mezo_lab.sampling import Iid, Linear, ProbeScalars, Quadratic, one_sided, second_difference
+from mezo_lab.sampling import (
+    Iid,
+    LeastSquares,
+    Linear,
+    ProbeScalars,
+    Quadratic,
+    one_sided,
+    second_difference,
+    two_point,
+)
 
 _MOST_CURVATURE_NUMBERS = 1 << 31  # random numbers of one run of E9, half a minute
+_ANCHOR_DISTANCE = 0.3  # of E14's anchor from θ, in units in which ‖g‖ = 1
 # the laws of the rows of E9: a mean that is not 0, and a magnitude that has a formula
 _CURVATURE_ROWS = {
     "centred": ("gaussian", "uniform", "three-point", "sphere"),
@@ -94,7 +107,7 @@ def curvature_diagonal(law, dim, probes, moment):
     if moment == "centred" and isinstance(law, Iid) and law.kurtosis == 1:
         raise ValueError(
             "`law` must not be one of signs here: z_i² − 1 is 0 in every draw, so that signs see no diagonal at all; "
-            "choose --law gaussian, or the row moment=raw."
+            "choose --law gaussian, or --set moment=raw."
         )
     if moment == "magnitude" and law.name != "gaussian":
         raise ValueError(f"`law` must be gaussian for the magnitude, got {law.name!r}: its formula is the Gaussian's.")
@@ -142,3 +155,109 @@ def curvature_diagonal(law, dim, probes, moment):
         draws=min(100_000 * dim**2, _MOST_CURVATURE_NUMBERS // dim) // probes,
         resolution=0.07,
     )
+
+
+@claim(
+    "E14",
+    "control-variate",
+    r"\min_c\, \mathbb{E}\|(\hat g - g) - c\,(\hat h - h)\|^2 = (1 - \rho^2)\,\mathbb{E}\|\hat g - g\|^2, \quad"
+    r" \rho\ \mathrm{near}\ 1\ \mathrm{where}\ \hat h\ \mathrm{has\ the\ probes\ of}\ \hat g,\ \mathrm{of\ order}\ 1/f"
+    r"\ \mathrm{where\ it\ has\ others}; \quad \mathrm{with\ forward\ passes\ in\ place\ of}\ h:\ "
+    r" f\left(\|g\|^2 + (1-\rho^2)\frac{\mathrm{tr}\,\Sigma}{B}\right) - \|g\|^2",
+    source="derived; on MeZO-SVRG, Gautam et al. (2024), arXiv 2404.08080",
+    laws=["gaussian", "rademacher"],
+    default=grid(dim=[6, 10], probes=[2], batch=[8], anchor=["known", "own", "passes", "moving"]),
+    fast=grid(dim=[6], probes=[2], batch=[8], anchor=["known", "own", "passes", "moving"]),
+)
+def control_variate(law, dim, probes, batch, anchor):
+    pair = _anchored(dim, batch)
+    loss, theta, kept = pair.loss, pair.theta, pair.kept
+    factor = float(theory.norm_factor(dim, probes, law.moments(dim)))
+    variance = theory.probe_covariance(pair.gg, pair.noise_g, factor)
+    spread = (variance * theory.probe_covariance(pair.hh, pair.noise_h, factor)) ** 0.5
+    rho1 = theory.probe_covariance(pair.gh, pair.common, factor) / spread
+    own = pair.common / spread
+    of_batches = pair.common / (pair.noise_g * pair.noise_h) ** 0.5
+    best = variance / spread  # times ρ it is the best coefficient
+    whole = "((n-1)*cross + c)/n"
+    rho, c, expected, formula, decoys = {
+        "known": (rho1, best * rho1, theory.control_variate(variance, rho1), "(1-rho**2)*V", ("V", "(1-rho)*V")),
+        # as if its probes were the same
+        "own": (own, best * own, theory.control_variate(variance, own), "(1-rho**2)*V", ("(1-rho1**2)*V",)),
+        # what it takes off is the noise of the minibatch
+        "passes": (
+            of_batches,
+            pair.common / pair.noise_h,
+            theory.probe_covariance(pair.gg, theory.control_variate(pair.noise_g, of_batches), factor),
+            f"V - rho**2*{whole}*S/B",
+            ("(1-rho**2)*V", "(1-rho1**2)*V"),
+        ),
+        # twice what the probes scatter; neither no loss nor the gain of an anchor that stays
+        "moving": (
+            rho1,
+            1.0,
+            2 * (factor - 1) * (pair.gg + pair.noise_g),
+            f"2*({whole} - 1)*(g2 + S/B)",
+            ("V", "(1-rho1**2)*V"),
+        ),
+    }[anchor]
+
+    def draw(count, generator):
+        z = law.sample(count, probes, dim, generator)
+        examples = torch.randint(len(loss.targets), (count, 1, batch), generator=generator).expand(-1, probes, -1)
+        estimate = two_point(loss.on(examples), theta, z, epsilon=1.0)
+        if anchor == "own" or anchor == "moving":
+            z = law.sample(count, probes, dim, generator)
+        at_anchor = two_point(loss.on(examples), theta if anchor == "moving" else kept, z, epsilon=1.0)
+        mean = {"passes": two_point(loss, kept, z, epsilon=1.0), "moving": pair.g}.get(anchor, pair.h)
+        return (estimate - pair.g - c * (at_anchor - mean)).square().sum(-1)
+
+    return Experiment(
+        expected=expected,
+        draw=draw,
+        numbers_per_draw=2 * probes * max(dim, len(loss.targets)) * max(1, batch // 4),
+        symbols=symbols_of(
+            law, dim, probes, B=batch, S=pair.noise_g * batch, g2=pair.gg, V=variance, rho=rho, rho1=rho1
+        ),
+        formula=formula,
+        decoys=tuple(map(Decoy, decoys)),
+        resolution=0.05,  # both the probes and the minibatch scatter: 1 % would take half a minute
+    )
+
+
+class _Anchored(NamedTuple):
+    """A regression at θ and at an anchor near it: the gradients g and h, and what their noise has in common."""
+
+    loss: LeastSquares
+    theta: Tensor
+    kept: Tensor
+    g: Tensor
+    h: Tensor
+    noise_g: float
+    """tr Σ/B at θ."""
+    noise_h: float
+    """tr Σ/B at the anchor."""
+    common: float
+    """tr C/B."""
+
+    @property
+    def gg(self) -> float:
+        return float(self.g @ self.g)
+
+    @property
+    def hh(self) -> float:
+        return float(self.h @ self.h)
+
+    @property
+    def gh(self) -> float:
+        return float(self.g @ self.h)
+
+
+def _anchored(dim: int, batch: int) -> _Anchored:
+    loss, theta = regression(dim)
+    kept = theta + _ANCHOR_DISTANCE * unit_direction(dim, power=0.0)
+    g = loss.gradient(theta)
+    h = loss.gradient(kept)
+    products = loss.per_example_gradient(theta) * loss.per_example_gradient(kept)
+    common = float(products.sum() / len(products) - g @ h)
+    return _Anchored(loss, theta, kept, g, h, loss.noise(theta) / batch, loss.noise(kept) / batch, common / batch)

@@ -65,9 +65,11 @@ from mezo_lab.theory.stability import (
 from mezo_lab.theory.steps import magnitude_beyond, step_slope, zero_probability
 from mezo_lab.theory.subspaces import subspace_cosine, subspace_gain, subspace_loss, subspace_mean
 from mezo_lab.theory.successors import (
+    control_variate,
     curvature_diagonal,
     curvature_magnitude,
     inverse_spread,
+    probe_covariance,
     signal_share,
     spread_scaled_mean,
     spread_scaled_norm,
@@ -85,6 +87,7 @@ __all__ = [
     "capture",
     "chi_square_tail",
     "contraction",
+    "control_variate",
     "coordinate_moments",
     "cross_moment",
     "curvature_diagonal",
@@ -112,6 +115,7 @@ __all__ = [
     "own_mean_share",
     "pl_contraction",
     "printed",
+    "probe_covariance",
     "probe_magnitude",
     "progress_at_floor",
     "progress_per_pair",

@@ -115,3 +115,34 @@ def signal_share(steps: Number, factor: Number) -> Number:
     (1.0, 7.43e-06)
     """
     return steps / (steps - 1 + factor)
+
+
+def control_variate(variance: Number, correlation: Number) -> Number:
+    """What a control variate leaves of a variance: E‖(ĝ − g) − c·(ĥ − E[ĥ])‖² at its best coefficient c.
+
+    The best c is Cov/Var(ĥ); with any other, c = 1 among them, more is left, and more than all of it may be.
+
+    Source: derived; claim E14. Assumes: E[ĥ] known. Formula: (1 − ρ²)·Var(ĝ).
+
+    Args: variance: E‖ĝ − g‖². correlation: ρ = Cov/√(Var(ĝ)·Var(ĥ)).
+
+    >>> control_variate(10.0, 0.9)
+    1.8999999999999995
+    """
+    return variance * (1 - correlation**2)
+
+
+def probe_covariance(product: Number, noise: Number, factor: Number) -> Number:
+    """E[ĝᵀĥ] − gᵀh for two gradients that are estimated along the same probes and on the same minibatch.
+
+    With h = g it is the variance of ĝ. Along probes of their own the two share their minibatch alone, and `noise` is
+    all that is left: their correlation falls with the factor, and so with the dimension.
+
+    Source: derived; claim E14. Assumes: z independent of the minibatch. Formula: f·(gᵀh + tr C/B) − gᵀh.
+
+    Args: product: gᵀh. noise: tr C/B, C being the covariance of one example's two gradients. factor: f of A2.
+
+    >>> probe_covariance(1.0, 3.0, 13.75), probe_covariance(1.0, 3.0, 1.0)  # four Gaussian probes at d = 50; exact ones
+    (54.0, 3.0)
+    """
+    return factor * (product + noise) - product

@@ -1,4 +1,4 @@
-"""What E8, E9 and E10 say at parameters that their tables do not have."""
+"""What E8, E9, E10 and E14 say at parameters that their tables do not have."""
 
 import pytest
 import torch
@@ -75,3 +75,21 @@ def test_the_share_of_signal_is_measured_on_thirteen_billion_weights():
     found = verdict("wandering", "gaussian", dim=13_000_000_000, steps=5, probes=2, moment="share")
     assert found.passed and found.parameters["sampler"] == "reduced"
     assert found.expected == pytest.approx(theory.signal_share(5, (13_000_000_000 + 3) / 2))
+
+
+@pytest.mark.parametrize("law", ["gaussian", "rademacher", "sphere", "orthogonal"])
+@pytest.mark.parametrize("anchor", ["known", "own", "passes", "moving"])
+def test_what_a_control_variate_leaves_is_measured_at_other_sizes(law, anchor):
+    assert verdict("control-variate", law, dim=7, probes=3, batch=4, anchor=anchor).passed
+
+
+def test_an_anchor_with_probes_of_its_own_gains_next_to_nothing_and_one_that_moves_loses():
+    left = {
+        anchor: verdict("control-variate", "gaussian", dim=12, probes=1, batch=8, anchor=anchor)
+        for anchor in ("known", "own", "moving")
+    }
+    whole = claim_named("control-variate").experiment(LAWS["gaussian"], dim=12, probes=1, batch=8, anchor="own")
+    share = {anchor: found.estimate.mean / whole.symbols["V"] for anchor, found in left.items()}
+    assert share["known"] < 0.3
+    assert 0.9 < share["own"] < 1.1
+    assert share["moving"] > 1.5

@@ -62,6 +62,7 @@ PROMISED = {  # id: name, the laws its row names
     "E8": ("self-normalised", GAUSSIAN),
     "E9": ("curvature-diagonal", [*IID, "sphere"]),
     "E10": ("wandering", PAPER),
+    "E14": ("control-variate", ["gaussian", "rademacher"]),
 }
 SAMPLED = [found for found in REGISTRY.values() if not found.real]
 MODES = ("fast", "default", "full")

@@ -42,3 +42,18 @@ def test_signal_and_noise_make_up_the_walk():
     walk = theory.walk_norm(30, 12.0, grad_sq=2.0, lr=0.1)
     assert walk * theory.signal_share(30, 12.0) == pytest.approx((0.1 * 30) ** 2 * 2.0)
     assert theory.walk_norm(30, 1.0) == 900
+
+
+@pytest.mark.parametrize("correlation", [-0.6, 0.0, 0.95])
+def test_no_other_coefficient_leaves_less_than_the_best(correlation):
+    variance, control = 3.0, 5.0
+    covariance = correlation * math.sqrt(variance * control)
+    left = [variance - 2 * c * covariance + c**2 * control for c in [i / 1000 for i in range(-1000, 1001)]]
+    assert min(left) == pytest.approx(theory.control_variate(variance, correlation), rel=1e-3)
+
+
+def test_a_gradient_varies_together_with_itself_as_much_as_it_varies():
+    factor = theory.norm_factor(9, 2, Moments(1, 0))
+    assert theory.probe_covariance(2.0, 0.0, factor) == theory.variance_factor(9, 2, Moments(1, 0)) * 2.0
+    noisy = theory.minibatch_shared(2.0, 0.5, 9, 2, Moments(1, 0))
+    assert theory.probe_covariance(2.0, 0.5, factor) == noisy - 2.0
