@@ -4,6 +4,7 @@
 from mezo_lab.claims import (  # noqa: F401
     a_estimator,
     a_variants,
+    b_assumptions,
     b_descent,
     b_rates,
     c_costs,

@@ -65,6 +65,7 @@ SYMBOLS = {
     "gamma": "γ, the effective-rank factor",
     "mu": "PL constant μ",
     "alpha": "α in tr Σ ≤ α(L − L*)",
+    "L0": "L(θ_0) − L*",
     "ug": "uᵀg",
     "vg": "vᵀg",
     "vPg": "vᵀ(GVVᵀ), the part of vᵀg in the kept subspace",

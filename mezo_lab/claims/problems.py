@@ -15,6 +15,7 @@ from mezo_lab.sampling import (
     Law,
     LeastSquares,
     LowRankQuadratic,
+    Neuron,
     Orthogonal,
     ProbeScalars,
     Sphere,
@@ -75,6 +76,16 @@ def fitted_regression(dim: int, examples: int = 4) -> tuple[LeastSquares, Tensor
     root = torch.linspace(1, 2, examples, dtype=torch.float64).mul(examples).sqrt()  # H has eigenvalues 1 to 2
     inputs = torch.diag(root) @ torch.eye(examples, dim, dtype=torch.float64)
     return LeastSquares(inputs, torch.zeros(examples, dtype=torch.float64)), unit_gradient(dim, rank=1)
+
+
+def one_neuron(dim: int, examples: int = 20) -> tuple[Neuron, Tensor]:
+    """A neuron on fixed data, inputs of falling variance and answers of another neuron, and the point 0."""
+    at_most_coordinates(dim * examples, _MOST_COORDINATES)
+    data = torch.randn(examples + 1, dim, generator=Generator().manual_seed(dim), device="cpu")
+    scales = torch.arange(1, dim + 1, dtype=torch.float64) ** -0.25
+    inputs = data[:examples].double().to(scales.device) * scales
+    teacher = data[examples].double().to(scales.device)
+    return Neuron(inputs, (inputs @ teacher > 0).double()), torch.zeros(dim, dtype=torch.float64)
 
 
 def examples_around(rank: int, dim: int) -> Tensor:

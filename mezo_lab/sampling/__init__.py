@@ -28,7 +28,7 @@ from mezo_lab.sampling.laws import (
     uniform,
 )
 from mezo_lab.sampling.montecarlo import Draws, Estimate, Progress, RunningMoments, generator_for, sample
-from mezo_lab.sampling.objectives import Cubic, ErrorRate, LeastSquares, Linear, LowRankQuadratic, Quadratic
+from mezo_lab.sampling.objectives import Cubic, ErrorRate, LeastSquares, Linear, LowRankQuadratic, Neuron, Quadratic
 from mezo_lab.sampling.reduced import ProbeScalars, frame_of, reduced_frame
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Linear",
     "LowRank",
     "LowRankQuadratic",
+    "Neuron",
     "Orthogonal",
     "ProbeScalars",
     "Progress",

@@ -146,6 +146,42 @@ class LeastSquares:
 
 
 @dataclass(frozen=True)
+class Neuron:
+    """The mean over N examples of ½·(σ(x_iᵀθ) − y_i)², y_i 0 or 1: one neuron, the smallest loss that is not convex.
+
+    >>> loss = Neuron(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0.0, 1.0]))
+    >>> loss(torch.zeros(2))
+    tensor(0.1250)
+    """
+
+    inputs: Tensor  # X, (N, d)
+    targets: Tensor  # y, (N,)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return (torch.sigmoid(theta @ self.inputs.T) - self.targets).square().mean(-1) / 2
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        answers = torch.sigmoid(theta @ self.inputs.T)
+        return ((answers - self.targets) * answers * (1 - answers)) @ self.inputs / len(self.inputs)
+
+    def hessian(self, theta: Tensor) -> Tensor:
+        answers = torch.sigmoid(self.inputs @ theta)
+        slope = answers * (1 - answers)
+        bend = slope**2 + (answers - self.targets) * slope * (1 - 2 * answers)
+        return (self.inputs.T * bend) @ self.inputs / len(self.inputs)
+
+    @cached_property
+    def curvature_bound(self) -> Tensor:
+        """An H with ∇²L(θ) ⪯ H at every θ: c·XᵀX/N, c the largest second derivative of ½(σ − y)², about 0.077.
+
+        For y = 0 it is σ²(1−σ)(2−3σ), largest at σ = (15 − √33)/24; y = 1 mirrors it.
+        """
+        answer = (15 - math.sqrt(33)) / 24
+        largest = answer**2 * (1 - answer) * (2 - 3 * answer)
+        return largest * self.inputs.T @ self.inputs / len(self.inputs)
+
+
+@dataclass(frozen=True)
 class ErrorRate:
     """The share of wrong answers of a linear classifier: answer i is wrong where its margin y_i·x_iᵀθ is negative.
 

@@ -19,6 +19,8 @@ from mezo_lab.theory.descent import (
     progress_at_floor,
     progress_per_pair,
     sgd_rate,
+    stationarity_bound,
+    tail_excess,
 )
 from mezo_lab.theory.estimator import (
     capture,
@@ -133,12 +135,14 @@ __all__ = [
     "spread_scaled_norm",
     "stability_bounds",
     "stability_limit",
+    "stationarity_bound",
     "step_slope",
     "stochastic_norm",
     "subspace_cosine",
     "subspace_gain",
     "subspace_loss",
     "subspace_mean",
+    "tail_excess",
     "variance_factor",
     "variance_modified_norm",
     "walk_norm",

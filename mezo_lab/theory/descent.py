@@ -171,3 +171,34 @@ def chi_square_tail(dim: Number, excess: Number) -> Number:
     0.3679
     """
     return math.exp(-min(excess**2 / (16 * dim), excess / 16))
+
+
+def tail_excess(lr: Number, smoothness: Number, dim: int, probes: int, largest_gradient: Number) -> Number:
+    """What Theorem 2 adds to the descent bound for Gaussian steps that leave the ball of its assumption.
+
+    Source: paper, the proof of Theorem 2; claim B11. Pr[‖Δθ‖ > 2ηdG] ≤ exp(−nd/16) is `chi_square_tail` at
+    k = u = nd, since ‖ĝ‖ ≤ G·Σ‖z_k‖²/n. It says little below a few hundred dimensions.
+    Formula: η²·ℓ·105^(1/4)·(d + 6)·G²·exp(−nd/32).
+
+    Args: lr: η. smoothness: ℓ, also outside the ball. dim: d. probes: n. largest_gradient: G, over single examples.
+
+    >>> tail_excess(1.0, 1.0, 32, 1, 1.0) > 40 and tail_excess(1.0, 1.0, 1000, 1, 1.0) < 1e-9
+    True
+    """
+    return lr**2 * smoothness * 105**0.25 * (dim + 6) * largest_gradient**2 * math.exp(-probes * dim / 32)
+
+
+def stationarity_bound(steps: int, smoothness: Number, factor: Number, excess: Number) -> Number:
+    """A bound on the least E‖∇L‖² among the points of a run on a loss that need not be convex.
+
+    Source: derived from the paper's Theorem 1, as Ghadimi and Lan (2013; its abstract was read) do for SGD: at
+    η = 1/(ℓγ) each step of the whole batch lowers E[L] by at least E‖g‖²/(2ℓγ), and all steps together by no more than
+    L(θ_0) − L*. With the norm factor in the place of γ it is the rate that is usually quoted, O(d/T). Claim B12.
+    Assumes: ∇²L ⪯ H at every point, ‖H‖ = ℓ and tr H = rℓ, r behind γ. Formula: 2ℓγ(L(θ_0) − L*)/T.
+
+    Args: steps: T. smoothness: ℓ. factor: γ. excess: L(θ_0) − L*.
+
+    >>> stationarity_bound(100, 2.0, 5.0, 0.5)
+    0.1
+    """
+    return 2 * smoothness * factor * excess / steps

@@ -12,6 +12,7 @@ from mezo_lab.sampling import (
     LeastSquares,
     Linear,
     LowRankQuadratic,
+    Neuron,
     Quadratic,
     projected_gradient,
     sample,
@@ -26,6 +27,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 
 SQUARE = normal(DIM, DIM)
 LEAST_SQUARES = LeastSquares(inputs=normal(EXAMPLES, DIM, seed=3), targets=normal(EXAMPLES, seed=4))
+NEURON = Neuron(inputs=normal(EXAMPLES, DIM, seed=3), targets=(normal(EXAMPLES, seed=4) > 0).double())
 OBJECTIVES = {
     "linear": Linear(normal(DIM, seed=1)),
     "quadratic": Quadratic(SQUARE + SQUARE.T),
@@ -33,6 +35,7 @@ OBJECTIVES = {
     "isotropic": LowRankQuadratic(smoothness=2.5, rank=DIM),
     "cubic": Cubic(third=normal(DIM, seed=1), slope=normal(DIM, seed=2)),
     "least squares": LEAST_SQUARES,
+    "neuron": NEURON,
 }
 each = pytest.mark.parametrize("loss", OBJECTIVES.values(), ids=OBJECTIVES)
 THETA = normal(DIM, seed=9)
@@ -126,3 +129,21 @@ def test_its_smoothed_gradient_is_the_mean_of_the_two_point_estimate():
     measured = sample(draw, 40_000, numbers_per_draw=DIM, seed=8).estimate()
     assert abs(measured.z_score(float(truth.norm()))) < 5
     assert abs(measured.z_score(0.0)) > 5
+
+
+@pytest.mark.parametrize("length", [0.1, 1.0, 3.0, 10.0])
+def test_the_curvature_of_a_neuron_is_bounded_everywhere_and_the_loss_is_not_convex(length):
+    least = []
+    for seed in range(40):
+        curvature = NEURON.hessian(length * normal(DIM, seed=seed))
+        assert torch.linalg.eigvalsh(NEURON.curvature_bound - curvature).min() > -1e-12
+        least.append(float(torch.linalg.eigvalsh(curvature).min()))
+    assert length < 1 or min(least) < 0
+
+
+def test_the_bound_on_the_curvature_of_a_neuron_is_attained():
+    answer = (15 - 33**0.5) / 24
+    theta = torch.tensor([answer / (1 - answer)], dtype=torch.float64).log()
+    one = torch.ones(1, 1, dtype=torch.float64)
+    neuron = Neuron(one, torch.zeros(1, dtype=torch.float64))
+    assert torch.allclose(neuron.hessian(theta), neuron.curvature_bound, rtol=1e-12)

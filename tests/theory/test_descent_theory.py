@@ -173,3 +173,25 @@ def test_per_forward_pass_of_an_example_one_example_and_one_probe_reach_a_floor_
         for batch, probes in product([1, 2, 4, 16], [1, 2, 4, 16])
     }
     assert max(progress, key=progress.__getitem__) == (1, 1)
+
+
+@pytest.mark.parametrize(("dim", "probes"), [(1, 1), (5, 2), (40, 1)])
+def test_the_share_of_long_gaussian_steps_is_that_of_a_chi_square_variable_at_twice_its_mean(dim, probes):
+    # ‖ĝ‖ ≤ G·Σ‖z_k‖²/n, and Σ‖z_k‖² has nd degrees of freedom
+    degrees = dim * probes
+    assert stats.chi2.sf(2 * degrees, degrees) <= theory.chi_square_tail(degrees, degrees) == math.exp(-degrees / 16)
+
+
+def test_the_excess_of_theorem_two_bounds_the_part_of_the_fourth_moment_beyond_the_ball():
+    # by Cauchy and Schwarz it is at most √(E‖ĝ‖⁴)·√Pr, of ‖z‖²z₁² with E z₁⁸ = 105 here
+    for dim in (10, 100, 500):
+        fourth = 3 * (dim + 4) * (dim + 6)  # E‖z‖⁴z₁⁴
+        bound = math.sqrt(fourth * math.exp(-dim / 16))
+        assert bound <= theory.tail_excess(1.0, 1.0, dim, 1, 1.0)
+
+
+def test_the_bound_on_a_stationary_point_is_what_the_descent_bound_adds_up_to():
+    smoothness, factor, excess, steps = 2.0, 5.0, 0.7, 30
+    slope_sq = theory.stationarity_bound(steps, smoothness, factor, excess)
+    change = theory.descent_bound(1 / (smoothness * factor), smoothness, slope_sq, factor * slope_sq)
+    assert steps * change == pytest.approx(-excess)
