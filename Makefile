@@ -3,7 +3,7 @@ WORKERS ?= 2
 CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 PYTEST = $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
-LONG := $(addprefix benchmarks/,pages.py rates.py accuracy.py divergence.py axes.py gpu.py long_run.py quiet.py records.py)
+LONG := $(addprefix benchmarks/,pages.py rates.py accuracy.py aligned.py divergence.py axes.py gpu.py long_run.py quiet.py records.py)
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help

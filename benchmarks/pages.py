@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from blocks import (  # beside this file
+    aligned,
     costs,
     errata,
     finetuning,
@@ -49,6 +50,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "growth": growth.growth,
     },
     "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
+    "docs/aligned.md": {"aligned-layer": aligned.layer},
     "docs/finetuning.md": {
         "finetuned": finetuning.finetuned,
         "long-run": long_run.long_run,
@@ -64,7 +66,16 @@ PAGES: dict[str, dict[str, Block]] = {
         "rules": reference.rules,
     },
 }
-FIGURES = (norm_factor.draw, costs.draw, growth.draw, loop.draw, learning_rates.draw, long_run.draw, wandering.draw)
+FIGURES = (
+    aligned.draw,
+    norm_factor.draw,
+    costs.draw,
+    growth.draw,
+    loop.draw,
+    learning_rates.draw,
+    long_run.draw,
+    wandering.draw,
+)
 
 
 def rewritten(page: str, text: str, root: Path = ROOT) -> str:

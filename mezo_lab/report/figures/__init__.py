@@ -30,6 +30,7 @@ from mezo_lab.report.figures.descent import rules_alt_text, rules_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.edge import LossPath, loss_alt_text, loss_figure
 from mezo_lab.report.figures.formula import formula_svg
+from mezo_lab.report.figures.gains import StepGain, gains_alt_text, gains_figure
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
 from mezo_lab.report.figures.landscape import landscape_alt_text, landscape_figure
 from mezo_lab.report.figures.laws import clouds_alt_text, clouds_figure, matrices_alt_text, matrices_figure
@@ -72,6 +73,7 @@ __all__ = [
     "ScalingLine",
     "ScalingSeries",
     "StepCost",
+    "StepGain",
     "StepProbe",
     "TrainingCurve",
     "TrainingPrice",
@@ -92,6 +94,8 @@ __all__ = [
     "divergence_alt_text",
     "divergence_figure",
     "formula_svg",
+    "gains_alt_text",
+    "gains_figure",
     "growth_alt_text",
     "growth_figure",
     "landscape_alt_text",
