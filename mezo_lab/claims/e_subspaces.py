@@ -67,7 +67,7 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
         return loss(theta)[:, 0] / loss(start)
 
     return Experiment(
-        expected=-math.log(theory.subspace_loss(q, k, steps, gamma)) / (probes * steps),
+        expected=-math.log(theory.subspace_loss(k / q, steps, gamma)) / (probes * steps),
         draw=left,
         symbols=symbols_of(
             law,

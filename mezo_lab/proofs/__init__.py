@@ -13,6 +13,7 @@ from mezo_lab.proofs.effective_rank import dimension_tax, general_directions, lo
 from mezo_lab.proofs.estimator import curvature_probe, norm_factor, second_moment, unbiased, variance
 from mezo_lab.proofs.finite_epsilon import one_sided, smoothing, smoothing_any_law
 from mezo_lab.proofs.laws import IID, SYMBOLIC_LAWS
+from mezo_lab.proofs.low_rank_directions import low_rank_direction
 from mezo_lab.proofs.minibatch import minibatch
 from mezo_lab.proofs.notes import notes
 from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
@@ -20,6 +21,8 @@ from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.residual import residual_feedback
 from mezo_lab.proofs.runs import momentum, noise_floor
 from mezo_lab.proofs.step import Step
+from mezo_lab.proofs.subspaces import aligned_subspace, fixed_subspace
+from mezo_lab.theory import KURTOSIS
 from mezo_lab.validation import nearest, one_of
 
 __all__ = ["Conclusion", "Proof", "Step", "provable", "prove"]
@@ -47,6 +50,9 @@ _DERIVATIONS = {
     "best-step": (best_step, SYMBOLIC_LAWS),
     "probes-are-a-wash": (probes_are_a_wash, _GAUSSIAN),
     "general-directions": (general_directions, (*IID, "sphere", "coordinate")),
+    "low-rank-direction": (low_rank_direction, IID),
+    "fixed-subspace": (fixed_subspace, (*KURTOSIS, "sphere")),
+    "aligned-subspace": (aligned_subspace, ("gaussian", "sphere")),
     "orthogonal-probes": (orthogonal_probes, ("orthogonal",)),
     "momentum": (momentum, SYMBOLIC_LAWS),
     "noise-floor": (noise_floor, SYMBOLIC_LAWS),

@@ -34,11 +34,19 @@ def by_powers(expression: Expr, *symbols: Basic) -> Expr:
 
 
 def normal_form(expression: Expr) -> Expr:
-    """One form for equal rational expressions (and logarithms of them), so that a difference of equals is 0.
+    """One form for equal rational expressions (and logarithms and powers of them), so that a difference of equals is 0.
 
     >>> from mezo_lab.proofs.notation import n, r
     >>> normal_form(sympy.log(1 + n / r) + sympy.log(r / (n + r)))
     0
+    >>> normal_form((1 - 1 / n) ** r - ((n - 1) / n) ** r)
+    0
     """
-    expression = cast(Expr, sympy.sympify(expression).replace(sympy.log, lambda x: sympy.log(sympy.factor(x))))
+    expression = cast(Expr, sympy.sympify(expression).replace(_with_symbol, lambda x: factored(x.base) ** x.exp))
+    expression = cast(Expr, expression.replace(sympy.log, lambda x: sympy.log(sympy.factor(x))))
     return factored(sympy.expand_log(expression, factor=True))
+
+
+def _with_symbol(expression: Basic) -> bool:
+    """Whether it is a power whose exponent is no number, such as a contraction after T steps."""
+    return isinstance(expression, sympy.Pow) and not expression.exp.is_number

@@ -10,6 +10,7 @@ from sympy import QQ, Expr, Integer
 from sympy.polys.rings import ring
 
 from mezo_lab.proofs import brute
+from mezo_lab.proofs.matrix_case import MatrixCase
 from mezo_lab.proofs.notation import (
     Scalar,
     batch,
@@ -174,6 +175,7 @@ class Case:
             noise: square(self.xi) * BATCH,
             batch_gradient_sq: square(self.g),
         }
+        numbers |= MatrixCase(self.law, self.dim, self.probes).values
         sizes = {d: self.dim, n: self.probes, r: self.rank, batch: BATCH}
         constants = {epsilon: EPSILON, eta: ETA, ell: ELL, beta: BETA, change: DELTA, s: ETA * ELL}
         return {symbol: sympy_number(value) for symbol, value in (numbers | sizes | constants).items()}

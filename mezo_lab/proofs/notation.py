@@ -76,6 +76,8 @@ class Scalar(Symbol):
 
 d, n, r = (Scalar(name, positive=True) for name in ("d", "n", "r"))  # dimension, probes, effective rank
 kappa, epsilon, eta, ell = (Scalar(name, positive=True) for name in ("κ", "ε", "η", "ℓ"))
+# of a matrix of weights: rows, columns, rank of a direction; steps with one subspace, curvature outside it
+rows, columns, inner, kept_steps, outside = (Scalar(name, positive=True) for name in ("p", "q", "k", "T", "h"))
 beta = Scalar("β", positive=True)  # of an averaged momentum
 s = Scalar("s", positive=True)  # the step without units, ηℓ
 change = Scalar("Δ")  # of the loss, from one step to the next

@@ -34,7 +34,14 @@ class _Blackboard(Printer):
     """The order of terms and factors, for both printers; `joined` and `ratio` are theirs."""
 
     def _as_ordered_terms(self, expr, order=None):
-        return sorted(super()._as_ordered_terms(expr, order), key=_smallness)
+        terms = sorted(super()._as_ordered_terms(expr, order), key=_smallness)
+        first = terms[0]
+        same = [term for term in terms if _smallness(term) == _smallness(first)]
+        positive = [term for term in same if not term.could_extract_minus_sign()]
+        if first.could_extract_minus_sign() and positive:  # q − k, and not −k + q
+            terms.remove(positive[0])
+            terms.insert(0, positive[0])
+        return terms
 
     def _print_Mul(self, expr):
         coefficient, rest = expr.as_coeff_Mul(rational=True)
@@ -64,6 +71,8 @@ class _PlainPrinter(_Blackboard, StrPrinter):
 
     def _print_Pow(self, expr, rational=False):
         base, exponent = expr.args
+        if exponent.is_Symbol:
+            return f"{self.parenthesize(base, PRECEDENCE['Pow'])}^{exponent}"
         if not exponent.is_Integer:
             return super()._print_Pow(expr, rational)
         if exponent < 0:

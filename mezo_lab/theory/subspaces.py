@@ -21,21 +21,21 @@ def subspace_mean(inside: Number, columns: Number, rank: Number) -> Number:
     return columns / rank * inside
 
 
-def subspace_loss(columns: Number, rank: Number, steps: Number, factor: Number) -> Number:
-    """E[L]/L(θ₀) after some steps with one random V: the part of the loss outside the subspace stays.
+def subspace_loss(share: Number, steps: Number, factor: Number) -> Number:
+    """E[L]/L(θ₀) after some steps with one V: the part of the loss outside the subspace stays.
 
-    With dimension mk the steps may be longer, 1/γ(mk) in place of 1/γ(mn); they work on the share k/n of the loss. The
-    two cancel at first, and (1 − x)^T is convex, so the next steps do less: no forward pass is saved, for any T.
+    With dimension mk the steps may be longer, 1/γ(mk) in place of 1/γ(mn), but they work on a share of the loss, k/n on
+    average over V. The two cancel at first, and (1 − x)^T is convex, so the next steps do less: no forward pass is
+    saved, for any T.
 
-    Source: derived. Assumes: L = ½·ℓ·‖Θ‖², V uniform, the best step for dimension mk.
-    Formula: 1 − (k/n)·(1 − (1 − 1/γ)^T).
+    Source: derived. Assumes: L = ½·ℓ·‖Θ‖², the best step for dimension mk. Formula: 1 − share·(1 − (1 − 1/γ)^T).
 
-    Args: columns: n. rank: k. steps: T. factor: γ = `norm_factor` at dimension mk.
+    Args: share: ‖GP‖²/‖G‖², or its mean k/n over V. steps: T. factor: γ = `norm_factor` at dimension mk.
 
-    >>> subspace_loss(4, 1, 1, 8.0) > 1 - 1 / 26  # m = 6, Gaussian: all 24 dimensions, γ = 26, do better
+    >>> subspace_loss(1 / 4, 1, 8.0) > 1 - 1 / 26  # m = 6, n = 4, k = 1, Gaussian: all 24 dimensions, γ = 26, do better
     True
     """
-    return 1 - rank / columns * (1 - (1 - 1 / factor) ** steps)
+    return 1 - share * (1 - (1 - 1 / factor) ** steps)
 
 
 def subspace_cosine(share: Number, rows: Number, rank: Number) -> Number:

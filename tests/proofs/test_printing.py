@@ -27,6 +27,11 @@ def test_an_expansion_reads_from_the_lowest_power():
     assert plain(eta**2 * ell - eta * GG) == "−η·‖g‖² + η²·ℓ"
 
 
+def test_a_difference_begins_with_what_it_is_taken_from():
+    assert plain(r - n) == "r − n" and plain(n - r) == "n − r"
+    assert plain(GHG - 2 * GG) == "gᵀHg − 2·‖g‖²"
+
+
 @pytest.mark.parametrize(
     ("formula", "text"),
     [
@@ -37,6 +42,7 @@ def test_an_expansion_reads_from_the_lowest_power():
         (Scalar("tr(H²)") ** 2, "(tr(H²))²"),
         (-2 * GG * (d - 1) / 3, "−2·(d − 1)·‖g‖²/3"),
         (sympy.sqrt(d), "sqrt(d)"),
+        ((1 - 1 / n) ** r, "(1 − 1/n)^r"),
         (sympy.log(1 + n / (r + 1)) / n, "log(n/(r + 1) + 1)/n"),
         (sympy.Le(GHG, ell * GG), "gᵀHg ≤ ℓ·‖g‖²"),
         (equation("c", d + 2), "c = d + 2"),

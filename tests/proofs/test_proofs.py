@@ -9,7 +9,7 @@ from mezo_lab import proofs
 from mezo_lab.proofs import provable, prove
 from mezo_lab.proofs.laws import SYMBOLIC_LAWS
 
-DERIVED_SIDE = ("algebra", "brute", "case", "forms", "laws", "notation", "printing", "step", "wick")
+DERIVED_SIDE = ("algebra", "brute", "case", "forms", "laws", "matrix_case", "notation", "printing", "step", "wick")
 CLAIMS = {
     "unbiased": "A1",
     "norm-factor": "A2",
@@ -31,6 +31,9 @@ CLAIMS = {
     "best-step": "B6",
     "probes-are-a-wash": "B7",
     "general-directions": "B10",
+    "low-rank-direction": "E1",
+    "fixed-subspace": "E2",
+    "aligned-subspace": "E3",
     "orthogonal-probes": "E4",
     "momentum": "E5",
     "noise-floor": "E11",

@@ -9,8 +9,12 @@ from mezo_lab import theory
 from mezo_lab.proofs import prove
 from mezo_lab.proofs.case import Case
 from mezo_lab.proofs.forms import GG, GHG, GU, H_DIAGONAL, TRACE
-from mezo_lab.proofs.notation import Scalar, beta, d, ell, epsilon, eta, n, noise, r, s
+from mezo_lab.proofs.matrix_case import ALONG, ALONG_INSIDE, INSIDE, SHARE, WHOLE
+from mezo_lab.proofs.notation import Scalar, beta, d, ell, epsilon, eta, kept_steps, n, noise, r, s
 from mezo_lab.proofs.notation import batch as size
+from mezo_lab.proofs.notation import columns as q
+from mezo_lab.proofs.notation import inner as k
+from mezo_lab.proofs.notation import rows as p
 from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, third_derivative, vector
 
 GAUSSIAN, SPHERE = theory.Moments(1, 0), theory.Moments(d / (d + 2), 0)
@@ -38,6 +42,16 @@ WRONG = {  # (claim, law, which conclusion): a plausible formula that does not h
     ("smoothing-any-law", "rademacher", 0): GU + theory.smoothing_bias(epsilon, chain("u", "∇ΔL")),
     ("smoothing-any-law", "sphere", 0): GU + theory.smoothing_bias(epsilon, chain("u", "∇ΔL")),
     ("smoothing-any-law", "coordinate", 1): GU + theory.smoothing_bias(epsilon, *BENDS, theory.coordinate_moments(d)),
+    ("low-rank-direction", "gaussian", 0): (n - 1 + k * (p + q) + 2) / n * WHOLE,
+    ("low-rank-direction", "rademacher", 0): (n + 1 + p * q) / n * WHOLE,
+    ("low-rank-direction", "iid", 1): ALONG / k,
+    ("fixed-subspace", "gaussian", 0): ALONG_INSIDE,
+    ("fixed-subspace", "gaussian", 1): q / k * theory.norm_factor(p * k, n, GAUSSIAN) * INSIDE,
+    ("fixed-subspace", "gaussian", 2): WHOLE,
+    ("fixed-subspace", "sphere", 3): theory.subspace_loss(1, kept_steps, theory.norm_factor(p * k, n, SPHERE)),
+    ("aligned-subspace", "gaussian", 0): SHARE / (p * q),
+    ("aligned-subspace", "sphere", 2): theory.norm_factor(p * k, n, GAUSSIAN),
+    ("aligned-subspace", "gaussian", 3): theory.norm_factor(p * q, n, GAUSSIAN),
     ("one-sided", "gaussian", 0): (d + 2) * GG,
     ("curvature-probe", "sphere", 0): 2 * TRACE,
     ("variance-modified", "gaussian", 0): SCALE_SQ * SLOPE_SQ + GG,

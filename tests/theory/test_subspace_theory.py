@@ -13,17 +13,17 @@ from mezo_lab import theory
 def test_a_random_subspace_never_leaves_less_of_the_loss_than_all_dimensions(rows, columns, rank, probes, law):
     dims = Fraction(rows * rank), Fraction(rows * columns)
     inside, whole = (theory.norm_factor(dim, probes, theory.MOMENTS[law](dim)) for dim in dims)
-    left = [theory.subspace_loss(Fraction(columns), rank, steps, inside) for steps in range(1, 30)]
+    left = [theory.subspace_loss(Fraction(rank, columns), steps, inside) for steps in range(1, 30)]
     assert all(loss >= (1 - 1 / whole) ** steps for steps, loss in enumerate(left, start=1))
     assert left[0] > 1 - 1 / whole or (law != "gaussian" and probes == 1)
 
 
 def test_a_subspace_that_is_kept_for_ever_leaves_its_complement():
-    assert theory.subspace_loss(4.0, 1, 10_000, 8.0) == pytest.approx(3 / 4)
+    assert theory.subspace_loss(1 / 4, 10_000, 8.0) == pytest.approx(3 / 4)
 
 
 def test_all_columns_are_no_subspace():
-    assert theory.subspace_loss(Fraction(4), 4, 3, Fraction(8)) == (1 - Fraction(1, 8)) ** 3
+    assert theory.subspace_loss(1, 3, Fraction(8)) == (1 - Fraction(1, 8)) ** 3
     assert theory.subspace_mean(Fraction(2), 4, 4) == 2
 
 
