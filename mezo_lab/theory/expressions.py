@@ -48,6 +48,7 @@ NAMES = {
     "Dg2": "‖D⁻¹g‖²",
     "delta": "Δ",
     "p1": "p₁",
+    "beta": "β",
     "pi": "π",
 }
 # other ways of print, as `mezo-lab list` explains the names

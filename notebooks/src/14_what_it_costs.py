@@ -485,4 +485,4 @@ for method, each in (("mezo", 2), ("adam", 4)):
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Appendix F. T. Chen et al., *Training deep nets with
 # sublinear memory cost*, 2016. T. Dettmers et al., *QLoRA*, 2023. J. Kaplan et al., *Scaling laws for neural language models*, 2020.
 #
-# **Next:** your own question, with the tools of this course.
+# **Next:** the successors of MeZO, and which of their claims hold.

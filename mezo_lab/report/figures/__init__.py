@@ -45,6 +45,7 @@ from mezo_lab.report.figures.memory import MemoryBar, memory_alt_text, memory_fi
 from mezo_lab.report.figures.pairings import pairings_alt_text, pairings_figure
 from mezo_lab.report.figures.price import TrainingPrice, price_alt_text, price_figure
 from mezo_lab.report.figures.processes import wire_alt_text, wire_figure
+from mezo_lab.report.figures.promises import PromisePanel, promises_alt_text, promises_figure
 from mezo_lab.report.figures.scan import scan_alt_text, scan_figure
 from mezo_lab.report.figures.slide import as_slide
 from mezo_lab.report.figures.stages import RunStages, stages_alt_text, stages_figure
@@ -68,6 +69,7 @@ __all__ = [
     "MemoryBar",
     "MethodAccuracy",
     "ProbeLengths",
+    "PromisePanel",
     "RateRun",
     "RunStages",
     "ScalingLine",
@@ -114,6 +116,8 @@ __all__ = [
     "pairings_figure",
     "price_alt_text",
     "price_figure",
+    "promises_alt_text",
+    "promises_figure",
     "rules_alt_text",
     "rules_figure",
     "scaling_alt_text",
