@@ -54,13 +54,13 @@ def show_promise(*panels):
 # Nine sentences follow, in our words. Vote on each: does it hold or fail? Write "holds" or "fails", and a reason if you have one. Their authors' experiments are
 # not in question here; we test formulas.
 #
-# 1. (`low_rank`) *Package torcheggroll 0.1.0, its description.* Low-rank noise for a matrix reduces the variance of the gradient estimate.
-# 2. (`subspace`) *SubZero, [arXiv 2410.08989v3](https://arxiv.org/abs/2410.08989v3), abstract.* In a random subspace of low dimension the estimate has a lower variance than MeZO's. Hence fewer steps.
+# 1. (`low_rank`) *[torcheggroll](https://github.com/ai4flab/torcheggroll/blob/110111f0006458be3fb0c96610f656cd06a9e39f/README.md), a package, its README.* Low-rank noise for matrices reduces the variance of the gradient estimate.
+# 2. (`subspace`) *SubZero, [arXiv 2410.08989v3](https://arxiv.org/abs/2410.08989v3), abstract.* In a random subspace of low rank the estimate has a lower variance than MeZO's, and converges faster.
 # 3. (`aligned`) *AGZO, [arXiv 2601.17261v2](https://arxiv.org/abs/2601.17261v2), abstract.* The gradient of a linear layer lies in the span of its inputs, and directions within it have a larger cosine with the gradient.
 # 4. (`orthogonal`) *Lin, Song and Xu, [arXiv 2509.15552v3](https://arxiv.org/abs/2509.15552v3), abstract.* A step that averages several probes wastes forward passes; one that projects on their span uses more of them better.
 # 5. (`momentum`) *Andreyev et al., [arXiv 2604.14108v1](https://arxiv.org/abs/2604.14108v1), abstract, of SGD with large batches.* Momentum makes a rate stable that is $1+\beta$ times larger; where $m$ is an average, $(1+\beta)/(1-\beta)$ times. Here we carry this over to MeZO.
-# 6. (`baseline`) *[es-at-scale](https://github.com/VsonicV/es-fine-tuning-paper), and common in reinforcement learning.* Taking the population's mean off each reward changes the variance of the update, not its mean.
-# 7. (`spread`) *FZOO, [arXiv 2506.09034](https://arxiv.org/abs/2506.09034), abstract.* Dividing by the standard deviation of the losses is equivalent to normalising the gradient.
+# 6. (`baseline`) *[es-at-scale](https://github.com/VsonicV/es-at-scale/blob/574a9d134da1ffce2a8bb812019899e5c96b588a/es_at_scale/trainer/es_trainer.py#L423-L440), code.* Each member's noise, weighted by its reward less the mean reward of the population, estimates the gradient.
+# 7. (`spread`) *FZOO, [arXiv 2506.09034](https://arxiv.org/abs/2506.09034), abstract.* A step divided by the standard deviation of its losses is equivalent to a step of normalised SGD.
 # 8. (`curvature`) *HiZOO, [arXiv 2402.15173v4](https://arxiv.org/abs/2402.15173v4), abstract.* The losses of Gaussian probes also yield the diagonal of the Hessian.
 # 9. (`walk`) *Schweighofer et al., [arXiv 2605.30148v1](https://arxiv.org/abs/2605.30148v1), abstract.* What such training does to other tasks is largely a random walk, in directions that the loss hardly constrains.
 
@@ -127,7 +127,7 @@ grown = angles[0].estimate.mean / angles[len(sizes)].estimate.mean
 predictions.compare("aligned", f"holds: cos² is {grown:.1f} times that of a random subspace at k = 1")
 
 # %% [markdown]
-# In the random subspace the variance does fall, as the sentence says, but the mean falls with it, and the ratio gains nothing. The longer $V$ is kept, the worse; a gain in an experiment must have another source.
+# In the random subspace the variance about the mean *there* is smaller, as the sentence says, but this mean lacks what $V$ misses, and the ratio gains nothing. The longer $V$ is kept, the worse; a gain in an experiment must have another source.
 # In the right subspace the cosine grows as promised. Whether that saves a step is another question, to which we return under *Where it breaks*.
 #
 # ## 4. Probes at right angles
@@ -217,8 +217,8 @@ show(scaling_figure(series, *lines, **labels), alt=scaling_alt_text(series, *lin
 predictions.compare("curvature", "holds for Gaussian z; signs, whose z_i² is always 1, see nothing")
 
 # %% [markdown]
-# The sentence holds for the law that it names. FZOO's signs could not join HiZOO's curvature. The published code of HiZOO moreover has $z_i^2$ without the $-1$: it adds the same $\tfrac12\operatorname{tr}H$
-# to every coordinate, and the diagonal drowns in it.
+# The sentence holds for the law that it names. FZOO's signs could not join HiZOO's curvature. HiZOO's [code](https://github.com/Yanjun-Zhao/HiZOO/blob/4f9905582398303cf80de9cf802349947428cb59/trainer.py#L507-L510) moreover has $z_i^2$ without the $-1$, which adds the same
+# $\tfrac12\operatorname{tr}H$ to every coordinate: in many dimensions the diagonal drowns in it.
 #
 # ## 9. How far did it wander?
 #
@@ -263,7 +263,7 @@ show(rows)
 #
 # Four of the nine hold: the aligned cosine, orthogonal probes, the diagonal by Gaussian probes, and the walk. Five fail as formulas: low rank, the random subspace, momentum, the population's own mean and its own spread.
 # The pattern is the ratio of the beginning. What survives brings knowledge into the direction (the inputs of a layer, the span of the probes, the curvature). What fails rearranges the noise, or rescales the estimate.
-# A batch is the fourth source, and no way around: it buys a lower floor of noise, and not speed (claim E11).
+# A larger batch is no way around: it lowers the floor of the noise, and costs its examples (claim E11). [The errata](../docs/errata.md) have these sentences and more, with their authors' conditions and a command each.
 #
 # ## Where it breaks
 #
