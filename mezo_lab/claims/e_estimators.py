@@ -168,6 +168,7 @@ def curvature_diagonal(law, dim, probes, moment):
     laws=["gaussian", "rademacher"],
     default=grid(dim=[6, 10], probes=[2], batch=[8], anchor=["known", "own", "passes", "moving"]),
     fast=grid(dim=[6], probes=[2], batch=[8], anchor=["known", "own", "passes", "moving"]),
+    published=[successors.CONTROL_OF_ESTIMATES, projects.ANCHOR_MOVES],
 )
 def control_variate(law, dim, probes, batch, anchor):
     pair = _anchored(dim, batch)

@@ -102,6 +102,20 @@ MOMENTUM_AGAINST_NOISE = Published(
     command='mezo-lab verify momentum --law gaussian --fast --expect "2*(1+beta)/((1-beta)*gamma*ell)"',
 )
 
+ANCHOR_MOVES = Published(
+    name="anchor-moves",
+    says="After a full-batch step a copy of the parameters is kept as the anchor of the control variate.",
+    source="mezo_svrg, llm_module.py",
+    address="https://github.com/amazon-science/mezo_svrg/blob/002e156ba7efa0f4309a0c2c13f0c618b88c1830/models/llm_module.py#L413-L425",
+    read="code",
+    corrected="What is copied is a list of names and tensors, not their values: the anchor moves with the weights."
+    " The two estimates that are subtracted are then of one gradient along different directions, with a variance"
+    " of 2(f − 1)(‖g‖² + tr Σ/B), more than that of one estimate.",
+    conditions="Found by reading; the program was not run. The paper's algorithm keeps the values, as a third"
+    " party documents it, and the stored full-batch estimate, which is also added, is not affected.",
+    command='mezo-lab verify control-variate --law gaussian --fast --set anchor=moving --expect "(1-rho1**2)*V"',
+)
+
 UNTESTED = (
     Published(
         name="uniform-scale",
