@@ -11,6 +11,7 @@ from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.claims.problems import PAPER, at_most_dim, one_neuron, sampled, symbols_of, unit_gradient
+from mezo_lab.claims.sentences import paper
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
 from mezo_lab.sampling import LAWS, Law, Linear, LowRankQuadratic, Orthogonal, ProbeScalars, two_point
 from mezo_lab.sampling.montecarlo import Draws
@@ -39,6 +40,7 @@ _RUNS = 4_000  # of B12: their mean has an error of half a percent
     + grid(measure=["length"], dim=[8], probes=[2])
     + grid(measure=["inside"], dim=[4], probes=[2]),
     suits=lambda law, p: law.name in _LAWS_OF[p["measure"]],
+    published=[paper.LOCAL_BALL],
 )
 def local_ball(law, measure, dim, probes, rank=1):
     if law.name not in _LAWS_OF[measure]:

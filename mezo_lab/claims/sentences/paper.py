@@ -141,6 +141,21 @@ RATE_PROPORTIONAL_TO_PROBES = Published(
     command='mezo-lab verify edge --law gaussian --fast --expect "2*n/trH"',
 )
 
+LOCAL_BALL = Published(
+    name="local-ball",
+    says="The effective rank is assumed of the Hessian in a neighbourhood of the weights, of the radius ηdG.",
+    source="Malladi et al. (2023), MeZO, Assumption 1",
+    address=_PAPER,
+    read="paper",
+    corrected="A step has a length of about η|pg|·√d, E‖Δθ‖² = η²·((n−1+c)/n)·‖g‖²: the ball is √d times wider,"
+    " and more where G, the largest gradient of an example, exceeds ‖g‖. At d = 1.3·10¹⁰, η = 10⁻⁷ and G = 10 its"
+    " radius is 1.3·10⁴, where weights of root mean square 0.02 have the length 2.3·10³: for a large model the"
+    " assumption is about the whole loss.",
+    conditions="The proof needs every step inside, and ηdG is the longest that directions of length √d can make. A"
+    " smaller ball would do with high probability.",
+    command='mezo-lab verify local-ball --law gaussian --fast --set measure=length --expect "1"',
+)
+
 LARGER_BATCH = Published(
     name="larger-batch",
     says="A larger batch consistently made optimization faster.",

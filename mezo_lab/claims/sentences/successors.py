@@ -70,7 +70,8 @@ ALIGNED_COSINE = Published(
     " share of the gradient that the subspace holds over the share of the curvature. Where all curvature lies in"
     " the span too, as for the loss of one layer on a fixed batch, it is 1.",
     conditions="The abstract claims the cosine, and measures the training. With a new minibatch each step, as"
-    " there, the span of one batch leaves out curvature of the others, and there is a gain.",
+    " there, the span of one batch leaves out curvature of the others, and there is a gain; docs/aligned.md"
+    " measures both.",
     command="mezo-lab verify aligned-subspace --law gaussian --fast --set moment=progress --set outside=0 --expect"
     ' "q/k*whole"',
 )
