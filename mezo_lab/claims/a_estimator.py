@@ -189,7 +189,8 @@ def variance(law, dim, probes):
 @claim(
     "A5",
     "capture",
-    r"\mathbb{E}\|Pg\|^2 = \frac{n}{d}\,\|g\|^2",
+    r"\mathbb{E}\|Pg\|^2 = \frac{n}{d}\,\|g\|^2, \quad P \ \mathrm{on\ the\ span\ of}\ n \leq d\ "
+    r" \mathrm{uniform\ directions;}\ n = 1:\ \mathrm{any\ isotropic\ law\ of\ fixed}\ \|z\|",
     source="derived",
     laws=["gaussian", "sphere", "orthogonal", "rademacher"],
     default=grid(dim=[20], probes=[1, 4]),
@@ -220,7 +221,8 @@ def capture(law, dim, probes):
 @claim(
     "A6",
     "minibatch",
-    r"\mathbb{E}\|\hat g\|^2 = f\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right), \quad \mathrm{fresh\ batches:}\ "
+    r"\mathrm{one\ batch:}\ \mathbb{E}\|\hat g\|^2 = f\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right), \quad"
+    r" \mathrm{independent\ ones:}\ "
     r" \frac{c}{n}\left(\|g\|^2 + \frac{\mathrm{tr}\,\Sigma}{B}\right) + \frac{n-1}{n}\|g\|^2",
     source="paper, Lemma 2 (one batch) and Algorithm 2 as printed (a fresh, independent batch per probe); derived;"
     " batches drawn with replacement",

@@ -24,7 +24,8 @@ from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
 @claim(
     "B1",
     "descent-lemma",
-    r"\mathbb{E}[L(\theta^+)] - L(\theta) \leq -\eta\|g\|^2 + \frac{1}{2}\eta^2\ell\,\mathbb{E}\|\hat g\|^2",
+    r"\mathbb{E}[L(\theta^+)] - L(\theta) \leq -\eta\|g\|^2 + \frac{1}{2}\eta^2\ell\,\mathbb{E}\|\hat g\|^2"
+    r" \ \mathrm{for}\ \nabla^2L \preceq \ell I,\ \mathbb{E}[\hat g] = g;\ \mathrm{equal\ for}\ H = \ell I",
     source="paper, Lemma 1",
     laws=PAPER,
     default=grid(dim=[20], probes=[2], spectrum=["flat", "falling"]),

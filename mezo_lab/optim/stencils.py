@@ -49,7 +49,8 @@ class OneSided:
 class ResidualFeedback:
     """pg = [L(θ_t + εz_t) − L(θ_{t−1} + εz_{t−1})]/ε: one evaluation. Source: paper, Definition 8; claim A14.
 
-    The first step has no previous loss, and does not move.
+    The first step has no previous loss, and does not move. In a run L(θ_t) − L(θ_{t−1}) depends on z_{t−1}, so that
+    E‖ĝ‖² is `theory.residual_feedback_run_norm` and not `theory.residual_feedback_norm`.
     """
 
     name = "residual-feedback"

@@ -16,7 +16,8 @@ ROUNDING = 1e-12  # of γ in floats: d orthogonal probes have γ = 1
 def descent_bound(lr: Number, smoothness: Number, grad_sq: Number, estimator_sq: Number) -> Number:
     """The largest E[L(θ − ηĝ)] − L(θ) that an ℓ-smooth loss allows; attained when H = ℓI.
 
-    Source: paper, Lemma 1. Formula: −η‖g‖² + ½·η²·ℓ·E‖ĝ‖².
+    Source: paper, Lemma 1. Assumes: ∇²L ⪯ ℓI all the way from θ to θ⁺, and an unbiased ĝ.
+    Formula: −η‖g‖² + ½·η²·ℓ·E‖ĝ‖².
 
     Args: lr: η. smoothness: ℓ = ‖H‖_op. grad_sq: ‖g‖². estimator_sq: E‖ĝ‖².
 

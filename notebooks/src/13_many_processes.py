@@ -56,7 +56,7 @@ from mezo_lab.report.figures import wire_alt_text, wire_figure
 #
 # Let each process evaluate two losses on $B$ examples of its own, drawn independently and with replacement. All this takes the time of
 # one step of one process. Claim A6 (Lemma 2) gives the three norms below, with $G=\|g\|^2$, $S=\operatorname{tr}\Sigma$, and $c=d+2$
-# for Gaussian $z$.
+# for Gaussian $z$, whose $p$ probes are independent.
 #
 # | way | probes | $\mathbb{E}\Vert\hat g\Vert^2$ |
 # |---|---|---|
@@ -78,7 +78,7 @@ for way, norm in {"batch-parallel": batch, "probe-parallel, one batch for all": 
 show(rows)
 
 # %% [markdown]
-# Neither difference is negative, so a probe *and* a batch for each process never give a longer estimate. The gain over batch-parallel
+# Neither difference is negative, so an independent probe *and* a batch for each process never give a longer estimate. The gain over batch-parallel
 # is up to a factor of $p$ where $G$ dominates, and small where the noise $S/B$ does.
 #
 # ## Predict first
@@ -331,7 +331,7 @@ predictions.compare("mean", f"after 20 steps a weight lies up to {course}")
 # Besides its forward passes, each step costs a fixed time for the update and for waiting on the wire. Measure time in rounds, where a
 # *round* is one probe on every process. A step with $n$ probes on $p$ processes then takes $n/p$ rounds and `overhead`. Write the
 # *pace* of such a step, which is its progress $-\log(\mathbb{E}[L^+]/L)$ per unit of time. Each step has its best rate, where
-# $\mathbb{E}[L^+]/L=1-1/\gamma$ and $\gamma=(r+n+1)/n$ (notebook 5). Then predict: which $n$ is best on eight processes, and what
+# $\mathbb{E}[L^+]/L=1-1/\gamma$ and, for independent Gaussian probes, $\gamma=(r+n+1)/n$ (notebook 5). Then predict: which $n$ is best on eight processes, and what
 # happens to it when the overhead grows?
 #
 # <details><summary>Hint 1</summary>Write 1 − 1/γ as one fraction. Its logarithm is negative, and minus this logarithm is the progress.</details>
@@ -401,7 +401,7 @@ show([{name: f"{float(value):.12f}" for name, value in losses.items()}])
 # ### Exercise 13.4: what a step of p processes is worth
 # *20 minutes · ★★☆*
 #
-# How many steps of one process is a step of $p$ processes worth, if each process has a probe? At its best rate a step has
+# How many steps of one process is a step of $p$ processes worth, if each process has a Gaussian probe of its own? At its best rate a step has
 # $\mathbb{E}[L^+]/L=1-1/\gamma$ with $\gamma=(r+p+1)/p$ (notebook 5). Compare $\log(\mathbb{E}[L^+]/L)$ for $p$ probes and for one.
 # Then look at the last column of the table: what is left of the loss after 240 forward passes in all?
 #
@@ -439,7 +439,7 @@ show(rows)
 
 # %% [markdown] tags=["solution"]
 # **Solution.** The gain is nearly $p$ while $p \ll r$, and a logarithm beyond. With a fixed total of passes, more processes take fewer
-# steps and leave more of the loss: they buy time, and pay for it with passes.
+# steps and leave more of the loss: they buy time, and pay for it with passes, as long as their probes are independent.
 
 # %% [markdown]
 # ## Summary
@@ -447,7 +447,7 @@ show(rows)
 # - Directions come from a seed, so processes share a step by exchanging losses. The number of bytes does not depend on $d$.
 # - With the batch split, the step is that of one process on all examples, up to rounding. With the probes split, it is that of one
 #   process with $n=p$, bit for bit.
-# - A probe and a batch for each process never give a longer estimate than either alone.
+# - An independent probe and a batch for each process never give a longer estimate than either alone.
 # - All processes need the same seed, settings and weights, and parts of one size. The library checks all but the last.
 #
 # **Limits.** We ran two processes on one machine with a tiny loss, and compared steps and bytes, not seconds. A model that is split

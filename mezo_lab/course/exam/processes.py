@@ -143,12 +143,13 @@ def _worth(values: dict) -> Part:
     rank = values["rank"]
     processes = values["processes"]
     return Part(
-        question=r"""On a loss whose effective rank is $r=@{rank}$ a step with $n$ probes at its best rate leaves
-$\mathbb{E}[L^+]/L=\frac{r+1}{r+n+1}$ of the loss. How many steps with one probe is a probe-parallel step of $p$
-processes worth? Does it gain as much for each forward pass?""",
+        question=r"""On a loss whose effective rank is $r=@{rank}$ a step with $n$ independent Gaussian probes at its
+best rate leaves $\mathbb{E}[L^+]/L=\frac{r+1}{r+n+1}$ of the loss. How many steps with one probe is a probe-parallel
+step of $p$ processes worth? Does it gain as much for each forward pass?""",
         solution=r"""Factors of successive steps multiply, so progress is a logarithm:
 $\log\frac{r+p+1}{r+1}\big/\log\frac{r+2}{r+1}@{=worth}$ steps. It takes $@{processes}$ times the passes of one step
-and is worth fewer than $@{processes}$ steps: the processes buy time and pay for it with passes.""",
+and is worth fewer than $@{processes}$ steps: the processes buy time and pay for it with passes. Probes at right
+angles may be worth more, where $r$ or $p$ is of the order of $d$.""",
         steps=((2, "logarithms"), (2, "the number"), (1, "no: less for each pass")),
         answers=("worth",),
         slips=(
