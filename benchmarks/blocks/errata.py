@@ -12,12 +12,12 @@ UNTESTED = (*paper.UNTESTED, *projects.UNTESTED)
 
 
 def index(root: Path) -> str:
-    """Every sentence with its source and its claim, as a table."""
+    """Every sentence with its source, where it holds, and its claim, as a table."""
     rows = [
-        f"| [{sentence.name}](#{sentence.name}) | {sentence.source} | {link(claim)} | {answer(sentence)} |"
+        f"| [{sentence.name}](#{sentence.name}) | {sentence.source} | {sentence.holds} | {link(claim)} |"
         for claim, sentence in corrected()
     ]
-    return "\n".join(["| sentence | source | claim | the command answers |", "|---|---|---|---|", *rows])
+    return "\n".join(["| sentence | source | does it hold? | claim |", "|---|---|---|---|", *rows])
 
 
 def tested(root: Path) -> str:
@@ -57,7 +57,7 @@ def entry(sentence: Published, claim: Claim | None = None) -> str:
         lines.append(f"- claim: {link(claim)}")
     lines = [line.replace("|", r"\|").replace("*", r"\*") for line in lines]
     if sentence.command:
-        lines += ["", f"The command answers {answer(sentence)}:", "", "```sh", sentence.command, "```"]
+        lines += ["", answer(sentence), "", "```sh", sentence.command, "```"]
     return "\n".join(lines)
 
 
@@ -69,7 +69,7 @@ def answer(sentence: Published) -> str:
     """What its command answers: a test runs it and compares."""
     words = shlex.split(sentence.command)
     if words[1] == "prove":
-        return "proved"
+        return "What is true is proved:"
     if "--expect" in words:
-        return "REFUTED"
-    return "CONSISTENT, its decoys REFUTED"
+        return f"Held against the draws, `{words[words.index('--expect') + 1]}` is REFUTED:"
+    return "What is true is CONSISTENT with the draws, and the decoys are REFUTED:"

@@ -33,6 +33,8 @@ class Published:
     """What was read there."""
     corrected: str
     """What is true, with the formula."""
+    holds: str = ""
+    """Where it is true as it stands, in a few words."""
     conditions: str = ""
     """Under which conditions its authors speak, where they differ from the claim's."""
     command: str = ""

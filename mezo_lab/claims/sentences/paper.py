@@ -10,6 +10,7 @@ _NOTE = (
 
 NORM_FACTOR_LAW = Published(
     name="norm-factor-law",
+    holds="for the sphere and for signs",
     says="Definition 1 and Algorithm 1 draw Gaussian directions; Lemma 2 gives, with no law beside it, E‖ĝ‖² ="
     " ((d+n−1)/n)·E‖∇L‖².",
     source="Malladi et al. (2023), MeZO, Lemma 2",
@@ -24,6 +25,7 @@ NORM_FACTOR_LAW = Published(
 
 NORM_FACTOR_NOTE = Published(
     name="norm-factor-note",
+    holds="yes, for its Gaussian directions",
     says="The proof in this note ends in (d+n+1)/n where the paper has (d+n−1)/n; its author asks who finds the slip.",
     source="MTandHJ (2026), note on the MeZO paper (in Chinese)",
     address=_NOTE,
@@ -35,6 +37,7 @@ NORM_FACTOR_NOTE = Published(
 
 FRESH_BATCHES = Published(
     name="fresh-batches",
+    holds="for one minibatch, and for n = 1",
     says="Algorithm 2 computes the estimate of n-SPSA, whose norm Lemma 2 gives; it draws a new minibatch for each"
     " of the n directions.",
     source="Malladi et al. (2023), MeZO, Algorithm 2 beside Lemma 2",
@@ -49,6 +52,7 @@ FRESH_BATCHES = Published(
 
 NORM_PROBE_MAGNITUDE = Published(
     name="norm-probe-magnitude",
+    holds="up to the factor √(2/π)",
     says="The magnitude of the projected gradient estimates the norm of a layer's gradient, and averaging it over"
     " more directions improves the estimate.",
     source="Malladi et al. (2023), MeZO, Proposition 1",
@@ -63,6 +67,7 @@ NORM_PROBE_MAGNITUDE = Published(
 
 VARIANCE_BY_GRADIENT_NORM = Published(
     name="variance-by-gradient-norm",
+    holds="no: the variance is that without a scale",
     says="Scaling the directions with the gradient norm (Definition 6) reduces the variance, and reducing it did"
     " not improve optimization.",
     source="Malladi et al. (2023), MeZO, appendix B.3 and Table 8",
@@ -77,6 +82,7 @@ VARIANCE_BY_GRADIENT_NORM = Published(
 
 ONE_POINT_SIMILAR = Published(
     name="one-point-similar",
+    holds="up to twice the second moment, at best",
     says="For well-behaved losses and slow optimization the one-point estimate is similar to SPSA.",
     source="Malladi et al. (2023), MeZO, appendix B.5",
     address=_PAPER,
@@ -90,6 +96,7 @@ ONE_POINT_SIMILAR = Published(
 
 ONE_POINT_DIRECTION = Published(
     name="one-point-direction",
+    holds="times z_t",
     says="The one-point gradient estimate is [L(θ_t + εz_t) − L(θ_{t−1} + εz_{t−1})]/ε.",
     source="Malladi et al. (2023), MeZO, Definition 8",
     address=_PAPER,
@@ -102,6 +109,7 @@ ONE_POINT_DIRECTION = Published(
 
 RANK_OVER_PROBES = Published(
     name="rank-over-probes",
+    holds="while n = O(r)",
     says="There is a γ = Θ(r/n) by which zeroth-order descent is slower than SGD.",
     source="Malladi et al. (2023), MeZO, Theorems 1 and 2",
     address=_PAPER,
@@ -115,6 +123,7 @@ RANK_OVER_PROBES = Published(
 
 ONE_DIRECTION_IS_BEST = Published(
     name="one-direction-is-best",
+    holds="for independent directions",
     says="One direction per step is the most efficient; more of them at the same number of forward passes gain"
     " little, if anything.",
     source="Malladi et al. (2023), MeZO, section 2 and Table 6",
@@ -130,6 +139,7 @@ ONE_DIRECTION_IS_BEST = Published(
 
 RATE_PROPORTIONAL_TO_PROBES = Published(
     name="rate-proportional-to-probes",
+    holds="while n ≪ r",
     says="With more directions the learning rate should grow in proportion to their number.",
     source="Malladi et al. (2023), MeZO, appendix A.2",
     address=_PAPER,
@@ -143,6 +153,7 @@ RATE_PROPORTIONAL_TO_PROBES = Published(
 
 LOCAL_BALL = Published(
     name="local-ball",
+    holds="of a ball √d steps wide",
     says="The effective rank is assumed of the Hessian in a neighbourhood of the weights, of the radius ηdG.",
     source="Malladi et al. (2023), MeZO, Assumption 1",
     address=_PAPER,
@@ -158,6 +169,7 @@ LOCAL_BALL = Published(
 
 LARGER_BATCH = Published(
     name="larger-batch",
+    holds="as far as a lower floor lets the rate grow",
     says="A larger batch consistently made optimization faster.",
     source="Malladi et al. (2023), MeZO, appendix E.3",
     address=_PAPER,
@@ -172,6 +184,7 @@ LARGER_BATCH = Published(
 
 RESET_BEFORE_DESCENT = Published(
     name="reset-before-descent",
+    holds="in exact arithmetic",
     says="Adding ε·z, −2ε·z and ε·z resets the parameters.",
     source="Malladi et al. (2023), MeZO, Algorithm 1",
     address=_PAPER,
@@ -185,6 +198,7 @@ RESET_BEFORE_DESCENT = Published(
 
 LARGEST_MATRIX = Published(
     name="largest-matrix",
+    holds="of the algorithm, not of the code",
     says="Perturbing a whole weight matrix at a time costs additional memory as large as the largest matrix.",
     source="Malladi et al. (2023), MeZO, section 2.1, beside the released code",
     address=f"{_CODE}/large_models/trainer.py#L699-L712",

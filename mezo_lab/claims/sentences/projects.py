@@ -6,6 +6,7 @@ _ES_AT_SCALE = "https://github.com/VsonicV/es-at-scale/blob/574a9d134da1ffce2a8b
 
 LOW_RANK_VARIANCE = Published(
     name="low-rank-variance",
+    holds="no: low-rank noise has more",
     says="Low-rank noise A·Bᵀ for matrices reduces the variance of gradient estimates.",
     source="torcheggroll, README",
     address="https://github.com/ai4flab/torcheggroll/blob/110111f0006458be3fb0c96610f656cd06a9e39f/README.md",
@@ -19,6 +20,7 @@ LOW_RANK_VARIANCE = Published(
 
 BASELINE_OWN_MEAN = Published(
     name="baseline-own-mean",
+    holds="up to the factor (N−1)/N",
     says="The noise of each member, weighted by its reward less the mean reward of the population, estimates the"
     " gradient.",
     source="es-at-scale, es_trainer.py",
@@ -33,6 +35,7 @@ BASELINE_OWN_MEAN = Published(
 
 SEED_IN_THE_LOOP = Published(
     name="seed-in-the-loop",
+    holds="for tensors whose shapes all differ",
     says="The noise of a member is drawn tensor by tensor from a generator that is seeded with the member's seed"
     " each time.",
     source="es-at-scale, worker_extension.py",
@@ -47,6 +50,7 @@ SEED_IN_THE_LOOP = Published(
 
 SEEDS_THAT_MEET = Published(
     name="seeds-that-meet",
+    holds="within one draw, not between two",
     says="For low-rank noise the seeds of the factors P and Ψ of tensor i are seed·n + i + 2n and seed·n + i + n,"
     " for n tensors and consecutive seeds.",
     source="zotitan, train_zo.py",
@@ -61,6 +65,7 @@ SEEDS_THAT_MEET = Published(
 
 ROW_BY_ROW = Published(
     name="row-by-row",
+    holds="for rows of a multiple of 16 numbers",
     says="A comment says that the random numbers of a large tensor are the same whether it is drawn whole or row"
     " by row, as their number is the same.",
     source="lebrice/MeZO, mezo.py",
@@ -75,6 +80,7 @@ ROW_BY_ROW = Published(
 
 RAW_CURVATURE = Published(
     name="raw-curvature",
+    holds="up to ½·tr H on every coordinate",
     says="The diagonal of the Hessian is estimated by the magnitude of the second difference of the loss, times"
     " z², averaged over steps.",
     source="HiZOO, trainer.py",
@@ -90,6 +96,7 @@ RAW_CURVATURE = Published(
 
 MOMENTUM_AGAINST_NOISE = Published(
     name="momentum-against-noise",
+    holds="while the weights stand still",
     says="Momentum might help a randomized estimate, as it reduces its variance.",
     source="torchzero, documentation of RandomizedFDM",
     address="https://github.com/inikishev/torchzero/blob/2b6a2287df3aec9e7801249a691088f958c15ed9/torchzero/modules/grad_approximation/rfdm.py#L207-L216",
@@ -104,6 +111,7 @@ MOMENTUM_AGAINST_NOISE = Published(
 
 ANCHOR_MOVES = Published(
     name="anchor-moves",
+    holds="no: names are copied, not values",
     says="After a full-batch step a copy of the parameters is kept as the anchor of the control variate.",
     source="mezo_svrg, llm_module.py",
     address="https://github.com/amazon-science/mezo_svrg/blob/002e156ba7efa0f4309a0c2c13f0c618b88c1830/models/llm_module.py#L413-L425",

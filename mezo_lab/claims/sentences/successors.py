@@ -4,6 +4,7 @@ from mezo_lab.claims.published import Published
 
 ADAM_PER_COORDINATE = Published(
     name="adam-per-coordinate",
+    holds="less and less as d grows",
     says="Adam's first and second moments, rebuilt from zeroth-order estimates, guide the weights through"
     " dimensions of lower and higher curvature.",
     source="Cai, Chen and Zhu (2026), AdaMeZO",
@@ -18,6 +19,7 @@ ADAM_PER_COORDINATE = Published(
 
 LOW_RANK_CAPTURE = Published(
     name="low-rank-capture",
+    holds="no: the mean squared cosine is the Gaussian's, 1/d",
     says="Directions of full rank struggle to capture the low-rank structure of the gradient; low-rank directions"
     " capture it effectively.",
     source="Chen et al. (2024), LOZO",
@@ -32,6 +34,7 @@ LOW_RANK_CAPTURE = Published(
 
 RANDOM_SUBSPACE_GRADIENT = Published(
     name="random-subspace-gradient",
+    holds="on average over subspaces, or within one",
     says="An estimate from directions in a random subspace of low rank closely approximates the gradient.",
     source="Yu et al. (2024), SubZero",
     address="https://arxiv.org/abs/2410.08989v3",
@@ -46,6 +49,7 @@ RANDOM_SUBSPACE_GRADIENT = Published(
 
 RANDOM_SUBSPACE_VARIANCE = Published(
     name="random-subspace-variance",
+    holds="about the mean within the subspace; no step is saved",
     says="As the variance of zeroth-order estimates grows with the dimension, directions in a random subspace of"
     " low rank have less of it, and converge faster.",
     source="Yu et al. (2024), SubZero",
@@ -61,6 +65,7 @@ RANDOM_SUBSPACE_VARIANCE = Published(
 
 ALIGNED_COSINE = Published(
     name="aligned-cosine",
+    holds="yes; as many fewer steps do not follow",
     says="The gradient of a linear layer lies in the span of its inputs, and directions in that span have a"
     " provably higher cosine with it than isotropic ones.",
     source="Lin et al. (2026), AGZO",
@@ -78,6 +83,7 @@ ALIGNED_COSINE = Published(
 
 SPREAD_NORMALISED = Published(
     name="spread-normalised",
+    holds="in the mean, to 2 % at N = 8; not in length",
     says="A step divided by the spread of the losses of its directions is formally equivalent to that of"
     " normalised SGD.",
     source="Dang et al. (2025), FZOO, arXiv 2506.09034: the abstract as its README has it",
@@ -94,6 +100,7 @@ SPREAD_NORMALISED = Published(
 
 WALK_LENGTH = Published(
     name="walk-length",
+    holds="of the length; forgetting does not follow from it",
     says="Updates of evolution strategies have a norm larger by orders of magnitude than those of GRPO, which"
     " explains their forgetting.",
     source="Abdi et al. (2026), Evolutionary Strategies lead to Catastrophic Forgetting",
@@ -111,6 +118,7 @@ WALK_LENGTH = Published(
 
 TEMPORAL_EQUIVALENCE = Published(
     name="temporal-equivalence",
+    holds="for a residual that is kept whole",
     says="Accumulated rounding errors, paid back when they reach a step of the grid, make a quantised run"
     " equivalent over time to the run at high precision.",
     source="Xu, Miikkulainen and Qiu (2026), QES, caption of Figure 1",
@@ -127,6 +135,7 @@ TEMPORAL_EQUIVALENCE = Published(
 
 CONTROL_OF_ESTIMATES = Published(
     name="control-of-estimates",
+    holds="along the same directions, or for the minibatch's part",
     says="Coupled with SVRG's control variate, zeroth-order estimates have less variance, which stabilises and"
     " speeds up training.",
     source="Gautam et al. (2024), MeZO-SVRG",
