@@ -81,7 +81,7 @@ predictions = predict(
 # ## 1. Fewer random numbers
 #
 # LOZO and EGGROLL perturb a $p\times q$ matrix along $z=\mathrm{vec}(UV^\top)/\sqrt k$, with Gaussian $U$ ($p\times k$) and $V$ ($q\times k$). They draw $k(p+q)$ numbers in place of $d=pq$.
-# This saves work, and both papers say so. Does it also save variance? The pairings of notebook 2, for $U$ and for $V$, give
+# This saves work, which is what EGGROLL's authors claim. Does it also save variance? The pairings of notebook 2, for $U$ and for $V$, give
 #
 # $$\mathbb{E}[\|z\|^2zz^\top]=c\,I,\qquad c=d+2+\frac{2(p+q+1)}{k}.$$
 
@@ -152,7 +152,7 @@ predictions.compare("orthogonal", f"holds: {few} per pair with n = {counts[0]}, 
 # ## 5. Momentum
 #
 # With $m\leftarrow\beta m+(1-\beta)\hat g$ and $\theta\leftarrow\theta-\eta m$ on $H=\ell P_r$, the mean square stays bounded up to $\eta=2/\big(\ell(\gamma-\frac{2\beta}{1+\beta})\big)$. At $\gamma=1$, the true gradient,
-# this is the sentence's rate. At MeZO's $\gamma$ of at least $r+2$, momentum takes less than 1 off it.
+# this is the sentence's rate. MeZO with one probe has $\gamma=r+2$, and momentum takes less than 1 off it.
 
 # %%
 betas = sized(full=(0.0, 0.5, 0.8, 0.9), fast=(0.5, 0.9))
@@ -201,7 +201,7 @@ predictions.compare("spread", f"fails, but not by much in the mean: at N = 8, {f
 
 # %%
 turned = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)).Q
-hessian = turned @ torch.diag(spectrum("power", 6)) @ turned.T
+hessian = torch.round(turned @ torch.diag(spectrum("power", 6)) @ turned.T, decimals=3)
 entries, count = hessian.diagonal(), sized(full=200_000, fast=40_000)
 order, series = entries.argsort(), []
 for name in ("gaussian", "rademacher"):
@@ -214,6 +214,7 @@ raised = [each + float(entries.sum()) / 2 for each in x]  # by half of the trace
 lines = [ScalingLine("H_ii", x, x)], [ScalingLine("without the −1", x, raised)]
 labels = {"xlabel": "H_ii", "ylabel": "mean of ½ zᵀHz (z_i² − 1)", "scale": "linear"}
 show(scaling_figure(series, *lines, **labels), alt=scaling_alt_text(series, *lines, **labels))
+judged.append(verify("curvature-diagonal", moment="centred"))
 predictions.compare("curvature", "holds for Gaussian z; signs, whose z_i² is always 1, see nothing")
 
 # %% [markdown]
@@ -226,7 +227,7 @@ predictions.compare("curvature", "holds for Gaussian z; signs, whose z_i² is al
 #
 # $$\mathbb{E}\|\theta_T-\theta_0\|^2=\eta^2\|g\|^2\,T\,(T-1+f),\qquad f=\mathbb{E}\|\hat g\|^2/\|g\|^2,$$
 #
-# so that the share $T/(T-1+f)$ of the squared length is signal. With a schedule of rates, $T$ becomes $(\sum\eta)^2/\sum\eta^2$. The log of a committed run of SmolLM2 has all that this takes.
+# so that the share $T/(T-1+f)$ of the squared length is signal. With a schedule of rates, $T$ becomes $(\sum\eta)^2/\sum\eta^2$. On any other loss the signal's share is at most this, because its steps do not all point the same way. The log of a recorded run of SmolLM2 has all that we need.
 
 # %%
 steps = sized(full=(3, 12, 48), fast=(4, 12))
@@ -262,7 +263,7 @@ show(rows)
 # ## What it means
 #
 # Four of the nine hold: the aligned cosine, orthogonal probes, the diagonal by Gaussian probes, and the walk. Five fail as formulas: low rank, the random subspace, momentum, the population's own mean and its own spread.
-# The pattern is the ratio of the beginning. What survives brings knowledge into the direction (the inputs of a layer, the span of the probes, the curvature). What fails rearranges the noise, or rescales the estimate.
+# The ratio of the beginning explains the pattern. A method that survives brings knowledge into its direction: the inputs of a layer, the span of its probes, the curvature. A method that fails rearranges its noise, or rescales its estimate.
 # A larger batch is no way around: it lowers the floor of the noise, and costs its examples (claim E11). [The errata](../docs/errata.md) have these sentences and more, with their authors' conditions and a command each.
 #
 # ## Where it breaks
