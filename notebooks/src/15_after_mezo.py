@@ -46,8 +46,8 @@ def show_promise(*panels):
 #
 # $$\max_\eta\left(\eta\,g^\top\mathbb{E}[\hat g]-\tfrac12\eta^2\,\mathbb{E}[\hat g^\top H\hat g]\right)=\frac{(g^\top\mathbb{E}[\hat g])^2}{2\,\mathbb{E}[\hat g^\top H\hat g]}.$$
 #
-# Multiplying $\hat g$ by a number changes nothing. A smaller variance with an equally smaller mean is therefore no gain. Only two things help: an estimate that points more
-# along $g$, or one that meets less curvature for the same mean. Keep this ratio in mind when you vote.
+# Multiplying $\hat g$ by a number changes nothing, so a smaller variance with a smaller mean may be no gain. Only two things help: an estimate that points more
+# along $g$, or one that meets less curvature for the same mean.
 #
 # ## Predict first
 #
@@ -128,7 +128,7 @@ predictions.compare("aligned", f"holds: cos² is {grown:.1f} times that of a ran
 
 # %% [markdown]
 # In the random subspace the variance about the mean *there* is smaller, as the sentence says, but this mean lacks what $V$ misses, and the ratio gains nothing. The longer $V$ is kept, the worse; a gain in an experiment must have another source.
-# In the right subspace the cosine grows as promised. Whether that saves a step is another question, to which we return under *Where it breaks*.
+# In the right subspace the cosine grows as promised. Whether that saves a step is asked under *Where it breaks*.
 #
 # ## 4. Probes at right angles
 #
@@ -246,7 +246,7 @@ predictions.compare("walk", f"holds: {found}")
 #
 # ## Check
 #
-# Every mean above was a verdict of the registry. Here they are by claim: the farthest mean from its theory, and of the formulas that are believed the nearest to the draws.
+# Every mean above was a verdict. By claim: the mean that is farthest from its theory, and the belief that is nearest to the draws.
 
 # %%
 rows = []
@@ -268,8 +268,8 @@ show(rows)
 #
 # ## Where it breaks
 #
-# A larger cosine need not save a step. On its own batch, a layer's loss is flat outside the span of its inputs. There isotropic noise costs nothing, and the ratio of the beginning is the same with and without alignment.
-# Let the curvature outside the span be $h$ times that inside, as other batches may bring it:
+# A larger cosine need not save a step. On its own batch, a layer's loss is flat outside the span of its inputs: isotropic noise costs nothing there. The first table gives the curvature outside the span $h$ times that inside.
+# Other batches bring such curvature. The second table is a record of one layer, trained on one batch throughout or on fresh ones.
 
 # %%
 p, q, k = 3, 4, 2
@@ -279,6 +279,18 @@ for h in (0.0, 0.1, 1.0):
     isotropic = progress_per_pair(p * k + h * p * (q - k), 1)  # its trace has the curvature outside as well
     gain = found.estimate.mean / isotropic
     rows.append({"h": h, "aligned, per pair": found.estimate, "isotropic": isotropic, "gain": gain})
+show(rows)
+trained = json.loads(record_path("results/aligned.json").read_text())["layer"]
+rows = []
+for batch, inputs in (("the same", "span"), ("fresh", "batch")):
+    everywhere, within = (row for row in trained if row["inputs"] == inputs)
+    steps = {
+        name: round(row["steps"][0]) for name, row in (("steps, isotropic", everywhere), ("steps, aligned", within))
+    }
+    saved = everywhere["steps"][0] / within["steps"][0]
+    rows.append(
+        {"batch": batch, "cos², times": everywhere["k"] / within["k"]} | steps | {"saved, times": f"{saved:.2f}"}
+    )
 show(rows)
 
 # %% [markdown]
