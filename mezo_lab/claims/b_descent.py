@@ -18,7 +18,7 @@ from mezo_lab.claims.problems import (
 )
 from mezo_lab.claims.sentences import paper
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
-from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
+from mezo_lab.sampling import Iid, Orthogonal, Quadratic, gaussian, gram_schmidt, two_point
 
 
 @claim(
@@ -27,7 +27,7 @@ from mezo_lab.sampling import Iid, Quadratic, gaussian, gram_schmidt, two_point
     r"\mathbb{E}[L(\theta^+)] - L(\theta) \leq -\eta\|g\|^2 + \frac{1}{2}\eta^2\ell\,\mathbb{E}\|\hat g\|^2"
     r" \ \mathrm{for}\ \nabla^2L \preceq \ell I,\ \mathbb{E}[\hat g] = g;\ \mathrm{equal\ for}\ H = \ell I",
     source="paper, Lemma 1",
-    laws=PAPER,
+    laws=[*PAPER, "orthogonal"],
     default=grid(dim=[20], probes=[2], spectrum=["flat", "falling"]),
     fast=grid(dim=[6], probes=[2], spectrum=["flat", "falling"]),
 )
@@ -85,10 +85,11 @@ def dimension_tax(law, dim, probes, t):
     "low-rank",
     r"\mathbb{E}[L(\theta^+)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\gamma, \quad"
     r" \gamma = \frac{r+n+1}{n}\ \mathrm{(Gaussian)},"
-    r" \ \frac{dr+d-2}{n(d+2)} + 1\ \mathrm{(sphere)}, \ \frac{r+n-1}{n}\ \mathrm{(signs)}",
+    r" \ \frac{dr+d-2}{n(d+2)} + 1\ \mathrm{(sphere)}, \ \frac{r+n-1}{n}\ \mathrm{(signs),\ orthogonal\ as\ in\ E4}",
     source="paper, Theorems 1 and 2, Corollary 1; equality derived",
-    laws=PAPER,
+    laws=[*PAPER, "orthogonal"],
     default=grid(dim=[10, 100, 1000], probes=[1], rank=[5])
+    + grid(dim=[10], probes=[4], rank=[5])
     + grid(dim=[13_000_000_000], probes=[1], rank=[5])
     + grid(dim=[100], probes=[1], rank=[10, 30]),
     fast=grid(dim=[8, 64], probes=[1], rank=[4])
@@ -121,7 +122,7 @@ def low_rank(law, dim, probes, rank):
     r"\mathbb{E}[\hat g^\top H\hat g] = \frac{n-1}{n}g^\top Hg"
     r" + \frac{1}{n}\left(\mathrm{tr}(H)\|g\|^2 + 2g^\top Hg + (\kappa-3)\Sigma_i H_{ii}g_i^2\right)",
     source="derived from A3",
-    laws=["gaussian", "rademacher", "uniform", "three-point", "sphere"],
+    laws=["gaussian", "rademacher", "uniform", "three-point", "sphere", "orthogonal"],
     default=grid(dim=[12], probes=[2]),
     fast=grid(dim=[6], probes=[2]),
 )
@@ -141,6 +142,9 @@ def any_spectrum(law, dim, probes):
     formula = "((n-1)*gHg + d/(d+2)*(2*gHg + trH*g2))/n"  # the sphere's
     if isinstance(law, Iid):
         formula = "((n+1)*gHg + trH*g2 + (kappa-3)*Hgg)/n"
+    elif isinstance(law, Orthogonal) and probes > 1:
+        law.fits(probes, dim)
+        formula = "(d/(d+2)*(2*gHg + trH*g2) + (n-1)*(d**2*gHg - d*trH*g2)/((d+2)*(d-1)))/n"
 
     def draw(count, generator):
         estimate = two_point(loss, theta, law.sample(count, probes, dim, generator), epsilon=1.0)

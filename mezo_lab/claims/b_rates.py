@@ -38,7 +38,7 @@ def same_object(law, dim, probes):
     "best-step",
     r"\mathbb{E}[L(\theta^+)]/L(\theta) = 1 - \frac{2t - t^2}{\gamma}, \quad t = \eta\ell\gamma",
     source="derived",
-    laws=PAPER,
+    laws=[*PAPER, "orthogonal"],
     default=grid(dim=[20], probes=[2], rank=[3], t=[0.5, 1.0, 1.5, 2.0]),
     fast=grid(dim=[6], probes=[2], rank=[3], t=[0.5, 1.0, 1.5, 2.0]),
     sweep="t",

@@ -35,12 +35,13 @@ _OF_SIGNS = ("nearest", "scatter")  # measures whose formula is that of signs
     laws=["rademacher", "gaussian"],
     default=grid(measure=["feedback"], dim=[16], spacing=[4.5], steps=[64], runs=[299])
     + grid(measure=["log"], dim=[16], spacing=[4.5], steps=[12], runs=[30])
-    + grid(measure=["nearest"], dim=[16], spacing=[3.4])
+    + grid(measure=["nearest"], dim=[16], spacing=[2.4, 3.4, 4.4])
     + grid(measure=["stochastic", "scatter"], dim=[16], spacing=[4.5]),
     fast=grid(measure=["feedback"], dim=[9], spacing=[3.5], steps=[32], runs=[24])
     + grid(measure=["log"], dim=[9], spacing=[3.5], steps=[8], runs=[4])
     + grid(measure=["nearest"], dim=[9], spacing=[2.2])
     + grid(measure=["stochastic", "scatter"], dim=[9], spacing=[3.5]),
+    sweep="spacing",
     suits=lambda law, p: law.name == "rademacher" or p["measure"] not in _OF_SIGNS,
     published=[successors.TEMPORAL_EQUIVALENCE],
 )

@@ -109,8 +109,8 @@ def orthogonal_probes(law, dim, probes, rank):
     r"m \leftarrow \beta m + (1-\beta)\hat g, \ \theta \leftarrow \theta - \eta m \ \mathrm{on}\ H = \ell P_r:\ "
     r"\eta_{\max} = \frac{2}{\ell\left(\gamma - 2\beta/(1+\beta)\right)}",
     source="derived; for every spectrum Song et al. (2026), arXiv 2604.14669",
-    laws=PAPER,
-    default=grid(dim=[20], probes=[1], rank=[5], beta=[0.5, 0.9]),
+    laws=[*PAPER, "orthogonal"],
+    default=grid(dim=[20], probes=[1], rank=[5], beta=[0.5, 0.9]) + grid(dim=[20], probes=[4], rank=[5], beta=[0.9]),
     fast=grid(dim=[8], probes=[1], rank=[3], beta=[0.9]),
     published=[projects.MOMENTUM_AGAINST_NOISE],
 )

@@ -42,7 +42,7 @@ _DERIVATIONS = {
     "variance-modified": (variance_modified, _GAUSSIAN),
     "adam-blind": (adam_blind, _GAUSSIAN),
     "residual-feedback": (residual_feedback, _GAUSSIAN),
-    "descent-lemma": (descent_lemma, ("gaussian", "rademacher", "sphere")),
+    "descent-lemma": (descent_lemma, SYMBOLIC_LAWS),
     "dimension-tax": (dimension_tax, SYMBOLIC_LAWS),
     "low-rank": (low_rank, SYMBOLIC_LAWS),
     "any-spectrum": (any_spectrum, SYMBOLIC_LAWS),

@@ -69,6 +69,7 @@ def test_claims_about_every_law_are_proved_for_every_law():
     assert everywhere == {
         *("unbiased", "norm-factor", "second-moment", "variance", "minibatch", "curvature-probe"),
         *("dimension-tax", "low-rank", "any-spectrum", "same-object", "best-step", "momentum", "noise-floor"),
+        "descent-lemma",
         "smoothing-any-law",
     }
 
