@@ -197,7 +197,7 @@ def control_variate(law, dim, probes, batch, anchor):
         "moving": (
             rho1,
             1.0,
-            2 * (factor - 1) * (pair.gg + pair.noise_g),
+            theory.moving_anchor_norm(pair.gg, pair.noise_g, factor),
             f"2*({whole} - 1)*(g2 + S/B)",
             ("V", "(1-rho1**2)*V"),
         ),

@@ -20,8 +20,10 @@ from mezo_lab.proofs.preconditioned import adam_blind, variance_modified
 from mezo_lab.proofs.proof import Conclusion, Proof
 from mezo_lab.proofs.residual import residual_feedback
 from mezo_lab.proofs.runs import momentum, noise_floor
+from mezo_lab.proofs.spread import self_normalised
 from mezo_lab.proofs.step import Step
 from mezo_lab.proofs.subspaces import aligned_subspace, fixed_subspace
+from mezo_lab.proofs.successors import baseline, control_variate, curvature_diagonal, wandering
 from mezo_lab.theory import KURTOSIS
 from mezo_lab.validation import nearest, one_of
 
@@ -55,8 +57,13 @@ _DERIVATIONS = {
     "aligned-subspace": (aligned_subspace, ("gaussian", "sphere")),
     "orthogonal-probes": (orthogonal_probes, ("orthogonal",)),
     "momentum": (momentum, SYMBOLIC_LAWS),
+    "baseline": (baseline, SYMBOLIC_LAWS),
+    "self-normalised": (self_normalised, _GAUSSIAN),
+    "curvature-diagonal": (curvature_diagonal, SYMBOLIC_LAWS),
+    "wandering": (wandering, SYMBOLIC_LAWS),
     "noise-floor": (noise_floor, SYMBOLIC_LAWS),
     "smoothing-any-law": (smoothing_any_law, SYMBOLIC_LAWS),
+    "control-variate": (control_variate, SYMBOLIC_LAWS),
 }
 
 

@@ -17,13 +17,17 @@ from mezo_lab.proofs.notation import (
     batch_gradient_sq,
     beta,
     change,
+    common,
     d,
     ell,
+    entry,
     epsilon,
     eta,
+    freedom,
     n,
     noise,
     r,
+    run_steps,
     s,
 )
 from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, third_derivative, vector
@@ -37,6 +41,7 @@ ELL = QQ(3, 2)
 BETA = QQ(2, 3)
 DELTA = QQ(2, 5)
 BATCH = 2
+STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,14 @@ class Case:
         return self.vector(lambda i: QQ(i + 1, 3))
 
     @cached_property
+    def anchor(self) -> Vector:  # h, the gradient at another point
+        return [g / a for g, a in zip(self.g, self.scale, strict=True)]
+
+    @cached_property
+    def zeta(self) -> Vector:  # there a minibatch gradient is h + ζ where it is g + ξ here
+        return self.vector(lambda i: QQ(2, i + 3))
+
+    @cached_property
     def scale(self) -> Vector:  # the diagonal of D
         return self.vector(lambda i: QQ(i + 1, 2))
 
@@ -127,6 +140,10 @@ class Case:
         """gᵀδ + ½·δᵀHδ: gradient g and Hessian H at δ = 0."""
         return dot(self.g, delta) + form(self.hessian, delta) / 2
 
+    def linear_loss(self, delta: Vector):
+        """5/2 + gᵀδ."""
+        return QQ(5, 2) + dot(self.g, delta)
+
     @property
     def origin(self) -> Vector:
         return self.vector(lambda i: QQ(0))
@@ -154,7 +171,7 @@ class Case:
         vectors = {
             "g": self.g,
             "u": self.u,
-            "h": [g / a for g, a in zip(self.g, self.scale, strict=True)],  # D⁻¹g
+            "h": self.anchor,  # D⁻¹g
             "w": [u * a for u, a in zip(self.u, self.scale, strict=True)],  # Du
             "∇ΔL": self.vector(lambda k: sum((self.third(i, i, k) for i in range(self.dim)), start=QQ(0))),
         }
@@ -172,11 +189,13 @@ class Case:
             Scalar("‖D⁻¹g‖²"): square(vectors["h"]),
             Scalar("‖g‖₁", positive=True): sum((abs(g) for g in self.g), start=QQ(0)),
             Scalar("gᵢ"): self.g[0],
+            entry: self.hessian[0][0],
             noise: square(self.xi) * BATCH,
+            common: dot(self.xi, self.zeta) * BATCH,
             batch_gradient_sq: square(self.g),
         }
         numbers |= MatrixCase(self.law, self.dim, self.probes).values
-        sizes = {d: self.dim, n: self.probes, r: self.rank, batch: BATCH}
+        sizes = {d: self.dim, n: self.probes, r: self.rank, batch: BATCH, run_steps: STEPS, freedom: self.dim + 2}
         constants = {epsilon: EPSILON, eta: ETA, ell: ELL, beta: BETA, change: DELTA, s: ETA * ELL}
         return {symbol: sympy_number(value) for symbol, value in (numbers | sizes | constants).items()}
 

@@ -23,6 +23,7 @@ SIGNS = {
     "′": "'",
     "·": r"\cdot ",
     "∘": r"\circ ",
+    "∫": r"\int ",
     "½": r"\frac{1}{2}",
     "−": "-",
     "Δ": r"\Delta ",
@@ -81,7 +82,12 @@ rows, columns, inner, kept_steps, outside = (Scalar(name, positive=True) for nam
 beta = Scalar("β", positive=True)  # of an averaged momentum
 s = Scalar("s", positive=True)  # the step without units, ηℓ
 change = Scalar("Δ")  # of the loss, from one step to the next
+freedom = Scalar("m", positive=True)  # degrees of freedom of n = m + 1 losses about their mean
+run_steps = Scalar("T", positive=True)  # of a run
+entry = Scalar("Hᵢᵢ")
+correlation = Scalar("ρ")  # of an estimate with its control
 noise = Scalar("tr(Σ)")  # Σ, the covariance of one example's gradient
+common = Scalar("tr(C)")  # C, the covariance of one example's gradients at two points
 batch = Scalar("B", positive=True)  # examples of a minibatch
 batch_gradient_sq = Scalar("E‖∇L(θ;B)‖²", positive=True)  # over minibatches of B examples
 

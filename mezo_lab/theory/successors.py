@@ -70,7 +70,13 @@ def curvature_diagonal(entry: Number, trace: Number, moments: Moments) -> Number
     return ((moments.pair - 1) * trace + (2 * moments.pair + moments.coincidence) * entry) / 2
 
 
-def curvature_magnitude(entry: Number, trace: Number) -> Number:
+_DENSITY = math.exp(-0.5) / math.sqrt(2 * math.pi)  # of a normal number, at 1
+_INSIDE = math.erf(math.sqrt(0.5))  # the probability that it lies between −1 and 1
+
+
+def curvature_magnitude(
+    entry: Number, trace: Number, *, density: Number = _DENSITY, inside: Number = _INSIDE
+) -> Number:
     """E|½·zᵀHz·(z_i² − 1)| where H has no negative eigenvalue: what an absolute value makes of `curvature_diagonal`.
 
     It is at least abs(H_ii) for any H, by Jensen's inequality, and grows with the curvature of all other coordinates.
@@ -79,11 +85,11 @@ def curvature_magnitude(entry: Number, trace: Number) -> Number:
     Formula: ½·[4φ·(tr H − H_ii) + (2 + 12φ − 4P)·H_ii], φ = e^(−½)/√(2π) the density of a normal number at 1, and P the
     probability that it lies between −1 and 1.
 
+    Args: entry: H_ii. trace: tr H. density: φ, and inside: P, sympy's in a proof.
+
     >>> round(curvature_magnitude(1.0, 1.0), 3), round(curvature_magnitude(1.0, 100.0), 3)
     (1.086, 48.997)
     """
-    density = math.exp(-0.5) / math.sqrt(2 * math.pi)
-    inside = math.erf(math.sqrt(0.5))
     return (4 * density * (trace - entry) + (2 + 12 * density - 4 * inside) * entry) / 2
 
 
@@ -146,3 +152,19 @@ def probe_covariance(product: Number, noise: Number, factor: Number) -> Number:
     (54.0, 3.0)
     """
     return factor * (product + noise) - product
+
+
+def moving_anchor_norm(grad_sq: Number, noise: Number, factor: Number) -> Number:
+    """E‖ĝ − ĝ′‖² of two estimates of one minibatch's gradient, along different probes: what an anchor adds that moves.
+
+    An anchor that moves with the weights is θ itself. The difference of the two estimates is 0 on average, so that a
+    step is left with the stored gradient alone, and it scatters nearly twice as much as ĝ.
+
+    Source: derived; claim E14. Formula: 2·(f − 1)·(‖g‖² + tr Σ/B).
+
+    Args: grad_sq: ‖g‖². noise: tr Σ/B. factor: f of A2.
+
+    >>> moving_anchor_norm(1.0, 0.0, 52.0)
+    102.0
+    """
+    return 2 * (factor - 1) * (grad_sq + noise)
