@@ -18,6 +18,7 @@ SIGNS = {
     "‖": r"\Vert ",
     "|": r"\vert ",
     "ĝ": r"\hat{g}",
+    "ĥ": r"\hat{h}",
     "ᵀ": r"^{\top}",
     "⋆": r"^{\star}",
     "′": "'",
@@ -83,7 +84,7 @@ beta = Scalar("β", positive=True)  # of an averaged momentum
 s = Scalar("s", positive=True)  # the step without units, ηℓ
 change = Scalar("Δ")  # of the loss, from one step to the next
 freedom = Scalar("m", positive=True)  # degrees of freedom of n = m + 1 losses about their mean
-run_steps = Scalar("T", positive=True)  # of a run
+run_steps = Scalar("T", positive=True, integer=True)  # of a run; not `kept_steps`, whose value differs
 entry = Scalar("Hᵢᵢ")
 correlation = Scalar("ρ")  # of an estimate with its control
 noise = Scalar("tr(Σ)")  # Σ, the covariance of one example's gradient

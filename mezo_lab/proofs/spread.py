@@ -1,5 +1,7 @@
 """Claim E8: a step that is divided by the spread of its losses; Gaussian, by the moments of a χ² law."""
 
+from typing import cast
+
 import sympy
 from sympy import Expr, Integer, Rational
 
@@ -43,8 +45,7 @@ def self_normalised(law: str) -> Proof:
             "m degrees of freedom, and its density is",
             equation("p(t)", _density()),
         ),
-        Step("Integrate 1/√t over it.", equation("E[1/√(mS²)]", _chi_square_mean(-HALF))),
-        Step("So the inverse of the spread has, for m ≥ 2,", equation("E[ε‖g‖/s]", scale)),
+        Step("s is ε‖g‖·S, and 1/S is √(m/t): integrate over t, for m ≥ 2.", equation("E[ε‖g‖/s]", scale)),
         Step("In the same way, the spread itself is a little short,", equation("E[S]", spread[SPREAD])),
         Step("and the inverse of its square is long, for m ≥ 3.", equation("E[1/S²]", spread[SPREAD**-2])),
         Step(
@@ -76,7 +77,7 @@ def _density() -> Expr:
     return t ** (freedom / 2 - 1) * sympy.exp(-t / 2) / (2 ** (freedom / 2) * sympy.gamma(freedom / 2))
 
 
-def _chi_square_mean(power: Rational) -> Expr:
+def _chi_square_mean(power: Expr) -> Expr:
     """E[tᵖ] of χ², by ∫ tᵃ⁻¹e^(−t/2) dt = 2ᵃΓ(a)."""
     a = freedom / 2 + power
     return 2**power * sympy.gamma(a) / sympy.gamma(freedom / 2)
@@ -84,8 +85,10 @@ def _chi_square_mean(power: Rational) -> Expr:
 
 def _spread_mean(power: int) -> Expr:
     """E[Sᵏ], mS² being χ² with m degrees of freedom."""
-    mean = _chi_square_mean(Rational(power, 2)) / freedom ** Rational(power, 2)
-    return sympy.gammasimp(mean) if power % 2 == 0 else mean  # Γ(x+1) = x·Γ(x)
+    mean = _chi_square_mean(Integer(power) / 2) / freedom ** (Integer(power) / 2)
+    if power % 2:
+        return mean
+    return cast(Expr, sympy.gammasimp(mean))  # Γ(x+1) = x·Γ(x)
 
 
 def _normal_mean(power: int) -> Expr:

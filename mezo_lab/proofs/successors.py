@@ -185,20 +185,20 @@ def wandering(law: str) -> Proof:
     along = [vector("g"), vector("g")]
     product = expectation(along, weight)
     square_name = Scalar(squared.name)
-    product_name = Scalar("E[ĝₜᵀĝₛ]")
+    product_name = Scalar("E[ĝᵢᵀĝⱼ]")
     named = eta**2 * (run_steps * square_name + run_steps * (run_steps - 1) * product_name)
     walk = factored(put(named, {square_name: squared.total, product_name: product}))
     straight = eta**2 * run_steps**2 * GG
     share = sympy.cancel(straight / walk)
     rows = (
         Step(
-            "On a linear loss g is the same everywhere, and θ_T − θ_0 = −η Σₜ ĝₜ. Of the T² products of two steps, T "
+            "On a linear loss g is the same everywhere, and θ_T − θ_0 = −η Σᵢ ĝᵢ. Of the T² products of two steps, T "
             "are a step with itself.",
             equation("E‖θ_T−θ_0‖²", named),
         ),
         *squared.steps,
         contraction_step(
-            "Two steps have independent probes, and each has the mean g; along g", Scalar("gᵀE[ĝₜ]"), along, weight
+            "Two steps have independent probes, and each has the mean g; along g", Scalar("gᵀE[ĝᵢ]"), along, weight
         ),
         Step("So a product of two steps is", equation(product_name, product)),
         Step("Together:", equation("E‖θ_T−θ_0‖²", walk)),

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import sympy
 
-from mezo_lab import proofs
+from mezo_lab import proofs, theory
 from mezo_lab.proofs import provable, prove
+from mezo_lab.proofs.forms import TRACE
 from mezo_lab.proofs.laws import SYMBOLIC_LAWS
+from mezo_lab.proofs.notation import entry, freedom
 
 DERIVED_SIDE = ("algebra", "brute", "case", "forms", "laws", "matrix_case", "notation", "printing", "step", "wick")
 CLAIMS = {
@@ -36,8 +38,13 @@ CLAIMS = {
     "aligned-subspace": "E3",
     "orthogonal-probes": "E4",
     "momentum": "E5",
+    "baseline": "E7",
+    "self-normalised": "E8",
+    "curvature-diagonal": "E9",
+    "wandering": "E10",
     "noise-floor": "E11",
     "smoothing-any-law": "E12",
+    "control-variate": "E14",
 }
 
 
@@ -70,7 +77,7 @@ def test_claims_about_every_law_are_proved_for_every_law():
         *("unbiased", "norm-factor", "second-moment", "variance", "minibatch", "curvature-probe"),
         *("dimension-tax", "low-rank", "any-spectrum", "same-object", "best-step", "momentum", "noise-floor"),
         "descent-lemma",
-        "smoothing-any-law",
+        *("baseline", "curvature-diagonal", "wandering", "smoothing-any-law", "control-variate"),
     }
 
 
@@ -118,6 +125,28 @@ def test_more_orthogonal_probes_always_help_where_all_directions_are_curved():
     assert sympy.solveset(last.lhs, x, sympy.Interval.open(0, 1)) == sympy.EmptySet and last.subs(
         x, sympy.Rational(1, 2)
     )
+
+
+def test_signs_are_proved_to_see_no_diagonal_and_a_gaussian_to_see_it():
+    signs, gaussian = (prove("curvature-diagonal", law) for law in ("rademacher", "gaussian"))
+    assert [conclusion.derived for conclusion in signs.conclusions] == [0, TRACE / 2, 0]
+    assert "0 in every draw" in signs.steps[-1].sentence
+    assert gaussian.derived == entry and not any("every draw" in step.sentence for step in gaussian.steps)
+
+
+def test_an_absolute_value_is_proved_to_keep_the_trace():
+    magnitude = prove("curvature-diagonal", "gaussian").conclusions[-1]
+    assert sympy.diff(magnitude.derived, TRACE).is_positive
+
+
+def test_a_spread_of_few_losses_is_integrated_over_its_own_density():
+    formula = next(step.formula for step in prove("self-normalised", "gaussian").steps if step.text.startswith("p(t)"))
+    (t,) = (symbol for symbol in formula.rhs.free_symbols if symbol.name == "t")
+    for count in (3, 4, 7):
+        density = formula.rhs.subs(freedom, count)
+        assert sympy.integrate(density, (t, 0, sympy.oo)) == 1
+        inverse = sympy.integrate(sympy.sqrt(count / t) * density, (t, 0, sympy.oo))
+        assert float(inverse) == pytest.approx(theory.inverse_spread(count + 1))
 
 
 def test_an_unknown_claim_is_named_with_its_neighbours():

@@ -10,11 +10,29 @@ from mezo_lab.proofs import prove
 from mezo_lab.proofs.case import Case
 from mezo_lab.proofs.forms import GG, GHG, GU, H_DIAGONAL, TRACE
 from mezo_lab.proofs.matrix_case import ALONG, ALONG_INSIDE, INSIDE, SHARE, WHOLE
-from mezo_lab.proofs.notation import Scalar, beta, d, ell, epsilon, eta, kept_steps, n, noise, r, s
+from mezo_lab.proofs.notation import (
+    Scalar,
+    beta,
+    common,
+    correlation,
+    d,
+    ell,
+    entry,
+    epsilon,
+    eta,
+    freedom,
+    kept_steps,
+    n,
+    noise,
+    r,
+    run_steps,
+    s,
+)
 from mezo_lab.proofs.notation import batch as size
 from mezo_lab.proofs.notation import columns as q
 from mezo_lab.proofs.notation import inner as k
 from mezo_lab.proofs.notation import rows as p
+from mezo_lab.proofs.successors import GH
 from mezo_lab.proofs.wick import chain, cycle, diagonal, matrix, third_derivative, vector
 
 GAUSSIAN, SPHERE = theory.Moments(1, 0), theory.Moments(d / (d + 2), 0)
@@ -75,6 +93,19 @@ WRONG = {  # (claim, law, which conclusion): a plausible formula that does not h
     ("orthogonal-probes", "orthogonal", 4): 1 - n / (d + n + 1),
     ("momentum", "gaussian", 0): 2 * (1 + beta) / ((1 - beta) * ell * (r + n + 1) / n),
     ("momentum", "sphere", 0): theory.momentum_lr(ell, theory.effective_rank_factor(r, n, GAUSSIAN), beta),
+    ("baseline", "gaussian", 0): GU,
+    ("baseline", "orthogonal", 1): theory.own_mean_share(n) * GU,
+    ("self-normalised", "gaussian", 0): sympy.Integer(1),
+    ("curvature-diagonal", "gaussian", 0): 2 * entry,
+    ("curvature-diagonal", "rademacher", 0): entry,
+    ("curvature-diagonal", "uniform", 0): entry,
+    ("curvature-diagonal", "sphere", 0): entry,
+    ("curvature-diagonal", "rademacher", 1): entry + TRACE / 2,
+    ("wandering", "gaussian", 0): eta**2 * run_steps**2 * GG,
+    ("wandering", "rademacher", 0): eta**2 * run_steps * (d + n - 1) / n * GG,
+    ("control-variate", "gaussian", 0): theory.probe_covariance(GH, common / size, 1),
+    ("control-variate", "gaussian", 1): theory.probe_covariance(GH, common / size, (d + n + 1) / n),
+    ("control-variate", "sphere", 4): theory.moving_anchor_norm(GG, noise / size, (d + n + 1) / n),
     ("noise-floor", "gaussian", 0): s / (2 - s),
     ("noise-floor", "rademacher", 0): s * (r + n + 1) / (2 * n - s * (r + n + 1)),
 }
@@ -115,3 +146,44 @@ def test_one_failing_conclusion_is_enough_to_fail_a_proof():
     first, second, printed = proof.conclusions
     wrong = replace(proof, conclusions=(first, second, replace(printed, theory=(r + n + 1) / n)))
     assert not wrong.proved and proof.proved
+
+
+WITHOUT_BRUTE_FORCE = {  # conclusions that are algebra once the first of their proof is right
+    ("self-normalised", "gaussian", 1): sympy.Integer(1),
+    ("self-normalised", "gaussian", 2): (d + freedom + 2) / (freedom + 1),
+    ("curvature-diagonal", "gaussian", 3): entry,
+    ("wandering", "gaussian", 1): sympy.Integer(1),
+    ("control-variate", "gaussian", 2): Scalar("V", positive=True) * (1 - correlation),
+    ("control-variate", "gaussian", 3): theory.control_variate(GG + noise / size, correlation),
+}
+
+
+@pytest.mark.parametrize(("claim", "law", "which"), WITHOUT_BRUTE_FORCE)
+def test_a_wrong_formula_of_plain_algebra_leaves_a_difference(claim, law, which):
+    conclusion = prove(claim, law).conclusions[which]
+    wrong = WITHOUT_BRUTE_FORCE[claim, law, which]
+    assert replace(conclusion, theory=wrong).difference != 0
+
+
+@pytest.mark.parametrize(
+    ("name", "claim", "law"),
+    [
+        ("own_mean_share", "baseline", "sphere"),
+        ("inverse_spread", "self-normalised", "gaussian"),
+        ("spread_scaled_mean", "self-normalised", "gaussian"),
+        ("spread_scaled_norm", "self-normalised", "gaussian"),
+        ("curvature_diagonal", "curvature-diagonal", "rademacher"),
+        ("curvature_magnitude", "curvature-diagonal", "gaussian"),
+        ("walk_norm", "wandering", "orthogonal"),
+        ("signal_share", "wandering", "iid"),
+        ("control_variate", "control-variate", "coordinate"),
+        ("probe_covariance", "control-variate", "uniform"),
+        ("moving_anchor_norm", "control-variate", "gaussian"),
+    ],
+)
+def test_a_changed_theory_function_is_not_proved(monkeypatch, name, claim, law):
+    right = getattr(theory, name)
+    monkeypatch.setattr(theory, name, lambda *arguments, **named: right(*arguments, **named) + 1)
+    assert not prove.__wrapped__(claim, law).proved
+    monkeypatch.undo()
+    assert prove.__wrapped__(claim, law).proved
