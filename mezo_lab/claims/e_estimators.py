@@ -44,7 +44,6 @@ _CURVATURE_ROWS = {
     + grid(dim=[20], probes=[16], moment=["norm"])
     + grid(dim=[13_000_000_000], probes=[16], moment=["norm"]),
     fast=grid(dim=[6], probes=[8], moment=["scale", "step"]) + grid(dim=[6], probes=[12], moment=["norm"]),
-    sweep="probes",
     published=[successors.SPREAD_NORMALISED],
 )
 def self_normalised(law, dim, probes, moment):

@@ -29,11 +29,10 @@ _RUNS = 16_000  # draws, each of them a run
     r" \mathrm{of\ which\ the\ share}\ \frac{T}{T - 1 + f}\ \mathrm{is\ signal}",
     source="derived; on the forgetting of evolution strategies, arXiv 2601.20861 and 2604.01499",
     laws=PAPER,
-    default=grid(dim=[8], steps=[4, 16], probes=[1], moment=["share"])
-    + grid(dim=[8], steps=[4], probes=[2], moment=["norm"])
+    default=grid(dim=[8], steps=[12], probes=[1], moment=["share"])
+    + grid(dim=[8], steps=[4], probes=[1], moment=["norm"])
     + grid(dim=[134_515_008], steps=[3], probes=[1], moment=["share"]),  # SmolLM2's weights
     fast=grid(dim=[6], steps=[4], probes=[1], moment=["norm", "share"]),
-    sweep="steps",
     suits=lambda law, p: law.rotation_invariant or p["dim"] <= BRUTE_FORCE_DIM,
     published=[successors.WALK_LENGTH],
 )

@@ -31,6 +31,7 @@ NAMES = {
     "trH2": "tr(H²)",
     "gHg": "gᵀHg",
     "Hgg": "Σ Hᵢᵢgᵢ²",
+    "Hii": "Hᵢᵢ",
     "ell": "ℓ",
     "eta": "η",
     "gamma": "γ",
@@ -47,6 +48,8 @@ NAMES = {
     "trD2": "tr(D²)",
     "Dg2": "‖D⁻¹g‖²",
     "delta": "Δ",
+    "rho": "ρ",
+    "rho1": "ρ₁",
     "p1": "p₁",
     "beta": "β",
     "pi": "π",
@@ -58,6 +61,7 @@ READ = {printed: name for name, printed in NAMES.items()} | {
     "tr H": "trH",
     "tr D²": "trD2",
     "Σ H_ii g_i²": "Hgg",
+    "H_ii": "Hii",
     "Σ u_i v_i g_i²": "uvgg",
     "µ": "mu",  # the micro sign, which looks like the letter
 }
@@ -150,7 +154,7 @@ def printed(formula: str) -> str:
         typed = str(name[1])
         power = str(name[2])
         sign = NAMES.get(typed, typed)
-        single = len(sign) == 1 or sign == typed or sign in ("g₁", "p₁", "tr(H)", "tr(Σ)")
+        single = len(sign) == 1 or sign == typed or sign in ("g₁", "p₁", "ρ₁", "tr(H)", "tr(Σ)")
         if power and not single:
             return f"({sign}){power}"
         return sign + power
