@@ -211,3 +211,57 @@ def test_a_text_is_cut_to_its_last_tokens(runs, tmp_path):
 
 def test_a_page_without_a_record_says_how_to_make_one(tmp_path):
     assert "python benchmarks/wandering.py" in block.wandering(tmp_path) == block.transfer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def record() -> dict:
+    return json.loads((ROOT / block.RECORD).read_text(encoding="utf-8"))
+
+
+def test_on_the_record_the_log_alone_gives_the_length_of_every_walk(record):
+    for walk in record["walks"].values():
+        dim = record["logs"][walk["run"]]["dim"]
+        scatter = math.sqrt(2 / dim)  # of the products of two z, by one standard deviation at most
+        assert abs(walk["sq_length"] / walk["predicted"] - 1) < 5 * scatter
+        assert walk["gap"] < 1e-4  # from the weights that the replay rebuilds bit for bit
+
+
+def test_on_the_record_no_walk_has_more_signal_along_its_gradient_than_any_loss_allows(record):
+    for walk in record["walks"].values():
+        found = path.along_of(walk["points"][-1], 0)
+        mean, low, high = walk["along"]["gradient"]["share"]
+        assert (mean, low, high) == pytest.approx((found.share(), found.share(-Z95), found.share(Z95)))
+        assert 0 < low < mean < record["logs"][walk["run"]]["most"]
+
+
+def test_on_the_record_rebuilt_weights_answer_as_their_runs_did(record):
+    agreed = [gain["agrees"] for gain in record["gains"].values() if "agrees" in gain]
+    assert len(agreed) >= 2 and min(agreed) > 0.97
+    assert all(walk["losses_differ_by"] < 1e-4 for walk in record["adam"].values())
+
+
+def test_on_the_record_the_gains_are_those_of_the_answers(record):
+    for key, state in record["states"].items():
+        start = record["states"][wandering.key_of(wandering.State(state["prompt"]))]
+        again = wandering.compared(state, start)
+        assert {name: record["gains"][key][name] for name in again} == {n: pytest.approx(v) for n, v in again.items()}
+
+
+def test_on_the_record_tossed_signs_keep_the_length_and_lose_the_gain_on_the_task(record):
+    for key, state in record["states"].items():
+        if state["tossed"]:
+            trained = key.removesuffix("-tossed")
+            assert state["sq_length"] == pytest.approx(record["states"][trained]["sq_length"], rel=1e-3)
+            assert record["gains"][key]["own"][1] < 0 < record["gains"][trained]["own"][1]
+
+
+def test_on_the_record_a_gradient_that_has_seen_the_noise_promises_less(record):
+    for found in record.get("path", {}).values():
+        fall = found["losses"][0] - found["losses"][-1]
+        assert found["by_starts"] > fall > found["by_ends"]
+
+
+def test_the_page_shows_every_log_and_every_state(record):
+    text, gained = block.wandering(ROOT), block.transfer(ROOT)
+    assert text.count("\n| ") == len(record["logs"]) and "figures/wandering.svg" in text
+    assert gained.count("\n| ") == len(record["states"]) and "figures/transfer.svg" in gained

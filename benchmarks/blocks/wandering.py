@@ -29,14 +29,8 @@ def wandering(root: Path) -> str:
     record = read(root)
     if record is None:
         return NOT_MEASURED
-    return "\n\n".join(
-        [
-            lengths(record, root),
-            f"![{wandering_alt_text(points(record))}](figures/wandering.svg)",
-            adam(record),
-            path(record),
-        ]
-    )
+    figure = f"![{wandering_alt_text(points(record))}](figures/wandering.svg)"
+    return "\n\n".join(filter(None, [lengths(record, root), figure, adam(record), path(record)]))
 
 
 def transfer(root: Path) -> str:
@@ -156,6 +150,8 @@ def adam(record: dict[str, Any]) -> str:
 
 def path(record: dict[str, Any]) -> str:
     """What the walk did to the training loss, split into signal and noise."""
+    if "path" not in record:
+        return ""
     (found,) = record["path"].values()
     first, last = found["losses"][0], found["losses"][-1]
     starts, ends = found["by_starts"], found["by_ends"]
@@ -184,7 +180,10 @@ def label(state: dict[str, Any], root: Path) -> str:
     """A state in words."""
     if state["tossed"]:
         return "… signs tossed"
-    return f"{name_of(state['run'], root)}, {state['steps']:,} steps"
+    name = name_of(state["run"], root)
+    if not name.startswith("Adam"):
+        name = f"MeZO, {name.removeprefix('all parameters, ')}"
+    return f"{name}, {state['steps']:,} steps"
 
 
 def gains(record: dict[str, Any], root: Path) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from mezo_lab.report.figures import style
@@ -21,8 +22,9 @@ __all__ = [
 
 _Z95 = 1.959964  # the 97.5 % point of N(0, 1)
 _HEIGHT = 3.9  # inches
-_ROW = 0.27  # inches for a row of the other figure,
-_FRAME = 1.1  # and for its axes, legend and titles
+_ROW = 0.4  # inches for a row of the other figure,
+_FRAME = 1.2  # and for its axes, legend and titles
+_NAME = 24  # characters of a line of a row's name
 _LENGTH = style.estimate("rademacher")
 _SIGNAL = style.estimate("sphere")
 _LABEL_LENGTH = "measured"
@@ -135,11 +137,11 @@ def transfer_figure(rows: Sequence[TransferRow]) -> "Figure":
         own = [row for row in rows if row.prompt == prompt]
         _draw_gains(left, [(row.accuracy, row.tossed) for row in own], 100)
         _draw_gains(right, [(row.text, row.tossed) for row in own], 1)
-        left.set_yticks(range(len(own)), [row.name for row in own])
+        left.set_yticks(range(len(own)), [fill(row.name, _NAME) for row in own])
         right.set_yticks([])
         left.set_title(prompt, fontsize=style.SMALL, loc="left", color=style.INK)
-    panels[-1][0].set_xlabel("accuracy, points")
-    panels[-1][1].set_xlabel("loss of the text, nats")
+    panels[-1][0].set_xlabel("accuracy,\npoints")
+    panels[-1][1].set_xlabel("loss of the text,\nnats a token")
     left = panels[0][0]
     handles = [
         left.errorbar([], [], xerr=[], label="trained, against the start (95 %)", **_marker(tossed=False)),
