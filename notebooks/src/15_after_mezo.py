@@ -110,7 +110,7 @@ predictions.compare("low_rank", f"fails: {found}")
 # A linear layer with the inputs $X$, one column per token, has $G=\Delta X^\top$ for some $\Delta$. If $V$ spans those $k$ inputs, then $GVV^\top=G$: nothing is missed, and $\mathbb{E}\cos^2(\hat g,g)=1/(pk)$ in place of $1/(pq)$.
 
 # %%
-sizes = sized(full=(1, 2, 4, 8), fast=(1, 4))
+sizes = sized(full=(1, 3, 9), fast=(1, 4))
 narrow = sized(full={"p": 3, "q": 3, "k": 1}, fast={"p": 2, "q": 3, "k": 1})
 saved = [verify("fixed-subspace", steps=steps, probes=1, moment="loss", **narrow) for steps in sizes]
 faster = {"q/k*whole": "q/k times as fast as in all d", "whole": "as fast as in all d"}
@@ -138,7 +138,7 @@ predictions.compare("aligned", f"holds: cos² is {grown:.1f} times that of a ran
 # $$\gamma=\frac dn-(d-r)\,b,\qquad b=\frac{d(d-n)}{n(d+2)(d-1)}.$$
 
 # %%
-counts = sized(full=(2, 4, 6, 8, 10), fast=(2, 4))
+counts = sized(full=(2, 6, 10), fast=(2, 4))
 size = sized(full=12, fast=6)
 straight = [verify("orthogonal-probes", law="orthogonal", dim=size, probes=n, rank=size) for n in counts]
 words = {"wash": "independent probes, averaged", "p1": "one probe"}
