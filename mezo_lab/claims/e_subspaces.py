@@ -18,7 +18,7 @@ from mezo_lab.sampling import Law, Linear, LowRankQuadratic, gaussian, gram_schm
     "fixed-subspace",
     r"z = \sqrt{q/k}\,\mathrm{vec}(UV^\top): \ \mathbb{E}[\hat g\,|\,V] = \frac{q}{k}\,GVV^\top, \quad"
     r" \frac{\mathbb{E}[L(\theta_T)]}{L(\theta_0)} = 1 - \frac{k}{q}\left(1 - (1 - 1/\gamma)^T\right)"
-    r" \ge (1 - 1/\gamma_{pq})^T",
+    r" \geq (1 - 1/\gamma_{pq})^T",
     source="derived; a V kept for T steps, as in LOZO (arXiv 2410.07698) and SubZero (arXiv 2410.08989)",
     laws=["gaussian", "sphere"],
     default=grid(p=[4], q=[3], k=[2], probes=[1], steps=[1], moment=["mean"])
