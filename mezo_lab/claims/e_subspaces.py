@@ -8,9 +8,18 @@ from torch import Generator, Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.problems import BRUTE_FORCE_DIM, far_decoys, symbols_of, unit_direction, unit_gradient
 from mezo_lab.claims.sentences import successors
-from mezo_lab.sampling import Law, Linear, LowRankQuadratic, gaussian, gram_schmidt, two_point
+from mezo_lab.sampling import (
+    Law,
+    Linear,
+    LowRankQuadratic,
+    gaussian,
+    gram_schmidt,
+    random_share,
+    reduced_frame,
+    two_point,
+)
 
 
 @claim(
@@ -33,7 +42,6 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
         raise ValueError(f"`steps` must be 1 for the mean, got {steps}: it is that of one estimate.")
     dim = p * q
     inside = p * k
-    shared = {"numbers_per_draw": steps * probes * inside + q * k}
 
     if moment == "mean":
         g = unit_gradient(dim)
@@ -51,14 +59,19 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
             symbols=symbols_of(law, dim, probes, p=p, q=q, k=k, vg=float(v @ g), vPg=kept),
             formula="q/k*vPg",
             decoys=(Decoy("vg"), Decoy("vPg")),
-            **shared,
+            numbers_per_draw=probes * dim,
         )
 
-    loss = LowRankQuadratic(smoothness=1.0, rank=dim)
-    start = unit_gradient(dim)
     gamma = float(theory.norm_factor(inside, probes, law.moments(inside)))
+    reduced = _too_long(dim)
+    if not reduced:
+        loss = LowRankQuadratic(smoothness=1.0, rank=dim)
+        start = unit_gradient(dim)
 
     def left(count, generator):
+        if reduced:
+            ratios = _step_inside(law, count * steps, probes, inside, gamma, generator).view(count, steps)
+            return 1 - random_share(count, q, k, generator) * (1 - ratios.prod(1))
         basis = _random_basis(count, q, k, generator)
         theta = start.expand(count, 1, dim)
         for _ in range(steps):
@@ -66,24 +79,18 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
             theta = theta - two_point(loss, theta, z, epsilon=1.0).unsqueeze(1) / gamma
         return loss(theta)[:, 0] / loss(start)
 
+    expected = -math.log(theory.subspace_loss(k / q, steps, gamma)) / (probes * steps)
+    whole = float(theory.progress_per_pair(dim, probes, law.moments(dim)))
+    symbols = symbols_of(law, dim, probes, p=p, q=q, k=k, steps=steps, gamma=gamma, whole=whole)
     return Experiment(
-        expected=-math.log(theory.subspace_loss(k / q, steps, gamma)) / (probes * steps),
+        expected=expected,
         draw=left,
-        symbols=symbols_of(
-            law,
-            dim,
-            probes,
-            p=p,
-            q=q,
-            k=k,
-            steps=steps,
-            gamma=gamma,
-            whole=theory.progress_per_pair(dim, probes, law.moments(dim)),
-        ),
+        symbols=symbols,
         formula="-log(1 - k/q*(1 - (1-1/gamma)**steps))/(n*steps)",
-        decoys=(Decoy("q/k*whole"), Decoy("whole")),  # q/k times fewer steps; as many as without a subspace
+        decoys=far_decoys(expected, symbols, "q/k*whole", "whole"),  # q/k times fewer steps; as many
         transform=lambda ratio: -math.log(ratio) / (probes * steps),
-        **shared,
+        sampler="reduced" if reduced else "brute force",
+        numbers_per_draw=steps * 5 * probes * (probes + 3) if reduced else steps * probes * dim,
     )
 
 
@@ -114,14 +121,24 @@ def aligned_subspace(law, p, q, k, probes, outside, subspace, moment):
         raise ValueError(f"`outside` must be from 0 to 1, got {outside}: the curvature outside is at most that inside.")
     dim = p * q
     inside = p * k
-    inputs = _basis(torch.eye(k, q, dtype=torch.float64) + unit_direction(q * k, power=-0.5).view(k, q))
-    # of a linear layer that met k tokens: a sum of k outer products
-    g = (unit_gradient(inside).view(p, k) @ inputs.T).flatten()
-    numbers = probes * inside + q * k
+    reduced = _too_long(dim)
+    shared = {
+        "sampler": "reduced" if reduced else "brute force",
+        "numbers_per_draw": 5 * probes * (probes + 3) if reduced else probes * dim,
+    }
+    if not reduced:
+        inputs = _basis(torch.eye(k, q, dtype=torch.float64) + unit_direction(q * k, power=-0.5).view(k, q))
+        # of a linear layer that met k tokens: a sum of k outer products
+        g = (unit_gradient(inside).view(p, k) @ inputs.T).flatten()
+        loss = _Layer(inputs, outside)
 
     if moment == "cosine":
 
         def draw(count, generator):
+            if reduced:
+                frame = reduced_frame(law, count, 1, inside, generator)
+                share = 1.0 if subspace == "aligned" else random_share(count, q, k, generator)
+                return share * frame.along[:, 0].square() / frame.gram[:, 0, 0]
             basis = inputs if subspace == "aligned" else _random_basis(count, q, k, generator)
             z = _in_subspace(law, basis, count, 1, p, generator)[:, 0]
             return (z @ g).square() / z.square().sum(-1)
@@ -130,39 +147,33 @@ def aligned_subspace(law, p, q, k, probes, outside, subspace, moment):
         return Experiment(
             expected=theory.subspace_cosine(share, p, k),
             draw=draw,
-            numbers_per_draw=numbers,
             symbols=symbols_of(law, dim, probes, p=p, q=q, k=k, share=share),
             formula="share/(p*k)",
             decoys=(Decoy("1/d"), Decoy("1/(p*k)")),  # no subspace gains; each one gains
+            **shared,
         )
 
-    loss = _Layer(inputs, outside)
     gamma = float(theory.norm_factor(inside, probes, law.moments(inside)))
     trace = inside + outside * p * (q - k)
 
     def ratio(count, generator):
+        if reduced:
+            return _step_inside(law, count, probes, inside, gamma, generator)
         z = _in_subspace(law, inputs, count, probes, p, generator)
         return loss(g - two_point(loss, g, z, epsilon=1.0) / gamma) / loss(g)
 
+    expected = float(theory.progress_per_pair(inside, probes, law.moments(inside)))
+    whole = float(theory.progress_per_pair(trace, probes, law.moments(dim)))
+    symbols = symbols_of(law, dim, probes, p=p, q=q, k=k, gamma=gamma, trH=trace, whole=whole)
     return Experiment(
-        expected=float(theory.progress_per_pair(inside, probes, law.moments(inside))),
+        expected=expected,
         draw=ratio,
-        numbers_per_draw=numbers,
-        symbols=symbols_of(
-            law,
-            dim,
-            probes,
-            p=p,
-            q=q,
-            k=k,
-            gamma=gamma,
-            trH=trace,
-            whole=float(theory.progress_per_pair(trace, probes, law.moments(dim))),
-        ),
+        symbols=symbols,
         formula="log(gamma/(gamma-1))/n",
-        # the gain in cos² is one in steps, true for h = 1 alone and there not quite; nothing is gained, true for h = 0
-        decoys=(Decoy("q/k*whole"), Decoy("whole")),
+        # the gain in cos² is one in steps, nearly true for h = 1; nothing is gained, true for h = 0
+        decoys=far_decoys(expected, symbols, "q/k*whole", "whole"),
         transform=lambda ratio: -math.log(ratio) / probes,
+        **shared,
     )
 
 
@@ -179,9 +190,18 @@ class _Layer:
         return (self.outside * whole + (1 - self.outside) * met) / 2
 
 
+def _too_long(dim: int) -> bool:
+    """Whether the scalars of a direction must stand for it; both laws of this file are rotation-invariant."""
+    return dim > BRUTE_FORCE_DIM
+
+
+def _step_inside(law: Law, count: int, probes: int, inside: int, gamma: float, generator: Generator) -> Tensor:
+    """What a step 1/γ with pk dimensions leaves of ½‖ΘV‖², from its scalars, (count,)."""
+    frame = reduced_frame(law, count, probes, inside, generator)
+    return 1 - 2 / gamma * frame.overlap() + frame.length_sq() / gamma**2
+
+
 def _sizes(p: int, q: int, k: int) -> None:
-    if min(p, q, k) < 1:
-        raise ValueError(f"`p`, `q` and `k` must be at least 1, got {p}, {q} and {k}: a matrix has rows and columns.")
     if k >= q:
         raise ValueError(f"`k` must be below `q`, got {k} for {q}: a subspace of all columns leaves nothing out.")
 

@@ -7,10 +7,19 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import PAPER, at_most_dim, one_step, symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.problems import (
+    BRUTE_FORCE_DIM,
+    PAPER,
+    at_most_dim,
+    far_decoys,
+    one_step,
+    symbols_of,
+    unit_direction,
+    unit_gradient,
+)
 from mezo_lab.claims.sentences import paper, projects, successors
 from mezo_lab.curvature import spectrum
-from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, population, two_point
+from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, low_rank_frame, population, two_point
 from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
 
 _DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of 0.1 to 0.15 % of its norm factor
@@ -31,26 +40,35 @@ _DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of
     published=[projects.LOW_RANK_VARIANCE, successors.LOW_RANK_CAPTURE],
 )
 def low_rank_direction(law, p, q, k, probes, moment):
-    if min(p, q, k) < 1:
-        raise ValueError(f"`p`, `q` and `k` must be at least 1, got {p}, {q} and {k}: a matrix has rows and columns.")
     if moment == "cosine" and probes > 1:
         raise ValueError(f"`probes` must be 1 for the cosine, got {probes}: it is that of one direction.")
     dim = p * q
     whole = LowRank("low-rank", rank=k, shape=(p, q), factors=law)
-    g = unit_gradient(dim)
     c = float(whole.fourth_moment(dim))
+    reduced = law.rotation_invariant and dim > BRUTE_FORCE_DIM
 
-    shared = {"numbers_per_draw": probes * k * (p + q), "symbols": symbols_of(law, dim, probes, p=p, q=q, k=k, c=c)}
+    shared = {
+        "numbers_per_draw": 5 * (probes * k) ** 2 if reduced else probes * max(dim, k * (p + q)),
+        "symbols": symbols_of(law, dim, probes, p=p, q=q, k=k, c=c),
+        "sampler": "reduced" if reduced else "brute force",
+    }
+    if not reduced:
+        g = unit_gradient(dim)
 
     def cosine(count, generator):
+        if reduced:
+            frame = low_rank_frame(count, 1, (p, q), k, generator)
+            return frame.along[:, 0].square() / frame.gram[:, 0, 0]
         z = whole.sample(count, probes, dim, generator)
         return (z @ g).square()[:, 0] / z.square().sum(-1)[:, 0]
 
+    # of a Gaussian the mean of ‖ĝ‖² over a gradient along each coordinate in turn: Σ_ij (z_iᵀz_j)²/(n²d)
     def norm(count, generator):
+        if reduced:
+            return low_rank_frame(count, probes, (p, q), k, generator).gram.square().sum((1, 2)) / (probes**2 * dim)
         z = whole.sample(count, probes, dim, generator)
-        if law.name == "rademacher":  # at rank one their length does not vary, and neither would the mean below
+        if law.name == "rademacher":  # at rank one their length does not vary, and neither would that mean
             return two_point(Linear(g), torch.zeros_like(g), z, epsilon=1.0).square().sum(-1)
-        # the mean of ‖ĝ‖² over a gradient along each coordinate in turn: Σ_ij (z_iᵀz_j)²/(n²d)
         pairs = (z[:, i] * z[:, j] for i in range(probes) for j in range(probes))
         return sum(pair.sum(-1).square() for pair in pairs) / (probes**2 * dim)
 
@@ -59,11 +77,12 @@ def low_rank_direction(law, p, q, k, probes, moment):
     if law.name == "gaussian":  # a square of eight Gaussian factors has tails that a pilot seldom shows whole
         shared |= {"draws": _DRAWS // (k * probes), "resolution": 0.02}
     believed = "k*(p+q) + 2"  # the variance of as many Gaussian coordinates as numbers are drawn
+    expected = (probes - 1 + c) / probes
     return Experiment(
-        expected=(probes - 1 + c) / probes,
+        expected=expected,
         draw=norm,
         formula="(n-1+c)/n",
-        decoys=(Decoy("(n+1+d)/n"), Decoy(f"(n-1 + {believed})/n")),
+        decoys=far_decoys(expected, shared["symbols"], "(n+1+d)/n", f"(n-1 + {believed})/n"),
         **shared,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from mezo_lab.claims.claim import Decoy
 from mezo_lab.claims.decision import same_value
 from mezo_lab.curvature import random_spectrum
 from mezo_lab.sampling import (
@@ -22,7 +23,7 @@ from mezo_lab.sampling import (
     reduced_frame,
     two_point,
 )
-from mezo_lab.theory import cross_moment, effective_rank_factor, fourth_moment
+from mezo_lab.theory import Expression, cross_moment, effective_rank_factor, fourth_moment
 
 BRUTE_FORCE_DIM = 2048  # above it, a rotation-invariant law is sampled through its scalars
 _MOST_COORDINATES = 1 << 24  # of one vector, 128 MiB
@@ -176,6 +177,13 @@ def at_most_dim(rank: int, dim: int) -> None:
     """Raise ValueError for a rank above the dimension."""
     if rank > dim:
         raise ValueError(f"`rank` must be at most `dim`, got {rank} > {dim}: raise --dim to {rank} or more.")
+
+
+def far_decoys(expected: float, symbols: dict[str, float], *formulas: str) -> tuple[Decoy, ...]:
+    """The formulas that are not nearly true: at the size of a real matrix some come within a thousandth."""
+    return tuple(
+        Decoy(formula) for formula in formulas if abs(Expression(formula)(symbols) - expected) > 0.01 * abs(expected)
+    )
 
 
 def symbols_of(law: Law, dim: int, probes: int, **more: float) -> dict[str, float]:

@@ -29,7 +29,7 @@ from mezo_lab.sampling.laws import (
 )
 from mezo_lab.sampling.montecarlo import Draws, Estimate, Progress, RunningMoments, generator_for, sample
 from mezo_lab.sampling.objectives import Cubic, ErrorRate, LeastSquares, Linear, LowRankQuadratic, Neuron, Quadratic
-from mezo_lab.sampling.reduced import ProbeScalars, frame_of, reduced_frame
+from mezo_lab.sampling.reduced import ProbeScalars, frame_of, low_rank_frame, random_share, reduced_frame
 
 __all__ = [
     "LAWS",
@@ -59,9 +59,11 @@ __all__ = [
     "generator_for",
     "gram_schmidt",
     "law_named",
+    "low_rank_frame",
     "one_sided",
     "population",
     "projected_gradient",
+    "random_share",
     "reduced_frame",
     "residual_feedback",
     "sample",

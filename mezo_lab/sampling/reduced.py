@@ -86,6 +86,43 @@ def reduced_frame(
     return ProbeScalars(along, gram)
 
 
+def low_rank_frame(count: int, probes: int, shape: tuple[int, int], rank: int, generator: Generator) -> ProbeScalars:
+    """The frame of the directions vec(UVᵀ)/√k, for a gradient of rank one, without drawing U or V.
+
+    Source: derived. zᵀg is a sum of k products of normals, and the Gram matrix of the z's, which needs no gradient, the
+    sum of the k×k blocks of the product, entry by entry, of the Gram matrices of all columns of U and of all of V.
+    Assumes: Gaussian U and V. Cost: two Wishart matrices of size nk, whatever the shape.
+
+    Args: count, probes n, shape (rows, columns) of the matrix of weights, rank k of a direction.
+    Returns: the frame; r = d, the whole space.
+
+    >>> frame = low_rank_frame(2, 3, (576, 1536), 1, torch.Generator().manual_seed(0))
+    >>> frame.along.shape, bool(((frame.gram.diagonal(dim1=1, dim2=2) / (576 * 1536) - 1).abs() < 0.5).all())
+    (torch.Size([2, 3]), True)
+    """
+    columns = probes * rank
+    slopes = torch.ones(count, columns, dtype=torch.float64)
+    products = torch.ones(count, columns, columns, dtype=torch.float64)
+    for size in shape:
+        along = _normal((count, columns), generator)
+        slopes = slopes * along
+        products = products * (along[:, :, None] * along[:, None, :] + wishart(count, columns, size - 1, generator))
+    blocks = products.unflatten(2, (probes, rank)).unflatten(1, (probes, rank))  # (count, n, k, n, k)
+    return ProbeScalars(slopes.unflatten(1, (probes, rank)).sum(-1) / rank**0.5, blocks.sum((2, 4)) / rank)
+
+
+def random_share(count: int, dim: int, rank: int, generator: Generator) -> Tensor:
+    """‖Px‖²/‖x‖² for a projector P on a random subspace, (count,): a beta variable, whatever the dimension.
+
+    Source: the ratio of χ²_k to χ²_k + χ²_{d−k}. Args: count, dim d, rank k < d of P.
+
+    >>> random_share(3, 13_000_000_000, 1, torch.Generator().manual_seed(0)).max() < 1e-6
+    tensor(True)
+    """
+    inside, outside = (wishart(count, 1, freedom, generator)[:, 0, 0] for freedom in (rank, dim - rank))
+    return inside / (inside + outside)
+
+
 def _rescaled(along: Tensor, gram: Tensor, lower: Tensor, dim: int) -> ProbeScalars:
     # the frame of √d·L⁻¹z in place of z
     half = torch.linalg.solve_triangular(lower, gram, upper=False)

@@ -221,7 +221,7 @@ def test_a_name_that_is_taken_is_refused():
             "low-rank-direction",
             "gaussian",
             {"p": 6, "q": 4, "k": 0, "probes": 1, "moment": "norm"},
-            "`p`, `q` and `k` must be at least 1, got 6, 4 and 0",
+            "`k` must be at least 1, got 0: raise it",
         ),
         (
             "low-rank-direction",

@@ -88,7 +88,7 @@ def test_where_there_is_as_much_outside_fewer_steps_are_needed():
     ("build", "parameters", "message"),
     [
         (kept, {"k": 5}, "`k` must be below `q`, got 5 for 5: a subspace of all columns leaves nothing out"),
-        (kept, {"p": 0}, "`p`, `q` and `k` must be at least 1, got 0, 5 and 2"),
+        (kept, {"p": 0}, "`p` must be at least 1, got 0: raise it"),
         (aligned, {"p": 1, "k": 1}, "`p` times `k` must be at least 2"),
         (aligned, {"probes": 2}, "`probes` must be 1 for the cosine, got 2"),
         (aligned, {"outside": 1.5}, "`outside` must be from 0 to 1, got 1.5"),
@@ -103,3 +103,31 @@ def test_parameters_that_make_no_sense_are_refused(build, parameters, message):
 def test_a_mean_takes_no_steps():
     with pytest.raises(ValueError, match="`steps` must be 1 for the mean, got 2"):
         verdict("fixed-subspace", p=3, q=5, k=2, probes=1, steps=2, moment="mean")
+
+
+BIG = {"p": 576, "q": 1536, "k": 16}  # a matrix of a real model
+
+
+@pytest.mark.parametrize("law", ["gaussian", "sphere"])
+@pytest.mark.parametrize("subspace", ["aligned", "random"])
+def test_the_cosine_is_measured_at_the_size_of_a_real_matrix(law, subspace):
+    found = aligned(law, subspace=subspace, **BIG)
+    assert found.passed
+
+
+@pytest.mark.parametrize(("outside", "believed"), [(0.0, "q/k*whole"), (1.0, "whole")])
+def test_the_progress_is_measured_at_the_size_of_a_real_matrix(outside, believed):
+    found = aligned(outside=outside, moment="progress", **BIG)
+    assert found.passed
+    assert [decoy.statement for decoy in found.decoys] == [believed]  # the other one is nearly true there
+
+
+def test_the_loss_of_a_kept_subspace_is_measured_at_the_size_of_a_real_matrix():
+    found = kept(steps=1, **BIG)
+    assert found.passed
+
+
+@pytest.mark.parametrize("moment", ["norm", "cosine"])
+def test_low_rank_directions_are_measured_at_the_size_of_a_real_matrix(moment):
+    found = verdict("low-rank-direction", p=576, q=1536, k=1, probes=1, moment=moment)
+    assert found.passed
