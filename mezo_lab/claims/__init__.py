@@ -8,6 +8,7 @@ from mezo_lab.claims import (  # noqa: F401
     b_descent,
     b_rates,
     c_costs,
+    c_factor,
     c_rounding,
     c_steps,
     d_models,

@@ -5,13 +5,14 @@ import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mezo_lab.claims import controls
-from mezo_lab.claims.c_noise import flat, random_models, seed_from
+from mezo_lab.claims.c_noise import flat, noise_settings, random_models, seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
 from mezo_lab.claims.problems import CONSTANTS, PAPER, at_most_coordinates, symbols_of
@@ -19,13 +20,16 @@ from mezo_lab.claims.sentences import paper
 from mezo_lab.environment.storages import LiveStorages
 from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.optim.log import LogError
+from mezo_lab.optim.stencils import BASELINES
 from mezo_lab.optim.sweeps import CHUNK
-from mezo_lab.sampling import Law
+from mezo_lab.sampling import Law, LowRank
 from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
 _MOST_BYTES = 100_000  # 0.1 MB
 BYTES_PER_COORDINATE = 40  # of a chunk: words, partial results, z and the chunk before; at most 36 was measured
 MEBIBYTE = 1 << 20
+_COLUMNS = 1_000  # of a matrix of weights
+_PROBES = {"two-sided": 1, "population": 3}
 _MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
 
 
@@ -35,13 +39,14 @@ _MOST_WEIGHTS = 1 << 27  # half a GiB, and three times that in the decoy
     r"\mathrm{Pr}[\mathrm{replay}(\theta_0, (pg_t, \eta_t)_{t \leq T}) = \theta_T \ \mathrm{bit\ for\ bit}] = 1,"
     r" \quad T = 20000 \ \mathrm{steps\ in\ at\ most}\ 10^5 \ \mathrm{bytes}",
     source="paper, section 2.1 and footnote 3 (there 2 bytes a step, without learning rates and checksums)",
-    laws=PAPER,
+    laws=[*PAPER, "low-rank"],
     # 299 runs exclude that one in 100 would fail; a run takes 30 ms
     default=grid(measure=["rebuilt"], steps=[2], runs=[299]) + grid(measure=["bytes"], steps=[20_000]),
     fast=grid(measure=["rebuilt"], steps=[3], runs=[4]) + grid(measure=["bytes"], steps=[20_000]),
     suits=lambda law, p: p["measure"] == "rebuilt" or law.name == "gaussian",  # a log is the same for all laws
 )
 def replay_of_a_log(law, measure, steps, runs=4):
+    """A third of the runs are of a population, whose log has n projected gradients a step, as that of n probes has."""
     if measure == "bytes":
         return _size(law, steps)
     return _rebuilt(law, steps, runs)
@@ -74,8 +79,10 @@ def _rebuilds(law: Law, steps: int, seed: int, flip: bool) -> bool:
     rng = random.Random(seed)
     model = random_models(rng, 1, most=2)
     again = random_models(random.Random(seed), 1, most=2)
-    settings = {"exact": rng.random() < 0.5, "fused": rng.random() < 0.5, "probes": rng.randint(1, 2)}
-    opt = MeZO(list(model.items()), lr=0.01, weight_decay=0.1, law=law.name, seed=seed, **settings)
+    settings: dict[str, Any] = {"exact": rng.random() < 0.5, "fused": rng.random() < 0.5, "probes": rng.randint(1, 2)}
+    if rng.random() < 1 / 3:
+        settings |= {"estimator": "population", "baseline": rng.choice(BASELINES), "probes": rng.randint(2, 3)}
+    opt = MeZO(list(model.items()), lr=0.01, weight_decay=0.1, **settings, **noise_settings(law, seed))
     with tempfile.TemporaryDirectory() as folder:
         with RunLog(opt, log := Path(folder) / "run.log"):
             for _ in range(steps):
@@ -131,17 +138,18 @@ def _size(law: Law, steps: int) -> Experiment:
     r"\mathrm{peak\ of\ a\ step} - \mathrm{peak\ of\ its\ forward\ pass} \leq 40\ \mathrm{MiB},"
     r" \ \mathrm{a\ chunk,\ whatever}\ d",
     source="paper, Algorithm 1: in place, with the memory of inference",
-    laws=["gaussian", "rademacher"],
-    default=grid(d=[4_000_000, 8_000_000]),
-    fast=grid(d=[4_000_000]),
-    full=grid(d=[4_000_000, 32_000_000]),
+    laws=["gaussian", "rademacher", "low-rank"],
+    default=grid(d=[4_000_000, 8_000_000], estimator=["two-sided"]) + grid(d=[4_000_000], estimator=["population"]),
+    fast=grid(d=[4_000_000], estimator=["two-sided", "population"]),
+    full=grid(d=[4_000_000, 32_000_000], estimator=["two-sided", "population"]),
     published=[paper.LARGEST_MATRIX],
 )
-def memory(law, d):
+def memory(law, d, estimator="two-sided"):
+    """Of a low-rank law the weights are matrices of 1,000 columns; one so thin that k(m + n) > mn gains nothing."""
     at_most_coordinates(d, _MOST_WEIGHTS)
     return Experiment(
         expected=BYTES_PER_COORDINATE * CHUNK / MEBIBYTE,
-        draw=_over_forward(d, lambda model, loss: _in_place(model, loss, law)),
+        draw=_over_forward(d, lambda model, loss: _in_place(model, loss, law, estimator), _columns(law, d)),
         numbers_per_draw=CHUNK_NUMBERS,
         symbols=symbols_of(law, d, 1),
         formula="40",
@@ -150,7 +158,7 @@ def memory(law, d):
         decoys=(
             Decoy(
                 "z and its multiples, a tensor at a time",
-                draw=_over_forward(d, controls.out_of_place),
+                draw=_over_forward(d, controls.out_of_place, _columns(law, d)),
                 count=lambda _: 2,
             ),
         ),
@@ -163,15 +171,27 @@ _Step = Callable[[], object]
 _Loss = Callable[[], Tensor]
 
 
-def _over_forward(dim: int, stepping: Callable[[list[Parameter], _Loss], _Step]):
-    """MiB by which the peak of a step exceeds that of its loss; one tensor has most of the weights."""
+def _columns(law: Law, dim: int) -> int:
+    if isinstance(law, LowRank):
+        return math.gcd(dim, _COLUMNS)
+    return 1
+
+
+def _over_forward(dim: int, stepping: Callable[[list[Parameter], _Loss], _Step], columns: int):
+    """MiB by which the peak of a step exceeds that of its loss; one tensor has most of the weights.
+
+    Args: columns: of the tensors; 1 for vectors.
+    """
 
     def once() -> float:
-        parts = torch.zeros(dim).tensor_split([dim // 16, dim // 8])
+        rows = dim // columns
+        shape = (rows, columns) if columns > 1 else (rows,)
+        parts = torch.zeros(shape).tensor_split([rows // 16, rows // 8])
         model = [Parameter(part) for part in parts]
 
         def loss() -> Tensor:
-            return sum((torch.dot(parameter, parameter) for parameter in model), start=torch.zeros(()))
+            flattened = (parameter.view(-1) for parameter in model)
+            return sum((torch.dot(weights, weights) for weights in flattened), start=torch.zeros(()))
 
         step = stepping(model, loss)
         with torch.no_grad():
@@ -180,8 +200,8 @@ def _over_forward(dim: int, stepping: Callable[[list[Parameter], _Loss], _Step])
     return lambda count, generator: torch.tensor([once() for _ in range(count)], dtype=torch.float64)
 
 
-def _in_place(model: list[Parameter], loss: _Loss, law: Law) -> _Step:
-    opt = MeZO(model, lr=1e-6, law=law.name, compiled=False)
+def _in_place(model: list[Parameter], loss: _Loss, law: Law, estimator: str) -> _Step:
+    opt = MeZO(model, lr=1e-6, law=law.name, estimator=estimator, probes=_PROBES[estimator], compiled=False)
     return lambda: opt.step(loss)
 
 

@@ -2,16 +2,18 @@
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mezo_lab.optim import MeZO, RunLog, replay
+from mezo_lab.optim.stencils import BASELINES, Population
 from mezo_lab.optim.testing import noise_field
-from mezo_lab.sampling import Law
+from mezo_lab.sampling import Law, LowRank
 
 Model = dict[str, Parameter]
 
@@ -24,6 +26,14 @@ def seed_from(generator: Generator) -> int:
     return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
 
 
+def noise_settings(law: Law, seed: int) -> dict[str, Any]:
+    """The law and the seed as arguments of `MeZO`; a low-rank law gets a rank from 1 to 3, which the seed decides."""
+    settings: dict[str, Any] = {"law": law.name, "seed": seed}
+    if isinstance(law, LowRank):
+        settings["rank"] = 1 + seed % 3
+    return settings
+
+
 def one_z_per_step(law: Law, seed: int, layouts: int) -> list[bool]:
     """Whether probe, flip, update and replay of a step use one z, on each of several random layouts.
 
@@ -33,31 +43,57 @@ def one_z_per_step(law: Law, seed: int, layouts: int) -> list[bool]:
     rng = random.Random(seed)
     model = random_models(rng, layouts)
     probes = rng.randint(1, 3)
+    losses = [side * EPSILON * (k + 1) for k in range(probes) for side in (1, -1)]
+    points, updated, replayed = _a_step(law, seed, rng, model, losses, probes=probes)
+    probed = points[0::2]  # z by the probes at θ + εz, (n, d)
+    flipped = -points[1::2]  # z by the probes at θ − εz, (n, d)
+    update = torch.arange(1, probes + 1, device="cpu").double() / probes @ probed  # Σ pg_k z_k/n, (d,)
+    return _agreements(model, probed, [(flipped - probed).abs().amax(0), updated + update, replayed + update])
+
+
+def one_z_of_a_population(law: Law, seed: int, layouts: int) -> list[bool]:
+    """The same for a population, whose points lie on one side: whether probe, update and replay of a step use one z.
+
+    There is no flip; the weights walk from one point to the next. The losses are ε(k + 1)² under a random baseline.
+    """
+    rng = random.Random(seed)
+    model = random_models(rng, layouts)
+    probes = rng.randint(2, 4)
+    losses = [EPSILON * (k + 1) ** 2 for k in range(probes)]
+    baseline = rng.choice(BASELINES)
+    kinds: dict[str, Any] = {"estimator": "population", "baseline": baseline, "probes": probes}
+    probed, updated, replayed = _a_step(law, seed, rng, model, losses, **kinds)
+    weights = torch.tensor(Population(baseline).shaped(losses), dtype=torch.float64, device="cpu") / EPSILON
+    update = weights / probes @ probed  # Σ pg_k z_k/n, (d,)
+    return _agreements(model, probed, [updated + update, replayed + update])
+
+
+def _a_step(
+    law: Law, seed: int, rng: random.Random, model: Model, losses: Iterable[float], **kinds: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step from θ = 0 with η = ε, and its replay. Returns: the points, the step and the replayed one, over ε."""
     again = {name: Parameter(torch.zeros_like(parameter)) for name, parameter in model.items()}
     exact = rng.random() < 0.5
     fused = rng.random() < 0.5
-    settings = {"lr": EPSILON, "epsilon": EPSILON, "probes": probes, "law": law.name, "seed": seed}
+    settings: dict[str, Any] = {"lr": EPSILON, "epsilon": EPSILON} | noise_settings(law, seed) | kinds
     opt = MeZO(list(model.items()), exact=exact, fused=fused, check_closure=False, **settings)
     points: list[Tensor] = []
-    losses = iter([side * EPSILON * (k + 1) for k in range(probes) for side in (1, -1)])
+    to_come = iter(losses)
 
     def closure() -> float:
         points.append(flat(model) / EPSILON)
-        return next(losses)
+        return next(to_come)
 
     with tempfile.TemporaryDirectory() as folder:
         with RunLog(opt, log := Path(folder) / "run.log"):
             opt.step(closure)
         replay(list(again.items()), log, check=False)
-    probed = torch.stack(points[0::2])  # z by the probes at θ + εz, (n, d)
-    flipped = -torch.stack(points[1::2])  # z by the probes at θ − εz, (n, d)
-    update = torch.arange(1, probes + 1, device="cpu").double() / probes @ probed  # Σ pg_k z_k/n, (d,)
-    errors = [
-        (flipped - probed).abs().amax(0),
-        (flat(model) / EPSILON + update).abs(),
-        (flat(again) / EPSILON + update).abs(),
-    ]
-    agrees = torch.stack([error <= _tolerance(model, probed) for error in errors]).all(0)
+    return torch.stack(points), flat(model) / EPSILON, flat(again) / EPSILON
+
+
+def _agreements(model: Model, probed: Tensor, errors: Sequence[Tensor]) -> list[bool]:
+    """For each layout, whether all errors are rounding. Args: probed: z (n, d). errors: (d,) each."""
+    agrees = torch.stack([error.abs() <= _tolerance(model, probed) for error in errors]).all(0)
     return by_layout(model, agrees)
 
 
@@ -110,9 +146,8 @@ def _z_of(
     """
     items = list(model.items())
     groups = [{"params": part} for part in (items[:cut], items[cut:]) if part]
-    opt = MeZO(
-        groups, lr=1.0, epsilon=EPSILON, law=law.name, seed=seed, compiled=compiled, exact=False, check_closure=False
-    )
+    settings: dict[str, Any] = {"lr": 1.0, "epsilon": EPSILON} | noise_settings(law, seed)
+    opt = MeZO(groups, compiled=compiled, exact=False, check_closure=False, **settings)
     if chunk:
         noise_field(opt).rechunk(chunk, chunk)
     points: list[dict[str, Tensor]] = []

@@ -10,7 +10,7 @@ from torch.nn import Parameter
 
 from mezo_lab.optim import MeZO
 from mezo_lab.optim.noise import stream_keys
-from mezo_lab.optim.sweeps import NoiseField, Term
+from mezo_lab.optim.sweeps import LowRankField, NoiseField, Term
 from mezo_lab.optim.testing import field_in_torch
 from mezo_lab.sampling import Iid, Law
 
@@ -18,6 +18,7 @@ __all__ = [
     "TIED_COORDINATES",
     "Streams",
     "flip_bit",
+    "one_factor",
     "one_generator",
     "out_of_place",
     "replace_streams",
@@ -47,6 +48,20 @@ def replace_streams(optimizer: MeZO, streams: Streams) -> None:
     """
     field = field_in_torch(optimizer)
     field.keys = lambda terms: torch.stack([streams(field, term) for term in terms])  # type: ignore[method-assign]
+
+
+def one_factor(optimizer: MeZO) -> None:
+    """The seed is set anew between the factors of a low-rank z, so that U and V are the same numbers, for good."""
+    field = field_in_torch(optimizer)
+    assert isinstance(field, LowRankField)
+    draw = field._draw_factors
+
+    def drawn(parameter: int, key: Tensor) -> tuple[Tensor, Tensor]:
+        _, v = draw(parameter, key)  # V (k, columns)
+        rows = len(field.tensors[parameter])
+        return v[:, :rows] * field.rank**-0.5, v
+
+    field._draw_factors = drawn  # type: ignore[method-assign]
 
 
 def same_for_tensors(field: NoiseField, term: Term) -> Tensor:

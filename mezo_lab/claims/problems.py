@@ -15,6 +15,7 @@ from mezo_lab.sampling import (
     Iid,
     Law,
     LeastSquares,
+    LowRank,
     LowRankQuadratic,
     Neuron,
     Orthogonal,
@@ -188,6 +189,11 @@ def far_decoys(expected: float, symbols: dict[str, float], *formulas: str) -> tu
 
 def symbols_of(law: Law, dim: int, probes: int, **more: float) -> dict[str, float]:
     """The symbols that every claim about n probes offers to a formula of the user."""
+    if isinstance(law, LowRank):  # whose moments depend on the shape of a matrix
+        symbols = {"d": dim, "n": probes}
+        if law.shape is not None:
+            symbols |= {"c": law.fourth_moment(dim), "cross": 1}
+        return {name: float(value) for name, value in (symbols | more).items()} | CONSTANTS
     moments = law.moments(dim)
     symbols = {"d": dim, "n": probes, "c": fourth_moment(dim, moments), "cross": cross_moment(dim, moments)}
     if isinstance(law, Iid):

@@ -8,7 +8,7 @@ from typing import Any
 
 from mezo_lab.claims.claim import REGISTRY, Claim, Experiment, Mode, Parameters, claim_named
 from mezo_lab.claims.trial import build
-from mezo_lab.sampling import LAWS, Law, law_named
+from mezo_lab.sampling import KEYED_LAWS, Law, law_named
 from mezo_lab.validation import nearest
 
 
@@ -67,7 +67,7 @@ def jobs(
         raise ValueError("--set chooses a parameter of one claim: name the claim, such as norm-probe.")
     for name in choose.keys() & overrides.keys():
         raise ValueError(f"`{name}` is given twice, by --{name} and by --set: leave one out.")
-    laws = [law_named(law)] if law else list(LAWS.values())
+    laws = [law_named(law, KEYED_LAWS)] if law else list(KEYED_LAWS.values())
     planned = []
     for claim in sorted(named.values() or every, key=order):
         if named:

@@ -25,7 +25,7 @@ from mezo_lab.claims.decision import (
 )
 from mezo_lab.claims.verdict import DecoyVerdict, Verdict
 from mezo_lab.claims.wording import percent_text
-from mezo_lab.sampling import LAWS, Draws, Estimate, Law, Progress, check_law, sample
+from mezo_lab.sampling import KEYED_LAWS, Draws, Estimate, Law, Progress, check_law, sample
 from mezo_lab.sampling.montecarlo import torch_threads
 from mezo_lab.sampling.ranks import dealt, ranks
 from mezo_lab.theory import Expression
@@ -193,7 +193,7 @@ def _against(experiment: Experiment, expect: Expression) -> tuple[Experiment, fl
 
 def _trust(law: Law, device: str) -> tuple[bool, tuple[str, ...]]:
     """Whether the error bar may be believed with this law, and what its own check says against it."""
-    if any(law is known for known in LAWS.values()):
+    if any(law is known for known in KEYED_LAWS.values()):
         return True, ()
     report = check_law(law, device=device)
     return report.trusted, report.problems

@@ -27,7 +27,7 @@ from mezo_lab.claims.selection import Job
 from mezo_lab.claims.trial import check
 from mezo_lab.claims.verdict import Verdict
 from mezo_lab.environment.installation import NotInstalled
-from mezo_lab.sampling import law_named
+from mezo_lab.sampling import KEYED_LAWS, law_named
 
 __all__ = ["Lost", "Outcome", "outcomes"]
 
@@ -186,7 +186,7 @@ def _exit_code(process: BaseProcess) -> int | None:
 def _tested(claim: str, law: str, parameters: Parameters, device: str, settings: dict[str, Any]):
     """The verdict on one job, in a worker. NotInstalled is a result, and no error of the worker."""
     try:
-        return check(claim_named(claim), law_named(law), parameters, device=device, **settings)
+        return check(claim_named(claim), law_named(law, KEYED_LAWS), parameters, device=device, **settings)
     except NotInstalled as missing:
         return missing
 

@@ -19,14 +19,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def experiments_of(claim: "Claim") -> "list[tuple[str, Parameters, Experiment]]":
     """(law, parameters, experiment) of the fast mode; none of a claim that needs a language model."""
-    from mezo_lab.sampling import law_named
+    from mezo_lab.sampling import KEYED_LAWS
 
     if claim.real:
         return []
     return [
-        (law, parameters, claim.experiment(law_named(law), **parameters))
+        (law, parameters, claim.experiment(KEYED_LAWS[law], **parameters))
         for law in claim.laws
-        for parameters in claim.parameter_sets(law_named(law), "fast")
+        for parameters in claim.parameter_sets(KEYED_LAWS[law], "fast")
     ]
 
 

@@ -21,7 +21,7 @@ from mezo_lab.report.figures import alt_text, as_slide, claim_figure
 from mezo_lab.report.labels import typographic
 from mezo_lab.report.proof_card import proof_card
 from mezo_lab.report.prose import by_claim
-from mezo_lab.sampling import Estimate, law_named
+from mezo_lab.sampling import KEYED_LAWS, Estimate, law_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,7 +157,7 @@ def verify(name: str, law: str = "gaussian", **parameters: Any) -> Verdict:
     'CONSISTENT'
     """
     claim = claim_named(name)
-    chosen_law = law_named(law)
+    chosen_law = law_named(law, KEYED_LAWS)
     defaults = claim.parameter_sets(chosen_law, "fast" if _FAST else "default")
     settings = (defaults[0] if defaults else {}) | parameters
     verdict = check(claim, chosen_law, settings, resolution=_RESOLUTION)

@@ -9,7 +9,7 @@ import torch
 
 from mezo_lab.optim.rules import RULES, Rule
 from mezo_lab.optim.stencils import BASELINES, ESTIMATORS, SHAPINGS, Estimator, Population
-from mezo_lab.sampling import LAWS, Law, LowRank
+from mezo_lab.sampling import KEYED_LAWS, Law, LowRank
 from mezo_lab.validation import flag, not_negative, number, one_of, positive, whole
 
 MODIFIED = (None, "variance", "expectation")
@@ -93,11 +93,12 @@ def _check_together(settings: MutableMapping[str, Any]) -> None:
 
 def law_of(name: str, rank: int | None) -> Law:
     """The law of that name; a low-rank law has that rank. Raises: ValueError naming the nearest."""
-    if one_of("law", name, [*LAWS, "low-rank"]) == "low-rank":
+    law = KEYED_LAWS[one_of("law", name, KEYED_LAWS)]
+    if isinstance(law, LowRank):
         return LowRank(name, rank=whole("rank", 1 if rank is None else rank, REMEDIES["rank"]))
     if rank is not None:
         raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
-    return LAWS[name]
+    return law
 
 
 def estimator_of(name: str, baseline: str, shaping: str) -> Estimator:

@@ -8,7 +8,7 @@ from mezo_lab.theory import printed
 
 # parameters, as the formulas call them
 PARAMETER_LETTERS = {"dim": "d", "probes": "n", "rank": "r", "batch": "B", "epsilon": "ε", "cycles": "K"}
-DECOY_LETTERS = "abcdef"  # one for each of a claim's decoys
+DECOY_LETTERS = "abcdefghijklmnop"  # one for each of a claim's decoys
 _UNITS = (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48), ("days", 86_400, 1_000))  # name, seconds, most of them
 _YEAR = 31_536_000  # seconds
 MARKS = {Status.CONSISTENT: "✓", Status.REFUTED: "✗", Status.UNDERPOWERED: "?"}

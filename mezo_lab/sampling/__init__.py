@@ -13,6 +13,7 @@ from mezo_lab.sampling.estimators import (
 )
 from mezo_lab.sampling.law_check import LawCheck, check_law
 from mezo_lab.sampling.laws import (
+    KEYED_LAWS,
     LAWS,
     Coordinate,
     Iid,
@@ -32,6 +33,7 @@ from mezo_lab.sampling.objectives import Cubic, ErrorRate, LeastSquares, Linear,
 from mezo_lab.sampling.reduced import ProbeScalars, frame_of, low_rank_frame, random_share, reduced_frame
 
 __all__ = [
+    "KEYED_LAWS",
     "LAWS",
     "Coordinate",
     "Cubic",

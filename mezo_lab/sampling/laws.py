@@ -7,7 +7,7 @@ The samplers here draw from a torch generator, for Monte Carlo. `mezo_lab.optim.
 of independent coordinates a second time, on purpose: there a coordinate is a function of its address.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -290,13 +290,17 @@ LAWS: dict[str, Law] = {
     )
 }
 
+KEYED_LAWS: dict[str, Law] = LAWS | {"low-rank": LowRank("low-rank")}
+"""The laws of the keyed coordinates, which `MeZO` takes: `LAWS`, and "low-rank" at rank one, whose fourth moments
+depend on the shape of a matrix."""
 
-def law_named(name: str) -> Law:
-    """The law of that name.
+
+def law_named(name: str, laws: Mapping[str, Law] = LAWS) -> Law:
+    """The law of that name. Args: laws: those to choose from; `KEYED_LAWS` knows "low-rank" too.
 
     Raises: ValueError naming the nearest laws.
 
     >>> law_named("gaussian").fourth_moment(10)
     12
     """
-    return LAWS[one_of("law", name, LAWS)]
+    return laws[one_of("law", name, laws)]

@@ -24,6 +24,7 @@ from mezo_lab.theory.descent import (
 )
 from mezo_lab.theory.estimator import (
     capture,
+    leave_one_out_norm,
     minibatch_fresh,
     minibatch_shared,
     norm_factor,
@@ -33,6 +34,7 @@ from mezo_lab.theory.estimator import (
     random_search_change,
     residual_feedback_norm,
     residual_feedback_run_norm,
+    score_norm,
     second_moment,
     smoothing_bias,
     variance_factor,
@@ -103,6 +105,7 @@ __all__ = [
     "inverse_spread",
     "largest_stable_lr",
     "largest_stable_step",
+    "leave_one_out_norm",
     "low_rank_fourth_moment",
     "magnitude_beyond",
     "minibatch_fresh",
@@ -127,6 +130,7 @@ __all__ = [
     "residual_feedback_norm",
     "residual_feedback_run_norm",
     "rotation_average",
+    "score_norm",
     "second_moment",
     "sgd_rate",
     "sign_magnitude",

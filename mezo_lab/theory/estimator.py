@@ -111,6 +111,36 @@ def own_mean_share(probes: Number) -> Number:
     return (probes - 1) / probes
 
 
+def leave_one_out_norm(dim: Number, probes: Number, fourth: Number) -> Number:
+    """E‖ĝ‖²/‖g‖² of a population whose losses are taken relative to the mean of the others.
+
+    ĝ is the sample covariance of z with the losses, Sg with S that of z, and E‖ĝ‖² = gᵀE[S²]g. For a Gaussian z the
+    baseline costs one probe: the factor is that of n − 1 two-sided ones.
+
+    Source: derived, from the second moments of a sample covariance; claim C3. Assumes: n ≥ 2 independent directions
+    without third moments; ε → 0, or a linear loss, of whose value it does not depend.
+    Formula: 1 + (d+1)/(n−1) + (c−d−2)/n; Gaussian (d+n)/(n−1).
+
+    Args: fourth: c in E[‖z‖² z zᵀ] = c·I.
+
+    >>> leave_one_out_norm(50, 5, 52), norm_factor(50, 4, Moments(1, 0))
+    (13.75, 13.75)
+    """
+    return 1 + (dim + 1) / (probes - 1) + (fourth - dim - 2) / probes
+
+
+def score_norm(dim: Number, probes: Number) -> Number:
+    """ε²·E‖ĝ‖² of a population whose losses are shaped to z-scores: neither the loss nor its slope decides the step.
+
+    Source: derived; claim C3. Across g the scores are independent of z, and Σ_k score_k² = n; along g, ĝ is their own
+    standard deviation. Assumes: z Gaussian; n ≥ 2; ε → 0, or a linear loss. Formula: (d + n − 2)/n.
+
+    >>> score_norm(50, 4)
+    13.0
+    """
+    return (dim + probes - 2) / probes
+
+
 def smoothing_bias(epsilon: Number, third: Number, diagonal: Number = 0, moments: Moments = GAUSSIAN) -> Number:
     """E[ĝ_ε] − g, exact for a cubic loss.
 

@@ -15,7 +15,7 @@ from mezo_lab.optim.engine import Engine
 from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.stencils import TwoSided
 from mezo_lab.optim.sweeps import NoiseField, noise_field
-from mezo_lab.sampling import LAWS, Sphere, generator_for
+from mezo_lab.sampling import KEYED_LAWS, LAWS, Sphere, generator_for
 
 REPLAY = sys.modules["mezo_lab.optim.log.replay"]  # the function hides the module
 
@@ -23,7 +23,7 @@ REPLAY = sys.modules["mezo_lab.optim.log.replay"]  # the function hides the modu
 def tried(name: str, law: str = "gaussian", draws: int | None = None, **parameters) -> Verdict:
     few = {"same-z": {"layouts": 20}, "replay": {"runs": 4}}.get(name, {})
     parameters = parameters if parameters.get("measure") == "bytes" else few | parameters
-    return check(REGISTRY[name], LAWS[law], parameters, resolution=0.05, seed=1, draws=draws)
+    return check(REGISTRY[name], KEYED_LAWS[law], parameters, resolution=0.05, seed=1, draws=draws)
 
 
 def rewire(monkeypatch, streams) -> None:
@@ -105,7 +105,7 @@ def test_a_layout_that_fails_beside_others_is_told_from_them():
     assert c_noise.by_layout(model, agrees) == [True] * 4 + [False]
 
 
-@pytest.mark.parametrize("measure", ["step", "names", "chunks"])
+@pytest.mark.parametrize("measure", ["step", "population", "names", "chunks"])
 def test_layouts_side_by_side_are_as_many_draws_and_all_agree(measure):
     agreement = engine_claims.SAME_Z[measure][0]
     assert agreement(LAWS["gaussian"], 3, 7) == [True] * 7
@@ -114,7 +114,7 @@ def test_layouts_side_by_side_are_as_many_draws_and_all_agree(measure):
 @pytest.mark.parametrize("name", ["same-z", "replay"])
 def test_in_the_default_mode_what_must_always_hold_excludes_that_one_in_a_hundred_fails(name):
     claim = REGISTRY[name]
-    for law in (LAWS[name] for name in claim.laws):
+    for law in (KEYED_LAWS[name] for name in claim.laws):
         for parameters in claim.parameter_sets(law, "default"):
             experiment = claim.experiment(law, **parameters)
             assert experiment.deterministic or (experiment.share and excluded_by(experiment.draws) <= 0.01)

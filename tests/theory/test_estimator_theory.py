@@ -264,3 +264,30 @@ def test_low_rank_directions_do_not_have_the_variance_of_the_numbers_drawn():
     assert gaussian[0] == (6 + 2) * (4 + 2) and gaussian == sorted(gaussian, reverse=True)
     assert gaussian[-1] == pytest.approx(24 + 2, rel=1e-5) and gaussian[0] > 2 * (1 * (6 + 4) + 2)
     assert [theory.low_rank_fourth_moment(6, 4, rank, kurtosis=1) for rank in (1, 2)] == [24, 25]
+
+
+@pytest.mark.parametrize("law", ["rademacher", "coordinate"])
+@pytest.mark.parametrize(("dim", "probes"), [(2, 2), (2, 3), (3, 2), (3, 3)])
+def test_the_length_of_a_population_with_leave_one_out_is_that_of_every_outcome(law, dim, probes):
+    """g = e_1, and all outcomes of n directions, each as likely."""
+    outcomes, squared = ALPHABETS[law](dim)
+    total = Fraction(0)
+    draws = list(product(outcomes, repeat=probes))
+    for directions in draws:
+        slopes = [z[0] for z in directions]
+        weights = [Fraction(probes * a - sum(slopes), probes - 1) for a in slopes]  # less the mean of the others
+        sums = [sum(w * z[i] for w, z in zip(weights, directions, strict=True)) for i in range(dim)]
+        total += sum(each**2 for each in sums) * squared**2 / probes**2
+    found = total / len(draws)
+    assert found == theory.leave_one_out_norm(dim, probes, Fraction(FOURTH_MOMENTS[law](dim)))
+    assert found != NORM_FACTORS[law](Fraction(dim), Fraction(probes))  # as of two sides
+
+
+def test_a_gaussian_baseline_costs_one_probe():
+    assert sympy.simplify(theory.leave_one_out_norm(d, n, d + 2) - NORM_FACTORS["gaussian"](d, n - 1)) == 0
+
+
+def test_the_scores_of_two_losses_are_their_signs():
+    """ĝ = ±(z_1 − z_2)/2, whose length does not know the loss: E‖ĝ‖² = d/2."""
+    assert sympy.simplify(theory.score_norm(d, 2) - d / 2) == 0
+    assert theory.score_norm(10, 1e12) == pytest.approx(1)  # many of them: the gradient, divided by its length

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from mezo_lab.optim.noise import stream_keys
 from mezo_lab.optim.sweeps import native, pieces
 from mezo_lab.optim.sweeps.noise_field import CACHED, NoiseField
 from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
@@ -21,9 +19,9 @@ class LowRankField(NoiseField):
     tensor key, shape) alone, as every z does. A coordinate is the sum of its k products in float32, in their order, so
     that it has the same bits in whatever pieces a sweep takes the tensor.
     Cost: k(m+n) random numbers for each z of a sweep, and 2k operations for each weight; nothing of the size of a
-    matrix is made: beside a chunk there are U and V of one matrix, for each z of the sweep. A sweep in C holds them for
-    64 z at a time, of half-precision weights for all. Torch operations draw them again for each piece of the matrix
-    where they are more than 8 MiB, as with the window of `Adam`.
+    matrix is made: beside a chunk there are U and V, for each z of the sweep, of one matrix, or of as many as 8 MiB
+    hold. A sweep in C holds them for 64 z at a time, of half-precision weights for all. Torch operations draw them
+    again for each piece of the matrix where they are more than 8 MiB, as with the window of `Adam`.
 
     Args:
         parameters: each tensor once.
@@ -87,9 +85,10 @@ class LowRankField(NoiseField):
         return native.Place(parameter, native.LOW_RANK, columns, self.rank)
 
     def _native_factors(self, number: int, step: int, probe: int) -> Tensor:
-        parameter = self.native[number]
-        (key,) = stream_keys(self.seed, step, probe, [self.parameters[parameter].key])
-        return torch.cat([factor.flatten() for factor in self._draw_factors(parameter, key)])
+        parameter = self.parameters[self.native[number]]
+        rows = len(parameter.tensor)
+        shape = (rows, parameter.tensor.numel() // rows)
+        return native.factors(self.seed, step, probe, parameter.key, shape, self.rank)
 
     def _draw_strided(self, parameter: int, view: Tensor, start: int, keys: Tensor) -> Tensor:
         if self.tensors[parameter].dim() < 2:

@@ -15,7 +15,6 @@ from ctypes import (
     Structure,
     addressof,
     byref,
-    c_double,
     c_float,
     c_int,
     c_int32,
@@ -33,6 +32,7 @@ from torch.autograd.graph import increment_version
 
 from mezo_lab.environment.compiler import NoCache, NoCompiler, built_library
 from mezo_lab.optim.noise import COORDINATES, stream_keys
+from mezo_lab.optim.sweeps.program import Program, ProgramArrays
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
 from mezo_lab.optim.sweeps.terms import KeyedTensor, Term
 
@@ -42,6 +42,7 @@ SOURCE = Path(__file__).with_name("sweep.c")
 LAWS = {"gaussian": 0, "rademacher": 1, "uniform": 2, "three-point": 3}  # the numbers that `sweep.c` gives them
 LOW_RANK = 4
 FACTORS_ALIVE = 64  # z of low rank whose factors are alive together
+FACTOR_NUMBERS = 1 << 21  # of all their factors, 8 MiB; those of one matrix where these are more
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 _UNIT = 1 << 16  # coordinates that one thread takes at a time: UNIT of `sweep.c`
 _PARALLEL_FROM = 1 << 15  # coordinates: below, waking the threads takes longer than the sweep
@@ -88,8 +89,6 @@ class Place(NamedTuple):
 
 
 Factors = Callable[[int, int, int], Tensor]
-Program = Sequence[tuple[Sequence[Term], Sequence[float]]]
-"""Sweeps, one after the other: the terms of each, and its decay of each parameter group."""
 
 
 @functools.cache
@@ -113,6 +112,8 @@ def built() -> CDLL:
     opened.mezo_sweeps.argtypes = _SWEEPS
     opened.mezo_draw.argtypes = _DRAW
     opened.mezo_draw.restype = None
+    opened.mezo_factors.argtypes = _FACTORS
+    opened.mezo_factors.restype = None
     wrong = [law for law, known in _KNOWN.items() if _digest(opened, law) != known]
     if wrong:
         raise NoCompiler(f"what it made of {SOURCE.name} draws another z for {', '.join(wrong)}")
@@ -143,6 +144,7 @@ _SWEEPS = [
     POINTER(c_int32),  # done
 ]
 _DRAW = [c_int, c_uint32, c_uint32, c_int64, c_int64, c_void_p]
+_FACTORS = [c_uint64, c_uint32, c_uint32, c_uint64, c_int64, c_int64, c_int64, c_float, c_void_p]
 
 
 def draw(law: str, key: Tensor, first: int, count: int) -> Tensor:
@@ -160,6 +162,14 @@ def draw_flat(law: str, key: Tensor, numel: int) -> Tensor:
     full = draw(law, key, 0, blocks).flatten()
     rest = draw(law, key, blocks, 1).flatten()[: numel - len(full)]
     return torch.cat([full, rest])
+
+
+def factors(seed: int, step: int, probe: int, key: int, shape: tuple[int, int], rank: int) -> Tensor:
+    """U/√k (k, rows) and then V (k, columns) of one low-rank z. Returns: float32 (k·(rows + columns),)."""
+    rows, columns = shape
+    numbers = torch.empty(rank * (rows + columns), dtype=torch.float32, device="cpu")
+    _library().mezo_factors(seed, step, probe, key, rows, columns, rank, rank**-0.5, numbers.data_ptr())
+    return numbers
 
 
 def _words(key: Tensor) -> tuple[int, int]:
@@ -225,7 +235,6 @@ class NativeSweeps:
             row.rank = place.rank
             row.first_unit = self._units
             self._units += -(-tensor.numel() // _UNIT)
-        self._place_from = {row.first_unit: number for number, row in enumerate(self._table)}
         self._large = sum(place.parameter.tensor.numel() for place in places) >= _PARALLEL_FROM
         self._tensors = [place.parameter.tensor.detach() for place in places]
         self._addresses = [tensor.data_ptr() for tensor in self._tensors]
@@ -243,19 +252,19 @@ class NativeSweeps:
         Args:
             sources: where the first sweep starts from; None for the tensors themselves.
             progress: counts the calls of C, at least one.
-            parts: about how many calls to make; with low rank every parameter is one of its own.
+            parts: about how many calls to make; with low rank, as many as the factors need that are alive together.
             report: called after each with the share of the coordinates that are done.
         """
         portions = self._portions(program)
         for number, portion in enumerate(portions):
             rows = self._rows(sources)
-            arrays = _Arrays(portion)
-            for first, last in self._ranges(parts):
+            arrays = ProgramArrays(portion)
+            for first, last in self._ranges(parts, len(arrays.streams)):
                 done = c_int32()
                 if progress.is_due(Witness.flagged(done)):
-                    factors = self._with_factors(rows, first, arrays.streams)  # they live until they are read
+                    alive = self._with_factors(rows, first, last, arrays.streams)  # until they are read
                     self._call(rows, first, last, arrays, done)
-                    del factors
+                    del alive
                 progress.complete()
                 if report is not None:
                     report((number + last / self._units) / len(portions))
@@ -282,29 +291,43 @@ class NativeSweeps:
                 decay = [1.0] * self._groups
         return list(portions)
 
-    def _ranges(self, parts: int) -> list[tuple[int, int]]:
+    def _ranges(self, parts: int, streams: int) -> list[tuple[int, int]]:
         """The units of each call."""
         if self._factors is not None:
-            bounds = [row.first_unit for row in self._table]
+            bounds = self._first_units(streams)
         elif parts == 1:
             return [(0, self._units)]
         else:
             bounds = list(range(0, self._units, -(-self._units // parts)))
         return list(zip(bounds, [*bounds[1:], self._units], strict=True))
 
-    def _with_factors(self, rows: Any, first: int, streams: Sequence[tuple[int, int]]) -> list[Any]:
-        """Give the matrix that begins at a unit its factors. Returns: what must live as long as they are read."""
+    def _first_units(self, streams: int) -> list[int]:
+        """Where a call begins, so that the factors of its matrices may be alive together."""
+        bounds: list[int] = []
+        numbers = 0
+        for row in self._table:
+            own = streams * row.rank * (row.columns + row.numel // max(row.columns, 1))
+            if not bounds or numbers + own > FACTOR_NUMBERS:
+                bounds.append(row.first_unit)
+                numbers = 0
+            numbers += own
+        return bounds
+
+    def _with_factors(self, rows: Any, first: int, last: int, streams: Sequence[tuple[int, int]]) -> list[Any]:
+        """Give the matrices among some units their factors. Returns: what must live as long as they are read."""
         if self._factors is None:
             return []
-        number = self._place_from[first]
-        if not rows[number].rank:
-            return []
-        factors = [self._factors(number, step, probe) for step, probe in streams]
-        addresses = (c_void_p * len(factors))(*[factor.data_ptr() for factor in factors])
-        rows[number].factors = addressof(addresses)
-        return [*factors, addresses]
+        alive: list[Any] = []
+        for number, row in enumerate(rows):
+            if not row.rank or not first <= row.first_unit < last:
+                continue
+            own = [self._factors(number, step, probe) for step, probe in streams]
+            addresses = (c_void_p * len(own))(*[factor.data_ptr() for factor in own])
+            row.factors = addressof(addresses)
+            alive += [*own, addresses]
+        return alive
 
-    def _call(self, rows: Any, first: int, last: int, arrays: "_Arrays", done: c_int32) -> None:
+    def _call(self, rows: Any, first: int, last: int, arrays: ProgramArrays, done: c_int32) -> None:
         threads = torch.get_num_threads() if self._large and not _forked else 1
         failed = _library().mezo_sweeps(
             self._seed,
@@ -356,32 +379,3 @@ class NativeSweeps:
         for row, address in zip(self._table, addresses, strict=True):
             row.target = row.source = address
         self._addresses = addresses
-
-
-class _Arrays:
-    """A program as `sweep.c` takes it."""
-
-    def __init__(self, program: Program):
-        streams: dict[tuple[int, int], int] = {}
-        sweeps: list[int] = []  # the first term of each, and the first behind it
-        terms: list[int] = []
-        scales: list[float] = []
-        decays: list[float] = []
-        for own_terms, decay in program:
-            sweeps.append(len(terms))
-            for term in own_terms:
-                terms.append(streams.setdefault((term.step, term.probe), len(streams)))
-                scales.extend(term.scales)
-            sweeps.append(len(terms))
-            decays.extend(decay)
-        addresses = [number for stream in streams for number in stream]
-        if addresses and not 0 <= min(addresses) <= max(addresses) < 1 << 32:
-            for step, probe in streams:
-                stream_keys(0, step, probe, [])  # raises for the one that is out of range
-        self.streams = list(streams)
-        self.sweep_count = len(sweeps) // 2
-        self.addresses = (c_uint32 * len(addresses))(*addresses)
-        self.sweeps = (c_int32 * len(sweeps))(*sweeps)
-        self.terms = (c_int32 * len(terms))(*terms)
-        self.scales = (c_double * len(scales))(*scales)
-        self.decays = (c_double * len(decays))(*decays)

@@ -490,6 +490,36 @@ int mezo_sweeps(uint64_t seed, const Parameter *parameters, int64_t parameter_co
   return !*done;
 }
 
+/* U/√k (k, rows) and then V (k, columns) of a low-rank z: the first k·(rows + columns) coordinates of its stream, which
+   hold k of each row and then k of each column. Args: scale: 1/√k. */
+void mezo_factors(uint64_t seed, uint32_t step, uint32_t probe, uint64_t tensor, int64_t rows, int64_t columns,
+                  int64_t rank, float scale, float *restrict out) {
+  Words key = stream_key(seed, (Stream){step, probe}, tensor);
+  int lanes = per_block(GAUSSIAN);
+  int64_t count = rank * (rows + columns);
+  int64_t blocks = count / lanes;
+  Coordinates drawn;
+  for (int64_t first = 0; first <= blocks; first += TILE / lanes) {
+    int whole = (int)smaller(blocks - first, TILE / lanes);
+    int last = first + whole == blocks && whole < TILE / lanes; /* the incomplete block that follows the full ones */
+    draw(GAUSSIAN, key, (uint32_t)first, whole + last, &drawn);
+    for (int lane = 0; lane < lanes; lane++) {
+      for (int i = 0; i < whole + last; i++) {
+        int64_t place = i < whole ? lane * blocks + first + i : lanes * blocks + lane;
+        if (place >= count) break;
+        float z = drawn.z[lane * (whole + last) + i];
+        int64_t line = place / rank;
+        int64_t a = place % rank;
+        if (line < rows) {
+          out[a * rows + line] = scale * z;
+        } else {
+          out[rank * rows + a * columns + line - rows] = z;
+        }
+      }
+    }
+  }
+}
+
 /* z of `count` blocks from `first` on, (lanes, count), or (count, lanes) for the law whose signs are packed. */
 void mezo_draw(int law, uint32_t low, uint32_t high, int64_t first, int64_t count, float *restrict out) {
   int lanes = per_block(law);
