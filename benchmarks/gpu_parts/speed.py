@@ -17,7 +17,7 @@ from gpu_parts.setting import LeftOut, Setting, reason, seconds_to
 from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
 
 COPY = "copy_"
-FULL_PRECISION = {name: start for name, start in METHODS.items() if not name.startswith("package")}
+FULL_PRECISION = {name: start for name, start in METHODS.items() if not name.startswith(("package", "MeZO low-rank"))}
 HALF_PRECISION: dict[str, Callable[[Bed], Method]] = {
     timing.FORWARDS: METHODS[timing.FORWARDS],
     **{

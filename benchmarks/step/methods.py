@@ -165,6 +165,8 @@ METHODS: dict[str, Callable[[Bed], Method]] = {
     "MeZO rademacher, 3 sweeps": partial(Ours, law="rademacher", fused=False),
     "MeZO gaussian, 2 sweeps": partial(Ours, law="gaussian", fused=True),
     "MeZO gaussian, 3 sweeps": partial(Ours, law="gaussian", fused=False),
+    "MeZO low-rank, 2 sweeps": partial(Ours, law="low-rank", fused=True),
+    "MeZO low-rank, 3 sweeps": partial(Ours, law="low-rank", fused=False),
     "published sequence": Published,
     "package mezo": MezoPackage,
     "package torchzero": TorchzeroPackage,

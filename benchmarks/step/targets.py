@@ -5,7 +5,8 @@ from typing import Any
 from step.methods import EAGER
 from step.timing import ADD, FORWARDS
 
-SIGNS, NORMALS, PUBLISHED, SGD = "MeZO rademacher", "MeZO gaussian", "published sequence", "SGD, backpropagation"
+SIGNS, NORMALS, LOW_RANK = "MeZO rademacher", "MeZO gaussian", "MeZO low-rank"
+PUBLISHED, SGD = "published sequence", "SGD, backpropagation"
 MOST_MEMORY = 64  # MiB
 
 Bed = dict[str, Any]  # the record of one
@@ -36,6 +37,7 @@ def targets(beds: dict[str, Bed]) -> list[dict[str, Any]]:
 def of_the_language_model(bed: Bed) -> list[dict[str, Any]]:
     rows, sweeps = by_method(bed), bed["sweep_speed"]
     gaussian = rows[f"{NORMALS}, 3 sweeps"]["ratio"]
+    low_rank = rows[f"{LOW_RANK}, 3 sweeps"]["ratio"] / rows[f"{SIGNS}, 3 sweeps"]["ratio"]
     return [
         at_most("rademacher step with 3 sweeps / its two forwards", rows[f"{SIGNS}, 3 sweeps"]["ratio"], 1.05),
         at_most("rademacher step with 2 sweeps / its two forwards", rows[f"{SIGNS}, 2 sweeps"]["ratio"], 1.05),
@@ -43,6 +45,8 @@ def of_the_language_model(bed: Bed) -> list[dict[str, Any]]:
         at_least("published sequence / gaussian step with 3 sweeps", rows[PUBLISHED]["ratio"] / gaussian, 2.5),
         at_most("sweep of signs / add_ of a ready tensor", sweeps["rademacher, 1 z"]["ratio"], 1.0),
         at_most("ns a coordinate of a gaussian sweep", sweeps["gaussian, 1 z"]["ns_per_coordinate"], 1.05),
+        at_most("sweep of low rank / add_ of a ready tensor", sweeps["low-rank, 1 z"]["ratio"], 1.5),
+        at_most("low-rank step / rademacher step, 3 sweeps each", low_rank, 1.05),
     ]
 
 

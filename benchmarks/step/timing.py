@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from mezo_lab.optim.sweeps import KeyedTensor, NoiseField, Term
+from mezo_lab.optim.sweeps import KeyedTensor, LowRankField, NoiseField, Term
 from step.beds import Bed
 from step.methods import METHODS, WARM_UP, Method, Ours
 
@@ -17,6 +17,7 @@ Turn = Callable[[], AbstractContextManager[None]]
 TINY = 1e-9  # what a sweep adds: the model stays what it is
 FORWARDS, ADD = "two forwards", "add_"
 LAWS = ("rademacher", "gaussian")
+SWEPT = (*LAWS, "low-rank")  # of which nothing is compiled for a GPU
 RUNS = [f"MeZO {law}, 3 sweeps" for law in LAWS]
 
 
@@ -108,7 +109,7 @@ def of_sweeps(bed: Bed, rounds: int, device: str) -> dict[str, dict[str, float]]
     """One sweep over the bed's own tensors, against `add_` of tensors that lie ready, as large as the model."""
     tensors = [parameter.detach() for parameter in bed.parameters]
     directions = [torch.randn_like(tensor) for tensor in tensors]
-    fields = {law: swept(bed, law) for law in LAWS}
+    fields = {law: swept(bed, law) for law in SWEPT}
     terms = [Term(step=0, probe=probe, scales=(TINY,)) for probe in range(2)]
 
     def add() -> None:
@@ -131,4 +132,7 @@ def compiles(bed: Bed) -> bool:
 
 
 def swept(bed: Bed, law: str) -> NoiseField:
-    return NoiseField([KeyedTensor(tensor.detach(), key) for key, tensor in enumerate(bed.parameters)], law, seed=0)
+    tensors = [KeyedTensor(tensor.detach(), key) for key, tensor in enumerate(bed.parameters)]
+    if law == "low-rank":
+        return LowRankField(tensors, seed=0, rank=1)
+    return NoiseField(tensors, law, seed=0)
