@@ -1,15 +1,27 @@
-"""What notebooks read of the records: the runs of fine-tuning, and the memory of its methods."""
+"""What notebooks read of the records: the runs of fine-tuning, the walk of one, and the memory of its methods."""
 
 import json
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 from mezo_lab.course.notebook import record_path
 from mezo_lab.finetune.memory.paper_tables import REPORTED, SIZES
 from mezo_lab.finetune.memory.predicted import METHODS
+from mezo_lab.report.figures import WalkPoint
+from mezo_lab.theory import signal_share
 from mezo_lab.validation import one_of
 
-__all__ = ["RecordedMemory", "RecordedRun", "recorded_memory", "recorded_opt_memory", "recorded_runs"]
+__all__ = [
+    "RecordedMemory",
+    "RecordedRun",
+    "recorded_memory",
+    "recorded_opt_memory",
+    "recorded_runs",
+    "recorded_walk",
+]
+
+_WALKED = "rotten-tomatoes-512-mezo-full-20000-seed0"  # the run of one learning rate throughout
 
 _METHODS = {
     "icl": "in-context",
@@ -94,6 +106,28 @@ def _run(row: dict[str, Any]) -> RecordedRun:
         seconds=row["seconds"],
         peak_mebibytes=row["peak_mebibytes"],
     )
+
+
+def recorded_walk() -> list[WalkPoint]:
+    """How far the long run of MeZO on SmolLM2 walked, and how far along a gradient, in results/wandering.json.
+
+    >>> walk = recorded_walk()
+    >>> walk[-1].component ** 2 < 1e-4 * walk[-1].sq_length
+    True
+    """
+    record = json.loads(record_path("results/wandering.json").read_text(encoding="utf-8"))
+    dim = record["logs"][_WALKED]["dim"]
+    return [
+        WalkPoint(
+            steps=point["steps"],
+            sq_length=point["sq_length"],
+            expected=dim * point["mean_square"],
+            share=signal_share(point["steps"], dim),  # of signs, whose factor is d
+            component=point["along"][0],
+            error=math.sqrt(2 * point["mean_square"]),
+        )
+        for point in record["walks"][_WALKED]["points"]
+    ]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mezo_lab.course.notebook import record_path
-from mezo_lab.course.records import recorded_memory, recorded_opt_memory, recorded_runs
+from mezo_lab.course.records import recorded_memory, recorded_opt_memory, recorded_runs, recorded_walk
 
 
 def test_every_run_is_read():
@@ -47,3 +47,12 @@ def test_memory_of_the_papers_setting_is_that_of_the_record():
     line = next(line for line in text.splitlines() if line.startswith("30B"))
     numbers = [float(cell) for cell in line.split()[1:] if "%" not in cell]
     assert [recorded_opt_memory(method)["30B"] for method in ("mezo", "prefix", "adam")] == numbers[::2]
+
+
+def test_the_walk_is_that_of_the_record_and_as_long_as_its_log_says():
+    record = json.loads(record_path("results/wandering.json").read_text())
+    points = record["walks"]["rotten-tomatoes-512-mezo-full-20000-seed0"]["points"]
+    walk = recorded_walk()
+    assert [point.steps for point in walk] == [point["steps"] for point in points]
+    assert all(point.sq_length == pytest.approx(point.expected, rel=1e-3) for point in walk)
+    assert all(0 < point.share < 1e-4 for point in walk)
