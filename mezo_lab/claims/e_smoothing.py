@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.problems import fixed_estimate, symbols_of, unit_direction, unit_gradient
 from mezo_lab.sampling import Orthogonal, two_point
 
 
@@ -46,6 +46,7 @@ def smoothing_any_law(law, dim, probes):
         symbols=symbols_of(law, dim, probes, eps=epsilon, vg=vg, va=va, vt=vt, pair=pair, coincidence=coincidence),
         formula="vg + eps**2/6*(3*pair*va + coincidence*vt)",
         decoys=(Decoy("vg + eps**2/2*va"), Decoy("vg")),  # the Gaussian's, of the loss that z smooths; no bias
+        deterministic=dim == 1 and fixed_estimate(law, dim, probes),  # ±1 is squared
     )
 
 

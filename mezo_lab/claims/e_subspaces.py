@@ -8,7 +8,14 @@ from torch import Generator, Tensor
 
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
-from mezo_lab.claims.problems import BRUTE_FORCE_DIM, far_decoys, symbols_of, unit_direction, unit_gradient
+from mezo_lab.claims.problems import (
+    BRUTE_FORCE_DIM,
+    at_most_weights,
+    far_decoys,
+    symbols_of,
+    unit_direction,
+    unit_gradient,
+)
 from mezo_lab.claims.sentences import successors
 from mezo_lab.sampling import (
     Law,
@@ -44,6 +51,7 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
     inside = p * k
 
     if moment == "mean":
+        at_most_weights(p, q)
         g = unit_gradient(dim)
         v = unit_direction(dim, power=-0.25)
         basis = _basis(unit_direction(q * k, power=-0.75).view(k, q) + torch.eye(k, q, dtype=torch.float64))

@@ -11,6 +11,7 @@ from mezo_lab.claims.problems import (
     BRUTE_FORCE_DIM,
     PAPER,
     at_most_dim,
+    at_most_weights,
     far_decoys,
     one_step,
     symbols_of,
@@ -53,6 +54,7 @@ def low_rank_direction(law, p, q, k, probes, moment):
         "sampler": "reduced" if reduced else "brute force",
     }
     if not reduced:
+        at_most_weights(p, q)
         g = unit_gradient(dim)
 
     def cosine(count, generator):

@@ -40,6 +40,15 @@ def at_most_coordinates(dim: int, most: int) -> None:
         )
 
 
+def at_most_weights(rows: int, columns: int) -> None:
+    """Raise ValueError for a matrix of weights that would not fit in memory."""
+    if rows * columns > _MOST_COORDINATES:
+        raise ValueError(
+            f"`p` times `q` must be at most {_MOST_COORDINATES:,} here, got {rows * columns:,}: lower one of them (the "
+            "Gaussian law and the sphere need no z for a norm, a cosine or a loss)."
+        )
+
+
 def unit_gradient(dim: int, rank: int | None = None) -> Tensor:
     """A unit gradient with unequal coordinates, g_i ∝ 1/√i for i ≤ rank, so that mixing them up shows. (d,)"""
     at_most_coordinates(dim, _MOST_COORDINATES)
@@ -50,6 +59,7 @@ def unit_gradient(dim: int, rank: int | None = None) -> Tensor:
 
 def unit_direction(dim: int, power: float) -> Tensor:
     """A unit vector to project on, neither along nor across the gradient: v_i ∝ i^power. (d,)"""
+    at_most_coordinates(dim, _MOST_COORDINATES)
     v = torch.arange(1, dim + 1, dtype=torch.float64) ** power
     return v / v.norm()
 

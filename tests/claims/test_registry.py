@@ -226,6 +226,19 @@ def test_a_name_that_is_taken_is_refused():
         ),
         (
             "low-rank-direction",
+            "rademacher",
+            {"p": 100_000, "q": 100_000, "k": 1, "probes": 1, "moment": "norm"},
+            "`p` times `q` must be at most 16,777,216 here, got 10,000,000,000: lower one of them",
+        ),
+        (
+            "fixed-subspace",
+            "gaussian",
+            {"p": 1_000_000, "q": 2_000, "k": 1, "probes": 1, "steps": 1, "moment": "mean"},
+            "`p` times `q` must be at most 16,777,216 here, got 2,000,000,000: lower one of them",
+        ),
+        ("smoothing", "gaussian", {"dim": 10**11, "probes": 1}, "`dim` must be at most 16,777,216 here, .*: lower"),
+        (
+            "low-rank-direction",
             "gaussian",
             {"p": 6, "q": 4, "k": 1, "probes": 2, "moment": "cosine"},
             "`probes` must be 1 for the cosine, got 2",
