@@ -15,6 +15,7 @@ RECORDS = [
     "results/*",
     "results/runs/*/*",  # no checkpoints of a run that was stopped
     "docs/claims.md",  # to which the notebooks link
+    "docs/errata.md",
     "LICENSE*",
     "notebooks/GLOSSARY.md",
     "notebooks/SYLLABUS.md",

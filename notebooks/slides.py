@@ -1,4 +1,4 @@
-"""Lectures of seven notebooks, for a projector without a network: `make slides` writes them to out/slides.
+"""Lectures of eight notebooks, for a projector without a network: `make slides` writes them to out/slides.
 
     python notebooks/slides.py [NAME ...] [--out FOLDER] [--built FOLDER]
 

@@ -91,6 +91,7 @@ def test_a_wheel_carries_the_course_and_one_for_students_carries_no_answer(sourc
     assert {
         f"{home}/student/03_the_dispute.ipynb",
         "mezo_lab/records/docs/claims.md",
+        "mezo_lab/records/docs/errata.md",
         "mezo_lab/records/LICENSE-CC-BY-4.0.md",
     } <= students
     assert whole - students == answers and students <= whole

@@ -19,7 +19,7 @@ __all__ = ["write_course"]
 _FORMS = ("notebooks", "nbgrader", "otter")
 _TURN = 'raise NotImplementedError("Your turn: replace this line.")'
 _LICENCES = ("LICENSE", "LICENSE-CC-BY-4.0.md")  # which a copy must name
-_FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md", *_LICENCES)  # pages
+_FOR_ALL = ("notebooks/GLOSSARY.md", "notebooks/SYLLABUS.md", "docs/claims.md", "docs/errata.md", *_LICENCES)  # pages
 _FOR_LECTURERS = ("notebooks/TEACHING.md", "notebooks/CHANGES.md")
 # words, file, place in it; a name without a point, as ../LICENSE, counts behind ../ only, since formulas have ](g) too
 _LINK = re.compile(r"\[([^]]*)\]\(([^)#:\s]+\.\w+|\.\./[^)#:\s]+)(#[^)\s]*)?\)")
@@ -28,6 +28,7 @@ _BESIDE = {  # page → how the first page names it
     "SYLLABUS.md": "the syllabus",
     "GLOSSARY.md": "the glossary",
     "claims.md": "the claims that the notebooks test",
+    "errata.md": "published sentences that such a test corrects",
     "assessment/quiz.md": "five questions for each notebook",
     "assessment/rubric.md": "how the essay is marked",
 }

@@ -206,7 +206,7 @@ def test_a_lecturer_may_choose_problems(tmp_path):
     [
         ({"seed": -1}, "`seed`"),
         ({"seed": 1.5}, "`seed`"),
-        ({"problems": [13]}, "`problems`"),
+        ({"problems": [14]}, "`problems`"),
         ({"problems": []}, "`problems`"),
     ],
 )
@@ -260,4 +260,4 @@ def test_each_objective_of_a_problem_is_one_of_the_course():
     named = [name for problem in exam(0) for name in problem.objectives]
     assert not set(named) - known
     # every notebook from 1 on is examined
-    assert {name.partition(".")[0] for name in named} == {f"{number}" for number in range(1, 15)}
+    assert {name.partition(".")[0] for name in named} == {f"{number}" for number in range(1, 16)}

@@ -143,6 +143,20 @@ BY_HAND = {
         "gamma": 46,
         "steps": 4400,
     },
+    "Promises and conditions": {
+        "gain": 1.4444,
+        "least": 9,
+        "gamma": 8,
+        "left": 0.7673,
+        "gamma_all": 26,
+        "left_all": 0.4564,
+        "angle": 10,
+        "saved": 1.288,
+        "half": 0.5556,
+        "straight": 2285.7,
+        "share": 3.809e-05,
+        "needed": 6e7,
+    },
 }
 
 

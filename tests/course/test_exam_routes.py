@@ -19,7 +19,7 @@ def beside(name: str) -> ModuleType:
     return module
 
 
-MODULES = (beside("test_exam_mathematics"), beside("test_exam_machine"))
+MODULES = (beside("test_exam_mathematics"), beside("test_exam_machine"), beside("test_exam_successors"))
 TENTH = Fraction(11, 10)
 
 

@@ -80,7 +80,7 @@ def test_a_student_gets_no_page_for_lecturers_and_a_lecturer_gets_all(tmp_path):
     student = write_course(tmp_path / "student", student=True)
     lecturer = write_course(tmp_path / "lecturer")
     names = {path.name for path in student.rglob("*")}
-    assert {"README.md", "GLOSSARY.md", "claims.md"} | {f"{name}.ipynb" for name in NAMES} <= names
+    assert {"README.md", "GLOSSARY.md", "claims.md", "errata.md"} | {f"{name}.ipynb" for name in NAMES} <= names
     assert not names & {"TEACHING.md", "CHANGES.md", "student"}
     assert {path.name for path in (student / "assessment").iterdir()} == {"quiz.md", "rubric.md"}
     assert (lecturer / "TEACHING.md").exists() and (lecturer / "CHANGES.md").exists()
@@ -91,7 +91,9 @@ def test_the_first_page_has_the_minutes_and_names_what_lies_beside_the_notebooks
     page = (write_course(tmp_path / "course", student=True) / "README.md").read_text()
     rows = [line for line in page.splitlines() if ".ipynb)" in line]
     assert len(rows) > len(NAMES) and all(re.search(r"\| \d+ \|$", row) for row in rows)  # the Chinese ones too
-    assert all(f"({name})" in page for name in ("GLOSSARY.md", "SYLLABUS.md", "claims.md", "assessment/quiz.md"))
+    assert all(
+        f"({name})" in page for name in ("GLOSSARY.md", "SYLLABUS.md", "claims.md", "errata.md", "assessment/quiz.md")
+    )
 
 
 @pytest.mark.parametrize("words", ["", "--student", "--nbgrader", "--otter"])

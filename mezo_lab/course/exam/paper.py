@@ -15,6 +15,7 @@ from mezo_lab.course.exam.one_sided import difference_of_one_side
 from mezo_lab.course.exam.problem import Part, Problem, Slip, filled, shown
 from mezo_lab.course.exam.processes import several_processes
 from mezo_lab.course.exam.program import program_with_two_slips
+from mezo_lab.course.exam.promises import promises_and_conditions
 from mezo_lab.course.exam.record import record_of_curvature
 from mezo_lab.course.exam.search import search_by_signs
 from mezo_lab.course.exam.seeds import seeds_that_meet
@@ -37,6 +38,7 @@ _ENTRIES: tuple[Callable[[Random], Problem], ...] = (
     accuracy_measured_and_trained,
     several_processes,
     would_you_use_it,
+    promises_and_conditions,
 )
 # papers of two hours: the numbers of their problems
 _PAPERS = {
@@ -44,6 +46,7 @@ _PAPERS = {
     "The machine": (7, 8, 10, 11, 12),
     "The whole course": (2, 4, 7, 9, 12),
     "The whole course, another": (1, 3, 6, 10, 11),
+    "The whole course, and what came after": (3, 4, 7, 9, 13),
 }
 _PAPER_MINUTES = 120
 _SEED = "0 is the exam of the repository, which everybody can read"
@@ -83,7 +86,7 @@ If the steps in the answer earn less than is then left, the steps count. No part
 
 
 def exam_problems(seed: int = 0) -> tuple[Problem, ...]:
-    """The twelve problems, in the order of the notebooks.
+    """The thirteen problems, in the order of the notebooks.
 
     Args:
         seed: draws the numbers; one seed gives the same text on every machine.
@@ -104,7 +107,7 @@ def write_exam(folder: str | os.PathLike, *, seed: int = 0, problems: Sequence[i
     Args:
         folder: is made if need be; files of these names are replaced.
         seed: draws the numbers.
-        problems: which of the twelve, counted from 1, in the order of the paper; None takes all.
+        problems: which of the thirteen, counted from 1, in the order of the paper; None takes all.
     Raises: ValueError for a `seed` or `problems` that do not exist, and for no problems.
 
     >>> import tempfile

@@ -6,7 +6,7 @@ from functools import cache
 from mezo_lab.course.exam import Problem, exam_problems
 
 SEEDS = range(24)
-COUNT = 12
+COUNT = 13
 
 
 @cache
