@@ -54,14 +54,14 @@ def of(notebooks: list[int]) -> list[str]:
     return [number for number in EXERCISES if int(number.partition(".")[0]) in notebooks]
 
 
-@pytest.mark.parametrize(("heading", "minutes"), [("## Two hours", 120), ("## Four hours", 240)])
+@pytest.mark.parametrize(("heading", "minutes"), [("## Two hours", 120), ("## Four hours", 240), ("## One hour", 60)])
 def test_the_rows_of_a_day_fill_its_hours(heading, minutes):
     assert sum(int(row[0]) for row in rows("TEACHING.md", heading)) == minutes
 
 
 def test_the_lectures_are_as_long_as_their_slides_say():
     lectures = tomllib.loads((NOTEBOOKS / "lectures.toml").read_text())
-    for minutes, _, source in rows("TEACHING.md", "## Two hours"):
+    for minutes, _, source in rows("TEACHING.md", "## Two hours") + rows("TEACHING.md", "## One hour"):
         numbers = re.findall(r"\d+", source)
         assert not numbers or int(minutes) == sum(lectures[f"{int(number):02d}"]["minutes"] for number in numbers)
 

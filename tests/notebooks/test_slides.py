@@ -84,15 +84,17 @@ def test_the_answers_are_beside_the_predictions_and_what_people_get_wrong_is_sai
     assert sum("**What people get wrong.**" in text for text in notes.values()) == 1
 
 
-def test_seven_lectures_take_the_two_hours_without_the_break_and_teaching_says_the_same():
-    assert len(slides.names()) == 7
-    assert sum(plan["minutes"] for plan in slides.LECTURES.values()) == 120 - 10 - 10  # a break, and questions
+def test_seven_lectures_take_the_two_hours_without_the_break_and_an_eighth_a_seminar_and_teaching_says_the_same():
+    minutes = {number: plan["minutes"] for number, plan in slides.LECTURES.items()}
+    assert len(slides.names()) == len(minutes) == 8
+    assert 12 <= minutes.pop("15") <= 15
+    assert sum(minutes.values()) == 120 - 10 - 10  # a break, and questions
     teaching = (slides.HERE / "TEACHING.md").read_text()
     rows = re.findall(r"^\| (\d+) \| .+ \| notebooks? (\d+)(?: and (\d+))? \|$", teaching, flags=re.MULTILINE)
     for minutes, first, second in rows:
         parts = [slides.LECTURES[number.zfill(2)]["minutes"] for number in (first, second) if number]
         assert sum(parts) == int(minutes)
-    assert len(rows) == 5
+    assert len(rows) == 5 + 1
 
 
 def test_the_first_page_leads_to_every_lecture_with_its_minutes():
