@@ -39,19 +39,21 @@ judged = []  # every verdict of this notebook
 
 def show_promise(*panels):
     judged.extend(verdict for panel in panels for verdict in panel.verdicts)
-    show(promises_figure(panels), alt=promises_alt_text(panels))
+    first = promises_figure(panels[:1])  # a slide has room for one
+    show(promises_figure(panels), alt=promises_alt_text(panels), slide=first)
 
 
-# %% [markdown]
+# %% [markdown] tags=["slide-02"]
 # ## Two ways to gain a step
 #
-# **Statement** (derived from B1). Let a method estimate $\hat g$ in any way, on a quadratic loss. A step at its best rate lowers the loss, on average, by
+# **Statement** (derived from [B1](../docs/claims.md#b1-descent-lemma)). Let a method estimate $\hat g$ in any way, on a quadratic loss. A step at its best rate lowers the loss, on average, by
 #
 # $$\max_\eta\left(\eta\,g^\top\mathbb{E}[\hat g]-\tfrac12\eta^2\,\mathbb{E}[\hat g^\top H\hat g]\right)=\frac{(g^\top\mathbb{E}[\hat g])^2}{2\,\mathbb{E}[\hat g^\top H\hat g]}.$$
 #
 # Multiplying $\hat g$ by a number changes nothing, so a smaller variance with a smaller mean may be no gain. Only two things help: an estimate that points more
 # along $g$, or one that meets less curvature for the same mean.
-#
+
+# %% [markdown] tags=["slide-03"]
 # ## Predict first
 #
 # Nine sentences follow, in our words. Vote on each: does it hold or fail? Write "holds" or "fails", and a reason if you have one. Their authors' experiments are
@@ -62,6 +64,8 @@ def show_promise(*panels):
 # 3. (`aligned`) *AGZO, [arXiv 2601.17261v2](https://arxiv.org/abs/2601.17261v2), abstract.* The gradient of a linear layer lies in the span of its inputs, and directions within it have a larger cosine with the gradient.
 # 4. (`orthogonal`) *Lin, Song and Xu, [arXiv 2509.15552v3](https://arxiv.org/abs/2509.15552v3), abstract.* A step that averages several probes wastes forward passes; one that projects on their span uses more of them better.
 # 5. (`momentum`) *Andreyev et al., [arXiv 2604.14108v1](https://arxiv.org/abs/2604.14108v1), abstract, of SGD with large batches.* Momentum makes a rate stable that is $1+\beta$ times larger; where $m$ is an average, $(1+\beta)/(1-\beta)$ times. Here we carry this over to MeZO.
+
+# %% [markdown]
 # 6. (`baseline`) *[es-at-scale](https://github.com/VsonicV/es-at-scale/blob/574a9d134da1ffce2a8bb812019899e5c96b588a/es_at_scale/trainer/es_trainer.py#L423-L440), code.* Each member's noise, weighted by its reward less the mean reward of the population, estimates the gradient.
 # 7. (`spread`) *FZOO, [arXiv 2506.09034](https://arxiv.org/abs/2506.09034), abstract.* A step divided by the standard deviation of its losses is equivalent to a step of normalised SGD.
 # 8. (`curvature`) *HiZOO, [arXiv 2402.15173v4](https://arxiv.org/abs/2402.15173v4), abstract.* The losses of Gaussian probes also yield the diagonal of the Hessian.
@@ -80,15 +84,15 @@ predictions = predict(
     walk="",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["notes-04"]
 # ## 1. Fewer random numbers
 #
-# LOZO and EGGROLL perturb a $p\times q$ matrix along $z=\mathrm{vec}(UV^\top)/\sqrt k$, with Gaussian $U$ ($p\times k$) and $V$ ($q\times k$). They draw $k(p+q)$ numbers in place of $d=pq$.
+# LOZO and EGGROLL perturb a $p\times q$ matrix along a **low-rank direction**, $z=\mathrm{vec}(UV^\top)/\sqrt k$, with Gaussian $U$ ($p\times k$) and $V$ ($q\times k$). They draw $k(p+q)$ numbers in place of $d=pq$.
 # This saves work, which is what EGGROLL's authors claim. Does it also save variance? The pairings of notebook 2, for $U$ and for $V$, give
 #
 # $$\mathbb{E}[\|z\|^2zz^\top]=c\,I,\qquad c=d+2+\frac{2(p+q+1)}{k}.$$
 
-# %%
+# %% tags=["slide-04"]
 ranks = sized(full=(1, 2, 4, 8), fast=(1, 4))
 sides = sized(full={"p": 6, "q": 4}, fast={"p": 4, "q": 3})
 few = {"(n-1 + k*(p+q) + 2)/n": "k(p+q) + 2, by the numbers drawn", "(n+1+d)/n": "d + 2, as of a Gaussian z"}
@@ -99,20 +103,21 @@ first, last = norms[0].estimate.mean, norms[-1].estimate.mean
 found = f"‖ĝ‖² is {first:.1f}‖g‖² at rank 1 and {last:.1f}‖g‖² at rank {ranks[-1]}, and the angle is as before"
 predictions.compare("low_rank", f"fails: {found}")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-04"]
 # The mean is $g$ at every rank, and the variance is *larger* than a Gaussian's, by the more the fewer numbers are drawn. For a wide matrix $2(p+q+1)/k$ is small beside $d$, so that the price is small, too.
 # The gain of low rank is arithmetic, and not variance.
-#
+
+# %% [markdown] tags=["notes-05"]
 # ## 2 and 3. A subspace at random, and the right one
 #
-# Let $V$ be orthonormal and kept for $T$ steps, with $z=\sqrt{q/k}\,\mathrm{vec}(UV^\top)$. Every step then works in $pk$ dimensions, and $\gamma$ falls accordingly. But given $V$ the mean is
+# A **fixed subspace** has an orthonormal $V$ that is kept for $T$ steps, with $z=\sqrt{q/k}\,\mathrm{vec}(UV^\top)$. Every step then works in $pk$ dimensions, and $\gamma$ falls accordingly. But given $V$ the mean is
 # $\mathbb{E}[\hat g]=\frac qk\,GVV^\top$ (where $G$ is $g$ as a matrix), and what $V$ misses is never seen: on an isotropic bowl, at the best rate,
 #
 # $$\mathbb{E}[L_T]/L_0=1-\tfrac kq\left(1-(1-1/\gamma)^T\right),\qquad\gamma=(pk+n+1)/n.$$
 #
-# A linear layer with the inputs $X$, one column per token, has $G=\Delta X^\top$ for some $\Delta$. If $V$ spans those $k$ inputs, then $GVV^\top=G$: nothing is missed, and $\mathbb{E}\cos^2(\hat g,g)=1/(pk)$ in place of $1/(pq)$.
+# A linear layer with the inputs $X$, one column per token, has $G=\Delta X^\top$ for some $\Delta$. If $V$ spans those $k$ inputs, the subspace is an **aligned subspace**: its **captured share** $\|GVV^\top\|^2/\|G\|^2$ is 1, and $\mathbb{E}\cos^2(\hat g,g)=1/(pk)$ in place of $1/(pq)$.
 
-# %%
+# %% tags=["slide-05"]
 sizes = sized(full=(1, 3, 9), fast=(1, 4))
 narrow = sized(full={"p": 3, "q": 3, "k": 1}, fast={"p": 2, "q": 3, "k": 1})
 saved = [verify("fixed-subspace", steps=steps, probes=1, moment="loss", **narrow) for steps in sizes]
@@ -129,10 +134,11 @@ predictions.compare("subspace", f"fails: progress of {slow} to {fast} per pair, 
 grown = angles[0].estimate.mean / angles[len(sizes)].estimate.mean
 predictions.compare("aligned", f"holds: cos² is {grown:.1f} times that of a random subspace at k = 1")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-05"]
 # In the random subspace the variance about the mean *there* is smaller, as the sentence says, but this mean lacks what $V$ misses, and the ratio gains nothing. The longer $V$ is kept, the worse; a gain in an experiment must have another source.
 # In the right subspace the cosine grows as promised. Whether that saves a step is asked under *Where it breaks*.
-#
+
+# %% [markdown] tags=["notes-06"]
 # ## 4. Probes at right angles
 #
 # Notebook 5 found that $n$ independent probes, averaged, never gain per pair of forward passes. Orthogonal ones share no direction: their average is $d/n$ times the projection of $g$ on their
@@ -140,7 +146,7 @@ predictions.compare("aligned", f"holds: cos² is {grown:.1f} times that of a ran
 #
 # $$\gamma=\frac dn-(d-r)\,b,\qquad b=\frac{d(d-n)}{n(d+2)(d-1)}.$$
 
-# %%
+# %% tags=["slide-06"]
 counts = sized(full=(2, 6, 10), fast=(2, 4))
 size = sized(full=12, fast=6)
 straight = [verify("orthogonal-probes", law="orthogonal", dim=size, probes=n, rank=size) for n in counts]
@@ -149,15 +155,16 @@ show_promise(PromisePanel(straight, "probes", "log-progress per pair", words))
 few, many = (f"{verdict.estimate.mean:.3f}" for verdict in (straight[0], straight[-1]))
 predictions.compare("orthogonal", f"holds: {few} per pair with n = {counts[0]}, {many} with n = {counts[-1]}")
 
-# %% [markdown]
+# %% [markdown] tags=["notes-06"]
 # At $n=d=r$ a step reaches the minimum. The gain needs $n$ of the order of $d$, however, and the authors say as much: for $n\ll d$ random probes are nearly orthogonal without any effort.
-#
+
+# %% [markdown] tags=["notes-07"]
 # ## 5. Momentum
 #
 # With $m\leftarrow\beta m+(1-\beta)\hat g$ and $\theta\leftarrow\theta-\eta m$ on $H=\ell P_r$, the mean square stays bounded up to $\eta=2/\big(\ell(\gamma-\frac{2\beta}{1+\beta})\big)$. At $\gamma=1$, the true gradient,
 # this is the sentence's rate. MeZO with one probe has $\gamma=r+2$, and momentum takes less than 1 off it.
 
-# %%
+# %% tags=["slide-07"]
 betas = sized(full=(0.0, 0.5, 0.8, 0.9), fast=(0.5, 0.9))
 heavy = [verify("momentum", dim=sized(full=20, fast=8), rank=sized(full=5, fast=3), beta=beta) for beta in betas]
 words = {"2*(1+beta)/((1-beta)*gamma*ell)": "as for the gradient, (1+β)/(1−β) times"}
@@ -169,11 +176,12 @@ predictions.compare(
 
 # %% [markdown]
 # The same abstract finds $2(1-\beta)/\eta$ at small batches, where noise rules. That is our formula for large $\gamma$, with the $m$ of PyTorch (exercise 15.3).
-#
+
+# %% [markdown]
 # ## 6 and 7. A population judges itself
 #
-# An evolution strategy evaluates $L(\theta+\varepsilon z_k)$ for $k=1,\dots,N$, takes off a baseline $b_k$, and averages $(L_k-b_k)z_k/\varepsilon$. Each loss is part of the mean of all. Where that mean is the baseline,
-# the share $1/N$ of every $z_kz_k^\top g$ is taken off with it, and $\frac{N-1}Ng$ is left. The mean of the *other* losses is independent of $z_k$ and leaves $g$.
+# An evolution strategy evaluates $L(\theta+\varepsilon z_k)$ for $k=1,\dots,N$, takes off a **baseline** $b_k$, and averages $(L_k-b_k)z_k/\varepsilon$. Each loss is part of the mean of all. Where that mean is the baseline,
+# the share $1/N$ of every $z_kz_k^\top g$ is taken off with it, and $\frac{N-1}Ng$ is left. The mean of the other losses, **leave-one-out**, is independent of $z_k$ and leaves $g$.
 #
 # FZOO divides by the spread $s$ of the losses. On a linear loss $\mathbb{E}[s^2]=\varepsilon^2\|g\|^2$, but a small $s$ makes $1/s$ large:
 #
@@ -229,7 +237,7 @@ predictions.compare("curvature", "holds for Gaussian z; signs, whose z_i² is al
 #
 # $$\mathbb{E}\|\theta_T-\theta_0\|^2=\eta^2\|g\|^2\,T\,(T-1+f),\qquad f=\mathbb{E}\|\hat g\|^2/\|g\|^2,$$
 #
-# so that the share $T/(T-1+f)$ of the squared length is signal. With a schedule of rates, $T$ becomes $(\sum\eta)^2/\sum\eta^2$. On any other loss the signal's share is at most this, because its steps do not all point the same way. The log of a recorded run of SmolLM2 gives this bound, and its weights the rest.
+# so that the **signal share** of the squared length is $T/(T-1+f)$. With a schedule of rates, $T$ becomes $(\sum\eta)^2/\sum\eta^2$. On any other loss the signal's share is at most this, because its steps do not all point the same way. The log of a recorded run of SmolLM2 gives this bound, and its weights the rest.
 
 # %%
 steps = sized(full=(3, 12, 48), fast=(4, 12))
@@ -276,19 +284,20 @@ for name in dict.fromkeys(verdict.claim.name for verdict in judged):
     rows.append(row | {"nearest decoy": f"{near:+.0f}"})
 show(rows)
 
-# %% [markdown]
+# %% [markdown] tags=["slide-09"]
 # ## What it means
 #
 # Four of the nine hold: the aligned cosine, orthogonal probes, the diagonal by Gaussian probes, and the walk. Five fail as formulas: low rank, the random subspace, momentum, the population's own mean and its own spread.
 # The ratio of the beginning explains the pattern. A method that survives brings knowledge into its direction: the inputs of a layer, the span of its probes, the curvature. A method that fails rearranges its noise, or rescales its estimate.
-# A larger batch is no way around: it lowers the floor of the noise, and costs its examples (claim E11). [The errata](../docs/errata.md) have these sentences and more, with their authors' conditions and a command each.
-#
+# A larger batch is no way around: it lowers the **noise floor**, and costs its examples (claim E11). [The errata](../docs/errata.md) have these sentences and more, with their authors' conditions and a command each.
+
+# %% [markdown] tags=["slide-08"]
 # ## Where it breaks
 #
 # A larger cosine need not save a step. On its own batch, a layer's loss is flat outside the span of its inputs: isotropic noise costs nothing there. The first table gives the curvature outside the span $h$ times that inside.
 # Other batches bring such curvature. The second table is a record of one layer, trained on one batch throughout or on fresh ones.
 
-# %%
+# %% tags=["slide-08"]
 p, q, k = 3, 4, 2
 rows = []
 for h in (0.0, 0.1, 1.0):
@@ -328,6 +337,7 @@ show(rows)
 def layered_factor(layers: list[tuple[int, int, float]], rank: int) -> float:
     # BEGIN SOLUTION
     d = sum(p * q for p, q, share in layers)
+    # the surplus grows as the sides of the matrices, and d as their products: beside d it vanishes
     return d + 2 + 2 * sum(share * (p + q + 1) for p, q, share in layers) / rank
     # END SOLUTION
 
@@ -399,6 +409,7 @@ check_heavy_ball(heavy_ball)
 # %%
 def share_of_signal(rates: list[float], factor: float) -> float:
     # BEGIN SOLUTION
+    # at one rate the share is one half where T = f − 1: a step for each parameter
     straight = sum(rates) ** 2
     return straight / (straight + (factor - 1) * sum(rate**2 for rate in rates))
     # END SOLUTION
@@ -423,14 +434,15 @@ print(f"{share_of_signal(rates, f):.1e}")
 # **Solution.** One of many: directions in the span of the inputs of *this* batch, from the forward pass at $\theta$ that one-sided probes need in any case. Formula: the gain of E3, the captured share of $g$ over the captured share of
 # $\operatorname{tr}H$. Decoy: $q/k$. Experiment: one layer, fresh batches against a fixed one. Condition: on a fixed batch nothing is gained.
 
-# %% [markdown]
+# %% [markdown] tags=["slide-10"]
 # ## Summary
 #
 # - The best step gains $(g^\top\mathbb{E}[\hat g])^2/(2\,\mathbb{E}[\hat g^\top H\hat g])$, whatever the scale of $\hat g$.
 # - Fewer random numbers, a random subspace, momentum, a baseline and a division by the spread do not raise it.
 # - The right subspace, orthogonal probes in numbers near $d$, and known curvature can.
 # - A run is almost all noise by its length, and still learns.
-#
+
+# %% [markdown]
 # **Limits.** Quadratic and linear losses, $\varepsilon\to0$. Of the papers, abstracts were read, and code where the text says so. None of their experiments was repeated, and a method may gain by what no formula here contains.
 #
 # **Further reading.** Y. Chen et al., *LOZO*, arXiv 2410.07698. B. Sarkar et al., *Evolution strategies at the hyperscale*, arXiv 2511.16652. M. Song et al., *Zeroth-order optimization at the edge of stability*, arXiv 2604.14669.
