@@ -49,7 +49,11 @@ PAGES: dict[str, dict[str, Block]] = {
         "memory": costs.memory,
         "growth": growth.growth,
     },
-    "docs/learning-rate.md": {"stability": learning_rates.stability, "divergence": learning_rates.divergence},
+    "docs/learning-rate.md": {
+        "stability": learning_rates.stability,
+        "divergence": learning_rates.divergence,
+        "edge-in-training": learning_rates.training,
+    },
     "docs/aligned.md": {"aligned-layer": aligned.layer},
     "docs/finetuning.md": {
         "finetuned": finetuning.finetuned,

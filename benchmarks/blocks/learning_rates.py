@@ -5,9 +5,17 @@ import math
 from pathlib import Path
 
 from blocks.figures import save
-from mezo_lab.report.figures import RateRun, divergence_alt_text, divergence_figure
+from mezo_lab.report.figures import (
+    EdgeRun,
+    RateRun,
+    divergence_alt_text,
+    divergence_figure,
+    edge_training_alt_text,
+    edge_training_figure,
+)
 
 FIGURE = "docs/figures/divergence.svg"
+TRAINING = "docs/figures/edge_in_training.svg"
 
 
 def stability(root: Path) -> str:
@@ -56,6 +64,51 @@ def divergence(root: Path) -> str:
     return "\n\n".join([prediction, "\n".join([*heads, *ends]), figure])
 
 
+def edge_runs(root: Path) -> list[EdgeRun]:
+    """The runs with one probe and the first seed, for the figure."""
+    runs = json.loads((root / "results/edge_in_training.json").read_text())["runs"]
+    shown = [run for run in runs if (run["method"], run["probes"], run["seed"]) == ("MeZO", 1, 0)]
+    return [edge_run(run) for run in shown]
+
+
+def edge_run(run: dict) -> EdgeRun:
+    """A run of the record."""
+    columns = {name: [point[name] for point in run["points"]] for name in ("step", "loss", "trace", "norm", "edge")}
+    return EdgeRun(
+        run["lr"],
+        columns["step"],
+        columns["loss"],
+        columns["trace"],
+        columns["norm"],
+        columns["edge"],
+        run["diverged"] is not None,
+    )
+
+
+def training(root: Path) -> str:
+    """The edge during training: where each run turned, beside the two edges."""
+    record = json.loads((root / "results/edge_in_training.json").read_text())
+    lines = [
+        "| | η | n | seed | η over the edge, at most | loss is least at step | η over the edge there"
+        " | η over 2/λ_max there | end |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|---|",
+    ]
+    for run in record["runs"]:
+        turn = run["turn"]
+        end = f"diverges at step {run['diverged']:,}" if run["diverged"] else f"loss {run['points'][-1]['loss']:.2g}"
+        numbers = f"{turn['step']:,}", f"{turn['of_the_edge']:.2f}", f"{turn['of_the_first_order_edge']:.2f}"
+        cells = run["method"], f"{run['lr']:g}", run["probes"], run["seed"], f"{run['most_of_the_edge']:.2f}"
+        lines.append("| " + " | ".join(map(str, (*cells, *numbers, end))) + " |")
+    network = record["network"]
+    about = (
+        f"A network {network['inputs']}–{network['width']}–{network['classes']} with {network['activation']},"
+        f" {network['parameters']} parameters, on all of its {network['examples']} examples at every step;"
+        f" {network['loss']}, ε = {record['epsilon']:g}, Gaussian z."
+    )
+    figure = f"![{edge_training_alt_text(edge_runs(root))}](figures/edge_in_training.svg)"
+    return "\n\n".join([figure, about, "\n".join(lines)])
+
+
 def plus_minus(value: float, error: float) -> str:
     """
     >>> plus_minus(3328.3, 242.6), plus_minus(3.837e-4, 3.8e-5)
@@ -78,3 +131,5 @@ def draw(root: Path) -> None:
     """The figure of the diverging runs."""
     if (root / "results/divergence.json").exists():
         save(divergence_figure(*divergence_of(root)), root / FIGURE)
+    if (root / "results/edge_in_training.json").exists():
+        save(edge_training_figure(edge_runs(root)), root / TRAINING)

@@ -29,6 +29,7 @@ from mezo_lab.report.figures.defects import defects_alt_text, defects_figure
 from mezo_lab.report.figures.descent import rules_alt_text, rules_figure
 from mezo_lab.report.figures.divergence import RateRun, divergence_alt_text, divergence_figure
 from mezo_lab.report.figures.edge import LossPath, loss_alt_text, loss_figure
+from mezo_lab.report.figures.edge_in_training import EdgeRun, edge_training_alt_text, edge_training_figure
 from mezo_lab.report.figures.formula import formula_svg
 from mezo_lab.report.figures.gains import StepGain, gains_alt_text, gains_figure
 from mezo_lab.report.figures.growth import GrowthLine, GrowthPanel, GrowthSeries, growth_alt_text, growth_figure
@@ -62,6 +63,7 @@ from mezo_lab.report.figures.wandering import (
 )
 
 __all__ = [
+    "EdgeRun",
     "GrowthLine",
     "GrowthPanel",
     "GrowthSeries",
@@ -95,6 +97,8 @@ __all__ = [
     "defects_figure",
     "divergence_alt_text",
     "divergence_figure",
+    "edge_training_alt_text",
+    "edge_training_figure",
     "formula_svg",
     "gains_alt_text",
     "gains_figure",
