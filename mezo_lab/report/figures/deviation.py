@@ -21,7 +21,8 @@ _FRAME = 0.95  # inches for the axis and its label
 _LINE = 0.17  # inches for a line of the legend
 _FARTHEST = 1.2  # a larger deviation is an arrow at the edge
 _NEAREST = 0.02  # the axis is never shorter than this
-_WIDEST = 68  # letters of an axis label that fits a figure
+_WIDEST = 68  # letters of an axis label that fits a figure,
+_SHARED = 77  # and of one with the row labels beside its axis, under whose middle it stands
 _ROOM = 22  # letters of row labels that leave room for ticks
 _NEAR = 0.08  # of the axis: letters that are no farther apart would overlap
 
@@ -35,7 +36,8 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     formulas = style.decoy_formulas(verdicts)
     edges = _edges(verdicts)
     names = style.varying(verdicts)
-    label = _axis_label(verdicts, names)
+    rows = [_row_label(verdict, names) for verdict in verdicts]
+    label = _axis_label(verdicts, names, room=min(_WIDEST, _SHARED - max(map(len, rows))))
     figure = style.new_figure(_FRAME + _ROW * len(verdicts) + _LINE * (len(formulas) + label.count("\n")))
     axes = figure.add_subplot()
     for row, verdict in enumerate(verdicts):
@@ -45,7 +47,6 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     axes.axvline(0, **style.THEORY)
     axes.set(xlim=edges, ylim=(len(verdicts) - 0.4, -0.6), xlabel=label)
     axes.xaxis.set_major_formatter(lambda share, _: _signed(share) or style.reference_name(verdicts[0]))
-    rows = [_row_label(verdict, names) for verdict in verdicts]
     crowded = max(map(len, rows)) >= _ROOM
     axes.locator_params(axis="x", nbins=3 if crowded else 6)
     axes.set_yticks(range(len(verdicts)), rows)
@@ -187,12 +188,12 @@ def _row_label(verdict: Verdict, names: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def _axis_label(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
+def _axis_label(verdicts: Sequence[Verdict], names: Sequence[str], room: int) -> str:
     fixed = setting({name: value for name, value in verdicts[0].parameters.items() if name not in names})
     subject = f"deviation of the mean from the {style.reference_name(verdicts[0])}"
     if not fixed:
         return subject
-    if len(subject) + len(f"at {fixed}") > _WIDEST:
+    if len(subject) + len(f"at {fixed}") > room:
         subject += ",\n"
     else:
         subject += ", "

@@ -12,6 +12,7 @@ from matplotlib.container import ErrorbarContainer
 
 from mezo_lab.claims import REGISTRY, SYMBOLS, Status, Verdict, check
 from mezo_lab.report.figures import alt_text, claim_figure
+from mezo_lab.report.figures.deviation import deviation_figure
 from mezo_lab.report.figures.style import GREY, INK, LAW_STYLES
 from mezo_lab.sampling import LAWS
 from mezo_lab.theory.expressions import NAMES
@@ -68,6 +69,19 @@ def test_a_sweep_has_a_panel_per_law_with_every_mean_in_it(best_step):
     for axes, own in zip(panels, (best_step[:3], best_step[3:]), strict=True):
         ((x, y),) = estimates(axes)
         assert list(x) == [0.5, 1.0, 2.0] and list(y) == [verdict.estimate.mean for verdict in own]
+
+
+# names of laws and settings stand on the left, and the axis with its label to the right of them
+@pytest.mark.parametrize(
+    "name", ["norm-factor", "low-rank-direction", "fixed-subspace", "aligned-subspace", "wandering"]
+)
+def test_the_label_of_the_axis_is_not_cut_off_beside_long_names_of_rows(name):
+    claim = REGISTRY[name]
+    settings = [(law, parameters) for law in claim.laws for parameters in claim.parameter_sets(LAWS[law], "fast")]
+    figure = deviation_figure([check(claim, LAWS[law], parameters, draws=1_000) for law, parameters in settings])
+    figure.draw_without_rendering()
+    box = figure.axes[0].xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
 
 
 def test_the_theory_of_a_sweep_runs_through_its_values_and_is_the_claims_own_between_them(best_step):
