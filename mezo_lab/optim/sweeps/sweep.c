@@ -45,7 +45,7 @@ typedef struct {
   int32_t group;
   int64_t first_unit;          /* of those of all parameters */
   int64_t columns;             /* of a LOW_RANK matrix, */
-  int64_t rank;                /* k, */
+  int64_t rank;                /* k, which is 0 for other laws, */
   const float *const *factors; /* and for each stream U/√k (k, rows) and then V (k, columns) */
 } Parameter;
 
@@ -344,6 +344,28 @@ static const Coordinates *slot_of(const Tile *tile, int64_t stream) {
 }
 
 #define DEFINE_SWEEP(real)                                                                                             \
+  /* θ + scale·u·vᵀ over a tile of a matrix, row by row: z of rank one is made again sooner than it is read */         \
+  static void add_outer_##real(const Tile *tile, int64_t stream, real *out, const real *in, real decay, real scale) {  \
+    const Parameter *parameter = tile->parameter;                                                                      \
+    int64_t columns = parameter->columns;                                                                              \
+    const float *u = parameter->factors[stream];                                                                       \
+    const float *v = u + parameter->numel / columns;                                                                   \
+    int64_t first = tile->first;                                                                                       \
+    int count = tile->length;                                                                                          \
+    while (count) {                                                                                                    \
+      int64_t column = first % columns;                                                                                \
+      int length = (int)(columns - column < count ? columns - column : count); /* to the end of the row */             \
+      float factor = u[first / columns];                                                                               \
+      const float *others = v + column;                                                                                \
+      _Pragma("GCC ivdep") for (int i = 0; i < length; i++) {                                                          \
+        out[i] = decay * in[i] + scale * (real)(factor * others[i]);                                                   \
+      }                                                                                                                \
+      first += length;                                                                                                 \
+      count -= length;                                                                                                 \
+      out += length;                                                                                                   \
+      in += length;                                                                                                    \
+    }                                                                                                                  \
+  }                                                                                                                    \
   /* One sweep over the runs of a tile. Args: out, in: where each run is written and read. */                          \
   static void sweep_runs_##real(const Program *program, int64_t number, const Tile *tile, real *const *out,            \
                                 const real *const *in) {                                                               \
@@ -354,10 +376,13 @@ static const Coordinates *slot_of(const Tile *tile, int64_t stream) {
       for (int run = 0; run < tile->runs; run++) scale_##real(out[run], in[run], decay, tile->length);                 \
     }                                                                                                                  \
     for (int64_t term = sweep->first_term; term < sweep->last_term; term++) {                                          \
-      const Coordinates *drawn = slot_of(tile, program->terms[term]);                                                  \
+      int64_t stream = program->terms[term];                                                                           \
       real scale = (real)program->scales[term * program->groups + group];                                              \
+      const Coordinates *drawn = tile->parameter->rank == 1 ? NULL : slot_of(tile, stream);                            \
       for (int run = 0; run < tile->runs; run++) {                                                                     \
-        if (tile->parameter->law == RADEMACHER) {                                                                      \
+        if (!drawn) {                                                                                                  \
+          add_outer_##real(tile, stream, out[run], in[run], decay, scale);                                             \
+        } else if (tile->parameter->law == RADEMACHER) {                                                               \
           add_signs_##real(out[run], in[run], drawn->words, decay, scale, tile->length);                               \
         } else {                                                                                                       \
           add_##real(out[run], in[run], drawn->z + run * tile->blocks, decay, scale, tile->length);                    \
