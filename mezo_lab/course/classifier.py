@@ -112,9 +112,7 @@ def train_classifier(
     return TrainedClassifier(Estimate(float(accuracy[best].mean()), error, starts), float(zeros[best]), rates[best])
 
 
-def _projected(
-    estimate: str, loss: Callable[[Tensor], Tensor], theta: Tensor, z: Tensor, epsilon: float
-) -> Tensor:
+def _projected(estimate: str, loss: Callable[[Tensor], Tensor], theta: Tensor, z: Tensor, epsilon: float) -> Tensor:
     """pg of each probe, (…, n)."""
     if estimate == "two-sided":
         return projected_gradient(loss, theta, z, epsilon)
