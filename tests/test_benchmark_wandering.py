@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -265,3 +266,15 @@ def test_the_page_shows_every_log_and_every_state(record):
     text, gained = block.wandering(ROOT), block.transfer(ROOT)
     assert text.count("\n| ") == len(record["logs"]) and "figures/wandering.svg" in text
     assert gained.count("\n| ") == len(record["states"]) and "figures/transfer.svg" in gained
+
+
+@pytest.mark.parametrize("figure", [block.WALK_FIGURE, block.TRANSFER_FIGURE])
+def test_a_committed_figure_shows_the_record(figure, tmp_path):
+    """Its words and numbers, that is: where they stand depends on the fonts of a machine."""
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    block.draw(tmp_path)
+    assert words(tmp_path / figure) == words(ROOT / figure) != []
+
+
+def words(svg: Path) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg.read_text(encoding="utf-8"))

@@ -161,7 +161,9 @@ def path(record: dict[str, Any]) -> str:
         f" gradients from the beginning of each piece of the walk, which have not seen its z, the loss should have"
         f" fallen by {starts:.2f}; by those from the end of each piece, by {ends:.2f}; the mean of both is"
         f" {(starts + ends) / 2:.2f}. ‖Σ η∇L‖² over the path is"
-        f" {MILLION * found['sq_signal'] / found['sq_length']:.2f} millionths of the squared length."
+        f" {MILLION * found['sq_signal'] / found['sq_length']:.2f} millionths of the squared length. Along the"
+        f" gradient of the end the whole walk goes {found['along_end']:+.3f}, where it goes {found['along_start']:+.3f}"
+        f" along that of the start."
     )
 
 
