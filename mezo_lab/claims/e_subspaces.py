@@ -108,7 +108,7 @@ def fixed_subspace(law, p, q, k, probes, steps, moment):
     r"G = \Delta X^\top, \ V = \mathrm{span}\,X: \ \mathbb{E}\cos^2(\hat g, g) = \frac{1}{pk}"
     r" \ \mathrm{in\ place\ of}\ \frac{1}{pq}; \quad"
     r" \gamma = \frac{pk+n+1}{n} \ \mathrm{in\ place\ of}\ \frac{pk + h\,p(q-k) + n + 1}{n}"
-    r" \ \mathrm{on}\ H = P + h(I - P)",
+    r" \ \mathrm{on}\ H = P + h(I - P) \ \mathrm{(Gaussian)}",
     source="derived; the subspace of AGZO (arXiv 2601.17261)",
     laws=["gaussian", "sphere"],
     default=grid(p=[4], q=[4], k=[1], probes=[1], outside=[1.0], subspace=["aligned", "random"], moment=["cosine"])
