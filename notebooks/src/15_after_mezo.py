@@ -130,7 +130,7 @@ show_promise(
 )
 slow, fast = (f"{verdict.estimate.mean:.3f}" for verdict in (saved[-1], saved[0]))
 in_all = {decoy.statement: decoy.expected for decoy in saved[0].decoys}["whole"]
-predictions.compare("subspace", f"fails: progress of {slow} to {fast} per pair, and {in_all:.3f} without a subspace")
+predictions.compare("subspace", f"fails: {slow} to {fast} per pair, and {in_all:.3f} without a subspace")
 grown = angles[0].estimate.mean / angles[len(sizes)].estimate.mean
 predictions.compare("aligned", f"holds: cos² is {grown:.1f} times that of a random subspace at k = 1")
 
