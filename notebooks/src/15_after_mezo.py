@@ -39,8 +39,7 @@ judged = []  # every verdict of this notebook
 
 def show_promise(*panels):
     judged.extend(verdict for panel in panels for verdict in panel.verdicts)
-    first = promises_figure(panels[:1])  # a slide has room for one
-    show(promises_figure(panels), alt=promises_alt_text(panels), slide=first)
+    show(promises_figure(panels), alt=promises_alt_text(panels), slide=promises_figure(panels[:1]))
 
 
 # %% [markdown] tags=["slide-02"]
