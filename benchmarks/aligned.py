@@ -11,11 +11,12 @@ import json
 from typing import Any
 
 import records  # beside this file, as the next
-from aligning import cases
+from aligning import cases, model
 
 from mezo_lab.environment.machine import machine
 
 RUNS = (32, 400)  # of a search for the rate, and of a measurement
+STEPS, SEEDS = 20, 4  # of the trainings of the real model
 
 
 def layer_rows(record: dict[str, Any], save, quick: bool) -> None:
@@ -42,6 +43,8 @@ def main() -> None:
         records.write(record, arguments, "aligned")
 
     layer_rows(record, save, arguments.quick)
+    beds, steps, seeds = (model.toy(), 3, 2) if arguments.quick else (model.language_model(), STEPS, SEEDS)
+    model.measure(record.setdefault("model", {}), lambda: save(record), beds, steps, seeds)
     for row in cases.gains(record["layer"]):
         print(
             {name: row[name] for name in ("inputs", "directions", "k", "goal", "by_cosine", "by_curvature", "measured")}

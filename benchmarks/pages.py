@@ -54,7 +54,7 @@ PAGES: dict[str, dict[str, Block]] = {
         "divergence": learning_rates.divergence,
         "edge-in-training": learning_rates.training,
     },
-    "docs/aligned.md": {"aligned-layer": aligned.layer},
+    "docs/aligned.md": {"aligned-layer": aligned.layer, "aligned-model": aligned.model},
     "docs/finetuning.md": {
         "finetuned": finetuning.finetuned,
         "long-run": long_run.long_run,

@@ -1,6 +1,7 @@
 """Directions in the span of a layer's inputs: what is computed agrees with what is drawn, and the record says so."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from aligning import cases, layer
+from aligning import cases, layer, model, spans, training
 from blocks import aligned as block
 
 from mezo_lab.sampling import Estimate
@@ -94,6 +95,110 @@ def test_the_error_of_a_quotient_is_that_of_its_parts():
     assert ratio.mean == 2 and ratio.standard_error == pytest.approx(2 * (0.03**2 + 0.04**2) ** 0.5)
 
 
+# a language model
+
+
+@pytest.fixture(scope="module")
+def toy() -> model.Bed:
+    return model.toy()[0]
+
+
+def test_layers_that_read_the_same_share_one_basis_and_the_tied_output_layer_is_left_out(toy):
+    names = [name.rpartition(".")[2] for name in toy.layers]
+    assert names == 2 * ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    q, k, v, o, *_ = toy.bases["same"].values()
+    assert q is k is v and q is not o
+    assert spans.kept_numbers(toy.bases["same"], 3) == 2 * 3 * (24 + 24 + 24 + 40)
+    assert spans.moved_numbers(toy.layers, toy.bases["same"], 3) == 2 * 3 * (4 * 24 + 2 * 40 + 24)
+
+
+def test_the_span_of_the_inputs_holds_the_gradient_and_its_first_axes_the_most(toy):
+    bases = toy.bases
+    for basis in bases["same"].values():
+        assert torch.allclose(basis.T @ basis, torch.eye(basis.shape[1]), atol=1e-5)
+    found = [spans.shares(toy.slopes, bases["same"], k)[0] for k in (1, 4, model.WHOLE)]
+    assert found[0] < found[1] < found[2] and found[2] == pytest.approx(1, abs=1e-4)
+    assert spans.shares(toy.slopes, bases["other"], 4)[0] < spans.shares(toy.slopes, bases["other"], model.WHOLE)[0]
+
+
+def test_the_curvature_by_rows_is_that_of_the_hessian_where_the_logits_are_linear():
+    linear = torch.nn.Linear(5, 2, bias=False).requires_grad_(False)
+    inputs, labels = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 1, 0, 1, 0])
+
+    def loss_of(rows: slice, weight: torch.Tensor | None = None) -> torch.Tensor:
+        logits = inputs[rows] @ (linear.weight if weight is None else weight).T
+        return torch.nn.functional.cross_entropy(logits, labels[rows])
+
+    layers = {"": linear}
+    slopes = spans.slopes_of(layers, lambda: loss_of(slice(6)))
+    bases = {"random": spans.random_bases(layers, 3, seed=1)}
+    curvature = spans.Curvature(slopes, bases, (2,))
+    for row in range(6):
+        curvature.add(layers, lambda row=row: loss_of(slice(row, row + 1)))
+    hessian = torch.autograd.functional.hessian(lambda w: loss_of(slice(6), w), linear.weight).view(10, 10)
+    basis = bases["random"][""][:, :2]
+    for kind, k, projector in (("all", 0, torch.eye(5)), ("random", 2, basis @ basis.T)):
+        whole = torch.kron(torch.eye(2), projector)
+        g = whole @ slopes[""].flatten()
+        seen = curvature.seen(kind, k)
+        assert seen["captured"] == pytest.approx(float(g @ g), rel=1e-4)
+        assert seen["trace"] == pytest.approx(float((whole @ hessian).trace()), rel=1e-4)
+        assert seen["rayleigh"] == pytest.approx(float(g @ hessian @ g / (g @ g)), rel=1e-4)
+    assert not linear.weight.requires_grad
+
+
+def test_directions_in_all_dimensions_are_gaussian_and_those_of_the_span_within_it(toy):
+    (name, first), *_ = toy.layers.items()
+    basis = toy.bases["same"][name]
+    draws = {}
+    for kind in (model.EVERYWHERE, model.Kind("same", model.WHOLE), model.Kind("same", 4)):
+        draws[kind] = torch.stack([toy.directions(kind).draw(toy.layers, 0, step)[0] for step in range(400)])
+    everywhere, span, four = draws.values()
+    assert everywhere.shape[1:] == first.weight.shape
+    assert torch.allclose(everywhere @ basis, span @ basis, atol=1e-5)
+    assert torch.allclose(span @ basis[:, :4] @ basis[:, :4].T, four, atol=1e-5)
+    power = everywhere.square().mean(0)  # of each coordinate
+    assert abs(float(power.mean()) - 1) < 0.02 and float((power - 1).abs().max()) < 0.5
+    assert float(four.square().sum((1, 2)).mean()) == pytest.approx(4 * 24, rel=0.05)
+
+
+def test_on_one_layer_of_a_model_all_directions_and_the_span_have_the_same_losses(toy):
+    (name, last) = list(toy.layers.items())[-1]
+    before = last.weight.clone()
+    alone = {name: last}
+    runs = [
+        training.train(alone, toy.loss, toy.directions(kind), 3e-3, steps=8, seed=0)
+        for kind in (model.EVERYWHERE, model.Kind("same", model.WHOLE))
+    ]
+    assert runs[0] == pytest.approx(runs[1], rel=2e-3) and len(set(runs[0])) == 8
+    assert torch.equal(last.weight, before)
+
+
+def test_a_run_that_blows_up_ends_and_gives_the_weights_back():
+    linear = torch.nn.Linear(3, 2, bias=False).requires_grad_(False)
+    before = linear.weight.clone()
+    directions = training.Directions({"": torch.eye(3)}, 3)
+    losses = training.train({"": linear}, lambda: linear(torch.ones(3)).square().sum(), directions, 9, steps=50, seed=0)
+    assert 1 < len(losses) < 50 and losses[-1] > 10 * losses[0] and torch.equal(linear.weight, before)
+
+
+def run_of(kind: model.Kind, seed: int, losses: list[float], factor: float = model.FACTOR) -> dict[str, Any]:
+    return {**kind._asdict(), "factor": factor, "seed": seed, "losses": losses}
+
+
+def test_the_gain_is_that_of_the_steps_to_a_loss_which_all_runs_reach():
+    kind = model.Kind("same", 4)
+    slow, fast = [8.0 - step / 4 for step in range(32)], [8.0, 6.0, 4.0, 2.0]
+    runs = [run_of(model.EVERYWHERE, 0, slow), run_of(kind, 0, fast), run_of(model.EVERYWHERE, 1, slow)]
+    assert model.step_gain(runs, kind) is None
+    runs += [run_of(kind, 1, fast)]
+    gain = model.step_gain(runs, kind)
+    ratios = [3 / 1, 6 / 1, 9 / 2, 12 / 2, 15 / 2, 18 / 3, 21 / 3, 24 / 3]  # eight levels, 0.75 apart
+    assert gain is not None and gain.mean == pytest.approx(math.prod(ratios) ** (1 / 8))
+    assert gain.standard_error == 0 and gain.count == 2
+    assert model.step_gain(runs, kind, factor=0.1) is None
+
+
 # the record and its page
 
 
@@ -137,6 +242,53 @@ def test_fresh_batches_gain_and_the_page_says_how_much():
     assert "span of the inputs, to 0.01, measured 1.003" in page
 
 
+def predictions() -> list[dict[str, Any]]:
+    return list(model.predictions(RECORD["model"]["seen"]))
+
+
+def test_the_first_directions_of_the_inputs_hold_most_of_the_gradient_and_transfer():
+    found = {(row["batch"], row["directions"], row["k"]): row["share"][0] for row in RECORD["model"]["shares"]}
+    for batch in ("short", "long"):
+        assert found[batch, "same", model.WHOLE] == pytest.approx(1, abs=1e-4)
+        for k in model.KS:
+            assert abs(found[batch, "other", k] - found[batch, "same", k]) < 0.08
+        assert found[batch, "same", 16] > 0.85
+    (random,) = [row for row in predictions() if row["directions"] == "random"]
+    assert random["share"] < 0.04
+
+
+def test_what_holds_the_gradient_of_the_real_model_holds_its_curvature():
+    for row in predictions():
+        assert abs(row["share"] / row["trace_share"] - 1) < 0.05, row
+        assert abs(row["by_curvature"] - 1) < 0.05, row
+        if row["directions"] != "random":
+            assert row["by_cosine"] > 5
+
+
+def test_a_fresh_batch_of_short_reviews_would_gain_little():
+    gains = [row["fresh"] for row in predictions() if "fresh" in row]
+    assert len(gains) == len(model.KS) and all(abs(gain - 1) < 0.1 for gain in gains)
+
+
+def test_no_training_of_the_real_model_took_as_few_steps_as_the_cosine_promises():
+    rows = block.trained(RECORD["model"])
+    assert [(row["directions"], row["k"]) for row, _ in rows] == [
+        *(("same", 1), ("same", 16), ("same", model.WHOLE), ("other", 16), ("random", 16)),
+    ]
+    for row, gain in rows:
+        assert gain.count >= 3
+        if row["directions"] != "random":
+            upper = gain.mean * math.exp(block.half_width(gain))
+            assert upper < row["by_cosine"], row
+
+
+def test_the_page_answers_with_the_numbers_of_the_record():
+    page = block.model(ROOT)
+    rows = block.trained(RECORD["model"])
+    assert all(f"| {block.interval(gain)} |" in page for _, gain in rows)
+    assert "By the cosine, no:" in page and f"over {rows[0][1].count} seeds" in page
+
+
 def test_a_run_that_was_cut_goes_on(tmp_path):
     file = tmp_path / "record.json"
     command = [sys.executable, str(SCRIPT), "--quick", "--json", str(file)]
@@ -145,7 +297,8 @@ def test_a_run_that_was_cut_goes_on(tmp_path):
     assert ran.returncode == 0, ran.stderr
     whole = json.loads(file.read_text())
     assert os.uname().nodename not in json.dumps(whole)
-    file.write_text(json.dumps(whole | {"layer": whole["layer"][:-1]}))
+    cut = whole["model"] | {"runs": whole["model"]["runs"][:-1]}
+    file.write_text(json.dumps(whole | {"layer": whole["layer"][:-1], "model": cut}))
     again = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert again.returncode == 0, again.stderr
     assert json.loads(file.read_text()) == whole and again.stdout.count(" to ") == 1
