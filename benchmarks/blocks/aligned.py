@@ -176,7 +176,7 @@ def rates(found: dict[str, Any]) -> str:
         lines.append(f"| {kind_name(kind._asdict())} | " + " | ".join(cells) + " |")
     steps = max(len(run["losses"]) for run in rows)
     first = rows[0]["losses"][0]
-    title = f"The last of {steps} losses, from {first:.3f}, of seed 0 at the rule's rate and at others:"
+    title = f"The last of {steps} losses, from {first:.3f}, of seed 0, by the rate:"
     held = [f"{run['share_at_end']:.2f} in the {kind_name(run)}" for run in rows if "share_at_end" in run]
     drift = f"At the end of these runs the V of their start holds this share of ‖g‖²: {', '.join(held)}."
     return "\n\n".join([title, "\n".join(lines), drift])
