@@ -256,6 +256,17 @@ def test_on_the_record_tossed_signs_keep_the_length_and_lose_the_gain_on_the_tas
             assert record["gains"][key]["own"][1] < 0 < record["gains"][trained]["own"][1]
 
 
+def test_on_the_record_the_language_model_pays_for_the_length_and_not_for_the_signal(record):
+    """What docs/finetuning.md says below the table."""
+    for key, gain in record["gains"].items():
+        state = record["states"][key]
+        if state["tossed"]:
+            trained = record["gains"][key.removesuffix("-tossed")]["text"]
+            assert 0 < trained[1] < gain["text"][0] < 1.25 * trained[0]
+        elif state["run"] in record["adam"]:
+            assert gain["text"][2] < 0
+
+
 def test_on_the_record_a_gradient_that_has_seen_the_noise_promises_less(record):
     for found in record.get("path", {}).values():
         fall = found["losses"][0] - found["losses"][-1]
