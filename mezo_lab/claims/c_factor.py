@@ -26,9 +26,9 @@ _STEPS = {
     ("length", 4, 4, 1): {"rademacher": 760, "sphere": 560, "coordinate": 180},
     ("length", 4, 4, 3): {"orthogonal": 70},
     ("length", 3, 3, 1): {"gaussian": 5_600, "uniform": 8_900, "three-point": 3_600},
-    ("length", 16, 16, 4): {"low-rank": 10_000},  # twice as many as that: its tail is long
+    ("length", 16, 16, 4): {"low-rank": 7_000},
     ("cosine", 16, 16, 1): {"low-rank": 300},
-    ("leave-one-out", 4, 4, 3): {"gaussian": 6_900, "rademacher": 2_500},
+    ("leave-one-out", 4, 4, 2): {"gaussian": 4_600, "rademacher": 1_600},
     ("z-score", 4, 4, 3): {"gaussian": 360},
     ("contraction", 8, 1, 1): {"gaussian": 840, "uniform": 300, "three-point": 630},
     ("contraction", 8, 2, 1): {"gaussian": 1_100, "rademacher": 130, "uniform": 630, "three-point": 680, "sphere": 880},
@@ -44,7 +44,7 @@ def _settings(*keys: tuple[str, int, int, int]) -> list[Parameters]:
 
 
 # of all modes; those of the low-rank law, whose tail would ask a population for 100,000 steps
-_FIRST = [("length", 4, 4, 3), ("leave-one-out", 4, 4, 3), ("z-score", 4, 4, 3)]
+_FIRST = [("length", 4, 4, 3), ("leave-one-out", 4, 4, 2), ("z-score", 4, 4, 3)]
 _ON_A_MATRIX = [("cosine", 16, 16, 1), ("length", 16, 16, 4)]
 
 

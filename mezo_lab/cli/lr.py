@@ -29,7 +29,10 @@ from mezo_lab.sampling import Law, Orthogonal, Progress, law_named
 from mezo_lab.theory import Moments, rotation_average
 
 # the curvature where a run begins does not depend on what comes afterwards
-_LEFT_OUT = ("method", "objective", "steps", "micro_batches", "lr", "schedule", "weight_decay", "every", "tensorboard")
+_LEFT_OUT = (
+    *("method", "objective", "steps", "micro_batches", "lr", "schedule", "weight_decay", "every", "tensorboard"),
+    *("estimator", "baseline", "shaping"),
+)
 _QUADRATIC = ("probes", "law", "rule", "seed", "rank")  # the fields of a configuration that a quadratic has a use for
 # with the paper's "It was terrible/great" the untrained model is worse than chance, and tr H is negative
 TASK = "rotten-tomatoes/sentiment"

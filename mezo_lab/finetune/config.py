@@ -1,32 +1,32 @@
 """The configuration of a fine-tuning run: every option described once, its default, and what it must be."""
 
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, get_args
-
-import torch
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from mezo_lab.finetune.data.splits import TEST, TRAIN
 from mezo_lab.finetune.default_rates import DefaultRate, default_rate
 from mezo_lab.finetune.models.loading import SHIPPED_MODEL
 from mezo_lab.finetune.models.tuning import TUNINGS
+from mezo_lab.finetune.option_values import check_value, plain
 from mezo_lab.finetune.tasks import task_named
 from mezo_lab.finetune.tasks.presets import preset_named
 from mezo_lab.optim.arguments import law_of, rule_named
-from mezo_lab.validation import flag, not_negative, one_of, positive, python_number, python_values, whole
+from mezo_lab.optim.stencils import BASELINES, SHAPINGS
+from mezo_lab.validation import one_of
 
 TRAINED = ("mezo", "adam", "sgd")
 METHODS = (*TRAINED, "zero-shot", "icl", "linear-probe")
 DTYPES = ("float32", "bfloat16", "float16")
 SCHEDULES = ("constant", "linear", "cosine")
 METRICS = ("likelihood", "f1", "exact-match")
+_ESTIMATORS = ("two-sided", "population")
 _OBJECTIVES = ("loss", "accuracy", "f1", "exact-match")  # besides module:function
 
 SHOTS = 16  # examples of each class, as for RoBERTa (Appendix E)
 _TRAINING_ONLY = (
     *("tuning", "steps", "batch", "micro_batches", "lr", "schedule", "weight_decay", "epsilon", "probes", "law"),
-    *("rule", "objective", "every", "rank", "alpha", "tokens", "tensorboard"),
+    *("estimator", "baseline", "shaping", "rule", "objective", "every", "rank", "alpha", "tokens", "tensorboard"),
 )
 
 
@@ -118,6 +118,23 @@ class RunConfig:
         "size ε of a perturbation (default: the paper's; 1e-2 for smollm2-135m with a score as the objective)",
     )
     probes: int = _option(1, "directions z per step")
+    estimator: str = _option(
+        "two-sided",
+        "two-sided, with two forward passes a direction, or population, with one, each loss relative to the others'",
+        choices=_ESTIMATORS,
+    )
+    baseline: str = _option(
+        "leave-one-out",
+        "what is taken off each loss of a population: none, mean (of all losses) or leave-one-out (the mean of the "
+        "others)",
+        choices=BASELINES,
+    )
+    shaping: str = _option(
+        "none",
+        "of the losses of a population, in place of a baseline: none, z-score or rank; the last two need an --lr of "
+        "their own",
+        choices=SHAPINGS,
+    )
     law: str = _option("rademacher", "law of z: rademacher, gaussian, …")
     rule: str = _option(
         "sgd",
@@ -145,8 +162,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            value = _plain(getattr(self, option.name))
-            _check_value(option, value)
+            value = plain(getattr(self, option.name))
+            check_value(option, value)
             object.__setattr__(self, option.name, value)
         _check_together(self)
         _check_own_task(self)
@@ -179,9 +196,19 @@ class RunConfig:
     @property
     def forward_passes(self) -> int:
         """The forward passes of a training step."""
-        if self.method == "mezo":
-            return 2 * self.probes
-        return 1
+        if self.method != "mezo":
+            return 1
+        if self.estimator == "population":
+            return self.probes
+        return 2 * self.probes
+
+    @property
+    def estimate(self) -> dict[str, Any]:
+        """The estimator of MeZO with its baseline and its shaping, as the optimizer takes them."""
+        if self.estimator == "two-sided":
+            return {"estimator": self.estimator, "baseline": "none", "shaping": "none"}
+        baseline = self.baseline if self.shaping == "none" else "none"
+        return {"estimator": self.estimator, "baseline": baseline, "shaping": self.shaping}
 
     def classifies(self) -> bool:
         """Whether the task has classes; a task of the user's own has them if it has label words."""
@@ -209,7 +236,11 @@ class RunConfig:
             if not self.scratch:
                 unused["seed"] = "a training or --scratch"
         elif self.method != "mezo":
-            unused |= dict.fromkeys(("epsilon", "probes", "law", "rule"), "--method mezo")
+            unused |= dict.fromkeys(("epsilon", "probes", "law", "rule", "estimator"), "--method mezo")
+        if self.trains and (self.method, self.estimator) != ("mezo", "population"):
+            unused |= dict.fromkeys(("baseline", "shaping"), "--estimator population")
+        elif self.trains and self.shaping != "none":
+            unused["baseline"] = "a population without --shaping"
         return unused
 
 
@@ -231,54 +262,21 @@ RunConfig.__doc__ = f"""{str(RunConfig.__doc__).rstrip()}
     """
 
 
-def _plain(value: Any) -> Any:
-    """What JSON can hold: the Python number of one of numpy or torch, the name of a path or a device.
-
-    >>> _plain(torch.tensor(4)), _plain(Path("runs", "a")), _plain(["terrible", "great"])
-    (4, 'runs/a', ('terrible', 'great'))
-    """
-    if isinstance(value, Path | torch.device):
-        return str(value)
-    value = python_number(python_values(value))
-    if isinstance(value, list):
-        return tuple(value)
-    return value
-
-
-def _check_value(option: Field, value: Any) -> None:
-    """Raises: ValueError for a value of the wrong type or out of range. None is a value that was not given."""
-    name = option.name
-    least = option.metadata["least"]
-    types = get_args(option.type) or (option.type,)
-    if value is None and option.default is None:
-        return
-    if option.metadata["choices"]:
-        one_of(name, value, option.metadata["choices"])
-    elif bool in types:
-        flag(name, value)
-    elif int in types:
-        below = None
-        if name == "seed":
-            below = 2**32  # the Trainer gives it to numpy
-        whole(name, value, "leave it out for the default", least=least, below=below)
-    elif float in types:
-        if least:
-            positive(name, value, "leave it out for the default")
-        else:
-            not_negative(name, value, "leave it out for the default")
-    elif Ellipsis in types:
-        if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-            raise ValueError(
-                f"`{name}` must be a list of texts, got {str(value)[:40]!r}: give one text for each label."
-            )
-    elif not isinstance(value, str):
-        raise ValueError(f"`{name}` must be text, got {str(value)[:40]!r}: put it in quotes.")
-
-
 def _check_together(config: RunConfig) -> None:
     """Raises: ValueError for options that contradict each other."""
     law_of(config.law, None)
     rule_named(config.rule)
+    compares = config.estimator == "population" and set(config.estimate.values()) != {"population", "none"}
+    if compares and config.probes < 2:
+        raise ValueError(
+            f"`probes` must be at least 2 for a population with a baseline or a shaping, got {config.probes}: 8 or 16 "
+            "losses are usual."
+        )
+    if config.estimator == "population" and config.shaping != "none" and config.lr is None:
+        raise ValueError(
+            f"`lr` must be given with shaping={config.shaping!r}, got none: the size of a step no longer follows from "
+            "the loss, and the measured rates do not hold for it; compare several."
+        )
     if ":" not in config.objective:
         one_of("objective", config.objective, (*_OBJECTIVES, "module:function"))
     if config.validation == 0 and config.trains:

@@ -80,7 +80,7 @@ def resume_point(config: RunConfig, out: Path, from_log: Path | None = None) -> 
     log = None
     if config.method == "mezo" and (from_log is not None or has_begun(out)):
         log = _whole_log(folder)
-        settings = {name: getattr(config, name) for name in _OF_LOG}
+        settings = {name: getattr(config, name) for name in _OF_LOG} | config.estimate
         check_log(folder, settings, argument="run" if from_log is None else "from_log")  # before anything is written
     checkpoint = None
     problems: list[str] = []

@@ -9,7 +9,7 @@ import pytest
 from mezo_lab.cli import main, parser
 from mezo_lab.finetune.config import METHODS, TRAINED, TUNINGS, RunConfig, from_preset
 
-# every option of 0.2.0 with its default, those of a RunConfig resolved on the shipped model; none may go, none change
+# the options of 0.2.0 and of populations, with the defaults of a RunConfig resolved on the shipped model; none may go
 OPTIONS = {
     "--model": "smollm2-135m", "--task": "rotten-tomatoes", "--method": "mezo", "--tuning": "full", "--data": None,
     "--test-data": None, "--prompt": None, "--masked-prompt": None, "--words": (), "--label": "label",
@@ -18,12 +18,12 @@ OPTIONS = {
     "--schedule": "linear", "--weight-decay": 0.0, "--epsilon": 1e-3, "--probes": 1, "--law": "rademacher",
     "--rule": "sgd", "--seed": 0, "--data-seed": 0, "--objective": "loss", "--every": 200, "--dtype": "float32",
     "--rank": 8, "--alpha": 16, "--tokens": 5, "--scratch": False, "--cut": False, "--device": None,
-    "--tensorboard": False,
+    "--tensorboard": False, "--estimator": "two-sided", "--baseline": "leave-one-out", "--shaping": "none",
 }  # fmt: skip
 OTHERS = {"finetune": {"--preset", "--out", "--resume", "--from-log"}, "replay": {"--out", "--step", "--tolerance"}}
 NOT_OF_LR = {
     *("--method", "--objective", "--steps", "--micro-batches", "--lr", "--schedule", "--weight-decay", "--every"),
-    "--tensorboard",
+    *("--tensorboard", "--estimator", "--baseline", "--shaping"),
 }
 
 

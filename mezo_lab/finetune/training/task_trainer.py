@@ -308,6 +308,7 @@ def build_trainer(
         probes=config.probes,
         law=config.law,
         rule=config.rule,
+        **config.estimate,
         seed=config.seed,
         exact=config.dtype != "float32",
         parallel="batch" if args.world_size > 1 else None,
