@@ -169,6 +169,12 @@ def test_every_claim_that_a_docstring_names_is_on_the_page():
     assert {claim.id for claim in REGISTRY.values()} <= listed
 
 
+def test_decoys_that_are_wrong_experiments_stand_in_words():
+    refuted = re.findall(r"^- refuted: (.*)$", TEXTS["docs/claims.md"], re.M)
+    assert "the last half of the log alone" in refuted
+    assert not [decoy for decoy in refuted if re.search(r"[a-z]\s+[a-z]", decoy) and "·" in decoy]
+
+
 def test_the_package_page_has_no_relative_link():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["readme"] == "docs/pypi.md"

@@ -13,8 +13,8 @@ from mezo_lab.claims.selection import order
 from mezo_lab.cli import parser
 from mezo_lab.cli.listing import experiments_of, formulas, names_in
 from mezo_lab.optim import MeZO, Rule
+from mezo_lab.report.labels import typographic
 from mezo_lab.sampling import LAWS
-from mezo_lab.theory import printed
 
 SECTIONS = {
     "A": "The estimator",
@@ -45,7 +45,7 @@ def entry(claim: Claim) -> str:
         f"- source: {claim.source}",
         f"- laws: {', '.join(claim.laws)}; parameters: {', '.join(claim.settings['default'][0]) or 'none'}",
         *(f"- formula: {formula}" for formula in formulas(experiments)),
-        *(f"- refuted: {refuted(decoy)}" for decoy in decoys),
+        *(f"- refuted: {typographic(decoy)}" for decoy in decoys),
     ]
     for sentence in claim.published:
         details.append(f"- corrects: {sentence.source}: [{sentence.name}](errata.md#{sentence.name})")
@@ -57,14 +57,6 @@ def entry(claim: Claim) -> str:
         details.append(f"- names for `--expect`: {', '.join(names_in(experiments))}")
     escaped = [line.replace("|", r"\|").replace("*", r"\*") for line in details]
     return "\n".join([f"### {claim.id} {claim.name}", "", "```math", claim.statement, "```", "", *escaped])
-
-
-def refuted(statement: str) -> str:
-    """A decoy in the signs of print; one that is a wrong experiment is said in words already."""
-    try:
-        return printed(statement)
-    except ValueError:
-        return statement
 
 
 def proofs_of(claim: Claim) -> list[str]:

@@ -14,7 +14,8 @@ LOW_RANK_VARIANCE = Published(
     corrected="For p×q matrices and rank k, E‖ĝ‖² = ((n−1+c)/n)·‖g‖² with c = d + 2 + 2(p+q+1)/k, d = pq: more"
     " than the d + 2 of Gaussian noise at every rank, and never the k(p+q) + 2 of as many numbers as are drawn.",
     conditions="The method that the package implements (EGGROLL, arXiv 2511.16652, abstract read) claims speed,"
-    " and agreement with Gaussian noise as the matrices grow: c/(d + 2) → 1 confirms that.",
+    " and agreement with Gaussian noise as the matrices grow: c/(d + 2) → 1 confirms that. The package scales"
+    " rewards by their spread, which is not in the claim; its antithetic pairs are the claim's differences.",
     command='mezo-lab verify low-rank-direction --law gaussian --fast --set moment=norm --expect "k*(p+q) + 2"',
 )
 
@@ -35,16 +36,17 @@ BASELINE_OWN_MEAN = Published(
 
 SEED_IN_THE_LOOP = Published(
     name="seed-in-the-loop",
-    holds="for tensors whose shapes all differ",
+    holds="for a model of one tensor",
     says="The noise of a member is drawn tensor by tensor from a generator that is seeded with the member's seed"
     " each time.",
     source="es-at-scale, worker_extension.py",
     address=f"{_ES_AT_SCALE}/es_at_scale/utils/worker_extension.py#L109-L115",
     read="code",
     corrected="All tensors of one shape get the same noise, and so E[zzᵀ] ≠ I: the estimate for each of them is,"
-    " on average, the sum of the gradients of all. The decoy a of the claim, “seeds anew for every tensor”, is"
-    " this.",
-    conditions="Tensors of different shapes are not concerned in this way; the project reports good results with it.",
+    " on average, the sum of the gradients of all. On a CPU tensors of different shapes begin with the same numbers,"
+    " too. The decoy a of the claim, “seeds anew for every tensor”, is this.",
+    conditions="Found by reading, and the project was not run: it draws on a GPU, whose generator fills tensors of"
+    " different shapes in another order. It reports good results with this noise.",
     command="mezo-lab verify isotropic --law gaussian --fast",
 )
 

@@ -59,7 +59,9 @@ RANDOM_SUBSPACE_VARIANCE = Published(
     " averaged over V, E‖ĝ‖² = (pq + 2q/k)·‖g‖² against (pq + 2)·‖g‖², and after T steps at the best rate E[L]/L ="
     " 1 − (k/q)(1 − (1 − 1/γ)ᵀ), more than directions in all dimensions leave.",
     conditions="About the mean that it has in its own subspace, the variance is smaller. The claim's loss is"
-    " isotropic and its subspace knows nothing of the gradient; the paper measures accuracy, on language models.",
+    " isotropic and its subspace knows nothing of the gradient; the abstract reports higher accuracy and faster"
+    " convergence of language models, which the claim does not contradict. The released code draws the subspace anew"
+    " from time to time, and has one on the side of the rows as well.",
     command='mezo-lab verify fixed-subspace --law gaussian --fast --set moment=loss --expect "q/k*whole"',
 )
 
@@ -100,17 +102,19 @@ SPREAD_NORMALISED = Published(
 
 WALK_LENGTH = Published(
     name="walk-length",
-    holds="of the length; forgetting does not follow from it",
+    holds="of the length, and of text in our record; not of a task",
     says="Updates of evolution strategies have a norm larger by orders of magnitude than those of GRPO, which"
     " explains their forgetting.",
     source="Abdi et al. (2026), Evolutionary Strategies lead to Catastrophic Forgetting",
     address="https://arxiv.org/abs/2601.20861v1",
     read="abstract",
     corrected="Such a length is that of a random walk in many dimensions: on a linear loss E‖θ_T − θ_0‖² ="
-    " η²‖g‖²·T·(T − 1 + f), f about d/n, of which the share T/(T − 1 + f) is signal. By itself it says how few"
-    " directions were drawn in how many dimensions, and not what was forgotten.",
-    conditions="They measure trained models, with populations and normalised rewards; what such a walk does to"
-    " other tasks is no part of the formula. Hoy et al. (arXiv 2604.01499) and Schweighofer et al. (arXiv"
+    " η²‖g‖²·T·(T − 1 + f), f about d/n, of which the share T/(T − 1 + f) is signal. On SmolLM2"
+    " such a walk raised the loss of a text, and about as much where its signs were tossed, without any signal: this"
+    " loss grows with the length, as they say. The accuracy on another task rose in the same runs.",
+    conditions="They train larger models, with populations and normalised rewards, and measure other tasks. The"
+    " record is of MeZO (docs/finetuning.md, its last section but one). The version of ACL 2026, abstract"
+    " read, says “larger” without the orders of magnitude. Hoy et al. (arXiv 2604.01499) and Schweighofer et al. (arXiv"
     " 2605.30148), abstracts read, explain the length likewise, and the latter find that performance often"
     " recovers.",
     command='mezo-lab verify wandering --law gaussian --fast --set moment=share --expect "1"',
@@ -127,7 +131,8 @@ TEMPORAL_EQUIVALENCE = Published(
     corrected="With the whole residual, yes: each coordinate stays within half a spacing of the sum of the"
     " updates, whatever the number of steps. A residual that is multiplied by 0.9 each step, as in the released"
     " code, loses what it forgets, and the gap grows; decoy b of the claim is this.",
-    conditions="The code (commit fefc735, worker_extn_seed_replay.py) forgets so that replaying a window of 50"
+    conditions="Of the paper this caption and the abstract were read. The code (commit fefc735,"
+    " worker_extn_seed_replay.py) forgets so that replaying a window of 50"
     " steps is enough, and stops at the ends of the integers' range. The claim's gradient is constant: elsewhere"
     " near weights see nearly the same updates.",
     command="mezo-lab verify quantised --law rademacher --fast --set measure=feedback",
@@ -146,6 +151,7 @@ CONTROL_OF_ESTIMATES = Published(
     " is most of it. Along the same directions ρ is near 1; with forward passes in place of the anchor's gradient,"
     " what falls is the noise of the minibatch.",
     conditions="Third-party documentation has a fresh direction for each estimate, as the released code has; the"
-    " paper's own algorithm was not read. Its gains are measured in accuracy, with full-batch steps between.",
+    " paper's own algorithm was not read. Its gains are measured in accuracy and in GPU-hours, with"
+    " full-batch steps between.",
     command='mezo-lab verify control-variate --law gaussian --fast --set anchor=own --expect "(1-rho1**2)*V"',
 )
