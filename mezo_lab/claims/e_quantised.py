@@ -19,6 +19,7 @@ from mezo_lab.sampling.montecarlo import CHUNK_NUMBERS, Draws
 
 _GAP = 0.5 + 1e-9  # of a spacing: the largest distance from a grid, and what rounding adds to it
 _CELL = 2.0**-6  # the spacing of the grid of a run of `MeZO`
+_MOST_DIM = 2000  # beyond it the sum is no double
 _DECAY = 0.9  # of the residual in the published program
 _OF_SIGNS = ("nearest", "scatter")  # measures whose formula is that of signs
 
@@ -75,6 +76,10 @@ def at_random(values: Tensor, spacing: float, generator: Generator) -> Tensor:
 
 def _one_step(law: Law, measure: str, dim: int, spacing: float) -> Experiment:
     """The descent of a step that was rounded, or its square length."""
+    if dim > _MOST_DIM:
+        raise ValueError(
+            f"`dim` must be at most {_MOST_DIM:,} here, got {dim:,}: |pg| is summed term by term; lower it."
+        )
     if measure == "scatter" and spacing < dim**0.5:
         raise ValueError(f"`spacing` must be at least √d = {dim**0.5:.2f} here, got {spacing}: no step may be longer.")
     g = torch.full((dim,), dim**-0.5, dtype=torch.float64)

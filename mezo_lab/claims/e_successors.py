@@ -36,13 +36,15 @@ _DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of
     default=grid(p=[6], q=[4], k=[1, 4], probes=[1, 2], moment=["norm"])
     + grid(p=[6], q=[4], k=[1, 4], probes=[1], moment=["cosine"]),
     fast=grid(p=[4], q=[3], k=[1, 2], probes=[1], moment=["norm", "cosine"]),
-    # signs of rank two and more may cancel to z = 0, which has no angle
+    # signs of an even rank may cancel to z = 0, which has no angle
     suits=lambda law, p: law.name == "gaussian" or p["moment"] == "norm",
     published=[projects.LOW_RANK_VARIANCE, successors.LOW_RANK_CAPTURE],
 )
 def low_rank_direction(law, p, q, k, probes, moment):
     if moment == "cosine" and probes > 1:
         raise ValueError(f"`probes` must be 1 for the cosine, got {probes}: it is that of one direction.")
+    if moment == "cosine" and isinstance(law, Iid) and law.kurtosis == 1 and k % 2 == 0:
+        raise ValueError(f"`k` must be odd for the cosine with signs, got {k}: their terms may cancel to z = 0.")
     dim = p * q
     whole = LowRank("low-rank", rank=k, shape=(p, q), factors=law)
     c = float(whole.fourth_moment(dim))
@@ -139,6 +141,10 @@ def momentum(law, dim, probes, rank, beta):
     at_most_dim(rank, dim)
     if rank < 2:
         raise ValueError(f"`rank` must be at least 2 here, got {rank}: θ and m settle at an angle; raise --rank.")
+    if not 0 <= beta < 1:
+        raise ValueError(f"`beta` must lie in [0, 1), got {beta}: m is an average.")
+    if isinstance(law, Orthogonal):
+        _fewer_than_dim(law, probes, dim)
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     lr = momentum_lr(1.0, gamma, beta)
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)

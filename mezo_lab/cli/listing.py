@@ -86,7 +86,8 @@ def _run(options: argparse.Namespace) -> int:
             print(f"     corrects: {sentence.source}, {sentence.address}")
         print(f"     names for --expect: {', '.join(names)}" + "; on a real language model" * claim.real)
     print()
+    width = max(6, *map(len, used))
     for name, meaning in SYMBOLS.items():
         if name in used:
-            print(f"{name:6} {meaning}")
+            print(f"{name:{width}} {meaning}")
     return 0

@@ -95,7 +95,7 @@ def law_of(name: str, rank: int | None) -> Law:
     """The law of that name; a low-rank law has that rank. Raises: ValueError naming the nearest."""
     law = KEYED_LAWS[one_of("law", name, KEYED_LAWS)]
     if isinstance(law, LowRank):
-        return LowRank(name, rank=whole("rank", 1 if rank is None else rank, REMEDIES["rank"]))
+        return LowRank(name, rank=whole("rank", 1 if rank is None else rank, REMEDIES["rank"], below=2**31))
     if rank is not None:
         raise ValueError(f"`rank` belongs to law='low-rank', got {rank} for {name!r}: leave it out.")
     return law

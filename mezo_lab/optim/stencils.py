@@ -117,17 +117,20 @@ class Population:
             return [math.nan] * len(losses)
         if self.shaping == "rank":
             return [rank / (len(losses) - 1) - 0.5 for rank in ranks(losses)]
-        mean = sum(losses) / len(losses)
+        if not self.compares:
+            return list(losses)
+        # counted from one of them, so that rounding leaves nothing of equal losses, which a z-score would blow up
+        offsets = [loss - losses[0] for loss in losses]
+        mean = sum(offsets) / len(losses)
+        differences = [offset - mean for offset in offsets]
         if self.shaping == "z-score":
-            deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / len(losses))
+            deviation = math.hypot(*differences) / math.sqrt(len(losses))
             if deviation == 0:
                 return [0.0] * len(losses)
-            return [(loss - mean) / deviation for loss in losses]
-        if self.baseline == "none":
-            return list(losses)
+            return [difference / deviation for difference in differences]
         # loss − mean of the others = N/(N−1)·(loss − mean of all)
         factor = len(losses) / (len(losses) - 1) if self.baseline == "leave-one-out" else 1.0
-        return [factor * (loss - mean) for loss in losses]
+        return [factor * difference for difference in differences]
 
 
 def ranks(losses: Sequence[float]) -> list[float]:

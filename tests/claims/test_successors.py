@@ -148,11 +148,33 @@ def test_rounding_at_random_adds_more_than_the_noise_of_a_uniform_error():
     [
         ({"measure": "nearest", "spacing": 0.0}, r"`spacing` must lie in \(0, 100\], got 0.0"),
         ({"measure": "scatter", "spacing": 1.0}, "`spacing` must be at least √d = 3.00 here, got 1.0"),
+        ({"measure": "stochastic", "dim": 10**6, "spacing": 3.5}, "`dim` must be at most 2,000 here, got 1,000,000"),
     ],
 )
 def test_a_grid_that_makes_no_sense_is_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
-        verdict("quantised", "rademacher", dim=9, **parameters)
+        verdict("quantised", "rademacher", **{"dim": 9} | parameters)
+
+
+@pytest.mark.parametrize(
+    ("law", "parameters", "message"),
+    [
+        ("gaussian", {"beta": 1.0}, r"`beta` must lie in \[0, 1\), got 1.0"),
+        ("gaussian", {"beta": -0.5}, r"`beta` must lie in \[0, 1\), got -0.5"),
+        ("orthogonal", {"probes": 8}, "`probes` must be below `dim` here, got 8 for 8"),
+        ("orthogonal", {"probes": 64}, "`probes` must be at most `dim` for the orthogonal law, got 64 > 8"),
+    ],
+)
+def test_a_momentum_without_an_edge_to_measure_is_refused(law, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        verdict("momentum", law, **{"dim": 8, "probes": 1, "rank": 3, "beta": 0.9} | parameters)
+
+
+def test_signs_of_an_even_rank_have_no_cosine_as_they_may_cancel():
+    verdict_of_three = verdict("low-rank-direction", "rademacher", p=4, q=3, k=3, probes=1, moment="cosine")
+    assert verdict_of_three.passed
+    with pytest.raises(ValueError, match="`k` must be odd for the cosine with signs, got 2"):
+        verdict("low-rank-direction", "rademacher", p=4, q=3, k=2, probes=1, moment="cosine")
 
 
 def test_measures_of_signs_are_refused_for_other_laws():

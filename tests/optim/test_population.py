@@ -50,6 +50,12 @@ def test_a_shaping_does_not_see_the_scale_of_the_losses(shaping, change):
     assert shaped([change(loss) for loss in losses]) == pytest.approx(shaped(losses), rel=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_scores_are_those_of_the_smallest_and_of_the_largest_losses_too(scale):
+    shaped = Population(shaping="z-score").shaped
+    assert shaped([scale, 2 * scale, 6 * scale]) == pytest.approx(shaped([1.0, 2.0, 6.0]), rel=1e-9)
+
+
 def test_ranks_see_the_order_alone_and_scores_see_more():
     some, others = [1.0, 2.0, 3.0], [math.exp(loss) for loss in (1.0, 2.0, 3.0)]
     ranks, scores = Population(shaping="rank").shaped, Population(shaping="z-score").shaped
@@ -62,7 +68,8 @@ def test_ranks_see_the_order_alone_and_scores_see_more():
 )
 def test_equal_losses_move_nothing_and_the_weights_of_a_population_add_up_to_zero(kinds):
     shaped = Population(**kinds).shaped
-    assert shaped([2.5] * 4) == [0.0] * 4
+    assert shaped([2.5] * 4) == shaped([0.1] * 4) == [0.0] * 4
+    assert shaped([0.7] * 1000) == [0.0] * 1000  # whose mean is not 0.7 in floating point
     assert sum(shaped([1.0, 4.0, -2.0, 4.0, 0.0])) == pytest.approx(0, abs=1e-12)
 
 
