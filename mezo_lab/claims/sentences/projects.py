@@ -45,8 +45,8 @@ SEED_IN_THE_LOOP = Published(
     corrected="All tensors of one shape get the same noise, and so E[zzᵀ] ≠ I: the estimate for each of them is,"
     " on average, the sum of the gradients of all. On a CPU tensors of different shapes begin with the same numbers,"
     " too. The decoy a of the claim, “seeds anew for every tensor”, is this.",
-    conditions="Found by reading, and the project was not run: it draws on a GPU, whose generator fills tensors of"
-    " different shapes in another order. It reports good results with this noise.",
+    conditions="Found by reading; the project was not run. It draws on a GPU, where tensors of different shapes were"
+    " not compared, and it reports good results with this noise.",
     command="mezo-lab verify isotropic --law gaussian --fast",
 )
 

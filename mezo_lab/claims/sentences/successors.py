@@ -76,9 +76,9 @@ ALIGNED_COSINE = Published(
     corrected="Right: E cos² = 1/(pk) in place of 1/(pq). A smaller angle is not yet fewer steps: the gain is the"
     " share of the gradient that the subspace holds over the share of the curvature. Where all curvature lies in"
     " the span too, as for the loss of one layer on a fixed batch, it is 1.",
-    conditions="The abstract claims the cosine, and measures the training. With a new minibatch each step, as"
-    " there, the span of one batch leaves out curvature of the others, and there is a gain; docs/aligned.md"
-    " measures both.",
+    conditions="The abstract claims the cosine, and measures the training of Qwen3 and Pangu models. With a new"
+    " minibatch each step, as there, the span of one batch may leave out curvature of the others: one layer gains"
+    " by this. On SmolLM2 no gain was measured on one batch, and none is predicted for another (docs/aligned.md).",
     command="mezo-lab verify aligned-subspace --law gaussian --fast --set moment=progress --set outside=0 --expect"
     ' "q/k*whole"',
 )
