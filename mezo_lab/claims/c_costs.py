@@ -1,4 +1,4 @@
-"""Section C, third part: what a run of `MeZO` writes to the disk, and the memory that a step needs. C5 and C6."""
+"""Section C, fourth part: what a run of `MeZO` writes to the disk, and the memory that a step needs. C5 and C6."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Section C, second part: what the steps of `MeZO` do, measured on the optimizer itself. C3."""
+"""Section C, second part: how long the steps of `MeZO` are and what they gain, measured on the optimizer itself. C3."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,7 +55,7 @@ _ON_A_MATRIX = [("cosine", 16, 16, 1), ("length", 16, 16, 4)]
     r" \mathbb{E}[L(\theta + \Delta\theta)]/L(\theta) = 1 - 2\eta\ell + \eta^2\ell^2\gamma \ (H = \ell P_r),"
     r" \quad f, \gamma \ \mathrm{as\ in\ A2, B3, E1};"
     r" \quad \mathrm{a\ population\ with\ leave{-}one{-}out}\ f = 1 + \frac{d+1}{n-1} + \frac{c-d-2}{n},"
-    r" \ \mathrm{with\ z{-}scores}\ \varepsilon^2 f\|g\|^2 = \frac{d+n-2}{n}",
+    r" \ \mathrm{with\ z{-}scores\ and\ Gaussian\ } z\mathrm{:}\ \varepsilon^2 f\|g\|^2 = \frac{d+n-2}{n}",
     source="as A2, B3 and E1; of populations derived",
     laws=KEYED_LAWS,
     default=_settings(*_FIRST, ("length", 4, 4, 1), ("contraction", 8, 2, 1), *_ON_A_MATRIX),
@@ -138,6 +138,11 @@ def _cosine(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
 
 def _contraction(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
     """L after a step of the best length, over L before, where the Hessian is a projector of rank r."""
+    if isinstance(law, LowRank):
+        raise ValueError(
+            "`law` must have one γ for every Hessian in the contraction, got low-rank, whose γ depends on how H lies "
+            "on the matrix: take --set measure=length."
+        )
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)
     start = unit_gradient(dim, rank)
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
@@ -175,6 +180,11 @@ def _leave_one_out(law: Law, dim: int, rank: int, probes: int, **more) -> Experi
 
 def _scored(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
     """‖Δθ‖²/η² of a population with z-scores, ε = 1, on a linear loss whose slope does not count."""
+    if law.name != "gaussian":
+        raise ValueError(
+            f"`law` must be gaussian with z-scores, got {law.name}: the losses are divided by their own spread, so that "
+            "the mean is known for normal losses alone; --set measure=leave-one-out takes any law."
+        )
     loss = Linear(_SLOPE * unit_gradient(dim, rank))
     start = loss.slope / _SLOPE
     return Experiment(

@@ -1,4 +1,4 @@
-"""Section C, second part: what rounding does to the weights and to the projected gradient of `MeZO`. C4 and C7."""
+"""Section C, third part: what rounding does to the weights and to the projected gradient of `MeZO`. C4 and C7."""
 
 import math
 from typing import Any
@@ -91,6 +91,11 @@ def _drift(law: Law, estimator: str, dtype: torch.dtype, cycles: int) -> Experim
     The n + 1 moves of a population are rounded by r(εz_1), r(εz_2 − εz_1), …, −r(εz_n), any two of which are
     independent: each adds ulp²/12.
     """
+    if not _drifts(law, estimator, str(dtype).removeprefix("torch.")):
+        raise ValueError(
+            "`measure` must not be drift with the low-rank law, nor with a population in float32, got "
+            f"{law.name}, {estimator}, {dtype}: their roundings are not spread evenly; take --set measure=exact."
+        )
     probes = _PROBES[estimator]
     least = _LEAST[dtype]
 

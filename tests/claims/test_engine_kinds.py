@@ -157,3 +157,22 @@ def test_the_least_error_of_a_population_lies_at_a_larger_epsilon_than_that_of_t
     errors = [claim.experiment(law, epsilon=scale * best, **kinds).expected for scale in (0.99, 1.0, 1.01)]
     assert errors[1] < min(errors[0], errors[2])
     assert best > (ulp / 48**0.5) ** (1 / 3)
+
+
+_STEP = {"d": 4, "r": 4, "n": 3}
+_SQUARE = {"d": 16, "r": 16, "n": 1}
+_WALK = {"measure": "drift", "cycles": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "parameters", "message"),
+    [
+        ("engine-factor", "low-rank", {"measure": "contraction"} | _SQUARE, "`law` must have one γ .*, got low-rank"),
+        ("engine-factor", "sphere", {"measure": "z-score"} | _STEP, "`law` must be gaussian with z-scores, got sphere"),
+        ("restore", "low-rank", {"estimator": "two-sided", "dtype": "bfloat16"} | _WALK, "got low-rank, two-sided"),
+        ("restore", "gaussian", {"estimator": "population", "dtype": "float32"} | _WALK, "got gaussian, population"),
+    ],
+)
+def test_a_formula_is_refused_where_it_does_not_hold(name, law, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        check(REGISTRY[name], KEYED_LAWS[law], parameters, draws=2)
