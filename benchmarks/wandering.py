@@ -1,11 +1,11 @@
 """How much of the walk of the recorded runs was signal (claim E10), and what it did to another task meanwhile.
 
-From a run log alone: E‖θ_T − θ_0‖² = d·Σ η²pg² for signs, and the most that a signal can be of it on any loss,
-T/(T − 1 + factor). From the weights: the length itself, and how far the walk went along a gradient of the training loss
-that a backward pass measured before the first step, so that its mean over the z is the signal's. Beside it the walk of
-Adam on the same examples, made again. Then IMDb reviews, which no run has seen, under the prompt of the run: accuracy,
-and the loss of the text itself as a language model, before, behind each run, and behind its steps with their signs
-tossed, which is a walk of the same length without signal.
+From a run log alone: E‖θ_T − θ_0‖² = d·Σ η²pg² for signs, and T/(T − 1 + factor), the most that the signal can be of
+the sum of signal and noise on any loss. From the weights: the length itself, and how far the walk went along a gradient
+of the training loss that a backward pass measured before the first step, so that its mean over the z is the signal's.
+Beside it the walk of Adam on the same examples, made again. Then IMDb reviews, which no run has seen, under the prompt
+of the run: accuracy, and the loss of the text itself as a language model, before, behind each run, and behind its steps
+with their signs tossed, which is a walk of the same length without signal.
 
 Results are written as they come, and what is there is not measured again.
 
@@ -25,13 +25,14 @@ from typing import Any
 
 import records  # beside this file, as the next
 import torch
+from walks.gains import compared
 from walks.meters import Meter, Reading
 from walks.path import Walk, along_of, effective_steps, followed, inner, mean_square, steps_of, tossed
 from walks.training import Bed, bed, by_kind, copied, loss_and_gradient, path_sums, placed, walk_by_backpropagation
 
 from mezo_lab.environment.machine import machine
-from mezo_lab.finetune import difference, load_rows, mean_score, read_run_config, rebuild_model
-from mezo_lab.finetune.evaluation.scores import Z95, Score
+from mezo_lab.finetune import load_rows, read_run_config, rebuild_model
+from mezo_lab.finetune.evaluation.scores import Z95
 from mezo_lab.finetune.run_folder import LOG
 from mezo_lab.optim.log import read_log
 from mezo_lab.sampling import law_named
@@ -300,18 +301,6 @@ def described(reading: Reading) -> dict[str, Any]:
     """A reading for the record."""
     bits = {name: "".join(str(int(value)) for value in getattr(reading, name)) for name in ("own", "other")}
     return bits | {"text": [round(value, 4) for value in reading.text]}
-
-
-def compared(state: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
-    """The gains of a state over the start on the same texts: [mean, low, high] of a paired 95 % interval."""
-    gains = {name: list(difference(_score(state[name]), _score(start[name]))) for name in ("own", "other")}
-    gaps = torch.tensor(state["text"], dtype=torch.float64) - torch.tensor(start["text"], dtype=torch.float64)
-    half = Z95 * float(gaps.std()) / math.sqrt(len(gaps))
-    return {**gains, "text": [float(gaps.mean()) - half * sign for sign in (0, 1, -1)]}
-
-
-def _score(bits: str) -> Score:
-    return mean_score("accuracy", [float(bit) for bit in bits])
 
 
 def agreement(state: dict[str, Any]) -> dict[str, float]:

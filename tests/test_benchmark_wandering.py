@@ -10,6 +10,7 @@ import torch
 import wandering
 from blocks import wandering as block
 from walks import path, training
+from walks.gains import compared
 from walks.meters import Meter, last_tokens
 
 from mezo_lab.finetune import RunConfig, finetune
@@ -227,7 +228,7 @@ def test_on_the_record_the_log_alone_gives_the_length_of_every_walk(record):
         assert walk["gap"] < 1e-4  # from the weights that the replay rebuilds bit for bit
 
 
-def test_on_the_record_no_walk_has_more_signal_along_its_gradient_than_any_loss_allows(record):
+def test_on_the_record_no_walk_has_more_signal_along_its_gradient_than_the_bound(record):
     for walk in record["walks"].values():
         found = path.along_of(walk["points"][-1], 0)
         mean, low, high = walk["along"]["gradient"]["share"]
@@ -244,7 +245,7 @@ def test_on_the_record_rebuilt_weights_answer_as_their_runs_did(record):
 def test_on_the_record_the_gains_are_those_of_the_answers(record):
     for key, state in record["states"].items():
         start = record["states"][wandering.key_of(wandering.State(state["prompt"]))]
-        again = wandering.compared(state, start)
+        again = compared(state, start)
         assert {name: record["gains"][key][name] for name in again} == {n: pytest.approx(v) for n, v in again.items()}
 
 
@@ -276,7 +277,27 @@ def test_on_the_record_a_gradient_that_has_seen_the_noise_promises_less(record):
 def test_the_page_shows_every_log_and_every_state(record):
     text, gained = block.wandering(ROOT), block.transfer(ROOT)
     assert text.count("\n| ") == len(record["logs"]) and "figures/wandering.svg" in text
-    assert gained.count("\n| ") == len(record["states"]) and "figures/transfer.svg" in gained
+    coins = sum(state["tossed"] for state in record["states"].values())
+    assert gained.count("\n| ") == len(record["states"]) + 1 + coins > 1 and "figures/transfer.svg" in gained
+
+
+def test_on_the_record_a_run_gains_on_its_own_task_over_its_coin_and_on_imdb_not_for_certain(record):
+    """What docs/finetuning.md says of its last table."""
+    for key, coin in record["states"].items():
+        if coin["tossed"]:
+            over = compared(record["states"][key.removesuffix("-tossed")], coin)
+            assert over["own"][1] > 0 > over["other"][1] and over["text"][2] < 0
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        ([2e-6, 1e-6, 3e-6], "2.00 (1.00–3.00) millionths lie along"),
+        ([-1e-8, 0.0, 9e-8], "at most 0.09 millionths lie along"),
+    ],
+)
+def test_a_share_that_is_not_told_from_none_has_its_upper_end_alone(share, words):
+    assert block.part(share).startswith(words)
 
 
 @pytest.mark.parametrize("figure", [block.WALK_FIGURE, block.TRANSFER_FIGURE])

@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from walks.gains import compared
+
 from blocks.figures import save
 from blocks.tables import table
 from mezo_lab.report.figures import (
@@ -46,7 +48,12 @@ def transfer(root: Path) -> str:
         f" each cut to its last {sizes['tokens']} tokens. Paired 95 % intervals over the reviews."
     )
     return "\n\n".join(
-        [gains(record, root), texts, f"![{transfer_alt_text(rows(record, root))}](figures/transfer.svg)"]
+        [
+            gains(record, root),
+            texts,
+            f"![{transfer_alt_text(rows(record, root))}](figures/transfer.svg)",
+            over_coins(record, root),
+        ]
     )
 
 
@@ -125,6 +132,18 @@ def millionths(share: list[float]) -> str:
     return f"{mean} ({low}–{high})"
 
 
+def part(share: list[float]) -> str:
+    """How much of a walk lies along Adam's; an estimate without bias may be negative, where nothing is told from 0.
+
+    >>> part([1.234e-06, 5e-07, 2e-06]), part([-1e-08, 0.0, 9e-08])
+    ("1.23 (0.50–2.00) millionths lie along Adam's walk", "at most 0.09 millionths lie along Adam's walk, or none")
+    """
+    _, low, high = share
+    if low > 0:
+        return f"{millionths(share)} millionths lie along Adam's walk"
+    return f"at most {MILLION * high:,.2f} millionths lie along Adam's walk, or none"
+
+
 def points(record: dict[str, Any]) -> list[WalkPoint]:
     """The walk of the figure."""
     walk, log = record["walks"][SHOWN], record["logs"][SHOWN]
@@ -152,7 +171,7 @@ def adam(record: dict[str, Any]) -> str:
             f" with 512 per class walks {math.sqrt(own['sq_length']):.3g} in {own['steps']}:"
             f" {100 * walk['share_gradient']:.1f} % of Adam's squared length lies along the same gradient, and"
             f" {100 * walk['share_pull']:.1f} % along the sum of η times its own (clipped) gradients. Of MeZO's,"
-            f" {millionths(beside['share'])} millionths lie along Adam's walk."
+            f" {part(beside['share'])}."
         )
     return "\n\n".join(lines)
 
@@ -213,6 +232,19 @@ def gains(record: dict[str, Any], root: Path) -> str:
         body.append([PROMPTS[state["prompt"]], name, *cells])
     heading = "| prompt | weights | Rotten Tomatoes, % | gain | IMDb, % | gain | loss of the text, nats | change |"
     return table(heading, "|---|---|--:|--:|--:|--:|--:|--:|", body)
+
+
+def over_coins(record: dict[str, Any], root: Path) -> str:
+    """Each run against its own steps with tossed signs, on the same texts: what its signal did."""
+    body = []
+    for key, coin in record["states"].items():
+        if coin["tossed"]:
+            trained = record["states"][key.removesuffix("-tossed")]
+            gain = compared(trained, coin)
+            meters = in_points(gain["own"]), in_points(gain["other"]), in_nats(gain["text"])
+            body.append([label(trained, root), *meters])
+    heading = "| over its tossed signs | Rotten Tomatoes, points | IMDb, points | loss of the text, nats |"
+    return table(heading, "|---|--:|--:|--:|", body)
 
 
 def in_points(gain: list[float]) -> str:

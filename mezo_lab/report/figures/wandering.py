@@ -44,7 +44,7 @@ class WalkPoint:
     expected: float
     """The same from the run log alone."""
     share: float
-    """The most of it that can be signal on any loss: `theory.signal_share`."""
+    """The most that the signal can be of the sum of both squares, on any loss: `theory.signal_share`."""
     component: float
     """The component along −g/‖g‖ of a gradient g that was measured before the first step."""
     error: float
