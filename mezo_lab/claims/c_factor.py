@@ -182,8 +182,8 @@ def _scored(law: Law, dim: int, rank: int, probes: int, **more) -> Experiment:
     """‖Δθ‖²/η² of a population with z-scores, ε = 1, on a linear loss whose slope does not count."""
     if law.name != "gaussian":
         raise ValueError(
-            f"`law` must be gaussian with z-scores, got {law.name}: the losses are divided by their own spread, so that "
-            "the mean is known for normal losses alone; --set measure=leave-one-out takes any law."
+            f"`law` must be gaussian with z-scores, got {law.name}: the losses are divided by their own spread, and "
+            "the mean is then known for normal losses alone; --set measure=leave-one-out takes any law."
         )
     loss = Linear(_SLOPE * unit_gradient(dim, rank))
     start = loss.slope / _SLOPE
