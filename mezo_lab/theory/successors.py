@@ -111,7 +111,8 @@ def signal_share(steps: Number, factor: Number) -> Number:
     """The part of `walk_norm` that gradient descent would have walked: T/(T − 1 + f).
 
     With a schedule of learning rates T is (Ση)²/Ση². Where gradients turn or shrink on their way, their sum is shorter,
-    by Cauchy and Schwarz: then this bounds the part ‖Σ ηg_t‖² of the sum of signal and noise from above.
+    by Cauchy and Schwarz: then this bounds the part ‖Σ ηg_t‖² of the sum of signal and noise from above. It does not
+    bound its part of ‖θ_T − θ_0‖², which a bowl makes less than that sum: later steps take earlier noise back.
 
     Source: derived; claim E10. Assumes: as `walk_norm`.
 

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import torch
 
 from mezo_lab import theory
 from mezo_lab.theory import MOMENTS, Moments
@@ -57,3 +58,19 @@ def test_a_gradient_varies_together_with_itself_as_much_as_it_varies():
     assert theory.probe_covariance(2.0, 0.0, factor) == theory.variance_factor(9, 2, Moments(1, 0)) * 2.0
     noisy = theory.minibatch_shared(2.0, 0.5, 9, 2, Moments(1, 0))
     assert theory.probe_covariance(2.0, 0.5, factor) == noisy - 2.0
+
+
+def test_on_a_bowl_the_signals_bound_holds_for_the_sum_of_signal_and_noise_and_not_for_the_length():
+    dim, steps, runs = 50, 50, 500
+    generator = torch.Generator().manual_seed(0)
+    place = torch.full((runs, dim), dim**-0.5, dtype=torch.float64)  # = ∇L, as H = I
+    start = place.clone()
+    signal = torch.zeros_like(place)
+    for _ in range(steps):
+        z = torch.randint(2, (runs, dim), generator=generator).double() * 2 - 1
+        signal += place / dim
+        place = place - (place * z).sum(1, keepdim=True) * z / dim
+    noise = start - place - signal
+    squares = [float(part.square().sum(1).mean()) for part in (signal, noise, start - place)]
+    bound = theory.signal_share(steps, dim)
+    assert squares[0] / (squares[0] + squares[1]) < bound < squares[0] / squares[2] / 1.5

@@ -111,7 +111,8 @@ WALK_LENGTH = Published(
     corrected="Such a length is that of a random walk in many dimensions: on a linear loss E‖θ_T − θ_0‖² ="
     " η²‖g‖²·T·(T − 1 + f), f about d/n, of which the share T/(T − 1 + f) is signal. On SmolLM2"
     " such a walk raised the loss of a text, and about as much where its signs were tossed, without any signal: this"
-    " loss grows with the length, as they say. The accuracy on another task rose in the same runs.",
+    " loss grows with the length, as they say. The accuracy on another task rose in the same runs, and"
+    " behind the tossed signs too.",
     conditions="They train larger models, with populations and normalised rewards, and measure other tasks. The"
     " record is of MeZO (docs/finetuning.md, its last section but one). The version of ACL 2026, abstract"
     " read, says “larger” without the orders of magnitude. Hoy et al. (arXiv 2604.01499) and Schweighofer et al. (arXiv"
