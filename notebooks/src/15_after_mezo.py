@@ -236,7 +236,7 @@ predictions.compare("curvature", "holds for Gaussian z; signs, whose z_i² is al
 #
 # $$\mathbb{E}\|\theta_T-\theta_0\|^2=\eta^2\|g\|^2\,T\,(T-1+f),\qquad f=\mathbb{E}\|\hat g\|^2/\|g\|^2,$$
 #
-# so that the **signal share** of the squared length is $T/(T-1+f)$. With a schedule of rates, $T$ becomes $(\sum\eta)^2/\sum\eta^2$. On any loss, with any schedule, it is at most $T$, by Cauchy and Schwarz. The log of a recorded run of SmolLM2 gives this bound; the triangles are the part along the gradient of the start.
+# so that the **signal share** of the squared length is $T/(T-1+f)$. With a schedule of rates, $T$ becomes $(\sum\eta)^2/\sum\eta^2\le T$. On any loss the signal is at most $T/(T-1+f)$ of the *sum* of both squares, by Cauchy and Schwarz; in the recorded run of SmolLM2 this sum is the squared length. The triangles are the part along the gradient of the start.
 
 # %%
 steps = sized(full=(3, 12, 48), fast=(4, 12))
