@@ -133,14 +133,16 @@ def gains_table(found: dict[str, Any]) -> str:
 def answer(found: dict[str, Any]) -> str:
     """The answer to the question of the page, from the numbers."""
     rows = trained(found)
-    wide = [f"{row['by_cosine']:.3g}" for row, _ in rows if row["directions"] != "random"]
+    promised = [f"{row['by_cosine']:.3g}" for row, _ in rows if row["directions"] != "random"]
     held = [abs(math.log(gain.mean / row["by_curvature"])) < half_width(gain) for row, gain in rows]
     missed = [abs(math.log(gain.mean / row["by_cosine"])) > half_width(gain) for row, gain in rows]
+    by_width = sorted((gain for _, gain in rows), key=half_width)
     return (
-        f"**Does the captured share predict the gain in steps? By the cosine, no:** it promises {', '.join(wide)} times"
-        f" fewer steps in the rows of aligned directions, and {sum(missed)} of the {len(rows)} measured intervals leave"
-        f" its value out. The share of the gradient over the share of the curvature lies in {sum(held)} of them."
-        f" Intervals are of 95 %, over {rows[0][1].count} seeds."
+        f"**Does the captured share predict the gain in steps? By the cosine, no:** it promises {', '.join(promised)}"
+        f" times fewer steps in the rows of aligned directions, and {sum(missed)} of the {len(rows)} measured intervals"
+        f" leave its value out. The share of the gradient over the share of the curvature lies in {sum(held)} of them."
+        f" Intervals are of 95 %, over {rows[0][1].count} seeds; the narrowest is {interval(by_width[0])}, the"
+        f" widest {interval(by_width[-1])}."
     )
 
 

@@ -1,5 +1,6 @@
 """How many times fewer steps: measured, and as two theories predict it, a row for each kind of direction."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,10 +98,10 @@ def _measured(gain: StepGain) -> str:
 
 
 def _bar(gain: StepGain) -> list[list[float]]:
-    """The bar's two lengths; a logarithmic axis has no place for one that reaches 0."""
+    """The bar's two lengths, alike on the logarithmic axis: the error is taken as that of the logarithm."""
     assert gain.measured is not None
-    length = style.BARS * gain.error
-    return [[min(length, 0.95 * gain.measured)], [length]]
+    factor = math.exp(style.BARS * gain.error / gain.measured)
+    return [[gain.measured - gain.measured / factor], [gain.measured * factor - gain.measured]]
 
 
 def _check_gains(gains: Sequence[StepGain]) -> None:

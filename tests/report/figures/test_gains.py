@@ -1,5 +1,7 @@
 """The figure of gains shows each measurement between the two predictions, and says the same in words."""
 
+import math
+
 import pytest
 
 from mezo_lab.report.figures import StepGain, gains_alt_text, gains_figure
@@ -25,14 +27,17 @@ def test_a_row_has_the_prediction_dashed_and_that_of_the_cosine_dotted(axes):
     assert ticks == [(8, GREY), (1, INK), (14, GREY), (2, INK), (14, GREY), (2, INK)]
 
 
-def test_a_measurement_has_bars_of_five_errors_that_stay_above_nothing(axes):
+def test_a_measurement_has_bars_of_five_errors_of_its_logarithm(axes):
     marks = [bars for bars in axes.containers if len(bars.lines[0].get_xdata())]
     assert [(float(bars.lines[0].get_xdata()[0]), float(bars.lines[0].get_ydata()[0])) for bars in marks] == [
         (1.25, 0.0),
         (1.0, 2.0),
     ]
     ends = [[float(x) for x, _ in bars.lines[2][0].get_segments()[0]] for bars in marks]
-    assert ends == [pytest.approx([1.2, 1.3]), pytest.approx([0.05, 3.5])]
+    assert ends == [
+        pytest.approx([1.25 / math.exp(0.04), 1.25 * math.exp(0.04)]),
+        pytest.approx([math.exp(-2.5), math.exp(2.5)]),
+    ]
 
 
 def test_where_no_run_arrives_the_row_says_so(axes):
