@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from mezo_lab.optim import MeZO
-from mezo_lab.optim.noise import tensor_key
+from mezo_lab.optim.noise import stream_keys, tensor_key
 from mezo_lab.optim.sweeps import KeyedTensor, LowRankField, NoiseField, Term, native, pieces
 from mezo_lab.optim.testing import field_in_torch
 
@@ -213,6 +213,45 @@ def test_a_sweep_in_c_has_the_bits_of_torch(rank, dtype, monkeypatch):
         assert waits == (compiled is None)
     assert len(fields[0].native) == len(shapes) and not fields[1].native
     assert all(torch.equal(in_c, in_torch) for in_c, in_torch in zip(*(f.tensors for f in fields), strict=True))
+
+
+@pytest.mark.skipif(native.library() is None, reason="no C compiler works on this machine")
+def test_one_call_of_c_and_many_and_two_threads_have_the_same_bits(monkeypatch):
+    shapes = [(301, 257), (7,), (4, 3, 5), (1, 5_000), (5_000, 1)]
+    whole = native.NativeSweeps._call
+    calls: list[tuple[int, int]] = []
+
+    def counted(self, rows, first, last, arrays, done):
+        calls.append((first, last))
+        whole(self, rows, first, last, arrays, done)
+
+    monkeypatch.setattr(native.NativeSweeps, "_call", counted)
+    threads = torch.get_num_threads()
+    ends = []
+    for numbers, count in ((1 << 21, 1), (1 << 21, 2), (12_000, 2), (1, 1)):
+        monkeypatch.setattr(native, "FACTOR_NUMBERS", numbers)
+        tensors = [torch.ones(shape) for shape in shapes]
+        torch.set_num_threads(count)
+        try:
+            field = LowRankField([KeyedTensor(t, i) for i, t in enumerate(tensors)], seed=5, rank=1)
+            field.sweep([Term(1, 0, (0.5,)), Term(2, 1, (-0.3,))], (0.9,))
+        finally:
+            torch.set_num_threads(threads)
+        ends.append(tensors)
+    assert len(calls) == 1 + 1 + 3 + 4  # a matrix of 1 × 5,000 and two z have 10,002 numbers; the vector joins one
+    assert all(torch.equal(a, b) for other in ends[1:] for a, b in zip(ends[0], other, strict=True))
+
+
+@pytest.mark.skipif(native.library() is None, reason="no C compiler works on this machine")
+@pytest.mark.parametrize("rank", [1, 3])
+def test_factors_drawn_in_c_are_those_of_torch_on_either_side_of_a_tile(rank):
+    (key,) = stream_keys(5, 3, 1, [77])
+    for total in (2, 3, 5, 681, 682, 683, 684, 2_047, 2_048, 2_049, 4_096, 4_100):
+        numbers = pieces.draw_flat(rank * total, key, "gaussian").view(-1, rank)
+        for rows in {1, total // 2, total - 1}:
+            u, v = numbers[:rows] * rank**-0.5, numbers[rows:]
+            found = native.factors(5, 3, 1, 77, (rows, total - rows), rank)
+            assert torch.equal(found, torch.cat([u.T.flatten(), v.T.flatten()])), (total, rows)
 
 
 def test_a_field_in_torch_moves_matrices_too():
