@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from mezo_lab import theory
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
-from mezo_lab.claims.problems import PAPER, at_most_dim, one_neuron, sampled, symbols_of, unit_gradient
+from mezo_lab.claims.problems import PAPER, at_most_dim, fixed_estimate, one_neuron, sampled, symbols_of, unit_gradient
 from mezo_lab.claims.sentences import paper
 from mezo_lab.curvature import effective_rank, largest_eigenvalue
 from mezo_lab.sampling import LAWS, Law, Linear, LowRankQuadratic, Orthogonal, ProbeScalars, two_point
@@ -54,17 +54,19 @@ def local_ball(law, measure, dim, probes, rank=1):
         return _descent_in_a_ball(law, dim, probes, rank)
     symbols = symbols_of(law, dim, probes)
     if measure == "length":
+        square = float(dim) ** 2  # a tensor takes no whole number beyond 2⁶³
         return Experiment(
-            expected=float(theory.norm_factor(dim, probes, law.moments(dim))) / dim**2,
+            expected=float(theory.norm_factor(dim, probes, law.moments(dim))) / square,
             symbols=symbols,
             formula="(c + (n-1)*cross)/(n*d**2)",
             decoys=(Decoy("1"),),  # as long as the radius of the ball
+            deterministic=fixed_estimate(law, dim, probes),
             **sampled(
                 law,
                 dim,
                 probes,
-                brute=lambda z: _step(z).square() / dim**2,
-                scalars=lambda frame: ProbeScalars.length_sq(frame) / dim**2,
+                brute=lambda z: _step(z).square() / square,
+                scalars=lambda frame: ProbeScalars.length_sq(frame) / square,
             ),
         )
     if measure == "tail":
@@ -118,6 +120,8 @@ def _descent_in_a_ball(law: Law, dim: int, probes: int, rank: int) -> Experiment
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     lr = 1 / gamma
     bound = theory.descent_bound(lr, 1.0, 1.0, gamma) + theory.tail_excess(lr, 1.0, dim, probes, 1.0)
+    if bound >= 0:
+        raise ValueError(f"`dim` must be larger for the descent, got {dim}: the bound promises none; raise --dim.")
 
     def change(radius: float) -> Draws:
         def loss(delta: Tensor) -> Tensor:
@@ -143,7 +147,7 @@ def _descent_in_a_ball(law: Law, dim: int, probes: int, rank: int) -> Experiment
             Decoy("a ball of half the length of a typical step", draw=change(typical / 2)),
         ),
         relation="<=",
-        resolution=0.05,
+        resolution=0.08,
     )
 
 
@@ -189,6 +193,7 @@ def stationarity(law, dim, probes, steps):
         formula="2*ell*gamma*L0/steps",
         decoys=(Decoy("2*ell*L0/steps"),),  # that of the gradient itself
         relation="<=",
+        deterministic=steps == 1 or fixed_estimate(law, dim, probes),
         draws=_RUNS,
         resolution=0.1,
     )

@@ -40,7 +40,7 @@ def same_object(law, dim, probes):
     source="derived",
     laws=[*PAPER, "orthogonal"],
     default=grid(dim=[20], probes=[2], rank=[3], t=[0.5, 1.0, 1.5, 2.0]),
-    fast=grid(dim=[6], probes=[2], rank=[3], t=[0.5, 1.0, 1.5, 2.0]),
+    fast=grid(dim=[6], probes=[2], rank=[3], t=[1.0, 2.0]),
     sweep="t",
 )
 def best_step(law, dim, probes, rank, t):

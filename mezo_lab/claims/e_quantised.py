@@ -11,7 +11,7 @@ from mezo_lab import theory
 from mezo_lab.claims.c_noise import seed_from
 from mezo_lab.claims.claim import Decoy, Experiment, claim, grid
 from mezo_lab.claims.decision import excluded_by
-from mezo_lab.claims.problems import symbols_of
+from mezo_lab.claims.problems import far_decoys, symbols_of
 from mezo_lab.claims.sentences import successors
 from mezo_lab.optim import MeZO, RunLog, replay
 from mezo_lab.sampling import Law, Linear, two_point
@@ -82,6 +82,8 @@ def _one_step(law: Law, measure: str, dim: int, spacing: float) -> Experiment:
         )
     if measure == "scatter" and spacing < dim**0.5:
         raise ValueError(f"`spacing` must be at least √d = {dim**0.5:.2f} here, got {spacing}: no step may be longer.")
+    if dim == 1 and law.name == "rademacher":
+        raise ValueError("`dim` must be at least 2 for signs, got 1: all their steps have one length; raise --dim.")
     g = torch.full((dim,), dim**-0.5, dtype=torch.float64)
 
     def step(count: int, generator: Generator) -> Tensor:
@@ -97,20 +99,23 @@ def _one_step(law: Law, measure: str, dim: int, spacing: float) -> Experiment:
         return at_random(step(count, generator), spacing, generator).square().sum(-1)
 
     magnitude = theory.sign_magnitude(dim)
+    share = theory.nearest_share(spacing, dim)  # of signs
+    symbols = symbols_of(law, dim, 1, D=spacing, m=magnitude)
     draw, expected, formula, wrong = {
-        "nearest": (nearest, theory.nearest_share(spacing, dim), None, ("1", "0")),  # it keeps up; nothing moves
+        "nearest": (nearest, share, None, ("1", "0")),  # it keeps up; nothing moves
         "stochastic": (stochastic, 1.0, "1", ()),
         # as without rounding; with the error of rounding to nearest, uniform in a cell
         "scatter": (scatter, theory.stochastic_norm(dim, spacing, magnitude), "d*D*m", ("d", "d + d*D**2/12")),
     }[measure]
-    decoys = tuple(map(Decoy, wrong))
-    if measure == "stochastic":
+    decoys = far_decoys(expected, symbols, *wrong)
+    fine = abs(share - 1) < 0.01 if law.name == "rademacher" else spacing < 1  # there rounding to nearest loses nothing
+    if measure == "stochastic" and not fine:
         decoys += (Decoy("rounding to nearest", draw=nearest),)
     return Experiment(
         expected=expected,
         draw=draw,
         numbers_per_draw=2 * dim,
-        symbols=symbols_of(law, dim, 1, D=spacing, m=magnitude),
+        symbols=symbols,
         formula=formula,
         decoys=decoys,
         resolution=0.03,
@@ -119,6 +124,8 @@ def _one_step(law: Law, measure: str, dim: int, spacing: float) -> Experiment:
 
 def _gap(law: Law, dim: int, spacing: float, steps: int, runs: int) -> Experiment:
     """1 for a run that ends within half a spacing of the run without a grid, in every coordinate, else 0."""
+    if steps < 2:
+        raise ValueError(f"`steps` must be at least 2 here, got {steps}: the first has no error to feed back.")
     g = torch.full((dim,), dim**-0.5, dtype=torch.float64)
 
     def ends_near(decay: float | None) -> Draws:

@@ -1,5 +1,7 @@
 """Section E, after MeZO: what its successors say of whole runs. E10 and E11."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from mezo_lab.claims.problems import (
     PAPER,
     at_most_dim,
     examples_around,
+    fixed_estimate,
     sampled,
     symbols_of,
     unit_gradient,
@@ -17,9 +20,10 @@ from mezo_lab.claims.problems import (
 from mezo_lab.claims.sentences import paper, successors
 from mezo_lab.sampling import Linear, LowRankQuadratic, Orthogonal, ProbeScalars, two_point
 
-_SETTLING = 20  # steps of a run that do not count: the start is forgotten to one part in 10⁴
+_LEFT = 1e-4  # of the start of a run, when its steps begin to count
+_MOST_SETTLING = 400  # steps that do not count
 _COUNTED = 40  # steps after them, of which a draw is the mean
-_RUNS = 16_000  # draws, each of them a run
+_RUNS = 10_000  # draws, each of them a run
 
 
 @claim(
@@ -53,6 +57,7 @@ def wandering(law, dim, steps, probes, moment):
     formula = "steps*(steps - 1 + (n-1+c)/n)"
     symbols = symbols_of(law, dim, probes, steps=steps, eta=lr, g2=1.0)
     drawn = sampled(law, dim, steps * probes, brute=brute, scalars=scalars)
+    drawn["deterministic"] = fixed_estimate(law, dim, probes)
     if moment == "norm":
         return Experiment(
             expected=float(theory.walk_norm(steps, factor, lr=lr)),
@@ -97,6 +102,7 @@ def noise_floor(law, dim, probes, rank, batch, t):
     gamma = float(theory.effective_rank_factor(rank, probes, law.moments(dim)))
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)
     lr = t / gamma  # ℓ = 1, so that s = η
+    settling = _settling(float(theory.contraction(lr, gamma)))
     examples = examples_around(rank, dim)  # the loss of one is that of the distance from it
     noise = float(examples.square().sum(-1).mean())
     shared = symbols_of(law, dim, probes, r=rank, s=lr, t=t, gamma=gamma, ell=1.0, S=noise, B=batch)
@@ -104,13 +110,13 @@ def noise_floor(law, dim, probes, rank, batch, t):
     def draw(count, generator):
         theta = torch.zeros(count, 1, dim, dtype=torch.float64)
         total = torch.zeros(count, dtype=torch.float64)
-        for step in range(_SETTLING + _COUNTED):
+        for step in range(settling + _COUNTED):
             chosen = torch.randint(len(examples), (count, 1, batch), generator=generator)
             centre = examples[chosen].mean(-2)  # the loss of a minibatch is that of this point, and a constant
             z = law.sample(count, probes, dim, generator)
             estimate = two_point(lambda point, centre=centre: loss(point - centre), theta, z, epsilon=1.0)
             theta = theta - lr * estimate[:, None]
-            if step >= _SETTLING:
+            if step >= settling:
                 total += loss(theta)[:, 0]
         return total / _COUNTED
 
@@ -126,5 +132,18 @@ def noise_floor(law, dim, probes, rank, batch, t):
             Decoy("s*gamma*S/(2*ell*(2 - s*gamma))"),  # as if the batch did not matter
         ),
         draws=_RUNS,
-        resolution=0.04,
+        resolution=0.05,
     )
+
+
+def _settling(contraction: float) -> int:
+    """The steps after which a run that started at 0 is as near to its floor as `_LEFT`, being multiplied at each."""
+    if contraction <= _LEFT:
+        return 1
+    steps = math.ceil(math.log(_LEFT) / math.log(contraction))
+    if steps > _MOST_SETTLING:
+        raise ValueError(
+            f"`t` must be so large here that a run settles within {_MOST_SETTLING} steps, and it takes {steps:,}: "
+            "raise --t or --probes, or lower --rank."
+        )
+    return steps

@@ -19,7 +19,7 @@ from mezo_lab.sampling import Orthogonal, two_point
     r" \mathbb{E}[z_i z_j z_k z_l] = a(\delta_{ij}\delta_{kl} + \delta_{ik}\delta_{jl} + \delta_{il}\delta_{jk})"
     r" + b\,\delta_{ijkl}",
     source="derived; for the Gaussian Nesterov and Spokoiny (2017)",
-    default=grid(dim=[8], probes=[2]),
+    default=grid(dim=[5], probes=[2]),
     fast=grid(dim=[4], probes=[1]),
 )
 def smoothing_any_law(law, dim, probes):

@@ -38,7 +38,7 @@ from mezo_lab.sampling import (
     source="derived; a V kept for T steps, as in LOZO (arXiv 2410.07698) and SubZero (arXiv 2410.08989)",
     laws=["gaussian", "sphere"],
     default=grid(p=[4], q=[3], k=[2], probes=[1], steps=[1], moment=["mean"])
-    + grid(p=[3], q=[3], k=[1], probes=[1], steps=[1, 8], moment=["loss"]),
+    + grid(p=[3], q=[3], k=[1], probes=[1], steps=[4], moment=["loss"]),
     fast=grid(p=[2], q=[3], k=[1], probes=[1], steps=[1], moment=["mean"])
     + grid(p=[2], q=[3], k=[1], probes=[1], steps=[4], moment=["loss"]),
     published=[successors.RANDOM_SUBSPACE_GRADIENT, successors.RANDOM_SUBSPACE_VARIANCE],

@@ -23,7 +23,7 @@ from mezo_lab.curvature import spectrum
 from mezo_lab.sampling import Iid, Linear, LowRank, LowRankQuadratic, Orthogonal, low_rank_frame, population, two_point
 from mezo_lab.theory import momentum_lr, own_and_shared, stability_limit
 
-_DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of 0.1 to 0.15 % of its norm factor
+_DRAWS = 4_000_000  # of one low-rank direction of rank one: a standard error of 0.1 to 0.2 % of its norm factor
 
 
 @claim(
@@ -33,8 +33,8 @@ _DRAWS = 6_000_000  # of one low-rank direction of rank one: a standard error of
     r" c = d + 2 + \frac{(\kappa-1)(p+q+\kappa-1) - 2}{k}, \ d = pq; \quad \mathbb{E}\cos^2(\hat g, g) = 1/d",
     source="derived; the law of LOZO (arXiv 2410.07698) and EGGROLL (arXiv 2511.16652)",
     laws=["gaussian", "rademacher"],
-    default=grid(p=[6], q=[4], k=[1, 4], probes=[1, 2], moment=["norm"])
-    + grid(p=[6], q=[4], k=[1, 4], probes=[1], moment=["cosine"]),
+    default=grid(p=[5], q=[3], k=[1, 4], probes=[1], moment=["norm", "cosine"])
+    + grid(p=[5], q=[3], k=[1], probes=[2], moment=["norm"]),
     fast=grid(p=[4], q=[3], k=[1, 2], probes=[1], moment=["norm", "cosine"]),
     # signs of an even rank may cancel to z = 0, which has no angle
     suits=lambda law, p: law.name == "gaussian" or p["moment"] == "norm",
@@ -46,6 +46,8 @@ def low_rank_direction(law, p, q, k, probes, moment):
     if moment == "cosine" and isinstance(law, Iid) and law.kurtosis == 1 and k % 2 == 0:
         raise ValueError(f"`k` must be odd for the cosine with signs, got {k}: their terms may cancel to z = 0.")
     dim = p * q
+    if dim == 1:
+        raise ValueError("`p` times `q` must be at least 2, got 1: all directions of a single weight are one.")
     whole = LowRank("low-rank", rank=k, shape=(p, q), factors=law)
     c = float(whole.fourth_moment(dim))
     reduced = law.rotation_invariant and dim > BRUTE_FORCE_DIM
@@ -133,8 +135,10 @@ def orthogonal_probes(law, dim, probes, rank):
     r"\eta_{\max} = \frac{2}{\ell\left(\gamma - 2\beta/(1+\beta)\right)}",
     source="derived; for every spectrum Song et al. (2026), arXiv 2604.14669",
     laws=[*PAPER, "orthogonal"],
-    default=grid(dim=[20], probes=[1], rank=[5], beta=[0.5, 0.9]) + grid(dim=[20], probes=[4], rank=[5], beta=[0.9]),
-    fast=grid(dim=[8], probes=[1], rank=[3], beta=[0.9]),
+    default=grid(dim=[10], probes=[1], rank=[5], beta=[0.5, 0.9]) + grid(dim=[10], probes=[4], rank=[5], beta=[0.9]),
+    fast=grid(dim=[8], probes=[1], rank=[3], beta=[0.9]) + grid(dim=[8], probes=[3], rank=[3], beta=[0.9]),
+    # one orthogonal probe is one of the sphere
+    suits=lambda law, p: (p["probes"] > 1) == (law.name == "orthogonal"),
     published=[projects.MOMENTUM_AGAINST_NOISE],
 )
 def momentum(law, dim, probes, rank, beta):
@@ -240,7 +244,7 @@ def edge(law, dim, probes, spectrum):
     r" \ g \ \mathrm{for\ that\ of\ the\ others}",
     source="derived; evolution strategies such as es-at-scale, and RLOO",
     laws=["gaussian", "rademacher", "sphere"],
-    default=grid(dim=[20], probes=[2, 8], baseline=["mean", "leave-one-out"]),
+    default=grid(dim=[10], probes=[2, 8], baseline=["mean", "leave-one-out"]),
     fast=grid(dim=[6], probes=[2], baseline=["mean", "leave-one-out"]),
     published=[projects.BASELINE_OWN_MEAN],
 )

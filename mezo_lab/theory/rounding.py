@@ -14,7 +14,8 @@ def nearest_share(spacing: float, dim: int) -> float:
     """What rounding to nearest leaves of the descent of a step of signs.
 
     Steps with η·abs(pg) < Δ/2 are lost; those above are rounded to whole spacings, so that for a coarse grid few and
-    long steps remain. For large d it is about δ√(2/π)·exp(−δ²/8), δ being the spacing.
+    long steps remain. For large d and δ ≥ 2, δ being the spacing, it is about δ√(2/π)·exp(−δ²/8); for a fine grid it
+    is 1.
 
     Source: derived; claim E13. Assumes: one probe of signs, all coordinates of g equal in size.
     Formula: Σ_k C(d, k)·2⁻ᵈ·w·δ·round(w/δ) with w = (2k − d)/√d and δ = Δ/(η‖g‖); a tie goes to the even neighbour.
@@ -39,7 +40,8 @@ def sign_magnitude(dim: int) -> float:
     >>> sign_magnitude(1), sign_magnitude(2) == 0.5**0.5
     (1.0, True)
     """
-    return math.sqrt(dim) * math.comb(dim - 1, (dim - 1) // 2) / 2 ** (dim - 1)
+    chance = math.comb(dim - 1, (dim - 1) // 2) / 2 ** (dim - 1)  # of whole numbers, which may be beyond a float
+    return math.sqrt(dim) * chance
 
 
 def stochastic_norm(dim: Number, spacing: Number, magnitude: Number) -> Number:

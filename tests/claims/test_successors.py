@@ -112,6 +112,19 @@ def test_the_floor_of_the_noise_is_measured_at_other_batches_and_steps_too(batch
     assert found.status.name == "CONSISTENT" and all(decoy.status.name == "REFUTED" for decoy in found.decoys)
 
 
+@pytest.mark.parametrize(("law", "sizes"), [("rademacher", {"rank": 9, "t": 0.3}), ("sphere", {"rank": 12, "t": 0.5})])
+def test_a_run_that_forgets_its_start_slowly_is_measured_when_it_has(law, sizes):
+    # γ is 9 and more: after 20 steps a tenth of the start and more would be left
+    found = verdict("noise-floor", law, dim=12, probes=1, batch=2, **sizes)
+    assert abs(found.z_score) < 5
+
+
+def test_a_run_that_would_not_settle_is_refused():
+    message = "`t` must be so large here that a run settles within 400 steps, and it takes .*: raise --t or --probes"
+    with pytest.raises(ValueError, match=message):
+        verdict("noise-floor", "gaussian", dim=4, probes=3, rank=2, batch=2, t=0.001)
+
+
 @pytest.mark.parametrize("formula", ["s*S/(2*ell*B*(2-s))", "s*gamma*S/(2*ell*B**2*(2-s*gamma))", "s*gamma*S/(4*ell)"])
 def test_a_floor_without_gamma_or_with_the_batch_squared_is_refuted(formula):
     found = verdict("noise-floor", "gaussian", formula, dim=4, probes=3, rank=2, batch=4, t=0.5)
@@ -180,3 +193,55 @@ def test_signs_of_an_even_rank_have_no_cosine_as_they_may_cancel():
 def test_measures_of_signs_are_refused_for_other_laws():
     with pytest.raises(ValueError, match="`law` must be rademacher for the measure 'nearest', got gaussian"):
         verdict("quantised", "gaussian", measure="nearest", dim=9, spacing=2.2)
+
+
+def test_a_grid_of_thousands_of_weights_does_not_overflow_and_a_fine_one_has_no_decoy_that_it_cannot_refute():
+    assert verdict("quantised", "rademacher", measure="nearest", dim=2_000, spacing=3.0).passed
+    fine = verdict("quantised", "rademacher", measure="nearest", dim=9, spacing=0.01)
+    assert fine.passed and [decoy.statement for decoy in fine.decoys] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "parameters"),
+    [
+        ("wandering", "rademacher", {"dim": 1, "steps": 4, "probes": 1, "moment": "norm"}),
+        ("wandering", "sphere", {"dim": 1, "steps": 4, "probes": 2, "moment": "share"}),
+        ("curvature-diagonal", "rademacher", {"dim": 1, "probes": 1, "moment": "raw"}),
+        ("local-ball", "orthogonal", {"measure": "length", "dim": 8, "probes": 8}),
+        ("stationarity", "rademacher", {"dim": 1, "probes": 1, "steps": 40}),
+    ],
+)
+def test_draws_that_do_not_vary_are_told_for_certain(name, law, parameters):
+    found = verdict(name, law, **parameters)
+    assert found.passed and found.estimate.standard_error < 1e-12
+
+
+def test_the_length_of_a_step_is_measured_at_the_dimension_of_a_language_model():
+    assert verdict("local-ball", "gaussian", measure="length", dim=13_000_000_000, probes=1).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "parameters", "message"),
+    [
+        ("momentum", "orthogonal", {"dim": 8, "probes": 8, "rank": 3, "beta": 0.9}, "`probes` must be below `dim`"),
+        ("momentum", "orthogonal", {"dim": 8, "probes": 9, "rank": 3, "beta": 0.9}, "`probes` must be at most `dim`"),
+        (
+            "momentum",
+            "gaussian",
+            {"dim": 8, "probes": 1, "rank": 3, "beta": 1.0},
+            r"`beta` must lie in \[0, 1\)",
+        ),
+        (
+            "low-rank-direction",
+            "gaussian",
+            {"p": 1, "q": 1, "k": 1, "probes": 1, "moment": "cosine"},
+            "`p` times `q` must be at least 2",
+        ),
+        ("quantised", "rademacher", {"measure": "nearest", "dim": 1, "spacing": 1.5}, "`dim` must be at least 2 for"),
+        ("quantised", "gaussian", {"measure": "feedback", "dim": 3, "spacing": 3.0, "steps": 1}, "`steps` must be at"),
+        ("local-ball", "gaussian", {"measure": "descent", "dim": 4, "probes": 1, "rank": 2}, "`dim` must be larger"),
+    ],
+)
+def test_sizes_at_which_nothing_is_left_to_measure_are_refused(name, law, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        verdict(name, law, **parameters)
