@@ -59,7 +59,7 @@ _ON_A_MATRIX = [("cosine", 16, 16, 1), ("length", 16, 16, 4)]
     source="as A2, B3 and E1; of populations derived",
     laws=KEYED_LAWS,
     default=_settings(*_FIRST, ("length", 4, 4, 1), ("contraction", 8, 2, 1), *_ON_A_MATRIX),
-    fast=_settings(*_FIRST, ("length", 2, 2, 1), ("contraction", 8, 1, 1), _ON_A_MATRIX[0]),
+    fast=_settings(_FIRST[0], _FIRST[2], ("length", 2, 2, 1), ("contraction", 8, 1, 1), _ON_A_MATRIX[0]),
     full=_settings(*_FIRST, ("length", 4, 4, 1), ("length", 3, 3, 1), ("contraction", 8, 2, 1), *_ON_A_MATRIX),
     suits=lambda law, p: _steps(law, **p) is not None,
 )

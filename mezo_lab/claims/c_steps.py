@@ -45,7 +45,7 @@ _ENOUGH = 299  # layouts without a failure exclude a failure in 100
     source="paper, Algorithm 1 and footnote 3",
     laws=KEYED_LAWS,
     default=grid(measure=["step", "population", "names", "chunks"], layouts=[_ENOUGH]),
-    fast=grid(measure=["step", "population", "names"], layouts=[24]),
+    fast=grid(measure=["step", "names"], layouts=[24]),
     full=grid(measure=["step", "population", "names", "chunks", "compiled"], layouts=[_ENOUGH])
     + grid(measure=["large"], layouts=[2]),
     suits=lambda law, p: law.name in _BY_ADDRESS or p["measure"] in _OF_A_STEP,
