@@ -94,7 +94,7 @@ def pl_rate(law, dim, probes, batch):
     matrix = loss.hessian(theta)
     noise = loss.noise_ratio
     smoothness = largest_eigenvalue(matrix)
-    pl = float(torch.linalg.eigvalsh(matrix)[-len(loss.targets)])  # the smallest eigenvalue that the data see
+    pl = float(torch.linalg.eigvalsh(matrix)[-min(dim, len(loss.targets))])  # the smallest eigenvalue that the data see
     gamma = float(theory.effective_rank_factor(effective_rank(matrix), probes, law.moments(dim)))
     lr = min(1 / smoothness, pl * batch / (smoothness * noise)) / gamma
 

@@ -291,16 +291,19 @@ def claim(
 
     `published` are sentences of the literature that the claim corrects; docs/errata.md is made of them.
 
-    Raises: ValueError when the name is taken.
+    Raises: ValueError when the name or the id is taken, or `published` holds anything but sentences.
     """
+    sentences = tuple(published) if isinstance(published, Iterable) else ()
+    if not isinstance(published, Iterable) or not all(isinstance(sentence, Published) for sentence in sentences):
+        raise ValueError(f"`published` must be a list of Published, got {published!r}: give [Published(…)].")
 
     def register(build: Build) -> Build:
         if name in REGISTRY:
             raise ValueError(f"`name` {name!r} is taken by claim {REGISTRY[name].id}: choose another.")
+        if taken := [claim.name for claim in REGISTRY.values() if claim.id == id]:
+            raise ValueError(f"`id` {id!r} is taken by claim {taken[0]}: choose another.")
         settings: dict[Mode, list[Parameters]] = {"fast": fast, "default": default, "full": full or default}
-        REGISTRY[name] = Claim(
-            id, name, statement, source, tuple(laws), settings, build, sweep, suits, real, tuple(published)
-        )
+        REGISTRY[name] = Claim(id, name, statement, source, tuple(laws), settings, build, sweep, suits, real, sentences)
         return build
 
     return register

@@ -1,7 +1,7 @@
 """A published sentence that a claim corrects: what is said, where it was read, and what is true."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 Read = Literal["paper", "abstract", "code", "documentation"]
@@ -12,8 +12,8 @@ _REQUIRED = ("says", "source", "corrected")
 class Published:
     """A sentence of a paper or of a project that a claim refutes or makes exact; docs/errata.md is made of them.
 
-    Raises: ValueError for a name that is no anchor, an address that is no https link, an unknown kind of reading, or
-        an empty sentence.
+    Raises: ValueError for a name that is no anchor, an address that is no https link, an unknown kind of reading, an
+        empty sentence, or what is no text.
 
     >>> sentence = Published(name="norm-factor-law", says="The factor is (d+n-1)/n.", source="a note", read="paper",
     ...     address="https://example.org/note", corrected="That is the sphere's; Gaussian z has (d+n+1)/n.")
@@ -41,9 +41,12 @@ class Published:
     """The `mezo-lab` command that shows it; "" where none does."""
 
     def __post_init__(self):
+        for field in fields(self):
+            if not isinstance(value := getattr(self, field.name), str):
+                raise ValueError(f"`{field.name}` must be text, got {value!r}: put it in quotes.")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
             raise ValueError(f"`name` must be lower case with hyphens, got {self.name!r}: it is an anchor of the page.")
-        if not re.match(r"https://[\w.-]+/\S+$", self.address):
+        if not re.fullmatch(r"https://[\w.-]+/\S+", self.address):
             raise ValueError(
                 f"`address` must be an https link to the source, got {self.address!r}: give where it was read."
             )
@@ -51,9 +54,9 @@ class Published:
             raise ValueError(
                 f"`read` must be one of {', '.join(get_args(Read))}, got {self.read!r}: say what was read."
             )
-        for field in _REQUIRED:
-            if not getattr(self, field).strip():
-                raise ValueError(f"`{field}` must be a sentence, got {getattr(self, field)!r}: write it.")
+        for required in _REQUIRED:
+            if not getattr(self, required).strip():
+                raise ValueError(f"`{required}` must be a sentence, got {getattr(self, required)!r}: write it.")
         if self.command and not self.command.startswith(("mezo-lab verify ", "mezo-lab prove ")):
             raise ValueError(
                 f"`command` must begin with `mezo-lab verify` or `mezo-lab prove`, got {self.command!r}: give one."

@@ -1,10 +1,11 @@
 """`mezo-lab prove`: derivations, step by step."""
 
 import argparse
+import re
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("names", nargs="*", metavar="NAME", help="claims by name; none: list the derivations")
+    command.add_argument("names", nargs="*", metavar="NAME", help="claims by name or id; none: list the derivations")
     command.add_argument("--law", help="the law of z; none: each law that has a derivation")
     command.set_defaults(run=_run)
 
@@ -22,8 +23,17 @@ def _run(options: argparse.Namespace) -> int:
             print(f"{name}: {', '.join(own)}")
         return 0
     proofs = []
-    for name in options.names:
+    for name in map(_name_of, options.names):
         chosen = [options.law] if options.law else laws.get(name, ["gaussian"])
         proofs += [prove(name, law) for law in chosen]
     print("\n\n".join(map(str, proofs)))
     return int(not all(proof.proved for proof in proofs))
+
+
+def _name_of(word: str) -> str:
+    """The name of the claim with this id; any other word stays as it is."""
+    if not re.fullmatch(r"[A-Za-z]\d+", word):
+        return word
+    from mezo_lab.claims import claim_named
+
+    return claim_named(word).name

@@ -59,6 +59,9 @@ def test_a_sentence_does_not_change():
         ({"name": "Made up"}, r"`name` must be lower case with hyphens, got 'Made up'"),
         ({"address": "http://example.org/note"}, r"`address` must be an https link to the source, got 'http://"),
         ({"address": "arXiv 2305.17333"}, r"`address` must be an https link"),
+        ({"address": "https://example.org/note\n"}, r"`address` must be an https link"),
+        ({"says": None}, r"`says` must be text, got None"),
+        ({"name": 3}, r"`name` must be text, got 3"),
         ({"read": "title"}, r"`read` must be one of paper, abstract, code, documentation, got 'title'"),
         ({"says": ""}, r"`says` must be a sentence, got ''"),
         ({"corrected": " "}, r"`corrected` must be a sentence"),
@@ -69,6 +72,12 @@ def test_a_sentence_does_not_change():
 def test_a_sentence_that_cannot_be_followed_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SENTENCE, **change)
+
+
+@pytest.mark.parametrize("published", ["a sentence", None, SENTENCE, [SENTENCE, "another"]])
+def test_a_claim_takes_a_list_of_sentences_alone(published):
+    with pytest.raises(ValueError, match=r"`published` must be a list of Published, got .*: give \[Published"):
+        claim("X9", "made-up", "s", source="s", default=[{}], fast=[{}], published=published)
 
 
 def test_every_sentence_of_the_registry_has_an_anchor_of_its_own():

@@ -163,6 +163,8 @@ def test_a_claim_like_no_other_is_told_where_to_look():
 def test_a_name_that_is_taken_is_refused():
     with pytest.raises(ValueError, match=r"`name` 'norm-factor' is taken by claim A2: choose another"):
         claim("X1", "norm-factor", "", source="", default=[{}], fast=[{}])(lambda law: None)
+    with pytest.raises(ValueError, match=r"`id` 'A2' is taken by claim norm-factor: choose another"):
+        claim("A2", "my-factor", "", source="", default=[{}], fast=[{}])(lambda law: None)
 
 
 @pytest.mark.parametrize(
@@ -390,3 +392,9 @@ def test_what_does_not_vary_is_certain_only_where_the_law_leaves_no_choice(law, 
         drawn = experiment.draw(64, torch.Generator().manual_seed(0))
         varies = float(drawn.max() - drawn.min()) > 1e-9
         assert varies != experiment.deterministic or (name == "curvature-probe" and not experiment.deterministic)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_the_rate_under_pl_is_measured_in_fewer_dimensions_than_it_has_examples(dim):
+    parameters = {"dim": dim, "probes": 1, "batch": 64}
+    assert check(claim_named("pl-rate"), LAWS["gaussian"], parameters, resolution=0.05).passed

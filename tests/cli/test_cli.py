@@ -94,6 +94,15 @@ def test_prove_prints_the_steps_and_the_difference(capsys):
     assert "1." in printed and "= 0" in printed and "∎" in printed
 
 
+def test_prove_takes_an_id_as_verify_does(capsys):
+    assert main(["prove", "A2", "--law", "gaussian"]) == 0
+    by_id = capsys.readouterr().out
+    assert main(["prove", "norm-factor", "--law", "gaussian"]) == 0
+    assert by_id == capsys.readouterr().out
+    assert main(["prove", "A99"]) == 2
+    assert "must be a name or id of the registry, got 'A99'" in capsys.readouterr().err
+
+
 def test_prove_alone_lists_the_derivations(capsys):
     assert main(["prove"]) == 0
     assert "norm-factor: " in capsys.readouterr().out
@@ -129,10 +138,10 @@ def test_prove_alone_lists_the_derivations(capsys):
         ("verify --expect d", "--expect tests a formula for one claim"),
         ("verify norm-factor --expect q/n", "Unknown name 'q'"),
         ("verify second-moment --expect kappa*uv", "with the sphere law second-moment has no kappa; choose the rows, "),
-        ("verify any-spectrum --fast --expect kappa*gHg", "in 4 of 5 rows only"),
+        ("verify any-spectrum --fast --expect kappa*gHg", "in 4 of 6 rows only"),
         ("verify engine-factor --fast --expect 1-2*s+s**2*gamma", "by --law gaussian --set measure=contraction"),
         ("verify probes-are-a-wash --law orthogonal", "got 'orthogonal'; with that law try orthogonal-probes"),
-        ("verify momentum --set beta=-1", "The theory of momentum divides by zero at "),
+        ("verify momentum --set beta=-1", "`beta` must lie in [0, 1), got -1.0"),
         ("verify rounding --set epsilon=0", "rounding: `epsilon` must be at least 6e-08 with float32, got 0: below it"),
         ("verify best-step --set t=1e200", "The theory of best-step overflows at dim = "),
         ("verify norm-factor --expect __import__('os')", "got a call"),

@@ -1,5 +1,6 @@
 """The edge of stability during training: η·tr H along runs, with the edge that theory predicts for each Hessian."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,9 @@ class EdgeRun:
 
     @property
     def turn(self) -> int:
-        """The place of the least loss."""
-        return min(range(len(self.losses)), key=lambda place: self.losses[place])
+        """The place of the least loss, which is one of the finite ones."""
+        finite = [place for place, loss in enumerate(self.losses) if math.isfinite(loss)]
+        return min(finite, key=lambda place: self.losses[place])
 
     @property
     def of_the_edge(self) -> float:
@@ -103,5 +105,5 @@ def _told(run: EdgeRun) -> str:
 
 
 def _check_runs(runs: Sequence[EdgeRun]) -> None:
-    if not runs or not all(run.steps for run in runs):
-        raise ValueError("`runs` must hold at least one run with a measured step, got none: train first.")
+    if not runs or not all(any(map(math.isfinite, run.losses)) for run in runs):
+        raise ValueError("`runs` must hold at least one run, each with a finite loss, got none: train first.")

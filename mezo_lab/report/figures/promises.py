@@ -65,6 +65,12 @@ def _check_panels(panels: Sequence[PromisePanel]) -> None:
     if not panels or not all(panel.verdicts for panel in panels):
         raise ValueError("`panels` must hold at least one panel, each with a verdict: verify a claim first.")
     for panel in panels:
+        values = [verdict.parameters.get(panel.parameter) for verdict in panel.verdicts]
+        if not all(isinstance(value, int | float) for value in values):
+            raise ValueError(
+                f"`parameter` must have a number in each verdict of its panel, got {panel.parameter!r}: choose one of "
+                "those that vary."
+            )
         known = style.decoy_formulas(panel.verdicts)
         if unknown := [formula for formula in panel.believed if formula not in known]:
             raise ValueError(f"`believed` must name decoys of the verdicts, {joined(known)}; got {unknown[0]}.")

@@ -1,5 +1,6 @@
 """How far a run walked, how little of it was signal, and what its weights do on a task that it was not trained on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -72,7 +73,7 @@ def wandering_figure(points: Sequence[WalkPoint]) -> "Figure":
 
     Returns: a matplotlib `Figure` that needs no display. Raises: ValueError when there is nothing to draw.
     """
-    _check(points, "points", "a point of a walk")
+    _check_walk(points)
     figure = style.new_figure(_HEIGHT)
     axes = figure.subplots()
     steps = [point.steps for point in points]
@@ -111,7 +112,7 @@ def wandering_alt_text(points: Sequence[WalkPoint]) -> str:
     Chart of the squared distance from the start against the steps, both logarithmic. After 100 steps it is 50, from \
 the log alone 50; its part along a gradient is 3.6e-05 (1.6e-05 to 6.3e-05), of at most 5e-05.
     """
-    _check(points, "points", "a point of a walk")
+    _check_walk(points)
     last = points[-1]
     low, high = _ends(last)
     return (
@@ -186,6 +187,13 @@ def _in_words(row: TransferRow) -> str:
     loss, least, most = row.text
     accuracy = f"{mean:+.0f} points ({low:+.0f} to {high:+.0f})"
     return f"{row.prompt}, {row.name} {accuracy} and {loss:+.3f} nats ({least:+.3f} to {most:+.3f})"
+
+
+def _check_walk(points: Sequence[WalkPoint]) -> None:
+    _check(points, "points", "a point of a walk")
+    for point in points:
+        if not (point.steps > 0 and 0 < point.expected < math.inf and 0 < point.sq_length < math.inf):
+            raise ValueError(f"`points` must have walked, and to a finite distance, got {point}: leave it out.")
 
 
 def _check(rows: Sequence[Any], argument: str, what: str) -> None:

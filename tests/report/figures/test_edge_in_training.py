@@ -51,5 +51,13 @@ def test_the_words_say_which_runs_diverge_and_how_near_the_edge_they_turned():
 @pytest.mark.parametrize("draw", [edge_training_figure, edge_training_alt_text])
 @pytest.mark.parametrize("runs", [[], [EdgeRun(0.1, [], [], [], [], [], False)]])
 def test_nothing_to_draw_is_told(draw, runs):
-    with pytest.raises(ValueError, match="`runs` must hold at least one run with a measured step"):
+    with pytest.raises(ValueError, match="`runs` must hold at least one run, each with a finite loss"):
         draw(runs)
+
+
+def test_the_least_loss_of_a_run_is_a_finite_one():
+    assert EdgeRun(0.3, [0, 10], [float("nan"), 0.5], [5.0, 6.0], [2.0] * 2, [0.4, 0.3], True).turn == 1
+    never = EdgeRun(0.3, [0, 10], [float("nan")] * 2, [5.0, 6.0], [2.0] * 2, [0.4, 0.3], True)
+    for draw in (edge_training_figure, edge_training_alt_text):
+        with pytest.raises(ValueError, match="`runs` must hold at least one run, each with a finite loss"):
+            draw([never])

@@ -73,6 +73,10 @@ def test_the_words_hold_the_ends_of_each_series_and_of_each_belief(population):
 def test_nothing_to_draw_and_a_belief_that_is_no_decoy_are_refused(ranks):
     with pytest.raises(ValueError, match="`panels` must hold at least one panel, each with a verdict: verify"):
         promises_figure([])
+    with pytest.raises(ValueError, match="`parameter` must have a number in each verdict of its panel, got 'rank'"):
+        promises_figure([PromisePanel(ranks.verdicts, "rank", "y")])
+    with pytest.raises(ValueError, match=r"`parameter` must have a number .*, got 'moment'"):
+        promises_alt_text([PromisePanel(ranks.verdicts, "moment", "y")])
     wrong = PromisePanel(ranks.verdicts, "k", "y", {"d + 3": "a slip"})
     with pytest.raises(ValueError, match=r"`believed` must name decoys of the verdicts, .*; got d \+ 3\."):
         promises_alt_text([wrong])

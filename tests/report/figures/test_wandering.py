@@ -78,3 +78,11 @@ def test_the_words_of_the_gains_name_every_row():
 def test_nothing_to_draw_is_refused(draw, argument):
     with pytest.raises(ValueError, match=f"`{argument}` must hold at least one, got none: measure"):
         draw([])
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"sq_length": 0.0}, {"expected": float("nan")}])
+def test_a_point_that_has_not_walked_is_refused(change):
+    point = WalkPoint(steps=1, sq_length=1.0, expected=1.0, share=0.1, component=0.1, error=0.1)
+    for draw in (wandering_figure, wandering_alt_text):
+        with pytest.raises(ValueError, match="`points` must have walked, and to a finite distance"):
+            draw([replace(point, **change)])
