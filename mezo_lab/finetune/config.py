@@ -125,8 +125,8 @@ class RunConfig:
     )
     baseline: str = _option(
         "leave-one-out",
-        "what is taken off each loss of a population: none, mean (of all losses) or leave-one-out (the mean of the "
-        "others)",
+        "what is taken off each loss of a population: none (needs an --lr of its own), mean (of all losses) or "
+        "leave-one-out (the mean of the others)",
         choices=BASELINES,
     )
     shaping: str = _option(
@@ -262,6 +262,22 @@ RunConfig.__doc__ = f"""{str(RunConfig.__doc__).rstrip()}
     """
 
 
+def _check_rate_of_population(config: RunConfig) -> None:
+    """Raises: ValueError where no rate is given, and other numbers than differences of losses weigh the directions."""
+    if config.estimator == "two-sided" or config.lr is not None:
+        return
+    if config.shaping != "none":
+        raise ValueError(
+            f"`lr` must be given with shaping={config.shaping!r}, got none: the size of a step no longer follows from "
+            "the loss, and the measured rates do not hold for it; compare several."
+        )
+    if config.baseline == "none":
+        raise ValueError(
+            "`lr` must be given with baseline='none', got none: the whole loss weighs each direction, and the measured "
+            "rates are far too large for it; take baseline='leave-one-out', or compare several."
+        )
+
+
 def _check_together(config: RunConfig) -> None:
     """Raises: ValueError for options that contradict each other."""
     law_of(config.law, None)
@@ -272,11 +288,7 @@ def _check_together(config: RunConfig) -> None:
             f"`probes` must be at least 2 for a population with a baseline or a shaping, got {config.probes}: 8 or 16 "
             "losses are usual."
         )
-    if config.estimator == "population" and config.shaping != "none" and config.lr is None:
-        raise ValueError(
-            f"`lr` must be given with shaping={config.shaping!r}, got none: the size of a step no longer follows from "
-            "the loss, and the measured rates do not hold for it; compare several."
-        )
+    _check_rate_of_population(config)
     if ":" not in config.objective:
         one_of("objective", config.objective, (*_OBJECTIVES, "module:function"))
     if config.validation == 0 and config.trains:

@@ -68,6 +68,10 @@ def test_a_plan_of_an_older_version_is_one_of_two_sides(plan, tmp_path):
     [
         ({"probes": 1}, "`probes` must be at least 2 for a population with a baseline or a shaping, got 1: 8 or 16"),
         ({"shaping": "rank"}, "`lr` must be given with shaping='rank', got none: .* measured rates do not hold"),
+        (
+            {"baseline": "none"},
+            "`lr` must be given with baseline='none', got none: the whole loss weighs each direction",
+        ),
         ({"baseline": "own"}, "`baseline` must be one of none, mean, leave-one-out; got 'own'"),
         ({"shaping": "ranks"}, "`shaping` must be one of none, z-score, rank; got 'ranks'. Nearest: rank"),
         ({"estimator": "one-sided"}, "`estimator` must be one of two-sided, population; got 'one-sided'"),
@@ -79,7 +83,7 @@ def test_what_no_population_can_be_is_told_before_a_model_is_loaded(options, tol
 
 
 def test_a_population_of_one_without_a_baseline_is_a_single_one_sided_loss():
-    assert RunConfig(estimator="population", baseline="none").forward_passes == 1
+    assert RunConfig(estimator="population", baseline="none", lr=1e-8).forward_passes == 1
 
 
 @pytest.mark.parametrize(
