@@ -34,7 +34,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     size.add_argument(
         "--draws", type=integer, metavar="N", help="exactly this many draws, in place of a planned number"
     )
-    text = "relative error to see (default 0.01; 0.02 if fast)"
+    text = "relative error to see (default 0.01; 0.03 if fast)"
     size.add_argument("--resolution", type=float, metavar="R", help=text)
     add("--seed", type=integer, default=0, metavar="S", help="which random words (default 0)")
     mode = command.add_mutually_exclusive_group()

@@ -36,7 +36,7 @@ def test_an_override_replaces_the_parameter_in_every_set_and_merges_equal_ones()
 
 
 def test_a_law_chosen_for_all_claims_leaves_out_those_not_stated_for_it():
-    stated = {"A1", "A2", "A3", "A4", "A6", "A10", "B2", "B10", "C1", "C3"}
+    stated = {"A1", "A2", "A3", "A4", "A6", "A10", "B2", "B10", "C1", "C3", "E12"}
     assert {job.claim.id for job in jobs(law="coordinate")} == stated
 
 

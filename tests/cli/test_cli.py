@@ -163,7 +163,7 @@ def test_prove_alone_lists_the_derivations(capsys):
         ),
         ("verify norm-probe --set average=squares", "must be one of square, magnitude; got 'squares'; nearest: square"),
         ("verify norm-probe --set average=square --set average=magnitude", "--set average is given twice"),
-        ("verify best-step --set t=x", "`t` of best-step must be a number, got 'x': write --set t=0.5"),
+        ("verify best-step --set t=x", "`t` of best-step must be a number, got 'x': write --set t=1.0"),
         ("verify best-step --set t=nan", "`t` of best-step must be a number, got 'nan'"),
         (
             "verify best-step --set rank=2.5",
