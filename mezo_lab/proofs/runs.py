@@ -4,6 +4,7 @@ Both follow from moments that a step maps to themselves: three of them with mome
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import sympy
 from sympy import Expr, Integer, Matrix
@@ -47,6 +48,21 @@ class _AfterStep:
 def momentum(law: str) -> Proof:
     """E5: the largest η at which the second moments of θ and m do not grow, 2/(ℓ(γ − 2β/(1+β)))."""
     gamma, gamma_steps = derived_gamma(law)
+    limit, moved, limit_steps = _momentum_limit()
+    claimed = theory.effective_rank_factor(r, n, theory_moments(law))
+    found = put(limit, {GAMMA: gamma})
+    conclusions = (
+        Conclusion("largest stable η", found, theory.momentum_lr(ell, claimed, beta), _exact_limit),
+        Conclusion("that of m ← βm + ĝ", (1 - beta) * found, theory.heavy_ball_lr(ell, claimed, beta)),
+        Conclusion("without momentum", put(found, {beta: 0}), theory.largest_stable_lr(ell, claimed)),
+        Conclusion("what M moves at this η", moved, Integer(0)),
+    )
+    return Proof("E5", "momentum", law, (*gamma_steps, *limit_steps), conclusions)
+
+
+@cache
+def _momentum_limit() -> tuple[Expr, Expr, tuple[Step, ...]]:
+    """The limit in terms of γ, what the map of the moments moves there, and the steps: the same for every law."""
     slope_sq = ell**2 * LENGTH_SQ  # ‖g‖², g = ℓPθ
     average_sq = beta**2 * AVERAGE_SQ + 2 * beta * (1 - beta) * ell * OVERLAP + (1 - beta) ** 2 * GAMMA * slope_sq
     after = _AfterStep(beta * OVERLAP + (1 - beta) * ell * LENGTH_SQ, average_sq)
@@ -57,7 +73,6 @@ def momentum(law: str) -> Proof:
     (length,) = sympy.solve((matrix * fixed - fixed)[1], AVERAGE_SQ)
     room = factored(put(length - (eta * length / 2) ** 2, {eta: limit}))
     steps = (
-        *gamma_steps,
         Step("m⁺ = βm + (1−β)ĝ, ĝ is unbiased for g = ℓPθ, and E‖Pĝ‖² = γ‖g‖².", equation("E‖Pm⁺‖²", average_sq)),
         Step("θ and m are those before the step, and ĝ has the mean ℓPθ.", equation("E[θᵀPm⁺]", after.along)),
         Step("θ⁺ = θ − ηm⁺.", equation("E[(θ⁺)ᵀPm⁺]", after.overlap)),
@@ -69,8 +84,9 @@ def momentum(law: str) -> Proof:
         Step("which for η > 0 happens once:", equation("η", limit)),
         Step(
             "M takes second moments, matrices that are not negative, to second moments. So, by the theorem of Perron "
-            "and Frobenius for cones, its spectral radius is an eigenvalue. It is below 1 for small η, as "
-            "det(I − M) > 0, and is 1 at the η just found. There M keeps in place ‖Pθ‖² = 1, θᵀPm = −½η·‖Pm‖² and",
+            "and Frobenius for cones, its spectral radius is an eigenvalue. At η = 0 its eigenvalues are 1, β and β²; "
+            "for small η det(I − M) > 0 tells that the first has fallen below 1, and it is 1 again at the η just "
+            "found. There M keeps in place ‖Pθ‖² = 1, θᵀPm = −½η·‖Pm‖² and",
             equation("‖Pm‖²", factored(put(length, {eta: limit}))),
         ),
         Step(
@@ -78,15 +94,7 @@ def momentum(law: str) -> Proof:
             equation("‖Pθ‖²·‖Pm‖² − (θᵀPm)²", room),
         ),
     )
-    claimed = theory.effective_rank_factor(r, n, theory_moments(law))
-    found = put(limit, {GAMMA: gamma})
-    conclusions = (
-        Conclusion("largest stable η", found, theory.momentum_lr(ell, claimed, beta), _exact_limit),
-        Conclusion("that of m ← βm + ĝ", (1 - beta) * found, theory.heavy_ball_lr(ell, claimed, beta)),
-        Conclusion("without momentum", put(found, {beta: 0}), theory.largest_stable_lr(ell, claimed)),
-        Conclusion("what M moves at this η", _moved(matrix, fixed, limit, length), Integer(0)),
-    )
-    return Proof("E5", "momentum", law, steps, conclusions)
+    return limit, _moved(matrix, fixed, limit, length), steps
 
 
 def _moved(matrix: Matrix, fixed: Matrix, limit: Expr, length: Expr) -> Expr:
