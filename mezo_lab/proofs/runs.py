@@ -100,7 +100,7 @@ def _momentum_limit() -> tuple[Expr, Expr, tuple[Step, ...]]:
 def _moved(matrix: Matrix, fixed: Matrix, limit: Expr, length: Expr) -> Expr:
     """Σ of the squares of Mv − v at the limit."""
     moved = (matrix * fixed - fixed).subs(AVERAGE_SQ, length).subs(eta, limit)
-    return factored(sum((entry**2 for entry in moved), Integer(0)))
+    return factored(sum((factored(entry) ** 2 for entry in moved), Integer(0)))
 
 
 def _exact_limit(case: Case) -> Expr:
