@@ -12,6 +12,7 @@ from mezo_lab.claims.problems import (
     PAPER,
     at_most_dim,
     examples_around,
+    far_decoys,
     fixed_estimate,
     sampled,
     symbols_of,
@@ -59,14 +60,13 @@ def wandering(law, dim, steps, probes, moment):
     drawn = sampled(law, dim, steps * probes, brute=brute, scalars=scalars)
     drawn["deterministic"] = fixed_estimate(law, dim, probes)
     if moment == "norm":
+        length = float(theory.walk_norm(steps, factor, lr=lr))
         return Experiment(
-            expected=float(theory.walk_norm(steps, factor, lr=lr)),
+            expected=length,
             symbols=symbols,
             formula=f"eta**2*g2*{formula}",
-            decoys=(
-                Decoy("eta**2*g2*steps**2"),  # all of it is signal
-                Decoy("eta**2*g2*steps*(n-1+c)/n"),  # none of it
-            ),
+            # all of it is signal; none of it, nearly true in a large d
+            decoys=far_decoys(length, symbols, "eta**2*g2*steps**2", "eta**2*g2*steps*(n-1+c)/n"),
             **drawn,
         )
     signal = (lr * steps) ** 2

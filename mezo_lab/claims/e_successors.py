@@ -193,6 +193,8 @@ def momentum(law, dim, probes, rank, beta):
 )
 def edge(law, dim, probes, spectrum):
     moments = law.moments(dim)
+    if dim == probes == 1 and law.name == "three-point":
+        raise ValueError("`dim` must be at least 2 for three-point here, got 1: no step at the edge changes the loss.")
     eigenvalues = _falling(spectrum, dim)
     if isinstance(law, Orthogonal):
         _fewer_than_dim(law, probes, dim)
@@ -231,7 +233,7 @@ def edge(law, dim, probes, spectrum):
             Decoy("2/(ell*gamma)"),  # B6's edge, exact on a flat spectrum alone
         ),
         formula="2/trH" if mirror else None,  # else the root of an equation
-        deterministic=mirror,
+        deterministic=mirror or (dim == probes == 1 and law.name == "sphere"),
         transform=stable_lr,
     )
 

@@ -55,7 +55,10 @@ class Diagnostics:
         self.__init__()
 
     def gradient_norm(self) -> Estimate:
-        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: claim A9. Raises: ValueError for one probe."""
+        """‖g‖ as √(mean pg²), exact for isotropic laws as ε→0. Source: claim A9. Raises: ValueError for one probe.
+
+        Of a population only with a baseline: a bare loss over ε, a score and a rank say nothing of ‖g‖.
+        """
         self._require("gradient_norm", 2)
         return self.squares.estimate().map(lambda square: math.sqrt(max(square, 0.0)))  # the mean less its error: ≥ 0
 

@@ -88,6 +88,18 @@ def test_the_edge_of_one_probe_of_signs_is_told_for_certain():
     assert found.passed and found.estimate.standard_error < 1e-9
 
 
+@pytest.mark.parametrize("law", ["rademacher", "sphere"])
+def test_an_edge_in_one_dimension_is_told_for_certain(law):
+    assert verdict("edge", law, dim=1, probes=1, spectrum="power").passed
+    with pytest.raises(ValueError, match="`dim` must be at least 2 for three-point here, got 1"):
+        verdict("edge", "three-point", dim=1, probes=1, spectrum="power")
+
+
+def test_in_thirteen_billion_dimensions_no_decoy_says_that_a_walk_has_no_signal():
+    found = verdict("wandering", "gaussian", dim=13_000_000_000, steps=4, probes=1, moment="norm")
+    assert found.passed and [decoy.statement for decoy in found.decoys] == ["eta**2*g2*steps**2"]
+
+
 MIRRORS = [("rademacher", 1, 2), ("rademacher", 1, 6), ("coordinate", 1, 6), ("sphere", 1, 6), ("orthogonal", 3, 6)]
 
 
