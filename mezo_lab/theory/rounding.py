@@ -37,6 +37,8 @@ def sign_magnitude(dim: int) -> float:
 
     Source: the mean distance of a random walk from its start. Formula: √d·C(d−1, ⌊(d−1)/2⌋)/2^(d−1).
 
+    Args: dim: d.
+
     >>> sign_magnitude(1), sign_magnitude(2) == 0.5**0.5
     (1.0, True)
     """

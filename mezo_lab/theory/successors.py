@@ -36,6 +36,8 @@ def spread_scaled_mean(probes: Number, *, half_step: Callable[[Number], Number] 
 
     Source: derived; claim E8. Assumes: as `inverse_spread`. Formula: `inverse_spread`·(n−1)/n.
 
+    Args: as `inverse_spread`.
+
     >>> round(spread_scaled_mean(8), 4)
     0.9851
     """
@@ -48,6 +50,8 @@ def spread_scaled_norm(dim: Number, probes: Number) -> Number:
     A normalised gradient has 1. This is nearly the (d+n+1)/n of ĝ itself, in units of ‖g‖.
 
     Source: derived; claim E8. Assumes: as `inverse_spread`, n ≥ 4. Formula: (n−1)(n−2)(d+n−1)/(n²(n−3)).
+
+    Args: dim: d. probes: n.
 
     >>> spread_scaled_norm(100, 8)
     14.04375
@@ -127,7 +131,8 @@ def signal_share(steps: Number, factor: Number) -> Number:
 def control_variate(variance: Number, correlation: Number) -> Number:
     """What a control variate leaves of a variance: E‖(ĝ − g) − c·(ĥ − E[ĥ])‖² at its best coefficient c.
 
-    The best c is Cov/Var(ĥ); with any other, c = 1 among them, more is left, and more than all of it may be.
+    The best c is Cov/Var(ĥ). With any other c more is left, and it may be more than there was; so it is with c = 1 for
+    estimates that have little in common.
 
     Source: derived; claim E14. Assumes: E[ĥ] known. Formula: (1 − ρ²)·Var(ĝ).
 
