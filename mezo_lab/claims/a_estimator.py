@@ -228,9 +228,7 @@ def capture(law, dim, probes):
     " batches drawn with replacement",
     default=grid(dim=[10], probes=[3], batch=[4], sharing=["shared", "fresh"]),
     fast=grid(dim=[8], probes=[3], batch=[4], sharing=["shared", "fresh"]),  # fewer draws than at d = 6
-    suits=lambda law, p: (
-        p["dim"] > 8 or p["sharing"] == "fresh" or law.name in ("gaussian", "sphere", "rademacher", "orthogonal")
-    ),
+    suits=lambda law, p: p["sharing"] == "shared" or law.name in ("gaussian", "sphere", "rademacher", "orthogonal"),
     published=[paper.FRESH_BATCHES],
 )
 def minibatch(law, dim, probes, batch, sharing):

@@ -28,7 +28,7 @@ from mezo_lab.sampling import Iid, Orthogonal, Quadratic, gaussian, gram_schmidt
     r" \ \mathrm{for}\ \nabla^2L \preceq \ell I,\ \mathbb{E}[\hat g] = g;\ \mathrm{equal\ for}\ H = \ell I",
     source="paper, Lemma 1",
     laws=[*PAPER, "orthogonal"],
-    default=grid(dim=[20], probes=[2], spectrum=["flat", "falling"]),
+    default=grid(dim=[12], probes=[2], spectrum=["flat", "falling"]),
     fast=grid(dim=[6], probes=[2], spectrum=["flat", "falling"]),
 )
 def descent_lemma(law, dim, probes, spectrum):

@@ -33,6 +33,7 @@ _OF_A_STEP = {"step", "population"}  # the other measures are about z alone, whi
 _BY_ADDRESS = [*_IID, "low-rank"]  # laws whose z depends on the address alone, and not on all that moves
 _ONE_BY_ONE = {"large", "compiled"}  # measures of one model a draw; "large" takes a second, so that two exclude little
 _OPTIMIZERS = 12  # at least so many, each with its own settings and seed, share the layouts
+_OF_POPULATIONS = ("gaussian", "rademacher", "orthogonal", "low-rank")  # they draw z as pairs do, whatever the law
 _ENOUGH = 299  # layouts without a failure exclude a failure in 100
 
 
@@ -48,7 +49,11 @@ _ENOUGH = 299  # layouts without a failure exclude a failure in 100
     fast=grid(measure=["step", "names"], layouts=[24]),
     full=grid(measure=["step", "population", "names", "chunks", "compiled"], layouts=[_ENOUGH])
     + grid(measure=["large"], layouts=[2]),
-    suits=lambda law, p: law.name in _BY_ADDRESS or p["measure"] in _OF_A_STEP,
+    suits=lambda law, p: (
+        law.name in _OF_POPULATIONS
+        if p["measure"] == "population"
+        else law.name in _BY_ADDRESS or p["measure"] in _OF_A_STEP
+    ),
     published=[projects.ROW_BY_ROW],
 )
 def same_z(law, measure, layouts=24):
