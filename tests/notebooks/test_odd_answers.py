@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from mezo_lab.course.exercises import WrongAnswer, algorithm, finetuning, reading, zoo
+from mezo_lab.course.exercises import WrongAnswer, algorithm, finetuning, reading, successors, zoo
 
 
 @pytest.fixture
@@ -77,3 +77,9 @@ def test_a_generator_may_change_the_shapes_that_it_was_given(capsys):
 
 def test_no_number_of_standard_errors_is_a_failed_check():
     assert zoo.failed_checks({"scale": math.nan, "steps": 0.3, "runs": -math.inf}) == ["scale", "runs"]
+
+
+def test_a_case_is_told_with_its_short_lists_so_that_it_can_be_tried_again():
+    told = r"At layers = \[\(3, 4, 0\.2\), \(2, 5, 0\.5\), \(4, 4, 0\.3\)\], rank = 1 it should be 56\.6, yours is 7"
+    with pytest.raises(WrongAnswer, match=told):
+        successors.check_layered_factor(lambda layers, rank: 7.0)

@@ -21,6 +21,7 @@ _Mistakes = Mapping[str, Answer | str]
 
 _TOLERANCE = 1e-6  # relative: a formula is right or it is not
 _TINY = 1e-15  # absolute: what rounding may leave of an answer that is 0
+_SHORT = 60  # letters of a list that is shown whole
 
 
 def grade(answer: Answer, truth: Answer, cases: Sequence[_Case], mistakes: _Mistakes) -> None:
@@ -55,13 +56,19 @@ def expect_right(answer: Answer, truth: Answer, cases: Sequence[_Case], mistakes
         for sentence, mistake in mistakes.items():
             if _matches(values, mistake, cases, truths):
                 raise WrongAnswer(sentence)
-        numbers = [f"{name} = {_number_text(each)}" for name, each in case.items() if isinstance(each, int | float)]
-        place = ", ".join(numbers) or "a random point"
+        place = _place(case)
         expected = _number_text(right)
         given = _number_text(value)
         if given == expected:
             raise WrongAnswer(f"At {place} yours agrees with {expected} in the first digits alone: compute in float64.")
         raise WrongAnswer(f"At {place} it should be {expected}, yours is {given}.")
+
+
+def _place(case: _Case) -> str:
+    """The numbers and short lists of a case, with which it can be tried again."""
+    shown = [f"{name} = {_number_text(each)}" for name, each in case.items() if isinstance(each, int | float)]
+    lists = [f"{name} = {each}" for name, each in case.items() if isinstance(each, list) and len(str(each)) <= _SHORT]
+    return ", ".join(lists + shown) or "a random point"
 
 
 def _matches(values: Sequence[Tensor], mistake: Answer | str, cases: Sequence[_Case], truths: Sequence[Tensor]) -> bool:

@@ -45,7 +45,7 @@ ANSWERS = {
             (lambda layers, rank: layered(layers, 1), "divided by the rank"),
             (lambda layers, rank: rank * sum(p + q for p, q, _ in layers) + 2, "numbers drawn"),
             (one_matrix, "drawn apart"),
-            (lambda layers, rank: layered(layers, rank, others=False), "At rank = 1 it should be"),
+            (lambda layers, rank: layered(layers, rank, others=False), r"At layers = .*, rank = 1 it should be"),
             (lambda layers, rank: None, "let it return its answer"),
         ],
     ),
@@ -95,7 +95,7 @@ ANSWERS = {
             (lambda rates, factor: 1 - signal(rates, factor), "share of the noise"),
             (lambda rates, factor: signal(rates, factor) / (1 - signal(rates, factor)), "signal over noise"),
             (lambda rates, factor: signal(rates, factor) ** 0.5, "a ratio of lengths"),
-            (lambda rates, factor: 0.5, "At factor = 12 it should be"),
+            (lambda rates, factor: 0.5, r"At rates = .*, factor = 12 it should be"),
         ],
     ),
 }
