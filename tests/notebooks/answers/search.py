@@ -47,7 +47,7 @@ ANSWERS = {
             ),
             (lambda sigma, gradient, curvatures: axis_change(sigma, gradient, [0.0]), "½σ²·tr H"),
             (lambda sigma, gradient, curvatures: axis_change(sigma, gradient, curvatures * 2), "a half"),
-            (lambda sigma, gradient, curvatures: sigma, r"At sigma = 0\.01 it should be"),
+            (lambda sigma, gradient, curvatures: sigma, r"At gradient = .*, sigma = 0\.01 it should be"),
             (lambda sigma, gradient, curvatures: None, "let it return its answer"),
         ],
     ),
