@@ -25,6 +25,7 @@ _LEFT = 1e-4  # of the start of a run, when its steps begin to count
 _MOST_SETTLING = 400  # steps that do not count
 _COUNTED = 40  # steps after them, of which a draw is the mean
 _RUNS = 10_000  # draws, each of them a run
+_MOST_NUMBERS = 1 << 33  # random numbers of all runs, minutes
 
 
 @claim(
@@ -103,6 +104,11 @@ def noise_floor(law, dim, probes, rank, batch, t):
     loss = LowRankQuadratic(smoothness=1.0, rank=rank)
     lr = t / gamma  # ℓ = 1, so that s = η
     settling = _settling(float(theory.contraction(lr, gamma)))
+    numbers = dim * probes + batch  # of a step: those of one are gone before the next
+    if _RUNS * (settling + _COUNTED) * numbers > _MOST_NUMBERS:
+        raise ValueError(
+            f"`dim` must be smaller here, got {dim:,}: the runs would take hours; lower --dim or --probes."
+        )
     examples = examples_around(rank, dim)  # the loss of one is that of the distance from it
     noise = float(examples.square().sum(-1).mean())
     shared = symbols_of(law, dim, probes, r=rank, s=lr, t=t, gamma=gamma, ell=1.0, S=noise, B=batch)
@@ -123,7 +129,7 @@ def noise_floor(law, dim, probes, rank, batch, t):
     return Experiment(
         expected=theory.noise_floor(lr, gamma, 1.0, noise, batch),
         draw=draw,
-        numbers_per_draw=dim * probes + batch,  # of a step: those of one are gone before the next
+        numbers_per_draw=numbers,
         symbols=shared,
         formula="s*gamma*S/(2*ell*B*(2 - s*gamma))",
         decoys=(

@@ -251,6 +251,12 @@ def test_the_length_of_a_step_is_measured_at_the_dimension_of_a_language_model()
         ),
         ("quantised", "rademacher", {"measure": "nearest", "dim": 1, "spacing": 1.5}, "`dim` must be at least 2 for"),
         ("quantised", "gaussian", {"measure": "feedback", "dim": 3, "spacing": 3.0, "steps": 1}, "`steps` must be at"),
+        (
+            "noise-floor",
+            "gaussian",
+            {"dim": 1_000_000, "probes": 3, "rank": 2, "batch": 2, "t": 0.5},
+            "`dim` must be smaller here, got 1,000,000: the runs would take hours",
+        ),
         ("local-ball", "gaussian", {"measure": "descent", "dim": 4, "probes": 1, "rank": 2}, "`dim` must be larger"),
     ],
 )
