@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sympy import Add, Basic, Expr, Mul, Pow
+from sympy import Add, Basic, Expr, Mul, Pow, Rational
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.printer import Printer
@@ -71,12 +71,12 @@ class _PlainPrinter(_Blackboard, StrPrinter):
 
     def _print_Pow(self, expr, rational=False):
         base, exponent = expr.args
-        if exponent.is_Symbol:
-            return f"{self.parenthesize(base, PRECEDENCE['Pow'])}^{exponent}"
-        if not exponent.is_Integer:
-            return super()._print_Pow(expr, rational)
-        if exponent < 0:
+        if exponent.could_extract_minus_sign():
             return f"1/{self.parenthesize(Pow(base, -exponent), PRECEDENCE['Mul'])}"
+        if exponent == Rational(1, 2):
+            return f"√{self.parenthesize(base, PRECEDENCE['Atom'], strict=True)}"
+        if not exponent.is_Integer:
+            return f"{self.parenthesize(base, PRECEDENCE['Pow'])}^{self.parenthesize(exponent, PRECEDENCE['Pow'])}"
         inner = self.parenthesize(base, PRECEDENCE["Pow"])
         bare = not base.is_Symbol or not set(base.name) & set("²⁴ᵀ⁻ ")
         return (inner if bare else f"({inner})") + str(exponent).translate(SUPERSCRIPT)
