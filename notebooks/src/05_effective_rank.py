@@ -31,7 +31,7 @@ from mezo_lab.theory import stability_limit
 # Notebook 4 found that with equal curvature in every direction the stable rate is $O(1/d)$. Yet models with billions of parameters are fine-tuned. The paper gives up the
 # assumption of equal curvature:
 #
-# **Assumption 1.** Near $\theta$ (see *Limits*) the Hessian is at most some $H \preceq \ell I$ with $\operatorname{tr}(H)/\|H\| \le r$.
+# **Assumption 1.** Near $\theta$ the Hessian is at most some $H \preceq \ell I$ with $\operatorname{tr}(H)/\|H\| \le r$.
 #
 # **Theorem 1** (eq. (4), with a full batch; $z$ on the sphere). Then there is a $\gamma=\Theta(r/n)$, the *effective-rank factor*, with
 #
@@ -305,22 +305,19 @@ predictions.compare(
 # %% [markdown]
 # ## What follows: steps and probes
 #
-# Seven consequences are tested by the library. Follow the links for their statements and proofs, and run `mezo-lab verify B6 B7 B8 B9 B11 B12 E11` to test them.
+# The library tests seven consequences (`mezo-lab verify B6 B7 B8 B9 B11 B12 E11`).
 #
-# - *The best step* ([B6](../docs/claims.md#b6-best-step)). The mean of the loss falls fastest at half of the edge, $\eta=1/(\ell\gamma)$, by the share $1/\gamma$. A typical run at small $r$ does better with longer steps.
-# - *More probes are a wash* ([B7](../docs/claims.md#b7-probes-are-a-wash); the paper's Table 6). A step with $n$ probes costs $n$ pairs of forward passes. At its best rate it brings, for each pair,
+# - *The best step* ([B6](../docs/claims.md#b6-best-step)). The mean of the loss falls fastest at half of the edge, $\eta=1/(\ell\gamma)$, by the share $1/\gamma$.
+# - *More probes are a wash* ([B7](../docs/claims.md#b7-probes-are-a-wash); the paper's Table 6). A step with $n$ probes costs $n$ pairs of forward passes. Its best rate brings, for each pair,
 #   $-\frac1n\log\frac{\mathbb{E}[L^+]}{L} = \frac1n\log\big(1 + \frac{n}{r+1}\big)$, which falls as $n$ grows, though hardly while $n \ll r$. This holds for *independent* probes; *orthogonal* ones
 #   ([E4](../docs/claims.md#e4-orthogonal-probes)) gain where $r$ exceeds about $d/2$ or $n$ is near $d$.
-# - *The number of steps* ([B8](../docs/claims.md#b8-pl-rate); Lemma 3). On a loss whose gradient is never small far from the minimum (the *PL condition*), MeZO needs at most $\gamma$ times as many steps as the bound for SGD.
-# - *A stationary point* ([B12](../docs/claims.md#b12-stationarity)). On a loss that need not be convex, $T$ steps of the whole batch at $\eta=1/(\ell\gamma)$ meet a point with $\mathbb{E}\|g\|^2\le2\ell\gamma\,(L_0-L^*)/T$,
-#   if Assumption 1 holds everywhere.
-# - *A floor* ([E11](../docs/claims.md#e11-noise-floor)). With minibatches of $B$ examples and a constant rate the loss ends above its minimum, by $\frac{s\gamma\operatorname{tr}\Sigma}{2\ell B(2-s\gamma)}$ with $s=\eta\ell$.
-#   A larger batch lowers this floor, and does not quicken the descent.
-# - *Long probes are rare* ([B9](../docs/claims.md#b9-tail); Lemma 6), which is why Theorem 2's additional term is small. The ball of Assumption 1 has to hold the longest step; a typical one is about
-#   $\sqrt d$ times shorter ([B11](../docs/claims.md#b11-local-ball)).
+# - *The number of steps* ([B8](../docs/claims.md#b8-pl-rate); Lemma 3). On a loss whose gradient is never small far from the minimum (the *PL condition*), MeZO needs at most $\gamma$ times the bound for SGD.
+# - *A stationary point* ([B12](../docs/claims.md#b12-stationarity)). On any loss, $T$ steps at $\eta=1/(\ell\gamma)$ meet a point with $\mathbb{E}\|g\|^2\le2\ell\gamma\,(L_0-L^*)/T$, if Assumption 1 holds everywhere.
+# - *A floor* ([E11](../docs/claims.md#e11-noise-floor)). With minibatches of $B$ examples the loss ends $\frac{s\gamma\operatorname{tr}\Sigma}{2\ell B(2-s\gamma)}$ above its minimum, $s=\eta\ell$: a larger batch lowers the floor, and is no faster.
+# - *Long probes are rare* ([B9](../docs/claims.md#b9-tail); Lemma 6), and typical steps are $\sqrt d$ times shorter than the radius of Assumption 1 ([B11](../docs/claims.md#b11-local-ball)).
 #
-# > *Table 6, in our words.* RoBERTa-large has 16 examples of each class and the same number of forward passes in every row. With 4 or 16 probes a step its accuracy on SST-2
-# > stays within one point of that with one probe. On SNLI it lies at most 3.5 points above and 2.3 below, and on TREC at most 4.4 below, where repeated runs scatter by six points.
+# > *Table 6, in our words.* RoBERTa-large has the same number of forward passes in every row. With 4 or 16 probes a step its accuracy on SST-2
+# > stays within one point of that with one probe, on SNLI at most 3.5 points above and 2.3 below, on TREC at most 4.4 below, where repeated runs scatter by six.
 
 # %%
 show(verify("probes-are-a-wash", dim=10**9, rank=5, probes=8))
@@ -435,12 +432,11 @@ print(f"r = {rank_of(own):.1f}, safe {safe:.3g}, edge {stability_limit(own, 1, m
 # - On decaying spectra $\gamma$ is an upper bound. On spectra whose trace grows with $d$ the tax returns.
 
 # %% [markdown]
-# **Limits.** The losses drawn here are quadratic. Whether a real model has a small $r$ must be measured. And Assumption 1 must hold within a radius $\eta\,d\,G$ of
-# $\theta$ (for Gaussian probes $2\eta\,d\,G$), where $G$ is the largest gradient of an example; for a large model that is no small neighbourhood. Claim B11 has a loss that is
-# quadratic in this ball only, and one whose steps leave it: there the bound fails.
+# **Limits.** The losses here are quadratic. Whether a real model has a small $r$ must be measured. And Assumption 1 must hold within a radius $\eta\,d\,G$ of
+# $\theta$, where $G$ is the largest gradient of an example; for a large model that is no small neighbourhood.
 #
 # **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 4 and Appendix G. V. Papyan, *The full
-# spectrum of deepnet Hessians at scale*, 2018. M. S. Bartlett, *On the theory of statistical regression*, 1933. W. Lin, Q. Song and H. Xu, *The multi-query paradox in
+# spectrum of deepnet Hessians at scale*, 2018. W. Lin, Q. Song and H. Xu, *The multi-query paradox in
 # zeroth-order optimization*, arXiv 2509.15552, 2025. M. Song et al., *Zeroth-order optimization at the edge of stability*, arXiv 2604.14669, 2026.
 #
 # **Next:** what a finite ε and a finite precision do to all this.

@@ -106,7 +106,7 @@ show(steps_figure(*picture), alt=steps_alt_text(*picture))
 # 2. The sum is 0 where $F=2k$ and half of the flips cancel the other half. Its mean square is $\mathbb{E}F=Bq$.
 # 3. Two classifiers disagree on the inputs between their two boundaries: the angle, over $\pi$.
 #
-# As $\varepsilon\to0$ we have $q\propto\varepsilon$, and therefore $\mathbb{E}[pg^2]\propto1/(\varepsilon B)$: the fewer probes see something, the larger is what they see. At small $\varepsilon$ an accuracy is noisy even without rounding.
+# As $\varepsilon\to0$ we have $q\propto\varepsilon$, and therefore $\mathbb{E}[pg^2]\propto1/(\varepsilon B)$: the fewer probes see something, the larger is what they see.
 #
 # ## Predict first
 #
@@ -153,11 +153,11 @@ change = [f"at ε = {widths[k]:g} from {few.shares[k]:.0%} to {many.shares[k]:.0
 predictions.compare("examples", f"with 64 examples in place of 16, zeros fall {' and '.join(change)}")
 
 # %% [markdown]
-# More examples make zeros rarer: quickly where flips are few, and only by about a half for four times as many examples where flips are many, because they must cancel in number.
+# More examples make zeros rarer: quickly where flips are few, and only by about a half where flips are many, because they must cancel in number.
 #
 # ## Check
 #
-# First the smoothed slope, of the accuracy of the 16 examples in the picture, along its own direction. The decoys forget how far a probe moves a margin, the factor in front, or the smoothing. A decoy at a distance of 5 or more standard errors is refuted.
+# First the smoothed slope, of the accuracy of the 16 examples in the picture, along its own direction. The decoys forget how far a probe moves a margin, the factor in front, or the smoothing.
 
 # %%
 epsilon = 0.1
@@ -239,20 +239,15 @@ show(rows)
 predictions.compare("epsilon", "; ".join(best.values()))
 
 # %% [markdown]
-# An $\varepsilon$ that suits cross-entropy starves an accuracy. With an $\varepsilon$ that moves margins by about their own size, an accuracy trains. It still has a price: only examples near the boundary carry
-# information, and a bare success counts as much as a safe one.
+# An $\varepsilon$ that suits cross-entropy starves an accuracy. With an $\varepsilon$ that moves margins by about their own size, an accuracy trains, at a price: only examples near the boundary carry information.
 #
 # ## A population in place of pairs
 #
-# Evolution strategies evaluate one loss along each direction, and no second one on the other side. Such a *population* takes $N$ forward passes for $N$ directions. Each direction is weighed by its loss less a **baseline**, which is whatever is taken off
-# the loss. With the **leave-one-out** baseline $b_k$, that is the mean of the other losses:
+# Evolution strategies evaluate a *population* of $N$ losses, one along each direction, and weigh a direction by its loss less a **baseline**. **Leave-one-out** takes the mean of the other losses as the baseline $b_k$:
 #
 # $$\hat g=\frac1N\sum_k\frac{L(\theta+\varepsilon z_k)-b_k}{\varepsilon}\,z_k,\qquad b_k=\frac1{N-1}\sum_{j\ne k}L(\theta+\varepsilon z_j).$$
 #
-# On a linear loss and with Gaussian $z$ we have $\mathbb{E}\|\hat g\|^2=\frac{d+N}{N-1}\|g\|^2$ (claim C3), as with $N-1$ two-sided probes, which take nearly twice as many forward passes. *Shaping* goes further: it puts in the place
-# of each loss its number in the order of all $N$, scaled to run from $-\frac12$ to $\frac12$, so that the order of the losses alone counts. `MeZO` has both, as `estimator="population"` with `baseline="leave-one-out"` or `shaping="rank"`.
-#
-# Does a population train the accuracy of the toy better? Every row below has the same number of forward passes, forty starts, and the best of four learning rates.
+# On a linear loss, $\mathbb{E}\|\hat g\|^2=\frac{d+N}{N-1}\|g\|^2$ for Gaussian $z$ (claim C3), as with $N-1$ two-sided probes. *Shaping* replaces each loss by its rank. All rows below have the same number of forward passes.
 
 # %%
 passes, rows = sized(full=2000, fast=400), []
@@ -265,8 +260,7 @@ for estimate, probes in (("two-sided", 1), ("two-sided", 4), ("leave-one-out", 8
 show(rows)
 
 # %% [markdown]
-# The population hardly ever sees no difference, because it compares each loss with seven others. With eight forward passes in a step it is ahead of four pairs; but single pairs, which make more steps of the same passes, are as good within the
-# errors. What the formula promises for a linear loss is not seen here. The order alone comes out a little behind: it forgets by how much two losses differ, and protects from outliers, which an error rate does not have. Where losses do have outliers, shaping may well win.
+# The population, which compares each loss with seven others, seldom sees no difference. It is ahead of four pairs; single pairs, which make more steps of the same passes, are as good within the errors. Ranks forget by how much two losses differ.
 #
 # ## SmolLM2: what a probe of its accuracy sees
 #
@@ -311,8 +305,8 @@ show(rows)
 # %% [markdown]
 # Each $pg$ is a whole number of units. In a training, `zero_rate` reports how many of them are 0.
 #
-# > *Table 3, in our words.* RoBERTa-large, with 512 examples of each class, is trained by MeZO on its accuracy in place of the cross-entropy. On all four tasks it ends far above zero-shot. On SST-2 and SNLI it ends within a
-# > point of cross-entropy, on SST-5 some four points below, and on TREC, which has six classes, some 26 points below.
+# > *Table 3, in our words.* RoBERTa-large is trained by MeZO on its accuracy. On all four tasks it ends far above zero-shot, on SST-2 and SNLI within a
+# > point of cross-entropy, on SST-5 some four points below, and on TREC, which has six classes, some 26.
 #
 # Our record, from `make accuracy`, has such a run of SmolLM2 beside a longer one with cross-entropy:
 
@@ -327,7 +321,7 @@ for run in recorded_runs(method="MeZO", prompt="“… It was”", shots=512):
 show(rows)
 
 # %% [markdown]
-# To see whether it works on SmolLM2, look at the interval: unless the gain in the accuracy row is clearly above 0, our record does not show it.
+# Unless the interval of the accuracy row is clearly above 0, our record does not show that it works on SmolLM2.
 #
 # ## Why only a fine-tuned start
 #
@@ -341,7 +335,7 @@ show(rows)
 # **Derivation.** $\theta^+_i=\theta_i-\eta\hat g_i$, and $\mathbb{E}[\hat g\hat g^\top]=2gg^\top+\|g\|^2I$ (claim A3) with $g_i=\lambda_i\theta_i$. The loss changes by
 # $-\eta\|g\|^2+\tfrac12\eta^2(\operatorname{tr}H\|g\|^2+2g^\top Hg)$, and $\|g\|^2=2\lambda L$; leave out the last term.
 #
-# The experiment starts with all of the error in the curved directions, or all of it in the flat ones, and makes 12 steps. The decoy is gradient descent at the same rate.
+# The experiment starts with all of the error in the curved directions, or in the flat ones, and makes 12 steps. The decoy is gradient descent at the same rate.
 
 # %%
 size, rank, flat = sized(full=100, fast=40), 4, 0.01
@@ -375,7 +369,7 @@ predictions.compare(
 )
 
 # %% [markdown]
-# Gradient descent pays for flatness too, and MeZO pays of the order of $r$ times as much. For language models this is a reading, which the toy does not prove: a pretrained start under a prompt has left what matters in a few curved directions; a random start has much of it in flat ones.
+# Gradient descent pays for flatness too, and MeZO pays of the order of $r$ times as much. For language models this is a reading, which the toy does not prove: a pretrained start has left what matters in a few curved directions, a random start in flat ones.
 #
 # > *Table 5, in our words.* RoBERTa-large is trained by MeZO on 16 examples of each class, with its prompt and without. Without it, accuracy is near chance on SST-2, SNLI and TREC.
 #
@@ -394,8 +388,8 @@ show(rows)
 # %% [markdown]
 # ## What it means
 #
-# Whatever can be counted can be an objective: accuracy, F1, a reward. The toy and the paper show it for accuracy. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins, which is necessary and not sufficient.
-# And MeZO is a method for fine-tuning. The effective rank $r$ sets what a step can do; the start and the prompt set how far there is to go. Whether a prompt shortens the way depends on the model: compare our record with Table 5.
+# Whatever can be counted can be an objective. The toy and the paper show it for accuracy. The price is fewer bits in each probe, and an $\varepsilon$ that must reach across margins.
+# And MeZO is a method for fine-tuning: the effective rank $r$ sets what a step can do, the start and the prompt how far there is to go. Whether a prompt shortens the way depends on the model: compare our record with Table 5.
 #
 # ## Where it breaks
 #
@@ -537,9 +531,9 @@ show(rows)
 # - MeZO takes some $r\,\lambda_{\max}/\lambda$ steps where the error of the start is in a direction of curvature $\lambda$: a good start is the other half of the method.
 #
 # **Limits.** The toys are small, $q$ by angles holds for a linear classifier, and a quadratic has no saddles. The records are of one model, with accuracy
-# as the objective at one $\varepsilon$, in as many runs as they have.
+# as the objective at one $\varepsilon$.
 #
-# **Further reading.** S. Malladi et al., *Fine-tuning language models with just forward passes*, 2023, Section 3.3 and Appendix A. Y. Nesterov and V. Spokoiny, *Random gradient-free
+# **Further reading.** Y. Nesterov and V. Spokoiny, *Random gradient-free
 # minimization of convex functions*, 2017. J. C. Duchi, P. L. Bartlett and M. J. Wainwright, *Randomized smoothing for stochastic optimization*, 2012.
 #
 # **Next:** many processes.

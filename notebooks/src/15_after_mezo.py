@@ -228,7 +228,7 @@ predictions.compare("curvature", "holds for Gaussian z; signs, whose z_i² is al
 
 # %% [markdown]
 # HiZOO's [code](https://github.com/Yanjun-Zhao/HiZOO/blob/4f9905582398303cf80de9cf802349947428cb59/trainer.py#L507-L510) has $z_i^2$ without the $-1$, which in its first step adds the same
-# $\tfrac12\operatorname{tr}H$ to every coordinate: in many dimensions the diagonal drowns in it.
+# $\tfrac12\operatorname{tr}H$ to every coordinate: in many dimensions the diagonal drowns.
 #
 # ## 9. How far did it wander?
 #
@@ -265,7 +265,7 @@ for name, key in (("MeZO", run), ("the same, signs tossed", f"{run}-tossed"), ("
 show(rows)
 
 # %% [markdown]
-# Almost the whole displacement is noise, and yet such runs learn: the noise is spread over a hundred million directions, nearly all of them flat (notebook 10). What is flat for one task need not be flat
+# Almost the whole displacement is noise, and yet such runs learn: the noise is spread over a hundred million directions, nearly all flat (notebook 10). What is flat for one task need not be flat
 # for another. With the signs of its steps tossed, the walk is as long and has no signal: the trained task gains nothing, and the language model pays as much. What IMDb gains is one toss, whose interval is over the reviews alone.
 #
 # ## Check
