@@ -40,8 +40,20 @@ def step(root: Path) -> str:
     first, *others = record["beds"]
     folded = [f"<details><summary>{about(bed)}</summary>\n\n{step_table(bed)}\n\n</details>" for bed in others]
     figure = f"![{step_alt_text(step_costs(first))}](figures/step_cost.svg)"
-    parts = [about(first), step_table(first), figure, conditions(record), promises(record), *folded]
+    parts = [about(first), step_table(first), figure, conditions(record), promises(record), *folded, *low_rank(root)]
     return "\n\n".join(filter(None, parts))
+
+
+def low_rank(root: Path) -> list[str]:
+    """The language model in a run of its own, with the steps and sweeps of the low-rank law."""
+    file = root / "results/step_cost_low_rank.json"
+    if not file.exists():
+        return []
+    record = json.loads(file.read_text())
+    (bed,) = record["beds"]
+    command = f"python benchmarks/step_cost.py --beds smollm2 --rounds 3 --json results/{file.name}"
+    head = f"The same model with the low-rank law as well, in a run of its own (`{command}`):"
+    return [head, step_table(bed), conditions(record), promises(record)]
 
 
 def about(bed: dict) -> str:
