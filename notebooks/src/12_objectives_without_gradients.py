@@ -247,7 +247,7 @@ predictions.compare("epsilon", "; ".join(best.values()))
 #
 # $$\hat g=\frac1N\sum_k\frac{L(\theta+\varepsilon z_k)-b_k}{\varepsilon}\,z_k,\qquad b_k=\frac1{N-1}\sum_{j\ne k}L(\theta+\varepsilon z_j).$$
 #
-# On a linear loss, $\mathbb{E}\|\hat g\|^2=\frac{d+N}{N-1}\|g\|^2$ for Gaussian $z$ (claim C3), as with $N-1$ two-sided probes. *Shaping* replaces each loss by its rank. All rows below have the same number of forward passes.
+# On a linear loss, $\mathbb{E}\|\hat g\|^2=\frac{d+N}{N-1}\|g\|^2$ for Gaussian $z$ (claim C3), as with $N-1$ two-sided probes. *Shaping* keeps only the losses' order. All rows below have the same number of forward passes.
 
 # %%
 passes, rows = sized(full=2000, fast=400), []
@@ -260,7 +260,7 @@ for estimate, probes in (("two-sided", 1), ("two-sided", 4), ("leave-one-out", 8
 show(rows)
 
 # %% [markdown]
-# The population, which compares each loss with seven others, seldom sees no difference. It is ahead of four pairs; single pairs, which make more steps of the same passes, are as good within the errors. Ranks forget by how much two losses differ.
+# The population, which compares each loss with seven others, seldom sees no difference. It is ahead of four pairs; single pairs, which make more steps of the same passes, are as good within the errors. The order forgets by how much two losses differ.
 #
 # ## SmolLM2: what a probe of its accuracy sees
 #
