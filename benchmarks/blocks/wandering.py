@@ -9,19 +9,17 @@ from walks.gains import compared
 
 from blocks.figures import save
 from blocks.tables import table
+from mezo_lab.course.records import recorded_walk
 from mezo_lab.report.figures import (
     TransferRow,
-    WalkPoint,
     transfer_alt_text,
     transfer_figure,
     wandering_alt_text,
     wandering_figure,
 )
-from mezo_lab.theory import signal_share
 
 RECORD = "results/wandering.json"
 WALK_FIGURE, TRANSFER_FIGURE = "docs/figures/wandering.svg", "docs/figures/transfer.svg"
-SHOWN = "rotten-tomatoes-512-mezo-full-20000-seed0"  # whose rate is constant
 MILLION = 1e6
 PROMPTS = {"rotten-tomatoes": "It was", "rotten-tomatoes-sentiment": "Sentiment:", "rotten-tomatoes-no-prompt": "none"}
 
@@ -31,7 +29,7 @@ def wandering(root: Path) -> str:
     record = read(root)
     if record is None:
         return NOT_MEASURED
-    figure = f"![{wandering_alt_text(points(record))}](figures/wandering.svg)"
+    figure = f"![{wandering_alt_text(recorded_walk(record))}](figures/wandering.svg)"
     rows = record["sizes"]["rows"]
     read_rows = f"The gradient is that of {rows} training rows, or of all 32 of the runs with 16 per class."
     return "\n\n".join(filter(None, [lengths(record, root), read_rows, figure, adam(record), path(record)]))
@@ -144,22 +142,6 @@ def part(share: list[float]) -> str:
     return f"at most {MILLION * high:,.2f} millionths lie along Adam's walk, or none"
 
 
-def points(record: dict[str, Any]) -> list[WalkPoint]:
-    """The walk of the figure."""
-    walk, log = record["walks"][SHOWN], record["logs"][SHOWN]
-    return [
-        WalkPoint(
-            point["steps"],
-            point["sq_length"],
-            log["dim"] * point["mean_square"],
-            signal_share(point["steps"], log["dim"]),
-            point["along"][0],
-            math.sqrt(2 * point["mean_square"]),
-        )
-        for point in walk["points"]
-    ]
-
-
 def adam(record: dict[str, Any]) -> str:
     """Adam's walk beside that of MeZO on the same examples."""
     lines = []
@@ -270,5 +252,5 @@ def draw(root: Path) -> None:
     record = read(root)
     if record is None:
         return
-    save(wandering_figure(points(record)), root / WALK_FIGURE)
+    save(wandering_figure(recorded_walk(record)), root / WALK_FIGURE)
     save(transfer_figure(rows(record, root)), root / TRANSFER_FIGURE)

@@ -108,14 +108,17 @@ def _run(row: dict[str, Any]) -> RecordedRun:
     )
 
 
-def recorded_walk() -> list[WalkPoint]:
-    """How far the long run of MeZO on SmolLM2 walked, and how far along a gradient, in results/wandering.json.
+def recorded_walk(record: dict[str, Any] | None = None) -> list[WalkPoint]:
+    """How far the long run of MeZO on SmolLM2 walked, and how far along a gradient.
+
+    Args: record: what benchmarks/wandering.py wrote. Default: results/wandering.json.
 
     >>> walk = recorded_walk()
     >>> walk[-1].component ** 2 < 1e-4 * walk[-1].sq_length
     True
     """
-    record = json.loads(record_path("results/wandering.json").read_text(encoding="utf-8"))
+    if record is None:
+        record = json.loads(record_path("results/wandering.json").read_text(encoding="utf-8"))
     dim = record["logs"][_WALKED]["dim"]
     return [
         WalkPoint(
