@@ -117,9 +117,8 @@ def recorded_walk(record: dict[str, Any] | None = None) -> list[WalkPoint]:
     >>> walk[-1].component ** 2 < 1e-4 * walk[-1].sq_length
     True
     """
-    if record is None:
-        record = json.loads(record_path("results/wandering.json").read_text(encoding="utf-8"))
-    dim = record["logs"][_WALKED]["dim"]
+    wandering = record or json.loads(record_path("results/wandering.json").read_text(encoding="utf-8"))
+    dim = wandering["logs"][_WALKED]["dim"]
     return [
         WalkPoint(
             steps=point["steps"],
@@ -129,7 +128,7 @@ def recorded_walk(record: dict[str, Any] | None = None) -> list[WalkPoint]:
             component=point["along"][0],
             error=math.sqrt(2 * point["mean_square"]),
         )
-        for point in record["walks"][_WALKED]["points"]
+        for point in wandering["walks"][_WALKED]["points"]
     ]
 
 
