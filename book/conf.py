@@ -1,0 +1,60 @@
+"""How Sphinx makes the book: `make site` calls it on the sources that staging.py has laid out."""
+
+import os
+import sys
+from pathlib import Path
+
+from mezo_lab import __version__
+
+BOOK = Path(os.environ["MEZO_LAB_BOOK"])  # the folder that holds this file: the sources are a copy
+sys.path.insert(0, str(BOOK))
+
+project = "mezo_lab"
+author = "mezo_lab contributors"
+copyright = "mezo_lab contributors; text and figures CC BY 4.0, code MIT"
+release = __version__
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+]
+root_doc = "index"
+exclude_patterns = ["**/student/**", "**/src/**"]
+nitpicky = False
+
+# notebooks: the saved outputs, and nothing is run
+nb_execution_mode = "off"
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_block",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+    "substitution",
+]
+myst_heading_anchors = 4  # named as GitHub names them
+myst_dmath_double_inline = True
+
+bibtex_bibfiles = ["references.bib"]
+mathjax_path = "mathjax/tex-svg.js"
+mathjax3_config = {"options": {"enableMenu": False}}
+
+html_theme = "sphinx_book_theme"
+html_title = "mezo_lab"
+html_static_path = ["static"]
+html_css_files = ["book.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "show_navbar_depth": 1,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "use_source_button": False,
+}

@@ -1,0 +1,49 @@
+"""Make the book: `make site` writes it to out/site, a folder that any web server or a browser alone can show.
+
+    python book/make_book.py [--out FOLDER]
+
+Warnings of Sphinx are errors. Nothing is fetched: vendor.py has brought the files of other projects before.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from staging import BOOK, ROOT, stage
+from vendor import MissingError, copy_vendored
+
+STAGED = ROOT / "out" / "book"
+
+
+def make(site: Path, staged: Path = STAGED) -> None:
+    """Write the site. Raises: CalledProcessError where Sphinx warns; MissingError where a vendored file is missing."""
+    stage(staged)
+    shutil.rmtree(site, ignore_errors=True)
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "2", "-d", str(staged.with_suffix(".trees"))]
+    command = [sys.executable, "-m", "sphinx", "-b", "html", *options, str(staged), str(site)]
+    subprocess.run(command, check=True, env=os.environ | {"MEZO_LAB_BOOK": str(BOOK)})
+    for package in ("mathjax", "pyodide"):
+        copy_vendored(package, site)
+
+
+def main() -> None:
+    """Make the book and say what it took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "site", help="where to (default: out/site)")
+    site = parser.parse_args().out
+    start = time.perf_counter()
+    try:
+        make(site)
+    except (MissingError, subprocess.CalledProcessError) as error:
+        sys.exit(f"error: {error}")
+    files = [file for file in site.rglob("*") if file.is_file()]
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{site}/index.html: {len(files)} files, {megabytes:.1f} MB, {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
