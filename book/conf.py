@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from mezo_lab import __version__
+from mezo_lab.claims import REGISTRY
 
 BOOK = Path(os.environ["MEZO_LAB_BOOK"])  # the folder that holds this file: the sources are a copy
 sys.path.insert(0, str(BOOK))
@@ -41,6 +42,7 @@ myst_enable_extensions = [
 ]
 myst_heading_anchors = 4  # named as GitHub names them
 myst_dmath_double_inline = True
+myst_substitutions = {"claims": len(REGISTRY)}
 
 bibtex_bibfiles = ["references.bib"]
 mathjax_path = "mathjax/tex-svg.js"

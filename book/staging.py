@@ -2,12 +2,15 @@
 repository, so that their links hold, and the pages that are made of the registry, the library and the records.
 """
 
+import re
 import shutil
 from pathlib import Path
 
+from links import MOVED, relink
+
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
-DOCS_LEFT_OUT = ("README.md", "claims.md", "pypi.md")  # the index of the documentation, and what has pages of its own
+PYPI = "docs/pypi.md"  # written for an index of packages
 
 
 def stage(staged: Path) -> None:
@@ -16,7 +19,24 @@ def stage(staged: Path) -> None:
     shutil.copytree(BOOK / "pages", staged)
     shutil.copytree(BOOK / "static", staged / "static")
     shutil.copy(BOOK / "conf.py", staged)
-    shutil.copytree(ROOT / "docs", staged / "docs", ignore=shutil.ignore_patterns(*DOCS_LEFT_OUT))
-    (staged / "notebooks").mkdir()
-    for file in sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/*.md")]):
-        shutil.copy(file, staged / "notebooks")
+    shutil.copytree(ROOT / "docs" / "figures", staged / "docs" / "figures")
+    for folder in ("docs", "notebooks"):
+        (staged / folder).mkdir(exist_ok=True)
+        for file in sorted([*ROOT.glob(f"{folder}/*.md"), *ROOT.glob(f"{folder}/*.ipynb")]):
+            path = file.relative_to(ROOT).as_posix()
+            if path not in MOVED and path != PYPI:
+                shutil.copy(file, staged / path)
+    shutil.copy(ROOT / "CONTRIBUTING.md", staged)
+    _fill_start_page(staged / "index.md")
+    relink(staged)
+
+
+def _fill_start_page(page: Path) -> None:
+    """Put the blocks of the README that the start page names into it: they are made of the records."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"<!-- end (\w+) -->", text):
+        block = re.compile(rf"<!-- {name} -->\n.*?<!-- end {name} -->", re.DOTALL)
+        (made,) = block.findall(readme)
+        text = block.sub(lambda _, made=made: made, text)
+    page.write_text(text, encoding="utf-8")
