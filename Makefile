@@ -14,7 +14,7 @@ help:  ## list the targets
 
 setup: .venv/.installed  ## create .venv and install everything, at the versions of CONSTRAINTS
 
-.venv/.installed: pyproject.toml $(CONSTRAINTS) book/vendor.toml
+.venv/.installed: pyproject.toml $(CONSTRAINTS) $(wildcard book/vendor.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed and $(PYTHON) is not: name one, as in make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
