@@ -3,10 +3,10 @@
 import shlex
 from pathlib import Path
 
-from blocks.reference import SECTIONS
 from mezo_lab.claims import REGISTRY, Claim, Published
 from mezo_lab.claims.selection import order
 from mezo_lab.claims.sentences import paper, projects
+from mezo_lab.report.labels import SECTIONS
 
 UNTESTED = (*paper.UNTESTED, *projects.UNTESTED)
 

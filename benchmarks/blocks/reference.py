@@ -13,16 +13,8 @@ from mezo_lab.claims.selection import order
 from mezo_lab.cli import parser
 from mezo_lab.cli.listing import experiments_of, formulas, names_in
 from mezo_lab.optim import MeZO, Rule
-from mezo_lab.report.labels import typographic
+from mezo_lab.report.labels import SECTIONS, typographic
 from mezo_lab.sampling import LAWS
-
-SECTIONS = {
-    "A": "The estimator",
-    "B": "Descent and learning rates",
-    "C": "The machine: the optimizer itself",
-    "D": "Real models",
-    "E": "After MeZO: what its successors claim",
-}
 
 
 def claims(root: Path) -> str:

@@ -12,6 +12,7 @@ from mezo_lab.proofs.descent import any_spectrum, descent_lemma
 from mezo_lab.proofs.effective_rank import dimension_tax, general_directions, low_rank, same_object
 from mezo_lab.proofs.estimator import curvature_probe, norm_factor, second_moment, unbiased, variance
 from mezo_lab.proofs.finite_epsilon import one_sided, smoothing, smoothing_any_law
+from mezo_lab.proofs.formula import law_formula, symbolic
 from mezo_lab.proofs.laws import IID, SYMBOLIC_LAWS
 from mezo_lab.proofs.low_rank_directions import low_rank_direction
 from mezo_lab.proofs.minibatch import minibatch
@@ -27,7 +28,7 @@ from mezo_lab.proofs.successors import baseline, control_variate, curvature_diag
 from mezo_lab.theory import KURTOSIS
 from mezo_lab.validation import nearest, one_of
 
-__all__ = ["Conclusion", "Proof", "Step", "provable", "prove"]
+__all__ = ["Conclusion", "Proof", "Step", "law_formula", "provable", "prove", "symbolic"]
 
 _GAUSSIAN = ("gaussian",)
 # claim → (the function that derives it, the laws of z for which it does)

@@ -13,7 +13,6 @@ SIGNS = {
     "_B′": "_{B'}",
     "_B": "_{B}",
     "_SGD": r"_{\mathrm{SGD}}",
-    "∇³": r"\nabla^{3}",
     "∇": r"\nabla ",
     "‖": r"\Vert ",
     "|": r"\vert ",
@@ -28,6 +27,7 @@ SIGNS = {
     "½": r"\frac{1}{2}",
     "−": "-",
     "Δ": r"\Delta ",
+    "α": r"\alpha ",
     "Σ": r"\Sigma ",
     "β": r"\beta ",
     "γ": r"\gamma ",
@@ -36,14 +36,17 @@ SIGNS = {
     "η": r"\eta ",
     "θ": r"\theta ",
     "κ": r"\kappa ",
+    "μ": r"\mu ",
     "ξ": r"\xi ",
     "ρ": r"\rho ",
+    "σ": r"\sigma ",
     "φ": r"\varphi ",
     "ℓ": r"\ell ",
+    "∂": r"\partial ",
 }
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-RAISED = str.maketrans("²⁴⁻¹⁺", "24-1+")
+RAISED = str.maketrans("²³⁴⁻¹⁺", "234-1+")
 LOWERED = str.maketrans("ᵢⱼₖₗ₁₂", "ijkl12")
 
 
@@ -53,10 +56,12 @@ def _latex_of(name: str) -> str:
     >>> _latex_of("Σᵢ Hᵢᵢgᵢ²")
     '\\\\sum_{i} H_{ii}g_{i}^{2}'
     """
+    if re.fullmatch("[A-Za-z][A-Za-z0-9]+", name):  # a word, not a product of letters
+        return rf"\mathrm{{{name}}}"
     for sign, command in SUMS.items():
         name = name.replace(sign, command)
     name = re.sub("[ᵢⱼₖₗ₁₂]+", lambda run: f"_{{{run[0].translate(LOWERED)}}}", name)
-    name = re.sub("[²⁴⁻¹⁺]+", lambda run: f"^{{{run[0].translate(RAISED)}}}", name)
+    name = re.sub("[²³⁴⁻¹⁺]+", lambda run: f"^{{{run[0].translate(RAISED)}}}", name)
     for sign, command in SIGNS.items():
         name = name.replace(sign, command)
     return name

@@ -7,7 +7,7 @@ is not; the page needs jinja2 and matplotlib.
 from mezo_lab.report.page import as_html
 from mezo_lab.report.progress import Progress
 from mezo_lab.report.prose import RunSummary, sentences, summary
-from mezo_lab.report.record import as_json, as_record, environment
+from mezo_lab.report.record import as_json, as_record, environment, verdicts_of
 from mezo_lab.report.table import print_verdicts
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "print_verdicts",
     "sentences",
     "summary",
+    "verdicts_of",
 ]

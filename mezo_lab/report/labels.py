@@ -6,6 +6,14 @@ from typing import Any
 from mezo_lab.claims.decision import Status
 from mezo_lab.theory import printed
 
+# the sections of the registry, by the letter of a claim's id
+SECTIONS = {
+    "A": "The estimator",
+    "B": "Descent and learning rates",
+    "C": "The machine: the optimizer itself",
+    "D": "Real models",
+    "E": "After MeZO: what its successors claim",
+}
 # parameters, as the formulas call them
 PARAMETER_LETTERS = {"dim": "d", "probes": "n", "rank": "r", "batch": "B", "epsilon": "ε", "cycles": "K"}
 DECOY_LETTERS = "abcdefghijklmnop"  # one for each of a claim's decoys

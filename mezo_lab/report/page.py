@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mezo_lab.claims import Claim, Status, Verdict
 from mezo_lab.report.figures import alt_text, claim_figure, formula_svg
 from mezo_lab.report.figures.formula import Glyph, glyph_definitions
-from mezo_lab.report.labels import MARKS, counted
+from mezo_lab.report.labels import MARKS, SECTIONS, counted
 from mezo_lab.report.picture import inline_svg
 from mezo_lab.report.prose import RunSummary, by_claim, sentences, summary
 from mezo_lab.theory import printed
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["as_html"]
 
 _HERE = Path(__file__).parent
-_PARTS = {
-    "A": "The estimator",
-    "B": "Descent and learning rates",
-    "C": "The optimizer that trains the models",
-    "D": "Real models",
-    "E": "After MeZO: what its successors claim",
-}
 _FACTS = ("date", "mezo_lab", "python", "torch", "numpy", "platform", "processor", "cores", "threads", "device")
 
 
@@ -75,7 +68,7 @@ class _Part:
 
     @property
     def title(self) -> str:
-        return f"{self.letter}. {_PARTS.get(self.letter, 'More claims')}"
+        return f"{self.letter}. {SECTIONS.get(self.letter, 'More claims')}"
 
 
 def as_html(

@@ -3,18 +3,19 @@
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
 import torch
 
-from mezo_lab.claims import Verdict
+from mezo_lab.claims import DecoyVerdict, Status, Verdict, claim_named
 from mezo_lab.environment.machine import machine
 from mezo_lab.report.prose import summary
+from mezo_lab.sampling import Estimate
 
-__all__ = ["as_json", "as_record", "environment"]
+__all__ = ["as_json", "as_record", "environment", "verdicts_of"]
 
 _SCHEMA = 1
 
@@ -105,6 +106,62 @@ def _recorded(verdict: Verdict) -> dict[str, Any]:
         "proof": verdict.proof,
         "seconds": verdict.seconds,
     }
+
+
+def verdicts_of(record: Mapping[str, Any]) -> list[Verdict]:
+    """The verdicts of a record, as `as_record` made it: for figures and tables of a run that is over.
+
+    What a record leaves out is not there: `estimate.farthest` is 0.
+
+    Args: record: of schema 1; what an older version did not write has its default.
+    Raises: ValueError for a claim that the registry does not have.
+    """
+    return [_verdict_of(row) for row in record["verdicts"]]
+
+
+def _verdict_of(row: Mapping[str, Any]) -> Verdict:
+    estimate = Estimate(row["mean"], _infinite(row["standard_error"]), row["count"])
+    kind = row.get("kind", "mean")
+    decoys = tuple(
+        DecoyVerdict(
+            statement=decoy["statement"],
+            expected=decoy["expected"],
+            z_score=_infinite(decoy["z_score"], estimate.mean - decoy["expected"]),
+            status=Status[decoy["status"]],
+            missing=decoy["missing"],
+            kind=kind,
+            estimate=estimate,
+        )
+        for decoy in row["decoys"]
+    )
+    return Verdict(
+        claim=claim_named(row["claim"]),
+        law=row["law"],
+        parameters=row["parameters"],
+        formula=row["formula"],
+        relation=row["relation"],
+        expected=row["expected"],
+        theory=row["theory"],
+        estimate=estimate,
+        z_score=_infinite(row["z_score"], estimate.mean - row["expected"]),
+        detectable=_infinite(row["detectable"]),
+        resolution=row["resolution"],
+        status=Status[row["status"]],
+        missing=row["missing"],
+        decoys=decoys,
+        proof=row["proof"],
+        seconds=row["seconds"],
+        theory_formula=row.get("theory_formula"),
+        kind=kind,
+        unit=row.get("unit", ""),
+        notes=tuple(row.get("notes", ())),
+        scales=row.get("scales", False),
+    )
+
+
+def _infinite(value: float | None, sign: float = 1.0) -> float:
+    """A number of a record, in which null stands for what is not finite."""
+    return math.copysign(math.inf, sign) if value is None else value
 
 
 def _finite(value: Any) -> Any:

@@ -115,8 +115,14 @@ class Expression:
         _parse(self.text)
 
     @property
+    def tree(self) -> ast.expr:
+        """Its syntax tree, of numbers, names, the four operations, powers and functions alone."""
+        return _parse(self.text)
+
+    @property
     def names(self) -> set[str]:
-        tree = _parse(self.text)
+        """The names that it uses."""
+        tree = self.tree
         called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
 

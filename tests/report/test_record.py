@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mezo_lab.report import as_json, as_record, environment
+from mezo_lab.report import as_json, as_record, environment, verdicts_of
+from mezo_lab.sampling import Estimate
 
 PROMISED = {
     *("id", "claim", "law", "parameters", "statement", "source", "formula", "relation", "expected", "theory", "mean"),
@@ -80,3 +81,28 @@ def test_a_run_that_was_stopped_is_marked_as_such(verdicts):
     whole, part = as_record(verdicts, {}), as_record(verdicts[:2], {}, planned=len(verdicts))
     assert (whole["complete"], whole["reached"], whole["planned"]) == (True, len(verdicts), len(verdicts))
     assert (part["complete"], part["reached"], part["planned"]) == (False, 2, len(verdicts))
+
+
+def test_a_record_gives_back_the_verdicts_that_made_it(verdicts):
+    record = json.loads(as_json(verdicts, {}))
+    assert as_record(verdicts_of(record), {}) == record
+    assert [str(verdict) for verdict in verdicts_of(record)] == [str(verdict) for verdict in verdicts]
+
+
+def test_a_changed_record_gives_other_verdicts(verdicts):
+    record = as_record(verdicts, {})
+    record["verdicts"][0]["mean"] += 1
+    assert as_record(verdicts_of(record), {}) == record != as_record(verdicts, {})
+
+
+def test_a_distance_without_end_keeps_its_side(verdicts):
+    below = replace(verdicts[0], estimate=Estimate(0.0, 0.0, 8), z_score=-math.inf, detectable=math.inf)
+    (again,) = verdicts_of(as_record([below], {}))
+    assert (again.z_score, again.detectable) == (-math.inf, math.inf)
+
+
+def test_a_record_of_an_unknown_claim_is_refused(verdicts):
+    record = as_record(verdicts[:1], {})
+    record["verdicts"][0]["claim"] = "norm-facto"
+    with pytest.raises(ValueError, match="nearest: norm-factor"):
+        verdicts_of(record)
