@@ -24,9 +24,9 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
+    "page_events",
 ]
 root_doc = "index"
-exclude_patterns = ["**/student/**", "**/src/**"]
 nitpicky = False
 
 # notebooks: the saved outputs, and nothing is run
@@ -51,6 +51,7 @@ mathjax3_config = {"options": {"enableMenu": False}}
 html_theme = "sphinx_book_theme"
 html_title = "mezo_lab"
 html_static_path = ["static"]
+html_extra_path = ["extra"]  # downloads, as they are
 html_css_files = ["book.css"]
 html_show_sourcelink = False
 html_copy_source = False

@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+from claim_links import link_claims
+from course_pages import write_course_files, write_course_pages
 from links import MOVED, relink
 
 BOOK = Path(__file__).resolve().parent
@@ -28,7 +30,10 @@ def stage(staged: Path) -> None:
                 shutil.copy(file, staged / path)
     shutil.copy(ROOT / "CONTRIBUTING.md", staged)
     _fill_start_page(staged / "index.md")
+    write_course_pages(staged)
     relink(staged)
+    link_claims(staged)
+    write_course_files(staged / "extra")
 
 
 def _fill_start_page(page: Path) -> None:

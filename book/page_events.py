@@ -1,0 +1,33 @@
+"""What Sphinx does to single pages of the book: an extension that conf.py names."""
+
+from typing import Any
+
+from docutils import nodes
+
+CHINESE = ("notebooks/zh/", "README.zh")
+WORD_JOINER = "\N{WORD JOINER}"
+MARKS = ".,;:!?)’”，。；：！？）"  # which never begin a line
+
+
+def _keep_marks(_app: Any, document: nodes.document, _page: str) -> None:
+    """Keep a mark on the line of the formula before it: a browser may break a line on both sides of a formula."""
+    for formula in list(document.findall(nodes.math)):
+        after = formula.next_node(descend=False, siblings=True, ascend=False)
+        if isinstance(after, nodes.Text) and after.astext()[:1] in tuple(MARKS):
+            after.parent.replace(after, nodes.Text(WORD_JOINER + after.astext()))
+
+
+def _dress(app: Any, page: str, _template: str, context: dict[str, Any], _document: Any) -> None:
+    """Name the language of a Chinese page, and give the pages of the course their script and their style."""
+    if page.startswith(CHINESE) and "body" in context:
+        context["body"] = f'<div lang="zh-Hans">{context["body"]}</div>'
+    if page.startswith(("notebooks/", *CHINESE)):
+        app.add_css_file("course.css")
+        app.add_js_file("predictions.js", loading_method="defer")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("doctree-resolved", _keep_marks)
+    app.connect("html-page-context", _dress)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
