@@ -75,9 +75,11 @@ class Page:
     def navigate(self, address: str, seconds: float = 120) -> None:
         """Open an address and wait until the page has loaded."""
         self._loaded = False
-        failed = self.call("Page.navigate", url=address).get("errorText")
-        if failed:
-            raise ChromiumError(f"{address}: {failed}")
+        answer = self.call("Page.navigate", url=address)
+        if answer.get("errorText"):
+            raise ChromiumError(f"{address}: {answer['errorText']}")
+        if "loaderId" not in answer:
+            return  # another place of the same page
         end = time.monotonic() + seconds
         while not self._loaded:
             if time.monotonic() > end:

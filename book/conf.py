@@ -18,6 +18,7 @@ language = "en"
 
 extensions = [
     "myst_nb",
+    "search_names",
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
@@ -46,13 +47,17 @@ myst_substitutions = {"claims": len(REGISTRY)}
 
 bibtex_bibfiles = ["references.bib"]
 mathjax_path = "mathjax/tex-svg.js"
-mathjax3_config = {"options": {"enableMenu": False}}
+mathjax3_config = {"options": {"enableMenu": False}, "svg": {"mtextInheritFont": True}}
 
 html_theme = "sphinx_book_theme"
 html_title = "mezo_lab"
 html_static_path = ["static"]
 html_extra_path = ["extra"]  # downloads, as they are
 html_css_files = ["book.css"]
+html_js_files = [("book.js", {"defer": "defer"})]
+html_favicon = "static/logo.svg"
+html_show_search_summary = False  # it would be fetched, which a page that was opened from a folder cannot do
+templates_path = [str(BOOK / "templates")]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -60,4 +65,9 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "use_source_button": False,
+    "logo": {"image_light": "static/logo.svg", "image_dark": "static/logo.svg", "text": "mezo_lab", "alt_text": ""},
+    "primary_sidebar_end": [],  # an advertisement of the theme's
+    "footer_content_items": ["mezo-footer.html"],
+    "pygments_light_style": "github-light",
+    "pygments_dark_style": "github-dark",
 }
