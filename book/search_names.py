@@ -28,7 +28,8 @@ SIGNS = {
     "‖": r"\\\||\\[lr]?Vert(?![a-zA-Z])|\|\|",
     "≤": r"\\leq?(?![a-zA-Z])",
     "≥": r"\\geq?(?![a-zA-Z])",
-    "ᵀ": r"\^\{?\\top\}?",
+    "ᵀ": r"\^\{?(?:\\top|T)\}?",
+    "^": r"\*\*",
 }
 ACCENTS = {"hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303", "bar": "\u0304"}
 FONTS = "left|right|[bB]igg?[lr]?|math(?:bb|rm|bf|cal|it)|operatorname|text|displaystyle"
@@ -53,7 +54,7 @@ def plain(formula: str) -> str:
         text = opened
     text = re.sub(r"\\(?:cdot|times|q?quad|[,;:! ])|[\s{}\[\]*·×&]", "", text)
     text = "".join("^" + unicodedata.normalize("NFKC", sign) if sign in "⁰¹²³⁴⁵⁶⁷⁸⁹" else sign for sign in text)
-    return unicodedata.normalize("NFC", text.replace("−", "-").replace("**", "^")).lower()
+    return unicodedata.normalize("NFC", text.replace("−", "-")).lower()
 
 
 def _opened(text: str) -> str:

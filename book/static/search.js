@@ -10,10 +10,16 @@ const KINDS = { claim: "claim", API: "API", term: "glossary" };
 function plainFormula(typed) {
   let text = typed.normalize("NFC").replace(/\^\{?(\\top|T)\}?/g, "ᵀ").replace(/\\hat\s*\{?\s*(\w)\s*\}?/g, "$1\u0302");
   text = text.replace(/\\\||\|\|/g, "‖");
+  text = text.replace(/\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}/g, (all, above, below) => whole(above) + "/" + whole(below));
   text = text.replace(/\\?([a-zA-Z]{2,})/g, (word, name) => MEZO_NAMES.greek[name] ?? word);
   text = text.replace(/\*\*/g, "^").replace(/−/g, "-").replace(/[\s{}[\]*·×]/g, "");
   text = text.replace(/[⁰¹²³⁴⁵⁶⁷⁸⁹]/g, (sign) => "^" + SUPERSCRIPTS.indexOf(sign));
   return text.normalize("NFC").toLowerCase();
+}
+
+/** In brackets where it is a sum or a quotient. */
+function whole(part) {
+  return /[-+−/]/.test(part) ? `(${part})` : part;
 }
 
 /** Words without the marks between them, so that norm-factor, norm_factor and "norm factor" are one name. */
