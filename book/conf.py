@@ -26,6 +26,7 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.bibtex",
     "page_events",
+    "terms",
 ]
 root_doc = "index"
 nitpicky = False
@@ -46,6 +47,7 @@ myst_dmath_double_inline = True
 myst_substitutions = {"claims": len(REGISTRY)}
 
 bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
 mathjax_path = "mathjax/tex-svg.js"
 mathjax3_config = {"options": {"enableMenu": False}, "svg": {"mtextInheritFont": True}}
 
