@@ -16,7 +16,10 @@ from sphinx.application import Sphinx
 
 GLOSSARY = Path(__file__).resolve().parents[1] / "notebooks" / "GLOSSARY.md"
 FOLDERS = ("docs/", "claims/", "notebooks/")
-LEFT_OUT = ("docs/develop", "docs/commands", "docs/results", "notebooks/README", "claims/index", "claims/matrix")
+LEFT_OUT = (
+    *("docs/develop", "docs/commands", "docs/results", "notebooks/README", "notebooks/zh/"),
+    *("claims/index", "claims/matrix"),
+)
 # words of the everyday too, whose definition would often be beside the point: the glossary has them, no page marks them
 EVERYDAY = frozenset(
     (
@@ -119,7 +122,7 @@ def _mark_text(text: nodes.Text, seen: set[Term]) -> None:
 
 def mark_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Mark the terms of a page, and give each the address of its definition."""
-    if app.builder.format != "html" or not docname.startswith(FOLDERS) or docname in LEFT_OUT:
+    if app.builder.format != "html" or not docname.startswith(FOLDERS) or docname.startswith(LEFT_OUT):
         return
     mark(doctree, set())
     defined = {
