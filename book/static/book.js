@@ -1,5 +1,5 @@
-// What a page of the book needs beside its styles: whatever is wider than its place scrolls in a box of its own, and a
-// reader who has no mouse reaches that box with the Tab key.
+// What a page of the book needs beside its styles: whatever is wider than its place scrolls in a box of its own, a reader
+// who has no mouse reaches that box with the Tab key, and what the theme leaves without a name has one.
 "use strict";
 
 const SCROLLING = ".bd-article :is(pre, mjx-container, .pst-scrollable-table-container, .output, .mezo-wide, .mezo-scroll)";
@@ -28,11 +28,23 @@ function reachScrolling() {
   }
 }
 
+/** Say to a screen reader what the theme's marks say to the eye. */
+function nameParts() {
+  for (const opener of document.querySelectorAll(".bd-links details > summary")) {
+    const chapter = opener.closest("li").querySelector("a").textContent.trim();
+    opener.setAttribute("aria-label", `Pages of ${chapter}`);
+  }
+  for (const entry of document.querySelectorAll('[role="list"] > [role="doc-biblioentry"]')) {
+    entry.setAttribute("role", "listitem"); // a list has items
+  }
+}
+
 function fit() {
   boxWideFormulas();
   reachScrolling();
 }
 
+nameParts();
 window.addEventListener("load", () => {
   const typeset = window.MathJax?.startup?.promise ?? Promise.resolve();
   typeset.then(fit);

@@ -4,6 +4,7 @@ serious fault on a page of every kind, and nothing is wider than a phone.
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,14 @@ CUT_OFF = """(() => {
 })()"""
 
 
+@pytest.fixture
+def page(browser: Chromium) -> Iterator[Page]:
+    """A page of its own for a test."""
+    opened = browser.open()
+    yield opened
+    opened.close()
+
+
 def shown(page: Page, address: str, width: int, dark: bool) -> None:
     """Open a page and wait until its formulas and its search results are drawn."""
     page.emulate(width, dark=dark)
@@ -71,64 +80,54 @@ def faults(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_axe_finds_no_serious_fault_on_a_page_of_every_kind(
-    site: Path, browser: Chromium, kind: str, dark: bool
-) -> None:
+def test_axe_finds_no_serious_fault_on_a_page_of_every_kind(site: Path, page: Page, kind: str, dark: bool) -> None:
     """Controls have names, text has contrast, what scrolls can be reached, headings and landmarks are in order."""
-    page = browser.open()
     shown(page, f"{site.as_uri()}/{KINDS[kind]}", WIDE, dark)
     found = faults(page)
-    page.close()
     assert not found
 
 
-def test_axe_reports_a_page_with_faults(tmp_path: Path, browser: Chromium) -> None:
+def test_axe_reports_a_page_with_faults(tmp_path: Path, page: Page) -> None:
     """The control: a picture without words, a button without a name, pale text."""
     (tmp_path / "page.html").write_text(
         '<!doctype html><html lang="en"><title>a page</title><main><h1>Title</h1><img src="data:,"><button></button>'
         '<p style="color: #ccc; background: #fff">pale</p></main>'
     )
-    page = browser.open((tmp_path / "page.html").as_uri())
+    page.navigate((tmp_path / "page.html").as_uri())
     found = faults(page)
-    page.close()
     assert {fault.partition(":")[0] for fault in found} == {"image-alt", "button-name", "color-contrast"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_asks_no_other_host_and_writes_no_error(site: Path, browser: Chromium, kind: str) -> None:
+def test_a_page_asks_no_other_host_and_writes_no_error(site: Path, page: Page, kind: str) -> None:
     """At its first visit, from a folder; its console holds neither error nor warning."""
-    page = browser.open()
     page.navigate(f"{site.as_uri()}/{KINDS[kind]}")
     page.evaluate("window.MathJax?.startup?.promise")
     page.evaluate("new Promise(done => setTimeout(done, 300))")
     asked = [address for address in page.requests if not address.startswith(("file:", "data:", "blob:"))]
     console = page.console
-    page.close()
     assert asked == []
     assert console == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_page_is_wider_than_a_phone(site: Path, browser: Chromium, kind: str, dark: bool) -> None:
+def test_no_page_is_wider_than_a_phone(site: Path, page: Page, kind: str, dark: bool) -> None:
     """What is wider scrolls in its own box: the page itself does not move sideways, and no text is cut off."""
-    page = browser.open()
     shown(page, f"{site.as_uri()}/{KINDS[kind]}", PHONE, dark)
     page.evaluate("new Promise(done => setTimeout(done, 100))")
     width = page.evaluate("document.documentElement.scrollWidth")
     cut = page.evaluate(CUT_OFF)
-    page.close()
     assert width <= PHONE
     assert cut == []
 
 
-def test_the_keyboard_reaches_the_text_first_and_the_tools_after(site: Path, browser: Chromium) -> None:
+def test_the_keyboard_reaches_the_text_first_and_the_tools_after(site: Path, page: Page) -> None:
     """The first Tab offers to skip to the text, and what has the focus is seen."""
-    page = browser.open()
     shown(page, f"{site.as_uri()}/{KINDS['guide']}", WIDE, dark=False)
     page.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
-    assert page.evaluate("document.activeElement.getBoundingClientRect().top >= 0")
+    page.wait_for("document.activeElement.getBoundingClientRect().top >= 0", seconds=5)
     page.press("Enter")
     page.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null")
@@ -136,21 +135,17 @@ def test_the_keyboard_reaches_the_text_first_and_the_tools_after(site: Path, bro
     for _ in range(12):
         page.press("Tab")
         seen.append(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
-    page.close()
     assert set(seen) == {"solid"}
 
 
-def test_the_tab_key_reaches_what_scrolls_sideways(site: Path, browser: Chromium) -> None:
+def test_the_tab_key_reaches_what_scrolls_sideways(site: Path, page: Page) -> None:
     """Wide code and tables have a box of their own, which arrow keys move once it has the focus."""
-    page = browser.open()
     shown(page, f"{site.as_uri()}/{KINDS['errata']}", PHONE, dark=False)
     page.wait_for("document.querySelector('.pst-scrollable-table-container').tabIndex === 0", seconds=10)
-    page.close()
 
 
-def test_the_reader_chooses_light_dark_or_the_system_and_the_choice_is_kept(site: Path, browser: Chromium) -> None:
+def test_the_reader_chooses_light_dark_or_the_system_and_the_choice_is_kept(site: Path, page: Page) -> None:
     """A page that is opened from a folder keeps it too, and follows the system until something is chosen."""
-    page = browser.open()
     shown(page, f"{site.as_uri()}/{KINDS['guide']}", WIDE, dark=True)
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.evaluate("document.querySelector('.theme-change-button[data-mode=light]').click()")
@@ -158,7 +153,6 @@ def test_the_reader_chooses_light_dark_or_the_system_and_the_choice_is_kept(site
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.evaluate("document.querySelector('.theme-change-button[data-mode=auto]').click()")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    page.close()
 
 
 def test_the_palette_of_the_book_is_that_of_figures_and_report() -> None:
