@@ -57,7 +57,7 @@ def relinked(text: str, page: str, staged: Path) -> str:
             return _link(match, page, f"claims/{claim[1].upper()}.md")
         if target in MOVED:
             return _link(match, page, MOVED[target])
-        if (staged / target).exists() or not (ROOT / target).exists():
+        if (staged / target).is_file() or not (ROOT / target).exists():
             return match[0]  # a link to nothing is told by Sphinx, with its line
         address = outside_address(target)
         return f"[{match['text']}]({address}{mark}{anchor})" if address else match["text"]

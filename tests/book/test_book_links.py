@@ -48,6 +48,10 @@ def test_a_file_that_the_book_lacks_is_named_or_linked_to_where_the_repository_h
     assert links.relinked(text, "docs/costs.md", staged) == "[a script](https://example.org/benchmarks/loop.py#L3)"
 
 
+def test_a_folder_is_no_page(staged):
+    assert links.relinked("[folder](docs)", "README.zh.md", staged) == "folder"
+
+
 def test_the_address_of_a_file_is_made_of_the_setting():
     address = links.outside_address("docs/costs.md", "https://example.org/o/r", "main")
     assert address == "https://example.org/o/r/blob/main/docs/costs.md"
