@@ -4,11 +4,15 @@ import re
 from pathlib import Path
 
 import nbformat
+import notebook_page as pages_of_notebooks
+import page_links as lines_of_links
 import pytest
 from bs4 import BeautifulSoup
-from course_pages import EDITIONS, WORDS, launch_addresses, notebook_page, page_links
+from course_pages import EDITIONS
 from links import ROOT
 from marks import BEGIN, END
+from notebook_page import notebook_page
+from page_links import WORDS, launch_addresses, page_links
 
 pytestmark = pytest.mark.repo
 
@@ -169,8 +173,9 @@ def test_launch_links_are_made_of_one_setting():
 
 
 def test_every_page_has_the_same_words_in_both_languages():
-    assert WORDS["en"].keys() == WORDS["zh-Hans"].keys()
-    assert EDITIONS.keys() == WORDS.keys()
+    for words in (pages_of_notebooks.WORDS, lines_of_links.WORDS):
+        assert words.keys() == EDITIONS.keys()
+        assert words["en"].keys() == words["zh-Hans"].keys()
 
 
 def test_a_chinese_page_names_its_language(site):
