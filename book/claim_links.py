@@ -15,7 +15,8 @@ ID = r"[A-E]\d{1,2}"
 OWN_PAGES = ("claims/", "api/")  # made from the registry and the docstrings, with links of their own
 IDS = rf"{ID}(?:(?:, and |, | and ){ID})*"
 NAMED = re.compile(
-    rf"(?P<before>\b[Cc]laims? |论断 ?)(?P<ids>{IDS})(?![A-Za-z0-9])|(?P<bracket>(?<![\w)\]])\()(?P<inside>{IDS})(?=[),;])"
+    rf"(?P<before>\b[Cc]laims? |论断 ?)(?P<ids>{IDS})(?![A-Za-z0-9])"
+    rf"|(?P<bracket>(?<![\w)\]])\()(?P<inside>{IDS})(?=[),;])"
 )
 HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 BLOCK = re.compile(r"^(?::{3,}|\([\w-]+\)=|<!--).*$", re.MULTILINE)  # directives, targets and comments: not prose

@@ -23,6 +23,7 @@ from mezo_lab.course.quiz import write_quiz
 
 NOTEBOOKS = ROOT / "notebooks"
 EDITIONS = {"en": "notebooks", "zh-Hans": "notebooks/zh"}  # language → folder, in the repository as in the book
+CHINESE_TITLE = "mezo_lab 中文版"
 COURSE_FILE = "mezo_lab_course.zip"
 ALL_IN_ONE = "Download the course in one file: notebooks without solutions, glossary, claims, questions"
 
@@ -116,7 +117,8 @@ def _add_links(page: Path, links: str) -> None:
 def _write_chinese_index(page: Path) -> None:
     """Give the Chinese page its notebooks as children."""
     pages = [f"notebooks/zh/{source.stem}" for source in _sources("notebooks/zh")]
-    page.write_text(page.read_text(encoding="utf-8") + "\n" + _toctree(pages), encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace("# mezo_lab\n", f"# {CHINESE_TITLE}\n", 1)
+    page.write_text(f"{text}\n{_toctree(pages)}", encoding="utf-8")
 
 
 def _toctree(pages: list[str]) -> str:
@@ -135,4 +137,4 @@ def _fold_answers(page: Path) -> None:
         answers,
         flags=re.MULTILINE | re.DOTALL,
     )
-    page.write_text(before + heading + folded + mark + after, encoding="utf-8")
+    page.write_text(f"{before}{heading}{folded}\n{mark}{after}", encoding="utf-8")

@@ -122,19 +122,8 @@ def _shown(cell: Any, outputs: list[Any]) -> list[Any]:
                 )
             cell.metadata["mystnb"] = {"image": {"alt": alt, "classes": "mezo-figure"}}
         if "text/html" in data:
-            data["text/html"] = _page_html(data["text/html"])
+            data["text/html"] = _DARK_OF_JUPYTERLAB.sub("", data["text/html"])
     return outputs
-
-
-def _page_html(text: str) -> str:
-    """The HTML of an output for a page that is narrow or dark: wide tables scroll, and no style is for JupyterLab.
-
-    >>> _page_html("<div><table><tr><td>1</td></tr></table></div>")
-    '<div class="mezo-card"><div class="mezo-scroll"><table class="table"><tr><td>1</td></tr></table></div></div>'
-    """
-    text = _DARK_OF_JUPYTERLAB.sub("", text)
-    text = text.replace("<div><table>", '<div class="mezo-card"><div class="mezo-scroll"><table class="table">')
-    return text.replace("</table>", "</table></div>") if "mezo-scroll" in text else text
 
 
 def _name_answers(outputs: list[Any], source: str) -> None:

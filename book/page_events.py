@@ -5,7 +5,6 @@ from typing import Any
 from docutils import nodes
 
 CHINESE = ("notebooks/zh/", "README.zh")
-WORD_JOINER = "\N{WORD JOINER}"
 MARKS = ".,;:!?)’”，。；：！？）"  # which never begin a line
 
 
@@ -13,8 +12,14 @@ def _keep_marks(_app: Any, document: nodes.document, _page: str) -> None:
     """Keep a mark on the line of the formula before it: a browser may break a line on both sides of a formula."""
     for formula in list(document.findall(nodes.math)):
         after = formula.next_node(descend=False, siblings=True, ascend=False)
-        if isinstance(after, nodes.Text) and after.astext()[:1] in tuple(MARKS):
-            after.parent.replace(after, nodes.Text(WORD_JOINER + after.astext()))
+        if not isinstance(after, nodes.Text) or after.astext()[:1] not in tuple(MARKS):
+            continue
+        text = after.astext()
+        rest = text.lstrip(MARKS)
+        kept = nodes.inline(classes=["mezo-kept"])
+        formula.parent.replace(formula, kept)
+        after.parent.replace(after, nodes.Text(rest))
+        kept += [formula, nodes.Text(text[: len(text) - len(rest)])]
 
 
 def _dress(app: Any, page: str, _template: str, context: dict[str, Any], _document: Any) -> None:

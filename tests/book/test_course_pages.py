@@ -190,6 +190,8 @@ def test_answers_to_the_predictions_are_folded_for_students_who_read_the_page_of
     assert answer in squeezed(soup.get_text())
     assert answer not in visible(soup)
     assert len(soup.select("details.mezo-fold")) == len(NAMES)
+    headings = re.findall("^## (.+)$", (ROOT / "notebooks/TEACHING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [heading.get_text().rstrip("#") for heading in soup.find("article").find_all("h2")] == headings
 
 
 def test_titles_with_numbers_are_the_titles_of_pages_and_of_the_navigation(site):
