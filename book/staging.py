@@ -9,6 +9,7 @@ from pathlib import Path
 from claim_links import link_claims
 from course_pages import write_course_files, write_course_pages
 from links import MOVED, relink
+from playground_page import write_playground
 from reference_pages import write_reference_pages
 
 BOOK = Path(__file__).resolve().parent
@@ -33,6 +34,7 @@ def stage(staged: Path) -> None:
     _fill_start_page(staged / "index.md")
     write_course_pages(staged)
     write_reference_pages(staged)
+    write_playground(staged)
     relink(staged)
     link_claims(staged)
     write_course_files(staged / "extra")

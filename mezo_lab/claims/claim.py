@@ -33,7 +33,7 @@ _RANGES = {
     "layouts": (2, 1_000_000),
     "u": (0, _MOST_DIM),
 }
-_EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
+EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
 
 # the names that a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
 SYMBOLS = {
@@ -240,7 +240,7 @@ class Claim:
                 f"One draw must take at most {_MOST_NUMBERS_PER_DRAW:,} random numbers (256 MiB), and takes "
                 f"{experiment.numbers_per_draw:,} at {small}: lower one of them."
             )
-        if abs(experiment.expected) < _EXACT:
+        if abs(experiment.expected) < EXACT:
             raise ValueError(
                 f"`expected` must not be 0, got {experiment.expected:.2g} at these parameters: no relative error of it "
                 "can be promised; choose others (where ĝ = g exactly: fewer probes, or a higher --dim)."

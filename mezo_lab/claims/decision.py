@@ -21,7 +21,9 @@ MARGIN = 1.4  # more draws than the pilot asks for: its own error on a heavy-tai
 TAIL = math.erfc(ALARM / math.sqrt(2)) / 2  # of a normal law beyond the alarm, one side
 MANY = 1_000  # draws: of fewer, the farthest one always holds a large part of the variance
 DOMINANT = 0.1  # share of the variance in one draw, from which on the verdict says so
-_MISSED = 15  # draws that a sample holds on average: all of them are missing once in 3.3 million runs, e^−15
+SAME_UNITS = 2.0**-46  # of the larger of two values: 64 units in its last place are rounding
+SAME_CANCELLED = 1e-12  # of the smaller of 1 and the values: what is left where numbers of about 1 cancel
+MISSED = 15  # draws that a sample holds on average: all of them are missing once in 3.3 million runs, e^−15
 _DOUBT = 0.05  # what n successes of n exclude, they exclude at 95 %
 
 Kind = Literal["mean", "share", "constant"]
@@ -46,7 +48,7 @@ def same_value(one: float, other: float, rounding: float = 0.0) -> bool:
     (True, False)
     """
     scale = max(abs(one), abs(other))
-    return abs(one - other) <= 2.0**-46 * scale + 1e-12 * min(scale, 1.0) + rounding
+    return abs(one - other) <= SAME_UNITS * scale + SAME_CANCELLED * min(scale, 1.0) + rounding
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class DecisionRule:
             if estimate.count >= MANY:
                 # a draw that holds the share s of the variance moves the mean by √s standard errors, and several like
                 # it may have been missed
-                alarm += _MISSED * math.sqrt(abs(estimate.farthest))
+                alarm += MISSED * math.sqrt(abs(estimate.farthest))
         return self._beyond(z, alarm)
 
     def suspects(self, estimate: Estimate, expected: float) -> bool:

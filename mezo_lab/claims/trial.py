@@ -35,7 +35,7 @@ FEWEST = 1_000  # draws
 PILOT_NUMBERS = 1 << 28  # random numbers of a pilot, a few seconds
 MOST_NUMBERS = 1 << 33  # random numbers of a run, minutes: a resolution that needs more is not tried
 DOUBTED_NUMBERS = 1 << 25  # of a law whose error bar cannot be trusted: no number of draws makes it CONSISTENT
-_FINEST = 1e-12  # resolution: below it the formulas themselves round
+FINEST = 1e-12  # resolution: below it the formulas themselves round
 _MOST_DRAWS = 1 << 53
 _MAIN_STREAM = 1
 _PILOT_STREAM = 2
@@ -116,7 +116,7 @@ def check(
     if count is None and tested.share and tested.relation == "==" and certain(experiment.expected):
         count = max(2, draws_to_exclude(min(targets[0], 0.5)))
     elif count is None:
-        count, unreachable = trial.planned(targets, progress)
+        count, unreachable = trial.planned(targets, scale, progress)
         notes += unreachable
     estimate = trial.estimate(tested.draw, count, _MAIN_STREAM, progress)
     status, missing = rule.status(estimate, tested.expected, min(targets))
@@ -168,9 +168,9 @@ def build(claim: Claim, law: Law, parameters: Parameters, device: str = "cpu") -
 
 def check_size(resolution: float, draws: int | None) -> None:
     """Raise ValueError for a resolution, or a number of draws, that no run can have."""
-    if not _FINEST <= resolution < 1:
+    if not FINEST <= resolution < 1:
         raise ValueError(
-            f"`resolution` must lie between {_FINEST:g}, where the formulas themselves round, and 1, got "
+            f"`resolution` must lie between {FINEST:g}, where the formulas themselves round, and 1, got "
             f"{resolution:g}: 0.01 means 1 %."
         )
     if draws is not None and draws > _MOST_DRAWS:
@@ -245,10 +245,13 @@ class _Trial:
             return estimate
         return estimate.map(self.experiment.transform)
 
-    def planned(self, targets: list[float], progress: Progress | None = None) -> tuple[int, tuple[str, ...]]:
+    def planned(
+        self, targets: list[float], scale: float, progress: Progress | None = None
+    ) -> tuple[int, tuple[str, ...]]:
         """Draws that put every target and decoy 10 standard errors away, and a sentence where one is out of reach.
 
-        Args: targets: discrepancies to see, the one that was promised first.
+        Args: targets: discrepancies to see, the one that was promised first. scale: what they are relative to, the
+        theory's value, also where a formula of the user's is tested.
         """
         experiment = self.experiment
         least = max(FEWEST, min(PILOT, PILOT_NUMBERS // experiment.numbers_per_draw))
@@ -263,21 +266,8 @@ class _Trial:
         needed = max((count for count in counts if count <= most), default=least)
         notes = ()
         if counts[0] > most and self.rule.trusted:
-            notes = (self._out_of_reach(targets[0], counts[0], deviation, most),)
+            notes = (_out_of_reach(targets[0] / scale, counts[0], deviation / scale, most),)
         return _rounded_up(max(needed, least)), notes
-
-    def _out_of_reach(self, target: float, count: float, deviation: float, most: int) -> str:
-        """A sentence on the resolution that was asked for, and on the one within reach."""
-        scale = abs(self.experiment.expected) or 1.0
-        least = DETECTABLE * deviation * math.sqrt(MARGIN / most) / scale
-        reachable = float(f"{1.05 * least:.2g}")  # two digits, rounded up
-        within = f"{percent_text(reachable)} is within reach: --resolution {reachable:.2g} (resolution={reachable:.2g})"
-        if reachable >= 1:
-            within = "none is within reach; --draws N takes exactly N draws"
-        return (
-            f"a resolution of {percent_text(target / scale)} would take about {count:.1g} draws, and a run takes at "
-            f"most {most:,}: {within}"
-        )
 
     def decoy_verdict(self, decoy: Decoy, estimate: Estimate) -> DecoyVerdict:
         """A wrong formula against the same draws; a wrong experiment gets draws of its own."""
@@ -296,6 +286,19 @@ class _Trial:
                 missing = rule.missing(estimate, expected, gap)
         z_score = rule.z_score(estimate, expected)
         return DecoyVerdict(decoy.statement, expected, z_score, status, missing, rule.kind, estimate)
+
+
+def _out_of_reach(resolution: float, count: float, deviation: float, most: int) -> str:
+    """A sentence on the resolution that was asked for, and on the one within reach; all relative to the theory."""
+    least = DETECTABLE * deviation * math.sqrt(MARGIN / most)
+    reachable = float(f"{1.05 * least:.2g}")  # two digits, rounded up
+    within = f"{percent_text(reachable)} is within reach: --resolution {reachable:.2g} (resolution={reachable:.2g})"
+    if reachable >= 1:
+        within = "none is within reach; --draws N takes exactly N draws"
+    return (
+        f"a resolution of {percent_text(resolution)} would take about {count:.1g} draws, and a run takes at most "
+        f"{most:,}: {within}"
+    )
 
 
 def _rounded_up(count: float) -> int:

@@ -1,10 +1,12 @@
 """The book, made once for all tests that read it, and one browser for those that look at it."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import chromium
+import playground_page
 import pytest
 from filelock import FileLock
 from make_book import make
@@ -32,3 +34,26 @@ def browser() -> Iterator[chromium.Chromium]:
         pytest.skip("no Chromium on this machine: install the package chromium")
     with chromium.Chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def playground_folder(tmp_path_factory) -> Path:
+    """The page alone, without the book around it."""
+    top = tmp_path_factory.mktemp("playground")
+    playground_page.write_playground(top)
+    (top / "static").rename(top / "_static")
+    form = re.search(r"```\{raw\} html\n(.*?)\n```", (top / "playground.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert form
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    (top / "playground.html").write_text(f"{head}<title>Playground</title><body>{form[1]}", encoding="utf-8")
+    return top
+
+
+@pytest.fixture
+def playground(browser, playground_folder):
+    """The page, opened as a file."""
+    opened = browser.open((playground_folder / "playground.html").as_uri())
+    yield opened
+    assert opened.console == []
+    assert all(address.startswith("file:") for address in opened.requests)
+    opened.close()

@@ -1,0 +1,201 @@
+"use strict";
+// The two pictures of a run, as SVG: the histogram of the draws, and the mean closing in on a formula. Each line has a
+// letter, a dash and a colour; the table below the pictures says the same in words.
+
+const charts = (() => {
+  const BARS = 44;
+  const TAIL = 0.02; // share of the pilot's draws that the last bar collects
+  const HEIGHT = 270;
+  const TOP = 34; // of which the letters of the lines take three rows
+  const BOTTOM = 40;
+  const ALARM = library.rule.alarm;
+
+  /** Counts of the draws between the least and the 98 % quantile of the pilot; the last bar holds all beyond. */
+  class Histogram {
+    constructor(pilot, marks) {
+      const sorted = Float64Array.from(pilot).sort();
+      const low = sorted[0];
+      let high = sorted[Math.floor((1 - TAIL) * (sorted.length - 1))];
+      const near = marks.filter((mark) => mark > high && mark - low < 3 * (high - low));
+      high = Math.max(high, ...near.map((mark) => mark + 0.05 * (mark - low)));
+      const least = 1e-6 * Math.max(Math.abs(low), Math.abs(high)) || 1e-6;
+      const widened = high - low < least ? Math.max(0.1 * Math.abs(low), 1e-6) : 0;
+      this.low = low - widened;
+      this.high = high + widened;
+      this.bars = new Float64Array(BARS);
+      this.beyond = 0;
+      this.below = 0;
+      this.count = 0;
+    }
+
+    add(values, size) {
+      const scale = BARS / (this.high - this.low);
+      for (let i = 0; i < size; i += 1) {
+        const place = Math.floor((values[i] - this.low) * scale);
+        if (place >= BARS) {
+          this.beyond += 1;
+          continue;
+        }
+        if (place < 0) this.below += 1;
+        this.bars[Math.max(place, 0)] += 1;
+      }
+      this.count += size;
+    }
+
+    /** What the bars at the ends hold, in a sentence. */
+    get ends() {
+      const share = (count) => words.percentText(count / Math.max(1, this.count));
+      let text = "All draws lie within the bars.";
+      if (this.beyond > 0) {
+        text = `The last bar holds all draws above ${words.numberText(this.high, 3)}, ${share(this.beyond)} of them.`;
+      }
+      if (this.below > 0) text += ` The first bar also holds those below ${words.numberText(this.low, 3)}.`;
+      return `${text} The mean counts every draw.`;
+    }
+  }
+
+  /** Round numbers between two others, and how many decimals tell them apart. */
+  function ticksBetween(low, high, about) {
+    const raw = (high - low) / about;
+    const power = 10 ** Math.floor(Math.log10(raw));
+    const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw * 0.999);
+    const ticks = [];
+    for (let k = Math.ceil(low / step); k * step <= high; k += 1) ticks.push(k * step);
+    return { ticks, step };
+  }
+
+  function tickText(tick, step) {
+    const size = Math.abs(tick);
+    if (size >= 1e6) return words.numberText(tick, Math.max(2, Math.ceil(Math.log10(size / step)) + 1));
+    if (step < 1e-7) return words.numberText(tick, 6);
+    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+    return words.minus(words.decimals(tick, digits));
+  }
+
+  /** A row for each letter, so that letters close to each other do not cover each other. */
+  function staggered(marks, place, gap) {
+    const rows = [-Infinity, -Infinity, -Infinity];
+    const sorted = [...marks].sort((one, other) => place(one) - place(other));
+    return sorted.map((mark) => {
+      const at = place(mark);
+      let row = rows.findIndex((last) => at - last > gap);
+      if (row < 0) row = 2;
+      rows[row] = at;
+      return { ...mark, at, row };
+    });
+  }
+
+  function picture(width, label, inside) {
+    return (
+      `<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img" aria-label="${label}">` +
+      `${inside.join("")}</svg>`
+    );
+  }
+
+  /** The histogram. lines: [{letter, style, value}]; mean: of the draws so far. */
+  function histogram(width, counts, lines, mean) {
+    const left = 8;
+    const tailWidth = 22;
+    const right = width - tailWidth - 12;
+    const bottom = HEIGHT - BOTTOM;
+    const x = (value) => left + ((value - counts.low) / (counts.high - counts.low)) * (right - left);
+    const most = Math.max(1, counts.beyond, ...counts.bars);
+    const height = (count) => (count / most) * (bottom - TOP - 4);
+    const barWidth = (right - left) / BARS;
+    const inside = [];
+    counts.bars.forEach((count, place) => {
+      const tall = height(count);
+      const at = left + place * barWidth;
+      inside.push(`<rect class="pg-bar" x="${at}" y="${bottom - tall}" width="${barWidth - 1}" height="${tall}"/>`);
+    });
+    const tall = height(counts.beyond);
+    inside.push(
+      `<rect class="pg-bar pg-tail" x="${right + 8}" y="${bottom - tall}" width="${tailWidth}" height="${tall}"/>`,
+      `<text class="pg-tick" x="${right + 8 + tailWidth / 2}" y="${bottom + 15}" text-anchor="middle">more</text>`,
+      `<line class="pg-axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
+    );
+    const { ticks, step } = ticksBetween(counts.low, counts.high, Math.max(2, width / 90));
+    for (const tick of ticks) {
+      if (x(tick) > right - 14) continue;
+      inside.push(
+        `<line class="pg-axis" x1="${x(tick)}" x2="${x(tick)}" y1="${bottom}" y2="${bottom + 4}"/>`,
+        `<text class="pg-tick" x="${x(tick)}" y="${bottom + 15}" text-anchor="middle">${tickText(tick, step)}</text>`,
+      );
+    }
+    inside.push(`<text class="pg-tick" x="${left}" y="${HEIGHT - 6}">value of one draw</text>`);
+    const marks = [...lines, { letter: "M", style: "mean", value: mean }];
+    const shown = marks.filter((mark) => mark.value >= counts.low && mark.value <= counts.high);
+    for (const mark of staggered(shown, (each) => x(each.value), 13)) {
+      const top = 11 + 10 * mark.row;
+      inside.push(
+        `<line class="pg-line pg-${mark.style}" x1="${mark.at}" x2="${mark.at}" y1="${top + 2}" y2="${bottom}"/>`,
+        `<text class="pg-letter pg-${mark.style}-ink" x="${mark.at}" y="${top}" text-anchor="middle">${mark.letter}</text>`,
+      );
+    }
+    return picture(width, `Histogram of ${words.decimals(counts.count, 0)} draws. ${counts.ends}`, inside);
+  }
+
+  /** Half the height of the second picture: the gaps between the formulas that can be shown together. */
+  function reachOf(lines, centre, target) {
+    const gaps = lines.map((line) => Math.abs(line.value - centre)).filter((gap) => gap > 0);
+    const least = Math.max(3 * target, Math.min(...gaps, Infinity) === Infinity ? 0 : 1.5 * Math.min(...gaps));
+    return Math.max(least, ...gaps.filter((gap) => gap < 6 * least).map((gap) => 1.3 * gap));
+  }
+
+  /**
+   * The mean against the number of draws, with 5 standard errors to either side.
+   * track: [{count, mean, error}]; centre: the theory's value; half: of the height; count: all draws.
+   */
+  function closing(width, track, lines, { centre, half, count }) {
+    const right = width - 40;
+    const bottom = HEIGHT - BOTTOM;
+    const { ticks, step } = ticksBetween(centre - half, centre + half, 5);
+    const longest = Math.max(...ticks.map((tick) => tickText(tick, step).length), 3);
+    const left = 12 + 6.6 * longest;
+    const first = Math.log10(Math.min(1024, count / 2));
+    const x = (draws) => left + ((Math.log10(draws) - first) / (Math.log10(count) - first)) * (right - left);
+    const clip = (value) => Math.min(Math.max(value, centre - half), centre + half);
+    const y = (value) => TOP + ((centre + half - clip(value)) / (2 * half)) * (bottom - TOP);
+    const inside = [];
+    const points = track.filter((point) => Number.isFinite(point.error) && x(point.count) >= left - 0.5);
+    if (points.length > 0) {
+      const above = points.map((point) => `${x(point.count)},${y(point.mean + ALARM * point.error)}`);
+      const below = points.map((point) => `${x(point.count)},${y(point.mean - ALARM * point.error)}`).reverse();
+      inside.push(`<polygon class="pg-band" points="${above.join(" ")} ${below.join(" ")}"/>`);
+      const means = points.map((point) => `${x(point.count)},${y(point.mean)}`);
+      inside.push(`<polyline class="pg-line pg-mean" points="${means.join(" ")}"/>`);
+      const last = points[points.length - 1];
+      inside.push(`<circle class="pg-dot" cx="${x(last.count)}" cy="${y(last.mean)}" r="3.5"/>`);
+    }
+    for (const tick of ticks) {
+      inside.push(
+        `<line class="pg-axis" x1="${left - 4}" x2="${left}" y1="${y(tick)}" y2="${y(tick)}"/>`,
+        `<text class="pg-tick" x="${left - 7}" y="${y(tick) + 4}" text-anchor="end">${tickText(tick, step)}</text>`,
+      );
+    }
+    for (let power = Math.ceil(first); 10 ** power <= count; power += 1) {
+      const text = words.numberText(10 ** power, 3);
+      inside.push(
+        `<line class="pg-axis" x1="${x(10 ** power)}" x2="${x(10 ** power)}" y1="${bottom}" y2="${bottom + 4}"/>`,
+        `<text class="pg-tick" x="${x(10 ** power)}" y="${bottom + 15}" text-anchor="middle">${text}</text>`,
+      );
+    }
+    inside.push(
+      `<line class="pg-axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
+      `<line class="pg-axis" x1="${left}" x2="${left}" y1="${TOP}" y2="${bottom}"/>`,
+      `<text class="pg-tick" x="${left}" y="${HEIGHT - 6}">draws so far</text>`,
+    );
+    const shown = lines.filter((line) => Math.abs(line.value - centre) <= half);
+    for (const mark of staggered(shown, (line) => y(line.value), 11)) {
+      const letterX = right + 5 + 11 * mark.row;
+      inside.push(
+        `<line class="pg-line pg-${mark.style}" x1="${left}" x2="${right}" y1="${mark.at}" y2="${mark.at}"/>`,
+        `<text class="pg-letter pg-${mark.style}-ink" x="${letterX}" y="${mark.at + 4}">${mark.letter}</text>`,
+      );
+    }
+    const label = `The mean of the draws with ${ALARM} standard errors to either side, beside the values of the formulas`;
+    return picture(width, label, inside);
+  }
+
+  return { Histogram, histogram, closing, reachOf };
+})();
