@@ -208,6 +208,13 @@ def test_a_resolution_out_of_reach_is_told_at_once_with_the_one_within_reach(mon
     assert tried(resolution=0.0125).status is Status.CONSISTENT
 
 
+def test_a_resolution_out_of_reach_is_relative_to_the_theory_also_for_a_formula_far_from_it(monkeypatch):
+    monkeypatch.setattr(trial, "MOST_NUMBERS", 1_000_000)
+    (note,) = tried(resolution=1e-4, expect=Expression("1000*m")).notes
+    assert "a resolution of 0.010 % would take" in note
+    assert "1.2 % is within reach: --resolution 0.012" in note
+
+
 def test_a_decoy_within_reach_is_still_refuted_where_the_resolution_is_not(monkeypatch):
     monkeypatch.setattr(trial, "MOST_NUMBERS", 1_000_000)
     found = tried(toy(Decoy("m + 0.02")), resolution=1e-4)
