@@ -78,7 +78,8 @@ def marked_names() -> dict[str, Term]:
 def _pattern() -> re.Pattern[str]:
     """Any of the names, the longest first, in singular or plural, and no part of a longer word."""
     names = sorted(marked_names(), key=len, reverse=True)
-    return re.compile(rf"(?<![\w\-–])({'|'.join(map(re.escape, names))})(s|es)?(?![\w\-–])", re.IGNORECASE)
+    words = "|".join(map(re.escape, names)).replace(r"in\ place", r"in\ place(?! of)")  # "in place of" is "instead"
+    return re.compile(rf"(?<![\w\-–])({words})(s|es)?(?![\w\-–])", re.IGNORECASE)
 
 
 def mark(node: nodes.Element, seen: set[Term], depth: int = 0, *, prose: bool = False) -> None:

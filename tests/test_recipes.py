@@ -38,4 +38,6 @@ def test_every_recipe_is_a_program_and_says_what_came_of_it():
     recipes = re.split(r"^## ", PAGE, flags=re.M)[1:]
     assert len(recipes) >= 12
     for recipe in recipes:
-        assert re.search(r"```py(thon)?\n.*?print\(.*?```", recipe, re.DOTALL), recipe.splitlines()[0]
+        (program,) = re.findall(r"```py(?:thon)?\n(.*?)```", recipe, re.DOTALL)
+        assert "print(" in program, recipe.splitlines()[0]
+        assert max(map(len, program.splitlines())) <= 88, "a page shows no more columns"

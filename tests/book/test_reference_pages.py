@@ -191,6 +191,10 @@ def test_a_longer_term_wins_and_a_part_of_a_word_is_none():
     assert marked(paragraph(words)) == ["effective rank", "low-rank directions", "probe-parallel"]
 
 
+def test_a_word_that_means_something_else_is_not_marked():
+    assert marked(paragraph("In place of a loss; the weights move in place.")) == ["in place"]
+
+
 @pytest.mark.parametrize(
     "child",
     [
