@@ -4,6 +4,8 @@
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const OF_FORMULAS = /[‖|^=+\\/√∇]|[⁰-⁹ᵀ\u0302\u0370-\u03ff]|[ĝĥ]/u; // a word has none of them
+const HAN = /\p{Script=Han}/u;
+const TRANSLATED = /(^|\/)zh\/|\.zh$/;
 const KINDS = { claim: "claim", API: "API", term: "glossary" };
 
 /** A formula as search_names.py writes it: without spaces, one sign for each meaning. */
@@ -34,7 +36,8 @@ function likeness(name, typed) {
     return 1;
   }
   const all = words.split(" ");
-  const held = typed.split(" ").every((word) => all.some((each) => each.startsWith(word)));
+  const fits = (each, word) => (HAN.test(word) ? each.includes(word) : each.startsWith(word));
+  const held = typed.split(" ").every((word) => all.some((each) => fits(each, word)));
   return typed && held ? (0.6 * typed.length) / words.length : 0;
 }
 
@@ -61,7 +64,8 @@ function namedResults(query) {
   const isFormula = OF_FORMULAS.test(formula) || formula in MEZO_NAMES.greek;
   const found = [];
   for (const entry of MEZO_NAMES.entries) {
-    const score = scoreOf(entry, words, formula, isFormula);
+    const foreign = TRANSLATED.test(entry.page) && !HAN.test(query);
+    const score = scoreOf(entry, words, formula, isFormula) / (foreign ? 10 : 1);
     if (score > 0) {
       const anchor = entry.anchor ? "#" + entry.anchor : "";
       const description = KINDS[entry.kind] ?? null;
@@ -79,7 +83,11 @@ Search._performSearch = (query, ...terms) => {
     return found; // the words of a formula are letters, which every page has
   }
   const places = new Set(found.map((result) => result[0] + result[2]));
-  const others = wordsOfPages(query, ...terms).filter((result) => !places.has(result[0] + result[2]));
+  let others = wordsOfPages(query, ...terms).filter((result) => !places.has(result[0] + result[2]));
+  if (!HAN.test(query)) {
+    const foreign = others.filter((result) => TRANSLATED.test(result[0]));
+    others = [...foreign, ...others.filter((result) => !TRANSLATED.test(result[0]))];
+  }
   return [...others, ...found];
 };
 
