@@ -12,6 +12,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from terms import read_glossary
 
 from mezo_lab.claims import REGISTRY
 
@@ -99,9 +100,13 @@ def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
         title = f"{name} ({thing.objtype})"
         names = [name, name.rsplit(".", 1)[-1]]
         found.append({"kind": "API", "title": title, "page": thing.docname, "anchor": thing.node_id, "names": names})
-    for name, term, kind, page, anchor, _ in env.domains["std"].get_objects():
+    of_glossary = {name: term for section in read_glossary().values() for term in section for name in term.names}
+    for name, written, kind, page, anchor, _ in env.domains["std"].get_objects():
         if kind == "term":
-            found.append({"kind": "term", "title": term, "page": page, "anchor": anchor, "names": [name]})
+            term = of_glossary.get(name)
+            names = [name, term.chinese, *re.split(r"[,;] *| = ", term.symbol)] if term else [name]
+            names = [each for each in names if each]
+            found.append({"kind": "term", "title": written, "page": page, "anchor": anchor, "names": names})
     return found
 
 

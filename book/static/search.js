@@ -45,8 +45,11 @@ function likeness(name, typed) {
 function scoreOf(entry, words, formula, isFormula) {
   const byName = Math.max(...entry.names.map((name) => likeness(name, words)), 0);
   const rank = { claim: 120, term: 110, API: 100, page: 0 }[entry.kind];
+  const byTitle = likeness(entry.title, words);
   let score = byName === 1 ? rank : byName * 60;
-  score = Math.max(score, 90 * likeness(entry.title, words));
+  if (entry.kind === "page" && byTitle) {
+    score = Math.max(score, byTitle === 1 ? rank + 100 : 40 + 50 * byTitle);
+  }
   if (isFormula && formula) {
     const same = [entry.title, ...entry.names].some((name) => plainFormula(name) === formula);
     const held = (entry.formulas ?? []).filter((each) => each.includes(formula)).length;

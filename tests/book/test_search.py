@@ -33,7 +33,7 @@ SOUGHT = {  # what is typed: the page that must be among the first
     "MeZO": "api/",
     "two_point": "api/",
     "state_dict": "api/",
-    "动量": "notebooks/zh/",
+    "随机搜索": "notebooks/zh/",
     "errata": "docs/errata.html",
     "playground": "playground.html",
     "learning rate": "docs/learning-rate.html",
