@@ -26,8 +26,7 @@ def make(site: Path, staged: Path = STAGED) -> None:
     options = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "2", "-d", str(staged.with_suffix(".trees"))]
     command = [sys.executable, "-m", "sphinx", "-b", "html", *options, str(staged), str(site)]
     subprocess.run(command, check=True, env=os.environ | {"MEZO_LAB_BOOK": str(BOOK)})
-    for package in ("mathjax", "pyodide"):
-        copy_vendored(package, site)
+    copy_vendored("mathjax", site)
 
 
 def main() -> None:

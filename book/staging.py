@@ -10,6 +10,7 @@ from claim_links import link_claims
 from course_pages import write_course_files, write_course_pages
 from links import MOVED, relink
 from playground_page import write_playground
+from prover_page import write_prover
 from reference_pages import write_reference_pages
 
 BOOK = Path(__file__).resolve().parent
@@ -35,6 +36,7 @@ def stage(staged: Path) -> None:
     write_course_pages(staged)
     write_reference_pages(staged)
     write_playground(staged)
+    write_prover(staged)
     relink(staged)
     link_claims(staged)
     write_course_files(staged / "extra")

@@ -81,6 +81,9 @@ class _PlainPrinter(_Blackboard, StrPrinter):
         bare = not base.is_Symbol or not set(base.name) & set("²⁴ᵀ⁻ ")
         return (inner if bare else f"({inner})") + str(exponent).translate(SUPERSCRIPT)
 
+    def _print_Pi(self, expr):
+        return "π"
+
     def _print_gamma(self, expr):
         return f"Γ({self._print(expr.args[0])})"
 

@@ -1,0 +1,1 @@
+"""Python that the page of proofs runs in the browser; the tests run it without one."""

@@ -1,0 +1,99 @@
+/* Answers of Python as parts of the page: a proof, and a comparison of two formulas. */
+"use strict";
+
+(() => {
+  const prover = window.prover;
+
+  /* An element: its tag, its class, and what it holds. Text is text, never HTML. */
+  function element(tag, kind, ...content) {
+    const made = document.createElement(tag);
+    if (kind) {
+      made.className = kind;
+    }
+    made.append(...content);
+    return made;
+  }
+
+  function formula(latex) {
+    return element("div", "prover-formula math notranslate", `\\[${latex}\\]`);
+  }
+
+  const named = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+
+  prover.refusal = (sentence) => element("p", "prover-error", sentence);
+
+  prover.proofShown = (proof) => {
+    const steps = proof.steps.map((step) => {
+      const made = element("li", "", element("p", "", step.sentence), formula(step.latex));
+      made.querySelector(".prover-formula").setAttribute("aria-label", step.text);
+      return made;
+    });
+    const ends = proof.conclusions.map((each) =>
+      element("li", "", element("b", "", each.name), `: derived − theory = ${each.difference}`),
+    );
+    const verdict = element("p", proof.proved ? "prover-verdict prover-good" : "prover-verdict prover-bad");
+    verdict.append(element("b", "", proof.proved ? "Proved. " : "Not proved. "), proof.verdict);
+    const shown = element("section", "prover-answer", element("h3", "", proof.title), element("ol", "", ...steps));
+    shown.append(verdict);
+    if (ends.length > 1) {
+      shown.append(element("p", "", `It ends in ${named(ends.length, "equality", "equalities")}:`), element("ul", "", ...ends));
+    }
+    const printed = element("pre", "", proof.printed);
+    printed.tabIndex = 0;
+    shown.append(element("details", "", element("summary", "", "As the terminal prints it"), printed));
+    return shown;
+  };
+
+  function row(name, shown) {
+    const value = element("td", "prover-value", shown.value);
+    return element("tr", "", element("th", "", name), element("td", "", shown.typed), value);
+  }
+
+  function example(found) {
+    return element(
+      "p",
+      "",
+      `The smallest example: at ${found.at} your formula gives ${found.yours}, and the theory gives ${found.theory}.`,
+    );
+  }
+
+  const SENTENCES = {
+    equal: "Equal. sympy finds that your formula minus the theory is 0.",
+    different: "Different. sympy finds that your formula minus the theory is not 0.",
+    undecided:
+      "Not decided. The formulas give the same number in each setting of this claim, and sympy does not find that they are equal.",
+  };
+
+  function reasons(found) {
+    const said = [];
+    if (found.verdict === "different" && found.same_here) {
+      said.push("At the numbers of the table the two agree: elsewhere they do not.");
+    }
+    if (found.verdict === "undecided" && found.dependent.length) {
+      said.push(`Some of the names ${found.dependent.join(", ")} may depend on others of this claim; the formula of the theory shows how it is written.`);
+    }
+    return said.map((sentence) => element("p", "", sentence));
+  }
+
+  prover.comparisonShown = (found, asked) => {
+    const kind = { equal: "prover-good", different: "prover-bad", undecided: "prover-open" }[found.verdict];
+    const head = element("p", `prover-verdict ${kind}`, SENTENCES[found.verdict]);
+    const shown = element("section", "prover-answer", element("h3", "", asked.title), head);
+    if (asked.bound) {
+      shown.append(element("p", "", "The claim is a bound: its mean is at most the theory's value."));
+    }
+    const table = element("table", "", row("yours", found.yours), row("theory", found.theory));
+    shown.append(table, element("p", "", found.at ? `The numbers: ${found.at}.` : "Neither formula has names."));
+    shown.append(element("p", "", "The formula of the theory, for this law:"), formula(found.theory.latex));
+    if (found.verdict !== "equal") {
+      shown.append(element("p", "", "Yours minus the theory:"), formula(found.difference.latex), ...reasons(found));
+    }
+    if (found.example) {
+      shown.append(example(found.example));
+    }
+    const command = element("pre", "", asked.command);
+    command.tabIndex = 0;
+    shown.append(element("p", "", "To put it to random draws:"), command);
+    return shown;
+  };
+})();
