@@ -56,3 +56,13 @@ window.addEventListener("load", () => {
   // what was folded has no width until it is opened
   document.addEventListener("toggle", fit, true);
 });
+
+// paper is white
+let chosen = "";
+window.addEventListener("beforeprint", () => {
+  chosen = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = chosen;
+});

@@ -70,7 +70,8 @@ def shown(page: Page, address: str, width: int, dark: bool) -> None:
 def faults(page: Page) -> list[str]:
     """What axe-core finds on a page, serious or worse: the rule and the first elements that break it."""
     page.evaluate(vendored("axe-core", "axe.min.js").read_text(encoding="utf-8") + ";0")
-    found = json.loads(page.evaluate("axe.run({resultTypes: ['violations']}).then(found => JSON.stringify(found))"))
+    options = {"resultTypes": ["violations"], "preload": False}  # a page of a folder may not fetch its own styles
+    found = json.loads(page.evaluate(f"axe.run({json.dumps(options)}).then(found => JSON.stringify(found))"))
     return [
         f"{fault['id']}: {fault['help']}: {[node['html'][:160] for node in fault['nodes'][:4]]}"
         for fault in found["violations"]
@@ -152,6 +153,17 @@ def test_the_reader_chooses_light_dark_or_the_system_and_the_choice_is_kept(site
     shown(page, f"{site.as_uri()}/{KINDS['errata']}", WIDE, dark=True)
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.evaluate("document.querySelector('.theme-change-button[data-mode=auto]').click()")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_paper_is_white(site: Path, page: Page, tmp_path: Path) -> None:
+    """A page that is read in the dark is printed in dark letters on white, and is dark again afterwards."""
+    shown(page, f"{site.as_uri()}/{KINDS['guide']}", WIDE, dark=True)
+    page.evaluate(
+        "window.addEventListener('beforeprint', () => window.printed = document.documentElement.dataset.theme)"
+    )
+    page.print_pdf(tmp_path / "page.pdf")
+    assert page.evaluate("window.printed") == "light"
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
