@@ -51,6 +51,8 @@ bibtex_reference_style = "author_year"
 mathjax_path = "mathjax/tex-svg.js"
 mathjax3_config = {"options": {"enableMenu": False}, "svg": {"mtextInheritFont": True}}
 
+copybutton_selector = "div:not(.output) > div.highlight > pre"  # code, and not what it printed
+
 html_theme = "sphinx_book_theme"
 html_title = "mezo_lab"
 html_static_path = ["static"]

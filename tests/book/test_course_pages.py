@@ -1,14 +1,17 @@
 """The course in the book: nothing is told before a reader asks, all can be downloaded, each picture has words."""
 
 import re
+import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import notebook_page as pages_of_notebooks
 import page_links as lines_of_links
 import pytest
 from bs4 import BeautifulSoup
-from course_pages import EDITIONS
+from course_pages import EDITIONS, write_course_pages
+from lecture_pages import lectures
 from links import ROOT
 from marks import BEGIN, END
 from notebook_page import notebook_page
@@ -172,6 +175,26 @@ def test_launch_links_are_made_of_one_setting():
     assert "colab" not in launch_addresses(path, "https://gitlab.com/owner/repo", "main")
 
 
+@pytest.mark.parametrize("repository", ["", "https://github.com/owner/repo"])
+def test_all_pages_follow_the_setting(tmp_path, repository):
+    (tmp_path / "notebooks").mkdir()
+    for name in ("README.md", "TEACHING.md"):
+        shutil.copy(ROOT / "notebooks" / name, tmp_path / "notebooks")
+    write_course_pages(tmp_path, repository, "main")
+    for page in PAGES:
+        (line,) = re.findall(
+            r"<p class=.mezo-page-links.>.*", nbformat.read(tmp_path / f"{page}.ipynb", 4).cells[0].source
+        )
+        addresses = re.findall(r"https://[^\"]+", line)
+        hosts = {address.split("/")[2] for address in addresses}
+        assert hosts == ({"github.com", "colab.research.google.com", "mybinder.org"} if repository else set())
+        files = [
+            unquote(address).partition("/main/")[2] or unquote(address).partition("labpath=")[2]
+            for address in addresses
+        ]
+        assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
 def test_every_page_has_the_same_words_in_both_languages():
     for words in (pages_of_notebooks.WORDS, lines_of_links.WORDS):
         assert words.keys() == EDITIONS.keys()
@@ -182,6 +205,32 @@ def test_a_chinese_page_names_its_language(site):
     chinese = 'article [lang="zh-Hans"] h1'
     assert parsed(site, "notebooks/zh/03_the_dispute").select_one(chinese)
     assert not parsed(site, "notebooks/03_the_dispute").select_one(chinese)
+
+
+def test_a_chinese_heading_has_the_address_of_the_english_one(site):
+    for name in (page.rpartition("/")[2] for page in PAGES if "/zh/" in page):
+        english = [section["id"] for section in parsed(site, f"notebooks/{name}").select("article section section")]
+        chinese = {place["id"] for place in parsed(site, f"notebooks/zh/{name}").select("article [id]")}
+        assert len(english) > 10
+        assert {f"zh-{name[:2]}-{each}" for each in english} <= chinese
+
+
+def test_a_notebook_with_a_lecture_leads_to_it(site):
+    for name in lectures():
+        (link,) = [link["href"] for link in parsed(site, f"notebooks/{name}").select("article a[href*='slides/']")]
+        assert link == f"../slides/{name}.html"
+        assert (site / "slides" / f"{name}.html").is_file()
+    without = next(name for name in NAMES if name not in lectures())
+    assert parsed(site, f"notebooks/{without}").select("article .mezo-page-links a[href*='slides/']") == []
+
+
+@pytest.mark.browser
+def test_a_lecture_finds_all_that_it_loads(site, browser):
+    page = browser.open((site / "slides" / f"{lectures()[0]}.html").as_uri())
+    page.wait_for("document.querySelectorAll('.MathJax_SVG').length > 20")
+    assert page.console == []
+    assert [request for request in page.requests if not request.startswith(("file:", "data:"))] == []
+    page.close()
 
 
 def test_answers_to_the_predictions_are_folded_for_students_who_read_the_page_of_lecturers(site):
