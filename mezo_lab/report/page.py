@@ -14,7 +14,7 @@ from mezo_lab.report.figures import alt_text, claim_figure, formula_svg
 from mezo_lab.report.figures.formula import Glyph, glyph_definitions
 from mezo_lab.report.labels import MARKS, SECTIONS, counted
 from mezo_lab.report.picture import inline_svg
-from mezo_lab.report.prose import RunSummary, by_claim, sentences, summary
+from mezo_lab.report.prose import RunSummary, by_claim, sentences, summary, worst_status
 from mezo_lab.theory import printed
 
 if TYPE_CHECKING:
@@ -42,11 +42,8 @@ class _Group:
 
     @property
     def status(self) -> Status:
-        """That of the worst verdict, which gives the badge its colour and sign."""
-        failed = {verdict.status for verdict in self.verdicts if not verdict.passed}
-        if failed - {Status.UNDERPOWERED}:
-            return Status.REFUTED
-        return Status.UNDERPOWERED if failed else Status.CONSISTENT
+        """It gives the badge its colour and sign."""
+        return worst_status(self.verdicts)
 
     @property
     def formulas(self) -> list[str]:

@@ -8,7 +8,7 @@ from mezo_lab.claims import DecoyVerdict, Status, Verdict
 from mezo_lab.claims.wording import distance_text, draw_count, nines, number_text, successes
 from mezo_lab.report.labels import MARKS, counted, is_formula, setting, typographic
 
-__all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary", "verdict_sentence"]
+__all__ = ["RunSummary", "by_claim", "sentences", "status_label", "summary", "verdict_sentence", "worst_status"]
 
 _SAYS = {"==": "says", "<=": "says at most"}  # by the relation of a claim
 _CONCLUSIONS = {
@@ -25,6 +25,14 @@ def status_label(status: Status) -> str:
     '✗ REFUTED'
     """
     return f"{MARKS[status]} {status.name}"
+
+
+def worst_status(verdicts: Sequence[Verdict]) -> Status:
+    """The status of several verdicts together: that of the worst, in which a decoy that stands is a refutation."""
+    failed = {verdict.status for verdict in verdicts if not verdict.passed}
+    if failed - {Status.UNDERPOWERED}:
+        return Status.REFUTED
+    return Status.UNDERPOWERED if failed else Status.CONSISTENT
 
 
 def sentences(verdict: Verdict) -> str:

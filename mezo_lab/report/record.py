@@ -128,7 +128,7 @@ def _verdict_of(row: Mapping[str, Any]) -> Verdict:
             expected=decoy["expected"],
             z_score=_infinite(decoy["z_score"], estimate.mean - decoy["expected"]),
             status=Status[decoy["status"]],
-            missing=decoy["missing"],
+            missing=decoy.get("missing", 0),
             kind=kind,
             estimate=estimate,
         )

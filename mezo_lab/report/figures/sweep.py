@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["has_sweep", "sweep_figure"]
 
 _COLUMNS = 3
+_NAMED_COLUMNS = 2  # where the names of lines stand in the panels
 _PANEL = 2.1  # inches for a row of panels
 _FRAME = 0.9  # inches for axes and labels
 _LINE = 0.17  # inches for a line of the legend
@@ -36,8 +37,14 @@ class _Point:
 
 
 def has_sweep(verdicts: Sequence[Verdict], claim: Claim) -> bool:
-    """Whether the claim names a parameter, and the verdicts hold several values of it."""
-    return claim.sweep is not None and len({verdict.parameters[claim.sweep] for verdict in verdicts}) > 1
+    """Whether the claim names a parameter, and the verdicts hold several values of it and one observable.
+
+    Where a parameter is a word that differs, as of what is measured, the means have no axis in common.
+    """
+    if claim.sweep is None:
+        return False
+    words = {name for verdict in verdicts for name, value in verdict.parameters.items() if isinstance(value, str)}
+    return words.isdisjoint(style.varying(verdicts)) and len({v.parameters[claim.sweep] for v in verdicts}) > 1
 
 
 def sweep_figure(verdicts: Sequence[Verdict], claim: Claim) -> "Figure":
@@ -46,7 +53,7 @@ def sweep_figure(verdicts: Sequence[Verdict], claim: Claim) -> "Figure":
     formulas = style.decoy_formulas(verdicts)
     others = [name for name in style.varying(verdicts) if name != sweep]
     laws = list(dict.fromkeys(verdict.law for verdict in verdicts))
-    columns = min(len(laws), _COLUMNS)
+    columns = min(len(laws), _NAMED_COLUMNS if others else _COLUMNS)
     rows = -(-len(laws) // columns)
     figure = style.new_figure(_FRAME + _PANEL * rows + _LINE * len(formulas))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten().tolist()

@@ -127,6 +127,24 @@ def test_a_law_of_ones_own_is_drawn_at_its_points_only(best_step):
     assert list(x) == [0.5, 1.0, 2.0]
 
 
+def test_observables_that_have_no_axis_in_common_are_no_sweep():
+    settings = [
+        {"measure": "nearest", "dim": 6, "spacing": 2.4},
+        {"measure": "nearest", "dim": 6, "spacing": 3.4},
+        {"measure": "scatter", "dim": 6, "spacing": 4.5},
+    ]
+    verdicts = [tried("quantised", "rademacher", setting) for setting in settings]
+    (axes,) = drawn(verdicts).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    # the number that a word fixes is not told again
+    assert labels == [
+        "rademacher, nearest, spacing = 2.4",
+        "rademacher, nearest, spacing = 3.4",
+        "rademacher, scatter",
+    ]
+    assert len(drawn(verdicts[:2]).axes) == 1 and "spacing" in drawn(verdicts[:2]).axes[0].get_xlabel()
+
+
 def test_without_a_sweep_every_verdict_is_a_row(norm_factor):
     (axes,) = drawn(norm_factor).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["gaussian", "sphere", "uniform"]

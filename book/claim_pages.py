@@ -1,0 +1,187 @@
+"""The pages of the claims: one for each, an index of all, and the matrix of laws and claims.
+
+`write_claims(staged)` writes claims/A2.md …, claims/index.md and claims/matrix.md into the sources of the book.
+"""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import claim_parts as parts
+from playground_page import playground_link
+from reference_pages import cited
+
+from mezo_lab.claims import Claim
+from mezo_lab.report.labels import SECTIONS, counted
+from mezo_lab.report.prose import status_label, worst_status
+from mezo_lab.sampling import KEYED_LAWS
+
+ROOT = Path(__file__).resolve().parents[1]
+GENERATED = re.compile(r"<!-- claims -->.*<!-- end claims -->", re.DOTALL)
+STYLE = parts.raw('<link rel="stylesheet" href="../_static/claims.css">')
+FILTER = parts.raw(
+    '<p class="mezo-filter"><label for="claim-filter">Show the claims that have all of these words</label> '
+    '<input id="claim-filter" type="search" autocomplete="off" placeholder="such as sphere curvature"> '
+    '<output for="claim-filter" aria-live="polite"></output></p>\n'
+    '<script src="../_static/claims.js" defer></script>'
+)
+
+
+def write_claims(staged: Path) -> None:
+    """Write the pages. Args: staged: the folder of the book's sources."""
+    folder = staged / "claims"
+    folder.mkdir(parents=True, exist_ok=True)
+    claims = parts.ordered()
+    for place, claim in enumerate(claims):
+        before = claims[place - 1] if place else None
+        after = claims[place + 1] if place + 1 < len(claims) else None
+        (folder / f"{claim.id}.md").write_text(page(claim, before, after), encoding="utf-8")
+    (folder / "index.md").write_text(index(claims), encoding="utf-8")
+    (folder / "matrix.md").write_text(matrix(claims), encoding="utf-8")
+
+
+def page(claim: Claim, before: Claim | None, after: Claim | None) -> str:
+    """The page of a claim, between its neighbours."""
+    sections = {
+        "Try it": _try(claim),
+        "Laws and formulas": parts.laws(claim),
+        "Assumptions": parts.assumptions(claim),
+        "Derivation": parts.derivation(claim),
+        "The last verification": f"{parts.verified(claim)}\n\n{parts.figure(claim)}\n\n{parts.verdict_table(claim)}",
+        "Where it is used": parts.used(claim),
+        "Published sentences that it corrects": parts.corrected(claim),
+        "Sources": parts.sources(claim, cited),
+        "Related claims": parts.neighbours(claim),
+        "Permalink": (
+            f"This page keeps its address: [claims/{claim.id}.html]({claim.id}.md). To cite the claim, name its id and"
+            " the version of the library ([how to cite](../cite.md))."
+        ),
+    }
+    head = [
+        _described(f"Claim {claim.id} of mezo_lab, {claim.name}: statement, laws, proof and verdicts"),
+        STYLE,
+        f"# {claim.id} {claim.name}",
+        _way(before, after),
+        f"```{{math}}\n{claim.statement}\n```",
+        f"**{_status(claim)}** · {_proved(claim)} · section {claim.id[0]}, *{SECTIONS[claim.id[0]]}*",
+    ]
+    return "\n\n".join([*head, *(f"## {name}\n\n{content}" for name, content in sections.items())]) + "\n"
+
+
+def _described(words: str) -> str:
+    """What a page says of itself to who links to it."""
+    return f"---\nmyst:\n  html_meta:\n    description: '{words}'\n---"
+
+
+def _way(before: Claim | None, after: Claim | None) -> str:
+    """To the claims before and after, and to all."""
+    steps = [f"← {parts.link(before)}" if before else "", "[all claims](index.md)", "[laws and claims](matrix.md)"]
+    steps.append(f"{parts.link(after)} →" if after else "")
+    return " · ".join(filter(None, steps))
+
+
+def _status(claim: Claim) -> str:
+    verdicts = parts.verdicts_on(claim)
+    if not verdicts:
+        return "No verdict on record"
+    passed = sum(verdict.passed for verdict in verdicts)
+    return f"{status_label(worst_status(verdicts))} in {passed} of {counted(len(verdicts), 'verdict')}"
+
+
+def _proved(claim: Claim) -> str:
+    laws = list(dict.fromkeys(proof.law for proof in parts.proofs_of(claim) if proof.proved))
+    return f"∎ proved for {counted(len(laws), 'law')}" if laws else "not derived by `mezo-lab prove`"
+
+
+def _try(claim: Claim) -> str:
+    """The commands, and the pages where a reader tries the claim without installing anything."""
+    lines = []
+    if play := playground_link(claim.id):
+        lines.append(f"{_away(f'../{play}', 'Draw in the browser')}: the playground opens with this claim.")
+    if prove := parts.prover_link(claim):
+        lines.append(f"{_away(prove, 'Derive it in the browser')}, or hold a formula of your own against the proof.")
+    for what, command in parts.commands(claim):
+        lines += [what, f"```sh\n{command}\n```"]
+    return "\n\n".join([*lines, parts.names(claim)]).rstrip()
+
+
+def _away(address: str, words: str) -> str:
+    """A link to a page with settings behind #, which are no place on it."""
+    return f'<a href="{escape(address)}">{words}</a>'
+
+
+def index(claims: Sequence[Claim]) -> str:
+    """All claims by section; the notation and the names of formulas around them are those of docs/claims.md."""
+    before, after = GENERATED.split((ROOT / "docs/claims.md").read_text(encoding="utf-8"))
+    lines = [
+        STYLE,
+        _moved(before).strip(),
+        "[Laws and claims](matrix.md) shows which claim holds for which law.",
+        FILTER,
+    ]
+    for letter, title in SECTIONS.items():
+        lines.append(f"## {letter}. {title}")
+        lines += [_entry(claim) for claim in claims if claim.id[0] == letter]
+    toctree = "\n".join(["```{toctree}", ":hidden:", "", *(claim.id for claim in claims), "```"])
+    return "\n\n".join([*lines, _moved(after).strip(), toctree]) + "\n"
+
+
+def _moved(words: str) -> str:
+    """Text of docs/claims.md, with the links that it has there."""
+    return re.sub(r"\]\((?!https:|#)", "](../docs/", words)
+
+
+def _entry(claim: Claim) -> str:
+    """A claim in the index."""
+    every = "every law" if len(claim.laws) >= 7 else ", ".join(claim.laws)
+    return "\n".join(
+        [
+            "::::{div} mezo-claim",
+            f"{parts.link(claim)} · {_status(claim)} · {_proved(claim)} · {every}",
+            "",
+            f"```{{math}}\n{claim.statement}\n```",
+            "::::",
+        ]
+    )
+
+
+def matrix(claims: Sequence[Claim]) -> str:
+    """Which claim holds for which law, as a table that a screen reader can walk through."""
+    laws = list(KEYED_LAWS)
+    head = "".join(f'<th scope="col">{law}</th>' for law in laws)
+    rows = []
+    for claim in claims:
+        cells = "".join(f"<td>{cell(claim, law)}</td>" for law in laws)
+        name = f'<a href="{claim.id}.html">{claim.id} {escape(claim.name)}</a>'
+        rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+    table = (
+        "<table><caption>Claims, a row each, and laws of z, a column each</caption>"
+        f'<thead><tr><th scope="col">claim</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
+    box = f'<div class="mezo-scroll mezo-matrix" tabindex="0" role="region" aria-label="Laws and claims">{table}</div>'
+    words = (
+        "Which claim holds for which law of z, from the records of the last full verification:\n\n"
+        "- **✓ 2**: CONSISTENT, in two verdicts; ✗ would be REFUTED, ? UNDERPOWERED.\n"
+        "- **∎**: proved for this law; alone, it is proved and not drawn.\n"
+        "- **n/a**: not stated for this law; it may be wrong there, and may be true.\n\n"
+        "[The index of claims](index.md) has their statements."
+    )
+    return "\n\n".join([STYLE, "# Laws and claims", words, parts.raw(box)]) + "\n"
+
+
+def cell(claim: Claim, law: str) -> str:
+    """What is known of a claim for a law: a sign for the eye, and the word for it."""
+    own = [verdict for verdict in parts.verdicts_on(claim) if verdict.law == law]
+    proved = any(proof.law == law and proof.proved for proof in parts.proofs_of(claim))
+    said = []
+    if own:
+        sign, word = status_label(worst_status(own)).split()
+        said.append(_sign(f"{sign} {len(own)}", f"{word}, {counted(len(own), 'verdict')}"))
+    if proved:
+        said.append(_sign("∎", "proved"))
+    return " ".join(said) or _sign("n/a", "not stated for this law")
+
+
+def _sign(sign: str, words: str) -> str:
+    return f'<span title="{words}" aria-hidden="true">{sign}</span><span class="visually-hidden">{words} </span>'

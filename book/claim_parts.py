@@ -1,0 +1,290 @@
+"""The parts of a claim's page, each as Markdown: from the registry, the theory, the proofs and the last records."""
+
+import inspect
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from claim_uses import Place, aliases, formulas, own_formulas, related, uses
+
+from mezo_lab import theory
+from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Verdict
+from mezo_lab.claims.selection import order
+from mezo_lab.claims.wording import number_text
+from mezo_lab.cli.listing import experiments_of, names_in
+from mezo_lab.proofs import Proof, law_formula, provable, prove
+from mezo_lab.proofs.printing import NO_BREAK, mathtext
+from mezo_lab.report import summary, verdicts_of
+from mezo_lab.report.card import verdict_card
+from mezo_lab.report.figures import alt_text, claim_figure
+from mezo_lab.report.labels import counted, is_formula, joined, setting
+from mezo_lab.report.picture import inline_svg
+from mezo_lab.sampling import KEYED_LAWS
+from mezo_lab.theory import Expression
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ("verify", "models", "curvature")  # the last full run, and the claims on a real language model
+LABEL = r"(?=\s(?:Source|Formula|Cost|Args|Returns|Raises):|\n\s*\n|\Z)"  # where a part of a docstring ends
+SPECIAL = re.compile(r"([\\`*_|<>$\[\]#~])")
+
+
+def text(words: str) -> str:
+    """Plain words as Markdown shows them."""
+    return SPECIAL.sub(r"\\\1", words)
+
+
+@cache
+def records() -> dict[str, tuple[list[Verdict], dict[str, Any], str]]:
+    """Claim → its verdicts in the last record that has any, the environment of that run, and the record's name."""
+    found: dict[str, tuple[list[Verdict], dict[str, Any], str]] = {}
+    for name in RECORDS:
+        record = json.loads((ROOT / f"results/{name}.json").read_text(encoding="utf-8"))
+        for verdict in verdicts_of(record):
+            verdicts, *_ = found.setdefault(verdict.claim.name, ([], record["environment"], name))
+            verdicts.append(verdict)
+    return found
+
+
+def verdicts_on(claim: Claim) -> list[Verdict]:
+    """Those of the claim in the records."""
+    return records().get(claim.name, ([], {}, ""))[0]
+
+
+def proofs_of(claim: Claim) -> list[Proof]:
+    """Its derivations, under all of its names and for every law."""
+    return [prove(name, law) for name, law in provable() if name in aliases(claim)]
+
+
+def verified(claim: Claim) -> str:
+    """When it was verified last, with which versions, and what came out."""
+    verdicts, environment, name = records().get(claim.name, ([], {}, ""))
+    if not verdicts:
+        return "No record under `results/` has a verdict on this claim."
+    versions = f"mezo_lab {environment['mezo_lab']}, torch {environment['torch']}, Python {environment['python']}"
+    model = " on a real language model" if claim.real else ""
+    return f"Verified{model} on {environment['date']} ({versions}; `results/{name}.json`). {summary(verdicts)}"
+
+
+def laws(claim: Claim) -> str:
+    """Law → formula and value at every tested parameter set."""
+    cases: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts_on(claim):
+        value = number_text(verdict.theory)
+        if verdict.relation == "<=":
+            value = f"≤ {value}"
+        where = setting(verdict.parameters)
+        cell = f"{value} {verdict.unit}".rstrip() + (f" at {where}" if where else "")
+        cases.setdefault((verdict.law, _formula(claim, verdict)), []).append(text(cell))
+    merged: dict[tuple[str, str], list[str]] = {}
+    for (law, formula), values in cases.items():
+        merged.setdefault((formula, ";<br>".join(values)), []).append(law)
+    rows = [f"| {joined(names)} | {formula} | {values} |" for (formula, values), names in merged.items()]
+    return "\n".join(["| law of z | formula | value at the tested parameters |", "|---|---|---|", *rows])
+
+
+def _formula(claim: Claim, verdict: Verdict) -> str:
+    """The theory's formula for the law of the verdict."""
+    if verdict.theory_formula is None:
+        names = ", ".join(f"{{py:func}}`~mezo_lab.theory.{name}`" for name in formulas(claim))
+        return f"no closed formula in these names; computed by {names}"
+    symbols = {} if claim.real else _symbols(claim, verdict)
+    return f"${mathtext(law_formula(Expression(verdict.theory_formula), verdict.law, symbols))}$"
+
+
+def _symbols(claim: Claim, verdict: Verdict) -> dict[str, float]:
+    parameters = {name: value for name, value in verdict.parameters.items() if name != "sampler"}
+    return claim.experiment(KEYED_LAWS[verdict.law], **parameters).symbols
+
+
+def assumptions(claim: Claim) -> str:
+    """What the docstrings of its theory and of its experiment assume."""
+    lines = []
+    for function in [claim.build, *(getattr(theory, name) for name in formulas(claim))]:
+        said = re.findall(rf"Assumes: (.*?){LABEL}", inspect.getdoc(function) or "", re.DOTALL)
+        module = inspect.getdoc(sys.modules[function.__module__]) or ""
+        said += re.findall(rf"Assumes throughout: (.*?){LABEL}", module, re.DOTALL)
+        name = "" if function is claim.build else f" ({{py:func}}`~mezo_lab.theory.{function.__name__}`)"
+        lines += [f"- {_sentence(words)}{name}" for words in said]
+    isotropic = "z is drawn by one of the laws of the table, each of which has $\\mathbb{E}[zz^\\top] = I$."
+    if not lines:
+        isotropic += " The library states no other assumption than the statement itself."
+    return "\n".join([f"- {isotropic}", *lines])
+
+
+def _sentence(words: str) -> str:
+    words = " ".join(words.split()).rstrip(".;")
+    return f"{words[:1].upper()}{words[1:]}.".replace("*", r"\*").replace("|", r"\|")
+
+
+def derivation(claim: Claim) -> str:
+    """Its proofs, step by step, each law folded."""
+    proofs = proofs_of(claim)
+    if not proofs:
+        return "`mezo_lab.proofs` does not derive this claim: the draws alone speak for it."
+    return "\n\n".join(_proof(proof) for proof in proofs)
+
+
+def _proof(proof: Proof) -> str:
+    end = "derived − theory = 0 ∎" if proof.proved else "not proved"
+    name = "" if proof.claim in REGISTRY else f"{proof.claim}, "
+    lines = [f":::{{dropdown}} {name}{proof.law} law, {counted(len(proof.steps), 'step')}: {end}"]
+    for number, step in enumerate(proof.steps, 1):
+        sentence = text(step.sentence.replace(NO_BREAK, " "))
+        lines += [f"{number}. {sentence}", "", f"   $$ {step.latex} $$", ""]
+    return "\n".join([*lines, ":::"])
+
+
+def figure(claim: Claim) -> str:
+    """The figure of the last verification, which follows a light or a dark page; its words stand for it."""
+    verdicts = verdicts_on(claim)
+    svg = inline_svg(claim_figure(verdicts, claim), f"figure-{claim.name}", alt_text(verdicts, claim))
+    caption = escape(alt_text(verdicts, claim))
+    return raw(f'<figure class="mezo-claim-figure">{svg}<figcaption>{caption}</figcaption></figure>')
+
+
+def verdict_table(claim: Claim) -> str:
+    """Every verdict with its decoys; a wide table scrolls by itself."""
+    box = f'<div class="mezo-scroll" tabindex="0" role="region" aria-label="Verdicts on {claim.name}">'
+    return raw(f"{box}{verdict_card(verdicts_on(claim))}</div>")
+
+
+def raw(html: str) -> str:
+    """HTML as it is."""
+    return f"```{{raw}} html\n{html}\n```"
+
+
+def commands(claim: Claim) -> list[tuple[str, str]]:
+    """(what it does, command): the test, a decoy as somebody's own formula, and the proof."""
+    what = "Test it for every law, with the decoys; `--fast` takes small dimensions:"
+    if claim.real:
+        what = "Test it on a language model, which [the installation](../docs/install.md) brings:"
+    found = [(what, f"mezo-lab verify {claim.name}")]
+    if wrong := _refuted(claim):
+        found.append(("Put a formula to the test. This one is a decoy, and is refuted:", wrong))
+    if provable_name := next((proof.claim for proof in proofs_of(claim) if proof.claim == claim.name), ""):
+        found.append(
+            ("Derive it, and check the derivation by brute force at small d:", f"mezo-lab prove {provable_name}")
+        )
+    return found
+
+
+def _refuted(claim: Claim) -> str:
+    """The command that holds the first decoy with a formula against the draws; "" where no decoy has one."""
+    for verdict in verdicts_on(claim):
+        for decoy in verdict.decoys:
+            if is_formula(decoy.statement) and not claim.real and decoy.expected != verdict.expected:
+                options = f"--law {verdict.law}{_options(claim, verdict)}"
+                return f'mezo-lab verify {claim.name} {options} --expect "{decoy.statement}"'
+    return ""
+
+
+def _options(claim: Claim, verdict: Verdict) -> str:
+    """The options that choose the parameters of a verdict among those of its law."""
+    sets = claim.parameter_sets(KEYED_LAWS[verdict.law])
+    options = ""
+    for name, value in verdict.parameters.items():
+        if len({each.get(name) for each in sets}) < 2:
+            continue
+        options += f" --{name} {value}" if name in ("dim", "probes") else f" --set {shlex.quote(f'{name}={value}')}"
+    return options
+
+
+def names(claim: Claim) -> str:
+    """The names that a formula of one's own may use, with their meaning."""
+    if claim.real:
+        return ""
+    known = [f"`{name}` ({text(SYMBOLS[name])})" for name in names_in(experiments_of(claim))]
+    return f"Names for `--expect`: {', '.join(known)}."
+
+
+def used(claim: Claim) -> str:
+    """Where it is named, and where its formula is computed with."""
+    found = uses(claim)
+    lines = _listed([place for place in found if place.names(claim)])
+    if own := own_formulas(claim):
+        computing = _listed([place for place in found if not place.names(claim)])
+        functions = joined([f"{{py:func}}`~mezo_lab.theory.{name}`" for name in own])
+        if computing:
+            lines += ["", f"Computed with its formula, {functions}:", "", *computing]
+    if not found:
+        return "No notebook, exercise, problem of the exam, question or page names it."
+    return "\n".join(lines)
+
+
+def _listed(found: Sequence[Place]) -> list[str]:
+    """A line for each page, with its sections."""
+    pages: dict[tuple[str, str, str], list[str]] = {}
+    for place in found:
+        kind = {"exam": "Exam", "question": "Questions"}.get(place.kind, "")
+        key = (kind, place.page if not kind else "", place.title if not kind else "")
+        heading = place.heading.replace("[", r"\[").replace("]", r"\]")
+        if kind == "Exam":
+            link = f"[{place.title}](../notebooks/assessment/exam.md)"
+        elif kind:
+            link = f"[{place.title}](../{place.page})"
+        else:
+            link = f"[{heading}](../{place.page}#{place.anchor})" if place.anchor else ""
+        pages.setdefault(key, []).append(link)
+    lines = []
+    for (kind, page, title), links in pages.items():
+        head = kind or f"[{title}](../{page})"
+        sections = ", ".join(filter(None, links))
+        lines.append(f"- **{head}**" + (f": {sections}" if sections else ""))
+    return lines
+
+
+def corrected(claim: Claim) -> str:
+    """The published sentences that it corrects."""
+    if not claim.published:
+        return "It corrects no published sentence that we know."
+    return "\n".join(
+        f"- [{each.name}](../docs/errata.md#{each.name}), {text(each.source)}. Said: {text(each.says)} True:"
+        f" {text(each.corrected)}"
+        for each in claim.published
+    )
+
+
+def sources(claim: Claim, cited: Callable[[str], list[str]]) -> str:
+    """Where the claim is printed, with references to the bibliography.
+
+    Args: cited: a text → the keys of the bibliography that it cites.
+    """
+    words = "\n".join([claim.source, *(f"{each.source} {each.address}" for each in claim.published)])
+    keys = list(dict.fromkeys(cited(words)))
+    line = f"{text(claim.source[:1].upper() + claim.source[1:])}."
+    if keys:
+        line += f" References: {', '.join(f'{{cite:p}}`{key}`' for key in keys)}."
+    return line
+
+
+def neighbours(claim: Claim) -> str:
+    """Related claims, and why they are."""
+    reasons = related(claim)
+    if not reasons:
+        return "None by the rule of these pages: no text, formula or section in common."
+    return "\n".join(
+        f"- Claims that {why}: {', '.join(link(other) for other in found)}" for why, found in reasons.items()
+    )
+
+
+def link(claim: Claim) -> str:
+    """To the page of a claim, from one beside it."""
+    return f"[{claim.id} {claim.name}]({claim.id}.md)"
+
+
+def prover_link(claim: Claim) -> str:
+    """To its derivation in the browser; "" where it has none."""
+    proofs = [proof for proof in proofs_of(claim) if proof.claim == claim.name]
+    return f"../prove.html#proof={claim.name}&law={quote(proofs[0].law)}" if proofs else ""
+
+
+def ordered() -> list[Claim]:
+    """The claims as they are listed."""
+    return sorted(REGISTRY.values(), key=order)
