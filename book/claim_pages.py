@@ -9,8 +9,6 @@ from html import escape
 from pathlib import Path
 
 import claim_parts as parts
-from playground_page import playground_link
-from reference_pages import cited
 
 from mezo_lab.claims import Claim
 from mezo_lab.report.labels import SECTIONS, counted
@@ -51,7 +49,7 @@ def page(claim: Claim, before: Claim | None, after: Claim | None) -> str:
         "The last verification": f"{parts.verified(claim)}\n\n{parts.figure(claim)}\n\n{parts.verdict_table(claim)}",
         "Where it is used": parts.used(claim),
         "Published sentences that it corrects": parts.corrected(claim),
-        "Sources": parts.sources(claim, cited),
+        "Sources": parts.sources(claim),
         "Related claims": parts.neighbours(claim),
         "Permalink": (
             f"This page keeps its address: [claims/{claim.id}.html]({claim.id}.md). To cite the claim, name its id and"
@@ -97,8 +95,6 @@ def _proved(claim: Claim) -> str:
 def _try(claim: Claim) -> str:
     """The commands, and the pages where a reader tries the claim without installing anything."""
     lines = []
-    if play := playground_link(claim.id):
-        lines.append(f"{_away(f'../{play}', 'Draw in the browser')}: the playground opens with this claim.")
     if prove := parts.prover_link(claim):
         lines.append(f"{_away(prove, 'Derive it in the browser')}, or hold a formula of your own against the proof.")
     for what, command in parts.commands(claim):

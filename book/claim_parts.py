@@ -5,13 +5,14 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from citations import cited, cited_by_claim
 from claim_uses import Place, aliases, formulas, own_formulas, related, uses
 
 from mezo_lab import theory
@@ -251,17 +252,16 @@ def corrected(claim: Claim) -> str:
     )
 
 
-def sources(claim: Claim, cited: Callable[[str], list[str]]) -> str:
-    """Where the claim is printed, with references to the bibliography.
-
-    Args: cited: a text → the keys of the bibliography that it cites.
-    """
-    words = "\n".join([claim.source, *(f"{each.source} {each.address}" for each in claim.published)])
-    keys = list(dict.fromkeys(cited(words)))
-    line = f"{text(claim.source[:1].upper() + claim.source[1:])}."
-    if keys:
-        line += f" References: {', '.join(f'{{cite:p}}`{key}`' for key in keys)}."
-    return line
+def sources(claim: Claim) -> str:
+    """Where the claim is printed, and the sentences that it corrects, with references to the bibliography."""
+    keys = [
+        *cited_by_claim(claim.source),
+        *cited("\n".join(f"{each.source} {each.address}" for each in claim.published)),
+    ]
+    line = f"Source of the claim: {text(claim.source)}."
+    if not keys:
+        return f"{line} It names no work of the [bibliography](../bibliography.md)."
+    return f"{line} References: {{cite:p}}`{','.join(dict.fromkeys(keys))}`."
 
 
 def neighbours(claim: Claim) -> str:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from claim_links import link_claims
+from claim_pages import write_claims
 from course_pages import write_course_files, write_course_pages
 from links import MOVED, relink
 from playground_page import write_playground
@@ -34,6 +35,7 @@ def stage(staged: Path) -> None:
     shutil.copy(ROOT / "CONTRIBUTING.md", staged)
     _fill_start_page(staged / "index.md")
     write_course_pages(staged)
+    write_claims(staged)
     write_reference_pages(staged)
     write_playground(staged)
     write_prover(staged)
