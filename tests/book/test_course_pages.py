@@ -227,7 +227,7 @@ def test_a_notebook_with_a_lecture_leads_to_it(site):
 @pytest.mark.browser
 def test_a_lecture_finds_all_that_it_loads(site, browser):
     page = browser.open((site / "slides" / f"{lectures()[0]}.html").as_uri())
-    page.wait_for("document.querySelectorAll('.MathJax_SVG').length > 20")
+    page.wait_for("document.querySelectorAll('.MathJax_SVG').length > 1")
     assert page.console == []
     assert [request for request in page.requests if not request.startswith(("file:", "data:"))] == []
     page.close()
