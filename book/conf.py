@@ -26,6 +26,7 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.bibtex",
     "page_events",
+    "citing",
     "terms",
 ]
 root_doc = "index"

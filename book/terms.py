@@ -94,11 +94,11 @@ def mark(node: nodes.Element, seen: set[Term], depth: int = 0, *, prose: bool = 
         elif isinstance(child, nodes.Text):
             if prose:
                 _mark_text(child, seen)
-        elif isinstance(child, nodes.Element) and not isinstance(child, UNTOUCHED) and not _is_cell(child):
+        elif isinstance(child, nodes.Element) and not isinstance(child, UNTOUCHED) and not is_cell(child):
             mark(child, seen, depth, prose=prose or isinstance(child, nodes.paragraph))
 
 
-def _is_cell(node: nodes.Element) -> bool:
+def is_cell(node: nodes.Element) -> bool:
     """Whether a node is a code cell, or what it printed."""
     return bool({"cell", "cell_output", "cell_input"} & set(node.get("classes", ())))
 

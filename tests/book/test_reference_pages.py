@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import citations
+import citing
 import pytest
 import terms
 import yaml
@@ -116,6 +117,28 @@ def test_every_key_on_a_page_of_the_book_exists():
         for key in CITED.findall(page.read_text(encoding="utf-8"))
     }
     assert keys and keys <= set(citations.entries())
+
+
+def cited_on(*children: nodes.Node) -> list[tuple[str, str]]:
+    page = nodes.section("", *children)
+    before = page.astext()
+    citing.cite(page, set())
+    assert page.astext() == before
+    return [(node["key"], node.astext()) for node in page.findall(nodes.reference) if "key" in node]
+
+
+def test_a_name_with_its_year_and_a_title_lead_to_the_bibliography():
+    names = paragraph("See (Malladi et al. 2023): Lin, Song and Xu (2025), but no Xu of 2025; Malladi et al. (2023).")
+    assert cited_on(names) == [("malladi2023mezo", "Malladi et al. 2023"), ("lin2025", "Lin, Song and Xu (2025)")]
+    title = nodes.emphasis("", "Random gradient-free minimization of\nconvex functions")
+    assert [key for key, _ in cited_on(paragraph("Y. Nesterov and V. Spokoiny, ", title, ", 2017"))] == ["nesterov2017"]
+
+
+def test_a_citation_in_code_or_in_a_link_is_left():
+    said = "Malladi et al. (2023)"
+    kinds = (nodes.literal("", said), nodes.reference("", said, refuri="x"), nodes.emphasis("", said))
+    assert cited_on(nodes.title("", said), nodes.literal_block("", said), *map(paragraph, kinds)) == []
+    assert cited_on(paragraph("Zhang et al. (2022) are two works; Nobody et al. (2022) none.")) == []
 
 
 # ---- how to cite, what changed ----
