@@ -2,7 +2,8 @@
 
     python book/make_book.py [--out FOLDER]
 
-Warnings of Sphinx are errors. Nothing is fetched: vendor.py has brought the files of other projects before.
+Warnings of Sphinx are errors. Nothing is fetched: vendor.py has brought the files of other projects before. The
+addresses of other hosts that the book links to are listed beside it, in links.txt.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from outside_links import write_outside
 from staging import BOOK, ROOT, stage
 from vendor import MissingError, copy_vendored
 
@@ -39,6 +41,7 @@ def main() -> None:
         make(site)
     except (MissingError, subprocess.CalledProcessError) as error:
         sys.exit(f"error: {error}")
+    write_outside(site, site.with_name("links.txt"))
     files = [file for file in site.rglob("*") if file.is_file()]
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     print(f"{site}/index.html: {len(files)} files, {megabytes:.1f} MB, {time.perf_counter() - start:.0f} s")
