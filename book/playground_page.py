@@ -68,9 +68,9 @@ def _laws() -> str:
     rows = ["| law | how it is drawn | d | n | claims |", "|---|---|--:|--:|---|"]
     for law in LAWS.values():
         claims = ", ".join(name for name in CLAIMS if law.name in claim_data(name)["laws"] and name not in REDUCED_ONLY)
-        how = "z itself, coordinate by coordinate"
+        how = "z itself"
         size = f"{LIMITS['bruteDim']:,}"
-        probes = f"{LIMITS['bruteNumbers']:,}/d, {LIMITS['probes']} at most"
+        probes = f"{LIMITS['probes']}, and d·n ≤ {LIMITS['bruteNumbers']:,}"
         if law.rotation_invariant:
             how = "reduced sampler"
             size = "any"

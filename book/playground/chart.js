@@ -6,7 +6,7 @@ const charts = (() => {
   const BARS = 44;
   const TAIL = 0.02; // share of the pilot's draws that the last bar collects
   const HEIGHT = 270;
-  const TOP = 34; // of which the letters of the lines take three rows
+  const TOP = 34; // room for the letters of the lines
   const BOTTOM = 40;
   const ALARM = library.rule.alarm;
 
@@ -72,17 +72,22 @@ const charts = (() => {
     return words.minus(words.decimals(tick, digits));
   }
 
-  /** A row for each letter, so that letters close to each other do not cover each other. */
-  function staggered(marks, place, gap) {
-    const rows = [-Infinity, -Infinity, -Infinity];
+  /**
+   * The letters of lines, moved apart where they would cover each other.
+   * Returns: the marks in order, with `at`, where the line is, and `letterAt`, at least `gap` behind the one before.
+   */
+  function spread(marks, place, gap) {
     const sorted = [...marks].sort((one, other) => place(one) - place(other));
-    return sorted.map((mark) => {
-      const at = place(mark);
-      let row = rows.findIndex((last) => at - last > gap);
-      if (row < 0) row = 2;
-      rows[row] = at;
-      return { ...mark, at, row };
-    });
+    const placed = sorted.map((mark) => ({ ...mark, at: place(mark), letterAt: place(mark) }));
+    for (let pass = 0; pass < 20; pass += 1) {
+      for (let i = 1; i < placed.length; i += 1) {
+        const close = gap - (placed[i].letterAt - placed[i - 1].letterAt);
+        if (close <= 0) continue;
+        placed[i].letterAt += close / 2;
+        placed[i - 1].letterAt -= close / 2;
+      }
+    }
+    return placed;
   }
 
   function picture(width, label, inside) {
@@ -125,11 +130,11 @@ const charts = (() => {
     inside.push(`<text class="pg-tick" x="${left}" y="${HEIGHT - 6}">value of one draw</text>`);
     const marks = [...lines, { letter: "M", style: "mean", value: mean }];
     const shown = marks.filter((mark) => mark.value >= counts.low && mark.value <= counts.high);
-    for (const mark of staggered(shown, (each) => x(each.value), 13)) {
-      const top = 11 + 10 * mark.row;
+    for (const mark of spread(shown, (each) => x(each.value), 13)) {
+      const path = `M${mark.letterAt},16 L${mark.at},${TOP - 6} V${bottom}`;
       inside.push(
-        `<line class="pg-line pg-${mark.style}" x1="${mark.at}" x2="${mark.at}" y1="${top + 2}" y2="${bottom}"/>`,
-        `<text class="pg-letter pg-${mark.style}-ink" x="${mark.at}" y="${top}" text-anchor="middle">${mark.letter}</text>`,
+        `<path class="pg-line pg-${mark.style}" d="${path}"/>`,
+        `<text class="pg-letter pg-${mark.style}-ink" x="${mark.letterAt}" y="12" text-anchor="middle">${mark.letter}</text>`,
       );
     }
     return picture(width, `Histogram of ${words.decimals(counts.count, 0)} draws. ${counts.ends}`, inside);
@@ -186,11 +191,11 @@ const charts = (() => {
       `<text class="pg-tick" x="${left}" y="${HEIGHT - 6}">draws so far</text>`,
     );
     const shown = lines.filter((line) => Math.abs(line.value - centre) <= half);
-    for (const mark of staggered(shown, (line) => y(line.value), 11)) {
-      const letterX = right + 5 + 11 * mark.row;
+    for (const mark of spread(shown, (line) => y(line.value), 12)) {
+      const path = `M${left},${mark.at} H${right} L${right + 10},${mark.letterAt}`;
       inside.push(
-        `<line class="pg-line pg-${mark.style}" x1="${left}" x2="${right}" y1="${mark.at}" y2="${mark.at}"/>`,
-        `<text class="pg-letter pg-${mark.style}-ink" x="${letterX}" y="${mark.at + 4}">${mark.letter}</text>`,
+        `<path class="pg-line pg-${mark.style}" d="${path}"/>`,
+        `<text class="pg-letter pg-${mark.style}-ink" x="${right + 13}" y="${mark.letterAt + 4}">${mark.letter}</text>`,
       );
     }
     const label = `The mean of the draws with ${ALARM} standard errors to either side, beside the values of the formulas`;

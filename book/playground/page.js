@@ -34,7 +34,8 @@
     const { bruteDim, probes, columns } = library.limits;
     if (claim.id === "E1") {
       return `Drawn through the Gram matrices of U and V, whatever p and q; n times k up to ${columns}. ` +
-        "With signs in U and V there is no such short cut: use the command.";
+        `A run takes ${words.decimals(claim.drawsPerColumn, 0)}/(n·k) draws, as the claim has it, for a resolution of ` +
+        `${words.percentText(claim.resolution)}. With signs in U and V there is no such short cut: use the command.`;
     }
     if (library.invariant.includes(law)) {
       return `Drawn through a handful of scalars, so that any d takes the same time (13e9 is 13 billion); n up to ${probes}.`;
@@ -240,7 +241,7 @@
   }
 
   /** Show the verdict, and what to do about one without power. */
-  function showVerdict(experiment, { result, count }) {
+  function showVerdict(experiment, seed, { result, count }) {
     const box = byId("pg-verdict");
     const subject = experiment.tested ? `Your formula ${tokens.printed(experiment.tested)}` : "The theory";
     box.hidden = false;
@@ -248,12 +249,20 @@
     byId("pg-word").textContent = `${subject}: ${result.status}.`;
     byId("pg-advice").textContent = `${capital(library.status[result.status])}.`;
     byId("pg-sentence").textContent = `${capital(result.sentence)}.`;
+    byId("pg-setting").textContent = settingText(experiment, seed, count);
     const total = count + result.missing;
     const numbers = total * experiment.numbersPerDraw;
     byId("pg-remedy").hidden = !result.missing || numbers > library.limits.numbers;
     byId("pg-again").textContent = `Take ${words.drawCount(total)} new draws`;
     byId("pg-again").dataset.draws = String(total);
     say(`${subject}: ${result.status}. ${result.sentence}.`);
+  }
+
+  /** What the verdict is about, which stays when the reader changes the form. */
+  function settingText({ claim, values }, seed, count) {
+    const chosen = claim.parameters.map((letter) => `${letter} = ${words.decimals(values[letter], letter === "t" ? 2 : 0)}`);
+    const draws = `${words.decimals(count, 0)} draws of seed ${seed}`;
+    return `Claim ${claim.id} ${claim.name}, ${values.law}, ${chosen.join(", ")}; ${draws}.`;
   }
 
   function capital(text) {
@@ -287,7 +296,7 @@
     shown.result = outcome.result;
     shown.estimate = outcome.estimate;
     showPictures();
-    showVerdict(experiment, outcome);
+    showVerdict(experiment, seed, outcome);
   }
 
   function setRunning(now) {

@@ -9,7 +9,7 @@ const sampler = (() => {
   function of({ law, d, n, rank }) {
     if (law === "gaussian") return gaussian(n, rank);
     if (law === "sphere") return sphere(d, n, rank);
-    if (law === "orthogonal") return orthogonal(d, n, rank);
+    if (law === "orthogonal") return 2 * n <= d ? orthogonal(d, n, rank) : frame(d, n, rank);
     return directions(law, d, n, rank);
   }
 
@@ -112,6 +112,46 @@ const sampler = (() => {
       for (let i = 0; i < n * n; i += 1) gram[i] *= d;
       write(out, along, gram, n);
     };
+  }
+
+  /**
+   * Orthogonal probes themselves, where n is more than half of d: there L may be nearly singular, and dividing by it would
+   * round. Gaussian vectors are made orthonormal, twice for accuracy, and g is the first coordinate.
+   */
+  function frame(d, n, rank) {
+    const rows = Array.from({ length: n }, () => new Float64Array(d));
+    const estimate = new Float64Array(rank);
+    return (random, out) => {
+      rows.forEach((row, k) => {
+        for (let i = 0; i < d; i += 1) row[i] = random.normal();
+        orthonormalise(rows, k);
+        orthonormalise(rows, k);
+      });
+      estimate.fill(0);
+      out.overlap = 0;
+      for (const row of rows) {
+        out.overlap += (d * row[0] * row[0]) / n;
+        for (let i = 0; i < rank; i += 1) estimate[i] += (d * row[0] * row[i]) / n;
+      }
+      out.length = estimate.reduce((sum, value) => sum + value * value, 0);
+    };
+  }
+
+  /** Make row k of orthonormal rows orthogonal to those before it, and of length 1. */
+  function orthonormalise(rows, k) {
+    const row = rows[k];
+    for (let j = 0; j < k; j += 1) {
+      const overlap = dot(rows[j], row);
+      for (let i = 0; i < row.length; i += 1) row[i] -= overlap * rows[j][i];
+    }
+    const length = Math.sqrt(dot(row, row));
+    for (let i = 0; i < row.length; i += 1) row[i] /= length;
+  }
+
+  function dot(one, other) {
+    let sum = 0;
+    for (let i = 0; i < one.length; i += 1) sum += one[i] * other[i];
+    return sum;
   }
 
   /** Write the lower triangle L with L Lᵀ = `matrix`. */
