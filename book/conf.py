@@ -19,18 +19,28 @@ language = "en"
 extensions = [
     "myst_nb",
     "search_names",
-    "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
-    "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
     "page_events",
     "citing",
     "terms",
+    "sphinx_names",
 ]
 root_doc = "index"
-nitpicky = False
+nitpicky = True
+
+# the API reference: names without their modules, one argument a line where a signature is long
+add_module_names = False
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 70
+python_display_short_literal_types = True
+toc_object_entries = False  # the table at the head of a page has them; in the menus of all pages they cost seconds
+
+# what a copy button takes: code without prompts and without what it prints
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 # notebooks: the saved outputs, and nothing is run
 nb_execution_mode = "off"
