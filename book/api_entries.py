@@ -13,7 +13,7 @@ from typing import Any
 
 from api_links import Reference, source_docstring
 from api_names import Definition, Entry, Member, constructor, default_of, fields, members, said_of_value
-from docstrings import Docstring, link, parse, prose, rendered
+from docstrings import link, parse, prose, rendered
 
 LONGEST_VALUE = 120  # characters of a value that is shown
 
@@ -100,7 +100,10 @@ def class_text(reference: Reference, entry: Entry) -> str:
         listed = list(fields(kind))
         head = "(" + ", ".join(_argument(reference, entry.origin, *each) for each in listed) + ")"
         types = {name: _beside(annotation, default) for name, annotation, default in listed}
-    docstring = _class_docstring(kind, list(types), written)
+    docstring = parse(source_docstring(kind), list(types))
+    for block in docstring.blocks:  # what the fields show is not repeated; an argument of `__init__` is no field
+        if block.kind == "Attributes" or node is None:
+            block.items = {name: text for name, text in block.items.items() if name not in written}
     scope = reference.scope(entry, set(types) - written, kind)
     parts = [*_bases(reference, kind), rendered(docstring, scope, types)]
     parts += [member_text(reference, entry, member) for member in shown]
@@ -117,14 +120,6 @@ def _beside(annotation: ast.expr | None, default: str | None) -> str:
     """What stands beside an argument: its type and default."""
     kind = ast.unparse(annotation).replace("'", "") if annotation else ""
     return f"{kind} = {default}" if default else kind
-
-
-def _class_docstring(kind: type, arguments: list[str], shown: set[str]) -> Docstring:
-    """The docstring of a class without the items that its members show."""
-    docstring = parse(source_docstring(kind), arguments)
-    for block in docstring.blocks:
-        block.items = {name: text for name, text in block.items.items() if name not in shown}
-    return docstring
 
 
 def _bases(reference: Reference, kind: type) -> list[str]:

@@ -23,9 +23,11 @@ def _keep_marks(_app: Any, document: nodes.document, _page: str) -> None:
 
 
 def _dress(app: Any, page: str, _template: str, context: dict[str, Any], _document: Any) -> None:
-    """Name the language of a Chinese page, and give the pages of the course their script and their style."""
+    """Name the language of a Chinese page, and give the pages of the course and of the API their style."""
     if page.startswith(CHINESE) and "body" in context:
         context["body"] = f'<div lang="zh-Hans">{context["body"]}</div>'
+    if page.startswith("api/"):
+        app.add_css_file("api.css")
     if page.startswith(("notebooks/", *CHINESE)):
         app.add_css_file("course.css")
         app.add_js_file("predictions.js", loading_method="defer")

@@ -97,6 +97,8 @@ def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
             entry |= {"kind": "claim", "names": [claim.id, claim.name], "statement": plain(claim.statement)}
         found.append(entry)
     for name, thing in env.domains["py"].data["objects"].items():
+        if thing.aliased:  # another path to the same thing
+            continue
         title = f"{name} ({thing.objtype})"
         names = [name, name.rsplit(".", 1)[-1]]
         found.append({"kind": "API", "title": title, "page": thing.docname, "anchor": thing.node_id, "names": names})

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from api_pages import write_api
 from claim_links import link_claims
 from claim_pages import write_claims
 from course_pages import write_course_files, write_course_pages
@@ -39,6 +40,7 @@ def stage(staged: Path) -> None:
     write_reference_pages(staged)
     write_playground(staged)
     write_prover(staged)
+    write_api(staged)  # after the pages of the claims, to which it links
     relink(staged)
     link_claims(staged)
     write_course_files(staged / "extra")

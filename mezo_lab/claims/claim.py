@@ -261,6 +261,7 @@ def _in_range(name: str, value: Any) -> None:
 
 
 REGISTRY: dict[str, Claim] = {}
+"""Every claim by its id, in the order in which they are registered."""
 
 
 def grid(**values: Iterable[Any]) -> list[Parameters]:

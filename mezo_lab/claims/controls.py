@@ -39,6 +39,7 @@ def tied_signs(shape: tuple[int, ...], generator: Generator) -> Tensor:
 
 
 TIED_COORDINATES = Iid("tied coordinates", draw=tied_signs, kurtosis=1)
+"""`tied_signs` as a law: not isotropic, whatever it says of its moments."""
 
 
 def replace_streams(optimizer: MeZO, streams: Streams) -> None:

@@ -41,6 +41,7 @@ class Lost(Exception):
 
 
 Outcome = Verdict | NotInstalled | Lost
+"""What a test ends in: its verdict, or what kept it from one."""
 
 
 def outcomes(planned: Sequence[Job], processes: int, **settings: Any) -> Generator[tuple[int, Outcome]]:

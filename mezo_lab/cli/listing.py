@@ -13,6 +13,7 @@ __all__ = ["add_options", "experiments_of", "formulas", "names_in"]
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of `mezo-lab list`."""
     command.add_argument("names", nargs="*", metavar="NAME", help="claims by name or id; none: all of them")
     command.set_defaults(run=_run)
 

@@ -41,14 +41,15 @@ class MeZO(RestoringOptimizer):
         params: the parameters, as for any torch optimizer. With `model.named_parameters()`, z belongs to the names, so
             that neither their order nor a frozen subset changes it; otherwise to the positions. A group may set `lr`,
             `weight_decay` and `scale` (D of `modified`, default 1).
-        lr: η, the learning rate. Positive; a group or a scheduler may change it.
+        lr: η, the learning rate, in units of weight²/loss, or of the weights with "adam", "sign" and "normalised".
+            Positive; a group or a scheduler may change it.
         epsilon: ε, the length of a probe per coordinate, in units of the weights. Default 1e-3.
         probes: n, the probes of a step. Default 1.
         law: the law of z: "gaussian" (default), "rademacher" (the fastest), "uniform", "three-point", "sphere",
             "coordinate", "orthogonal", or "low-rank": UVᵀ/√rank for each matrix, Gaussian for tensors of one dimension.
         seed: fixes every z together with the number of the step. In [0, 2⁶⁴), default 0.
-        weight_decay: λ, applied in one move with the update, as in the paper's code. Default 0. Give biases and norms
-            a group of their own with 0.
+        weight_decay: λ, in units of 1/lr, applied in one move with the update, as in the paper's code. Default 0.
+            Give biases and norms a group of their own with 0.
         rank: of law="low-rank" only, default 1. A sweep draws rank·(rows + columns) numbers; no GPU compiles it.
         estimator: "two-sided" (default, 2n passes), "one-sided" (n + 1), "residual-feedback" (1), or "population" (n,
             for rewards without a gradient).
@@ -59,7 +60,7 @@ class MeZO(RestoringOptimizer):
         rule: how estimates become an update: "sgd" (default), "momentum", "adam", "sign", "normalised", or a rule of
             `mezo_lab.optim`, such as Momentum(0.9).
         modified: None (default), "variance" (Definition 6) or "expectation" (Definition 7): probe along z/scale.
-        clip: bound on |pg|. Default None, no bound.
+        clip: bound on |pg|, in units of loss/weight. Default None, no bound.
         fused: fold the update into the first probe of the next step: one sweep less. Call `flush()` (or `eval()`)
             before the weights are read. Default False.
         exact: keep θ in float32 beside the weights, so that no probe and no small update is lost to rounding. Default

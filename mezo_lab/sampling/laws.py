@@ -259,19 +259,23 @@ def gram_schmidt(x: Tensor) -> Tensor:
 
 
 def gaussian(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Draw standard normal coordinates."""
     # float32 normals cost a fifth of float64 ones; their 24 bits are far below any Monte Carlo error
     return torch.randn(shape, generator=generator, device=generator.device)
 
 
 def signs(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Draw −1 or +1 for each coordinate."""
     return torch.randint(2, shape, generator=generator, device=generator.device, dtype=torch.int8) * 2 - 1
 
 
 def uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Draw coordinates uniform in [−√3, √3), of unit variance."""
     return (torch.rand(shape, generator=generator, device=generator.device) * 2 - 1) * 3**0.5
 
 
 def three_point(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Draw −√3, 0 or √3, with probabilities 1/6, 2/3 and 1/6: the kurtosis of the Gaussian in three values."""
     face = torch.randint(6, shape, generator=generator, device=generator.device, dtype=torch.int8)
     return ((face == 0).float() - (face == 1).float()) * 3**0.5
 
@@ -289,6 +293,7 @@ LAWS: dict[str, Law] = {
         Orthogonal("orthogonal", rotation_invariant=True),
     )
 }
+"""The laws of z, by name. Each has E[z zᵀ] = I."""
 
 KEYED_LAWS: dict[str, Law] = LAWS | {"low-rank": LowRank("low-rank")}
 """The laws of the keyed coordinates, which `MeZO` takes: `LAWS`, and "low-rank" at rank one, whose fourth moments

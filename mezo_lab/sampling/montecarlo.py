@@ -16,7 +16,9 @@ from torch import Generator, Tensor
 from mezo_lab.sampling.ranks import dealt
 
 Draws = Callable[[int, Generator], Tensor]
+"""(count, generator) → values of shape (count,)."""
 Progress = Callable[[int, int], None]
+"""Called with (draws done, count)."""
 
 CHUNK_NUMBERS = 1 << 18  # doubles of z per chunk, 2 MiB: stays in cache, measured in benchmarks/sampling.py
 _LARGE = 1e5  # an error that is printed with a power of ten
@@ -58,7 +60,7 @@ class Estimate:
     def z_score(self, expected: float) -> float:
         """How many standard errors the mean lies above `expected`.
 
-        >>> Estimate(1.2, 0.1, 100).z_score(1.0).__round__(6)
+        >>> round(Estimate(1.2, 0.1, 100).z_score(1.0), 6)
         2.0
         """
         error = max(self.standard_error, ROUNDING * max(abs(expected), abs(self.mean)))

@@ -98,6 +98,7 @@ def cross_moment(dim: Number, moments: Moments) -> Number:
 
 
 KURTOSIS: dict[str, Number] = {"gaussian": 3, "rademacher": 1, "uniform": Fraction(9, 5), "three-point": 3}
+"""κ = E[z_i⁴] of the laws with independent coordinates of unit variance, by name."""
 
 
 def independent_moments(kurtosis: Number) -> Moments:
@@ -110,6 +111,7 @@ def independent_moments(kurtosis: Number) -> Moments:
 
 
 GAUSSIAN = independent_moments(3)
+"""The moments of independent Gaussian probes, at every dimension."""
 
 
 def sphere_moments(dim: Number) -> Moments:

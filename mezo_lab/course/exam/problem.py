@@ -9,6 +9,7 @@ from fractions import Fraction
 __all__ = ["Number", "Part", "Problem", "Slip", "filled", "shown"]
 
 Number = int | float | Fraction
+"""What the theory computes for a problem, exact where it can be."""
 
 _DIGITS = 3  # significant ones of a rounded number
 _PLACE = re.compile(r"@\{(=?)(\w+)(?::(\d+))?\}")  # @{f}, @{=f}, @{f:4}

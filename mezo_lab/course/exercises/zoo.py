@@ -292,6 +292,7 @@ def _positive(shape: tuple[int, ...], rng: Generator) -> Tensor:
 
 
 MYSTERIES: dict[str, ZGenerator] = {"A": _product_of_address, "B": _keyed(_positive), "C": _back_and_forth}
+"""The generators of the exercise, by letter; each has one of the `ILLNESSES`."""
 ILLNESSES = {
     "sum": "seed + step is the seed",
     "product": "seed · step is the seed",
@@ -300,6 +301,7 @@ ILLNESSES = {
     "variance": "the variance of a coordinate is too large",
     "shared": "tensors of one shape have one z",
 }
+"""What may be wrong with a generator: a keyword → a sentence."""
 # mystery → (its illness, a hint)
 _DIAGNOSES = {
     "A": ("product", "A: seed 0 has one z for all steps, and seed 1 has not. Which arithmetic does that?"),

@@ -18,6 +18,7 @@ from typing import Any
 from mezo_lab.environment.installation import DataNotInstalled, require
 
 Row = Mapping[str, Any]
+"""An example: column → value."""
 
 
 def read_csv(path: Path, delimiter: str = ",") -> list[Row]:

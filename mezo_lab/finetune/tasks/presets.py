@@ -131,6 +131,7 @@ def _variant(preset: Preset, task: str, tuning: str, **changes) -> Preset:
 
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*_roberta_presets(), *_opt_presets())}
+"""The settings of the paper's tables, by name."""
 
 
 def preset_named(name: str, tuning: Tuning | None = None) -> Preset:

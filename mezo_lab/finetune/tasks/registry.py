@@ -321,6 +321,7 @@ _QUESTIONS = (
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (*_SINGLE, *_PAIRS, *_SUPERGLUE, *_QUESTIONS)}
+"""The tasks that come with a prompt, by name; the paper has most of them."""
 
 
 def task_named(name: str) -> Task:

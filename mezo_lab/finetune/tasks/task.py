@@ -12,7 +12,9 @@ from mezo_lab.finetune.tasks.prompts import Prompt, answer_separator, fill_templ
 __all__ = ["Data", "Kind", "Metric", "Task", "template_fields"]
 
 Kind = Literal["classification", "choice", "generation"]
+"""How a task is answered: by a label, by one of several options, or by free text."""
 Metric = Literal["accuracy", "f1", "exact-match", "likelihood"]
+"""How answers are scored; "likelihood" is the probability of a token of the right text."""
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,7 @@ COORDINATES = {
         Coordinates("three-point", 2, _three_point),
     )
 }
+"""How words become coordinates, by the name of the law."""
 
 
 def coordinates_named(law: str) -> Coordinates:

@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 WIDTH = 4.6  # inches: narrow, so that the labels are legible on a phone
-INK = "#1c1c1c"
-GREY = "#757575"
+INK = "#1c1c1c"  # theory and text
+GREY = "#757575"  # decoys, and what stays in the background
 SMALL = 8.5  # points
 BARS = ALARM  # standard errors
 # markers, and colours of middle lightness: at least 3:1 against white and against near-black
@@ -43,6 +43,7 @@ LAW_STYLES = {
 }
 _OTHER_STYLE = ("*", "#66758a")
 THEORY: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 1.3, "zorder": 2}
+"""The line of a theory: black and dashed."""
 DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
 
 
