@@ -87,7 +87,7 @@ def function_text(reference: Reference, entry: Entry) -> str:
 
 def class_text(reference: Reference, entry: Entry) -> str:
     """The entry of a class: what it is, its arguments, and its members with what is said of them."""
-    kind = entry.thing
+    kind: type = entry.thing
     node = constructor(kind)
     shown = [member for member in members(kind) if reference.shown_in(entry, member.name) is entry]
     written = {member.name for member in shown if not isinstance(member.node, Definition)}

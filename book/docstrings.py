@@ -29,7 +29,7 @@ _ITEM = re.compile(r" {4}(?P<names>[*\w]+(?:, [*\w]+)*)(?: \((?:[^()]|\([^()]*\)
 # what is more than text: code in backticks, a word in quotes, an option, the id of a claim, the name of a class
 _TOKEN = re.compile(
     r"`(?P<code>[^`]+)`"
-    r"|(?P<word>\"[\w.=+-]+\")"
+    r"|(?P<word>(?:\b\w+=)?\"[\w.=+-]+\")"
     r"|(?P<option>(?<![\w-])--[a-z][\w-]*)"
     r"|\b(?P<claim>[A-E]\d{1,2})\b"
     r"|(?<![\w.])(?P<kind>(?:[A-Z]+[a-z]+){2,})(?!\w)"

@@ -175,7 +175,10 @@ def test_ids_of_claims_are_links_where_they_have_a_page():
 
 
 def test_words_in_quotes_and_options_are_code():
-    assert re.findall(r"``(.*?)``", prose('law "three-point", with --expect, and "two words"', Scope())) == [
+    assert re.findall(
+        r"``(.*?)``", prose('law "three-point" or law="sphere", with --expect, and "two words"', Scope())
+    ) == [
         '"three-point"',
+        'law="sphere"',
         "--expect",
     ]
