@@ -1,0 +1,78 @@
+// What the printed book needs before it is printed. print_pdf.py calls these functions in Chromium.
+
+window.MathJax = {
+  options: {
+    enableMenu: false,
+    ignoreHtmlClass: "book",
+    processHtmlClass: "math",
+  },
+  svg: { fontCache: "global" },
+};
+
+// Formulas, letters and pictures are there, and nothing is wider than the column.
+async function ready() {
+  await MathJax.startup.promise;
+  document.querySelectorAll("mjx-assistive-mml").forEach((twin) => twin.remove());
+  for (const formula of MathJax.startup.document.math) {
+    formula.typesetRoot.setAttribute("role", "img");
+    formula.typesetRoot.setAttribute("aria-label", formula.math);
+  }
+  await document.fonts.ready;
+  await Promise.all([...document.images].map((image) => image.decode()));
+  document.querySelectorAll("table").forEach(fitTable);
+  document.querySelectorAll("mjx-container").forEach(fitFormula);
+}
+
+// Make the letters of a wide table smaller, down to seven tenths; where that is not enough, its lines break.
+function fitTable(table) {
+  const room = table.parentElement.clientWidth;
+  for (const share of [1, 0.92, 0.84, 0.76, 0.7]) {
+    table.style.setProperty("--share", share);
+    if (table.offsetWidth <= room) {
+      return;
+    }
+  }
+  table.classList.add("wrapped");
+}
+
+function fitFormula(formula) {
+  const block = formula.closest("div, p, li, td, th, dd, blockquote, h1, h2, h3");
+  const share = block.clientWidth / formula.firstElementChild.getBoundingClientRect().width;
+  if (share < 1) {
+    formula.style.fontSize = `${Math.floor(99 * share)}%`;
+  }
+}
+
+// What is wrong with the book: elements that reach out of their column, and formulas that are still TeX.
+function faults() {
+  const found = [];
+  for (const element of document.querySelectorAll("article *, nav *, section *")) {
+    const column = element.closest("article, nav, section").getBoundingClientRect();
+    const box = element.getBoundingClientRect();
+    if (box.width && (box.right > column.right + 1 || box.left < column.left - 1)) {
+      found.push(`too wide: ${element.tagName} ${element.textContent.trim().slice(0, 60)}`);
+    }
+  }
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (/\$|\\[a-zA-Z(]/.test(text.data) && !text.parentElement.closest("pre, code, script, svg")) {
+      found.push(`TeX: ${text.data.trim().slice(0, 60)}`);
+    }
+  }
+  return found;
+}
+
+// Forget the last print: Chromium would begin with its layout, and may then part a heading from its text.
+function layOutAnew() {
+  document.body.style.display = "none";
+  document.body.getBoundingClientRect();
+  document.body.style.display = "";
+}
+
+// Write the numbers of the pages. Args: pages: id → number.
+function fillPages(pages) {
+  for (const link of document.querySelectorAll("a.page")) {
+    link.textContent = pages[decodeURIComponent(link.hash.slice(1))];
+  }
+}

@@ -1,0 +1,272 @@
+"""The printed book: its contents are true, nothing is cut off or left raw, and paper has what paper needs."""
+
+import doctest
+import functools
+import json
+import os
+import re
+import shutil
+
+import chromium
+import print_pages
+import print_pdf
+import print_sources
+import pytest
+from filelock import FileLock
+from print_pdf import PrintError, make_pdf, prepare
+from print_sources import Appendix, chapters, printed, read_cells, stage_print
+from pypdf import PdfReader
+from vendor import copy_vendored
+
+from mezo_lab import __version__
+
+pytestmark = pytest.mark.repo
+COURSE = 16  # chapters, and then the appendices
+APPENDICES = ["hints", "solutions", "glossary", "claims", "errata"]
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory):
+    """The sources of the printed book."""
+    folder = tmp_path_factory.mktemp("print")
+    stage_print(folder)
+    return folder
+
+
+def test_the_book_has_every_notebook_in_the_order_of_the_course():
+    names = [chapter.name for chapter in chapters()]
+    assert [name[:2] for name in names[:COURSE]] == [f"{number:02d}" for number in range(COURSE)]
+    assert names[COURSE:] == APPENDICES
+    assert [chapter.part[:3] for chapter in chapters() if chapter.part] == ["I. ", "II.", "III", "App"]
+
+
+def test_hints_and_solutions_of_all_exercises_stand_in_the_appendices(staged):
+    exercises = []
+    for name in (chapter.name for chapter in chapters()[:COURSE]):
+        text = "".join(cell["source"] for cell in read_cells(print_sources.NOTEBOOKS / f"{name}.ipynb"))
+        exercises += re.findall(r"(?m)^### Exercise (\d+\.\d+)", text)
+    assert len(exercises) > 50
+    hints = (staged / "hints.md").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^### Exercise (\d+\.\d+)", hints) == exercises
+    for section in re.split(r"(?m)^### ", hints)[1:]:
+        assert "**Hint 1.** " in section, section
+    numbers, answered = [], []
+    for cell in read_cells(staged / "solutions.ipynb"):
+        if heading := re.match(r"### Exercise (\d+\.\d+)", cell["source"]):
+            numbers.append(heading[1])
+        elif not cell["source"].startswith("## "):
+            answered.append(numbers[-1] if numbers else "")
+    assert numbers == exercises
+    assert set(answered) >= set(exercises)
+
+
+@pytest.mark.parametrize("chapter", chapters()[:COURSE], ids=lambda chapter: chapter.name[:2])
+def test_a_chapter_shows_no_solution_and_no_output_of_an_exercise(chapter):
+    solved = read_cells(print_sources.NOTEBOOKS / f"{chapter.name}.ipynb")
+    solutions = [cell["source"] for cell in solved if re.search("BEGIN SOLUTION|^.*Solution.", cell["source"][:2000])]
+    cells = printed(chapter.name, Appendix())
+    shown = [cell["source"] for cell in cells]
+    assert not set(solutions) & set(shown)
+    assert not any("<details" in source or "importlib.util.find_spec(" in source for source in shown)
+    exercise = False
+    for cell in cells:
+        for heading in re.findall(r"(?m)^#{1,3} .*", cell["source"]) if cell["cell_type"] == "markdown" else ():
+            exercise = heading.startswith("### Exercise")
+        assert not (exercise and cell.get("outputs")), cell["source"]
+
+
+def test_a_solution_outside_an_exercise_is_refused(monkeypatch):
+    cell = {"id": "1", "cell_type": "markdown", "metadata": {"tags": ["solution"]}, "source": "It is 3."}
+    monkeypatch.setattr(print_sources, "read_cells", lambda path: [] if path.parent.name == "student" else [cell])
+    with pytest.raises(ValueError, match="a solution must follow the heading of an exercise"):
+        printed("03_the_dispute", Appendix())
+
+
+def test_every_figure_has_its_words(staged):
+    figures = 0
+    for file in staged.glob("*.ipynb"):
+        for cell in read_cells(file):
+            for output in cell.get("outputs", ()):
+                if "image/png" in output.get("data", {}):
+                    figures += 1
+                    assert len(output["metadata"]["image/png"]["alt"]) > 40
+    assert figures > 50
+
+
+def test_the_text_has_no_chinese_letters_which_a_machine_may_lack(staged):
+    for file in staged.iterdir():
+        assert not re.search("[\u4e00-\u9fff]", file.read_text(encoding="utf-8")), file.name
+
+
+@pytest.mark.parametrize("module", [print_sources, print_pages], ids=["sources", "pages"])
+def test_examples_run(module):
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """The printed book, made by the first process that asks for it."""
+    if chromium.CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install the package chromium")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    file = shared / "mezo_lab.pdf"
+    with FileLock(shared / "pdf.lock"):
+        if not file.exists():
+            make_pdf(shared / "unfinished.pdf", shared / "print")
+            (shared / "unfinished.pdf").rename(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def reader(book):
+    return PdfReader(book)
+
+
+@pytest.fixture(scope="module")
+def outline(reader):
+    """(depth, title, number of the page) of every entry."""
+    entries = []
+
+    def collect(items, depth):
+        for item in items:
+            if isinstance(item, list):
+                collect(item, depth + 1)
+            else:
+                entries.append((depth, item.title, reader.get_destination_page_number(item) + 1))
+
+    collect(reader.outline, 0)
+    return entries
+
+
+@pytest.fixture(scope="module")
+def text(reader):
+    """Number of a page → its text, read when it is first asked for."""
+
+    @functools.cache
+    def read(number):
+        return " ".join(reader.pages[number - 1].extract_text().replace("ﬁ", "fi").replace("ﬂ", "fl").split())
+
+    return read
+
+
+@pytest.mark.browser
+def test_every_chapter_begins_on_the_page_that_outline_and_contents_name(outline, text):
+    contents = " ".join(text(number) for number in range(3, 7))
+    found = [(title, page) for depth, title, page in outline if re.match(r"\d+\. ", title) and depth < 2]
+    found += [(title, page) for _, title, page in outline if title.lower() in APPENDICES]
+    assert len(found) == len(chapters())
+    for title, page in found:
+        assert f"{title} {page} " in contents, title
+        assert f" {page} {title}" in text(page), title  # its head and its number, then the title
+        assert f" {page - 1} {title}" not in text(page - 1), title
+
+
+@pytest.mark.browser
+def test_the_contents_name_the_pages_of_sections(outline, text):
+    contents = " ".join(text(number) for number in range(3, 7))
+    sections = [(title, page) for depth, title, page in outline if title not in APPENDICES and depth]
+    for title, page in sections:
+        assert f"{title} {page}" in contents, title
+    for title, page in sections[::8]:  # reading a page takes a tenth of a second
+        assert title in text(page), (title, page)
+
+
+@pytest.mark.browser
+def test_exercises_name_the_pages_of_their_hints_and_solutions(outline, text):
+    (exercises,) = [page for _, title, page in outline if title == "Exercises"][3:4]  # of chapter 3
+    shown = text(exercises) + text(exercises + 1)
+    hints, solution = map(int, re.findall(r"Exercise 3\.1: .*?Hints: page (\d+) · Solution: page (\d+)", shown)[0])
+    assert "Exercise 3.1: " in text(hints)
+    assert "Hint 1. " in text(hints)
+    assert "Exercise 3.1: " in text(solution)
+    assert f"page {exercises}" in text(solution)
+
+
+@pytest.mark.browser
+def test_the_first_pages_name_version_record_and_licence(text):
+    record = json.loads(print_pdf.RECORD.read_text(encoding="utf-8"))
+    assert f"version {__version__} · record of {record['environment']['date'][:10]}" in text(1)
+    assert "CC BY 4.0" in text(2)
+    assert "MIT licence" in text(2)
+
+
+@pytest.mark.browser
+def test_the_file_is_small_tagged_and_has_its_figures(book, reader):
+    assert book.stat().st_size < 40e6
+    assert reader.metadata.title == "mezo_lab: the course"
+    assert reader.root_object["/MarkInfo"]["/Marked"]
+    assert reader.root_object["/Lang"] == "en"
+    pictures = set()
+    for page in reader.pages:
+        for each in (page["/Resources"].get("/XObject") or {}).values():
+            if each.get_object()["/Subtype"] == "/Image":
+                pictures.add(each.get_object().hash_bin())
+    assert len(pictures) > 50
+
+
+@pytest.mark.browser
+def test_the_file_names_no_folder_of_the_machine_that_made_it(book):
+    written = book.read_bytes()
+    assert b"file:" not in written
+    assert str(book.parent).encode() not in written
+
+
+@pytest.fixture
+def small_page(tmp_path, browser):
+    """Opens a page of the book with this body."""
+    for name in ("print.css", "print.js"):
+        shutil.copy(print_pdf.BOOK / name, tmp_path)
+    copy_vendored("mathjax", tmp_path)
+
+    def opened(body):
+        head = '<script src="print.js"></script><script defer src="_static/mathjax/tex-svg.js"></script>'
+        page = f'<!doctype html><link rel="stylesheet" href="print.css">{head}<body class="book"><article>{body}'
+        (tmp_path / "book.html").write_text(page, encoding="utf-8")
+        return browser.open((tmp_path / "book.html").as_uri())
+
+    return opened
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ('<p style="white-space: nowrap">' + 60 * "a long line ", "too wide: P"),
+        ("<p>the formula $d+2$ that nobody set", "TeX: the formula"),
+        (r"<p>a \frac12", "TeX: a"),
+        ("<script>throw new Error('of the page')</script>", "of the page"),
+    ],
+)
+def test_a_page_that_would_print_badly_is_refused(small_page, body, fault):
+    with pytest.raises(PrintError, match=re.escape(fault)):
+        prepare(small_page(body))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<pre>{60 * 'a_long_line'}</pre><p>and <code>$HOME</code>",
+        f"<div class='table'><table><tr>{12 * '<td style=white-space:nowrap>a cell of a wide table</td>'}</table></div>",
+        f'<div class="math">\\[{"+".join(60 * ["x_1"])}\\]</div><p><span class="math">\\(y^2\\)</span>',
+    ],
+    ids=["code", "table", "formula"],
+)
+def test_what_is_wide_is_made_to_fit(small_page, body):
+    prepare(small_page(body))
+
+
+@pytest.mark.browser
+def test_numbers_that_move_their_pages_are_found_by_another_print(small_page, tmp_path):
+    fillers = "".join(f'<p style="break-before: page">{number}</p>' for number in range(9))
+    page = small_page(f'<a class="page" href="#end">000</a>{fillers}<h2 style="break-before: page" id="end">End</h2>')
+    prepare(page)
+    assert print_pdf.print_with_numbers(page, tmp_path / "a.pdf") == {"end": 11}
+    assert page.evaluate("document.querySelector('a.page').textContent") == "11"
+    assert print_pdf.print_with_numbers(page, tmp_path / "b.pdf") == {"end": 11}
+    pages = [PdfReader(tmp_path / name).pages[0].extract_text() for name in ("a.pdf", "b.pdf")]
+    assert pages[0] == pages[1]
