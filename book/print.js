@@ -43,20 +43,26 @@ function fitFormula(formula) {
   }
 }
 
-// What is wrong with the book: elements that reach out of their column, and formulas that are still TeX.
+// What is wrong with the book: what reaches out of its column, and formulas that are still TeX.
 function faults() {
   const found = [];
-  for (const element of document.querySelectorAll("article *, nav *, section *")) {
-    const column = element.closest("article, nav, section").getBoundingClientRect();
-    const box = element.getBoundingClientRect();
+  const judge = (box, parent, text) => {
+    const column = parent.closest("article, nav, section, body").getBoundingClientRect();
     if (box.width && (box.right > column.right + 1 || box.left < column.left - 1)) {
-      found.push(`too wide: ${element.tagName} ${element.textContent.trim().slice(0, 60)}`);
+      found.push(`too wide: ${text.trim().slice(0, 60)}`);
     }
+  };
+  for (const element of document.querySelectorAll("img, mjx-container > svg, table, pre")) {
+    judge(element.getBoundingClientRect(), element, `${element.tagName} ${element.textContent}`);
   }
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
   while (texts.nextNode()) {
     const text = texts.currentNode;
-    if (/\$|\\[a-zA-Z(]/.test(text.data) && !text.parentElement.closest("pre, code, script, svg")) {
+    const parent = text.parentElement;
+    range.selectNodeContents(text);
+    judge(range.getBoundingClientRect(), parent, text.data);
+    if (/\$|\\[a-zA-Z(]/.test(text.data) && !parent.closest("pre, code, script, svg")) {
       found.push(`TeX: ${text.data.trim().slice(0, 60)}`);
     }
   }

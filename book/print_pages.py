@@ -140,7 +140,9 @@ def _refer(soups: dict[str, BeautifulSoup]) -> None:
         for heading in soups[chapter].find_all("h3"):
             number = re.findall(r"\d+\.\d+", heading.get_text())[0]
             heading["id"] = f"{kind}-{number}"
-            heading.append(BeautifulSoup(f'<span class="from">page {_page(f"exercise-{number}")}</span>', "html.parser"))
+            heading.append(
+                BeautifulSoup(f'<span class="from">page {_page(f"exercise-{number}")}</span>', "html.parser")
+            )
     for soup in soups.values():
         for line in soup.select("p.elsewhere"):
             number = str(line["data-exercise"])
@@ -210,23 +212,30 @@ def _title(record: dict[str, Any]) -> str:
 </section>"""
 
 
+def _count(judged: list[dict[str, Any]], status: str) -> str:
+    """How many of these have a status, of all where not all have it."""
+    count = sum(each["status"] == status for each in judged)
+    return f"all {count}" if count == len(judged) else f"{count} of {len(judged)}"
+
+
 def _imprint(record: dict[str, Any], exercises: int) -> str:
-    verdicts = f"{record['reached']} of {record['planned']}"
+    verdicts = record["verdicts"]
+    decoys = [decoy for verdict in verdicts for decoy in verdict["decoys"]]
     return f"""<section class="imprint">
 <h2>This book</h2>
 <p>MeZO fine-tunes a language model with forward passes alone: it compares the loss at two points along a random
-direction and steps along that direction. This book is the course of the Python library <code>mezo_lab</code>, in which each
-mathematical statement about the method is proved with sympy, tested by Monte Carlo beside wrong formulas that the same
-draws must refute, and run on a real model.</p>
+direction and steps along that direction. This book is the course of the Python library <code>mezo_lab</code>, in which
+each mathematical statement about the method is proved with sympy, tested by Monte Carlo beside wrong formulas that the
+same draws must refute, and run on a real model.</p>
 <h2>On paper and at the machine</h2>
 <p>Each chapter is a notebook with the output of its last full run. Before the experiments you are asked to predict;
-there are lines to write on. The {exercises} exercises have their hints in one appendix and their solutions in another, and each
-exercise names both pages. To run a chapter, open the notebook of its number: <code>make lab</code>, or
+there are lines to write on. The {exercises} exercises have their hints in one appendix and their solutions in another,
+and each exercise names both pages. To run a chapter, open the notebook of its number: <code>make lab</code>, or
 <code>mezo-lab course FOLDER --student</code> for copies without the solutions.</p>
 <h2>Where the numbers come from</h2>
-<p>Every number in an output was computed by the code above it. Version {__version__} of the library passed its last full
-verification on {record_date(record)}, with {verdicts} verdicts as planned: no formula that is stated was refuted, and
-each wrong formula beside it was. <code>make verify</code> repeats it.</p>
+<p>Every number in an output was computed by the code above it. In the full verification of {record_date(record)},
+with version {record["environment"]["mezo_lab"]} of the library, {_count(verdicts, "CONSISTENT")} verdicts were
+CONSISTENT and {_count(decoys, "REFUTED")} wrong formulas were REFUTED; <code>make verify</code> repeats it.</p>
 <h2>Licence</h2>
 <p>© mezo_lab contributors. Text and figures: Creative Commons Attribution 4.0 International (CC BY 4.0,
 <a href="https://creativecommons.org/licenses/by/4.0/">creativecommons.org/licenses/by/4.0</a>). Code: MIT licence.

@@ -7,6 +7,7 @@ the headings stand, and the second has these numbers in its contents. Nothing is
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import shutil
@@ -39,12 +40,11 @@ class PrintError(RuntimeError):
 
 
 def make_pdf(file: Path, staged: Path = STAGED) -> None:
-    """Write the book. Raises: CalledProcessError where Sphinx warns; ChromiumError; PrintError for a page gone wrong."""
+    """Write the book. Raises: CalledProcessError where Sphinx warns; ChromiumError; PrintError for a bad page."""
     page, contents = write_page(staged)
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     printed = staged / "printed.pdf"
-    with Chromium() as chromium:
-        opened = chromium.open(page.as_uri())
+    with Chromium() as chromium, contextlib.closing(chromium.open(page.as_uri())) as opened:
         prepare(opened)
         print_with_numbers(opened, printed)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,14 @@ def write_page(staged: Path) -> tuple[Path, list[Heading]]:
     options = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "2", "-d", str(staged / "trees")]
     subprocess.run([sys.executable, "-m", "sphinx", "-b", "json", *options, str(sources), str(pages)], check=True)
     html, contents = written(pages, chapters(), json.loads(RECORD.read_text(encoding="utf-8")))
+    copy_assets(pages)
+    page = pages / "book.html"
+    page.write_text(html, encoding="utf-8")
+    return page, contents
+
+
+def copy_assets(pages: Path) -> None:
+    """Copy what the page loads: its style and script, MathJax, the fonts that matplotlib brings, and the cover."""
     for name in ("print.css", "print.js"):
         shutil.copy(BOOK / name, pages)
     shutil.copy(ROOT / "docs" / "figures" / "norm_factor.svg", pages / "cover.svg")
@@ -67,9 +75,6 @@ def write_page(staged: Path) -> tuple[Path, list[Heading]]:
         for font in (Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob(pattern):
             shutil.copy(font, pages / "fonts")
     copy_vendored("mathjax", pages)
-    page = pages / "book.html"
-    page.write_text(html, encoding="utf-8")
-    return page, contents
 
 
 def prepare(page: Page) -> None:
