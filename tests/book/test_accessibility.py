@@ -43,7 +43,7 @@ CUT_OFF = """(() => {
   const boxed = (each) => each && (scrolls(each) || boxed(each.parentElement.closest("article *")));
   const beyond = [...document.querySelectorAll("article *")].filter((each) => {
     const place = each.getBoundingClientRect();
-    return place.width > 1 && place.right > innerWidth + 1 && !boxed(each);
+    return place.width > 1 && place.right > screen.width + 1 && !boxed(each);
   });
   return beyond.slice(0, 5).map((each) => each.outerHTML.slice(0, 200));
 })()"""
