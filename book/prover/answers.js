@@ -14,8 +14,11 @@
     return made;
   }
 
-  function formula(latex) {
-    return element("div", "prover-formula math notranslate", `\\[${latex}\\]`);
+  /* A formula that MathJax will set; its words serve a screen reader where it is a box that scrolls. */
+  function formula({ latex, text }) {
+    const made = element("div", "prover-formula math notranslate", `\\[${latex}\\]`);
+    made.dataset.words = text;
+    return made;
   }
 
   const named = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
@@ -23,11 +26,7 @@
   prover.refusal = (sentence) => element("p", "prover-error", sentence);
 
   prover.proofShown = (proof) => {
-    const steps = proof.steps.map((step) => {
-      const made = element("li", "", element("p", "", step.sentence), formula(step.latex));
-      made.querySelector(".prover-formula").setAttribute("aria-label", step.text);
-      return made;
-    });
+    const steps = proof.steps.map((step) => element("li", "", element("p", "", step.sentence), formula(step)));
     const ends = proof.conclusions.map((each) =>
       element("li", "", element("b", "", each.name), `: derived − theory = ${each.difference}`),
     );
@@ -84,9 +83,9 @@
     }
     const table = element("table", "", row("yours", found.yours), row("theory", found.theory));
     shown.append(table, element("p", "", found.at ? `The numbers: ${found.at}.` : "Neither formula has names."));
-    shown.append(element("p", "", "The formula of the theory, for this law:"), formula(found.theory.latex));
+    shown.append(element("p", "", "The formula of the theory, for this law:"), formula(found.theory));
     if (found.verdict !== "equal") {
-      shown.append(element("p", "", "Yours minus the theory:"), formula(found.difference.latex), ...reasons(found));
+      shown.append(element("p", "", "Yours minus the theory:"), formula(found.difference), ...reasons(found));
     }
     if (found.example) {
       shown.append(example(found.example));

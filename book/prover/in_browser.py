@@ -122,7 +122,12 @@ def _simplified(difference: Expr) -> Expr:
 
 def _shown(formula: Expression, exact: Expr, value: str) -> dict[str, Any]:
     """A formula as it was typed, in the names that are left, and its value."""
-    return {"typed": printed(formula.text), "latex": mathtext(factored(exact)), "value": value}
+    return {
+        "typed": printed(formula.text),
+        "text": plain(factored(exact)),
+        "latex": mathtext(factored(exact)),
+        "value": value,
+    }
 
 
 def _same(yours: Expression, theirs: Expression, law: str, row: dict[str, float], places: list[int]) -> bool:

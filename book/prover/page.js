@@ -53,7 +53,7 @@
         const input = document.createElement("input");
         input.type = "number";
         input.step = "any";
-        input.value = Number(value.toPrecision(12));
+        input.value = Number(value.toPrecision(6));
         input.name = name;
         input.dataset.value = value;
         input.setAttribute("aria-label", `number of ${name}`);
@@ -69,7 +69,7 @@
     const read = { ...setting().rows[0] };
     for (const input of byId("compare-values").querySelectorAll("input")) {
       const own = Number(input.dataset.value);
-      const changed = input.value !== String(Number(own.toPrecision(12)));
+      const changed = input.value !== String(Number(own.toPrecision(6)));
       read[input.name] = changed ? input.valueAsNumber : own;
     }
     return read;
@@ -111,8 +111,8 @@
     shown.querySelectorAll(".prover-formula").forEach((box) => {
       if (box.scrollWidth > box.clientWidth) {
         box.tabIndex = 0;
-        box.setAttribute("role", "region");
-        box.setAttribute("aria-label", box.getAttribute("aria-label") || "formula");
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", box.dataset.words);
       }
     });
   }

@@ -12,6 +12,7 @@ from html import unescape
 import prover_page
 import pytest
 from prover import in_browser, names
+from vendor import vendored
 
 from mezo_lab.claims import REGISTRY
 from mezo_lab.claims.selection import jobs
@@ -169,7 +170,8 @@ def page(site, browser):
     """The page, opened as a file, with Python started."""
     opened = browser.open((site / "prove.html").as_uri())
     assert asked(opened, "proofs", {}) == [list(pair) for pair in provable()]
-    return opened
+    yield opened
+    opened.close()
 
 
 def asked(page, question, given):
@@ -237,6 +239,19 @@ def test_the_form_compares_a_formula(page):
 
 
 @pytest.mark.browser
+def test_answers_can_be_read_on_a_phone_and_by_a_screen_reader(page):
+    choose(page, "compare-claim", "orthogonal-probes")
+    choose(page, "compare-text", "log(d/(d-n))/n + (d+n-1)*(d+n-2)*(d+n-3)*(d+n-4)*(d+n-5)/n")
+    assert "Different." in press(page, "compare")
+    page.emulate(420)
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+    page.evaluate(vendored("axe-core", "axe.min.js").read_text(encoding="utf-8") + ";0")
+    found = json.loads(page.evaluate("axe.run('article', {preload: false}).then((found) => JSON.stringify(found))"))
+    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]] == []
+    page.emulate()
+
+
+@pytest.mark.browser
 def test_the_address_chooses_a_formula(site, browser):
     address = (site / "prove.html").as_uri()
     opened = browser.open(f"{address}#formula=low-rank&law=sphere&expect=(d%2Bn-1)%2Fn")
@@ -244,6 +259,7 @@ def test_the_address_chooses_a_formula(site, browser):
     shown = [opened.evaluate(f"document.getElementById('{field}').value") for field in fields]
     assert shown == ["low-rank", "sphere", "(d+n-1)/n"]
     assert not [address for address in opened.requests if ".zip." in address]  # nothing is loaded before a press
+    opened.close()
 
 
 @pytest.mark.browser
@@ -309,3 +325,4 @@ def test_a_missing_file_is_said_and_a_wrong_theory_is_not_proved(altered, browse
     assert "Not proved." in said
     assert "Proved." not in said
     assert {request.split("/")[2] for request in opened.requests if request.startswith("http")} == {address[7:]}
+    opened.close()
