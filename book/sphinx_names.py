@@ -1,7 +1,9 @@
 """Sphinx finds a public name under each of its paths; types that are not the package's stay text."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref, pending_xref_condition
@@ -38,8 +40,22 @@ def _short(node: pending_xref) -> list[nodes.Node]:
     return next((child.children for child in choices if child["condition"] == "resolved"), node.children)
 
 
+def lay_out_signatures(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Long signatures: Sphinx makes a list of definitions of the arguments, without terms, which a reader announces."""
+    if page.startswith("api/") and "body" in context:
+        context["body"] = re.sub(r'<dt class="sig .*?</dt>', _with_lines, context["body"], flags=re.DOTALL)
+
+
+def _with_lines(signature: re.Match[str]) -> str:
+    text = signature[0]
+    for old, kind in (("dl", "sig-lines"), ("dd", "sig-line")):
+        text = text.replace(f"<{old}>", f'<span class="{kind}">').replace(f"</{old}>", "</span>")
+    return text
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
     app.connect("env-updated", add_paths)
     app.connect("doctree-read", keep_own_types)
+    app.connect("html-page-context", lay_out_signatures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
