@@ -1,5 +1,7 @@
 """The course in the book: nothing is told before a reader asks, all can be downloaded, each picture has words."""
 
+import copy
+import functools
 import re
 import shutil
 from pathlib import Path
@@ -30,11 +32,18 @@ LOOKED_INTO = [
 ]
 
 
+@functools.cache
+def built(page: str):
+    """The built notebook of a page, which nobody changes."""
+    return read(page)
+
+
 def read(page: str):
     """The built notebook of a page."""
     return nbformat.read(ROOT / f"{page}.ipynb", as_version=4)
 
 
+@functools.cache
 def parsed(site: Path, page: str) -> BeautifulSoup:
     return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
 
@@ -46,20 +55,21 @@ def squeezed(text: str) -> str:
 
 def visible(soup: BeautifulSoup) -> str:
     """What a reader sees who has opened nothing: of what is folded, the summaries alone."""
-    seen = BeautifulSoup(str(soup.find("article") or soup), "html.parser")
+    seen = copy.deepcopy(soup.find("article"))
     for fold in seen.find_all("details"):
         if not fold.has_attr("open"):
             fold.replace_with(fold.find("summary") or "")
     return squeezed(seen.get_text())
 
 
+@functools.cache
 def solutions(page: str) -> list[str]:
     """Lines of code and sentences that only the solutions of a notebook have."""
     folder, _, name = page.rpartition("/")
     student = nbformat.read(ROOT / folder / "student" / f"{name}.ipynb", as_version=4)
     shared = squeezed("\n".join(cell.source for cell in student.cells))
     found = []
-    for cell in read(page).cells:
+    for cell in built(page).cells:
         if cell.cell_type == "markdown" and "solution" in cell.metadata.get("tags", ()):
             found += re.split(r"\$[^$]*\$|[.。;:]\s", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", cell.source))[1:]
         elif cell.cell_type == "code":
@@ -78,7 +88,7 @@ def test_no_solution_is_seen_before_it_is_opened(site, page):
 
 
 def test_a_solution_that_stands_open_is_noticed(site):
-    soup = parsed(site, LOOKED_INTO[0])
+    soup = copy.deepcopy(parsed(site, LOOKED_INTO[0]))
     for fold in soup.find_all("details"):
         fold["open"] = ""
     assert any(line in visible(soup) for line in solutions(LOOKED_INTO[0]))
@@ -114,7 +124,7 @@ def test_an_exercise_keeps_its_order(site):
 def test_every_picture_has_its_words(site, page):
     pictures = [
         output.metadata["image/png"]["alt"]
-        for cell in read(page).cells
+        for cell in built(page).cells
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
