@@ -99,7 +99,7 @@ const charts = (() => {
 
   /** The histogram. lines: [{letter, style, value}]; mean: of the draws so far. */
   function histogram(width, counts, lines, mean) {
-    const left = 8;
+    const left = 14;
     const tailWidth = 22;
     const right = width - tailWidth - 12;
     const bottom = HEIGHT - BOTTOM;

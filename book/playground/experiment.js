@@ -187,6 +187,7 @@ const experiments = (() => {
     let rounding = 0;
     const text = (settings.formula || "").trim();
     if (text) [expected, rounding] = grammar.rounded(text, parts.symbols);
+    const cost = numbersPerDraw(claim.id, values, reduced);
     const resolution = claim.resolution || between("resolution", settings.resolution || "0.01", rule.finest, 0.99, "0.01");
     return {
       ...parts,
@@ -197,8 +198,8 @@ const experiments = (() => {
       resolution,
       tested: text,
       reduced,
-      numbersPerDraw: numbersPerDraw(claim.id, values, reduced),
-      draws: drawsOf(claim, values, settings),
+      numbersPerDraw: cost,
+      draws: drawsOf(claim, values, settings, cost),
       decoys: decoysOf(claim, values, parts),
     };
   }
@@ -209,9 +210,9 @@ const experiments = (() => {
   }
 
   /** The number of draws that the reader or the claim fixed; 0 where a pilot plans it. */
-  function drawsOf(claim, { n, k }, settings) {
+  function drawsOf(claim, { n, k }, settings, cost) {
     const typed = String(settings.draws || "").trim();
-    if (typed) return whole("draws", typed, 2, limits.numbers);
+    if (typed) return whole("draws", typed, 2, Math.floor(limits.numbers / cost));
     return claim.drawsPerColumn ? Math.floor(claim.drawsPerColumn / (k * n)) : 0;
   }
 

@@ -330,6 +330,10 @@
       unknown = error;
       chosen.claim = settings.DEFAULTS.claim;
     }
+    const { laws } = experiments.claimNamed(chosen.claim);
+    if (unknown === null && !laws.includes(chosen.law)) {
+      unknown = new SettingError("law", `Law ${chosen.law} is none of this claim’s here: it has ${laws.join(", ")}.`);
+    }
     if (location.hash === "") chosen.formula = library.firstFormula;
     form.elements.claim.value = chosen.claim;
     showClaim(chosen.law);

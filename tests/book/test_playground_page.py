@@ -5,6 +5,7 @@ from pathlib import Path
 
 import chromium
 import pytest
+from playground_formulas import LIMITS
 from playground_page import SCRIPTS, playground_link
 
 pytestmark = [pytest.mark.repo, pytest.mark.browser]
@@ -106,6 +107,7 @@ def test_a_stopped_run_has_no_verdict(playground):
         ({"claim": "A4", "law": "orthogonal", "d": 4, "n": 4}, "d", "expected value is 0"),
         ({"resolution": 2}, "resolution", "must be a number between"),
         ({"draws": 1}, "draws", "at least 2"),
+        ({"n": 64, "draws": "1e7"}, "draws", f"at most {LIMITS['numbers'] // (5 * 64 * 67):,} here"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_its_field(playground, settings, field, message):
@@ -121,6 +123,8 @@ def test_an_unknown_claim_of_a_link_is_named_and_the_page_opens_all_the_same(pla
     playground.navigate(f"{address}#claim=Z9&d=%ZZ&nonsense")
     assert "Claim Z9 has no playground" in text(playground, "error")
     assert playground.evaluate("document.querySelector('[name=claim]').value") == "A2"
+    opened(playground, claim="B3", law="coordinate")
+    assert "Law coordinate is none of this claim’s here" in text(playground, "error")
 
 
 def test_a_bare_plus_of_a_link_is_a_plus(playground):
