@@ -17,6 +17,7 @@ from terms import read_glossary
 from mezo_lab.claims import REGISTRY
 
 CLAIM_PAGE = re.compile(r"claims/([A-E]\d+)$")
+NO_FORMULAS = "api/"  # their names are found
 CODE = re.compile(r"[‖²=^]|\)/")  # a formula that is written as code
 SHORTEST = 2  # signs of a formula that is kept
 LONGEST = 160
@@ -89,7 +90,7 @@ def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
             "title": title,
             "page": page,
             "names": [],
-            "formulas": formulas_of(env.get_doctree(page)),
+            "formulas": [] if page.startswith(NO_FORMULAS) else formulas_of(env.get_doctree(page)),
         }
         match = CLAIM_PAGE.match(page)
         if match and match[1] in claims:

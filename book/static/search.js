@@ -42,9 +42,9 @@ function likeness(name, typed) {
 }
 
 /** The score of one entry for a query, 0 if it has nothing to do with it. */
-function scoreOf(entry, words, formula, isFormula) {
+function scoreOf(entry, words, formula, isFormula, isCode) {
   const byName = Math.max(...entry.names.map((name) => likeness(name, words)), 0);
-  const rank = { claim: 120, term: 110, API: 100, page: 0 }[entry.kind];
+  const rank = { claim: 120, term: 110, API: isCode ? 100 : 60, page: 0 }[entry.kind];
   const byTitle = likeness(entry.title, words);
   let score = byName === 1 ? rank : byName * 60;
   if (entry.kind === "page" && byTitle) {
@@ -55,7 +55,7 @@ function scoreOf(entry, words, formula, isFormula) {
     const held = (entry.formulas ?? []).filter((each) => each.includes(formula)).length;
     const stated = entry.statement?.includes(formula) ? 80 : 0;
     const shown = held ? 20 + Math.min(held, 30) + (entry.kind === "claim" ? 25 : 0) : 0;
-    score = Math.max(score, same ? 110 : 0, stated + shown);
+    score = Math.max(score, same ? 150 : 0, stated + shown);
   }
   return score;
 }
@@ -65,10 +65,11 @@ function namedResults(query) {
   const words = plainWords(query);
   const formula = plainFormula(query);
   const isFormula = OF_FORMULAS.test(formula) || formula in MEZO_NAMES.greek;
+  const isCode = /[_.]|[a-z][A-Z]/.test(query); // as a name of the library is written
   const found = [];
   for (const entry of MEZO_NAMES.entries) {
     const foreign = TRANSLATED.test(entry.page) && !HAN.test(query);
-    const score = scoreOf(entry, words, formula, isFormula) / (foreign ? 10 : 1);
+    const score = scoreOf(entry, words, formula, isFormula, isCode) / (foreign ? 10 : 1);
     if (score > 0) {
       const anchor = entry.anchor ? "#" + entry.anchor : "";
       const description = KINDS[entry.kind] ?? null;

@@ -21,7 +21,7 @@ SOUGHT = {  # what is typed: the page that must be among the first
     "E‖ĝ‖²": "claims/A2.html",
     "(d+n+1)/n": "notebooks/03_the_dispute.html",
     "(d + n − 1)/n": "notebooks/03_the_dispute.html",
-    r"\frac{d+n-1}{n}": "notebooks/03_the_dispute.html",
+    r"\frac{d+n-1}{n}": "claims/A2.html",
     "low-rank": "claims/B3.html",
     "E1": "claims/E1.html",
     "best-step": "claims/B6.html",
