@@ -68,21 +68,12 @@ def _comments(module: str) -> dict[int, str]:
 
 
 def said_of(module: str, body: list[ast.stmt], node: ast.stmt) -> str:
-    """What the source says of a statement that gives a name its value.
-
-    It is the string after the statement, or the comment at its end, or those on the lines before it.
-    """
+    """What the source says of a name that gets its value there: the string after it, or the comment at its end."""
     follower = next(iter(body[body.index(node) + 1 :]), None)
     if isinstance(follower, ast.Expr) and isinstance(follower.value, ast.Constant):
         return inspect.cleandoc(str(follower.value.value))
-    comments = _comments(module)
-    lines = _source(module).splitlines()
-    if node.end_lineno in comments:
-        return _without_codes(comments[node.end_lineno])
-    first = node.lineno
-    while lines[first - 2].lstrip().startswith("#"):
-        first -= 1
-    return _without_codes(" ".join(comments[line] for line in range(first, node.lineno)))
+    comment = _comments(module).get(node.end_lineno or 0, "")
+    return re.split(r"\s*#?\s*(?:noqa|type: ignore|pyright:)", comment)[0]  # without what it tells the linters
 
 
 def said_of_value(entry: "Entry") -> str:
@@ -93,11 +84,6 @@ def said_of_value(entry: "Entry") -> str:
 def said_of_field(member: "Member") -> str:
     """What the source says of a field, in the body of its class."""
     return said_of(member.owner.__module__, definition(member.owner).body, member.node)
-
-
-def _without_codes(comment: str) -> str:
-    """A comment without what it tells the linters."""
-    return re.split(r"\s*#?\s*(?:noqa|type: ignore|pyright:)", comment)[0]
 
 
 def public_modules() -> list[ModuleType]:

@@ -127,7 +127,8 @@ def index_text(reference: Reference, pages: dict[str, list[Entry]]) -> str:
             _heading("What the package itself offers", "-"),
             _glance(reference, offered),
             _heading("Rooms", "-"),
-            "A name is documented in the room that defines it. All paths that offer it are one thing.\n",
+            "A name is documented in the room that defines it. All paths that offer it are one thing; "
+            "other projects link to any of them through ``objects.inv`` of this site, with intersphinx.\n",
             _table(rooms),
             f".. toctree::\n   :hidden:\n\n{contents}\n",
         ]

@@ -35,7 +35,6 @@ _RANGES = {
 }
 EXACT = 1e-13  # an expected value this small is 0 but for rounding, as ‖ĝ − g‖² is for n = d orthogonal probes
 
-# the names that a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it
 SYMBOLS = {
     "d": "dimension",
     "n": "probes per step",
@@ -99,6 +98,7 @@ SYMBOLS = {
     "pi": "π",
     "e": "Euler's number",
 }
+"""The names that a formula may use, as `mezo-lab list` explains them; ‖g‖ = 1 where a claim does not offer it."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ __all__ = [
     "tied_signs",
 ]
 
-Streams = Callable[[NoiseField, Term], Tensor]  # → the stream of each parameter, int32 (parameters, 2)
+Streams = Callable[[NoiseField, Term], Tensor]
+"""(field, term) → the stream of each parameter, int32 (parameters, 2)."""
 
 
 def tied_signs(shape: tuple[int, ...], generator: Generator) -> Tensor:

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from mezo_lab.validation import one_of, whole
 
-# index i = 0, 1, …, d − 1 (float64), rank → eigenvalues; the largest is 1
 SPECTRA: dict[str, Callable[[Tensor, int], Tensor]] = {
     "flat": lambda index, rank: (index < rank).double(),
     "exponential": lambda index, rank: torch.exp(-index / rank),
     "power": lambda index, rank: 1 / (index + 1),
     "isotropic": lambda index, rank: torch.ones_like(index),
 }
+"""The shapes of a spectrum, by name: (index i = 0, 1, …, d − 1 in float64, rank) → eigenvalues, the largest is 1."""
 RANKED = ("flat", "exponential")
 MOST = 1 << 24  # coordinates of one θ, 128 MiB
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-Number = Any  # int, float, Fraction or a sympy expression: only + - * / ** are used
+Number = Any
+"""An int, float, Fraction or sympy expression: only + - * / ** are used."""
 HALF = Fraction(1, 2)  # an exponent that leaves symbols exact
 
 
@@ -148,10 +149,10 @@ def orthogonal_moments(dim: Number) -> Moments:
     return Moments(pair=dim / (dim + 2), coincidence=0, across=across, swap=swap)
 
 
-# law → its moments at dimension d, a number or a symbol
 MOMENTS: dict[str, Callable[[Number], Moments]] = {
     **{name: lambda dim, kurtosis=kurtosis: independent_moments(kurtosis) for name, kurtosis in KURTOSIS.items()},
     "sphere": sphere_moments,
     "coordinate": coordinate_moments,
     "orthogonal": orthogonal_moments,
 }
+"""The moments of each law, by name, as functions of the dimension d: a number or a symbol."""

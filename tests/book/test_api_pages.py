@@ -1,6 +1,7 @@
 """The API reference: every public name has an entry, every reference a target, every argument of `MeZO` its words."""
 
 import argparse
+import ast
 import dataclasses
 import inspect
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from api_links import Reference
-from api_names import public_entries
+from api_names import public_entries, said_of_value
 from api_pages import write_api
 from bs4 import BeautifulSoup
 
@@ -164,6 +165,12 @@ def test_a_name_is_documented_where_it_is_defined():
     paths = {entry.path for entry in public_entries()}
     assert {"mezo_lab.optim.MeZO", "mezo_lab.finetune.tasks.TASKS", "mezo_lab.claims.controls.flip_bit"} <= paths
     assert not paths & {"mezo_lab.MeZO", "mezo_lab.finetune.tasks.registry.TASKS", "mezo_lab.optim.replay"}
+
+
+def test_public_constants_and_types_say_what_they_are():
+    said = {e.path: said_of_value(e) for e in public_entries() if isinstance(e.node, ast.Assign | ast.AnnAssign)}
+    assert len(said) > 30
+    assert [path for path, text in said.items() if not re.fullmatch(r"\S.{10,}[.]", text, re.DOTALL)] == []
 
 
 CONF = "extensions = ['sphinx_names']\nnitpicky = True\n"

@@ -138,7 +138,6 @@ def _flat(shape: tuple[int, ...], rng: Generator) -> Tensor:
     return torch.rand(shape, generator=rng) * 2 - 1
 
 
-# name → (generator, what it is and whom it hurts)
 ZOO: dict[str, tuple[ZGenerator, str]] = {
     "row by row": (_row_by_row, "the update draws by rows what the probe drew whole: large layers go astray"),
     "unseeded": (_unseeded, "z cannot be drawn again: every step goes where nothing was measured"),
@@ -157,6 +156,7 @@ ZOO: dict[str, tuple[ZGenerator, str]] = {
     "uniform ±1": (_keyed(_flat), "variance ⅓: a gradient three times too short"),
     "low rank": (_keyed(_low_rank), "a sum of r products over r: a gradient r times too short"),
 }
+"""The generators of published programs, by name: (generator, what it is and whom it hurts)."""
 
 
 def deviations(z: ZGenerator, steps: int = _STEPS) -> dict[str, float]:

@@ -15,7 +15,8 @@ from mezo_lab.optim.sweeps.postponed import MOST_TERMS, PostponedSweeps
 from mezo_lab.optim.sweeps.progress import SweepProgress, Witness
 from mezo_lab.optim.sweeps.terms import Cost, KeyedTensor, Term
 
-COMPILE_FROM = 1 << 22  # parameters on a GPU: below, an eager sweep takes less than 0.1 s and a compiler some seconds
+COMPILE_FROM = 1 << 22
+"""Parameters on a GPU from which sweeps are compiled: below, eager ones take less than 0.1 s, a compiler seconds."""
 KERNEL_FROM = 1 << 10  # coordinates of one tensor there: below, its lanes are too short to be worth a call
 CACHED = 2 * CHUNK  # coordinates of z kept for later sweeps, 8 MiB, where all parameters are one chunk
 

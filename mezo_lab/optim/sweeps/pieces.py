@@ -13,7 +13,8 @@ from torch import Tensor
 from mezo_lab.optim.noise import COORDINATES, Coordinates, coordinates_at
 from mezo_lab.optim.noise.streams import draw_blocks
 
-CHUNK = 1 << 20  # coordinates in flight: with the z and the sums of a piece, 4 to 16 MiB
+CHUNK = 1 << 20
+"""Coordinates in flight: with the z and the sums of a piece, 4 to 16 MiB."""
 STRIDED_CHUNK = 1 << 18  # the same where each coordinate takes a block of its own
 
 

@@ -27,11 +27,14 @@ __all__ = [
 ]
 
 WIDTH = 4.6  # inches: narrow, so that the labels are legible on a phone
-INK = "#1c1c1c"  # theory and text
-GREY = "#757575"  # decoys, and what stays in the background
-SMALL = 8.5  # points
-BARS = ALARM  # standard errors
-# markers, and colours of middle lightness: at least 3:1 against white and against near-black
+INK = "#1c1c1c"
+"""The colour of theory and of text."""
+GREY = "#757575"
+"""The colour of decoys, and of what stays in the background."""
+SMALL = 8.5
+"""The size of small letters, in points."""
+BARS = ALARM
+"""Standard errors on each side of a mean that its error bar shows."""
 LAW_STYLES = {
     "gaussian": ("o", "#2878c8"),
     "rademacher": ("s", "#c8550f"),
@@ -41,10 +44,12 @@ LAW_STYLES = {
     "coordinate": ("P", "#c8467f"),
     "orthogonal": ("X", "#8f6f14"),
 }
+"""The marker and the colour of each law: of middle lightness, at least 3:1 against white and against near-black."""
 _OTHER_STYLE = ("*", "#66758a")
 THEORY: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 1.3, "zorder": 2}
 """The line of a theory: black and dashed."""
-DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))  # one pattern for each of a claim's decoys
+DOTS = ((0, (1, 1.3)), (0, (1, 3.2)), (0, (4, 1.5, 1, 1.5)))
+"""The patterns of dotted lines, one for each of a claim's decoys."""
 
 
 def new_figure(height: float) -> "Figure":
