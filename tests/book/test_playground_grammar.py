@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import re
 
 import pytest
@@ -57,6 +58,11 @@ TEXTS += [
 ]
 
 
+PIECES = (
+    "d n c g gamma γ 2 3 0 1.5 .5 1e3 + - * / ** ^ · − ( ) ( ) ² ⁻¹ √ ½ sqrt( log( exp( ‖g‖ ‖g‖² , % // [ ] . x not "
+    "and if else ' == < ~ @ # lambda **2 1_0 κ ³ e （ ÷ π True None in is"
+).split()
+
 PARSED = """(all) => all.map(([text, values]) => {
   try {
     const names = [...grammar.names(text)].sort();
@@ -97,3 +103,18 @@ def test_what_python_knows_beyond_arithmetic_is_refused_too(playground):
     for text, made in zip(REFUSED_IN_OTHER_WORDS, read, strict=True):
         assert "error" in library_reads(text, VALUES)
         assert re.search("no meaning|not arithmetic", made["error"]), made
+
+
+def test_formulas_put_together_at_random_are_read_alike(playground):
+    chance = random.Random(4)
+    texts = [chance.choice(("", " ")).join(chance.choices(PIECES, k=chance.randint(1, 9))) for _ in range(4_000)]
+    read = playground.evaluate(f"({PARSED})({json.dumps([[text, VALUES] for text in texts])})")
+    accepted = 0
+    for text, made in zip(texts, read, strict=True):
+        right = library_reads(text, VALUES)
+        assert made.keys() == right.keys(), (text, made, right)
+        if "value" in right:
+            accepted += 1
+            assert math.isclose(made["value"][0], right["value"][0], rel_tol=1e-12), text
+            assert (made["names"], made["print"]) == (right["names"], right["print"])
+    assert accepted > 100
