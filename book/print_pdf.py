@@ -105,7 +105,7 @@ def destinations(reader: PdfReader) -> Iterator[tuple[str, int, float]]:
     """(id, number of its page, height on it) of every place that a link of the book leads to."""
     numbers = {page.indirect_reference: number for number, page in enumerate(reader.pages, start=1)}
     for name, place in reader.named_destinations.items():
-        yield name.removeprefix("/"), numbers[place.raw_get("/Page")], float(place["/Top"])
+        yield name.removeprefix("/"), numbers[place.raw_get("/Page")], float(place.top or 0)
 
 
 def finish(printed: Path, file: Path, contents: list[Heading], record: dict[str, Any]) -> None:

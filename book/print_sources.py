@@ -19,6 +19,8 @@ HEADING = re.compile(r"(?m)^(?=#{1,6} )")
 EXERCISE = re.compile(r"### Exercise (\d+\.\d+)")
 FOLDED = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>\n?", re.S)
 OPEN = "You left the prediction open.<br>"  # on paper the prediction stands on its line
+DISPLAYED = re.compile(r"\$\$([^$]+)\$\$")
+LICENCE = re.compile(r"(?m)^\*\*Licence\.\*\* .*$")  # a notebook carries it; the book has it in its first pages
 IN_WORDS = re.compile(r"<style>.*?</style><details><summary>In words</summary>(.*?)</details>", re.S)
 SIGNS_ON_A_LINE = 75  # of a formula
 
@@ -119,7 +121,8 @@ def _text(source: str, exercise: str, appendix: Appendix) -> tuple[str, str]:
             appendix.hints += [heading, *hints]
             section = FOLDED.sub(lambda fold: "" if "Hint" in fold[1] else _unfolded(*fold.groups()), section).rstrip()
             section += f'\n\n<p class="elsewhere" data-exercise="{exercise}"></p>\n'
-        sections.append(plain_links(section))
+        section = DISPLAYED.sub(lambda formula: f"$${divided(formula[1])}$$", plain_links(LICENCE.sub("", section)))
+        sections.append(section)
     return "".join(sections), exercise
 
 
@@ -166,7 +169,7 @@ def _on_paper(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def divided(formula: str) -> str:
-    r"""A long formula on several lines, divided where it has a wide space.
+    r"""A long formula on several lines, divided where it has its widest spaces.
 
     >>> divided(r"f = 1, \quad g = 2")
     'f = 1, \\quad g = 2'
@@ -176,9 +179,10 @@ def divided(formula: str) -> str:
     True
     """
     signs = re.sub(r"[{}\\^_ ]", "", re.sub(r"\\[a-zA-Z]{2,}", "x", formula))
-    if len(signs) <= SIGNS_ON_A_LINE:
+    if len(signs) <= SIGNS_ON_A_LINE or r"\begin{" in formula:
         return formula
-    lines = re.split(r"\s*\\quad\s*", formula)
+    space = r"\\qquad" if r"\qquad" in formula else r"\\quad"
+    lines = re.split(rf"\s*{space}\s*", formula.strip())
     return r"\begin{gathered} " + r" \\ ".join(lines) + r" \end{gathered}"
 
 

@@ -185,6 +185,15 @@ def test_the_contents_name_the_pages_of_sections(staged, outline, contents, text
 
 
 @pytest.mark.browser
+def test_no_heading_is_parted_from_its_text(reader):
+    lowest = {}
+    for name, page, top in print_pdf.destinations(reader):
+        lowest[top] = (name, page)
+    assert len(lowest) > 100
+    assert min(lowest) > 72 / 25.4 * (24 + 20), lowest[min(lowest)]  # points: the margin, the heading and two lines
+
+
+@pytest.mark.browser
 def test_exercises_name_the_pages_of_their_hints_and_solutions(outline, text):
     page = [page for _, title, page in outline if title == "Exercises"][3]  # of chapter 3
     shown = text(page) + text(page + 1)
