@@ -7,6 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
+import pybtex.plugin
 from citations import entries, plain
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -83,5 +84,7 @@ def cite_works(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx; the terms come after it, and leave what is a link."""
+    # pybtex reads the metadata of all packages for each plugin of each entry, some five seconds in all: once will do
+    pybtex.plugin._load_entry_point = cache(pybtex.plugin._load_entry_point)
     app.connect("doctree-resolved", cite_works, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
