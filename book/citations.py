@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from api_pages import page_of
 from pybtex.database import parse_file
 
 from mezo_lab.claims import REGISTRY
@@ -35,11 +36,11 @@ LEFT_OUT = ("docs/claims.md", "docs/errata.md", "docs/README.md", "docs/pypi.md"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a work is cited: `name` as it is printed, and `target`, a link from the top of the book, or ""."""
+    """Where a work is cited: `name` as it is printed, and `target`, a path from the top of the book."""
 
     kind: str
     name: str
-    target: str = ""
+    target: str
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def places() -> dict[str, list[Place]]:
             add(cited(text), Place("pages", text.splitlines()[0].removeprefix("# "), path))
     for file in sorted((ROOT / "mezo_lab").rglob("*.py")):
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if not module.startswith("mezo_lab.claims"):
-            add(cited(_docstrings(file)), Place("library", f"`{module}`"))
+        if "." in module and not module.startswith("mezo_lab.claims"):
+            add(cited(_docstrings(file)), Place("library", f"`{module}`", f"api/{page_of(module)}.rst"))
     return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from citations import PAPER, PARTS, Place, entries, label, places, plain
+from citations import PAPER, PARTS, entries, label, places, plain
 from links import SETTINGS
 from terms import Term, read_glossary
 
@@ -117,14 +117,10 @@ def _entry(key: str) -> str:
     found = places()[key]
     lines = []
     for kind, name in KINDS.items():
-        links = [_link(place) for place in found if place.kind == kind]
+        links = [f"[{place.name}]({place.target})" for place in found if place.kind == kind]
         if links:
             lines.append(f"{name} {', '.join(links)}")
     return f"{entry}\n\nCited in {'; '.join(lines)}." if lines else entry
-
-
-def _link(place: Place) -> str:
-    return f"[{place.name}]({place.target})" if place.target else place.name
 
 
 def cite_errata(page: Path) -> None:
