@@ -86,6 +86,7 @@ def said_of_field(member: "Member") -> str:
     return said_of(member.owner.__module__, definition(member.owner).body, member.node)
 
 
+@cache
 def public_modules() -> list[ModuleType]:
     """The modules that say what is public; the package itself first."""
     names = [each.name for each in pkgutil.walk_packages(mezo_lab.__path__, "mezo_lab.")]
@@ -104,13 +105,19 @@ def _assigned(module: str, name: str) -> ast.stmt | None:
 
 
 @cache
-def origin_of(module: str, name: str) -> tuple[str, str]:
-    """The module that defines a name, and its name there: imports are followed."""
+def _imports(module: str) -> dict[str, tuple[str, str]]:
+    """What a module imports of the package: its name for a thing → the other module, and the name there."""
+    found: dict[str, tuple[str, str]] = {}
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mezo_lab"):
-            for imported in node.names:
-                if (imported.asname or imported.name) == name and _assigned(module, name) is None:
-                    return origin_of(node.module, imported.name)
+            found |= {each.asname or each.name: (node.module, each.name) for each in node.names}
+    return found
+
+
+def origin_of(module: str, name: str) -> tuple[str, str]:
+    """The module that defines a name, and its name there: imports are followed."""
+    while name in _imports(module) and _assigned(module, name) is None:
+        module, name = _imports(module)[name]
     return module, name
 
 
