@@ -104,3 +104,13 @@ Search._parseQuery = (query) => {
   localStorage.setItem("sphinx_highlight_terms", marked.join(" "));
   return parts;
 };
+
+// the words around a place that was found are not those that a notebook folds away: hints and solutions
+const textOfPage = Search.htmlToText;
+Search.htmlToText = (html, anchor) => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  for (const fold of page.querySelectorAll("details.mezo-fold")) {
+    fold.remove();
+  }
+  return textOfPage(page.documentElement.outerHTML, anchor);
+};

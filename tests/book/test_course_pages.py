@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import json
 import re
 import shutil
 from pathlib import Path
@@ -272,6 +273,17 @@ def test_a_prediction_stands_again_beside_its_result_and_is_stored_nowhere(site,
     assert shown == "You predicted: shorter <b>"
     assert page.evaluate("document.querySelector('[data-predicted=orthogonal]').textContent").endswith("open.")
     assert "shorter" not in page.evaluate("JSON.stringify([{...localStorage}, document.cookie])")
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_search_quotes_no_solution(site, browser):
+    """From a server it quotes the pages that it finds."""
+    page = browser.open((site / "search.html").as_uri())
+    notebook = (site / "notebooks/03_the_dispute.html").read_text(encoding="utf-8")
+    text = squeezed(page.evaluate(f"Search.htmlToText({json.dumps(notebook)})"))
+    assert squeezed("The ±1 in one picture") in text
+    assert [line for line in solutions("notebooks/03_the_dispute") if line in text] == []
     page.close()
 
 
