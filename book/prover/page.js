@@ -84,10 +84,10 @@
 
   function working(now) {
     busy = now;
-    byId("prover-stop").disabled = !now;
+    byId("prover-stop").setAttribute("aria-disabled", !now);
     byId("prover-seconds").textContent = "";
     document.querySelectorAll(".prover-go").forEach((button) => {
-      button.disabled = now;
+      button.setAttribute("aria-disabled", now); // a button that is disabled would lose the keyboard's focus
     });
     clearInterval(clock);
     if (now) {

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.repo
 
 CLAIMS = {claim["name"]: claim for claim in prover_page.compared_claims()}
 SHOWN = [("notes", "gaussian"), ("norm-factor", "orthogonal"), ("low-rank", "sphere"), ("self-normalised", "gaussian")]
+IDLE = "document.querySelector('.prover-go').ariaDisabled !== 'true'"
 SECONDS = 400  # for Python to start in the browser, on a machine that does much else
 
 
@@ -191,7 +192,7 @@ def awaited(page, promise):
 def press(page, form):
     """Press the button of a form, and wait for what it shows."""
     page.evaluate(f"document.querySelector('#{form}-form .prover-go').click()")
-    page.wait_for("!document.querySelector('.prover-go').disabled", SECONDS)
+    page.wait_for(IDLE, SECONDS)
     return page.evaluate(f"document.querySelector('#{form}-answer').textContent")
 
 
@@ -220,6 +221,14 @@ def test_the_form_shows_a_proof_with_its_formulas_set(page):
     assert page.evaluate("document.querySelector('#prove-answer pre').textContent") == str(proof)
     assert page.evaluate("document.querySelectorAll('#prove-answer mjx-container').length") == len(proof.steps)
     assert status(page) == "Done: the answer stands below the form."
+
+
+@pytest.mark.browser
+def test_the_keyboard_alone_proves_and_keeps_its_place(page):
+    page.evaluate("document.querySelector('#prove-form .prover-go').focus()")
+    page.press("Enter")
+    page.wait_for(f"{IDLE} && document.querySelector('#prove-answer h3') !== null", SECONDS)
+    assert page.evaluate("document.activeElement.className") == "prover-go"
 
 
 @pytest.mark.browser
@@ -267,7 +276,7 @@ def test_a_run_is_stopped_and_the_next_one_works(page):
     choose(page, "prove-claim", "fixed-subspace")
     page.evaluate("document.querySelector('#prove-form .prover-go').click()")
     page.evaluate("document.getElementById('prover-stop').click()")
-    page.wait_for("!document.querySelector('.prover-go').disabled")
+    page.wait_for(IDLE)
     assert status(page).startswith("Stopped.")
     assert page.evaluate("document.getElementById('prove-answer').textContent") == ""
     before = len(page.requests)
