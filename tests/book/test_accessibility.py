@@ -26,6 +26,7 @@ KINDS = {  # of pages, an address of each
     "claims": "claims/index.html",
     "matrix": "claims/matrix.html",
     "API": "api/index.html",
+    "room of the API": "api/optim.html",
     "room": "api/optim.html",
     "glossary": "glossary.html",
     "bibliography": "bibliography.html",
