@@ -36,7 +36,7 @@ _TOKEN = re.compile(
 )
 # a letter, pg, or what ends a norm, with its index: z_k, pg_k, ‖H‖_op, β^{t−s}
 _INDEX = re.compile(
-    r"(?:(?<![a-zA-Z0-9_])(?:[^\W\d_]|pg)[\u0300-\u036f′]?|[‖)\]])(?P<mark>[_^])(?P<index>\{[^{}]+\}|[^\W_]{1,3}(?!\w))"
+    r"(?:(?<![a-zA-Z0-9_])(?:[^\W\d_]|pg)[\u0300-\u036f′]?|[‖)\]])(?P<mark>[_^])(?P<index>\{[^{}]+\}|[a-zA-Zα-ω0-9]{1,3}(?![a-zA-Z0-9_]))"
 )
 
 

@@ -56,8 +56,8 @@ def test_plain_text_stays_as_it_is(text):
 
 
 def test_indices_are_set_as_indices():
-    text = prose("pg_k z_k, β^{t−s} and ‖H‖_op, but weight_decay and x_train", Scope())
-    assert re.findall(r":(su[bp]):`(.*?)`", text) == [("sub", "k"), ("sub", "k"), ("sup", "t−s"), ("sub", "op")]
+    text = prose("pg_k z_k, β^{t−s}, ‖H‖_op, E[z_i²z_j⁴], εz_θ, but weight_decay and x_train", Scope())
+    assert re.findall(r":su[bp]:`(.*?)`", text) == ["k", "k", "t−s", "op", "i", "j", "θ"]
 
 
 def all_docstrings(reference: Reference) -> list[tuple[str, str]]:
