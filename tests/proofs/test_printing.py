@@ -22,6 +22,10 @@ def test_letters_stand_before_sums_and_sums_before_named_quantities():
     assert plain(GHG * d**2 / (n * (d + 2))) == "d²·gᵀHg/(n·(d + 2))"
 
 
+def test_pi_is_printed_as_its_letter():
+    assert plain(n * sympy.pi / 2) == "n·π/2"
+
+
 def test_an_expansion_reads_from_the_lowest_power():
     assert plain(epsilon**2 * GHG / 6 + GG) == "‖g‖² + ε²·gᵀHg/6"
     assert plain(eta**2 * ell - eta * GG) == "−η·‖g‖² + η²·ℓ"
