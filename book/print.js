@@ -14,8 +14,9 @@ async function ready() {
   await MathJax.startup.promise;
   document.querySelectorAll("mjx-assistive-mml").forEach((twin) => twin.remove());
   for (const formula of MathJax.startup.document.math) {
-    formula.typesetRoot.setAttribute("role", "img");
-    formula.typesetRoot.setAttribute("aria-label", formula.math);
+    const drawing = formula.typesetRoot.firstElementChild;
+    drawing.removeAttribute("aria-hidden");
+    drawing.setAttribute("aria-label", formula.math); // the words of a drawn formula, for a reader that speaks
   }
   await document.fonts.ready;
   await Promise.all([...document.images].map((image) => image.decode()));

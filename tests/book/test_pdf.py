@@ -227,6 +227,14 @@ def test_the_file_is_small_tagged_and_has_its_figures(book, reader):
 
 
 @pytest.mark.browser
+def test_figures_and_formulas_have_words_for_a_reader_that_speaks(book):
+    written = re.sub(rb"\\([0-3][0-7]{2})", lambda octal: bytes([int(octal[1], 8)]), book.read_bytes())
+    assert written.count(b"/Alt") > 1000
+    assert rb"\frac{d+n+1}{n}" in written
+    assert "Dot chart of norm-factor".encode("utf-16-be") in written
+
+
+@pytest.mark.browser
 def test_the_file_names_no_folder_of_the_machine_that_made_it(book):
     written = book.read_bytes()
     assert b"file:" not in written
