@@ -7,6 +7,7 @@ line of its own or after the end of a sentence. What reStructuredText would take
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from textwrap import indent
 
 FIELDS = {  # as the text has them → as the page shows them
@@ -213,14 +214,17 @@ def rendered(docstring: Docstring, scope: Scope, types: dict[str, str] | None = 
             parts.append(prose(" ".join(block.lines), scope) + "\n")
         else:
             words = [prose(" ".join(line.strip() for line in block.lines), scope)] if block.lines else []
-            words += [item(name, text, scope, types or {}) for name, text in block.items.items()]
+            words += _described(block.items, scope, types or {})
             if words:
                 body = indent("\n\n".join(words), "   ")
                 parts.append(f":{FIELDS[block.kind]}:\n{body}\n")
     return "\n".join(parts)
 
 
-def item(name: str, text: str, scope: Scope, types: dict[str, str]) -> str:
-    """One argument with its type and default, and what it means."""
-    beside = f" : ``{types[name]}``" if types.get(name) else ""
-    return f"``{name}``{beside}\n   {prose(text, scope)}"
+def _described(items: dict[str, str], scope: Scope, types: dict[str, str]) -> list[str]:
+    """Each argument with its type and default, and what it means; those of which one thing is said, together."""
+    result = []
+    for (text, kind), names in groupby(items, key=lambda name: (items[name], types.get(name, ""))):
+        beside = f" : ``{kind}``" if kind else ""
+        result.append(f"{', '.join(f'``{name}``' for name in names)}{beside}\n   {prose(text, scope)}")
+    return result

@@ -120,6 +120,12 @@ def test_arguments_of_a_block_may_take_several_lines_and_share_one():
     assert parse(text).items == {"left": "terms, added", "right": "terms, added", "kind": "how: so.", "rest": "more."}
 
 
+def test_arguments_of_which_one_thing_is_said_stand_together():
+    docstring = parse("Sum.\n\nArgs: a, b: positive. c: any.", ("a", "b", "c"))
+    text = rendered(docstring, Scope(), {"a": "int", "b": "int", "c": "int = 1"})
+    assert re.findall(r"^ +(``.*)$", text, re.MULTILINE) == ["``a``, ``b`` : ``int``", "``c`` : ``int = 1``"]
+
+
 def test_attributes_are_told_from_arguments():
     docstring = parse("Sum.\n\nArgs:\n    a: one.\n\nAttributes:\n    b: two.")
     assert [block.items for block in docstring.blocks[1:]] == [{"a": "one."}, {"b": "two."}]
