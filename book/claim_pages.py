@@ -46,7 +46,7 @@ def page(claim: Claim, before: Claim | None, after: Claim | None) -> str:
         "Laws and formulas": parts.laws(claim),
         "Assumptions": parts.assumptions(claim),
         "Derivation": parts.derivation(claim),
-        "The last verification": f"{parts.verified(claim)}\n\n{parts.figure(claim)}\n\n{parts.verdict_table(claim)}",
+        "The last verification": _verification(claim),
         "Where it is used": parts.used(claim),
         "Published sentences that it corrects": parts.corrected(claim),
         "Sources": parts.sources(claim),
@@ -65,6 +65,13 @@ def page(claim: Claim, before: Claim | None, after: Claim | None) -> str:
         f"**{_status(claim)}** · {_proved(claim)} · section {claim.id[0]}, *{SECTIONS[claim.id[0]]}*",
     ]
     return "\n\n".join([*head, *(f"## {name}\n\n{content}" for name, content in sections.items())]) + "\n"
+
+
+def _verification(claim: Claim) -> str:
+    """When it was, its figure and its verdicts."""
+    if not parts.verdicts_on(claim):
+        return parts.verified(claim)
+    return "\n\n".join([parts.verified(claim), parts.figure(claim), parts.verdict_table(claim)])
 
 
 def _described(words: str) -> str:
@@ -95,6 +102,8 @@ def _proved(claim: Claim) -> str:
 def _try(claim: Claim) -> str:
     """The commands, and the pages where a reader tries the claim without installing anything."""
     lines = []
+    if play := parts.play_link(claim):
+        lines.append(f"{_away(play, 'Draw in the browser')}: the playground opens with this claim and a decoy.")
     if prove := parts.prover_link(claim):
         lines.append(f"{_away(prove, 'Derive it in the browser')}, or hold a formula of your own against the proof.")
     for what, command in parts.commands(claim):

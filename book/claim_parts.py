@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from citations import cited, cited_by_claim
 from claim_uses import Place, aliases, formulas, own_formulas, related, uses
+from playground_page import playground_link
 
 from mezo_lab import theory
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Verdict
@@ -25,13 +26,14 @@ from mezo_lab.proofs.printing import NO_BREAK, mathtext
 from mezo_lab.report import summary, verdicts_of
 from mezo_lab.report.card import verdict_card
 from mezo_lab.report.figures import alt_text, claim_figure
-from mezo_lab.report.labels import counted, is_formula, joined, setting
+from mezo_lab.report.labels import PARAMETER_LETTERS, counted, is_formula, joined, setting
 from mezo_lab.report.picture import inline_svg
 from mezo_lab.sampling import KEYED_LAWS
 from mezo_lab.theory import Expression
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ("verify", "models", "curvature")  # the last full run, and the claims on a real language model
+PLAYED = ("d", "n", "r", "t", "p", "q", "k")  # the sizes that the playground reads
 LABEL = r"(?=\s(?:Source|Formula|Cost|Args|Returns|Raises):|\n\s*\n|\Z)"  # where a part of a docstring ends
 SPECIAL = re.compile(r"([\\`*_|<>$\[\]#~])")
 
@@ -106,22 +108,39 @@ def _symbols(claim: Claim, verdict: Verdict) -> dict[str, float]:
 
 def assumptions(claim: Claim) -> str:
     """What the docstrings of its theory and of its experiment assume."""
-    lines = []
-    for function in [claim.build, *(getattr(theory, name) for name in formulas(claim))]:
-        said = re.findall(rf"Assumes: (.*?){LABEL}", inspect.getdoc(function) or "", re.DOTALL)
-        module = inspect.getdoc(sys.modules[function.__module__]) or ""
-        said += re.findall(rf"Assumes throughout: (.*?){LABEL}", module, re.DOTALL)
-        name = "" if function is claim.build else f" ({{py:func}}`~mezo_lab.theory.{function.__name__}`)"
-        lines += [f"- {_sentence(words)}{name}" for words in said]
-    isotropic = "z is drawn by one of the laws of the table, each of which has $\\mathbb{E}[zz^\\top] = I$."
-    if not lines:
-        isotropic += " The library states no other assumption than the statement itself."
-    return "\n".join([f"- {isotropic}", *lines])
+    functions = [claim.build, *(getattr(theory, name) for name in formulas(claim))]
+    found: dict[str, list[str]] = {}
+    for function in functions:  # grows by those that are referred to
+        name = "" if function is claim.build else f"{{py:func}}`~mezo_lab.theory.{function.__name__}`"
+        for words in _assumed(function):
+            if other := re.match(r"as `(\w+)`", words):
+                referred = getattr(theory, other[1])
+                functions += [] if referred in functions else [referred]
+            found.setdefault(words, []).append(name)
+    own = "z is drawn by one of the laws of the table, each of which has $\\mathbb{E}[zz^\\top] = I$"
+    if not found:
+        return f"{own}. The library states no other assumption than the statement itself."
+    lines = [f"- {own}."]
+    for words, names in found.items():
+        where = ", ".join(filter(None, names))
+        if not re.fullmatch(r"as `\w+`", words):
+            lines.append(f"- {where}: {_sentence(words)}" if where else f"- {_sentence(words)}")
+    return "\n".join(["What the statement, and each formula of the experiment and its decoys, assumes:", "", *lines])
+
+
+def _assumed(function: Callable) -> list[str]:
+    """What a docstring and that of its module assume."""
+    said = re.findall(rf"Assumes: (.*?){LABEL}", inspect.getdoc(function) or "", re.DOTALL)
+    module = inspect.getdoc(sys.modules[function.__module__]) or ""
+    said += re.findall(rf"Assumes throughout: (.*?){LABEL}", module, re.DOTALL)
+    said = [re.sub(r"^as this file does,? and ", "", " ".join(words.split())) for words in said]
+    return [re.split(r"(?<=[.)])\s+(?=[A-Z(])", words)[0].rstrip(".;") for words in said]  # what follows explains
 
 
 def _sentence(words: str) -> str:
-    words = " ".join(words.split()).rstrip(".;")
-    return f"{words[:1].upper()}{words[1:]}.".replace("*", r"\*").replace("|", r"\|")
+    if re.match("[a-z]{2,}|a ", words):  # a word, not a letter of mathematics
+        words = words[:1].upper() + words[1:]
+    return f"{words}.".replace("*", r"\*").replace("|", r"\|")
 
 
 def derivation(claim: Claim) -> str:
@@ -208,7 +227,8 @@ def names(claim: Claim) -> str:
 def used(claim: Claim) -> str:
     """Where it is named, and where its formula is computed with."""
     found = uses(claim)
-    lines = _listed([place for place in found if place.names(claim)])
+    named = _listed([place for place in found if place.names(claim)])
+    lines = ["Named in:", "", *named] if named else []
     if own := own_formulas(claim):
         computing = _listed([place for place in found if not place.names(claim)])
         functions = joined([f"{{py:func}}`~mezo_lab.theory.{name}`" for name in own])
@@ -283,6 +303,18 @@ def prover_link(claim: Claim) -> str:
     """To its derivation in the browser; "" where it has none."""
     proofs = [proof for proof in proofs_of(claim) if proof.claim == claim.name]
     return f"../prove.html#proof={claim.name}&law={quote(proofs[0].law)}" if proofs else ""
+
+
+def play_link(claim: Claim) -> str:
+    """To the playground at the law and the sizes of its first verdict, with a decoy as the formula; or ""."""
+    for verdict in verdicts_on(claim):
+        wrong = [decoy.statement for decoy in verdict.decoys if is_formula(decoy.statement)]
+        if wrong:
+            letters = {PARAMETER_LETTERS.get(name, name): value for name, value in verdict.parameters.items()}
+            known = {name: value for name, value in letters.items() if name in PLAYED}
+            address = playground_link(claim.id, law=verdict.law, **known, formula=wrong[0])
+            return f"../{address}" if address else ""
+    return ""
 
 
 def ordered() -> list[Claim]:

@@ -78,6 +78,7 @@ def random_search(law, dim, curvature):
     fast=grid(dim=[8], probes=[2]),
 )
 def unbiased(law, dim, probes):
+    """Assumes: ε → 0, or a loss for which the difference is exact, as a quadratic is."""
     g = unit_gradient(dim)
     v = unit_direction(dim, power=0.25)
 

@@ -133,6 +133,7 @@ def norm_probe(law, dim, average):
     fast=grid(dim=[8], probes=[2]),
 )
 def curvature_probe(law, dim, probes):
+    """Assumes: a loss that is cubic along the probe; for others the mean has further terms, from ε² on."""
     loss = Quadratic(curved(dim))
     theta = unit_gradient(dim)
     trace = float(loss.matrix.trace())
@@ -197,6 +198,7 @@ def variance_modified_norm(law, dim, scale, moment):
     fast=grid(dim=[8]),
 )
 def expectation_modified_mean(law, dim):
+    """Assumes: ε → 0, or a loss for which the difference is exact; D diagonal and positive."""
     g = unit_gradient(dim)
     v = unit_direction(dim, power=0.25)
     loss = Linear(g)

@@ -41,6 +41,7 @@ _DRAWS = 4_000_000  # of one low-rank direction of rank one: a standard error of
     published=[projects.LOW_RANK_VARIANCE, successors.LOW_RANK_CAPTURE],
 )
 def low_rank_direction(law, p, q, k, probes, moment):
+    """Assumes: as `low_rank_fourth_moment`; a linear loss, or ε → 0."""
     if moment == "cosine" and probes > 1:
         raise ValueError(f"`probes` must be 1 for the cosine, got {probes}: it is that of one direction.")
     if moment == "cosine" and isinstance(law, Iid) and law.kurtosis == 1 and k % 2 == 0:

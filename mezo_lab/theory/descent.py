@@ -47,9 +47,10 @@ def effective_rank_factor(rank: Number, probes: Number, moments: Moments) -> Num
 def contraction(step: Number, factor: Number) -> Number:
     """E[L(θ⁺)]/L(θ) on L = ½·ℓ·‖P_r θ‖², for one step.
 
-    Source: derived; the equality case of the paper's Theorems 1 and 2. Formula: 1 − 2s + s²·γ, s = ηℓ. Least at
-    s = 1/γ, where it is 1 − 1/γ; back to 1 at s = 2/γ, where stability ends. Both are of the mean, which rare bad steps
-    carry: where r is small, a typical run does best at longer steps (about 1.8/γ at r = 1, 1.3/γ at r = 2).
+    Source: derived; the equality case of the paper's Theorems 1 and 2. Assumes: ĝ unbiased, E[ĝᵀHĝ] = ℓγ‖g‖².
+    Formula: 1 − 2s + s²·γ, s = ηℓ. Least at s = 1/γ, where it is 1 − 1/γ; back to 1 at s = 2/γ, where stability ends.
+    Both are of the mean, which rare bad steps carry: where r is small, a typical run does best at longer steps (about
+    1.8/γ at r = 1, 1.3/γ at r = 2).
 
     >>> contraction(0.25, 4.0), contraction(0.5, 4.0)
     (0.75, 1.0)
@@ -164,7 +165,7 @@ def progress_at_floor(floor: Number, factor: Number, smoothness: Number, noise: 
 def chi_square_tail(dim: Number, excess: Number) -> Number:
     """A bound on Pr[Z ≥ k + u] for Z ~ χ²_k: how seldom a Gaussian probe is much longer than √k.
 
-    Source: paper, Lemma 6. Formula: exp(−min(u²/(16k), u/16)).
+    Source: paper, Lemma 6. Assumes: u ≥ 0. Formula: exp(−min(u²/(16k), u/16)).
 
     Args: dim: k. excess: u.
 

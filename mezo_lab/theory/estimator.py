@@ -39,6 +39,7 @@ def norm_factor(dim: Number, probes: Number, moments: Moments) -> Number:
     """E‖ĝ‖²/‖g‖², the factor by which the estimator is longer than the gradient.
 
     Source: paper, Lemma 2 (sphere: (d+n−1)/n); the Gaussian (d+n+1)/n is the trace of its eq. (8).
+    Assumes: as `second_moment`.
     Formula: (c + (n−1)·x)/n with c = `fourth_moment`, x = `cross_moment`; that is `second_moment` at W = I.
 
     >>> norm_factor(50, 4, Moments(1, 0)), norm_factor(50, 4, Moments(50 / 52, 0))  # Gaussian, sphere
@@ -50,7 +51,7 @@ def norm_factor(dim: Number, probes: Number, moments: Moments) -> Number:
 def variance_factor(dim: Number, probes: Number, moments: Moments) -> Number:
     """E‖ĝ − g‖²/‖g‖².
 
-    Source: derived, since E[ĝ] = g. Formula: `norm_factor` − 1.
+    Source: derived, since E[ĝ] = g. Assumes: as `second_moment`. Formula: `norm_factor` − 1.
 
     >>> variance_factor(50, 4, Moments(1, 0))
     12.75
@@ -149,6 +150,7 @@ def smoothing_bias(epsilon: Number, third: Number, diagonal: Number = 0, moments
     ε√d; for signs a third of the Gaussian's where the three indices of ∇³L are equal, and all of it elsewhere.
 
     Source: Nesterov and Spokoiny (2017) and the paper, §2.2, for the Gaussian; other laws derived, claim E12.
+    Assumes: ∇³L constant along the probe; where it is not, the bias has further terms, from ε⁴ on.
     Formula: (ε²/6)·(3·pair·∇(ΔL) + coincidence·∂_i³L); Gaussian (ε²/2)·∇(ΔL).
 
     Args: epsilon: ε. third: ∇(ΔL), or its projection on any vector. diagonal: the vector of ∂_i³L, likewise.

@@ -1,18 +1,31 @@
-"""Every claim has a page with every part, made of the registry, the proofs and the records, and nothing typed."""
+"""Every claim has a page with every part, made of the registry, the proofs and the records, and nothing is typed."""
 
+import json
 import re
-from functools import cache
+import shlex
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
 
+import claim_pages
 import claim_parts as parts
+import claim_uses
 import pytest
-from claim_pages import page, write_claims
+from claim_pages import write_claims
 
-from mezo_lab.claims import REGISTRY, claim_named
+from mezo_lab.claims import REGISTRY, SYMBOLS, claim_named
+from mezo_lab.claims.wording import number_text
+from mezo_lab.cli import parser
+from mezo_lab.proofs import provable
+from mezo_lab.report.figures import alt_text
+from mezo_lab.sampling import KEYED_LAWS
+from mezo_lab.theory import Expression
 
 pytestmark = pytest.mark.repo
 
+ROOT = Path(__file__).parents[2]
 CLAIMS = parts.ordered()
-HEADINGS = (
+HEADINGS = [
     "Try it",
     "Laws and formulas",
     "Assumptions",
@@ -23,36 +36,265 @@ HEADINGS = (
     "Sources",
     "Related claims",
     "Permalink",
-)
+]
+every_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def pages(tmp_path_factory) -> dict[str, str]:
+    """The text of every page, by its name."""
     staged = tmp_path_factory.mktemp("book")
     write_claims(staged)
-    return staged / "claims"
+    return {file.stem: file.read_text(encoding="utf-8") for file in (staged / "claims").glob("*.md")}
 
 
-@cache
-def page_of(name: str) -> str:
-    return page(claim_named(name), None, None)
+@pytest.fixture(scope="module")
+def rows() -> list[dict]:
+    """The verdicts of the records as they stand."""
+    records = [json.loads((ROOT / f"results/{name}.json").read_text()) for name in parts.RECORDS]
+    return [row for record in records for row in record["verdicts"]]
 
 
 def section(text: str, heading: str) -> str:
     """What stands below a heading."""
-    return re.split(r"^## ", text.split(f"\n## {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0].strip()
+    below = text.split(f"\n## {heading}\n", 1)[1]
+    return re.split(r"^## ", below, maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
-def test_every_claim_has_a_page_and_there_is_no_other(folder):
-    names = {file.stem for file in folder.glob("*.md")}
-    assert names == {claim.id for claim in REGISTRY.values()} | {"index", "matrix"}
+def commands_on(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)\n```", text)
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_every_page_has_every_part_or_says_that_it_is_missing(claim):
-    text = page_of(claim.name)
+def test_every_claim_has_a_page_and_there_is_no_other(pages):
+    assert pages.keys() == {claim.id for claim in REGISTRY.values()} | {"index", "matrix"}
+
+
+@every_claim
+def test_every_page_has_every_part_or_says_that_it_is_missing(claim, pages):
+    text = pages[claim.id]
     assert text.count(f"```{{math}}\n{claim.statement}\n```") == 1
-    assert [each for each in re.findall(r"^## (.*)$", text, re.MULTILINE)] == list(HEADINGS)
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
     for heading in HEADINGS:
         assert len(section(text, heading)) > 20, heading
-    assert "Verified" in text and "<svg" in text and "<table>" in text
+    verification = section(text, "The last verification")
+    assert verification.startswith("Verified ") and "<svg" in verification and "<table>" in verification
+
+
+@every_claim
+def test_the_numbers_on_a_page_are_those_of_the_record(claim, pages, rows):
+    table = unescape(section(pages[claim.id], "The last verification").partition("<table>")[2])
+    values = section(pages[claim.id], "Laws and formulas")
+    own = [row for row in rows if row["id"] == claim.id]
+    assert own
+    for row in own:
+        assert number_text(row["theory"]) in values
+        cells = [row["law"], number_text(row["expected"]), row["status"], *(decoy["status"] for decoy in row["decoys"])]
+        assert all(cell.lower() in table.lower() for cell in cells), row
+    assert table.count("</b></td>") == len(own)  # a verdict each
+
+
+def test_another_record_gives_another_page(monkeypatch):
+    claim = claim_named("norm-factor")
+    verdicts, environment, name = parts.records()[claim.name]
+    changed = [replace(verdicts[0], theory=123.456), *verdicts[1:]]
+    later = environment | {"date": "2031-01-01 00:00 UTC"}
+    monkeypatch.setattr(parts, "records", lambda: {claim.name: (changed, later, name)})
+    assert "123.456" in parts.laws(claim) and "Verified on 2031-01-01" in parts.verified(claim)
+
+
+def test_a_claim_without_a_record_says_so(monkeypatch):
+    monkeypatch.setattr(parts, "records", dict)
+    text = claim_pages.page(claim_named("norm-factor"), None, None)
+    assert "No verdict on record" in text and "has a verdict on this claim" in text
+    assert "<svg" not in text and "mezo-lab verify norm-factor" in text
+
+
+@every_claim
+def test_every_command_is_one_that_the_program_reads(claim, pages):
+    commands = commands_on(section(pages[claim.id], "Try it"))
+    assert f"mezo-lab verify {claim.name}" in commands
+    assert (f"mezo-lab prove {claim.name}" in commands) == (claim.name in {name for name, _ in provable()})
+    for command in commands:
+        program, *words = shlex.split(command)
+        options = parser().parse_args(words)
+        assert program == "mezo-lab" and options.names == [claim.name]
+        if getattr(options, "expect", None):
+            assert Expression(options.expect).names <= SYMBOLS.keys()
+            assert options.law in claim.laws
+
+
+def test_a_command_that_the_program_lacks_is_seen():
+    with pytest.raises(ValueError, match="nearest: --expect"):
+        parser().parse_args(["verify", "norm-factor", "--expekt", "d"])
+
+
+@pytest.mark.parametrize("name", ["norm-factor", "norm-probe", "minibatch", "quantised", "variance-modified"])
+def test_the_formula_that_a_page_calls_refuted_is_refuted_when_its_command_runs(name, capsys):
+    from mezo_lab.cli import main
+
+    (command,) = [words for _, words in parts.commands(claim_named(name)) if "--expect" in words]
+    assert main([*shlex.split(command)[1:], "--draws", "20000"]) == 1
+    out = capsys.readouterr().out
+    assert "REFUTED" in out and "CONSISTENT" not in out
+
+
+@every_claim
+def test_a_figure_has_words_and_its_own_names(claim, pages):
+    text = pages[claim.id]
+    words = alt_text(parts.verdicts_on(claim), claim)
+    assert f'role="img" aria-label="{words}"'.replace("&", "&amp;") in unescape(text)
+    ids = re.findall(r'<[^>]* id="([^"]*)"', text)
+    assert len(ids) == len(set(ids)) and all(each.startswith(f"figure-{claim.name}-") for each in ids)
+
+
+@every_claim
+def test_every_proof_is_on_the_page_step_by_step(claim, pages):
+    text = section(pages[claim.id], "Derivation")
+    proofs = parts.proofs_of(claim)
+    assert text.count(":::{dropdown}") == len(proofs)
+    for proof in proofs:
+        assert proof.steps and all(f"$$ {step.latex} $$" in text for step in proof.steps)
+    if not proofs:
+        assert "does not derive this claim" in text
+
+
+def test_every_proof_of_the_library_is_on_some_page():
+    shown = {(proof.claim, proof.law) for claim in CLAIMS for proof in parts.proofs_of(claim)}
+    assert shown == set(provable())
+
+
+def test_the_formula_of_a_law_is_the_laws_own():
+    rows = parts.laws(claim_named("norm-factor")).splitlines()
+    (gaussian,) = [row for row in rows if row.startswith("| gaussian")]
+    (sphere,) = [row for row in rows if "sphere" in row]
+    assert r"\dfrac{d + n + 1}{n}" in gaussian and r"\dfrac{d + n - 1}{n}" in sphere
+
+
+@every_claim
+def test_a_claim_links_to_the_errata_that_it_corrects(claim, pages):
+    linked = re.findall(r"\(\.\./docs/errata\.md#([\w-]+)\)", section(pages[claim.id], HEADINGS[6]))
+    assert linked == [sentence.name for sentence in claim.published]
+
+
+# where it is used
+
+
+def mentions(text: str, claim) -> bool:
+    """A reading of its own: the id as a word, or the name in a call of the library or a command."""
+    call = rf"(?:verify|prove|claim_named|check)\(\s*[\"']{claim.name}[\"']"
+    command = rf"mezo-lab (?:verify|prove) (?:[\w-]+ )*{claim.name}\b(?!-)"
+    return bool(re.search(rf"\bclaims? {claim.id}\b|{call}|{command}", text))
+
+
+@every_claim
+def test_every_notebook_that_names_a_claim_is_on_its_page(claim, pages):
+    listed = section(pages[claim.id], "Where it is used")
+    named = 0
+    for source in sorted((ROOT / "notebooks" / "src").glob("[0-9]*.py")):
+        if mentions(source.read_text(encoding="utf-8"), claim):
+            named += 1
+            assert f"(../notebooks/{source.stem}.ipynb" in listed, source.stem
+    if "No notebook" in listed:
+        assert named == 0
+
+
+@pytest.mark.parametrize(
+    "prose, code",
+    [
+        ("By claim A2 it is longer.", ""),
+        ("(A2)", ""),
+        ("`norm-factor` says it", ""),
+        ("Run `mezo-lab verify B3 norm-factor --fast`.", ""),
+        ("[here](../docs/claims.md#a2-norm-factor)", ""),
+        ("", 'for name in ("norm-factor", "low-rank"):'),
+        ("", 'show_proof(prove("notes", "gaussian"))'),
+    ],
+)
+def test_a_text_that_names_a_claim_is_found(prose, code):
+    assert place(prose, code).names(claim_named("A2"))
+
+
+@pytest.mark.parametrize(
+    "prose, code",
+    [
+        ("By claim A20 and figure A2-b, results/A2.json", ""),
+        ("the norm factor", ""),
+        ("", "norm_factor(d, n)"),
+        ("`mezo-lab verify norm-factor-of-mine`", ""),
+    ],
+)
+def test_a_text_that_does_not_is_not(prose, code):
+    assert not place(prose, code).names(claim_named("A2"))
+
+
+def test_a_name_that_is_a_word_counts_only_where_claims_are_tested():
+    memory = claim_named("memory")
+    assert not place("", 'row["memory"]').names(memory) and not place("the `memory`", "").names(memory)
+    assert place("", 'show(verify("memory"))').names(memory)
+
+
+def test_a_place_that_computes_with_the_formula_is_found():
+    assert place("", "norm_factor(10, 2, gaussian)").computes(claim_named("A2"))
+    assert not place("", "norm_factor(10, 2, gaussian)").computes(claim_named("B2"))  # which only uses it
+    assert not place("", "my_norm_factor(10)").computes(claim_named("A2"))
+
+
+def place(prose: str, code: str) -> claim_uses.Place:
+    return claim_uses.Place("page", "docs/x.md", "X", "", "", prose, code)
+
+
+def test_a_page_of_which_a_mention_is_taken_away_is_no_longer_listed(monkeypatch):
+    claim = claim_named("A12")
+    kept = claim_uses.places()
+    assert "Definition 7" in parts.used(claim)
+    others = tuple(each for each in kept if not each.names(claim))
+    monkeypatch.setattr(claim_uses, "places", lambda: others)
+    assert parts.used(claim).startswith("No notebook")
+
+
+def test_related_claims_have_reasons_that_hold():
+    reasons = claim_uses.related(claim_named("B2"))
+    assert [each.id for each in reasons["named in its text"]] == ["A2"]
+    assert "B2" in [each.id for each in claim_uses.related(claim_named("A2"))["name it in theirs"]]
+    assert "B3" in [each.id for each in reasons["compute with `contraction` too"]]
+    assert not any(claim.name == "dimension-tax" for found in reasons.values() for claim in found)
+
+
+# the index and the matrix
+
+
+def test_the_index_has_every_claim_with_its_statement_and_the_notation(pages):
+    text = pages["index"]
+    for claim in CLAIMS:
+        assert f"[{claim.id} {claim.name}]({claim.id}.md)" in text and f"```{{math}}\n{claim.statement}\n```" in text
+    assert [letter for letter in "ABCDE" if f"\n## {letter}. " in text] == list("ABCDE")
+    assert "D3 accuracy" in text and "| `kappa` |" in text and "| rademacher |" in text
+
+
+def test_the_index_leads_through_the_claims_in_their_order(pages):
+    order = pages["index"].split("```{toctree}\n:hidden:\n\n")[1].split("\n```")[0].splitlines()
+    assert order == [claim.id for claim in CLAIMS]
+    middle = pages[CLAIMS[5].id]
+    assert f"← {parts.link(CLAIMS[4])}" in middle and f"{parts.link(CLAIMS[6])} →" in middle
+
+
+def test_the_matrix_says_of_every_claim_and_law_what_is_known(pages, rows):
+    found = re.findall(r'<tr><th scope="row"><a href="(\w+)\.html">.*?</th>(.*?)</tr>', pages["matrix"])
+    assert [name for name, _ in found] == [claim.id for claim in CLAIMS]
+    for name, cells in found:
+        columns = re.findall("<td>(.*?)</td>", cells)
+        assert len(columns) == len(KEYED_LAWS)
+        for law, cell in zip(KEYED_LAWS, columns, strict=True):
+            verdicts = sum(row["id"] == name and row["law"] == law for row in rows)
+            proved = any(proof.law == law for proof in parts.proofs_of(claim_named(name)))
+            assert (f"CONSISTENT, {verdicts} verdict" in cell) == (verdicts > 0), (name, law)
+            assert ("∎" in cell) == proved
+            assert ("not stated" in cell) == (not verdicts and not proved)
+
+
+def test_a_refuted_claim_shows_in_the_matrix(monkeypatch):
+    claim = claim_named("norm-factor")
+    verdicts, *rest = parts.records()[claim.name]
+    wrong = [replace(verdicts[0], status=type(verdicts[0].status).REFUTED), *verdicts[1:]]
+    monkeypatch.setattr(parts, "records", lambda: {claim.name: (wrong, *rest)})
+    assert "✗ 2" in claim_pages.cell(claim, verdicts[0].law)
