@@ -17,6 +17,7 @@ from mezo_lab.sampling import KEYED_LAWS
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = re.compile(r"<!-- claims -->.*<!-- end claims -->", re.DOTALL)
+MANY = 7  # laws: all of them, but for the low-rank one
 STYLE = parts.raw('<link rel="stylesheet" href="../_static/claims.css">')
 FILTER = parts.raw(
     '<p class="mezo-filter"><label for="claim-filter">Show the claims that have all of these words</label> '
@@ -139,11 +140,13 @@ def _moved(words: str) -> str:
 
 def _entry(claim: Claim) -> str:
     """A claim in the index."""
-    every = "every law" if len(claim.laws) >= 7 else ", ".join(claim.laws)
+    names = ", ".join(claim.laws)
+    if len(claim.laws) >= MANY:  # the filter finds the names
+        names = f'every law<span class="visually-hidden"> ({names})</span>'
     return "\n".join(
         [
             "::::{div} mezo-claim",
-            f"{parts.link(claim)} · {_status(claim)} · {_proved(claim)} · {every}",
+            f"{parts.link(claim)} · {_status(claim)} · {_proved(claim)} · {names}",
             "",
             f"```{{math}}\n{claim.statement}\n```",
             "::::",
@@ -172,7 +175,8 @@ def matrix(claims: Sequence[Claim]) -> str:
         "- **n/a**: not stated for this law; it may be wrong there, and may be true.\n\n"
         "[The index of claims](index.md) has their statements."
     )
-    return "\n\n".join([STYLE, "# Laws and claims", words, parts.raw(box)]) + "\n"
+    wide = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # it has no sections: the table takes the room
+    return "\n\n".join([wide, STYLE, "# Laws and claims", words, parts.raw(box)]) + "\n"
 
 
 def cell(claim: Claim, law: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from citations import cited, cited_by_claim
-from claim_uses import Place, aliases, formulas, own_formulas, related, uses
+from claim_uses import Place, aliases, formulas, once, own_formulas, related, uses
 from playground_page import playground_link
 
 from mezo_lab import theory
@@ -60,6 +60,7 @@ def verdicts_on(claim: Claim) -> list[Verdict]:
     return records().get(claim.name, ([], {}, ""))[0]
 
 
+@once
 def proofs_of(claim: Claim) -> list[Proof]:
     """Its derivations, under all of its names and for every law."""
     return [prove(name, law) for name, law in provable() if name in aliases(claim)]
@@ -82,7 +83,7 @@ def laws(claim: Claim) -> str:
         value = number_text(verdict.theory)
         if verdict.relation == "<=":
             value = f"≤ {value}"
-        where = setting(verdict.parameters)
+        where = setting(verdict.parameters).replace(" = ", f"{NO_BREAK}={NO_BREAK}")
         cell = f"{value} {verdict.unit}".rstrip() + (f" at {where}" if where else "")
         cases.setdefault((verdict.law, _formula(claim, verdict)), []).append(text(cell))
     merged: dict[tuple[str, str], list[str]] = {}
@@ -96,7 +97,7 @@ def _formula(claim: Claim, verdict: Verdict) -> str:
     """The theory's formula for the law of the verdict."""
     if verdict.theory_formula is None:
         names = ", ".join(f"{{py:func}}`~mezo_lab.theory.{name}`" for name in formulas(claim))
-        return f"no closed formula in these names; computed by {names}"
+        return f"no closed formula in these names; computed by {names}" if names else "the statement's own value"
     symbols = {} if claim.real else _symbols(claim, verdict)
     return f"${mathtext(law_formula(Expression(verdict.theory_formula), verdict.law, symbols))}$"
 

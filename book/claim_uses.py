@@ -116,6 +116,7 @@ def _owner(formula: str) -> str:
     return (direct or [claim for claim in claims if formula in formulas(claim)])[0].name
 
 
+@cache
 def _theory_in(source: str) -> tuple[str, ...]:
     """The functions of the theory that a source uses, each once."""
     nodes = list(ast.walk(ast.parse(source)))

@@ -298,3 +298,24 @@ def test_a_refuted_claim_shows_in_the_matrix(monkeypatch):
     wrong = [replace(verdicts[0], status=type(verdicts[0].status).REFUTED), *verdicts[1:]]
     monkeypatch.setattr(parts, "records", lambda: {claim.name: (wrong, *rest)})
     assert "✗ 2" in claim_pages.cell(claim, verdicts[0].law)
+
+
+@pytest.mark.browser
+def test_the_filter_of_the_index_keeps_the_claims_that_have_every_word(site, browser):
+    page = browser.open((site / "claims" / "index.html").as_uri())
+
+    def shown(words: str) -> list[str]:
+        page.evaluate(
+            f"document.getElementById('claim-filter').value = {json.dumps(words)};"
+            "document.getElementById('claim-filter').dispatchEvent(new Event('input'))"
+        )
+        return page.evaluate(
+            "[...document.querySelectorAll('.mezo-claim:not([hidden]) a:first-of-type')].map(a => a.textContent)"
+        )
+
+    assert len(shown("")) == len(CLAIMS)
+    assert shown("NORM-factor 14") == ["A2 norm-factor"]
+    coordinate = [f"{claim.id} {claim.name}" for claim in CLAIMS if "coordinate" in claim.laws]
+    assert set(coordinate) <= set(shown("coordinate")) and len(shown("coordinate")) < len(CLAIMS)
+    assert shown("no such claim") == [] and "0 of" in page.evaluate("document.querySelector('output').textContent")
+    page.close()
