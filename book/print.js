@@ -44,7 +44,7 @@ function fitFormula(formula) {
   }
 }
 
-// What is wrong with the book: what reaches out of its column, and formulas that are still TeX.
+// What is wrong with the book: what reaches out of its column, figures without words, formulas that are still TeX.
 function faults() {
   const found = [];
   const judge = (box, parent, text) => {
@@ -55,6 +55,11 @@ function faults() {
   };
   for (const element of document.querySelectorAll("img, mjx-container > svg, table, pre")) {
     judge(element.getBoundingClientRect(), element, `${element.tagName} ${element.textContent}`);
+  }
+  for (const image of document.images) {
+    if (!image.alt.includes(" ")) {
+      found.push(`no words: ${image.src.slice(-20)}`);
+    }
   }
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const range = document.createRange();

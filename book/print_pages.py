@@ -86,6 +86,11 @@ def _soup(file: Path, key: str, names: dict[str, str]) -> BeautifulSoup:
         link["href"] = _address(str(link["href"]), key, names)
     for image in soup.find_all("img"):
         image["src"] = "_images/" + str(image["src"]).rpartition("/")[2]
+    for words in soup.select("p.words"):
+        figure = words.find_previous("img")
+        assert isinstance(figure, Tag)
+        figure["alt"] = " ".join(words.get_text().split())
+        words.decompose()
     for block in soup.select("div.highlight > pre"):
         _set_code(block)
     for table in soup.find_all("table"):

@@ -153,17 +153,16 @@ def read_cells(path: Path) -> list[dict[str, Any]]:
 
 
 def _on_paper(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Outputs without what a page does. The words of a figure, folded on a page, are its alternative text."""
+    """Outputs without what a page does, such as folding the words of a figure."""
     kept: list[dict[str, Any]] = []
     for output in outputs:
         page = "".join(output.get("data", {}).get("text/html", ""))
+        output.get("metadata", {}).pop("image/png", None)  # its size on a screen
         if OPEN in page:
             output["data"]["text/html"] = page.replace(OPEN, "")
-        words = IN_WORDS.search(page)
-        if words:
-            picture = next(each for each in reversed(kept) if "image/png" in each.get("data", {}))
-            picture["metadata"] = {"image/png": {"alt": " ".join(words[1].split())}}
-        elif "sliders; the picture above" not in page:
+        if words := IN_WORDS.search(page):
+            output["data"]["text/html"] = f'<p class="words">{words[1]}</p>'  # print_pages.py gives it to the figure
+        if "sliders; the picture above" not in page:
             kept.append(output)
     return kept
 
