@@ -55,7 +55,10 @@ myst_enable_extensions = [
 ]
 myst_heading_anchors = 4  # named as GitHub names them
 myst_dmath_double_inline = True
-myst_substitutions = {"claims": len(REGISTRY)}
+myst_substitutions = {
+    "claims": len(REGISTRY),
+    "wheel": f'<a href="files/mezo_lab-{__version__}-py3-none-any.whl" download>the wheel</a>',  # by wheel.py
+}
 
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"

@@ -14,6 +14,7 @@ from links import MOVED, relink
 from playground_page import write_playground
 from prover_page import write_prover
 from reference_pages import write_reference_pages
+from wheel import write_wheel
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
@@ -44,6 +45,7 @@ def stage(staged: Path) -> None:
     relink(staged)
     link_claims(staged)
     write_course_files(staged / "extra")
+    write_wheel(staged / "extra" / "files")
 
 
 def _fill_start_page(page: Path) -> None:

@@ -15,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 GLOSSARY = Path(__file__).resolve().parents[1] / "notebooks" / "GLOSSARY.md"
-FOLDERS = ("docs/", "claims/", "notebooks/")
+FOLDERS = ("index", "docs/", "claims/", "notebooks/")  # and the start page
 LEFT_OUT = (
     *("docs/develop", "docs/commands", "docs/results", "notebooks/README", "notebooks/zh/"),
     *("claims/index", "claims/matrix"),
