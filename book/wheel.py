@@ -1,4 +1,4 @@
-"""The package as a file of the book: who has read a page can install it, and a downloaded notebook finds it beside it."""
+"""The package as a file of the book: a reader installs it, and a downloaded notebook finds it beside itself."""
 
 import os
 import subprocess
