@@ -19,10 +19,17 @@ from typing import Any
 
 from websocket import create_connection
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
-    *("--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-port=0"),
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+    "--remote-debugging-port=0",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
 STARTING = 60.0  # seconds of the clock, on a busy machine
@@ -59,7 +66,8 @@ class Page:
 
     def _hear(self, message: dict[str, Any]) -> None:
         """Keep what the page says by itself."""
-        method, params = message.get("method"), message.get("params", {})
+        method = message.get("method")
+        params = message.get("params", {})
         if method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
         elif method == "Page.loadEventFired":
@@ -153,7 +161,10 @@ class Chromium:
 
     def __init__(self) -> None:
         if CHROMIUM is None:
-            raise ChromiumError("Chromium is not installed: install the package chromium of your system.")
+            raise ChromiumError(
+                f"Chromium must be installed as one of {', '.join(PROGRAMS)}, and none is on `PATH`: "
+                "install the package chromium of your system."
+            )
 
     def __enter__(self) -> "Chromium":
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -162,9 +173,14 @@ class Chromium:
         port = Path(self._profile.name) / "DevToolsActivePort"
         end = time.monotonic() + STARTING
         while not (port.exists() and port.read_text().count("\n")):
-            if time.monotonic() > end or self._process.poll() is not None:
+            ended = self._process.poll()
+            if time.monotonic() > end or ended is not None:
                 self.__exit__()
-                raise ChromiumError("Chromium did not start")
+                happened = "was still starting" if ended is None else f"ended with status {ended}"
+                raise ChromiumError(
+                    f"`{CHROMIUM}` must open its port within {STARTING:g} s, and it {happened}: "
+                    f"run `{CHROMIUM} --headless --no-sandbox --dump-dom about:blank` to see what it says."
+                )
             time.sleep(0.02)
         self._address = f"http://127.0.0.1:{port.read_text().splitlines()[0]}"
         return self

@@ -34,15 +34,21 @@ def vendored(package: str, file: str) -> Path:
     kept = VENDORED / package / file
     if not kept.is_file():
         raise MissingError(
-            f"{file} of the npm package {package} is missing: run `python book/vendor.py`, which needs npm."
+            f"`{file}` of the npm package `{package}` must lie in {kept.parent}, and it is missing: "
+            "run `python book/vendor.py`, which needs npm."
         )
-    found = hashlib.sha256(kept.read_bytes()).hexdigest()
-    if found != checksum:
+    actual = _checksum(kept)
+    if actual != checksum:
         raise MissingError(
-            f"{file} of the npm package {package} must have the SHA-256 {checksum}, and has {found}: "
-            f"delete {kept} and run `python book/vendor.py`."
+            f"`{file}` of the npm package `{package}` must have the SHA-256 {checksum}, and {kept} has {actual}: "
+            "run `python book/vendor.py`, which fetches it again."
         )
     return kept
+
+
+def _checksum(file: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def copy_vendored(package: str, site: Path) -> None:
@@ -57,7 +63,10 @@ def fetch(package: str) -> None:
     """Fetch a package from the npm registry and keep its files that the book needs."""
     npm = shutil.which("npm")
     if npm is None:
-        raise MissingError("npm is not installed: install Node.js, or build without the book.")
+        raise MissingError(
+            f"`npm` must be on `PATH` to fetch the package `{package}`, and it is not: install Node.js, which has it. "
+            "Only `make site` and `make pdf` need the package."
+        )
     version = PACKAGES[package]["version"]
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", "--silent", f"{package}@{version}"]
@@ -65,11 +74,22 @@ def fetch(package: str) -> None:
         (archive,) = Path(folder).glob("*.tgz")
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
-        for file, _, _ in PACKAGES[package]["files"]:
-            kept = VENDORED / package / file
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(Path(folder) / "package" / file, kept)
-            vendored(package, file)
+        for file, _, checksum in PACKAGES[package]["files"]:
+            unpacked = Path(folder) / "package" / file
+            keep(package, version, file, unpacked, checksum)
+
+
+def keep(package: str, version: str, file: str, unpacked: Path, checksum: str) -> None:
+    """Keep a fetched file. Raises: MissingError where it is another than vendor.toml names, and then it is not kept."""
+    actual = _checksum(unpacked)
+    if actual != checksum:
+        raise MissingError(
+            f"`{file}` of the npm package `{package}` {version} must have the SHA-256 {checksum}, and the registry "
+            f"sent {actual}: compare its version and checksum in book/vendor.toml with what the package publishes."
+        )
+    kept = VENDORED / package / file
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(unpacked, kept)
 
 
 def main() -> None:

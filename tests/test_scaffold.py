@@ -1,12 +1,15 @@
 """The files around the library agree with one another: each version, target and tool is said once."""
 
+import ast
 import os
 import re
 import runpy
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,23 @@ def test_the_extra_all_is_the_sum_of_the_rooms():
     (everything,) = map(Requirement, EXTRAS["all"])
     assert everything.name == PROJECT["name"]
     assert everything.extras == EXTRAS.keys() - {"all", "dev"}
+
+
+def test_the_extra_site_names_what_the_book_imports():
+    scripts = [*(ROOT / "book").glob("*.py"), *(ROOT / "book/prover").glob("*.py")]
+    imported = set()
+    for node in (node for script in scripts for node in ast.walk(ast.parse(script.read_text()))):
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module)
+    # no distribution: the standard library, the scripts themselves, and those of notebooks/ and benchmarks/
+    modules = {name.partition(".")[0] for name in imported} - {"mezo_lab"} - set(sys.stdlib_module_names)
+    distributions = packages_distributions()
+    wanted = {canonical(name) for module in modules for name in distributions.get(module, [])[:1]}
+    named = {canonical(Requirement(line).name) for line in EXTRAS["site"] + PROJECT["dependencies"]}
+    assert "beautifulsoup4" in wanted
+    assert wanted - named == set()
 
 
 def test_python_is_bounded_the_same_everywhere():
@@ -133,7 +153,7 @@ def test_the_workflow_runs_what_a_contributor_runs_on_every_python_that_is_claim
     claimed = {f"3.{line.removeprefix(MINOR)}" for line in PROJECT["classifiers"] if line.startswith(MINOR)}
     assert pythons("pinned") == claimed
     assert commands("pinned").splitlines()[-1] == ".ci/run"
-    steps = re.findall(r"^(?:! has_browser \|\| )?make ([a-z-]+)", (ROOT / ".ci/run").read_text(), re.M)
+    steps = re.findall(r"^ *make ([a-z-]+)", (ROOT / ".ci/run").read_text(), re.M)
     assert steps == ["lint", "test", "test-repo", "site", "pdf"]
     assert set(steps) < set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
 
