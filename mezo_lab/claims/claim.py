@@ -261,7 +261,7 @@ def _in_range(name: str, value: Any) -> None:
 
 
 REGISTRY: dict[str, Claim] = {}
-"""Every claim by its id, in the order in which they are registered."""
+"""Every claim by its name, in the order in which they are registered; `claim_named` finds one by its id too."""
 
 
 def grid(**values: Iterable[Any]) -> list[Parameters]:

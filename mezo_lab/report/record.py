@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from mezo_lab.claims import DecoyVerdict, Status, Verdict, claim_named
+from mezo_lab.claims.decision import Kind, Relation
 from mezo_lab.environment.machine import machine
+from mezo_lab.report.labels import is_formula
 from mezo_lab.report.prose import summary
 from mezo_lab.sampling import Estimate
 
@@ -36,6 +38,8 @@ def as_record(verdicts: Sequence[Verdict], environment: dict[str, Any], planned:
         kind: how the draws were read: "mean", "share" or "constant".
         notes: what weakens the verdict.
         scales: whether a finer resolution takes more draws; else the claim or the user fixed their number.
+        decoys: each with mean, standard_error and count of the draws that it is held against: the verdict's, but those
+            of a wrong experiment are its own.
 
     Of the run: `seconds` of computing, added up over the verdicts, and `seconds_at_half`, with half the `resolution`.
 
@@ -93,18 +97,23 @@ def _recorded(verdict: Verdict) -> dict[str, Any]:
         "unit": verdict.unit,
         "notes": list(verdict.notes),
         "scales": verdict.scales,
-        "decoys": [
-            {
-                "statement": decoy.statement,
-                "expected": decoy.expected,
-                "z_score": decoy.z_score,
-                "status": decoy.status.name,
-                "missing": decoy.missing,
-            }
-            for decoy in verdict.decoys
-        ],
+        "decoys": [_recorded_decoy(decoy) for decoy in verdict.decoys],
         "proof": verdict.proof,
         "seconds": verdict.seconds,
+    }
+
+
+def _recorded_decoy(decoy: DecoyVerdict) -> dict[str, Any]:
+    estimate = decoy.estimate
+    return {
+        "statement": decoy.statement,
+        "expected": decoy.expected,
+        "mean": estimate.mean if estimate else None,
+        "standard_error": estimate.standard_error if estimate else None,
+        "count": estimate.count if estimate else None,
+        "z_score": decoy.z_score,
+        "status": decoy.status.name,
+        "missing": decoy.missing,
     }
 
 
@@ -113,27 +122,17 @@ def verdicts_of(record: Mapping[str, Any]) -> list[Verdict]:
 
     What a record leaves out is not there: `estimate.farthest` is 0.
 
-    Args: record: of schema 1; what an older version did not write has its default.
+    Args: record: of schema 1; what an older version did not write has its default. It wrote nothing of the draws of a
+        wrong experiment, whose `estimate` is then None.
     Raises: ValueError for a claim that the registry does not have.
     """
     return [_verdict_of(row) for row in record["verdicts"]]
 
 
 def _verdict_of(row: Mapping[str, Any]) -> Verdict:
-    estimate = Estimate(row["mean"], _infinite(row["standard_error"]), row["count"])
+    estimate = _estimate_of(row)
     kind = row.get("kind", "mean")
-    decoys = tuple(
-        DecoyVerdict(
-            statement=decoy["statement"],
-            expected=decoy["expected"],
-            z_score=_infinite(decoy["z_score"], estimate.mean - decoy["expected"]),
-            status=Status[decoy["status"]],
-            missing=decoy.get("missing", 0),
-            kind=kind,
-            estimate=estimate,
-        )
-        for decoy in row["decoys"]
-    )
+    decoys = tuple(_decoy_of(decoy, kind, row["relation"], estimate) for decoy in row["decoys"])
     return Verdict(
         claim=claim_named(row["claim"]),
         law=row["law"],
@@ -157,6 +156,36 @@ def _verdict_of(row: Mapping[str, Any]) -> Verdict:
         notes=tuple(row.get("notes", ())),
         scales=row.get("scales", False),
     )
+
+
+def _decoy_of(row: Mapping[str, Any], kind: Kind, relation: Relation, shared: Estimate) -> DecoyVerdict:
+    """Args: shared: the verdict's draws, which a wrong formula is held against."""
+    estimate = None
+    if row.get("count"):
+        estimate = _estimate_of(row)
+    elif "count" not in row and is_formula(row["statement"]):
+        estimate = shared
+    side = estimate.mean - row["expected"] if estimate else _side(row["expected"], kind, relation)
+    return DecoyVerdict(
+        statement=row["statement"],
+        expected=row["expected"],
+        z_score=_infinite(row["z_score"], side),
+        status=Status[row["status"]],
+        missing=row.get("missing", 0),
+        kind=kind,
+        estimate=estimate,
+    )
+
+
+def _side(expected: float, kind: Kind, relation: Relation) -> float:
+    """The sign of a distance without end where the mean is not known: a share that always happens fails below."""
+    if relation == "==" and kind == "share":
+        return 0.5 - expected
+    return 1.0
+
+
+def _estimate_of(row: Mapping[str, Any]) -> Estimate:
+    return Estimate(row["mean"], _infinite(row["standard_error"]), row["count"])
 
 
 def _infinite(value: float | None, sign: float = 1.0) -> float:

@@ -13,7 +13,7 @@ import claim_uses
 import pytest
 from claim_pages import write_claims
 
-from mezo_lab.claims import REGISTRY, SYMBOLS, claim_named
+from mezo_lab.claims import REGISTRY, SYMBOLS, Status, claim_named
 from mezo_lab.claims.wording import number_text
 from mezo_lab.cli import parser
 from mezo_lab.proofs import provable
@@ -100,6 +100,23 @@ def test_another_record_gives_another_page(monkeypatch):
     later = environment | {"date": "2031-01-01 00:00 UTC"}
     monkeypatch.setattr(parts, "records", lambda: {claim.name: (changed, later, name)})
     assert "123.456" in parts.laws(claim) and "Verified on 2031-01-01" in parts.verified(claim)
+
+
+@pytest.mark.parametrize(
+    "failed, words",
+    [
+        ({}, "**✓ CONSISTENT in 4 of 4 verdicts**"),
+        ({1: {"status": Status.REFUTED}}, "**✗ REFUTED; 3 of 4 verdicts passed**"),
+        ({0: {"status": Status.UNDERPOWERED}}, "**? UNDERPOWERED; 3 of 4 verdicts passed**"),
+        ({0: {"status": Status.UNDERPOWERED}, 2: {"status": Status.REFUTED}}, "**✗ REFUTED; 2 of 4 verdicts passed**"),
+    ],
+)
+def test_the_head_of_a_page_says_how_many_verdicts_passed(failed, words, monkeypatch):
+    claim = claim_named("norm-factor")
+    verdicts, *rest = parts.records()[claim.name]
+    told = [replace(verdict, **failed.get(place, {})) for place, verdict in enumerate(verdicts[:4])]
+    monkeypatch.setattr(parts, "records", lambda: {claim.name: (told, *rest)})
+    assert words in claim_pages.page(claim, None, None)
 
 
 def test_a_claim_without_a_record_says_so(monkeypatch):
@@ -254,10 +271,13 @@ def test_a_page_of_which_a_mention_is_taken_away_is_no_longer_listed(monkeypatch
 
 def test_related_claims_have_reasons_that_hold():
     reasons = claim_uses.related(claim_named("B2"))
-    assert [each.id for each in reasons["named in its text"]] == ["A2"]
+    assert [each.id for each in reasons["are named in its text"]] == ["A2"]
     assert "B2" in [each.id for each in claim_uses.related(claim_named("A2"))["name it in theirs"]]
     assert "B3" in [each.id for each in reasons["compute with `contraction` too"]]
     assert not any(claim.name == "dimension-tax" for found in reasons.values() for claim in found)
+    lines = parts.neighbours(claim_named("B2"))
+    assert "- Claims that are named in its text: [A2 norm-factor](A2.md)" in lines
+    assert "- Claims that compute with `contraction` too: " in lines
 
 
 # the index and the matrix

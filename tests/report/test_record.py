@@ -4,13 +4,17 @@ import getpass
 import json
 import math
 import platform
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mezo_lab.claims import REGISTRY, Verdict, check
 from mezo_lab.report import as_json, as_record, environment, verdicts_of
-from mezo_lab.sampling import Estimate
+from mezo_lab.report.card import verdict_card
+from mezo_lab.report.labels import is_formula
+from mezo_lab.sampling import LAWS, Estimate
 
 PROMISED = {
     *("id", "claim", "law", "parameters", "statement", "source", "formula", "relation", "expected", "theory", "mean"),
@@ -32,6 +36,8 @@ PROMISED = {
         "scales",
     ),
 }
+PROMISED_OF_A_DECOY = {"statement", "expected", "mean", "standard_error", "count", "z_score", "status", "missing"}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_record_survives_json_with_the_promised_keys(verdicts):
@@ -45,7 +51,7 @@ def test_the_record_survives_json_with_the_promised_keys(verdicts):
     for verdict in record["verdicts"]:
         assert verdict.keys() == PROMISED
         for decoy in verdict["decoys"]:
-            assert decoy.keys() == {"statement", "expected", "z_score", "status", "missing"}
+            assert decoy.keys() == PROMISED_OF_A_DECOY
 
 
 def test_the_numbers_are_the_verdicts_own(verdicts):
@@ -99,6 +105,55 @@ def test_a_distance_without_end_keeps_its_side(verdicts):
     below = replace(verdicts[0], estimate=Estimate(0.0, 0.0, 8), z_score=-math.inf, detectable=math.inf)
     (again,) = verdicts_of(as_record([below], {}))
     assert (again.z_score, again.detectable) == (-math.inf, math.inf)
+
+
+@pytest.fixture(scope="module")
+def restored() -> Verdict:
+    """Of weights that the exact mode restores; its decoy draws by the plain one, infinitely far off."""
+    setting = {"measure": "exact", "estimator": "two-sided", "dtype": "bfloat16", "cycles": 2}
+    return check(REGISTRY["restore"], LAWS["gaussian"], setting, draws=4_000)
+
+
+def test_a_wrong_experiment_keeps_its_own_draws(restored):
+    (again,) = verdicts_of(json.loads(as_json([restored], {})))
+    (before,), (after,) = restored.decoys, again.decoys
+    assert before.z_score == -math.inf and before.estimate != restored.estimate
+    assert (after.z_score, after.estimate, after.measured) == (before.z_score, before.estimate, before.measured)
+    assert after.measured != again.strength == "4,000 of 4,000"
+    assert f": {before.measured}, refuted" in verdict_card([again]) == verdict_card([restored])
+
+
+def test_a_record_without_the_draws_of_a_wrong_experiment_invents_none(restored, verdicts):
+    record = as_record([restored, *verdicts], {})
+    for row in record["verdicts"]:
+        for decoy in row["decoys"]:
+            del decoy["mean"], decoy["standard_error"], decoy["count"]
+    first, *others = verdicts_of(record)
+    (decoy,) = first.decoys
+    assert decoy.estimate is None and decoy.measured == "−∞" and "4,000 of 4,000, refuted" not in verdict_card([first])
+    assert as_record([first], {})["verdicts"][0]["decoys"][0]["mean"] is None
+    for verdict in others:
+        for decoy in verdict.decoys:
+            assert decoy.estimate == (verdict.estimate if is_formula(decoy.statement) else None)
+
+
+@pytest.mark.repo
+def test_the_committed_record_says_of_wrong_experiments_what_the_printed_one_says():
+    """results/verify.txt was printed from the verdicts themselves; the tally of a decoy stands in its line."""
+    record = json.loads((ROOT / "results" / "verify.json").read_text(encoding="utf-8"))
+    printed = (ROOT / "results" / "verify.txt").read_text(encoding="utf-8")
+    wrong = [
+        (row, decoy) for row in record["verdicts"] for decoy in row["decoys"] if not is_formula(decoy["statement"])
+    ]
+    assert wrong and all(decoy["count"] for _, decoy in wrong)
+    tallies = [
+        f"{round(decoy['mean'] * decoy['count']):,} of {decoy['count']:,}"
+        for row, decoy in wrong
+        if row["kind"] == "share" and decoy["z_score"] is None
+    ]
+    assert len(tallies) > 40
+    for tally in set(tallies):
+        assert len(re.findall(rf"(?<![\d,]){tally}(?![\d,])", printed)) >= tallies.count(tally), tally
 
 
 def test_a_record_of_an_unknown_claim_is_refused(verdicts):
