@@ -92,7 +92,9 @@ def _status(claim: Claim) -> str:
     if not verdicts:
         return "No verdict on record"
     passed = sum(verdict.passed for verdict in verdicts)
-    return f"{status_label(worst_status(verdicts))} in {passed} of {counted(len(verdicts), 'verdict')}"
+    label = status_label(worst_status(verdicts))
+    of_all = f"{passed} of {counted(len(verdicts), 'verdict')}"
+    return f"{label} in {of_all}" if passed == len(verdicts) else f"{label}; {of_all} passed"
 
 
 def _proved(claim: Claim) -> str:

@@ -262,7 +262,7 @@ def related(claim: Claim) -> dict[str, list[Claim]]:
     """Why → the other claims: named in its text, naming it, or with a formula in common."""
     others = [other for other in sorted(REGISTRY.values(), key=order) if other is not claim]
     reasons = {
-        "named in its text": [other for other in others if other in named_in(claim)],
+        "are named in its text": [other for other in others if other in named_in(claim)],
         "name it in theirs": [other for other in others if claim in named_in(other)],
     }
     for name in formulas(claim):
