@@ -37,9 +37,14 @@ PAGES: dict[str, dict[str, Block]] = {
     "README.md": {"figure": norm_factor.image, "refuted": verdicts.refuted, "findings": summary.findings},
     "docs/results.md": {"verdicts": verdicts.whole, "models": verdicts.models},
     "docs/verify.md": {"verification": verdicts.verification},
-    "docs/claims.md": {"claims": reference.claims, "symbols": reference.symbols},
+    "docs/claims.md": {
+        "claims": reference.claims,
+        "trainings": finetuning.ablation_claims,
+        "symbols": reference.symbols,
+    },
     "docs/errata.md": {"index": errata.index, "tested": errata.tested, "untested": errata.untested},
     "docs/costs.md": {
+        "short": costs.short,
         "sampling": costs.sampling,
         "step": costs.step,
         "first-step": first_step.first_step,

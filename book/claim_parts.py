@@ -185,7 +185,10 @@ def commands(claim: Claim) -> list[tuple[str, str]]:
     """(what it does, command): the test, a decoy as somebody's own formula, and the proof."""
     what = "Test it for every law, with the decoys; `--fast` takes small dimensions:"
     if claim.real:
-        what = "Test it on a language model, which [the installation](../docs/install.md) brings:"
+        what = (
+            "Test it on a language model, which is [optional](../docs/install.md): `mezo-lab doctor` says whether it is"
+            " there, and how to add it."
+        )
     found = [(what, f"mezo-lab verify {claim.name}")]
     if wrong := _refuted(claim):
         found.append(("Put a formula to the test. This one is a decoy, and is refuted:", wrong))

@@ -274,6 +274,15 @@ def test_on_the_record_a_gradient_that_has_seen_the_noise_promises_less(record):
         assert found["by_starts"] > fall > found["by_ends"]
 
 
+def test_on_the_record_a_run_that_made_more_steps_stands_at_its_best_checkpoint(record):
+    rows = json.loads((ROOT / "results/finetune.json").read_text())["rows"]
+    best = {row["run"]: row["best_step"] for row in rows}
+    kept = [state for state in record["states"].values() if state["run"] in best.keys() & record["logs"].keys()]
+    longer = [state for state in kept if state["steps"] < record["logs"][state["run"]]["steps"]]
+    assert longer and all(state["steps"] == best[state["run"]] for state in longer)
+    assert "450 of 600" in block.kept_steps(record)
+
+
 def test_the_page_shows_every_log_and_every_state(record):
     text, gained = block.wandering(ROOT), block.transfer(ROOT)
     assert text.count("\n| ") == len(record["logs"]) and "figures/wandering.svg" in text

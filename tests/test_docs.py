@@ -2,7 +2,9 @@
 
 import ast
 import contextlib
+import doctest
 import io
+import json
 import re
 import shlex
 import tomllib
@@ -11,7 +13,7 @@ from pathlib import Path
 import pages
 import pytest
 import yaml
-from blocks import costs, learning_rates, norm_factor, reference, verdicts
+from blocks import costs, finetuning, learning_rates, norm_factor, reference, summary, tables, verdicts
 
 import mezo_lab
 from mezo_lab.claims import REGISTRY
@@ -167,6 +169,41 @@ def test_every_claim_that_a_docstring_names_is_on_the_page():
     }
     assert named and {(file, name) for file, name in named if name not in listed} == set()
     assert {claim.id for claim in REGISTRY.values()} <= listed
+
+
+def test_on_the_record_random_weights_fail_and_a_missing_prompt_does_not():
+    """What docs/claims.md says of D4 and D5, with the table that it leads to."""
+    rows = json.loads((ROOT / "results/finetune.json").read_text())["rows"]
+    _, low, high = finetuning.only(rows, scratch=True)["gain"]
+    assert low < 0 < high
+    _, with_prompt, _ = finetuning.only(rows)["gain"]
+    without, low, _ = finetuning.only(rows, prompt="rotten-tomatoes/no-prompt")["gain"]
+    assert low > 0 and without > with_prompt
+    assert {row["objective"] for row in rows} == {"loss", "accuracy"}  # no run with F1
+    assert f"### {finetuning.ABLATIONS}\n\n| MeZO" in TEXTS["docs/finetuning.md"]
+
+
+def test_the_findings_say_what_is_measured():
+    cost, rates, accuracy = summary.cost(ROOT), summary.rates(ROOT), summary.accuracy(ROOT)
+    rows = {row["method"]: row for row in json.loads((ROOT / "results/step_cost.json").read_text())["beds"][0]["rows"]}
+    slowest = max(row["ratio"] for method, row in rows.items() if method.startswith("MeZO "))
+    assert f"{slowest:.2f} times" in cost and "the default" in cost  # not the cheapest law alone
+    assert "begin at a tenth" in rates and "begin at a tenth" in TEXTS["docs/recipes.md"]
+    runs = json.loads((ROOT / "results/finetune.json").read_text())["rows"]
+    in_context = next(row["test"] for row in runs if row["run"] == "rotten-tomatoes-16-icl-seed0")
+    assert accuracy.startswith("Accuracy on ") and f"without any training, {100 * in_context:.1f} %" in accuracy
+
+
+def test_a_promise_is_not_missed_by_nothing():
+    assert doctest.testmod(tables).failed == 0
+    assert "missed by 0 %" not in "".join(TEXTS.values())
+
+
+def test_what_the_index_lacks_is_not_installed_from_it():
+    """The project is on no package index: a line that installs it anew names a checkout or a file."""
+    commands = re.findall(r"^pip install .*$", TEXTS["docs/install.md"], re.M)
+    assert any(".whl[models]" in command for command in commands)
+    assert [command for command in commands if re.search(r"[ \"]mezo_lab\[", command)] == []
 
 
 def test_decoys_that_are_wrong_experiments_stand_in_words():

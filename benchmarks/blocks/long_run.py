@@ -32,18 +32,6 @@ def long_run(root: Path) -> str:
     return "\n\n".join(parts)
 
 
-def sentence(root: Path) -> str:
-    """For the README. Empty before the first evaluation."""
-    run = run_of(root)
-    if run is None or len(run["validation"]) < 2:
-        return ""
-    step, value, *_ = run["validation"][-1]
-    return (
-        f" With 512 per class, after {step:,} of {run['of']:,} steps, MeZO on all parameters is at"
-        f" {PERCENT * value:.1f} % by validation ([the long run](docs/finetuning.md#the-papers-number-of-steps))."
-    )
-
-
 def run_of(root: Path) -> dict[str, Any] | None:
     """The run as it is; None before it has begun."""
     file = root / "results/long_run.json"

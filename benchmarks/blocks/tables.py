@@ -10,5 +10,10 @@ def table(heading: str, alignment: str, rows: Iterable[Iterable[Any]]) -> str:
 
 
 def outcome(missed_by: float) -> str:
-    """Whether a promise was kept. Args: missed_by: a share of it; 0 or less where it was."""
-    return "kept" if missed_by <= 0 else f"**missed by {100 * missed_by:.0f} %**"
+    """Whether a promise was kept. Args: missed_by: a share of it; 0 or less where it was.
+
+    >>> outcome(-0.1), outcome(0.25), outcome(0.002)
+    ('kept', '**missed by 25 %**', '**missed by 0.2 %**')
+    """
+    digits = 0 if missed_by >= 0.01 else 1
+    return "kept" if missed_by <= 0 else f"**missed by {100 * missed_by:.{digits}f} %**"

@@ -44,6 +44,7 @@ def transfer(root: Path) -> str:
     texts = (
         f"{sizes['held_out']} held-out reviews of Rotten Tomatoes; {sizes['reviews']} of IMDb, half of them positive,"
         f" each cut to its last {sizes['tokens']} tokens. Paired 95 % intervals over the reviews."
+        f" A run that made more steps stands at its checkpoint with the best validation accuracy: {kept_steps(record)}."
     )
     return "\n\n".join(
         [
@@ -186,6 +187,15 @@ def rows(record: dict[str, Any], root: Path) -> list[TransferRow]:
             prompt = f"prompt {PROMPTS[state['prompt']]}"
             found.append(TransferRow(prompt, label(state, root), gain["other"], gain["text"], state["tossed"]))
     return found
+
+
+def kept_steps(record: dict[str, Any]) -> str:
+    """Which steps were kept of how many, for the runs that went on after their best checkpoint."""
+    made = {
+        state["run"]: log["steps"] for state in record["states"].values() if (log := record["logs"].get(state["run"]))
+    }
+    pairs = [(state["steps"], made.get(state["run"], state["steps"])) for state in record["states"].values()]
+    return ", ".join(dict.fromkeys(f"{kept:,} of {steps:,}" for kept, steps in pairs if kept < steps))
 
 
 def label(state: dict[str, Any], root: Path) -> str:

@@ -61,8 +61,8 @@ class MeZO(RestoringOptimizer):
             `mezo_lab.optim`, such as Momentum(0.9).
         modified: None (default), "variance" (Definition 6) or "expectation" (Definition 7): probe along z/scale.
         clip: bound on |pg|, in units of loss/weight. Default None, no bound.
-        fused: fold the update into the first probe of the next step: one sweep less. Call `flush()` (or `eval()`)
-            before the weights are read. Default False.
+        fused: fold the update into the first probe of the next step: one sweep less. Call `opt.flush()` (or
+            `opt.eval()`) before the weights are read. Default False.
         exact: keep θ in float32 beside the weights, so that no probe and no small update is lost to rounding. Default
             None is False with a warning for half precision; False omits the warning.
         centre: evaluate L(θ) too: one pass more, for the true loss and tr H in `diagnostics`. Default False.
