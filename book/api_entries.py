@@ -33,13 +33,19 @@ class _Qualified(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         path = self._reference.written_in(self._module, node.id)
-        return ast.parse(path, mode="eval").body if path else node
+        if path is None:
+            return node
+        return ast.parse(path, mode="eval").body
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return self.visit(ast.parse(node.value, mode="eval").body) if isinstance(node.value, str) else node
+        if not isinstance(node.value, str):
+            return node
+        return self.visit(ast.parse(node.value, mode="eval").body)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        return node if ast.unparse(node.value) == "Literal" else self.generic_visit(node)
+        if ast.unparse(node.value) == "Literal":  # its strings are values, not types
+            return node
+        return self.generic_visit(node)
 
 
 def type_text(reference: Reference, module: str, annotation: ast.expr) -> str:
@@ -55,8 +61,10 @@ def signature(reference: Reference, module: str, node: Definition, *, bound: boo
     for each in _arguments(args):
         if each.annotation:
             each.annotation = _Qualified(reference, module).visit(each.annotation)
-    returned = f" -> {type_text(reference, module, node.returns)}" if node.returns else ""
-    return f"({ast.unparse(args)}){returned}"
+    written = f"({ast.unparse(args)})"
+    if node.returns:
+        written += f" -> {type_text(reference, module, node.returns)}"
+    return written
 
 
 def types_of(node: Definition) -> dict[str, str]:
@@ -112,21 +120,31 @@ def class_text(reference: Reference, entry: Entry) -> str:
 
 
 def _argument(reference: Reference, module: str, name: str, annotation: ast.expr | None, default: str | None) -> str:
-    kind = f": {type_text(reference, module, annotation)}" if annotation else ""
-    return f"{name}{kind} = {default}" if default else f"{name}{kind}"
+    written = name
+    if annotation:
+        written += f": {type_text(reference, module, annotation)}"
+    if default:
+        written += f" = {default}"
+    return written
 
 
 def _beside(annotation: ast.expr | None, default: str | None) -> str:
     """What stands beside an argument: its type and default."""
-    kind = ast.unparse(annotation).replace("'", "") if annotation else ""
-    return f"{kind} = {default}" if default else kind
+    beside = ""
+    if annotation:
+        beside = ast.unparse(annotation).replace("'", "")
+    if default:
+        beside += f" = {default}"
+    return beside
 
 
 def _bases(reference: Reference, kind: type) -> list[str]:
     """The line that names the public bases of a class; none where there are none."""
     bases = [reference.of_class(base) for base in kind.__bases__]
     named = [link(base.name, base.path) for base in bases if base]
-    return [f"Extends {', '.join(named)}.\n"] if named else []
+    if not named:
+        return []
+    return [f"Extends {', '.join(named)}.\n"]
 
 
 def member_text(reference: Reference, entry: Entry, member: Member) -> str:
@@ -138,11 +156,13 @@ def member_text(reference: Reference, entry: Entry, member: Member) -> str:
     decorators = [ast.unparse(each) for each in node.decorator_list]
     names = [each.arg for each in _arguments(node.args)]
     text = inspect.cleandoc(ast.get_docstring(node) or "")
-    body = rendered(parse(text, names), reference.scope(entry, names, entry.thing), types_of(node)) if text else ""
-    if not text:
-        body = _as_in_base(reference, member)
+    body = _as_in_base(reference, member)
+    if text:
+        body = rendered(parse(text, names), reference.scope(entry, names, entry.thing), types_of(node))
     if any(each.split(".")[-1] in ("property", "cached_property") for each in decorators):
-        options = {"type": type_text(reference, module, node.returns)} if node.returns else {}
+        options = {}
+        if node.returns:
+            options["type"] = type_text(reference, module, node.returns)
         return _object("property", member.name, options, body)
     options = {each: "" for each in ("staticmethod", "classmethod", "abstractmethod") if each in decorators}
     bound = "staticmethod" not in decorators
@@ -197,12 +217,15 @@ def entry_text(reference: Reference, entry: Entry) -> str:
     """The entry of a public name."""
     if inspect.isclass(entry.thing) and isinstance(entry.node, ast.ClassDef):
         return class_text(reference, entry)
-    return function_text(reference, entry) if isinstance(entry.node, Definition) else value_text(reference, entry)
+    if isinstance(entry.node, Definition):
+        return function_text(reference, entry)
+    return value_text(reference, entry)
 
 
 def summary(reference: Reference, entry: Entry) -> str:
     """One sentence on a public name."""
-    defined = isinstance(entry.node, ast.ClassDef | Definition)
-    text = source_docstring(entry.thing) if defined else said_of_value(entry)
+    text = said_of_value(entry)
+    if isinstance(entry.node, ast.ClassDef | Definition):
+        text = source_docstring(entry.thing)
     kind = entry.thing if isinstance(entry.node, ast.ClassDef) else None
     return prose(parse(text).summary(), reference.scope(entry, (), kind))

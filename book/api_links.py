@@ -23,9 +23,11 @@ from docstrings import Scope, parse
 @cache
 def source_docstring(thing: Any) -> str:
     """The docstring of a thing of the package; empty where it has none, and for what a dataclass says of itself."""
-    text = (vars(thing) if inspect.isclass(thing) else {"__doc__": inspect.unwrap(thing).__doc__}).get("__doc__")
-    made = inspect.isclass(thing) and str(text).startswith(f"{thing.__name__}(")
-    return "" if made else inspect.cleandoc(text or "")
+    if not inspect.isclass(thing):
+        return inspect.cleandoc(inspect.unwrap(thing).__doc__ or "")
+    text = vars(thing).get("__doc__") or ""  # its own: that of a base is the base's
+    made = text.startswith(f"{thing.__name__}(")
+    return "" if made else inspect.cleandoc(text)
 
 
 @dataclass
@@ -54,7 +56,9 @@ class Reference:
         """Every path to a member leads to where it is shown: its class, a public base, or the class as a whole."""
         for name in ["__init__", *(member.name for member in members(entry.thing))]:
             shown = self.shown_in(entry, name)
-            target = f"{shown.path}.{name}" if shown else entry.path
+            target = entry.path
+            if shown:
+                target = f"{shown.path}.{name}"
             for path in (*entry.paths, f"{entry.origin}.{entry.name}"):
                 self.links[f"{path}.{name}"] = target
 
@@ -71,8 +75,12 @@ class Reference:
         member = next((each for each in members(entry.thing) if each.name == name), None)
         if member is None:
             return None
-        shown = entry if member.owner is entry.thing else self.of_class(member.owner) or entry
-        return shown if isinstance(member.node, Definition) or self.said_of(member, shown.thing) else None
+        shown = self.of_class(member.owner) or entry
+        if member.owner is entry.thing:
+            shown = entry
+        if isinstance(member.node, Definition) or self.said_of(member, shown.thing):
+            return shown
+        return None
 
     def said_of(self, member: Member, kind: type) -> str:
         """What is said of a field: in the docstring of the class, or beside the field."""
@@ -84,13 +92,11 @@ class Reference:
 
     def resolve(self, name: str, module: str, kind: type | None = None) -> str | None:
         """The public thing that a name in a docstring means: of the class, of the module, of the package; or None."""
-        own = (
-            [self.links.get(f"{each.__module__}.{each.__qualname__}.{name}") for each in reversed(families(kind))]
-            if kind
-            else []
-        )
-        if any(own):
-            return next(filter(None, own))
+        if kind:
+            for each in reversed(families(kind)):
+                own = self.links.get(f"{each.__module__}.{each.__qualname__}.{name}")
+                if own:
+                    return own
         if name in self.links or name in self.modules:
             return self.links.get(name, name)
         parts = module.split(".")
@@ -102,8 +108,8 @@ class Reference:
                 return path
         paths = [path for path in self.by_name.get(name.rpartition(".")[2], []) if path.endswith(f".{name}")]
         # a member is named with its class
-        found = {self.links[path] for path in paths if "." in name or path.rpartition(".")[0] in self.modules}
-        return found.pop() if len(found) == 1 else None
+        targets = {self.links[path] for path in paths if "." in name or path.rpartition(".")[0] in self.modules}
+        return targets.pop() if len(targets) == 1 else None
 
     def scope(self, entry: Entry, arguments: Iterable[str] = (), kind: type | None = None) -> Scope:
         """What names mean in a docstring of this entry."""

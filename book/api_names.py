@@ -76,12 +76,14 @@ def said_of(module: str, body: list[ast.stmt], node: ast.stmt) -> str:
     return re.split(r"\s*#?\s*(?:noqa|type: ignore|pyright:)", comment)[0]  # without what it tells the linters
 
 
-def said_of_value(entry: "Entry") -> str:
+def said_of_value(entry: Entry) -> str:
     """What the source says of a constant or the name of a type."""
-    return said_of(entry.origin, _tree(entry.origin).body, entry.node) if isinstance(entry.node, ast.stmt) else ""
+    if not isinstance(entry.node, ast.stmt):
+        return ""
+    return said_of(entry.origin, _tree(entry.origin).body, entry.node)
 
 
-def said_of_field(member: "Member") -> str:
+def said_of_field(member: Member) -> str:
     """What the source says of a field, in the body of its class."""
     return said_of(member.owner.__module__, definition(member.owner).body, member.node)
 
@@ -107,11 +109,11 @@ def _assigned(module: str, name: str) -> ast.stmt | None:
 @cache
 def _imports(module: str) -> dict[str, tuple[str, str]]:
     """What a module imports of the package: its name for a thing → the other module, and the name there."""
-    found: dict[str, tuple[str, str]] = {}
+    names: dict[str, tuple[str, str]] = {}
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mezo_lab"):
-            found |= {each.asname or each.name: (node.module, each.name) for each in node.names}
-    return found
+            names |= {each.asname or each.name: (node.module, each.name) for each in node.names}
+    return names
 
 
 def origin_of(module: str, name: str) -> tuple[str, str]:
@@ -125,9 +127,9 @@ def definition(kind: type) -> ast.ClassDef:
     """The statement that defines a class of the package."""
     body: list[ast.stmt] = _tree(kind.__module__).body
     for name in kind.__qualname__.split("."):
-        found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
-        body = found[-1].body
-    return found[-1]
+        classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
+        body = classes[-1].body
+    return classes[-1]
 
 
 def _located(module: str, name: str) -> tuple[str, ast.AST | None]:
@@ -137,8 +139,8 @@ def _located(module: str, name: str) -> tuple[str, ast.AST | None]:
     if inspect.isfunction(function) or inspect.isclass(function):
         if function.__module__.startswith("mezo_lab") and function.__name__ == name:
             body = _tree(function.__module__).body
-            found = [node for node in body if getattr(node, "name", None) == name]
-            return function.__module__, found[-1]
+            statements = [node for node in body if getattr(node, "name", None) == name]
+            return function.__module__, statements[-1]
     home, name = origin_of(module, name)
     return home, _assigned(home, name)
 
@@ -146,7 +148,7 @@ def _located(module: str, name: str) -> tuple[str, ast.AST | None]:
 def public_entries() -> list[Entry]:
     """Every public name that is no module, in the order of the paths under which they are documented."""
     paths: dict[tuple[str, str], list[str]] = {}
-    found: dict[tuple[str, str], tuple[Any, ast.AST | None]] = {}
+    definitions: dict[tuple[str, str], tuple[Any, ast.AST | None]] = {}
     packages = {module.__name__ for module in public_modules() if hasattr(module, "__path__")}
     for module in public_modules():
         for name in module.__all__:
@@ -155,10 +157,10 @@ def public_entries() -> list[Entry]:
                 continue
             origin, node = _located(module.__name__, name)
             paths.setdefault((origin, name), []).append(f"{module.__name__}.{name}")
-            found[origin, name] = (thing, node)
+            definitions[origin, name] = (thing, node)
     entries = []
     for (origin, name), offered in paths.items():
-        thing, node = found[origin, name]
+        thing, node = definitions[origin, name]
         entries.append(Entry(_documented(offered, origin, packages), thing, origin, node, tuple(offered)))
     return sorted(entries, key=lambda entry: entry.path)
 
@@ -182,13 +184,13 @@ def families(kind: type) -> list[type]:
 
 def members(kind: type) -> list[Member]:
     """The public methods, properties and fields of a class, those of its bases in this package too."""
-    found: dict[str, Member] = {}
+    public: dict[str, Member] = {}
     for owner in families(kind):
         for node in definition(owner).body:
             name = _member_name(node)
             if name and is_public(name):
-                found[name] = Member(name, node, owner)  # type: ignore[arg-type]
-    return list(found.values())
+                public[name] = Member(name, node, owner)
+    return list(public.values())
 
 
 def _member_name(node: ast.stmt) -> str | None:
@@ -235,11 +237,13 @@ def default_of(value: ast.expr | None, actual: Any = None) -> str | None:
     Args: value: as it is written. actual: as it is, shown where a private function makes it.
     """
     if isinstance(value, ast.Call) and ast.unparse(value.func) in ("field", "dataclasses.field"):
-        told = {each.arg: each.value for each in value.keywords}
-        if "default_factory" in told:
-            factory = told["default_factory"]
-            return ast.unparse(factory.body) if isinstance(factory, ast.Lambda) else f"{ast.unparse(factory)}()"
-        return default_of(told.get("default"))
+        arguments = {each.arg: each.value for each in value.keywords}
+        if "default_factory" not in arguments:
+            return default_of(arguments.get("default"))
+        factory = arguments["default_factory"]
+        if isinstance(factory, ast.Lambda):
+            return ast.unparse(factory.body)
+        return f"{ast.unparse(factory)}()"
     if isinstance(value, ast.Call) and ast.unparse(value.func).startswith("_"):
         return repr(actual)
     return ast.unparse(value) if value else None

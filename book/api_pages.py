@@ -106,7 +106,9 @@ def _elsewhere(reference: Reference, room: str, entries: list[Entry]) -> list[st
     offered = [f"{room}.{name}" for name in getattr(module, "__all__", ())]
     others = [path for path in offered if path in reference.links and reference.links[path] not in here]
     links = [link(path.rpartition(".")[2], reference.links[path]) for path in others]
-    return [f"It also offers {', '.join(links)}.\n"] if links else []
+    if not links:
+        return []
+    return [f"It also offers {', '.join(links)}.\n"]
 
 
 def index_text(reference: Reference, pages: dict[str, list[Entry]]) -> str:

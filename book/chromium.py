@@ -59,12 +59,12 @@ class Page:
             message = json.loads(self._socket.recv())
             if message.get("id") == self._count:
                 break
-            self._hear(message)
+            self._record(message)
         if "error" in message:
             raise ChromiumError(f"{method}: {message['error']['message']}")
         return message["result"]
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _record(self, message: dict[str, Any]) -> None:
         """Keep what the page says by itself."""
         method = message.get("method")
         params = message.get("params", {})
@@ -176,7 +176,9 @@ class Chromium:
             ended = self._process.poll()
             if time.monotonic() > end or ended is not None:
                 self.__exit__()
-                happened = "was still starting" if ended is None else f"ended with status {ended}"
+                happened = "was still starting"
+                if ended is not None:
+                    happened = f"ended with status {ended}"
                 raise ChromiumError(
                     f"`{CHROMIUM}` must open its port within {STARTING:g} s, and it {happened}: "
                     f"run `{CHROMIUM} --headless --no-sandbox --dump-dom about:blank` to see what it says."

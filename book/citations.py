@@ -13,14 +13,13 @@ from typing import Any
 
 import nbformat
 from api_pages import page_of
+from folders import BOOK, ROOT
 from pybtex.database import parse_file
 
 from mezo_lab.claims import REGISTRY
 from mezo_lab.claims.selection import order
 from mezo_lab.claims.sentences import paper, projects
 
-BOOK = Path(__file__).resolve().parent
-ROOT = BOOK.parent
 PAPER = "malladi2023mezo"
 PARTS = {
     "paper": "The paper",
@@ -87,11 +86,18 @@ def _marks() -> dict[str, tuple[list[str], list[str], re.Pattern[str]]]:
     marks = {}
     for key, work in entries().items():
         fields = work.fields
-        texts = [fields["url"].lower()] if "url" in fields else []
-        texts += [title.lower() for title in (plain(fields["title"]),) if len(title) > 20]
+        texts = []
+        if "url" in fields:
+            texts.append(fields["url"].lower())
+        title = plain(fields["title"])
+        if len(title) > 20:  # a short one is a phrase of the everyday
+            texts.append(title.lower())
         phrases = [phrase.strip() for phrase in fields.get("annotation", "").split(";") if phrase.strip()]
-        name, year = work.authors[0][0], fields["year"]
-        patterns = [rf"(?<![\d.]){re.escape(fields['eprint'])}(?!\d)"] if "eprint" in fields else []
+        name = work.authors[0][0]
+        year = fields["year"]
+        patterns = []
+        if "eprint" in fields:
+            patterns.append(rf"(?<![\d.]){re.escape(fields['eprint'])}(?!\d)")
         if years.count((name, year)) == 1:
             patterns.append(rf"\b{re.escape(name)}\b[^();:.\d]{{0,40}}(?:et al\.)?,? ?\(?{year}\b")
         marks[key] = (texts, phrases, re.compile("|".join(patterns) or r"(?!)"))
@@ -115,19 +121,20 @@ def cited(text: str) -> list[str]:
 def cited_by_claim(source: str) -> list[str]:
     """The same of a claim's `source`, in which "paper" is the paper."""
     keys = cited(source)
-    says_paper = re.search(r"\bpaper\b", source) and PAPER not in keys
-    return [PAPER, *keys] if says_paper else keys
+    if re.search(r"\bpaper\b", source) and PAPER not in keys:
+        keys.insert(0, PAPER)
+    return keys
 
 
 @cache
 def places() -> dict[str, list[Place]]:
     """Where each work is cited: claims, errata, notebooks, pages, and the library's docstrings."""
-    found: dict[str, list[Place]] = {key: [] for key in entries()}
+    cited_in: dict[str, list[Place]] = {key: [] for key in entries()}
 
     def add(keys: list[str], place: Place) -> None:
         for key in keys:
-            if place not in found[key]:
-                found[key].append(place)
+            if place not in cited_in[key]:
+                cited_in[key].append(place)
 
     claims = sorted(REGISTRY.values(), key=order)
     for claim in claims:
@@ -149,7 +156,7 @@ def places() -> dict[str, list[Place]]:
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         if "." in module and not module.startswith("mezo_lab.claims"):
             add(cited(_docstrings(file)), Place("library", f"`{module}`", f"api/{page_of(module)}.rst"))
-    return found
+    return cited_in
 
 
 def _docstrings(file: Path) -> str:

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-import nbformat
-from links import CODE_OR_LINK
+from links import CODE_OR_LINK, edit_markdown
 
 ID = r"[A-E]\d{1,2}"
 OWN_PAGES = ("claims/", "api/")  # made from the registry and the docstrings, with links of their own
@@ -58,20 +57,10 @@ def link_claims(staged: Path) -> None:
     def has_page(claim: str) -> bool:
         return (staged / "claims" / f"{claim}.md").exists()
 
-    for file in sorted(staged.rglob("*.md")):
-        page = file.relative_to(staged).as_posix()
-        if not page.startswith(OWN_PAGES):
-            text = file.read_text(encoding="utf-8")
-            file.write_text(with_claim_links(text, page, has_page), encoding="utf-8")
-    for file in sorted(staged.rglob("*.ipynb")):
-        page = file.relative_to(staged).as_posix()
-        notebook = nbformat.read(file, as_version=4)
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown":
-                cell.source = with_claim_links(cell.source, page, has_page)
-            for output in cell.get("outputs", []):
-                _link_captions(output, page, has_page)
-        nbformat.write(notebook, file)
+    def linked(text: str, page: str) -> str:
+        return text if page.startswith(OWN_PAGES) else with_claim_links(text, page, has_page)
+
+    edit_markdown(staged, linked, lambda output, page: _link_captions(output, page, has_page))
 
 
 def _link_captions(output: dict, page: str, has_page: Callable[[str], bool]) -> None:

@@ -9,13 +9,13 @@ from html import escape
 from pathlib import Path
 
 import claim_parts as parts
+from folders import ROOT
 
 from mezo_lab.claims import Claim
 from mezo_lab.report.labels import SECTIONS, counted
 from mezo_lab.report.prose import status_label, worst_status
 from mezo_lab.sampling import KEYED_LAWS
 
-ROOT = Path(__file__).resolve().parents[1]
 GENERATED = re.compile(r"<!-- claims -->.*<!-- end claims -->", re.DOTALL)
 MANY = 7  # laws: all of them, but for the low-rank one
 STYLE = parts.raw('<link rel="stylesheet" href="../_static/claims.css">')

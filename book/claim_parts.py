@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from citations import cited, cited_by_claim
 from claim_uses import Place, aliases, formulas, once, own_formulas, related, uses
+from folders import ROOT
 from playground_page import playground_link
 
 from mezo_lab import theory
@@ -31,7 +31,6 @@ from mezo_lab.report.picture import inline_svg
 from mezo_lab.sampling import KEYED_LAWS
 from mezo_lab.theory import Expression
 
-ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ("verify", "models", "curvature")  # the last full run, and the claims on a real language model
 PLAYED = ("d", "n", "r", "t", "p", "q", "k")  # the sizes that the playground reads
 LABEL = r"(?=\s(?:Source|Formula|Cost|Args|Returns|Raises):|\n\s*\n|\Z)"  # where a part of a docstring ends

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import nbformat
 import yaml
+from folders import ROOT
 from myst_parser.slugs import github_slugify
 
 from mezo_lab import theory
@@ -23,7 +24,6 @@ from mezo_lab.claims.selection import order
 from mezo_lab.course.exam import exam_problems
 from mezo_lab.proofs import provable, prove
 
-ROOT = Path(__file__).resolve().parents[1]
 GENERATED = re.compile(r"<!-- (?P<name>[\w-]+) -->.*?<!-- end (?P=name) -->", re.DOTALL)
 LEFT_OUT = ("docs/claims.md", "docs/results.md", "docs/pypi.md")  # made of all claims, or for another reader
 TESTING = re.compile(r"\b(verify|prove|claim_named|check|jobs)\(")  # a cell or a function that tests claims
@@ -208,7 +208,9 @@ def _sections(kind: str, path: str, text: str) -> Iterator[Place]:
             anchor += f"-{taken[anchor]}" * (taken[anchor] > 0)
             heading = match[2]
             if match[1] == "#" and not title:
-                title, heading, anchor = heading, "", ""
+                title = heading
+                heading = ""
+                anchor = ""
             prose = []
             code = []
         else:

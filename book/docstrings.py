@@ -89,12 +89,16 @@ def parse(text: str, arguments: Sequence[str] = ()) -> Docstring:
     for line in text.splitlines():
         if line.startswith(">>>") or (kind == "example" and line.strip()):
             kind = _add(blocks, "example", line, kind)
+        elif not line.strip() and kind == "code":
+            kind = _add(blocks, "code", "", kind)
         elif not line.strip():
-            kind = _add(blocks, "code", "", kind) if kind == "code" else ""
+            kind = ""
         elif line.startswith("    ") and kind in ("", "code"):
             kind = _add(blocks, "code", line, kind)
+        elif kind == "code":
+            kind = _add_prose(blocks, line, "")
         else:
-            kind = _add_prose(blocks, line, "" if kind == "code" else kind)
+            kind = _add_prose(blocks, line, kind)
     for block in blocks:
         if block.kind in ("Args", "Attributes"):
             _find_items(block, arguments)
@@ -116,8 +120,14 @@ def _add_prose(blocks: list[Block], line: str, kind: str) -> str:
         kind = _add(blocks, kind or "text", before.rstrip(), kind)
     for label, words in zip(rest[::2], rest[1::2], strict=True):
         kind = label
-        blocks.append(Block(kind, [words.strip()] if words.strip() else []))
+        blocks.append(Block(kind, _lines(words)))
     return kind
+
+
+def _lines(words: str) -> list[str]:
+    """The words as one line, without the space around them; no line where there are none."""
+    line = words.strip()
+    return [line] if line else []
 
 
 def _find_items(block: Block, arguments: Sequence[str]) -> None:
@@ -134,12 +144,12 @@ def _find_items(block: Block, arguments: Sequence[str]) -> None:
         else:
             names = []
             rest.append(line.strip())
-    block.lines = [" ".join(rest)] if rest else []
-    if rest and arguments:  # several in a line: `Args: steps: T. rank: k.`
+    block.lines = _lines(" ".join(rest))
+    if block.lines and arguments:  # several in a line: `Args: steps: T. rank: k.`
         known = "|".join(map(re.escape, arguments))
-        before, *found = re.split(rf"(?:^|(?<=[.;)] ))((?:{known})(?:, (?:{known}))*): ", block.lines[0])
-        block.lines = [before.strip()] if before.strip() else []
-        for several, words in zip(found[::2], found[1::2], strict=True):
+        before, *labelled = re.split(rf"(?:^|(?<=[.;)] ))((?:{known})(?:, (?:{known}))*): ", block.lines[0])
+        block.lines = _lines(before)
+        for several, words in zip(labelled[::2], labelled[1::2], strict=True):
             block.items |= dict.fromkeys(several.split(", "), words.strip())
 
 
@@ -163,7 +173,9 @@ def _token(match: re.Match[str], scope: Scope) -> str:
     if match["claim"] and match[0] in scope.claims:
         return rf"\ :doc:`{match[0]} </claims/{match[0]}>`\ "
     target = scope.resolve(match[0]) if match["kind"] else None
-    return link(match[0], target) if target else escaped(match[0])
+    if target is None:
+        return escaped(match[0])
+    return link(match[0], target)
 
 
 def code(text: str, scope: Scope | None = None) -> str:
@@ -172,7 +184,9 @@ def code(text: str, scope: Scope | None = None) -> str:
     target = None
     if scope and name and name[1] and not text.startswith(".") and name[1] not in scope.arguments:
         target = scope.resolve(name[1])
-    return link(text, target) if target else rf"\ ``{text}``\ "
+    if target is None:
+        return rf"\ ``{text}``\ "
+    return link(text, target)
 
 
 def link(text: str, target: str) -> str:
@@ -213,8 +227,9 @@ def rendered(docstring: Docstring, scope: Scope, types: dict[str, str] | None = 
         elif block.kind == "text":
             parts.append(prose(" ".join(block.lines), scope) + "\n")
         else:
-            words = [prose(" ".join(line.strip() for line in block.lines), scope)] if block.lines else []
-            words += _described(block.items, scope, types or {})
+            words = _described(block.items, scope, types or {})
+            if block.lines:
+                words.insert(0, prose(" ".join(line.strip() for line in block.lines), scope))
             if words:
                 body = indent("\n\n".join(words), "   ")
                 parts.append(f":{FIELDS[block.kind]}:\n{body}\n")
@@ -225,6 +240,8 @@ def _described(items: dict[str, str], scope: Scope, types: dict[str, str]) -> li
     """Each argument with its type and default, and what it means; those of which one thing is said, together."""
     result = []
     for (text, kind), names in groupby(items, key=lambda name: (items[name], types.get(name, ""))):
-        beside = f" : ``{kind}``" if kind else ""
-        result.append(f"{', '.join(f'``{name}``' for name in names)}{beside}\n   {prose(text, scope)}")
+        head = ", ".join(f"``{name}``" for name in names)
+        if kind:
+            head += f" : ``{kind}``"
+        result.append(f"{head}\n   {prose(text, scope)}")
     return result

@@ -4,17 +4,25 @@ import shutil
 import sys
 from pathlib import Path
 
-from links import ROOT
+from folders import ROOT
 
 sys.path.insert(0, str(ROOT / "notebooks"))
 import slides
 
 FOLDER = "slides"  # of the site
 LOADED = (  # of the assets of a lecture: patterns
-    *("reveal/dist/reset.css", "reveal/dist/reveal.css", "reveal/dist/reveal.js", "notes/notes.js"),
-    *("mathjax/MathJax.js", "mathjax/extensions/tex2jax.js", "mathjax/extensions/MathEvents.js"),
-    *("mathjax/extensions/TeX/*.js", "mathjax/jax/element/mml/**/*.js", "mathjax/jax/input/TeX/*.js"),
-    *("mathjax/jax/output/SVG/*.js", "mathjax/jax/output/SVG/autoload/*.js"),
+    "reveal/dist/reset.css",
+    "reveal/dist/reveal.css",
+    "reveal/dist/reveal.js",
+    "notes/notes.js",
+    "mathjax/MathJax.js",
+    "mathjax/extensions/tex2jax.js",
+    "mathjax/extensions/MathEvents.js",
+    "mathjax/extensions/TeX/*.js",
+    "mathjax/jax/element/mml/**/*.js",
+    "mathjax/jax/input/TeX/*.js",
+    "mathjax/jax/output/SVG/*.js",
+    "mathjax/jax/output/SVG/autoload/*.js",
     "mathjax/jax/output/SVG/fonts/STIX-Web/**/*.js",
 )
 

@@ -7,11 +7,13 @@ book lacks is linked to at the address of the repository, where settings.toml ha
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import nbformat
+from folders import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SETTINGS: dict[str, str] = tomllib.loads((ROOT / "book" / "settings.toml").read_text(encoding="utf-8"))
 MOVED = {  # path in the repository → page of the book
     "CHANGELOG.md": "changes.md",
@@ -60,7 +62,9 @@ def relinked(text: str, page: str, staged: Path) -> str:
         if (staged / target).is_file() or not (ROOT / target).exists():
             return match[0]  # a link to nothing is told by Sphinx, with its line
         address = outside_address(target)
-        return f"[{match['text']}]({address}{mark}{anchor})" if address else match["text"]
+        if not address:
+            return match["text"]
+        return f"[{match['text']}]({address}{mark}{anchor})"
 
     return CODE_OR_LINK.sub(change, text)
 
@@ -73,14 +77,32 @@ def _link(match: re.Match[str], page: str, target: str) -> str:
 
 def relink(staged: Path) -> None:
     """Rewrite the links of all staged pages and notebooks."""
+    edit_markdown(staged, lambda text, page: relinked(text, page, staged))
+
+
+def edit_markdown(
+    staged: Path,
+    change: Callable[[str, str], str],
+    change_output: Callable[[dict[str, Any], str], None] | None = None,
+) -> None:
+    """Rewrite the Markdown of all staged pages and notebooks.
+
+    Args:
+        staged: the folder of the book's sources.
+        change: (text, page) → the text as it shall be, of a page or of a cell.
+        change_output: (output, page), which changes what a cell of a notebook has printed.
+    """
     for file in sorted(staged.rglob("*.md")):
         page = file.relative_to(staged).as_posix()
         text = file.read_text(encoding="utf-8")
-        file.write_text(relinked(text, page, staged), encoding="utf-8")
+        file.write_text(change(text, page), encoding="utf-8")
     for file in sorted(staged.rglob("*.ipynb")):
         page = file.relative_to(staged).as_posix()
         notebook = nbformat.read(file, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = relinked(cell.source, page, staged)
+                cell.source = change(cell.source, page)
+            if change_output:
+                for output in cell.get("outputs", []):
+                    change_output(output, page)
         nbformat.write(notebook, file)

@@ -14,8 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+from folders import BOOK, ROOT
 from outside_links import write_outside
-from staging import BOOK, ROOT, stage
+from staging import stage
 from vendor import MissingError, copy_vendored
 
 STAGED = ROOT / "out" / "book"

@@ -13,7 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-ROOT = Path(__file__).resolve().parents[1]
+from folders import ROOT
+
 LOADED = {  # what a browser asks for by itself: tag → attributes
     "audio": ["src"],
     "embed": ["src"],
@@ -71,7 +72,7 @@ def pages_of(site: Path) -> dict[Path, _Names]:
 def missing(site: Path) -> list[str]:
     """The links inside a site that lead to no file or to no anchor: "page: link"."""
     pages = pages_of(site)
-    found = []
+    broken = []
     for page, read in pages.items():
         for link in [*read.linked, *read.loaded]:
             if is_outside(link) or link.startswith(("data:", "javascript:")):
@@ -82,18 +83,18 @@ def missing(site: Path) -> list[str]:
                 target /= "index.html"
             anchored = not anchor or target not in pages or unquote(anchor) in pages[target].anchors or "=" in anchor
             if not target.is_file() or not anchored:
-                found.append(f"{page.relative_to(site)}: {link}")
-    return found
+                broken.append(f"{page.relative_to(site)}: {link}")
+    return broken
 
 
 def outside(site: Path) -> dict[str, list[str]]:
     """The addresses of other hosts that a site links to: address → pages."""
-    found: dict[str, list[str]] = defaultdict(list)
+    addresses: dict[str, list[str]] = defaultdict(list)
     for page, read in pages_of(site).items():
         for link in dict.fromkeys(read.linked):
             if is_outside(link):
-                found[link].append(page.relative_to(site).as_posix())
-    return dict(sorted(found.items()))
+                addresses[link].append(page.relative_to(site).as_posix())
+    return dict(sorted(addresses.items()))
 
 
 def loaded_from_outside(site: Path) -> list[str]:

@@ -22,7 +22,7 @@ def _keep_marks(_app: Any, document: nodes.document, _page: str) -> None:
         kept += [formula, nodes.Text(text[: len(text) - len(rest)])]
 
 
-def _dress(app: Any, page: str, _template: str, context: dict[str, Any], _document: Any) -> None:
+def _style_pages(app: Any, page: str, _template: str, context: dict[str, Any], _document: Any) -> None:
     """Name the language of a Chinese page, and give the pages of the course and of the API their style."""
     if page.startswith(CHINESE) and "body" in context:
         context["body"] = f'<div lang="zh-Hans">{context["body"]}</div>'
@@ -36,5 +36,5 @@ def _dress(app: Any, page: str, _template: str, context: dict[str, Any], _docume
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("doctree-resolved", _keep_marks)
-    app.connect("html-page-context", _dress)
+    app.connect("html-page-context", _style_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

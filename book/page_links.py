@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 import lecture_pages
-from links import ROOT
+from folders import ROOT
 
 FILES = "files"  # beside the pages of an edition: what can be downloaded, as the repository has it
 WORDS = {

@@ -47,7 +47,8 @@ def written(folder: Path, chapters: list[Chapter], record: dict[str, Any]) -> tu
     part = ""
     rules = []
     for chapter in chapters:
-        key, soup = names[chapter.name], soups[chapter.name]
+        key = names[chapter.name]
+        soup = soups[chapter.name]
         part = chapter.part or part
         heading = _heading(soup, chapter.part)
         contents.append(heading)

@@ -53,7 +53,8 @@ def make_pdf(file: Path, staged: Path = STAGED) -> None:
 
 def write_page(staged: Path) -> tuple[Path, list[Heading]]:
     """Write the whole book as one HTML page. Returns: the page, and its contents."""
-    sources, pages = staged / "sources", staged / "pages"
+    sources = staged / "sources"
+    pages = staged / "pages"
     stage_print(sources)
     shutil.rmtree(pages, ignore_errors=True)
     options = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "2", "-d", str(staged / "trees")]

@@ -19,6 +19,7 @@ from typing import Any
 
 import mpmath
 import sympy
+from folders import BOOK
 from prover.names import DEFINITIONS, holding
 from vendor import PACKAGES, vendored
 
@@ -28,7 +29,6 @@ from mezo_lab.claims.selection import Job, jobs
 from mezo_lab.proofs import provable
 from mezo_lab.theory import Expression, printed
 
-BOOK = Path(__file__).resolve().parent
 SOURCES = BOOK / "prover"
 ROOMS = ("theory", "proofs")  # and validation.py: what runs without torch
 PIECE = 3 << 18  # bytes of a script before base64, which makes a MiB of them

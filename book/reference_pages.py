@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 from citations import PAPER, PARTS, entries, label, places, plain
+from folders import ROOT
 from links import SETTINGS
 from terms import Term, read_glossary
 
-from mezo_lab.claims import REGISTRY
+from mezo_lab.claims import claim_named
 
-ROOT = Path(__file__).resolve().parents[1]
 KINDS = {
     "claims": "claims",
     "errata": "errata",
@@ -114,13 +114,15 @@ def bibliography_page() -> str:
 def _entry(key: str) -> str:
     """One work: the entry, and where it is cited."""
     entry = f'```{{bibliography}}\n:filter: key == "{key}"\n```'
-    found = places()[key]
+    cited_in = places()[key]
     lines = []
     for kind, name in KINDS.items():
-        links = [f"[{place.name}]({place.target})" for place in found if place.kind == kind]
+        links = [f"[{place.name}]({place.target})" for place in cited_in if place.kind == kind]
         if links:
             lines.append(f"{name} {', '.join(links)}")
-    return f"{entry}\n\nCited in {'; '.join(lines)}." if lines else entry
+    if not lines:
+        return entry
+    return f"{entry}\n\nCited in {'; '.join(lines)}."
 
 
 def cite_errata(page: Path) -> None:
@@ -134,7 +136,9 @@ def cite_errata(page: Path) -> None:
 
     def cite(match: re.Match[str]) -> str:
         keys = [key for address, key in addresses.items() if match[1].startswith(address)]
-        return f"{match[0]} {{cite}}`{max(keys, key=len)}`" if keys else match[0]
+        if not keys:
+            return match[0]
+        return f"{match[0]} {{cite}}`{max(keys, key=len)}`"
 
     text = page.read_text(encoding="utf-8")
     text = re.sub(r"^- where: \[.*\]\((\S+)\)", cite, text, flags=re.MULTILINE)
@@ -163,8 +167,16 @@ def changes_page() -> str:
 def citation_page() -> str:
     """How to cite the project, the paper, a claim, a notebook; and the licences. Made of CITATION.cff."""
     cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    (author,) = (each["name"] for each in cff["authors"])
-    title, version, date = cff["title"], cff["version"], cff["date-released"]
+    authors_named = [each["name"] for each in cff["authors"] if "name" in each]
+    if len(authors_named) != 1 or len(cff["authors"]) != 1:
+        raise ValueError(
+            f"`authors` of CITATION.cff must hold one `name`, that of the group, and holds {cff['authors']}: "
+            "name the group, or let citation_page write several authors."
+        )
+    author = authors_named[0]
+    title = cff["title"]
+    version = cff["version"]
+    date = cff["date-released"]
     address = SETTINGS["repository"]
     where = f" {address}" if address else ""
     fields = {
@@ -174,7 +186,9 @@ def citation_page() -> str:
         "year": date.year,
         "month": date.month,
         "license": cff["license"],
-    } | ({"url": address} if address else {})
+    }
+    if address:
+        fields["url"] = address
     project = _forms(
         _bibtex("software", "mezo_lab", fields),
         f"{author}. ({date.year}). *{title}* (Version {version}) [Computer software].{where}",
@@ -183,8 +197,11 @@ def citation_page() -> str:
     paper = entries()[PAPER]
     short = [f"{last}, {' '.join(f'{name[0]}.' for name in given)}" for last, given in paper.authors]
     whole = [f"{' '.join(given)} {last}" for last, given in paper.authors]
-    work, venue, year = plain(paper.fields["title"]), paper.fields["booktitle"], paper.fields["year"]
-    volume, page_range = paper.fields["volume"], paper.fields["pages"].replace("--", "–")
+    work = plain(paper.fields["title"])
+    venue = paper.fields["booktitle"]
+    year = paper.fields["year"]
+    volume = paper.fields["volume"]
+    page_range = paper.fields["pages"].replace("--", "–")
     preprint = f"https://arxiv.org/abs/{paper.fields['eprint']}"
     published = ("title", "booktitle", "volume", "pages", "year", "eprint", "eprinttype")
     authors = " and ".join(f"{last}, {' '.join(given)}" for last, given in paper.authors)
@@ -194,7 +211,7 @@ def citation_page() -> str:
         f"{', '.join(whole[:-1])} and {whole[-1]}, “{work}”, {venue} {volume}, pages {page_range}, {year}. {preprint}",
     )
     book = f"In *mezo_lab*, version {version}"
-    claim = next(claim for claim in REGISTRY.values() if claim.id == "A2")
+    claim = claim_named("A2")
     return _CITE.format(
         project=project,
         paper=the_paper,

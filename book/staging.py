@@ -10,14 +10,13 @@ from api_pages import write_api
 from claim_links import link_claims
 from claim_pages import write_claims
 from course_pages import write_course_files, write_course_pages
+from folders import BOOK, ROOT
 from links import MOVED, relink
 from playground_page import write_playground
 from prover_page import write_prover
 from reference_pages import write_reference_pages
 from wheel import write_wheel
 
-BOOK = Path(__file__).resolve().parent
-ROOT = BOOK.parent
 PYPI = "docs/pypi.md"  # written for an index of packages
 
 
@@ -54,6 +53,11 @@ def _fill_start_page(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"<!-- end (\w+) -->", text):
         block = re.compile(rf"<!-- {name} -->\n.*?<!-- end {name} -->", re.DOTALL)
-        (made,) = block.findall(readme)
-        text = block.sub(lambda _, made=made: made, text)
+        made = block.search(readme)
+        if made is None:
+            raise ValueError(
+                f"README.md must have the block `{name}` that book/pages/index.md names, and has none: "
+                f"write <!-- {name} --> and <!-- end {name} --> around it, or take the name out of index.md."
+            )
+        text = block.sub(lambda _, made=made: made[0], text)
     page.write_text(text, encoding="utf-8")

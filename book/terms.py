@@ -17,21 +17,57 @@ from sphinx.application import Sphinx
 GLOSSARY = Path(__file__).resolve().parents[1] / "notebooks" / "GLOSSARY.md"
 FOLDERS = ("index", "docs/", "claims/", "notebooks/")  # and the start page
 LEFT_OUT = (
-    *("docs/develop", "docs/commands", "docs/results", "notebooks/README", "notebooks/zh/"),
-    *("claims/index", "claims/matrix"),
+    "docs/develop",
+    "docs/commands",
+    "docs/results",
+    "notebooks/README",
+    "notebooks/zh/",
+    "claims/index",
+    "claims/matrix",
 )
 # words of the everyday too, whose definition would often be beside the point: the glossary has them, no page marks them
 EVERYDAY = frozenset(
     (
-        *("coordinate", "distance", "divergence", "flip", "loss", "margin", "orthogonal", "parameters", "process"),
-        *("rank", "rounding", "rule", "three-point", "uniform", "variance"),
+        "coordinate",
+        "distance",
+        "divergence",
+        "flip",
+        "loss",
+        "margin",
+        "orthogonal",
+        "parameters",
+        "process",
+        "rank",
+        "rounding",
+        "rule",
+        "three-point",
+        "uniform",
+        "variance",
     )
 )
 UNTOUCHED = (
-    *(nodes.title, nodes.subtitle, nodes.rubric, nodes.literal, nodes.literal_block, nodes.doctest_block),
-    *(nodes.math, nodes.math_block, nodes.reference, nodes.raw, nodes.table, nodes.figure, nodes.caption),
-    *(nodes.emphasis, nodes.strong, nodes.term, nodes.footnote_reference, nodes.citation, nodes.citation_reference),
-    *(nodes.comment, nodes.problematic, nodes.field_list),
+    nodes.title,
+    nodes.subtitle,
+    nodes.rubric,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.doctest_block,
+    nodes.math,
+    nodes.math_block,
+    nodes.reference,
+    nodes.raw,
+    nodes.table,
+    nodes.figure,
+    nodes.caption,
+    nodes.emphasis,
+    nodes.strong,
+    nodes.term,
+    nodes.footnote_reference,
+    nodes.citation,
+    nodes.citation_reference,
+    nodes.comment,
+    nodes.problematic,
+    nodes.field_list,
 )
 
 
@@ -117,8 +153,11 @@ def _mark_text(text: nodes.Text, seen: set[Term]) -> None:
             pieces.append(nodes.Text(words[end : match.start()]))
         pieces.append(term_mark("", match[0], term=term))
         end = match.end()
-    if pieces:
-        text.parent.replace(text, [*pieces, nodes.Text(words[end:])] if end < len(words) else pieces)
+    if not pieces:
+        return
+    if end < len(words):
+        pieces.append(nodes.Text(words[end:]))
+    text.parent.replace(text, pieces)
 
 
 def mark_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -137,7 +176,9 @@ def mark_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def visit_term_mark(self: Any, node: term_mark) -> None:
     """Open the link; its definition is an attribute, which neither the search nor a copy of the text picks up."""
     term = node["term"]
-    definition = f"{term.sentence} ({term.symbol})" if term.symbol else term.sentence
+    definition = term.sentence
+    if term.symbol:
+        definition += f" ({term.symbol})"
     self.body.append(
         self.starttag(node, "a", "", CLASS="term", href=node["address"], **{"data-definition": definition})
     )

@@ -16,7 +16,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from folders import ROOT
+
 VENDORED = ROOT / ".venv" / "vendor"
 PACKAGES: dict[str, dict[str, Any]] = tomllib.loads((ROOT / "book" / "vendor.toml").read_text(encoding="utf-8"))
 

@@ -1,7 +1,10 @@
 """The examples in the docstrings of the scripts hold; pytest collects those of the library only."""
 
 import doctest
+import importlib
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import accuracy
 import marks
@@ -18,6 +21,14 @@ from mezo_lab.finetune.run_folder import RESULT, seal, write_run_config
 
 pytestmark = pytest.mark.repo
 
+BOOK = Path(__file__).parents[1] / "book"
+# by the names under which the makers of the book import one another
+OF_THE_BOOK = [
+    ".".join(file.relative_to(BOOK).with_suffix("").parts)
+    for file in sorted([*BOOK.glob("*.py"), *BOOK.glob("prover/*.py")])
+    if re.search(r"^ *>>> ", file.read_text(encoding="utf-8"), re.MULTILINE)
+]
+
 
 @pytest.mark.parametrize(
     "script",
@@ -26,6 +37,13 @@ pytestmark = pytest.mark.repo
 )
 def test_the_examples_of_a_script_hold(script):
     assert doctest.testmod(script).failed == 0
+
+
+@pytest.mark.parametrize("name", OF_THE_BOOK)
+def test_the_examples_of_a_maker_of_the_book_hold(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.attempted
+    assert results.failed == 0
 
 
 def test_there_are_examples_to_run():

@@ -74,10 +74,12 @@ def comparison(
 
     Raises: ExpressionError for what is no formula in these names.
     """
-    yours, theirs = Expression(text), Expression(theory)
+    yours = Expression(text)
+    theirs = Expression(theory)
     typed = {name: number(printed(name), value, "type one, such as 4 or 0.01") for name, value in values.items()}
     numbers = _numbers(law, typed, places)
-    (own, own_rounding), (right, right_rounding) = yours.rounded(numbers), theirs.rounded(numbers)
+    own, own_rounding = yours.rounded(numbers)
+    right, right_rounding = theirs.rounded(numbers)
     symbols = {name: Scalar(printed(name), **_sign(name)) for name in numbers}
     symbols |= {"pi": sympy.pi, "e": sympy.E}
     exact = defined(law, symbols, places)
@@ -134,7 +136,8 @@ def _same(yours: Expression, theirs: Expression, law: str, row: dict[str, float]
     """Whether two formulas have one value in a setting, as far as rounding lets one see."""
     numbers = _numbers(law, row, places)
     try:
-        (own, own_rounding), (right, right_rounding) = yours.rounded(numbers), theirs.rounded(numbers)
+        own, own_rounding = yours.rounded(numbers)
+        right, right_rounding = theirs.rounded(numbers)
     except ValueError:
         return False
     return abs(own - right) <= own_rounding + right_rounding
