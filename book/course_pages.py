@@ -18,6 +18,7 @@ from links import ROOT, SETTINGS
 from notebook_page import folded_text, notebook_page
 from page_links import FILES, page_links
 
+from mezo_lab import __version__
 from mezo_lab.course.handout import write_course
 from mezo_lab.course.quiz import write_quiz
 
@@ -26,6 +27,10 @@ EDITIONS = {"en": "notebooks", "zh-Hans": "notebooks/zh"}  # language → folder
 CHINESE_TITLE = "mezo_lab 中文版"
 COURSE_FILE = "mezo_lab_course.zip"
 ALL_IN_ONE = "Download the course in one file: notebooks without solutions, glossary, claims, questions"
+WHEEL_FILE = f"mezo_lab-{__version__}-py3-none-any.whl"  # as wheel.py names it
+WHEEL = (
+    "Download the package, and put it beside the notebooks: their first cell installs it, and no repository is needed"
+)
 
 
 def write_course_pages(
@@ -96,7 +101,8 @@ def _write_index(page: Path) -> None:
     """Give the first page of the course its children in the navigation, the lectures, and the course as one file."""
     children = [source.stem for source in _sources("notebooks")]
     course = f'<a href="{FILES}/{COURSE_FILE}" download>{ALL_IN_ONE}</a>'
-    _add_links(page, f'<p class="mezo-page-links">{course}</p>\n{_lecture_links()}')
+    wheel = f'<a href="../{FILES}/{WHEEL_FILE}" download>{WHEEL}</a>'
+    _add_links(page, f'<p class="mezo-page-links">{course}<br>{wheel}</p>\n{_lecture_links()}')
     pages = [*children, "assessment/quiz", "assessment/rubric", "../README.zh"]
     page.write_text(page.read_text(encoding="utf-8") + "\n" + _toctree(pages), encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """A built notebook as a page of the book, from its saved outputs.
 
-A reader who looks for no answer sees none: a solution, and what a check printed when the solution was in place, are
-folded. The order stays: exercise, hints, stub, check, solution.
+A reader who looks for no answer sees none: a solution, and what the cells of its exercise show when it is in place,
+are in one fold. The order stays: exercise, hints, stub, check, solution.
 """
 
 import copy
@@ -20,7 +20,7 @@ from marks import BEGIN, END, text_is_solution, unsolved
 WORDS = {
     "en": {
         "install": "This cell installs <code>mezo_lab</code> where it is missing, as in Colab",
-        "output": "What this cell shows when the solution is in place",
+        "output": "With the solution in place, the cells above show:",
         "solution": "Solution",
         "boxes": "On this page, write your answers here. They are neither stored nor sent, and you see them again "
         "beside the results.",
@@ -28,7 +28,7 @@ WORDS = {
     },
     "zh-Hans": {
         "install": "如果没有安装 <code>mezo_lab</code>（例如在 Colab 中），此单元格会安装它",
-        "output": "填入解答后此单元格的输出",
+        "output": "填入解答后，上面各单元格的输出：",
         "solution": "解答",
         "boxes": "在本页上，请把答案写在这里。它们不会被保存或发送，之后会与结果并排显示。",
         "answer": "问题 {}（{}）的回答",
@@ -57,16 +57,17 @@ def notebook_page(notebook: Any, language: str, links: str) -> Any:
 def _cells(cells: list[Any], words: dict[str, str]) -> Iterator[Any]:
     """The cells of a page. A solution waits for the checks of its exercise, and ends before the next heading."""
     solved: list[str] = []  # code of the exercise that waits
+    outputs: list[Any] = []  # what its cells show with the solution in place
     after_stub = False
     for cell in cells:
         if cell.cell_type == "markdown":
             if text_is_solution(cell):
-                yield _text(folded_text(words["solution"], [*solved, _without_label(cell.source)]))
-                solved = []
+                yield from _solution([*solved, _without_label(cell.source)], outputs, words)
+                solved, outputs = [], []
                 continue
             if re.search(r"^#{1,6} ", cell.source, re.MULTILINE):
-                yield from [_text(folded_text(words["solution"], solved))] if solved else []
-                solved = []
+                yield from _solution(solved, outputs, words)
+                solved, outputs = [], []
                 after_stub = False
             cell.source = _DETAILS.sub(lambda found: _typeset(found[0]), cell.source)
             yield cell
@@ -81,15 +82,29 @@ def _cells(cells: list[Any], words: dict[str, str]) -> Iterator[Any]:
             cell.source = unsolved(cell.source)
         else:
             shows_answer = after_stub
-        yield from _code(cell, words["output"] if shows_answer else "")
+        shown, *more = _code(cell, apart=shows_answer)
+        yield shown
+        if shows_answer:
+            outputs += more
+        else:
+            yield from more
         if re.search(r"^predictions = predict\(", cell.source, re.MULTILINE):
             yield _text(_boxes(cell.source, words))
-    if solved:
-        yield _text(folded_text(words["solution"], solved))
+    yield from _solution(solved, outputs, words)
 
 
-def _code(cell: Any, summary: str) -> Iterator[Any]:
-    """A cell of code, then its outputs, folded if there is a summary; each picture has a cell, which has its words."""
+def _solution(parts: list[str], outputs: list[Any], words: dict[str, str]) -> Iterator[Any]:
+    """One fold with the solution of an exercise, and then with what its cells show; none where there is neither."""
+    if outputs:
+        yield _text(_opened(words["solution"], [*parts, words["output"]]))
+        yield from outputs
+        yield _text("</details>")
+    elif parts:
+        yield _text(folded_text(words["solution"], parts))
+
+
+def _code(cell: Any, apart: bool) -> Iterator[Any]:
+    """A cell of code, then its outputs, all `apart` from it or the first in it; a cell for each picture, with words."""
     outputs = cell.outputs
     _name_answers(outputs, cell.source)
     parts: list[list[Any]] = [[]]
@@ -97,17 +112,13 @@ def _code(cell: Any, summary: str) -> Iterator[Any]:
         if "image/png" in output.get("data", {}) and parts[-1]:
             parts.append([])
         parts[-1].append(output)
-    cell.outputs = [] if summary else _shown(cell, parts.pop(0))
+    cell.outputs = [] if apart else _shown(cell, parts.pop(0))
     yield cell
-    if summary and any(parts):
-        yield _text(f'<details class="mezo-fold">\n<summary>{summary}</summary>')
     for number, part in enumerate(parts):
         if part:
             more = nbformat.v4.new_code_cell("# output", id=f"{cell.id}-{number}", metadata={"tags": ["remove-input"]})
             more.outputs = _shown(more, part)
             yield more
-    if summary and any(parts):
-        yield _text("</details>")
 
 
 def _shown(cell: Any, outputs: list[Any]) -> list[Any]:
@@ -158,8 +169,13 @@ def _folded(summary: str, cell: Any) -> Iterator[Any]:
 
 def folded_text(summary: str, parts: list[str]) -> str:
     """Markdown inside a fold: blank lines around it let it be read as Markdown."""
+    return f"{_opened(summary, parts)}\n\n</details>"
+
+
+def _opened(summary: str, parts: list[str]) -> str:
+    """A fold with Markdown that does not end yet."""
     inside = "\n\n".join(parts)
-    return f'<details class="mezo-fold mezo-solution">\n<summary>{summary}</summary>\n\n{inside}\n\n</details>'
+    return f'<details class="mezo-fold mezo-solution">\n<summary>{summary}</summary>\n\n{inside}'
 
 
 def _text(source: str) -> Any:

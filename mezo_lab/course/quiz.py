@@ -15,7 +15,7 @@ __all__ = ["ordered_choices", "write_quiz"]
 _LETTERS = "ABCD"
 _FOR_STUDENTS = (
     "Five questions for each notebook, each with one right answer. Read the question, and find your own answer before "
-    "you look at the choices."
+    "you look at the choices. Lecturers have the key."
 )
 _FOR_LECTURERS = (
     "The questions of `quiz.md` with their key. Each wrong choice says why someone would choose it and what is wrong "

@@ -100,8 +100,10 @@ def test_what_a_check_prints_of_the_solution_is_folded(page):
     made = notebook_page(read(page), "zh-Hans" if "/zh/" in page else "en", "")
     opened = 0
     after_stub = False
+    summary = ""  # of the fold that is open
     for cell in made.cells:
         if cell.cell_type == "markdown":
+            summary = (re.findall("<summary>(.*?)</summary>", cell.source) or [summary])[-1]
             opened += cell.source.count("<details") - cell.source.count("</details>")
             after_stub = after_stub and not re.search("^#", cell.source, re.MULTILINE)
             continue
@@ -110,6 +112,8 @@ def test_what_a_check_prints_of_the_solution_is_folded(page):
             after_stub = True
         elif after_stub and opened == 0:
             assert cell.outputs == []
+        elif after_stub:
+            assert summary in ("Solution", "解答")  # nobody opens a fold that tells the answer without saying so
     assert opened == 0
 
 
@@ -156,8 +160,10 @@ def test_downloads_are_the_files_of_the_repository(site, page):
 
 
 def test_the_course_can_be_downloaded_as_one_file(site):
-    (link,) = parsed(site, "notebooks/README").find_all("a", download=True)
-    assert (site / "notebooks" / link["href"]).stat().st_size > 100_000
+    links = parsed(site, "notebooks/README").find_all("a", download=True)
+    course, wheel = (site / "notebooks" / link["href"] for link in links)  # neither needs a repository
+    assert course.suffix == ".zip" and course.stat().st_size > 100_000
+    assert wheel.suffix == ".whl" and wheel.stat().st_size > 100_000
 
 
 def test_students_copies_questions_and_the_exam_tell_nothing(site):
