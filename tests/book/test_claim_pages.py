@@ -69,6 +69,14 @@ def test_every_claim_has_a_page_and_there_is_no_other(pages):
     assert pages.keys() == {claim.id for claim in REGISTRY.values()} | {"index", "matrix"}
 
 
+def test_the_model_of_a_claim_is_optional_and_its_page_says_how_to_add_it():
+    real = [claim for claim in CLAIMS if claim.real]
+    assert real
+    for claim in real:
+        what, _ = parts.commands(claim)[0]
+        assert "optional" in what and "mezo-lab doctor" in what
+
+
 @every_claim
 def test_every_page_has_every_part_or_says_that_it_is_missing(claim, pages):
     text = pages[claim.id]
