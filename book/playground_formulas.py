@@ -18,9 +18,10 @@ from mezo_lab import theory
 from mezo_lab.claims import Claim, claim_named, decision, trial
 from mezo_lab.claims.claim import EXACT, SYMBOLS, Experiment
 from mezo_lab.claims.decision import Status
-from mezo_lab.claims.problems import BRUTE_FORCE_DIM, CONSTANTS
+from mezo_lab.claims.problems import BRUTE_FORCE_DIM, CONSTANTS, NEARLY_TRUE
+from mezo_lab.proofs import law_formula
 from mezo_lab.sampling import LAWS, montecarlo
-from mezo_lab.theory import KURTOSIS, MOMENTS, expressions
+from mezo_lab.theory import KURTOSIS, MOMENTS, Expression, expressions
 
 CLAIMS = {  # id → the parameters that a reader chooses, by the letters of the formulas
     "A2": ("d", "n"),
@@ -137,10 +138,23 @@ def claim_data(name: str) -> dict[str, Any]:
         "laws": laws,
         "parameters": list(letters),
         "formula": experiment.formula,
+        "lawFormulas": dict(_law_formulas(claim, laws)),
         "step": None if "t" in letters else experiment.symbols.get("s"),
         "decoys": [{"formula": statement, "until": _until(claim, statement)} for statement in _statements(claim)],
         **_fixed_size(claim, experiment),
     }
+
+
+def _law_formulas(claim: Claim, laws: list[str]) -> Iterable[tuple[str, str]]:
+    """Law → the claim's formula in the letters that a reader chooses alone, where it has such a form."""
+    letters = CLAIMS[claim.id]
+    for law in laws:
+        experiment = _experiment(claim, law, **{letter: START[letter] for letter in letters})
+        if experiment.formula is None:
+            continue
+        formula = str(sympy.simplify(law_formula(Expression(experiment.formula), law, experiment.symbols)))
+        if Expression(formula).names <= set(letters):
+            yield law, formula.replace(" ", "")
 
 
 def _fixed_size(claim: Claim, experiment: Experiment) -> dict[str, Any]:
@@ -148,7 +162,7 @@ def _fixed_size(claim: Claim, experiment: Experiment) -> dict[str, Any]:
     if experiment.draws is None:
         return {}
     one = _experiment(claim, "gaussian", p=START["p"], q=START["q"], k=1, n=1)
-    return {"drawsPerColumn": one.draws, "resolution": one.resolution, "far": 0.01}
+    return {"drawsPerColumn": one.draws, "resolution": one.resolution, "far": NEARLY_TRUE}
 
 
 def _experiment(claim: Claim, law: str, **values: Any) -> Experiment:
@@ -208,7 +222,7 @@ def _theory() -> dict[str, str]:
         "rank": _of_laws((d, n, r), lambda law: theory.effective_rank_factor(r, n, law(d))),
         "contraction": _function((s, f), theory.contraction(s, f)),
         "lowRankFourth": _function((p, q, k), theory.low_rank_fourth_moment(p, q, k)),
-        "lowRankNorm": _function((n, f), (n - 1 + f) / n),
+        "lowRankNorm": _function((n, f), theory.norm_factor(d, n, theory.Moments(pair=0, coincidence=f))),
     }
 
 

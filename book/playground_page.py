@@ -13,7 +13,9 @@ from mezo_lab.claims import claim_named, decision, trial
 from mezo_lab.sampling import LAWS
 
 SOURCES = Path(__file__).resolve().parent / "playground"
-SCRIPTS = "words tokens grammar verdict random sampler experiment run chart settings page".split()  # in this order
+SCRIPTS = (
+    "words tokens grammar verdict random sampler experiment run chart legend settings page".split()
+)  # in this order
 
 
 def write_playground(staged: Path) -> None:

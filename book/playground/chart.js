@@ -3,11 +3,39 @@
 // letter, a dash and a colour; the table below the pictures says the same in words.
 
 const charts = (() => {
-  const BARS = 44;
+  const BARS = 44; // of a histogram: narrow enough for a shape, wide enough for a phone
   const TAIL = 0.02; // share of the pilot's draws that the last bar collects
+  const NEAR_RANGES = 3; // a formula this many ranges of the draws away still widens the histogram; one beyond does not
+  const BEYOND_MARK = 0.05; // room behind a formula at the edge of the histogram, as a share of the way to it
+  const EVEN = 1e-6; // draws that differ by less than this share of their size are shown as one bar
+  const WIDENED = 0.1; // to either side of such a bar, as a share of its value
+
+  // pixels
+  const NARROWEST = 240; // a picture of a narrower column is scaled down
   const HEIGHT = 270;
   const TOP = 34; // room for the letters of the lines
-  const BOTTOM = 40;
+  const BOTTOM = 40; // room for the numbers and words of the axis
+  const MARGIN = 14; // to the left of the histogram, and around the last number of its axis
+  const TAIL_WIDTH = 22; // of the bar for all that lies beyond
+  const TAIL_GAP = 8; // before that bar
+  const AFTER_TAIL = 12;
+  const OVER_BARS = 4; // between the tallest bar and the bends of the lines
+  const BAR_GAP = 1;
+  const TICK = 4; // length of a tick
+  const UNDER_TICK = 15; // from the axis to the line on which its numbers stand
+  const FOR_A_TICK = 90; // of an axis, for each number on it
+  const LETTER_ACROSS = 13; // between letters that stand side by side
+  const LETTER_DOWN = 12; // between letters that stand one above the other
+  const LETTER_LINE = 12; // on which the letters of the histogram stand
+  const BENT_AT = 6; // above the bars, where the line of a moved letter bends
+  const FOR_LETTERS = 40; // to the right of the second picture
+  const BEND = 10; // length of the slanting part of a line there
+  const DIGIT = 6.6; // width of a digit on an axis
+  const DOT = 3.5; // radius of the last mean
+
+  const SPREAD_PASSES = 20; // enough to move a handful of letters apart
+  const TICKS_UP = 5; // numbers on the upright axis, about
+  const FIRST_DRAWS = 1024; // where the second picture begins: a mean of fewer says little
   const ALARM = library.rule.alarm;
 
   /** Counts of the draws between the least and the 98 % quantile of the pilot; the last bar holds all beyond. */
@@ -16,10 +44,10 @@ const charts = (() => {
       const sorted = Float64Array.from(pilot).sort();
       const low = sorted[0];
       let high = sorted[Math.floor((1 - TAIL) * (sorted.length - 1))];
-      const near = marks.filter((mark) => mark > high && mark - low < 3 * (high - low));
-      high = Math.max(high, ...near.map((mark) => mark + 0.05 * (mark - low)));
-      const least = 1e-6 * Math.max(Math.abs(low), Math.abs(high)) || 1e-6;
-      const widened = high - low < least ? Math.max(0.1 * Math.abs(low), 1e-6) : 0;
+      const near = marks.filter((mark) => mark > high && mark - low < NEAR_RANGES * (high - low));
+      high = Math.max(high, ...near.map((mark) => mark + BEYOND_MARK * (mark - low)));
+      const least = EVEN * Math.max(Math.abs(low), Math.abs(high)) || EVEN;
+      const widened = high - low < least ? Math.max(WIDENED * Math.abs(low), EVEN) : 0;
       this.low = low - widened;
       this.high = high + widened;
       this.bars = new Float64Array(BARS);
@@ -79,7 +107,7 @@ const charts = (() => {
   function spread(marks, place, gap) {
     const sorted = [...marks].sort((one, other) => place(one) - place(other));
     const placed = sorted.map((mark) => ({ ...mark, at: place(mark), letterAt: place(mark) }));
-    for (let pass = 0; pass < 20; pass += 1) {
+    for (let pass = 0; pass < SPREAD_PASSES; pass += 1) {
       for (let i = 1; i < placed.length; i += 1) {
         const close = gap - (placed[i].letterAt - placed[i - 1].letterAt);
         if (close <= 0) continue;
@@ -99,42 +127,41 @@ const charts = (() => {
 
   /** The histogram. lines: [{letter, style, value}]; mean: of the draws so far. */
   function histogram(width, counts, lines, mean) {
-    const left = 14;
-    const tailWidth = 22;
-    const right = width - tailWidth - 12;
+    const left = MARGIN;
+    const right = width - TAIL_WIDTH - AFTER_TAIL;
     const bottom = HEIGHT - BOTTOM;
     const x = (value) => left + ((value - counts.low) / (counts.high - counts.low)) * (right - left);
     const most = Math.max(1, counts.beyond, ...counts.bars);
-    const height = (count) => (count / most) * (bottom - TOP - 4);
+    const height = (count) => (count / most) * (bottom - TOP - OVER_BARS);
     const barWidth = (right - left) / BARS;
     const inside = [];
     counts.bars.forEach((count, place) => {
       const tall = height(count);
       const at = left + place * barWidth;
-      inside.push(`<rect class="pg-bar" x="${at}" y="${bottom - tall}" width="${barWidth - 1}" height="${tall}"/>`);
+      inside.push(`<rect class="pg-bar" x="${at}" y="${bottom - tall}" width="${barWidth - BAR_GAP}" height="${tall}"/>`);
     });
     const tall = height(counts.beyond);
     inside.push(
-      `<rect class="pg-bar pg-tail" x="${right + 8}" y="${bottom - tall}" width="${tailWidth}" height="${tall}"/>`,
-      `<text class="pg-tick" x="${right + 8 + tailWidth / 2}" y="${bottom + 15}" text-anchor="middle">more</text>`,
+      `<rect class="pg-bar pg-tail" x="${right + TAIL_GAP}" y="${bottom - tall}" width="${TAIL_WIDTH}" height="${tall}"/>`,
+      `<text class="pg-tick" x="${right + TAIL_GAP + TAIL_WIDTH / 2}" y="${bottom + UNDER_TICK}" text-anchor="middle">more</text>`,
       `<line class="pg-axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
     );
-    const { ticks, step } = ticksBetween(counts.low, counts.high, Math.max(2, width / 90));
+    const { ticks, step } = ticksBetween(counts.low, counts.high, Math.max(2, width / FOR_A_TICK));
     for (const tick of ticks) {
-      if (x(tick) > right - 14) continue;
+      if (x(tick) > right - MARGIN) continue;
       inside.push(
-        `<line class="pg-axis" x1="${x(tick)}" x2="${x(tick)}" y1="${bottom}" y2="${bottom + 4}"/>`,
-        `<text class="pg-tick" x="${x(tick)}" y="${bottom + 15}" text-anchor="middle">${tickText(tick, step)}</text>`,
+        `<line class="pg-axis" x1="${x(tick)}" x2="${x(tick)}" y1="${bottom}" y2="${bottom + TICK}"/>`,
+        `<text class="pg-tick" x="${x(tick)}" y="${bottom + UNDER_TICK}" text-anchor="middle">${tickText(tick, step)}</text>`,
       );
     }
     inside.push(`<text class="pg-tick" x="${left}" y="${HEIGHT - 6}">value of one draw</text>`);
     const marks = [...lines, { letter: "M", style: "mean", value: mean }];
     const shown = marks.filter((mark) => mark.value >= counts.low && mark.value <= counts.high);
-    for (const mark of spread(shown, (each) => x(each.value), 13)) {
-      const path = `M${mark.letterAt},16 L${mark.at},${TOP - 6} V${bottom}`;
+    for (const mark of spread(shown, (each) => x(each.value), LETTER_ACROSS)) {
+      const path = `M${mark.letterAt},${LETTER_LINE + 4} L${mark.at},${TOP - BENT_AT} V${bottom}`;
       inside.push(
         `<path class="pg-line pg-${mark.style}" d="${path}"/>`,
-        `<text class="pg-letter pg-${mark.style}-ink" x="${mark.letterAt}" y="12" text-anchor="middle">${mark.letter}</text>`,
+        `<text class="pg-letter pg-${mark.style}-ink" x="${mark.letterAt}" y="${LETTER_LINE}" text-anchor="middle">${mark.letter}</text>`,
       );
     }
     return picture(width, `Histogram of ${words.decimals(counts.count, 0)} draws. ${counts.ends}`, inside);
@@ -143,7 +170,9 @@ const charts = (() => {
   /** Half the height of the second picture: the gaps between the formulas that can be shown together. */
   function reachOf(lines, centre, target) {
     const gaps = lines.map((line) => Math.abs(line.value - centre)).filter((gap) => gap > 0);
-    const least = Math.max(3 * target, Math.min(...gaps, Infinity) === Infinity ? 0 : 1.5 * Math.min(...gaps));
+    const nearest = gaps.length === 0 ? 0 : Math.min(...gaps);
+    // three resolutions, or one and a half times the way to the nearest formula; others within six times that fit in too
+    const least = Math.max(3 * target, 1.5 * nearest);
     return Math.max(least, ...gaps.filter((gap) => gap < 6 * least).map((gap) => 1.3 * gap));
   }
 
@@ -152,12 +181,12 @@ const charts = (() => {
    * track: [{count, mean, error}]; centre: the theory's value; half: of the height; count: all draws.
    */
   function closing(width, track, lines, { centre, half, count }) {
-    const right = width - 40;
+    const right = width - FOR_LETTERS;
     const bottom = HEIGHT - BOTTOM;
-    const { ticks, step } = ticksBetween(centre - half, centre + half, 5);
+    const { ticks, step } = ticksBetween(centre - half, centre + half, TICKS_UP);
     const longest = Math.max(...ticks.map((tick) => tickText(tick, step).length), 3);
-    const left = 12 + 6.6 * longest;
-    const first = Math.log10(Math.min(1024, count / 2));
+    const left = 12 + DIGIT * longest;
+    const first = Math.log10(Math.min(FIRST_DRAWS, count / 2));
     const x = (draws) => left + ((Math.log10(draws) - first) / (Math.log10(count) - first)) * (right - left);
     const clip = (value) => Math.min(Math.max(value, centre - half), centre + half);
     const y = (value) => TOP + ((centre + half - clip(value)) / (2 * half)) * (bottom - TOP);
@@ -170,19 +199,19 @@ const charts = (() => {
       const means = points.map((point) => `${x(point.count)},${y(point.mean)}`);
       inside.push(`<polyline class="pg-line pg-mean" points="${means.join(" ")}"/>`);
       const last = points[points.length - 1];
-      inside.push(`<circle class="pg-dot" cx="${x(last.count)}" cy="${y(last.mean)}" r="3.5"/>`);
+      inside.push(`<circle class="pg-dot" cx="${x(last.count)}" cy="${y(last.mean)}" r="${DOT}"/>`);
     }
     for (const tick of ticks) {
       inside.push(
-        `<line class="pg-axis" x1="${left - 4}" x2="${left}" y1="${y(tick)}" y2="${y(tick)}"/>`,
+        `<line class="pg-axis" x1="${left - TICK}" x2="${left}" y1="${y(tick)}" y2="${y(tick)}"/>`,
         `<text class="pg-tick" x="${left - 7}" y="${y(tick) + 4}" text-anchor="end">${tickText(tick, step)}</text>`,
       );
     }
     for (let power = Math.ceil(first); 10 ** power <= count; power += 1) {
       const text = words.numberText(10 ** power, 3);
       inside.push(
-        `<line class="pg-axis" x1="${x(10 ** power)}" x2="${x(10 ** power)}" y1="${bottom}" y2="${bottom + 4}"/>`,
-        `<text class="pg-tick" x="${x(10 ** power)}" y="${bottom + 15}" text-anchor="middle">${text}</text>`,
+        `<line class="pg-axis" x1="${x(10 ** power)}" x2="${x(10 ** power)}" y1="${bottom}" y2="${bottom + TICK}"/>`,
+        `<text class="pg-tick" x="${x(10 ** power)}" y="${bottom + UNDER_TICK}" text-anchor="middle">${text}</text>`,
       );
     }
     inside.push(
@@ -191,16 +220,16 @@ const charts = (() => {
       `<text class="pg-tick" x="${left}" y="${HEIGHT - 6}">draws so far</text>`,
     );
     const shown = lines.filter((line) => Math.abs(line.value - centre) <= half);
-    for (const mark of spread(shown, (line) => y(line.value), 12)) {
-      const path = `M${left},${mark.at} H${right} L${right + 10},${mark.letterAt}`;
+    for (const mark of spread(shown, (line) => y(line.value), LETTER_DOWN)) {
+      const path = `M${left},${mark.at} H${right} L${right + BEND},${mark.letterAt}`;
       inside.push(
         `<path class="pg-line pg-${mark.style}" d="${path}"/>`,
-        `<text class="pg-letter pg-${mark.style}-ink" x="${right + 13}" y="${mark.letterAt + 4}">${mark.letter}</text>`,
+        `<text class="pg-letter pg-${mark.style}-ink" x="${right + BEND + 3}" y="${mark.letterAt + 4}">${mark.letter}</text>`,
       );
     }
     const label = `The mean of the draws with ${ALARM} standard errors to either side, beside the values of the formulas`;
     return picture(width, label, inside);
   }
 
-  return { Histogram, histogram, closing, reachOf };
+  return { NARROWEST, Histogram, histogram, closing, reachOf };
 })();

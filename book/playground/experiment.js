@@ -12,6 +12,7 @@ class SettingError extends Error {
 
 const experiments = (() => {
   const { limits, rule, theory } = library;
+  const USUAL = "0.01"; // the resolution where none is typed
 
   /** A claim by id or name. Throws: SettingError. */
   function claimNamed(name) {
@@ -23,11 +24,14 @@ const experiments = (() => {
     throw new SettingError("claim", `Claim ${name} has no playground: choose one of ${known}.`);
   }
 
+  const GROUPS = /^[0-9]{1,3}([_,\s])[0-9]{3}(\1[0-9]{3})*$/; // 13,000,000,000, but not 1,2
+  const DECIMAL = /^([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i;
+
   /** A whole number as a reader types it: 13e9 and 13,000,000,000 too. Throws: SettingError. */
   function whole(field, text, least, most) {
     const typed = String(text).trim();
-    const digits = typed.replace(/[_,\s\u202f]/g, "");
-    const number = /^[0-9]*\.?[0-9]+(e\+?[0-9]+)?$/i.test(digits) ? Number(digits) : NaN;
+    const digits = GROUPS.test(typed) ? typed.replace(/[_,\s]/g, "") : typed;
+    const number = DECIMAL.test(digits) ? Number(digits) : NaN;
     if (!Number.isInteger(number)) {
       throw new SettingError(field, `${field} must be a whole number, such as 1000 or 1e3; got “${typed}”.`);
     }
@@ -41,7 +45,7 @@ const experiments = (() => {
   /** A number between two others. Throws: SettingError. */
   function between(field, text, least, most, example) {
     const typed = String(text).trim();
-    const number = typed === "" ? NaN : Number(typed);
+    const number = DECIMAL.test(typed) ? Number(typed) : NaN;
     if (!(number >= least && number <= most)) {
       const range = `between ${words.numberText(least)} and ${words.numberText(most)}`;
       throw new SettingError(field, `${field} must be a number ${range}, such as ${example}; got “${typed}”.`);
@@ -188,18 +192,18 @@ const experiments = (() => {
     const text = (settings.formula || "").trim();
     if (text) [expected, rounding] = grammar.rounded(text, parts.symbols);
     const cost = numbersPerDraw(claim.id, values, reduced);
-    const resolution = claim.resolution || between("resolution", settings.resolution || "0.01", rule.finest, 0.99, "0.01");
     return {
       ...parts,
       claim,
       values,
+      lawFormula: lawFormulaOf(claim, values.law, parts),
       expected,
       rounding,
-      resolution,
+      resolution: resolutionOf(claim, settings),
       tested: text,
-      reduced,
       numbersPerDraw: cost,
       draws: drawsOf(claim, values, settings, cost),
+      seed: seedOf(settings),
       decoys: decoysOf(claim, values, parts),
     };
   }
@@ -209,11 +213,34 @@ const experiments = (() => {
     return reduced ? 5 * n * (n + 3) : d * n;
   }
 
+  /** What was typed for a setting that has a default; empty where nothing was. */
+  function typedFor(settings, name) {
+    const value = settings[name];
+    return value === undefined || value === null ? "" : String(value).trim();
+  }
+
   /** The number of draws that the reader or the claim fixed; 0 where a pilot plans it. */
   function drawsOf(claim, { n, k }, settings, cost) {
-    const typed = String(settings.draws || "").trim();
+    const typed = typedFor(settings, "draws");
     if (typed) return whole("draws", typed, 2, Math.floor(limits.numbers / cost));
     return claim.drawsPerColumn ? Math.floor(claim.drawsPerColumn / (k * n)) : 0;
+  }
+
+  /** The claim's own resolution, or the reader's. */
+  function resolutionOf(claim, settings) {
+    return claim.resolution || between("resolution", typedFor(settings, "resolution") || USUAL, rule.finest, 0.99, USUAL);
+  }
+
+  function seedOf(settings) {
+    return whole("seed", typedFor(settings, "seed") || "0", 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** The theory in the letters that a reader chooses, (d+n+1)/n for the Gaussian; empty where it has no such form. */
+  function lawFormulaOf(claim, law, parts) {
+    const formula = (claim.lawFormulas || {})[law] || "";
+    if (!formula) return "";
+    const [value, rounding] = grammar.rounded(formula, parts.symbols);
+    return verdict.sameValue(value, parts.theory, rounding) ? formula : "";
   }
 
   /** The wrong formulas of the registry that are wrong here, with their values. */
@@ -228,9 +255,10 @@ const experiments = (() => {
     return found;
   }
 
-  /** The command that does the same on the reader's machine. */
+  /** The command that does the same on the reader's machine: of numbers that were read, and of words that are quoted. */
   function command(settings) {
-    const { claim, values } = checked(settings);
+    const made = build(settings);
+    const { claim, values } = made;
     const parts = [`mezo-lab verify ${claim.name} --law ${values.law}`];
     if (claim.parameters.includes("d")) parts.push(`--dim ${values.d}`);
     parts.push(`--probes ${values.n}`);
@@ -239,13 +267,12 @@ const experiments = (() => {
       if (value !== undefined) parts.push(`--set ${name}=${value}`);
     }
     if (claim.id === "E1") parts.push("--set moment=norm");
-    const typed = String(settings.draws || "").trim();
-    if (typed) parts.push(`--draws ${whole("draws", typed, 2, limits.numbers)}`);
-    else if (settings.resolution && Number(settings.resolution) !== 0.01) parts.push(`--resolution ${settings.resolution}`);
-    if (Number(settings.seed)) parts.push(`--seed ${settings.seed}`);
-    if ((settings.formula || "").trim()) parts.push(`--expect "${settings.formula.trim()}"`);
+    if (typedFor(settings, "draws")) parts.push(`--draws ${made.draws}`);
+    if (!claim.resolution && made.resolution !== Number(USUAL)) parts.push(`--resolution ${made.resolution}`);
+    if (made.seed) parts.push(`--seed ${made.seed}`);
+    if (made.tested) parts.push(`--expect=${words.shellQuoted(made.tested)}`); // = as a formula may begin with a minus sign
     return parts.join(" ");
   }
 
-  return { build, claimNamed, command, whole };
+  return { build, claimNamed, command };
 })();

@@ -355,5 +355,5 @@ const grammar = (() => {
     return result;
   }
 
-  return { parse, names: (text) => new Set(names(parse(text))), rounded };
+  return { names: (text) => new Set(names(parse(text))), rounded };
 })();

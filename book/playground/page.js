@@ -6,9 +6,11 @@
   const form = byId("playground");
   const AT_LEAST = 120; // milliseconds between two pictures
   const SPOKEN = 5000; // milliseconds between two sentences to a screen reader
-  const PATTERNS = ["a", "b", "c"];
+  const PAUSE = 600; // milliseconds without a key, after which a formula counts as typed and may be called wrong
   let stopped = true;
   let running = false;
+  let held = null; // an error that is not said yet
+  let waiting = 0; // the timer that will say it
   let shown = null; // what the pictures show, to draw them again at another width
 
   /** The claim that is chosen, and its parameters. */
@@ -44,8 +46,11 @@
     return `A rotation changes this law, so z is drawn coordinate by coordinate: d up to ${most} here, more by the command.`;
   }
 
-  /** Show everything that follows from the settings before a draw is made. Returns: the experiment, or null. */
-  function showSettings() {
+  /**
+   * Show everything that follows from the settings before a draw is made. Returns: the experiment, or null.
+   * typing: whether the reader may be in the midst of a word, which is not called wrong before a pause.
+   */
+  function showSettings(typing = false) {
     const chosen = settings.read(form);
     const claim = chosenClaim();
     byId("pg-law-note").textContent = lawNote(claim, chosen.law);
@@ -53,20 +58,25 @@
     form.elements.resolution.disabled = fixed;
     const hash = settings.toHash(chosen, claim.parameters);
     byId("pg-link").href = hash;
-    clearError();
+    clearTimeout(waiting);
+    held = null;
     let experiment = null;
     try {
       experiment = experiments.build(chosen);
       byId("pg-command").textContent = experiments.command(chosen);
+      clearError();
     } catch (error) {
-      showError(error);
+      held = error;
+      if (typing) waiting = setTimeout(showHeld, PAUSE);
+      else showHeld();
       byId("pg-command").textContent = "";
     }
     byId("pg-copy").disabled = experiment === null;
     byId("pg-draw").disabled = experiment === null;
     try {
-      showNames(experiments.build({ ...chosen, formula: "", draws: "", seed: "0" }));
+      showNames(experiments.build({ ...chosen, formula: "", draws: "", seed: "", resolution: "" }));
     } catch (error) {
+      byId("pg-theory").textContent = chosenClaim().formula;
       byId("pg-symbols").replaceChildren();
       byId("pg-tries").replaceChildren();
     }
@@ -81,7 +91,8 @@
       return row([called, words.numberText(value), library.symbols[name] || ""], "th");
     });
     byId("pg-symbols").replaceChildren(...rows);
-    const formulas = [plain.claim.formula, ...plain.decoys.map((decoy) => decoy.formula)];
+    byId("pg-theory").textContent = legend.theoryTexts(plain).join(" = ");
+    const formulas = [...legend.theoryFormulas(plain), ...plain.decoys.map((decoy) => decoy.formula)];
     const buttons = formulas.map((formula) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -107,10 +118,19 @@
     return line;
   }
 
+  /** Say what is wrong, if anything is and was not said. */
+  function showHeld() {
+    const error = held;
+    held = null;
+    if (error !== null) showError(error);
+  }
+
   function showError(error) {
     const field = error instanceof FormulaError ? "formula" : error.field;
     if (!field) throw error;
-    byId("pg-error").textContent = error.message;
+    clearMarks();
+    // a screen reader says an alert again whenever it is written
+    if (byId("pg-error").textContent !== error.message) byId("pg-error").textContent = error.message;
     const input = form.elements[field];
     input.setAttribute("aria-invalid", "true");
     input.setAttribute("aria-errormessage", "pg-error");
@@ -120,27 +140,11 @@
 
   function clearError() {
     byId("pg-error").textContent = "";
-    for (const name of settings.NAMES) form.elements[name].removeAttribute("aria-invalid");
+    clearMarks();
   }
 
-  /** The lines of the pictures: theory, the reader's formula and the decoys; those of one value are one line. */
-  function linesOf(experiment) {
-    const lines = [];
-    const add = (letter, style, name, formula, value) => {
-      const same = lines.find((line) => verdict.sameValue(line.value, value, experiment.rounding));
-      const text = tokens.printed(formula);
-      if (!same) lines.push({ letter, style, name, formulas: [text], value });
-      else {
-        same.name = `${same.name} = ${name}`;
-        if (!same.formulas.includes(text)) same.formulas.push(text);
-      }
-    };
-    add("T", "theory", "theory", experiment.claim.formula, experiment.theory);
-    if (experiment.tested) add("F", "formula", "your formula", experiment.tested, experiment.expected);
-    experiment.decoys.forEach((decoy, place) => {
-      add(PATTERNS[place], `decoy-${PATTERNS[place]}`, `decoy ${PATTERNS[place]}`, decoy.formula, decoy.expected);
-    });
-    return lines;
+  function clearMarks() {
+    for (const name of settings.NAMES) form.elements[name].removeAttribute("aria-invalid");
   }
 
   function swatch(line) {
@@ -152,24 +156,9 @@
     return picture;
   }
 
-  /** The verdict on a line: on the theory at the resolution, on the others at their distance from the theory too. */
-  function verdictOn(line, { experiment, estimate, result }) {
-    const { kind, theory } = experiment;
-    let [state, missing] = verdict.decoyStatus(kind, estimate, line.value, theory);
-    if (line.style === "theory") [state, missing] = verdict.status(kind, estimate, theory, verdict.targets(experiment)[0]);
-    if (line.style === "formula") ({ status: state, missing } = result);
-    return missing ? `${state}: ${words.drawCount(missing)} draws are missing` : state;
-  }
-
-  /** As many digits as tell the lines from one another. */
-  function digitsOf(lines) {
-    const gaps = lines.map((line) => Math.abs(line.value - lines[0].value) / Math.abs(line.value)).filter((gap) => gap > 0);
-    return Math.min(15, Math.max(6, 2 - Math.floor(Math.log10(Math.min(1, ...gaps)))));
-  }
-
   /** The table of the lines, which says in words what the pictures show. */
   function showKey({ experiment, lines, estimate, half, result }) {
-    const digits = digitsOf(lines);
+    const digits = legend.digitsOf(lines);
     const rows = lines.map((line) => {
       const gap = line.value - experiment.theory;
       const off = Math.abs(gap) > half ? `, beyond the ${gap > 0 ? "upper" : "lower"} edge of the second picture` : "";
@@ -180,7 +169,7 @@
         line.formulas.join(" = "),
         words.numberText(line.value, digits) + off,
         words.distanceText(distance),
-        result ? verdictOn(line, shown) : "",
+        result ? legend.verdictOn(line, shown) : "",
       ]);
     });
     const mean = { style: "mean", letter: "M" };
@@ -190,15 +179,16 @@
 
   function showPictures() {
     const { counts, lines, track, scale, estimate } = shown;
-    byId("pg-histogram").innerHTML = charts.histogram(byId("pg-histogram").clientWidth, counts, lines, estimate.mean);
-    byId("pg-closing").innerHTML = charts.closing(byId("pg-closing").clientWidth, track, lines, scale);
+    const width = Math.max(charts.NARROWEST, byId("pg-histogram").clientWidth);
+    byId("pg-histogram").innerHTML = charts.histogram(width, counts, lines, estimate.mean);
+    byId("pg-closing").innerHTML = charts.closing(width, track, lines, scale);
     byId("pg-ends").textContent = counts.ends;
     showKey(shown);
   }
 
   /** The hooks of a run, which keep the pictures up to date. */
   function hooksOf(experiment) {
-    const lines = linesOf(experiment);
+    const lines = legend.linesOf(experiment);
     let drawnAt = 0;
     let spokenAt = 0;
 
@@ -241,7 +231,8 @@
   }
 
   /** Show the verdict, and what to do about one without power. */
-  function showVerdict(experiment, seed, { result, count }) {
+  function showVerdict(experiment, outcome) {
+    const { result, count } = outcome;
     const box = byId("pg-verdict");
     const subject = experiment.tested ? `Your formula ${tokens.printed(experiment.tested)}` : "The theory";
     box.hidden = false;
@@ -249,20 +240,17 @@
     byId("pg-word").textContent = `${subject}: ${result.status}.`;
     byId("pg-advice").textContent = `${capital(library.status[result.status])}.`;
     byId("pg-sentence").textContent = `${capital(result.sentence)}.`;
-    byId("pg-setting").textContent = settingText(experiment, seed, count);
+    const why = legend.whyNoPower(experiment, outcome);
+    byId("pg-why").textContent = why;
+    byId("pg-why").hidden = why === "";
+    byId("pg-setting").textContent = legend.settingText(experiment, count);
     const total = count + result.missing;
     const numbers = total * experiment.numbersPerDraw;
     byId("pg-remedy").hidden = !result.missing || numbers > library.limits.numbers;
     byId("pg-again").textContent = `Take ${words.drawCount(total)} new draws`;
     byId("pg-again").dataset.draws = String(total);
-    say(`${subject}: ${result.status}. ${result.sentence}.`);
-  }
-
-  /** What the verdict is about, which stays when the reader changes the form. */
-  function settingText({ claim, values }, seed, count) {
-    const chosen = claim.parameters.map((letter) => `${letter} = ${words.decimals(values[letter], letter === "t" ? 2 : 0)}`);
-    const draws = `${words.decimals(count, 0)} draws of seed ${seed}`;
-    return `Claim ${claim.id} ${claim.name}, ${values.law}, ${chosen.join(", ")}; ${draws}.`;
+    byId("pg-again").dataset.seed = String(experiment.seed < Number.MAX_SAFE_INTEGER ? experiment.seed + 1 : 0);
+    say(`${subject}: ${result.status}. ${result.sentence}. ${why}`.trim());
   }
 
   function capital(text) {
@@ -272,22 +260,23 @@
   async function start() {
     const experiment = showSettings();
     if (experiment === null || running) return;
-    const chosen = settings.read(form);
-    let seed;
-    try {
-      seed = experiments.whole("seed", chosen.seed || "0", 0, 2 ** 53 - 1);
-    } catch (error) {
-      showError(error);
-      return;
-    }
     history.replaceState(null, "", byId("pg-link").href);
     stopped = false;
     setRunning(true);
     byId("pg-verdict").hidden = true;
     byId("pg-count").textContent = "Pilot: draws that set the size of the run, and are thrown away";
     byId("pg-progress").value = 0;
-    const outcome = await runs.run(experiment, seed, hooksOf(experiment));
-    setRunning(false);
+    let outcome;
+    try {
+      outcome = await runs.run(experiment, experiment.seed, hooksOf(experiment));
+    } catch (error) {
+      const broken = `The run broke off, without a verdict, at an error of this page: ${error.message}`;
+      byId("pg-count").textContent = broken;
+      say(broken);
+      throw error;
+    } finally {
+      setRunning(false);
+    }
     if (outcome === null) {
       byId("pg-count").textContent += ". Stopped: no verdict, as the number of draws is fixed before the first counts";
       say("Stopped: no verdict.");
@@ -296,7 +285,7 @@
     shown.result = outcome.result;
     shown.estimate = outcome.estimate;
     showPictures();
-    showVerdict(experiment, seed, outcome);
+    showVerdict(experiment, outcome);
   }
 
   function setRunning(now) {
@@ -323,23 +312,31 @@
 
   function open() {
     const chosen = settings.fromHash(location.hash);
-    let unknown = null;
+    const replaced = [];
     try {
       chosen.claim = experiments.claimNamed(chosen.claim).id;
     } catch (error) {
-      unknown = error;
       chosen.claim = settings.DEFAULTS.claim;
+      replaced.push(`${error.message} The page shows ${chosen.claim} instead.`);
     }
     const { laws } = experiments.claimNamed(chosen.claim);
-    if (unknown === null && !laws.includes(chosen.law)) {
-      unknown = new SettingError("law", `Law ${chosen.law} is none of this claim’s here: it has ${laws.join(", ")}.`);
+    if (!laws.includes(chosen.law)) {
+      replaced.push(
+        `Law ${chosen.law} is none of this claim’s here: it has ${laws.join(", ")}. The page shows ${laws[0]} instead.`,
+      );
     }
     if (location.hash === "") chosen.formula = library.firstFormula;
     form.elements.claim.value = chosen.claim;
     showClaim(chosen.law);
     settings.write(form, { ...chosen, law: form.elements.law.value });
     showSettings();
-    if (unknown) showError(unknown);
+    showReplaced(replaced);
+  }
+
+  /** What the address asked for and the page does not have, which stays until the reader chooses a claim or law. */
+  function showReplaced(sentences) {
+    byId("pg-address").hidden = sentences.length === 0;
+    byId("pg-address").textContent = sentences.join(" ");
   }
 
   form.addEventListener("submit", (event) => {
@@ -348,8 +345,10 @@
   });
   form.addEventListener("input", (event) => {
     if (event.target.name === "claim") showClaim(form.elements.law.value);
-    showSettings();
+    if (["claim", "law"].includes(event.target.name)) showReplaced([]);
+    showSettings(event.target.tagName === "INPUT");
   });
+  form.addEventListener("change", showHeld); // a field is left
   byId("pg-stop").addEventListener("click", () => {
     stopped = true;
   });
@@ -358,7 +357,7 @@
   });
   byId("pg-again").addEventListener("click", () => {
     form.elements.draws.value = byId("pg-again").dataset.draws;
-    form.elements.seed.value = String(Number(form.elements.seed.value) + 1);
+    form.elements.seed.value = byId("pg-again").dataset.seed;
     start();
   });
   byId("pg-copy").addEventListener("click", copyCommand);

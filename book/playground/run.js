@@ -5,6 +5,9 @@
 const runs = (() => {
   const { rule, limits } = library;
   const CHUNK = 1024; // draws that are merged at a time: the result depends on the seed alone, and not on the clock
+  const DEAR = 4096; // random numbers of a draw, from which on chunks are small, so that the first picture comes soon
+  const DEAR_CHUNK = 128;
+  const PREVIEW = 256; // draws that say where a histogram begins and ends, at least
   const SLICE = 12; // milliseconds
   const MAIN_STREAM = 1;
   const PILOT_STREAM = 2;
@@ -26,18 +29,20 @@ const runs = (() => {
    * `stop()`: whether the reader wants no more. Returns: the moments; fewer draws where it was stopped.
    */
   async function sample(experiment, count, seed, stream, take, stop) {
+    const dear = experiment.numbersPerDraw > DEAR;
+    const chunk = dear ? DEAR_CHUNK : CHUNK;
     const random = new Random(seed, stream);
     const moments = new verdict.RunningMoments();
-    const values = new Float64Array(CHUNK);
+    const values = new Float64Array(chunk);
     const out = { length: 0, overlap: 0 };
     let began = performance.now();
     while (moments.count < count && !stop()) {
-      const size = Math.min(CHUNK, count - moments.count);
+      const size = Math.min(chunk, count - moments.count);
       for (let i = 0; i < size; i += 1) {
         experiment.draw(random, out);
         values[i] = experiment.value(out);
         // of dear draws a slice holds fewer than a chunk
-        if (experiment.numbersPerDraw > 4096 && performance.now() - began > SLICE) {
+        if (dear && performance.now() - began > SLICE) {
           await breath();
           began = performance.now();
         }
@@ -52,9 +57,10 @@ const runs = (() => {
     return moments;
   }
 
-  /** How many draws a pilot takes: fewer where each is dear. */
+  /** How many draws a pilot takes: fewer where each is dear, and fewer still where only a histogram is fitted to it. */
   function pilotCount(experiment) {
-    const affordable = Math.floor(rule.pilotNumbers / 8 / experiment.numbersPerDraw);
+    const affordable = Math.floor(rule.pilotNumbers / 8 / experiment.numbersPerDraw); // a browser's share: about a second
+    if (experiment.draws > 0) return Math.max(PREVIEW, Math.min(rule.pilot, Math.floor(affordable / 16)));
     return Math.max(rule.fewest, Math.min(rule.pilot, affordable));
   }
 
@@ -77,5 +83,5 @@ const runs = (() => {
     return { estimate, count: plan.count, result: verdict.judge(experiment, estimate, plan.notes) };
   }
 
-  return { run, sample, breath };
+  return { run, sample };
 })();

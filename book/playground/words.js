@@ -83,5 +83,21 @@ const words = (() => {
     return minus(`${plain(mean, digits)} ± ${plain(error, digits)}`);
   }
 
-  return { general, minus, decimals, numberText, percentText, distanceText, distanceInWords, drawCount, estimateText };
+  /** One word of a shell, whatever it holds: nothing has a meaning between single quotes but their end. */
+  function shellQuoted(text) {
+    return `'${text.replaceAll("'", "'\\''")}'`;
+  }
+
+  return {
+    general,
+    minus,
+    decimals,
+    numberText,
+    percentText,
+    distanceText,
+    distanceInWords,
+    drawCount,
+    estimateText,
+    shellQuoted,
+  };
 })();

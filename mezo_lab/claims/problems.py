@@ -29,6 +29,7 @@ from mezo_lab.theory import Expression, cross_moment, effective_rank_factor, fou
 BRUTE_FORCE_DIM = 2048  # above it, a rotation-invariant law is sampled through its scalars
 _MOST_COORDINATES = 1 << 24  # of one vector, 128 MiB
 MOST_ROWS = 2048  # of a dense Hessian, 32 MiB
+NEARLY_TRUE = 0.01  # relative error of a wrong formula, up to which no claim takes it for a decoy
 
 
 def at_most_coordinates(dim: int, most: int) -> None:
@@ -192,9 +193,8 @@ def at_most_dim(rank: int, dim: int) -> None:
 
 def far_decoys(expected: float, symbols: dict[str, float], *formulas: str) -> tuple[Decoy, ...]:
     """The formulas that are not nearly true: at the size of a real matrix some come within a thousandth."""
-    return tuple(
-        Decoy(formula) for formula in formulas if abs(Expression(formula)(symbols) - expected) > 0.01 * abs(expected)
-    )
+    least = NEARLY_TRUE * abs(expected)
+    return tuple(Decoy(formula) for formula in formulas if abs(Expression(formula)(symbols) - expected) > least)
 
 
 def symbols_of(law: Law, dim: int, probes: int, **more: float) -> dict[str, float]:
