@@ -5,10 +5,11 @@ import shlex
 
 import chromium
 import pytest
-from playground_formulas import CLAIMS, claim_data
+from playground_formulas import CLAIMS, claim_data, formulas_js
 
 from mezo_lab.claims import claim_named
 from mezo_lab.claims.decision import same_value
+from mezo_lab.claims.problems import NEARLY_TRUE
 from mezo_lab.cli import parser
 from mezo_lab.cli.verify import _expected_formula, _jobs
 from mezo_lab.sampling import LAWS
@@ -118,3 +119,8 @@ BEFORE_A_PICTURE = """async (settings) => {
 def test_the_first_picture_comes_early_however_dear_a_draw_is(playground, law, d, n):
     settings = {"claim": "A2", "law": law, "d": d, "n": n, "draws": 10_000}
     assert called(playground, BEFORE_A_PICTURE, settings) <= 512
+
+
+def test_the_generated_file_is_made_of_the_library():
+    assert '"gaussian": (d, n) => (d + n + 1)/n' in formulas_js()
+    assert claim_data("E1")["far"] == NEARLY_TRUE
