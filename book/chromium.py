@@ -153,7 +153,11 @@ class Page:
     def close(self) -> None:
         """Close the page."""
         self.call("Page.close")
-        self._socket.close()
+        self.shut()
+
+    def shut(self) -> None:
+        """End the talk with the page, which a browser that ends closes by itself."""
+        self._socket.shutdown()
 
 
 class Chromium:
@@ -167,6 +171,7 @@ class Chromium:
             )
 
     def __enter__(self) -> "Chromium":
+        self._pages: list[Page] = []
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -188,6 +193,8 @@ class Chromium:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for page in self._pages:  # those that were not closed: a test that failed before it closed its page
+            page.shut()
         self._process.terminate()
         self._process.wait()
         self._profile.cleanup()
@@ -197,6 +204,7 @@ class Chromium:
         request = urllib.request.Request(f"{self._address}/json/new", method="PUT")
         with urllib.request.urlopen(request) as answer:
             page = Page(json.load(answer)["webSocketDebuggerUrl"])
+        self._pages.append(page)
         if address != "about:blank":
             page.navigate(address)
         return page

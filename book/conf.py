@@ -30,6 +30,7 @@ extensions = [
 ]
 root_doc = "index"
 nitpicky = True
+smartquotes_action = "qe"  # quotes and ellipses; -- stays, as it begins an option: --words
 
 # the API reference: names without their modules, one argument a line where a signature is long
 add_module_names = False

@@ -25,6 +25,7 @@ WORDS = {
         "boxes": "On this page, write your answers here. They are neither stored nor sent, and you see them again "
         "beside the results.",
         "answer": "Your answer to question {} ({})",
+        "said": "You predicted: ",
     },
     "zh-Hans": {
         "install": "如果没有安装 <code>mezo_lab</code>（例如在 Colab 中），此单元格会安装它",
@@ -32,6 +33,7 @@ WORDS = {
         "solution": "解答",
         "boxes": "在本页上，请把答案写在这里。它们不会被保存或发送，之后会与结果并排显示。",
         "answer": "问题 {}（{}）的回答",
+        "said": "你的预测：",
     },
 }
 _DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
@@ -152,7 +154,7 @@ def _name_answers(outputs: list[Any], source: str) -> None:
 
 def _boxes(source: str, words: dict[str, str]) -> str:
     """A box for each question of `predict(...)`: what is written there is forgotten with the page."""
-    lines = [f'<div class="mezo-predictions">\n<p>{words["boxes"]}</p>']
+    lines = [f'<div class="mezo-predictions" data-said="{words["said"]}">\n<p>{words["boxes"]}</p>']
     for number, name in enumerate(re.findall(r'\b(\w+)=""', source), start=1):
         label = words["answer"].format(number, name)
         box = f'<input type="text" autocomplete="off" data-prediction="{name}" aria-label="{label}">'

@@ -4,6 +4,7 @@ project = "mezo_lab"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.mathjax"]
 root_doc = "index"
+smartquotes_action = "qe"  # as conf.py has it
 
 nb_execution_mode = "off"
 nb_mime_priority_overrides = [

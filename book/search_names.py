@@ -18,6 +18,7 @@ from mezo_lab.claims import REGISTRY
 
 CLAIM_PAGE = re.compile(r"claims/([A-E]\d+)$")
 NO_FORMULAS = "api/"  # their names are found
+WITH_HEADINGS = ("docs/", "notebooks/")  # pages whose sections are found by name
 CODE = re.compile(r"[‖²=^]|\)/")  # a formula that is written as code
 SHORTEST = 2  # signs of a formula that is kept
 LONGEST = 160
@@ -26,16 +27,49 @@ GREEK = {
     for letter in "αβγδεζηθκλμνξπρστφχψω"
     for name in [unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda")]
 } | {"varepsilon": "ε", "ell": "ℓ"}
-SIGNS = {
-    "‖": r"\\\||\\[lr]?Vert(?![a-zA-Z])|\|\|",
-    "≤": r"\\leq?(?![a-zA-Z])",
-    "≥": r"\\geq?(?![a-zA-Z])",
-    "ᵀ": r"\^\{?(?:\\top|T)\}?",
-    "^": r"\*\*",
-}
-ACCENTS = {"hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303", "bar": "\u0304"}
-FONTS = "left|right|[bB]igg?[lr]?|math(?:bb|rm|bf|cal|it)|operatorname|text|displaystyle"
+END = "(?![a-zA-Z])"  # of a name in TeX
+SUM = r"\{([^{}]*[-+−/][^{}]*)\}"  # a group that stands in brackets once it has no braces, and any other
 GROUP = r"\{([^{}]*)\}"
+
+# How a formula becomes one line without spaces: (what, by what) in this order. Each pattern means the same to Python
+# and to JavaScript (flags "gu"): search.js reads it in search_names.js, so what is typed and what is found meet.
+RULES = {
+    "first": [
+        (r"\\\||\\[lr]?Vert" + END + r"|\|\|", "‖"),
+        (r"\\leq?" + END + "|<=", "≤"),
+        (r"\\geq?" + END + "|>=", "≥"),
+        (r"\^\{?(?:\\top|T)\}?", "ᵀ"),
+        (r"\*\*", "^"),
+        ("½", "1/2"),
+        *((sign, f"^{digit}") for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")),
+        *((rf"(?<![a-zA-Z])\\?[{name[0].upper()}{name[0]}]{name[1:]}{END}", letter) for name, letter in GREEK.items()),
+        *(
+            (rf"\\{name}\s*\{{?\s*([^\s{{}}\\])\s*\}}?", f"$1{accent}")
+            for name, accent in {"(?:wide)?hat": "\u0302", "(?:wide)?tilde": "\u0303", "bar": "\u0304"}.items()
+        ),
+        (
+            r"\\(?:left|right|[bB]igg?[lr]?|math(?:bb|rm|bf|cal|it)|operatorname|text|(?:display|text)style)"
+            + END
+            + r"\s*",
+            "",
+        ),
+        (r"\\([dt]?frac)\s*(\d)\s*(\d)", r"\$1{$2}{$3}"),
+    ],
+    "until nothing changes": [  # groups, the innermost first
+        ("(?<![a-zA-Z}])" + GROUP, "$1"),  # of an exponent, an index or a font
+        (r"\\sqrt\s*" + SUM, "√($1)"),
+        (r"\\sqrt\s*" + GROUP, "√$1"),
+        (r"\\[dt]?frac\s*" + SUM + r"\s*" + SUM, "($1)/($2)"),
+        (r"\\[dt]?frac\s*" + SUM + r"\s*" + GROUP, "($1)/$2"),
+        (r"\\[dt]?frac\s*" + GROUP + r"\s*" + SUM, "$1/($2)"),
+        (r"\\[dt]?frac\s*" + GROUP + r"\s*" + GROUP, "$1/$2"),
+    ],
+    "last": [
+        (rf"\\(?:cdot|times|q?quad){END}|\\[,;:! ]|[\s{{}}\[\]*·×&]", ""),
+        (r"\\?sqrt" + END, "√"),
+        ("−", "-"),
+    ],
+}
 
 
 def plain(formula: str) -> str:
@@ -44,31 +78,16 @@ def plain(formula: str) -> str:
     >>> plain(r"\mathbb{E}\,\|\hat g\|^2 = \frac{d+n+1}{n}\|g\|^2"), plain("E‖ĝ‖²"), plain("(d + n − 1)/n")
     ('e‖ĝ‖^2=(d+n+1)/n‖g‖^2', 'e‖ĝ‖^2', '(d+n-1)/n')
     """
-    text = unicodedata.normalize("NFC", formula)
-    for sign, pattern in SIGNS.items():
-        text = re.sub(pattern, sign, text)
-    for name, accent in ACCENTS.items():
-        text = re.sub(rf"\\{name}\s*\{{?\s*(\w)\s*\}}?", rf"\1{accent}", text)
-    text = re.sub(rf"\\(?:{FONTS})\s*", "", text)
-    text = re.sub(r"\\([a-zA-Z]+)", lambda found: GREEK.get(found[1].lower(), found[0]), text)
-    text = re.sub(r"\\([dt]?frac)(\d)(\d)", r"\\\1{\2}{\3}", text)
-    while (opened := _opened(text)) != text:
+    text = _replaced(unicodedata.normalize("NFC", formula), "first")
+    while (opened := _replaced(text, "until nothing changes")) != text:
         text = opened
-    text = re.sub(r"\\(?:cdot|times|q?quad|[,;:! ])|[\s{}\[\]*·×&]", "", text)
-    text = "".join("^" + unicodedata.normalize("NFKC", sign) if sign in "⁰¹²³⁴⁵⁶⁷⁸⁹" else sign for sign in text)
-    return unicodedata.normalize("NFC", text.replace("−", "-")).lower()
+    return unicodedata.normalize("NFC", _replaced(text, "last")).lower()
 
 
-def _opened(text: str) -> str:
-    """The innermost groups of a formula in TeX without their braces."""
-    text = re.sub(r"(?<![a-zA-Z}])" + GROUP, r"\1", text)  # of an exponent, an index or a font
-    text = re.sub(r"\\sqrt\s*" + GROUP, lambda found: "√" + _whole(found[1]), text)
-    return re.sub(rf"\\[dt]?frac\s*{GROUP}\s*{GROUP}", lambda found: f"{_whole(found[1])}/{_whole(found[2])}", text)
-
-
-def _whole(part: str) -> str:
-    """In brackets where it is a sum or a quotient."""
-    return f"({part})" if re.search(r"[-+−/]", part) else part
+def _replaced(text: str, rules: str) -> str:
+    for pattern, new in RULES[rules]:
+        text = re.sub(pattern, lambda found, new=new: re.sub(r"\$(\d)", lambda place: found[int(place[1])], new), text)
+    return text
 
 
 def formulas_of(document: nodes.document) -> list[str]:
@@ -77,6 +96,18 @@ def formulas_of(document: nodes.document) -> list[str]:
     found += [node for node in document.findall(nodes.literal) if CODE.search(node.astext())]
     written = (plain(node.astext()) for node in found)
     return sorted({formula for formula in written if SHORTEST <= len(formula) <= LONGEST})
+
+
+def headings(document: nodes.document) -> list[tuple[str, str]]:
+    """The sections of a page, without its title: (heading, anchor)."""
+    sections = list(document.findall(nodes.section))[1:]
+    return [(section[0].astext(), section["ids"][0]) for section in sections if isinstance(section[0], nodes.title)]
+
+
+def subject(document: nodes.document) -> list[str]:
+    """The name of which a page speaks: the code with which its first paragraph begins, if it does."""
+    first = next(iter(document.findall(nodes.paragraph)), None)
+    return [first[0].astext()] if first and isinstance(first[0], nodes.literal) else []
 
 
 def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
@@ -92,6 +123,8 @@ def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
             "names": [],
             "formulas": [] if page.startswith(NO_FORMULAS) else formulas_of(env.get_doctree(page)),
         }
+        if page.startswith(WITH_HEADINGS):
+            entry |= {"names": subject(env.get_doctree(page)), "headings": headings(env.get_doctree(page))}
         match = CLAIM_PAGE.match(page)
         if match and match[1] in claims:
             claim = claims[match[1]]
@@ -102,7 +135,8 @@ def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
             continue
         title = f"{name} ({thing.objtype})"
         names = [name, name.rsplit(".", 1)[-1]]
-        found.append({"kind": "API", "title": title, "page": thing.docname, "anchor": thing.node_id, "names": names})
+        entry = {"kind": "API", "type": thing.objtype, "title": title, "page": thing.docname, "names": names}
+        found.append(entry | {"anchor": thing.node_id})
     of_glossary = {name: term for section in read_glossary().values() for term in section for name in term.names}
     for name, written, kind, page, anchor, _ in env.domains["std"].get_objects():
         if kind == "term":
@@ -116,7 +150,7 @@ def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
 def write(app: Sphinx, error: Exception | None) -> None:
     """Write the names beside the static files of the site."""
     if error is None and app.builder.format == "html":
-        data = json.dumps({"greek": GREEK, "entries": entries(app.env)}, ensure_ascii=False, separators=(",", ":"))
+        data = json.dumps({"rules": RULES, "entries": entries(app.env)}, ensure_ascii=False, separators=(",", ":"))
         (app.outdir / "_static" / "search_names.js").write_text(f"const MEZO_NAMES = {data};\n", encoding="utf-8")
 
 

@@ -21,6 +21,25 @@
     return made;
   }
 
+  /* Text as a terminal has it, and a button that copies it. */
+  function copied(text) {
+    const code = element("pre", "", text);
+    code.tabIndex = 0;
+    const button = element("button", "prover-copy", "Copy");
+    button.type = "button";
+    button.addEventListener("click", async () => {
+      let done = true;
+      try {
+        await navigator.clipboard.writeText(text);
+      } catch (error) {
+        getSelection().selectAllChildren(code); // the browser forbids it: the keys of the reader copy what is marked
+        done = document.execCommand("copy");
+      }
+      button.textContent = done ? "Copied" : "Marked: press Ctrl+C";
+    });
+    return element("div", "prover-copied", code, button);
+  }
+
   const named = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
 
   prover.refusal = (sentence) => element("p", "prover-error", sentence);
@@ -37,15 +56,19 @@
     if (ends.length > 1) {
       shown.append(element("p", "", `It ends in ${named(ends.length, "equality", "equalities")}:`), element("ul", "", ...ends));
     }
-    const printed = element("pre", "", proof.printed);
-    printed.tabIndex = 0;
-    shown.append(element("details", "", element("summary", "", "As the terminal prints it"), printed));
+    shown.append(element("details", "", element("summary", "", "As the terminal prints it"), copied(proof.printed)));
     return shown;
   };
 
+  function heading(scope, ...content) {
+    const made = element("th", "", ...content);
+    made.scope = scope;
+    return made;
+  }
+
   function row(name, shown) {
     const value = element("td", "prover-value", shown.value);
-    return element("tr", "", element("th", "", name), element("td", "", shown.typed), value);
+    return element("tr", "", heading("row", name), element("td", "", shown.typed), value);
   }
 
   function example(found) {
@@ -81,7 +104,9 @@
     if (asked.bound) {
       shown.append(element("p", "", "The claim is a bound: its mean is at most the theory's value."));
     }
-    const table = element("table", "", row("yours", found.yours), row("theory", found.theory));
+    const columns = element("tr", "", heading("col", "whose"), heading("col", "formula"), heading("col", "value"));
+    const rows = element("tbody", "", row("yours", found.yours), row("theory", found.theory));
+    const table = element("table", "", element("caption", "", "The two formulas, at the numbers below"), element("thead", "", columns), rows);
     shown.append(table, element("p", "", found.at ? `The numbers: ${found.at}.` : "Neither formula has names."));
     shown.append(element("p", "", "The formula of the theory, for this law:"), formula(found.theory));
     if (found.verdict !== "equal") {
@@ -90,9 +115,7 @@
     if (found.example) {
       shown.append(example(found.example));
     }
-    const command = element("pre", "", asked.command);
-    command.tabIndex = 0;
-    shown.append(element("p", "", "To put it to random draws:"), command);
+    shown.append(element("p", "", "To put it to random draws:"), copied(asked.command));
     return shown;
   };
 })();

@@ -107,12 +107,18 @@
     }
     await window.MathJax.startup.promise;
     await window.MathJax.typesetPromise([shown]);
-    // a formula that is wider than the page scrolls, by keys too
-    shown.querySelectorAll(".prover-formula").forEach((box) => {
+    reachFormulas();
+  }
+
+  /* A formula that is wider than the page scrolls, by keys too; one that is not is no stop of the Tab key. */
+  function reachFormulas() {
+    document.querySelectorAll(".prover-formula").forEach((box) => {
       if (box.scrollWidth > box.clientWidth) {
         box.tabIndex = 0;
         box.setAttribute("role", "group");
         box.setAttribute("aria-label", box.dataset.words);
+      } else {
+        ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
       }
     });
   }
@@ -153,6 +159,12 @@
     const law = byId("compare-law").value;
     const chosen = setting();
     const text = byId("compare-text").value;
+    if (!text.trim()) {
+      byId("compare-answer").replaceChildren(prover.refusal("Write a formula first."));
+      say("Refused: the reason stands below the form.");
+      byId("compare-text").focus();
+      return;
+    }
     const quoted = `'${text.replaceAll("'", "'\\''")}'`;
     const label = chosen.label ? `, ${chosen.label}` : "";
     const asked = {
@@ -164,9 +176,23 @@
     ask("comparison", given, byId("compare-answer"), (found) => prover.comparisonShown(found, asked));
   }
 
-  /* prove.html#proof=norm-factor&law=gaussian, or #formula=norm-factor&law=gaussian&expect=(d%2Bn-1)%2Fn */
+  /* What stands behind the # of the address; a bare + stays a plus, and a percent sign that encodes nothing too. */
+  function wantedOf(hash) {
+    const wanted = new Map();
+    for (const part of hash.replace(/^#/, "").split("&")) {
+      const [name, ...rest] = part.split("=");
+      try {
+        wanted.set(name, decodeURIComponent(rest.join("=")));
+      } catch (error) {
+        wanted.set(name, rest.join("="));
+      }
+    }
+    return wanted;
+  }
+
+  /* prove.html#proof=norm-factor&law=gaussian, or #formula=norm-factor&law=gaussian&expect=(d+n-1)/n */
   function readAddress() {
-    const wanted = new URLSearchParams(location.hash.slice(1));
+    const wanted = wantedOf(location.hash);
     const choose = (select, value) => {
       if ([...select.options].some((option) => option.value === value)) {
         select.value = value;
@@ -193,8 +219,13 @@
   byId("compare-setting").addEventListener("change", fillValues);
   byId("prove-form").addEventListener("submit", prove);
   byId("compare-form").addEventListener("submit", compare);
-  byId("prover-stop").addEventListener("click", () => prover.stop());
+  byId("prover-stop").addEventListener("click", () => {
+    if (busy) {
+      prover.stop(); // without a run there is nothing to end, and Python stays loaded
+    }
+  });
   window.addEventListener("hashchange", readAddress);
+  window.addEventListener("resize", reachFormulas);
   byId("prove-claim").value = "norm-factor";
   byId("compare-claim").value = "norm-factor";
   readAddress();

@@ -37,9 +37,6 @@ function nameParts() {
   for (const entry of document.querySelectorAll('[role="list"] > [role="doc-biblioentry"]')) {
     entry.setAttribute("role", "listitem"); // a list has items
   }
-  for (const parameters of document.querySelectorAll("dt.sig dl")) {
-    parameters.setAttribute("role", "none"); // a layout of a long signature, no list of definitions
-  }
 }
 
 function fit() {

@@ -11,7 +11,7 @@ function showPrediction(box) {
     place.textContent = answer || place.dataset.open;
     if (answer) {
       const label = document.createElement("b");
-      label.textContent = "You predicted: ";
+      label.textContent = box.closest(".mezo-predictions").dataset.said;
       place.prepend(label);
     }
   }

@@ -2,26 +2,36 @@
 // search_names.js, written by search_names.py, has the names: claims, the library's, terms, titles, formulas.
 "use strict";
 
-const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-const OF_FORMULAS = /[‖|^=+\\/√∇]|[⁰-⁹ᵀ\u0302\u0370-\u03ff]|[ĝĥ]/u; // a word has none of them
+const OF_FORMULAS = /[‖|^=+\\/√∇≤≥ℓ]|[⁰-⁹ᵀ\u0302\u0370-\u03ff]|[ĝĥ]/u; // a word has none of them
+const SURE = /[(‖^√∇≤≥ℓ\u0370-\u03ff]/u; // what has one of them is no option and no path
 const HAN = /\p{Script=Han}/u;
 const TRANSLATED = /(^|\/)zh\/|\.zh$/;
 const KINDS = { claim: "claim", API: "API", term: "glossary" };
 
-/** A formula as search_names.py writes it: without spaces, one sign for each meaning. */
-function plainFormula(typed) {
-  let text = typed.normalize("NFC").replace(/\^\{?(\\top|T)\}?/g, "ᵀ").replace(/\\hat\s*\{?\s*(\w)\s*\}?/g, "$1\u0302");
-  text = text.replace(/\\\||\|\|/g, "‖");
-  text = text.replace(/\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}/g, (all, above, below) => whole(above) + "/" + whole(below));
-  text = text.replace(/\\?([a-zA-Z]{2,})/g, (word, name) => MEZO_NAMES.greek[name] ?? word);
-  text = text.replace(/\*\*/g, "^").replace(/−/g, "-").replace(/[\s{}[\]*·×]/g, "");
-  text = text.replace(/[⁰¹²³⁴⁵⁶⁷⁸⁹]/g, (sign) => "^" + SUPERSCRIPTS.indexOf(sign));
-  return text.normalize("NFC").toLowerCase();
+const RULES = {};
+for (const [part, rules] of Object.entries(MEZO_NAMES.rules)) {
+  RULES[part] = rules.map(([pattern, by]) => [new RegExp(pattern, "gu"), by]);
 }
 
-/** In brackets where it is a sum or a quotient. */
-function whole(part) {
-  return /[-+−/]/.test(part) ? `(${part})` : part;
+function replaced(text, part) {
+  return RULES[part].reduce((formula, [pattern, by]) => formula.replace(pattern, by), text);
+}
+
+/** A formula as search_names.py writes it, by the same rules: without spaces, one sign for each meaning. */
+function plainFormula(typed) {
+  let text = replaced(typed.normalize("NFC"), "first");
+  let before = "";
+  while (before !== text) {
+    before = text;
+    text = replaced(text, "until nothing changes");
+  }
+  return replaced(text, "last").normalize("NFC").toLowerCase();
+}
+
+/** Whether there are words beside the formula: "(d+n-1)/n dispute". */
+function hasWords(query) {
+  const text = replaced(query, "first").replace(/\\[a-zA-Z]+/g, " ");
+  return /\p{Letter}{4,}/u.test(text.replace(/sqrt/g, " ")) || HAN.test(query);
 }
 
 /** Words without the marks between them, so that norm-factor, norm_factor and "norm factor" are one name. */
@@ -41,39 +51,76 @@ function likeness(name, typed) {
   return typed && held ? (0.6 * typed.length) / words.length : 0;
 }
 
-/** The score of one entry for a query, 0 if it has nothing to do with it. */
-function scoreOf(entry, words, formula, isFormula, isCode) {
-  const byName = Math.max(...entry.names.map((name) => likeness(name, words)), 0);
-  const rank = { claim: 120, term: 110, API: isCode ? 100 : 60, page: 0 }[entry.kind];
-  const byTitle = likeness(entry.title, words);
-  let score = byName === 1 ? rank : byName * 60;
-  if (entry.kind === "page" && byTitle) {
-    score = Math.max(score, byTitle === 1 ? rank + 100 : 40 + 50 * byTitle);
+/** A title without its number, its article, and what it adds after a comma or a colon. */
+function bareTitle(title) {
+  return title.replace(/^\d+\. /, "").replace(/^(The|A|An|Which) /, "").split(/[:,]/)[0];
+}
+
+/** Pages, claims and terms stand above the library's names, but for a class or a function that is typed as it is written. */
+function scoreOfName(entry, typed, words, isCode) {
+  const known = /^mezo_lab\./.test(typed) ? "" : /^mezo_lab\./; // every name of the library begins with it
+  const byName = Math.max(...entry.names.map((name) => likeness(name.replace(known, ""), words)), 0);
+  if (entry.kind !== "API") {
+    const rank = { claim: 120, term: 110, page: 130 }[entry.kind];
+    return byName === 1 ? rank : byName * 60;
   }
-  if (isFormula && formula) {
-    const same = [entry.title, ...entry.names].some((name) => plainFormula(name) === formula);
-    const held = (entry.formulas ?? []).filter((each) => each.includes(formula)).length;
-    const stated = entry.statement?.includes(formula) ? 80 : 0;
-    const shown = held ? 20 + Math.min(held, 30) + (entry.kind === "claim" ? 25 : 0) : 0;
-    score = Math.max(score, same ? 150 : 0, stated + shown);
+  if (entry.names.includes(typed) && (isCode || ["class", "function", "exception"].includes(entry.type))) {
+    return /^[a-z]+$/.test(typed) ? 105 : 140;
   }
-  return score;
+  return byName === 1 ? 38 : byName * 38;
+}
+
+/** The score of a page by its title, or by its heading that fits best: [score, that heading]. */
+function scoreOfTitle(entry, words) {
+  const byTitle = Math.max(likeness(entry.title, words), likeness(bareTitle(entry.title), words));
+  let score = byTitle ? 40 + 50 * byTitle : 0;
+  if (byTitle === 1) {
+    score = 130;
+  } else if (entry.page.startsWith("api/")) {
+    score = 38 * byTitle;
+  }
+  let heading = null;
+  for (const each of entry.headings ?? []) {
+    const like = likeness(bareTitle(each[0]), words);
+    const ofHeading = like === 1 ? 100 : 38 + like;
+    if (like >= 0.3 && ofHeading > score) {
+      score = ofHeading;
+      heading = each;
+    }
+  }
+  return [score, heading];
+}
+
+/** The score of an entry whose formulas have what was typed. */
+function scoreOfFormula(entry, formula) {
+  if ([entry.title, ...entry.names].some((name) => plainFormula(name) === formula)) {
+    return 200;
+  }
+  const held = (entry.formulas ?? []).filter((each) => each.includes(formula)).length;
+  const stated = entry.statement?.includes(formula) ? 80 : 0;
+  const shown = held ? 20 + Math.min(held, 30) + (entry.kind === "claim" ? 25 : 0) : 0;
+  return stated + shown;
 }
 
 /** Results in the form of Sphinx, the best last. */
 function namedResults(query) {
+  const typed = query.trim();
   const words = plainWords(query);
   const formula = plainFormula(query);
-  const isFormula = OF_FORMULAS.test(formula) || formula in MEZO_NAMES.greek;
+  const isFormula = OF_FORMULAS.test(formula) && !hasWords(query);
   const isCode = /[_.]|[a-z][A-Z]/.test(query); // as a name of the library is written
   const found = [];
   for (const entry of MEZO_NAMES.entries) {
     const foreign = TRANSLATED.test(entry.page) && !HAN.test(query);
-    const score = scoreOf(entry, words, formula, isFormula, isCode) / (foreign ? 10 : 1);
+    const byFormula = isFormula && formula ? scoreOfFormula(entry, formula) : 0;
+    const [byTitle, heading] = entry.kind === "page" ? scoreOfTitle(entry, words) : [0, null];
+    const byName = Math.max(scoreOfName(entry, typed, words, isCode), byFormula);
+    const score = Math.max(byName, byTitle) / (foreign ? 10 : 1);
     if (score > 0) {
-      const anchor = entry.anchor ? "#" + entry.anchor : "";
+      const [section, id] = byTitle > byName && heading ? heading : ["", entry.anchor];
+      const title = section ? `${entry.title}: ${section}` : entry.title;
       const description = KINDS[entry.kind] ?? null;
-      found.push([entry.page, entry.title, anchor, description, score, entry.page, "title"]);
+      found.push([entry.page, title, id ? "#" + id : "", description, score, entry.page, "title"]);
     }
   }
   found.sort((one, other) => one[4] - other[4] || other[1].localeCompare(one[1]));
@@ -83,7 +130,7 @@ function namedResults(query) {
 const wordsOfPages = Search._performSearch;
 Search._performSearch = (query, ...terms) => {
   const { found, isFormula } = namedResults(query);
-  if (isFormula && found.length) {
+  if (isFormula && (found.length || SURE.test(query))) {
     return found; // the words of a formula are letters, which every page has
   }
   const places = new Set(found.map((result) => result[0] + result[2]));

@@ -81,6 +81,7 @@ document.addEventListener("DOMContentLoaded", () => {
   box.addEventListener("pointerenter", () => clearTimeout(hiding));
   box.addEventListener("pointerleave", hideSoon);
   document.addEventListener("keydown", (event) => {
+    touched = false; // who has both a keyboard and a screen to touch may go on with the other
     if (event.key === "Escape") {
       hide();
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Chromium, Page
+from PIL import Image
 from staging import BOOK, ROOT
 from vendor import vendored
 
@@ -27,7 +28,10 @@ KINDS = {  # of pages, an address of each
     "matrix": "claims/matrix.html",
     "API": "api/index.html",
     "room of the API": "api/optim.html",
-    "room": "api/optim.html",
+    "Chinese notebook": "notebooks/zh/03_the_dispute.html",
+    "quiz": "notebooks/assessment/quiz.html",
+    "results": "docs/results.html",
+    "changes": "changes.html",
     "glossary": "glossary.html",
     "bibliography": "bibliography.html",
     "cite": "cite.html",
@@ -144,7 +148,32 @@ def test_the_keyboard_reaches_the_text_first_and_the_tools_after(site: Path, pag
 def test_the_tab_key_reaches_what_scrolls_sideways(site: Path, page: Page) -> None:
     """Wide code and tables have a box of their own, which arrow keys move once it has the focus."""
     shown(page, f"{site.as_uri()}/{KINDS['errata']}", PHONE, dark=False)
-    page.wait_for("document.querySelector('.pst-scrollable-table-container').tabIndex === 0", seconds=10)
+    box = "document.querySelector('.pst-scrollable-table-container')"
+    page.wait_for(f"{box}.tabIndex === 0", seconds=10)
+    page.evaluate(f"{box}.focus()")
+    page.press("ArrowRight")
+    page.wait_for(f"{box}.scrollLeft > 0", seconds=10)
+
+
+def test_a_figure_in_the_dark_has_the_ground_of_its_page(site: Path, page: Page, tmp_path: Path) -> None:
+    """Drawn on white and inverted, it would be a shade off the page, a box around each figure."""
+    shown(page, f"{site.as_uri()}/{KINDS['notebook']}", WIDE, dark=True)
+    page.evaluate("document.querySelector('.bd-article img').scrollIntoView({block: 'center'})")
+    place = "(({left, top}) => [left, top])(document.querySelector('.bd-article img').getBoundingClientRect())"
+    left, top = (round(each) for each in page.evaluate(place))
+    page.wait_for("document.querySelector('.bd-article img').complete")
+    page.screenshot(tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as seen:
+        inside, outside = (seen.convert("RGB").getpixel((left + x, top + 3)) for x in (3, -3))
+    assert inside == outside
+
+
+def test_a_class_that_a_style_names_is_one_that_a_page_may_have() -> None:
+    """A style that no page has is dead."""
+    makers = [*BOOK.rglob("*.py"), *BOOK.rglob("*.js"), *BOOK.rglob("*.html"), *BOOK.rglob("*.md")]
+    written = "\n".join(maker.read_text(encoding="utf-8") for maker in makers)
+    styles = "\n".join(style.read_text(encoding="utf-8") for style in (BOOK / "static").glob("*.css"))
+    assert [name for name in sorted(set(re.findall(r"\.(mezo-[\w-]+)", styles))) if name not in written] == []
 
 
 def test_the_reader_chooses_light_dark_or_the_system_and_the_choice_is_kept(site: Path, page: Page) -> None:

@@ -283,6 +283,15 @@ def test_a_prediction_stands_again_beside_its_result_and_is_stored_nowhere(site,
 
 
 @pytest.mark.browser
+def test_a_prediction_of_a_chinese_page_is_named_in_chinese(site, browser):
+    page = browser.open((site / "notebooks/zh/03_the_dispute.html").as_uri())
+    page.evaluate("document.querySelector('[data-prediction=law]').focus()")
+    page.press("9")
+    assert page.wait_for("document.querySelector('[data-predicted=law] b')?.textContent") == "你的预测："
+    page.close()
+
+
+@pytest.mark.browser
 def test_the_search_quotes_no_solution(site, browser):
     """From a server it quotes the pages that it finds."""
     page = browser.open((site / "search.html").as_uri())

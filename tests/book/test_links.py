@@ -2,6 +2,7 @@
 loads comes from another host.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,21 @@ def small_site(tmp_path: Path) -> Path:
 def test_every_link_inside_leads_to_a_file_and_to_a_place_of_it(site: Path) -> None:
     """Pages, pictures, downloads, styles, scripts, anchors."""
     assert missing(site) == []
+
+
+def test_an_option_keeps_its_two_dashes(site: Path) -> None:
+    """A reader copies --words from a page; an en dash in its place would be refused."""
+    commands = text_of(site / "docs" / "commands.html")
+    assert "needs --words" in commands
+    dashed = {
+        page.name: re.findall(r"(?<![\w–])–[a-z][a-z-]+", text_of(page)) for page in (site / "docs").glob("*.html")
+    }
+    assert {page: found for page, found in dashed.items() if found} == {}
+
+
+def text_of(page: Path) -> str:
+    """What a page shows, without its tags."""
+    return re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))
 
 
 def test_nothing_is_loaded_from_another_host(site: Path) -> None:

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from prover import in_browser, names
 from vendor import vendored
 
 from mezo_lab.claims import REGISTRY
+from mezo_lab.claims.claim import SYMBOLS
 from mezo_lab.claims.selection import jobs
 from mezo_lab.proofs import provable, prove
 from mezo_lab.theory import Expression, ExpressionError
@@ -102,6 +104,21 @@ def test_what_is_no_formula_is_refused_in_the_words_of_the_library(text):
     with pytest.raises(ExpressionError) as refusal:
         Expression(text)(CLAIMS["norm-factor"]["laws"]["gaussian"][0]["rows"][0])
     assert comparison(text) == {"refused": str(refusal.value)}
+
+
+def test_names_that_may_be_negative_or_chosen_freely_are_names_of_formulas_and_of_the_registry():
+    settings = [job.experiment.symbols for job in jobs() if job.experiment.formula]
+    offered = {name for setting in settings for name in setting}
+    assert in_browser.SIGNED <= SYMBOLS.keys() & offered
+    assert in_browser.FREE <= SYMBOLS.keys() & offered
+    negative = {name for setting in settings for name, value in setting.items() if value < -1e-9}
+    products = {name for name in offered if re.match(r"\w+ᵀ|Σ |first coordinate|correlation", SYMBOLS[name])}
+    norms = {name for name in offered if re.match(r"E?[‖|]|tr .*²|tr Σ", SYMBOLS[name])}
+    assert negative <= in_browser.SIGNED
+    assert products <= in_browser.SIGNED
+    assert not norms & in_browser.SIGNED
+    assert not in_browser.FREE & in_browser.SIGNED
+    assert in_browser.FREE & {name for name, _ in names.DEFINITIONS} == {"d"}  # p·q where a claim has p and q
 
 
 def test_a_number_that_is_missing_is_refused():
@@ -253,6 +270,7 @@ def test_answers_can_be_read_on_a_phone_and_by_a_screen_reader(page):
     choose(page, "compare-text", "log(d/(d-n))/n + (d+n-1)*(d+n-2)*(d+n-3)*(d+n-4)*(d+n-5)/n")
     assert "Different." in press(page, "compare")
     page.emulate(420)
+    page.wait_for("document.querySelector('#compare-answer .prover-formula[tabindex]') !== null")
     assert page.evaluate("document.documentElement.scrollWidth") == 420
     page.evaluate(vendored("axe-core", "axe.min.js").read_text(encoding="utf-8") + ";0")
     found = json.loads(page.evaluate("axe.run('article', {preload: false}).then((found) => JSON.stringify(found))"))
@@ -261,9 +279,49 @@ def test_answers_can_be_read_on_a_phone_and_by_a_screen_reader(page):
 
 
 @pytest.mark.browser
-def test_the_address_chooses_a_formula(site, browser):
+def test_the_table_of_a_comparison_says_what_its_rows_and_columns_are(page):
+    choose(page, "compare-claim", "norm-factor")
+    choose(page, "compare-text", "(d+n-1)/n")
+    press(page, "compare")
+    table = "document.querySelector('#compare-answer table')"
+    assert page.evaluate(f"{table}.caption.textContent") == "The two formulas, at the numbers below"
+    heads = page.evaluate(f"[...{table}.querySelectorAll('th')].map((head) => [head.scope, head.textContent])")
+    assert heads == [["col", "whose"], ["col", "formula"], ["col", "value"], ["row", "yours"], ["row", "theory"]]
+
+
+@pytest.mark.browser
+def test_a_command_is_copied_by_a_button(page):
+    choose(page, "compare-text", "(d+n-1)/n")
+    press(page, "compare")
+    page.evaluate("document.querySelector('#compare-answer .prover-copy').click()")
+    said = page.wait_for("['Copied', 'Marked: press Ctrl+C'].find((text) => text === "
+                         "document.querySelector('#compare-answer .prover-copy').textContent)")  # fmt: skip
+    assert said == "Copied" or page.evaluate("getSelection().toString()").startswith("mezo-lab verify norm-factor")
+
+
+@pytest.mark.browser
+def test_a_formula_that_is_not_there_is_asked_for(page):
+    choose(page, "compare-text", "  ")
+    assert press(page, "compare") == "Write a formula first."
+    assert page.evaluate("document.activeElement.id") == "compare-text"
+
+
+@pytest.mark.browser
+def test_stop_without_a_run_leaves_python_where_it_is(page):
+    before = len(page.requests)
+    page.evaluate("document.getElementById('prover-stop').click()")
+    choose(page, "compare-claim", "norm-factor")
+    choose(page, "compare-law", "gaussian")
+    choose(page, "compare-text", "(d+n+1)/n")
+    assert "Equal." in press(page, "compare")
+    assert page.requests[before:] == []  # a worker that had been ended would begin anew
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("expect", ["(d%2Bn-1)%2Fn", "(d+n-1)/n"])
+def test_the_address_chooses_a_formula(site, browser, expect):
     address = (site / "prove.html").as_uri()
-    opened = browser.open(f"{address}#formula=low-rank&law=sphere&expect=(d%2Bn-1)%2Fn")
+    opened = browser.open(f"{address}#formula=low-rank&law=sphere&expect={expect}")
     fields = ["compare-claim", "compare-law", "compare-text"]
     shown = [opened.evaluate(f"document.getElementById('{field}').value") for field in fields]
     assert shown == ["low-rank", "sphere", "(d+n-1)/n"]
@@ -274,8 +332,8 @@ def test_the_address_chooses_a_formula(site, browser):
 @pytest.mark.browser
 def test_a_run_is_stopped_and_the_next_one_works(page):
     choose(page, "prove-claim", "fixed-subspace")
-    page.evaluate("document.querySelector('#prove-form .prover-go').click()")
-    page.evaluate("document.getElementById('prover-stop').click()")
+    both = ("#prove-form .prover-go", "#prover-stop")  # at once: a run may be over before a second message arrives
+    page.evaluate("; ".join(f"document.querySelector('{button}').click()" for button in both))
     page.wait_for(IDLE)
     assert status(page).startswith("Stopped.")
     assert page.evaluate("document.getElementById('prove-answer').textContent") == ""

@@ -292,6 +292,9 @@ def test_a_term_explains_itself_to_a_finger_and_leads_on_at_the_second_touch(sit
     box = "document.querySelector('.term-definition').getBoundingClientRect()"
     left, right = page.evaluate(f"(r => [r.left, r.right])({box})")
     assert 0 <= left < right <= 420
+    page.press("Tab")  # a machine with both: the keyboard is no finger
+    page.evaluate(f"{WORD}.blur(), {WORD}.focus()")
+    assert page.wait_for(SHOWN) == page.evaluate(f"{WORD}.dataset.definition")
     touch()
     page.wait_for("location.pathname.endsWith('glossary.html')")
 
