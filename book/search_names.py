@@ -107,7 +107,7 @@ def headings(document: nodes.document) -> list[tuple[str, str]]:
 def subject(document: nodes.document) -> list[str]:
     """The name of which a page speaks: the code with which its first paragraph begins, if it does."""
     first = next(iter(document.findall(nodes.paragraph)), None)
-    return [first[0].astext()] if first and isinstance(first[0], nodes.literal) else []
+    return [first[0].astext()] if first and first.children and isinstance(first[0], nodes.literal) else []
 
 
 def entries(env: BuildEnvironment) -> list[dict[str, Any]]:
