@@ -68,7 +68,7 @@ predictions.compare("error", f"{few.standard_error:.2g} became {many.standard_er
 #
 # $$\text{distance} = \frac{\text{measured mean}-\text{formula}}{\text{standard error}}.$$
 #
-# Chance alone seldom makes it larger than 3. In this course a formula is refuted when the distance exceeds 5; this bar was fixed
+# Chance alone seldom makes it larger than 3. In this course a formula is refuted when the distance is 5 or more; this bar was fixed
 # before any draw.
 
 # %%
@@ -103,7 +103,7 @@ verify("norm-factor", dim=sized(full=10, fast=6), probes=2)
 # A verdict is one of three words.
 #
 # - CONSISTENT: the formula agrees with the draws, and the draws were many enough to show an error of the size that was asked for.
-# - REFUTED: the formula lies more than five standard errors away.
+# - REFUTED: the formula lies five standard errors or more away.
 # - UNDERPOWERED: the draws were too few to tell.
 #
 # `check` tests any formula in the place of the theory, even a wrong one:
@@ -195,7 +195,7 @@ check_draws_for_ten(draws_for_ten)
 # %% [markdown]
 # ## Summary
 #
-# - $z$ is the probe. The distance of a mean from a formula is counted in standard errors; more than 5 refutes the formula.
+# - $z$ is the probe. The distance of a mean from a formula is counted in standard errors; 5 or more refute the formula.
 # - A verdict is CONSISTENT, REFUTED or UNDERPOWERED; it names what it would see.
 # - A decoy is a wrong formula that the same draws must refute.
 #
