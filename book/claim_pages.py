@@ -14,14 +14,16 @@ from folders import ROOT
 from mezo_lab.claims import Claim
 from mezo_lab.report.labels import SECTIONS, counted
 from mezo_lab.report.prose import status_label, worst_status
-from mezo_lab.sampling import KEYED_LAWS
+from mezo_lab.sampling import KEYED_LAWS, LAWS
 
 GENERATED = re.compile(r"<!-- claims -->.*<!-- end claims -->", re.DOTALL)
-MANY = 7  # laws: all of them, but for the low-rank one
+IID = "iid"  # the law of a proof for all laws with independent coordinates
+EVERY = set(LAWS)  # laws of a direction; the low-rank law is one of a matrix
+CONTINUED = re.compile(r"^## D, continued: whole trainings\n(.*?)(?=^## )", re.DOTALL | re.MULTILINE)
 STYLE = parts.raw('<link rel="stylesheet" href="../_static/claims.css">')
 FILTER = parts.raw(
     '<p class="mezo-filter"><label for="claim-filter">Show the claims that have all of these words</label> '
-    '<input id="claim-filter" type="search" autocomplete="off" placeholder="such as sphere curvature"> '
+    '<input id="claim-filter" type="search" autocomplete="off" placeholder="such as curvature sphere, or (d+n-1)/n"> '
     '<output for="claim-filter" aria-live="polite"></output></p>\n'
     '<script src="../_static/claims.js" defer></script>'
 )
@@ -62,16 +64,16 @@ def page(claim: Claim, before: Claim | None, after: Claim | None) -> str:
         STYLE,
         f"# {claim.id} {claim.name}",
         _way(before, after),
-        f"```{{math}}\n{claim.statement}\n```",
+        parts.statement(claim),
         f"**{_status(claim)}** · {_proved(claim)} · section {claim.id[0]}, *{SECTIONS[claim.id[0]]}*",
     ]
     return "\n\n".join([*head, *(f"## {name}\n\n{content}" for name, content in sections.items())]) + "\n"
 
 
 def _verification(claim: Claim) -> str:
-    """When it was, its figure and its verdicts."""
+    """When it was, its figure and its verdicts; or that there are none."""
     if not parts.verdicts_on(claim):
-        return parts.verified(claim)
+        return "No record under `results/` has a verdict on this claim."
     return "\n\n".join([parts.verified(claim), parts.figure(claim), parts.verdict_table(claim)])
 
 
@@ -99,7 +101,11 @@ def _status(claim: Claim) -> str:
 
 def _proved(claim: Claim) -> str:
     laws = list(dict.fromkeys(proof.law for proof in parts.proofs_of(claim) if proof.proved))
-    return f"∎ proved for {counted(len(laws), 'law')}" if laws else "not derived by `mezo-lab prove`"
+    if not laws:
+        return "not derived by `mezo-lab prove`"
+    named = [law for law in laws if law != IID]
+    words = [counted(len(named), "law")] * bool(named) + ["all i.i.d. coordinates at once"] * (IID in laws)
+    return f"∎ proved for {' and for '.join(words)}"
 
 
 def _try(claim: Claim) -> str:
@@ -121,16 +127,27 @@ def _away(address: str, words: str) -> str:
 
 def index(claims: Sequence[Claim]) -> str:
     """All claims by section; the notation and the names of formulas around them are those of docs/claims.md."""
-    before, after = GENERATED.split((ROOT / "docs/claims.md").read_text(encoding="utf-8"))
+    text = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
+    around = GENERATED.split(text)
+    if len(around) != 2:
+        raise ValueError(f"docs/claims.md must have one generated block, got {len(around) - 1}: run `make docs`.")
+    before, after = around
+    continued = CONTINUED.search(after)
+    if continued is None:
+        raise ValueError("docs/claims.md must have the section `D, continued: whole trainings` behind its block.")
+    after = after.replace(continued[0], "")
     lines = [
         STYLE,
         _moved(before).strip(),
-        "[Laws and claims](matrix.md) shows which claim holds for which law.",
+        "[Laws and claims](matrix.md) shows which claim holds for which law. *Every law of a vector* is the"
+        f" {parts.joined(list(LAWS))} law; *every law* is low-rank directions of a matrix besides.",
         FILTER,
     ]
     for letter, title in SECTIONS.items():
         lines.append(f"## {letter}. {title}")
         lines += [_entry(claim) for claim in claims if claim.id[0] == letter]
+        if letter == "D":
+            lines.append(f"Whole trainings follow. {_moved(continued[1]).strip()}")
     toctree = "\n".join(["```{toctree}", ":hidden:", "", *(claim.id for claim in claims), "```"])
     return "\n\n".join([*lines, _moved(after).strip(), toctree]) + "\n"
 
@@ -142,18 +159,26 @@ def _moved(words: str) -> str:
 
 def _entry(claim: Claim) -> str:
     """A claim in the index."""
-    names = ", ".join(claim.laws)
-    if len(claim.laws) >= MANY:  # the filter finds the names
-        names = f'every law<span class="visually-hidden"> ({names})</span>'
+    words = escape(parts.searched(claim)).replace("\n", "&#10;")  # a span is one line of Markdown
     return "\n".join(
         [
             "::::{div} mezo-claim",
-            f"{parts.link(claim)} · {_status(claim)} · {_proved(claim)} · {names}",
+            f"{parts.link(claim)} · {_status(claim)} · {_proved(claim)} · {_laws(claim)}"
+            f'<span hidden data-words="{words}"></span>',
             "",
-            f"```{{math}}\n{claim.statement}\n```",
+            parts.statement(claim),
             "::::",
         ]
     )
+
+
+def _laws(claim: Claim) -> str:
+    """Its laws in few words; the filter finds the names of all."""
+    names = ", ".join(claim.laws)
+    if not EVERY <= set(claim.laws):
+        return names
+    words = "every law" if set(KEYED_LAWS) <= set(claim.laws) else "every law of a vector"
+    return f'{words}<span class="visually-hidden"> ({names})</span>'
 
 
 def matrix(claims: Sequence[Claim]) -> str:
@@ -174,6 +199,7 @@ def matrix(claims: Sequence[Claim]) -> str:
         "Which claim holds for which law of z, from the records of the last full verification:\n\n"
         "- **✓ 2**: CONSISTENT, in two verdicts; ✗ would be REFUTED, ? UNDERPOWERED.\n"
         "- **∎**: proved for this law; alone, it is proved and not drawn.\n"
+        "- **–**: stated for this law, and no verdict is on record.\n"
         "- **n/a**: not stated for this law; it may be wrong there, and may be true.\n\n"
         "[The index of claims](index.md) has their statements."
     )
@@ -191,6 +217,8 @@ def cell(claim: Claim, law: str) -> str:
         said.append(_sign(f"{sign} {len(own)}", f"{word}, {counted(len(own), 'verdict')}"))
     if proved:
         said.append(_sign("∎", "proved"))
+    if not own and law in claim.laws:
+        said.append(_sign("–", "stated, and no verdict on record"))
     return " ".join(said) or _sign("n/a", "not stated for this law")
 
 

@@ -15,6 +15,7 @@ from citations import cited, cited_by_claim
 from claim_uses import Place, aliases, formulas, once, own_formulas, related, uses
 from folders import ROOT
 from playground_page import playground_link
+from statement_lines import in_lines
 
 from mezo_lab import theory
 from mezo_lab.claims import REGISTRY, SYMBOLS, Claim, Verdict
@@ -26,7 +27,7 @@ from mezo_lab.proofs.printing import NO_BREAK, mathtext
 from mezo_lab.report import summary, verdicts_of
 from mezo_lab.report.card import verdict_card
 from mezo_lab.report.figures import alt_text, claim_figure
-from mezo_lab.report.labels import PARAMETER_LETTERS, counted, is_formula, joined, setting
+from mezo_lab.report.labels import PARAMETER_LETTERS, counted, is_formula, joined, setting, typographic
 from mezo_lab.report.picture import inline_svg
 from mezo_lab.sampling import KEYED_LAWS
 from mezo_lab.theory import Expression
@@ -44,12 +45,17 @@ def text(words: str) -> str:
 
 @cache
 def records() -> dict[str, tuple[list[Verdict], dict[str, Any], str]]:
-    """Claim → its verdicts in the last record that has any, the environment of that run, and the record's name."""
+    """Claim → its verdicts, the environment of their run, and the record's name; no claim is in two records.
+
+    Raises: ValueError where one is: its verdicts would be of two runs.
+    """
     found: dict[str, tuple[list[Verdict], dict[str, Any], str]] = {}
     for name in RECORDS:
         record = json.loads((ROOT / f"results/{name}.json").read_text(encoding="utf-8"))
         for verdict in verdicts_of(record):
-            verdicts, *_ = found.setdefault(verdict.claim.name, ([], record["environment"], name))
+            verdicts, _, first = found.setdefault(verdict.claim.name, ([], record["environment"], name))
+            if first != name:
+                raise ValueError(f"{verdict.claim.name} must be in one record, is in {first} and {name}: drop one.")
             verdicts.append(verdict)
     return found
 
@@ -57,6 +63,12 @@ def records() -> dict[str, tuple[list[Verdict], dict[str, Any], str]]:
 def verdicts_on(claim: Claim) -> list[Verdict]:
     """Those of the claim in the records."""
     return records().get(claim.name, ([], {}, ""))[0]
+
+
+def statement(claim: Claim) -> str:
+    """What it says, as a formula of its own."""
+    latex = in_lines(claim.statement).replace("{-}", r"\text{-}")  # a hyphen, which MathJax would set as a minus sign
+    return f"```{{math}}\n{latex}\n```"
 
 
 @once
@@ -67,9 +79,7 @@ def proofs_of(claim: Claim) -> list[Proof]:
 
 def verified(claim: Claim) -> str:
     """When it was verified last, with which versions, and what came out."""
-    verdicts, environment, name = records().get(claim.name, ([], {}, ""))
-    if not verdicts:
-        return "No record under `results/` has a verdict on this claim."
+    verdicts, environment, name = records()[claim.name]
     versions = f"mezo_lab {environment['mezo_lab']}, torch {environment['torch']}, Python {environment['python']}"
     model = " on a real language model" if claim.real else ""
     return f"Verified{model} on {environment['date']} ({versions}; `results/{name}.json`). {summary(verdicts)}"
@@ -96,7 +106,9 @@ def _formula(claim: Claim, verdict: Verdict) -> str:
     """The theory's formula for the law of the verdict."""
     if verdict.theory_formula is None:
         names = ", ".join(f"{{py:func}}`~mezo_lab.theory.{name}`" for name in formulas(claim))
-        return f"no closed formula in these names; computed by {names}" if names else "the statement's own value"
+        if names:
+            return f"no closed formula in these names; computed by {names}"
+        return "no closed formula: measured against backpropagation" if claim.real else "no closed formula"
     symbols = {} if claim.real else _symbols(claim, verdict)
     return f"${mathtext(law_formula(Expression(verdict.theory_formula), verdict.law, symbols))}$"
 
@@ -116,15 +128,16 @@ def assumptions(claim: Claim) -> str:
             if other := re.match(r"as `(\w+)`", words):
                 referred = getattr(theory, other[1])
                 functions += [] if referred in functions else [referred]
-            found.setdefault(words, []).append(name)
+                words = re.sub(r"^as `\w+`[;,]?\s*", "", words)
+            if words:
+                found.setdefault(words, []).append(name)
     own = "z is drawn by one of the laws of the table, each of which has $\\mathbb{E}[zz^\\top] = I$"
     if not found:
         return f"{own}. The library states no other assumption than the statement itself."
     lines = [f"- {own}."]
     for words, names in found.items():
         where = ", ".join(filter(None, names))
-        if not re.fullmatch(r"as `\w+`", words):
-            lines.append(f"- {where}: {_sentence(words)}" if where else f"- {_sentence(words)}")
+        lines.append(f"- {where}: {_sentence(words)}" if where else f"- {_sentence(words)}")
     return "\n".join(["What the statement, and each formula of the experiment and its decoys, assumes:", "", *lines])
 
 
@@ -134,7 +147,7 @@ def _assumed(function: Callable) -> list[str]:
     module = inspect.getdoc(sys.modules[function.__module__]) or ""
     said += re.findall(rf"Assumes throughout: (.*?){LABEL}", module, re.DOTALL)
     said = [re.sub(r"^as this file does,? and ", "", " ".join(words.split())) for words in said]
-    return [re.split(r"(?<=[.)])\s+(?=[A-Z(])", words)[0].rstrip(".;") for words in said]  # what follows explains
+    return [re.split(r"(?<=[.)])\s+(?=[A-Z(`])", words)[0].rstrip(".;") for words in said]  # what follows explains
 
 
 def _sentence(words: str) -> str:
@@ -164,9 +177,11 @@ def _proof(proof: Proof) -> str:
 def figure(claim: Claim) -> str:
     """The figure of the last verification, which follows a light or a dark page; its words stand for it."""
     verdicts = verdicts_on(claim)
-    svg = inline_svg(claim_figure(verdicts, claim), f"figure-{claim.name}", alt_text(verdicts, claim))
-    caption = escape(alt_text(verdicts, claim))
-    return raw(f'<figure class="mezo-claim-figure">{svg}<figcaption>{caption}</figcaption></figure>')
+    words = alt_text(verdicts, claim)
+    svg = inline_svg(claim_figure(verdicts, claim), f"figure-{claim.name}", words)
+    # who sees reads them below the figure; who hears has them with the figure, and not twice
+    caption = f'<figcaption aria-hidden="true">{escape(words)}</figcaption>'
+    return raw(f'<figure class="mezo-claim-figure">{svg}{caption}</figure>')
 
 
 def verdict_table(claim: Claim) -> str:
@@ -217,6 +232,17 @@ def _options(claim: Claim, verdict: Verdict) -> str:
             continue
         options += f" --{name} {value}" if name in ("dim", "probes") else f" --set {shlex.quote(f'{name}={value}')}"
     return options
+
+
+def searched(claim: Claim) -> str:
+    """What the filter of the index finds beside what it shows: names, and formulas as they are typed and printed."""
+    typed = dict.fromkeys(
+        formula
+        for verdict in verdicts_on(claim)
+        for formula in [verdict.theory_formula, *(decoy.statement for decoy in verdict.decoys)]
+        if formula
+    )
+    return "\n".join([*aliases(claim), *own_formulas(claim), *typed, *map(typographic, typed)])
 
 
 def names(claim: Claim) -> str:

@@ -33,16 +33,9 @@ T = TypeVar("T")
 
 
 def once(function: Callable[[Claim], T]) -> Callable[[Claim], T]:
-    """The function, called once for each claim: claims have no hash."""
-    known: dict[str, T] = {}
-
-    @wraps(function)
-    def remembered(claim: Claim) -> T:
-        if claim.name not in known:
-            known[claim.name] = function(claim)
-        return known[claim.name]
-
-    return remembered
+    """The function, called once for each claim: by its name, as claims have no hash."""
+    by_name = cache(lambda name: function(REGISTRY[name]))
+    return wraps(function)(lambda claim: by_name(claim.name))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,21 @@
 // The filter of the index of claims: a claim is shown while it has every word that is typed.
+
+// Words as they are compared: without capitals, spaces, hyphens, minus signs and signs of multiplication.
+function plain(text) {
+  return text.toLowerCase().replace(/[ \t\u00a0_*·\u2010-\u2015\u2212-]/g, "");
+}
+
+// The words of what is typed; a formula with spaces is one word, and so is "E 3".
+function typedWords(text) {
+  return text
+    .toLowerCase()
+    .replace(/\s+([+*/^=\u2212-])\s+/g, "$1")
+    .replace(/(^|\s)([a-e])[\s-]+(\d{1,2})(?=\s|$)/g, "$1$2$3")
+    .split(/\s+/)
+    .map(plain)
+    .filter(Boolean);
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   const input = document.getElementById("claim-filter");
   if (!input) {
@@ -6,14 +23,22 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   const output = document.querySelector("output[for='claim-filter']");
   const claims = [...document.querySelectorAll(".mezo-claim")];
+  const ids = claims.map((claim) => claim.querySelector("a").textContent.split(" ")[0].toLowerCase());
   // read before the formulas are set: their LaTeX is searched too
-  const texts = claims.map((claim) => claim.textContent.toLowerCase());
+  const texts = claims.map((claim) => {
+    const words = claim.querySelector("[data-words]");
+    return plain(`${claim.textContent}\n${words ? words.dataset.words : ""}`);
+  });
+
+  function has(place, word) {
+    return /^[a-e]\d{1,2}$/.test(word) ? ids[place] === word : texts[place].includes(word);
+  }
 
   function show() {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = typedWords(input.value);
     let shown = 0;
     claims.forEach((claim, place) => {
-      const kept = words.every((word) => texts[place].includes(word));
+      const kept = words.every((word) => has(place, word));
       claim.hidden = !kept;
       shown += kept ? 1 : 0;
     });

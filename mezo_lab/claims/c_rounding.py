@@ -45,6 +45,10 @@ _LEAST = {torch.bfloat16: 2.0**-6, torch.float16: 2.0**-6, torch.float32: 1.0}
     published=[paper.RESET_BEFORE_DESCENT],
 )
 def restore(law, measure, dtype, cycles, estimator="two-sided"):
+    """Assumes: for the drift of the plain mode, rounding to nearest, and εz spread evenly over many ulp of the weights.
+
+    The exact mode assumes neither.
+    """
     build = {"exact": _unchanged, "drift": _drift}[measure]
     return build(law, estimator, getattr(torch, dtype), cycles)
 
@@ -162,7 +166,10 @@ _DIM = 256
     + grid(estimator=["two-sided", "population"], dtype=["bfloat16"], epsilon=[0.03, 0.06, 0.1, 0.2, 0.3, 0.5]),
 )
 def rounding(law, dtype, epsilon, estimator="two-sided"):
-    """The losses of a population lie on one side of θ: where H is not 0, they are curved as in claim A8 besides."""
+    """The losses of a population lie on one side of θ: where H is not 0, they are curved as in claim A8 besides.
+
+    Assumes: losses that are rounded to nearest and spread over many ulp, and that are cubic along the probe.
+    """
     third = 6 / 15**0.5 * torch.full((_DIM,), _DIM**-0.5, dtype=torch.float64)  # T² = Σa_i²/36·E z⁶ = 1
     ulp = 2 * torch.finfo(getattr(torch, dtype)).eps  # of losses between 2 and 4
     if epsilon < ulp / 4:

@@ -31,9 +31,9 @@ def effective_rank_factor(rank: Number, probes: Number, moments: Moments) -> Num
     """γ, which replaces the norm factor when the Hessian is ℓ times a projector of rank r: d is gone.
 
     Source: paper, Theorem 2 (Gaussian, (r+n+1)/n) and the proof of Theorem 1 (sphere, (dr+d−2)/(n(d+2)) + 1).
-    Assumes: H = ℓ·P_r; for laws with coincidence ≠ 0, P_r aligned with the coordinates (in general directions pass
-    the moments of `rotation_average`). At r = d it is `norm_factor`. The paper's γ = Θ(r/n) holds for n = O(r) alone:
-    no number of independent probes takes γ below 1.
+    Assumes: H = ℓ·P_r, with P_r along the coordinates where E[z_i⁴] ≠ 3·E[z_i²z_j²]. In general directions pass the
+    moments of `rotation_average`. At r = d it is `norm_factor`. The paper's γ = Θ(r/n) holds for n = O(r) alone: no
+    number of independent probes takes γ below 1.
     Formula: `second_moment` at W = P_r with P_r·g = g; for independent probes 1 + (γ₁ − 1)/n, γ₁ that of one probe.
 
     Args: rank: r = tr(H)/‖H‖_op. probes: n. moments: of the law, at the full dimension.
@@ -83,7 +83,7 @@ def progress_per_pair(
 
     Source: derived; the paper's Table 6 sees the former. Lin, Song and Xu, "The Multi-Query Paradox in Zeroth-Order
     Optimization" (2025, arXiv 2509.15552), prove both for general losses. Assumes: H = ℓ·P_r, as
-    `effective_rank_factor` does.
+    claim B3 does.
     Formula: (1/n)·log(γ/(γ−1)); for the Gaussian (1/n)·log(1 + n/(r+1)).
 
     Args: rank: r. probes: n. moments: of the law, at the full dimension; the default is the Gaussian's.

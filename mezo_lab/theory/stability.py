@@ -11,8 +11,8 @@ largest eigenvalue is 1, and that is the case at the smallest η with F(η) = Σ
 Source: derived here; published first, with momentum and Adam, by Song et al., "Zeroth-Order Optimization at the Edge of
 Stability" (2026, arXiv 2604.14669), who find full-batch training of deep networks to stay near this edge.
 
-Assumes throughout: H ⪰ 0, as along a negative eigenvalue no step is stable; for laws with coincidence ≠ 0 also an H
-along the coordinates, as in B3. For an H in general directions pass `theory.rotation_average(d, moments)`, right for
+Assumes throughout: H ⪰ 0, as along a negative eigenvalue no step is stable, and an H along the coordinates where
+E[z_i⁴] ≠ 3·E[z_i²z_j²], as in B3. For an H in general directions pass `theory.rotation_average(d, moments)`, right for
 one step on average over rotations: signs see the sphere there, which is the Gaussian only where tr H/λ_max ≪ d.
 
 For the mean of the loss the limit is exact. A single run outlives it where few eigenvalues matter, since rare long
@@ -57,7 +57,7 @@ def momentum_lr(smoothness: Number, factor: Number, beta: Number) -> Number:
     """The largest stable learning rate of MeZO's own momentum, m ← βm + (1−β)ĝ, on H = ℓ·P_r.
 
     Source: derived. For the full spectrum of SGD: Song et al., arXiv 2604.14669.
-    Assumes: as this file does, and an average over all steps (`optim.rules.Momentum` keeps all but a thousandth).
+    Assumes: as this file does, and an average over all steps. `optim.rules.Momentum` keeps all but a thousandth.
     Formula: 2/(ℓ(γ − 2β/(1+β))). β = 0 gives `largest_stable_lr`; γ = 1, the true gradient, gives 2(1+β)/((1−β)ℓ).
 
     Args: smoothness: ℓ. factor: γ. beta: β.

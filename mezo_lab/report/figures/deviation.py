@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["clipped", "deviation_figure", "relative", "relative_bar"]
 
 _ROW = 0.26  # inches for a verdict
-_MARGIN = 1.03  # of the axis
+_MARGIN = 9  # points behind the axis, on whose end half an arrow of 6 points may lie
 _FRAME = 0.95  # inches for the axis and its label
 _LINE = 0.17  # inches for a line of the legend
 _FARTHEST = 1.2  # a larger deviation is an arrow at the edge
@@ -109,13 +109,17 @@ def _draw_estimate(axes: "Axes", row: int, verdict: Verdict, edges: _Edges) -> N
 def _write_margin(axes: "Axes", verdicts: Sequence[Verdict]) -> None:
     """Right of each row what its draws say; the head says that it is a distance, or each row where only some are."""
     look: dict[str, Any] = {"fontsize": style.SMALL, "color": style.INK}
+    look |= {
+        "xytext": (_MARGIN, 0),
+        "textcoords": "offset points",
+    }  # on a narrow axis too it clears the arrow at the end
     headed = all(verdict.has_z_score for verdict in verdicts)
     if headed:
-        axes.annotate("distance", (_MARGIN, 1.0), xycoords="axes fraction", va="bottom", **look)
+        axes.annotate("distance", (1.0, 1.0), xycoords="axes fraction", va="bottom", **look)
     for row, verdict in enumerate(verdicts):
         name = "distance " if verdict.has_z_score and not headed else ""
         text = f"{name}{verdict.strength} {MARKS[verdict.status]}"
-        axes.annotate(text, (_MARGIN, row), xycoords=("axes fraction", "data"), va="center", **look)
+        axes.annotate(text, (1.0, row), xycoords=("axes fraction", "data"), va="center", **look)
 
 
 def _draw_decoys(axes: "Axes", row: int, verdict: Verdict, formulas: Sequence[str], edges: _Edges) -> None:
