@@ -165,12 +165,13 @@
       byId("compare-text").focus();
       return;
     }
+    // for the shell; with = below, as a formula may begin with a minus sign
     const quoted = `'${text.replaceAll("'", "'\\''")}'`;
     const label = chosen.label ? `, ${chosen.label}` : "";
     const asked = {
       title: `${claim.id} ${claim.name}, ${law} law${label}`,
       bound: chosen.bound,
-      command: `mezo-lab verify ${claim.name} --law ${law}${chosen.options} --expect ${quoted}`,
+      command: `mezo-lab verify ${claim.name} --law ${law}${chosen.options} --expect=${quoted}`,
     };
     const given = { text, theory: chosen.formula, law, values: values(), places: chosen.places, rows: chosen.rows };
     ask("comparison", given, byId("compare-answer"), (found) => prover.comparisonShown(found, asked));

@@ -256,7 +256,7 @@ def test_the_form_compares_a_formula(page):
     shown = press(page, "compare")
     assert "Different." in shown
     assert "at d = 2, n = 1 your formula gives 2, and the theory gives 4." in shown
-    assert "mezo-lab verify norm-factor --law gaussian --expect '(d+n-1)/n'" in shown
+    assert "mezo-lab verify norm-factor --law gaussian --expect='(d+n-1)/n'" in shown
     choose(page, "compare-text", "(d+n+1)/n")
     assert "Equal." in press(page, "compare")
     choose(page, "compare-text", "1/(d-d)")
