@@ -11,7 +11,7 @@ import pybtex.plugin
 from citations import entries, plain
 from docutils import nodes
 from sphinx.application import Sphinx
-from terms import FOLDERS, is_cell
+from terms import FOLDERS, stands_apart
 
 UNTOUCHED = (nodes.title, nodes.rubric, nodes.literal, nodes.FixedTextElement, nodes.math, nodes.reference, nodes.raw)
 
@@ -44,7 +44,7 @@ def cite(node: nodes.Element, cited: set[str]) -> None:
             if key and key not in cited:
                 cited.add(key)
                 node.replace(child, _reference(key, child))
-        elif isinstance(child, nodes.Element) and not isinstance(child, UNTOUCHED) and not is_cell(child):
+        elif isinstance(child, nodes.Element) and not isinstance(child, UNTOUCHED) and not stands_apart(child):
             cite(child, cited)
 
 

@@ -130,13 +130,13 @@ def mark(node: nodes.Element, seen: set[Term], depth: int = 0, *, prose: bool = 
         elif isinstance(child, nodes.Text):
             if prose:
                 _mark_text(child, seen)
-        elif isinstance(child, nodes.Element) and not isinstance(child, UNTOUCHED) and not is_cell(child):
+        elif isinstance(child, nodes.Element) and not isinstance(child, UNTOUCHED) and not stands_apart(child):
             mark(child, seen, depth, prose=prose or isinstance(child, nodes.paragraph))
 
 
-def is_cell(node: nodes.Element) -> bool:
-    """Whether a node is a code cell, or what it printed."""
-    return bool({"cell", "cell_output", "cell_input"} & set(node.get("classes", ())))
+def stands_apart(node: nodes.Element) -> bool:
+    """Whether a node is a code cell, what it printed, or a card, which is a link as a whole."""
+    return bool({"cell", "cell_output", "cell_input", "sd-card"} & set(node.get("classes", ())))
 
 
 def _mark_text(text: nodes.Text, seen: set[Term]) -> None:

@@ -231,6 +231,7 @@ def test_a_word_that_means_something_else_is_not_marked():
         paragraph(nodes.emphasis("", "the probe")),
         paragraph(nodes.strong("", "the probe")),
         nodes.container("", paragraph("the probe"), classes=["cell_output"]),
+        nodes.container("", paragraph("the probe"), classes=["sd-card"]),
         nodes.table("", nodes.entry("", paragraph("the probe"))),
         paragraph("a coordinate, a rule, a loss"),
     ],
