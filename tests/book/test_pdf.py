@@ -123,7 +123,7 @@ def test_examples_run(module):
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory):
+def book(tmp_path_factory, vendored_files):
     """The printed book, made by the first process that asks for it."""
     if chromium.CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install the package chromium")
@@ -263,7 +263,7 @@ def test_the_file_names_no_folder_of_the_machine_that_made_it(book):
 
 
 @pytest.fixture
-def small_page(tmp_path, browser):
+def small_page(tmp_path, browser, vendored_files):
     """Opens a page of the book with this body."""
     copy_assets(tmp_path)
     opened_pages = []

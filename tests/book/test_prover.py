@@ -139,7 +139,7 @@ def test_every_claim_whose_theory_is_a_formula_in_names_is_offered():
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory):
+def packed(tmp_path_factory, vendored_files):
     """The page of proofs as Sphinx gets it."""
     staged = tmp_path_factory.mktemp("staged")
     prover_page.write_prover(staged)
