@@ -130,7 +130,7 @@ def index(claims: Sequence[Claim]) -> str:
     text = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
     around = GENERATED.split(text)
     if len(around) != 2:
-        raise ValueError(f"docs/claims.md must have one generated block, got {len(around) - 1}: run `make docs`.")
+        raise ValueError(f"docs/claims.md must have one generated block, got {len(around) - 1}: run `make pages`.")
     before, after = around
     continued = CONTINUED.search(after)
     if continued is None:

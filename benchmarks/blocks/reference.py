@@ -60,7 +60,8 @@ def proofs_of(claim: Claim) -> list[str]:
 def symbols(root: Path) -> str:
     """The names that a formula of one's own may use."""
     used = {name for claim in REGISTRY.values() for name in names_in(experiments_of(claim))}
-    rows = [f"| `{name}` | {meaning} |" for name, meaning in SYMBOLS.items() if name in used]
+    meanings = {name: meaning.replace("|", r"\|") for name, meaning in SYMBOLS.items()}  # a bar ends a cell
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in meanings.items() if name in used]
     return "\n".join(["| name | meaning |", "|---|---|", *rows])
 
 

@@ -61,17 +61,21 @@ def accuracy(root: Path) -> str:
 
 
 def price(root: Path) -> str:
-    peaks = {
-        (row["method"], row["tuning"]): row["peak_mebibytes"]
+    rows = {
+        (row["method"], row["tuning"]): row
         for row in record(root, "finetune")["rows"]
         if row["prompt"] == "rotten-tomatoes"
         and row["shots"] == 16
         and row["objective"] == "loss"
         and not row["scratch"]
     }
+    mezo = rows["mezo", "full"]
+    adam = rows["adam", "full"]
     return (
-        f"The price is time: Adam took {peaks['adam', 'full']:,.0f} MiB where MeZO took {peaks['mezo', 'full']:,.0f},"
-        " and took far fewer steps. Choose MeZO where backpropagation does not fit ([when not](docs/costs.md#memory))."
+        f"The gain is memory, {mezo['peak_mebibytes']:,.0f} MiB where Adam took {adam['peak_mebibytes']:,.0f}, and the"
+        f" price is time: {mezo['steps']:,} steps where Adam took {adam['steps']:,}"
+        " ([fine-tuning](docs/finetuning.md#what-it-reaches)). Choose MeZO where backpropagation does not fit"
+        " ([when not](docs/costs.md#memory))."
     )
 
 

@@ -129,6 +129,7 @@
     const field = error instanceof FormulaError ? "formula" : error.field;
     if (!field) throw error;
     clearMarks();
+    byId("pg-verdict").hidden = true; // it was on other settings
     // a screen reader says an alert again whenever it is written
     if (byId("pg-error").textContent !== error.message) byId("pg-error").textContent = error.message;
     const input = form.elements[field];

@@ -24,6 +24,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const output = document.querySelector("output[for='claim-filter']");
   const claims = [...document.querySelectorAll(".mezo-claim")];
   const ids = claims.map((claim) => claim.querySelector("a").textContent.split(" ")[0].toLowerCase());
+  const sections = new Set(claims.map((claim) => claim.closest("section")));
   // read before the formulas are set: their LaTeX is searched too
   const texts = claims.map((claim) => {
     const words = claim.querySelector("[data-words]");
@@ -42,6 +43,9 @@ document.addEventListener("DOMContentLoaded", () => {
       claim.hidden = !kept;
       shown += kept ? 1 : 0;
     });
+    for (const section of sections) {
+      section.hidden = !section.querySelector(".mezo-claim:not([hidden])");
+    }
     output.textContent = words.length ? `${shown} of ${claims.length} claims` : "";
   }
 

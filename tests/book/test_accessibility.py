@@ -94,7 +94,7 @@ def test_axe_finds_no_serious_fault_on_a_page_of_every_kind(site: Path, page: Pa
     assert not found
 
 
-def test_axe_reports_a_page_with_faults(tmp_path: Path, page: Page) -> None:
+def test_axe_reports_a_page_with_faults(tmp_path: Path, page: Page, vendored_files: None) -> None:
     """The control: a picture without words, a button without a name, pale text."""
     (tmp_path / "page.html").write_text(
         '<!doctype html><html lang="en"><title>a page</title><main><h1>Title</h1><img src="data:,"><button></button>'
