@@ -317,7 +317,7 @@ def neighbours(claim: Claim) -> str:
     """Related claims, and why they are."""
     reasons = related(claim)
     if not reasons:
-        return "None by the rule of these pages: no text, formula or section in common."
+        return "No other claim shares a text, a formula or a section with it."
     return "\n".join(
         f"- Claims that {why}: {', '.join(link(other) for other in found)}" for why, found in reasons.items()
     )

@@ -7,15 +7,15 @@ addresses of other hosts that the book links to are listed beside it, in links.t
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from folders import BOOK, ROOT
+from folders import ROOT
 from outside_links import write_outside
+from sphinx_command import run_sphinx
 from staging import stage
 from vendor import MissingError, copy_vendored
 
@@ -26,9 +26,7 @@ def make(site: Path, staged: Path = STAGED) -> None:
     """Write the site. Raises: CalledProcessError where Sphinx warns; MissingError where a vendored file is missing."""
     stage(staged)
     shutil.rmtree(site, ignore_errors=True)
-    options = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "2", "-d", str(staged.with_suffix(".trees"))]
-    command = [sys.executable, "-m", "sphinx", "-b", "html", *options, str(staged), str(site)]
-    subprocess.run(command, check=True, env=os.environ | {"MEZO_LAB_BOOK": str(BOOK)})
+    run_sphinx("html", staged, site, staged.with_suffix(".trees"))
     copy_vendored("mathjax", site)
 
 

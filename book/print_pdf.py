@@ -20,11 +20,12 @@ from typing import Any
 
 import matplotlib
 from chromium import Chromium, ChromiumError, Page
+from folders import BOOK, ROOT
 from print_pages import Heading, record_date, written
 from print_sources import chapters, stage_print
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import BooleanObject, DictionaryObject, Fit, NameObject
-from staging import BOOK, ROOT
+from sphinx_command import run_sphinx
 from vendor import MissingError, copy_vendored
 
 STAGED = ROOT / "out" / "print"
@@ -57,8 +58,7 @@ def write_page(staged: Path) -> tuple[Path, list[Heading]]:
     pages = staged / "pages"
     stage_print(sources)
     shutil.rmtree(pages, ignore_errors=True)
-    options = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "2", "-d", str(staged / "trees")]
-    subprocess.run([sys.executable, "-m", "sphinx", "-b", "json", *options, str(sources), str(pages)], check=True)
+    run_sphinx("json", sources, pages, staged / "trees")
     html, contents = written(pages, chapters(), json.loads(RECORD.read_text(encoding="utf-8")))
     copy_assets(pages)
     page = pages / "book.html"

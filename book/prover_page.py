@@ -1,8 +1,8 @@
 """The page that proves claims in the reader's browser: prove.md, and beside it Python, sympy and this library.
 
 A page that was opened as a file can neither fetch files nor import modules, but it can load scripts. So each file of
-the archive is compressed and written into scripts, a megabyte each; a server shows the same page. That is 14 MB, less
-than the files themselves.
+the archive is compressed and written into scripts, a megabyte each, which are smaller than the files themselves; a
+server shows the same page.
 """
 
 import base64

@@ -36,7 +36,7 @@ def deviation_figure(verdicts: Sequence[Verdict]) -> "Figure":
     formulas = style.decoy_formulas(verdicts)
     edges = _edges(verdicts)
     names = style.varying(verdicts)
-    rows = [_row_label(verdict, _told(verdict, verdicts, names)) for verdict in verdicts]
+    rows = [_row_label(verdict, _distinguishing(verdict, verdicts, names)) for verdict in verdicts]
     label = _axis_label(verdicts, names, room=min(_WIDEST, _SHARED - max(map(len, rows))))
     figure = style.new_figure(_FRAME + _ROW * len(verdicts) + _LINE * (len(formulas) + label.count("\n")))
     axes = figure.add_subplot()
@@ -178,7 +178,7 @@ def _signed(share: float) -> str:
     return f"{sign}{percent_text(abs(share))}"
 
 
-def _told(verdict: Verdict, verdicts: Sequence[Verdict], names: Sequence[str]) -> list[str]:
+def _distinguishing(verdict: Verdict, verdicts: Sequence[Verdict], names: Sequence[str]) -> list[str]:
     """Of the parameters that vary, its words, and the numbers that vary among the verdicts with these words."""
     words = {name: verdict.parameters[name] for name in names if isinstance(verdict.parameters.get(name), str)}
     alike = [other for other in verdicts if words.items() <= other.parameters.items()]
